@@ -1,0 +1,32 @@
+/** One line of a run: a document at a rank of a topic's ranking. */
+export interface RunEntry {
+  queryId: string;
+  docId: string;
+  /** 1-based, as the file says; from the order of scores where the file has no rank. */
+  rank: number;
+  score: number;
+  /** Text carried by json, jsonl and Parquet runs. */
+  query?: string;
+  text?: string;
+  /** Judgements carried by the run itself. */
+  relevance?: number;
+  iteration?: string;
+}
+
+/** One judgement. */
+export interface Qrel {
+  queryId: string;
+  docId: string;
+  /** Grade; may be negative. */
+  relevance: number;
+  iteration: string;
+}
+
+/** A topic with the documents to score, in first-stage order. */
+export interface RankingSample {
+  queryId: string;
+  query: string;
+  docIds: string[];
+  /** Texts, [docIds.length]. */
+  docs: string[];
+}

@@ -1,0 +1,76 @@
+/**
+ * What went wrong, as a word that programs can switch on.
+ *
+ * - `bad_input`: a file, option or argument the caller can mend (CLI exit code 2)
+ * - `not_found`: a file, model or id that does not exist (CLI exit code 2)
+ * - `unsupported`: something this package deliberately does not build (CLI exit code 2)
+ * - `io`: the operating system refused a read or a write (CLI exit code 2)
+ * - `native`: the addon could not be loaded, or the engine failed (CLI exit code 1)
+ * - `aborted`: the caller's AbortSignal fired (CLI exit code 130)
+ * - `closed`: a model was used after `close()` (CLI exit code 1)
+ */
+export type ErrorCode =
+  | 'bad_input'
+  | 'not_found'
+  | 'unsupported'
+  | 'io'
+  | 'native'
+  | 'aborted'
+  | 'closed';
+
+export interface ErrorDetails {
+  /** How to mend it, in one sentence. */
+  hint?: string;
+  cause?: unknown;
+}
+
+/** The only error class this package throws on purpose. The message names the place (file, line or key). */
+export class RankDistillmError extends Error {
+  override readonly name = 'RankDistillmError';
+  readonly code: ErrorCode;
+  readonly hint: string | undefined;
+
+  constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.code = code;
+    this.hint = details.hint;
+  }
+}
+
+/** A place in a text file, worded the way editors and compilers do: `runs/bm25.run:17`. */
+export function at(file: string, line?: number): string {
+  return line === undefined ? file : `${file}:${line}`;
+}
+
+/** Turns what the operating system said about `path` into one error that names the path and the mend. */
+export function ioError(verb: 'read' | 'write', path: string, cause: unknown): RankDistillmError {
+  const code = (cause as NodeJS.ErrnoException | undefined)?.code;
+  if (code === 'ENOENT' && verb === 'read') {
+    return new RankDistillmError('not_found', `${path}: no such file or folder`, {
+      hint: 'Check the path; relative paths start from the current working directory.',
+      cause,
+    });
+  }
+  const reasons: Record<string, string> = {
+    ENOENT: 'the folder does not exist',
+    EACCES: 'permission denied',
+    EPERM: 'operation not permitted',
+    EISDIR: 'is a folder, not a file',
+    ENOTDIR: 'a part of the path is a file, not a folder',
+    ENOSPC: 'no space left on the device',
+    EROFS: 'the file system is read-only',
+    EMFILE: 'too many open files',
+  };
+  const reason = (code && reasons[code]) ?? String((cause as Error | undefined)?.message ?? cause);
+  return new RankDistillmError('io', `${path}: cannot ${verb}: ${reason}`, {
+    hint: verb === 'write' ? 'Choose a path you may write to, with space left.' : 'Check the path and its permissions.',
+    cause,
+  });
+}
+
+/** Throws the `aborted` error when the caller's signal has fired. */
+export function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) {
+    throw new RankDistillmError('aborted', 'interrupted', { cause: signal.reason });
+  }
+}
