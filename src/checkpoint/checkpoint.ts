@@ -1,0 +1,22 @@
+import type { EncoderConfig, HeadConfig, NamedTensor } from '../../binding.js';
+
+/** How a model family turns a pair of texts into token ids. */
+export type PairEncoding =
+  /** lightning-ir: each side tokenized and truncated on its own (null: not truncated), decoded, encoded again as a pair. */
+  | { kind: 'lightning-ir'; queryLength: number | null; docLength: number | null; tokenizerPattern: string | null }
+  /** sentence-transformers' CrossEncoder: one encoding of the pair, truncated longest_first to `maxLength` tokens. */
+  | { kind: 'longest-first'; maxLength: number };
+
+/** A model folder read and checked: everything the tokenizer and the engine need, weights still in their files. */
+export interface Checkpoint {
+  /** What the caller asked for: a folder or a Hugging Face id. */
+  name: string;
+  folder: string;
+  encoder: EncoderConfig;
+  head: HeadConfig;
+  /** Canonical names and checked shapes, see `NamedTensor` in binding.d.ts. */
+  tensors: NamedTensor[];
+  pairEncoding: PairEncoding;
+  /** Things a user should know, one sentence each: a fresh head, tensors ignored by name. */
+  warnings: string[];
+}
