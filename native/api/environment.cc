@@ -1,0 +1,68 @@
+#include "api/environment.h"
+
+#include <c10/util/Exception.h>
+
+namespace rank_distillm {
+
+Napi::Error to_js_error(Napi::Env env, const std::exception_ptr& error) {
+  std::string code = "native";
+  std::string message;
+  try {
+    std::rethrow_exception(error);
+  } catch (const Error& known) {
+    code = known.code();
+    message = known.what();
+  } catch (const c10::Error& torch) {
+    message = torch.what_without_backtrace();
+  } catch (const std::bad_alloc&) {
+    message = "out of memory";
+  } catch (const std::exception& other) {
+    message = other.what();
+  } catch (...) {
+    message = "unknown native error";
+  }
+  auto js = Napi::Error::New(env, message);
+  js.Set("code", Napi::String::New(env, code));
+  return js;
+}
+
+Environment::Environment(Napi::Env env) : engine_(EngineThread::instance()) {
+  to_js_thread_ = Napi::ThreadSafeFunction::New(
+      env, Napi::Function::New(env, [](const Napi::CallbackInfo&) {}), "rank_distillm", 0, 1);
+  to_js_thread_.Unref(env);
+  engine_.retain();
+  // Registered after the thread-safe function, so it runs before that one is torn down.
+  env.AddCleanupHook([this] { close(); });
+}
+
+Environment::~Environment() { close(); }
+
+void Environment::close() {
+  if (std::exchange(closed_, true)) return;
+  for (const auto& flag : pending_) flag->store(true);
+  engine_.drop(this);
+  engine_.release();
+  to_js_thread_.Release();
+}
+
+void Environment::begin(Napi::Env env, const CancelFlag& cancel) {
+  if (pending_.empty()) to_js_thread_.Ref(env);
+  pending_.insert(cancel);
+}
+
+void Environment::end(Napi::Env env, const CancelFlag& cancel) {
+  pending_.erase(cancel);
+  if (pending_.empty()) to_js_thread_.Unref(env);
+}
+
+void Environment::deliver(Settle settle) {
+  auto* boxed = new Settle(std::move(settle));
+  const auto status = to_js_thread_.NonBlockingCall(
+      boxed, [](Napi::Env env, Napi::Function, Settle* settled) {
+        const std::unique_ptr<Settle> owned(settled);
+        if (env != nullptr) (*owned)(env);
+      });
+  if (status != napi_ok) delete boxed;  // the environment is going away; nobody waits for the promise
+}
+
+}  // namespace rank_distillm

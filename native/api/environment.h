@@ -1,0 +1,85 @@
+#pragma once
+
+#include <napi.h>
+
+#include <exception>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <type_traits>
+#include <unordered_set>
+#include <utility>
+
+#include "core/cancel.h"
+#include "core/engine_thread.h"
+#include "core/error.h"
+
+namespace rank_distillm {
+
+/// A C++ error as JavaScript sees it: an Error with `code`.
+Napi::Error to_js_error(Napi::Env env, const std::exception_ptr& error);
+
+/// What one JavaScript environment (main thread or worker) holds: its way back from the engine thread and the jobs
+/// it waits for. Kept as instance data, never in statics, since each worker loads the addon again.
+class Environment {
+ public:
+  explicit Environment(Napi::Env env);
+  ~Environment();
+  Environment(const Environment&) = delete;
+  Environment& operator=(const Environment&) = delete;
+
+  static Environment& of(Napi::Env env) { return *env.GetInstanceData<Environment>(); }
+
+  /// Runs `work()` on the engine thread, then `to_js(env, result)` on this one; the promise settles accordingly.
+  /// `cancel` is set when the environment goes away while the job runs.
+  template <typename Work, typename ToJs>
+  Napi::Promise submit(Napi::Env env, CancelFlag cancel, Work work, ToJs to_js);
+
+  Napi::FunctionReference model_class;
+  Napi::FunctionReference cancel_token_class;
+
+ private:
+  using Settle = std::function<void(Napi::Env)>;
+
+  void begin(Napi::Env env, const CancelFlag& cancel);
+  void end(Napi::Env env, const CancelFlag& cancel);
+  void deliver(Settle settle);
+  void close();
+
+  EngineThread& engine_;
+  Napi::ThreadSafeFunction to_js_thread_;
+  std::unordered_set<CancelFlag> pending_;
+  bool closed_ = false;
+};
+
+template <typename Work, typename ToJs>
+Napi::Promise Environment::submit(Napi::Env env, CancelFlag cancel, Work work, ToJs to_js) {
+  using Result = std::invoke_result_t<Work>;
+  auto deferred = Napi::Promise::Deferred::New(env);
+  begin(env, cancel);
+  engine_.post(this, [this, cancel, deferred, work = std::move(work), to_js = std::move(to_js)]() mutable {
+    auto result = std::make_shared<std::optional<Result>>();
+    std::exception_ptr error;
+    try {
+      throw_if_cancelled(cancel);
+      result->emplace(work());
+    } catch (...) {
+      error = std::current_exception();
+    }
+    deliver([this, cancel, deferred, result, error, to_js = std::move(to_js)](Napi::Env env) mutable {
+      end(env, cancel);
+      try {
+        if (error) {
+          deferred.Reject(to_js_error(env, error).Value());
+        } else {
+          deferred.Resolve(to_js(env, **result));
+        }
+      } catch (const Napi::Error& failure) {
+        deferred.Reject(failure.Value());
+      }
+    });
+  });
+  return deferred.Promise();
+}
+
+}  // namespace rank_distillm

@@ -1,0 +1,152 @@
+#include "api/js_values.h"
+
+#include <map>
+#include <string>
+
+namespace rank_distillm {
+namespace {
+
+Napi::TypeError wrong(const Napi::Value& value, const std::string& key, const std::string& expected) {
+  auto error = Napi::TypeError::New(value.Env(), key + ": expected " + expected);
+  error.Set("code", Napi::String::New(value.Env(), "bad_input"));
+  return error;
+}
+
+Napi::Object object_of(const Napi::Value& value, const std::string& key) {
+  if (!value.IsObject()) throw wrong(value, key, "an object");
+  return value.As<Napi::Object>();
+}
+
+int64_t integer(const Napi::Object& object, const char* key, int64_t least) {
+  const auto value = object.Get(key);
+  if (!value.IsNumber()) throw wrong(value, key, "an integer");
+  const auto number = value.As<Napi::Number>().Int64Value();
+  if (number < least) throw wrong(value, key, "at least " + std::to_string(least));
+  return number;
+}
+
+std::string text(const Napi::Object& object, const char* key) {
+  const auto value = object.Get(key);
+  if (!value.IsString()) throw wrong(value, key, "a string");
+  return value.As<Napi::String>().Utf8Value();
+}
+
+template <typename T>
+T one_of(const Napi::Value& value, const std::string& key, const std::map<std::string, T>& choices) {
+  const auto found = value.IsString() ? choices.find(value.As<Napi::String>().Utf8Value()) : choices.end();
+  if (found != choices.end()) return found->second;
+  std::string names;
+  for (const auto& [name, choice] : choices) names += (names.empty() ? "" : ", ") + name;
+  throw wrong(value, key, "one of " + names);
+}
+
+template <typename Element>
+std::vector<Element> typed_array(const Napi::Object& object, const char* key, napi_typedarray_type type) {
+  const auto value = object.Get(key);
+  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != type) {
+    throw wrong(value, key, type == napi_int32_array ? "an Int32Array" : "a Uint8Array");
+  }
+  const auto array = value.As<Napi::TypedArrayOf<Element>>();
+  return {array.Data(), array.Data() + array.ElementLength()};
+}
+
+EncoderConfig read_encoder(const Napi::Object& object) {
+  EncoderConfig config{};
+  config.vocab_size = integer(object, "vocabSize", 1);
+  config.embedding_size = integer(object, "embeddingSize", 1);
+  config.hidden_size = integer(object, "hiddenSize", 1);
+  config.layers = integer(object, "layers", 1);
+  config.heads = integer(object, "heads", 1);
+  config.intermediate_size = integer(object, "intermediateSize", 1);
+  config.max_positions = integer(object, "maxPositions", 1);
+  config.type_vocab_size = integer(object, "typeVocabSize", 1);
+  const auto eps = object.Get("layerNormEps");
+  if (!eps.IsNumber()) throw wrong(eps, "layerNormEps", "a number");
+  config.layer_norm_eps = eps.As<Napi::Number>().DoubleValue();
+  config.activation = one_of<Activation>(
+      object.Get("activation"), "activation",
+      {{"gelu", Activation::gelu}, {"gelu_tanh", Activation::gelu_tanh}, {"relu", Activation::relu}});
+  if (config.hidden_size % config.heads != 0) throw wrong(object, "heads", "a divisor of hiddenSize");
+  return config;
+}
+
+HeadConfig read_head(const Napi::Object& object) {
+  HeadConfig head{};
+  head.kind = one_of<HeadKind>(object.Get("kind"), "kind",
+                               {{"mono", HeadKind::mono},
+                                {"electra_classification", HeadKind::electra_classification},
+                                {"bert_classification", HeadKind::bert_classification}});
+  if (head.kind == HeadKind::mono) {
+    head.bert_pool = text(object, "pooling") == "bert_pool";
+    head.pooling = one_of<Pooling>(object.Get("pooling"), "pooling",
+                                   {{"first", Pooling::first},
+                                    {"mean", Pooling::mean},
+                                    {"max", Pooling::max},
+                                    {"sum", Pooling::sum},
+                                    {"bert_pool", Pooling::first}});
+    head.log_softmax = one_of<bool>(object.Get("scoring"), "scoring", {{"rank", false}, {"mono", true}});
+    head.bias = object.Get("bias").ToBoolean();
+  } else {
+    head.labels = integer(object, "labels", 1);
+    head.label = integer(object, "label", 0);
+    if (head.label >= head.labels) throw wrong(object, "label", "less than labels");
+  }
+  return head;
+}
+
+TensorSource read_tensor(const Napi::Object& object) {
+  TensorSource tensor;
+  tensor.name = text(object, "name");
+  tensor.dtype = one_of<at::ScalarType>(
+      object.Get("dtype"), "dtype",
+      {{"float64", at::kDouble}, {"float32", at::kFloat}, {"float16", at::kHalf}, {"bfloat16", at::kBFloat16}});
+  const auto shape = object.Get("shape");
+  if (!shape.IsArray()) throw wrong(shape, tensor.name + " shape", "an array");
+  const auto sizes = shape.As<Napi::Array>();
+  for (uint32_t i = 0; i < sizes.Length(); ++i) {
+    const auto size = sizes.Get(i);
+    if (!size.IsNumber()) throw wrong(size, tensor.name + " shape", "integers");
+    tensor.shape.push_back(size.As<Napi::Number>().Int64Value());
+  }
+  const auto data = object.Get("data");
+  if (data.IsTypedArray()) {
+    const auto bytes = data.As<Napi::Uint8Array>();
+    const auto* start = reinterpret_cast<const std::byte*>(bytes.Data());
+    tensor.bytes.assign(start, start + bytes.ByteLength());
+  } else {
+    const auto region = object_of(data, tensor.name + " data");
+    tensor.file = text(region, "file");
+    tensor.offset = static_cast<uint64_t>(integer(region, "offset", 0));
+    tensor.size = static_cast<uint64_t>(integer(region, "bytes", 0));
+  }
+  return tensor;
+}
+
+}  // namespace
+
+PackedBatch read_packed_batch(const Napi::Value& value) {
+  const auto object = object_of(value, "batch");
+  return {typed_array<int32_t>(object, "inputIds", napi_int32_array),
+          typed_array<uint8_t>(object, "tokenTypeIds", napi_uint8_array),
+          typed_array<int32_t>(object, "cuSeqlens", napi_int32_array)};
+}
+
+Precision read_precision(const Napi::Value& value) {
+  return one_of<Precision>(value, "precision",
+                           {{"float32", Precision::float32}, {"bfloat16", Precision::bfloat16}});
+}
+
+ModelOptions read_model_options(const Napi::Object& options) {
+  return {read_encoder(object_of(options.Get("encoder"), "encoder")),
+          read_head(object_of(options.Get("head"), "head")), read_precision(options.Get("precision"))};
+}
+
+std::vector<TensorSource> read_tensors(const Napi::Value& value) {
+  if (!value.IsArray()) throw wrong(value, "tensors", "an array");
+  const auto array = value.As<Napi::Array>();
+  std::vector<TensorSource> tensors;
+  for (uint32_t i = 0; i < array.Length(); ++i) tensors.push_back(read_tensor(object_of(array.Get(i), "tensor")));
+  return tensors;
+}
+
+}  // namespace rank_distillm

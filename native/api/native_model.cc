@@ -1,0 +1,95 @@
+#include "api/native_model.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "api/cancel_token.h"
+#include "api/environment.h"
+#include "api/js_values.h"
+
+namespace rank_distillm {
+namespace {
+
+using SharedModel = std::shared_ptr<const CrossEncoder>;
+
+Napi::Value scores_to_js(Napi::Env env, const Scores& scores, Precision precision) {
+  auto values = Napi::Float32Array::New(env, scores.values.size());
+  std::copy(scores.values.begin(), scores.values.end(), values.Data());
+  auto result = Napi::Object::New(env);
+  result.Set("scores", values);
+  result.Set("precision", name_of(precision));
+  result.Set("linearRows", static_cast<double>(scores.counters.linear_rows));
+  result.Set("linearFlops", static_cast<double>(scores.counters.linear_flops));
+  result.Set("seconds", scores.seconds);
+  return result;
+}
+
+}  // namespace
+
+Napi::Function NativeModel::define(Napi::Env env) {
+  return DefineClass(env, "NativeModel",
+                     {InstanceMethod("score", &NativeModel::score), InstanceMethod("close", &NativeModel::close),
+                      InstanceAccessor("precision", &NativeModel::precision, nullptr),
+                      InstanceAccessor("weightBytes", &NativeModel::weight_bytes, nullptr)});
+}
+
+Napi::Value NativeModel::create(const Napi::CallbackInfo& info) {
+  if (!info[0].IsObject()) throw Napi::TypeError::New(info.Env(), "options: expected an object");
+  const auto js_options = info[0].As<Napi::Object>();
+  const auto options = read_model_options(js_options);
+  EngineThread::instance().set_threads(js_options.Get("threads").ToNumber().Int32Value());
+  auto tensors = std::make_shared<std::vector<TensorSource>>(read_tensors(info[1]));
+  return Environment::of(info.Env())
+      .submit(
+          info.Env(), make_cancel_flag(),
+          [options, tensors] { return SharedModel(std::make_shared<CrossEncoder>(options, std::move(*tensors))); },
+          [](Napi::Env env, SharedModel& model) -> Napi::Value {
+            return Environment::of(env).model_class.New({Napi::External<SharedModel>::New(env, &model)});
+          });
+}
+
+NativeModel::NativeModel(const Napi::CallbackInfo& info) : ObjectWrap(info) {
+  if (!info[0].IsExternal()) throw Napi::TypeError::New(info.Env(), "use createModel()");
+  model_ = *info[0].As<Napi::External<SharedModel>>().Data();
+  precision_ = model_->precision();
+  weight_bytes_ = model_->weight_bytes();
+}
+
+Napi::Value NativeModel::score(const Napi::CallbackInfo& info) {
+  const auto env = info.Env();
+  if (!model_) {
+    auto error = Napi::Error::New(env, "the model is closed");
+    error.Set("code", Napi::String::New(env, "closed"));
+    throw error;
+  }
+  auto batch = std::make_shared<const PackedBatch>(read_packed_batch(info[0]));
+  const auto& token_class = Environment::of(env).cancel_token_class;
+  const bool cancellable = info[1].IsObject() && info[1].As<Napi::Object>().InstanceOf(token_class.Value());
+  const auto cancel =
+      cancellable ? CancelToken::Unwrap(info[1].As<Napi::Object>())->flag() : make_cancel_flag();
+  return Environment::of(env).submit(
+      env, cancel, [model = model_, batch, cancel] { return model->score(*batch, cancel); },
+      [precision = precision_](Napi::Env env, Scores& scores) { return scores_to_js(env, scores, precision); });
+}
+
+Napi::Value NativeModel::close(const Napi::CallbackInfo& info) {
+  // The engine runs jobs in order: when this one runs, all that were posted before have ended.
+  return Environment::of(info.Env())
+      .submit(
+          info.Env(), make_cancel_flag(),
+          [model = std::exchange(model_, nullptr)]() mutable {
+            model.reset();
+            return true;
+          },
+          [](Napi::Env env, bool&) -> Napi::Value { return env.Undefined(); });
+}
+
+Napi::Value NativeModel::precision(const Napi::CallbackInfo& info) {
+  return Napi::String::New(info.Env(), name_of(precision_));
+}
+
+Napi::Value NativeModel::weight_bytes(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(weight_bytes_));
+}
+
+}  // namespace rank_distillm

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <napi.h>
+
+#include <memory>
+
+#include "model/cross_encoder.h"
+
+namespace rank_distillm {
+
+/// binding.d.ts `NativeModel`. Jobs hold the model too, so closing waits for them.
+class NativeModel : public Napi::ObjectWrap<NativeModel> {
+ public:
+  static Napi::Function define(Napi::Env env);
+  /// `createModel(options, tensors)`.
+  static Napi::Value create(const Napi::CallbackInfo& info);
+  explicit NativeModel(const Napi::CallbackInfo& info);
+
+ private:
+  Napi::Value score(const Napi::CallbackInfo& info);
+  Napi::Value close(const Napi::CallbackInfo& info);
+  Napi::Value precision(const Napi::CallbackInfo& info);
+  Napi::Value weight_bytes(const Napi::CallbackInfo& info);
+
+  std::shared_ptr<const CrossEncoder> model_;
+  Precision precision_ = Precision::float32;
+  int64_t weight_bytes_ = 0;
+};
+
+}  // namespace rank_distillm

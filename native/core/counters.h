@@ -1,0 +1,13 @@
+#pragma once
+
+#include <cstdint>
+
+namespace rank_distillm {
+
+/// What the linear layers of a job really multiplied; proof that padding is never computed, and the bench's numerator.
+struct Counters {
+  int64_t linear_rows = 0;
+  int64_t linear_flops = 0;  // 2 per multiply-add
+};
+
+}  // namespace rank_distillm

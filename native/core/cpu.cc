@@ -1,0 +1,78 @@
+#include "core/cpu.h"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <set>
+#include <sstream>
+
+namespace rank_distillm {
+namespace {
+
+std::vector<std::string> read_features() {
+  static const std::set<std::string> known = {"avx2",        "avx512f",     "avx512_bf16", "avx512_vnni",
+                                              "avx512_fp16", "amx_tile",    "amx_bf16",    "amx_int8"};
+  std::ifstream file("/proc/cpuinfo");
+  std::string line;
+  while (std::getline(file, line)) {
+    if (line.rfind("flags", 0) != 0) continue;
+    std::istringstream words(line);
+    std::vector<std::string> found;
+    for (std::string word; words >> word;) {
+      if (known.count(word) != 0) found.push_back(word);
+    }
+    return found;
+  }
+  return {};
+}
+
+int physical_cores() {
+  cpu_set_t allowed;
+  CPU_ZERO(&allowed);
+  if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0) return 1;
+  std::set<std::string> cores;
+  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+    if (!CPU_ISSET(cpu, &allowed)) continue;
+    std::ifstream file("/sys/devices/system/cpu/cpu" + std::to_string(cpu) + "/topology/thread_siblings_list");
+    std::string siblings;
+    if (!std::getline(file, siblings)) siblings = std::to_string(cpu);
+    cores.insert(siblings);
+  }
+  return std::max<int>(1, static_cast<int>(cores.size()));
+}
+
+/// CPUs' worth of time the cgroup grants (v2, then v1), or infinity.
+double cgroup_share() {
+  std::string quota;
+  double period = 0;
+  if (std::ifstream v2("/sys/fs/cgroup/cpu.max"); v2 >> quota >> period && quota != "max" && period > 0) {
+    return std::stod(quota) / period;
+  }
+  double microseconds = 0;
+  std::ifstream v1_quota("/sys/fs/cgroup/cpu/cpu.cfs_quota_us");
+  std::ifstream v1_period("/sys/fs/cgroup/cpu/cpu.cfs_period_us");
+  if (v1_quota >> microseconds && v1_period >> period && microseconds > 0 && period > 0) return microseconds / period;
+  return INFINITY;
+}
+
+}  // namespace
+
+const std::vector<std::string>& cpu_features() {
+  static const auto* features = new std::vector<std::string>(read_features());
+  return *features;
+}
+
+bool cpu_has_bf16() {
+  const auto& features = cpu_features();
+  return std::any_of(features.begin(), features.end(),
+                     [](const std::string& flag) { return flag == "avx512_bf16" || flag == "amx_bf16"; });
+}
+
+int default_threads() {
+  const double share = std::min<double>(physical_cores(), cgroup_share());
+  return std::max(1, static_cast<int>(std::ceil(share)));
+}
+
+}  // namespace rank_distillm

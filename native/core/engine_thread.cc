@@ -1,0 +1,84 @@
+#include "core/engine_thread.h"
+
+#include <ATen/Parallel.h>
+#include <c10/core/InferenceMode.h>
+
+#include <algorithm>
+
+#include "core/cpu.h"
+
+namespace rank_distillm {
+
+EngineThread& EngineThread::instance() {
+  // Leaked on purpose: at process exit other threads may still be inside it.
+  static auto* engine = new EngineThread();
+  return *engine;
+}
+
+EngineThread::EngineThread() : threads_(default_threads()) {}
+
+void EngineThread::retain() {
+  const std::lock_guard lock(mutex_);
+  if (users_++ > 0) return;
+  stopping_ = false;
+  thread_ = std::thread([this] { run(); });
+}
+
+void EngineThread::release() {
+  std::thread finished;
+  {
+    const std::lock_guard lock(mutex_);
+    if (--users_ > 0) return;
+    stopping_ = true;
+    finished = std::move(thread_);
+  }
+  changed_.notify_all();
+  finished.join();
+}
+
+void EngineThread::post(const void* owner, Job job) {
+  {
+    const std::lock_guard lock(mutex_);
+    jobs_.push_back({owner, std::move(job)});
+  }
+  changed_.notify_all();
+}
+
+void EngineThread::drop(const void* owner) {
+  std::unique_lock lock(mutex_);
+  jobs_.erase(std::remove_if(jobs_.begin(), jobs_.end(), [owner](const Posted& p) { return p.owner == owner; }),
+              jobs_.end());
+  changed_.wait(lock, [this, owner] { return running_for_ != owner; });
+}
+
+void EngineThread::set_threads(int threads) {
+  const std::lock_guard lock(mutex_);
+  if (threads > 0) threads_ = threads;
+}
+
+int EngineThread::threads() const {
+  const std::lock_guard lock(mutex_);
+  return threads_;
+}
+
+void EngineThread::run() {
+  const c10::InferenceMode inference_mode;
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    changed_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });
+    if (jobs_.empty()) return;
+    auto posted = std::move(jobs_.front());
+    jobs_.pop_front();
+    running_for_ = posted.owner;
+    const int threads = threads_;
+    lock.unlock();
+    if (at::get_num_threads() != threads) at::set_num_threads(threads);
+    posted.job();
+    posted.job = nullptr;  // what the job holds goes before anybody who waits in drop() continues
+    lock.lock();
+    running_for_ = nullptr;
+    changed_.notify_all();
+  }
+}
+
+}  // namespace rank_distillm

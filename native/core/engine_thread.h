@@ -1,0 +1,52 @@
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <thread>
+
+namespace rank_distillm {
+
+/// The one thread of the process that calls LibTorch: OpenMP's pool, inference mode and thread counts belong to the
+/// thread that uses them. Jobs run in the order of their posting. Users (one per JavaScript environment) retain it;
+/// it starts with the first and is joined when the last releases it.
+class EngineThread {
+ public:
+  using Job = std::function<void()>;
+
+  static EngineThread& instance();
+
+  void retain();
+  void release();
+
+  /// `owner` names the environment, for `drop`.
+  void post(const void* owner, Job job);
+
+  /// Forgets the owner's jobs that have not begun and waits for the one that runs.
+  void drop(const void* owner);
+
+  /// Intra-op threads from the next job on; 0 keeps what is set.
+  void set_threads(int threads);
+  int threads() const;
+
+ private:
+  struct Posted {
+    const void* owner;
+    Job job;
+  };
+
+  EngineThread();
+  void run();
+
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<Posted> jobs_;
+  const void* running_for_ = nullptr;
+  int users_ = 0;
+  bool stopping_ = false;
+  int threads_;
+  std::thread thread_;
+};
+
+}  // namespace rank_distillm
