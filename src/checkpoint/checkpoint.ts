@@ -1,9 +1,12 @@
 import type { EncoderConfig, HeadConfig, NamedTensor } from '../../binding.js';
 
-/** How a model family turns a pair of texts into token ids. */
+/** How a model family turns a pair of texts into token ids. `maxLength` is min(model_max_length, max_position_embeddings). */
 export type PairEncoding =
-  /** lightning-ir: each side tokenized and truncated on its own (null: not truncated), decoded, encoded again as a pair. */
-  | { kind: 'lightning-ir'; queryLength: number | null; docLength: number | null; tokenizerPattern: string | null }
+  /**
+   * lightning-ir: each side tokenized and truncated on its own (null: not truncated), decoded, encoded again as a pair.
+   * The pair too is truncated (longest_first, `prepare_input(truncation=True)`), to `maxLength` tokens.
+   */
+  | { kind: 'lightning-ir'; queryLength: number | null; docLength: number | null; maxLength: number }
   /** sentence-transformers' CrossEncoder: one encoding of the pair, truncated longest_first to `maxLength` tokens. */
   | { kind: 'longest-first'; maxLength: number };
 
