@@ -1,0 +1,108 @@
+import { RankDistillmError } from '../errors.js';
+import type { Qrel, RunEntry } from '../data/records.js';
+import type { Measure } from './measure.js';
+import { parseMeasure } from './parse-measure.js';
+import { trecOrder } from './trec-order.js';
+
+/** Values by measure name, for example `{ 'nDCG@10': 0.4796 }`. */
+export type MeasureValues = Record<string, number>;
+
+export interface Evaluation {
+  /** Mean over all judged topics. */
+  mean: MeasureValues;
+  /** One entry per judged topic, in the qrels' order. */
+  byQuery: Map<string, MeasureValues>;
+  /** How many judged topics the run holds; the others count 0 in the mean. */
+  topicsInRun: number;
+}
+
+interface TopicRanking {
+  docIds: string[];
+  scores: number[];
+}
+
+function groupQrels(qrels: Iterable<Qrel>): Map<string, Map<string, number>> {
+  const topics = new Map<string, Map<string, number>>();
+  for (const { queryId, docId, relevance } of qrels) {
+    let topic = topics.get(queryId);
+    if (!topic) topics.set(queryId, (topic = new Map()));
+    const earlier = topic.get(docId);
+    if (earlier !== undefined && earlier !== relevance) {
+      throw new RankDistillmError(
+        'bad_input',
+        `qrels: topic ${queryId} judges document ${docId} twice, as ${earlier} and as ${relevance}`,
+        { hint: 'Keep one judgement per topic and document.' },
+      );
+    }
+    topic.set(docId, relevance);
+  }
+  return topics;
+}
+
+function groupRun(run: Iterable<Pick<RunEntry, 'queryId' | 'docId' | 'score'>>, topics: ReadonlyMap<string, unknown>) {
+  const rankings = new Map<string, TopicRanking>();
+  for (const { queryId, docId, score } of run) {
+    if (Number.isNaN(score)) {
+      throw new RankDistillmError('bad_input', `run: the score of topic ${queryId}, document ${docId} is not a number`, {
+        hint: 'Every line of a run needs a score.',
+      });
+    }
+    if (!topics.has(queryId)) continue;
+    let ranking = rankings.get(queryId);
+    if (!ranking) rankings.set(queryId, (ranking = { docIds: [], scores: [] }));
+    ranking.docIds.push(docId);
+    ranking.scores.push(score);
+  }
+  return rankings;
+}
+
+function evaluateTopic(
+  queryId: string,
+  ranking: TopicRanking | undefined,
+  judgements: ReadonlyMap<string, number>,
+  measures: readonly Measure[],
+): MeasureValues {
+  const docIds = ranking?.docIds ?? [];
+  if (new Set(docIds).size !== docIds.length) {
+    const twice = docIds.find((docId, i) => docIds.indexOf(docId) !== i);
+    throw new RankDistillmError('bad_input', `run: topic ${queryId} ranks document ${twice} twice`, {
+      hint: 'Keep one line per topic and document.',
+    });
+  }
+  const order = trecOrder(docIds, ranking?.scores ?? []);
+  const retrieved = Array.from(order, (position) => judgements.get(docIds[position]!));
+  const judged = [...judgements.values()].sort((a, b) => b - a);
+  return Object.fromEntries(measures.map((measure) => [measure.name, measure.compute({ retrieved, judged })]));
+}
+
+/**
+ * trec_eval's measures of a run, averaged as ir_measures does, which lightning-ir reports: over every topic of the
+ * qrels. A judged topic that the run lacks counts 0, so does one without relevant documents; topics nobody judged are
+ * left out. Documents are ordered by score (float32), ties by docid bytes descending; the rank column is ignored.
+ *
+ * @param measures names as in ir_measures, see `parseMeasure`; results are keyed by the canonical name
+ * @throws RankDistillmError `bad_input`: unknown measure, qrels without a judgement, a document twice in a topic
+ */
+export function evaluate(
+  run: Iterable<Pick<RunEntry, 'queryId' | 'docId' | 'score'>>,
+  qrels: Iterable<Qrel>,
+  measures: readonly string[],
+): Evaluation {
+  const parsed = measures.map(parseMeasure);
+  const topics = groupQrels(qrels);
+  if (topics.size === 0) {
+    throw new RankDistillmError('bad_input', 'qrels: no judgement to evaluate against', {
+      hint: 'Give a qrels file with at least one topic.',
+    });
+  }
+  const rankings = groupRun(run, topics);
+  const byQuery = new Map<string, MeasureValues>();
+  const mean: MeasureValues = Object.fromEntries(parsed.map((measure) => [measure.name, 0]));
+  for (const [queryId, judgements] of topics) {
+    const values = evaluateTopic(queryId, rankings.get(queryId), judgements, parsed);
+    byQuery.set(queryId, values);
+    for (const name of Object.keys(mean)) mean[name]! += values[name]!;
+  }
+  for (const name of Object.keys(mean)) mean[name]! /= topics.size;
+  return { mean, byQuery, topicsInRun: rankings.size };
+}

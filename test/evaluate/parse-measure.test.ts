@@ -1,0 +1,55 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { parseMeasure } from '../../src/evaluate/parse-measure.js';
+
+const test = suite('measure names');
+
+/** [as written, as ir_measures.parse_measure prints it] */
+const NAMES: [string, string][] = [
+  ['nDCG@10', 'nDCG@10'],
+  ['NDCG@10', 'nDCG@10'],
+  ['nDCG', 'nDCG'],
+  ['nDCG(cutoff=10)', 'nDCG@10'],
+  ['AP', 'AP'],
+  ['MAP@1000', 'AP@1000'],
+  ['MRR@10', 'RR@10'],
+  ['RR', 'RR'],
+  ['Precision@5', 'P@5'],
+  ['Recall@100', 'R@100'],
+  ['P(rel=2)@10', 'P(rel=2)@10'],
+  ['P(rel=1)@10', 'P@10'],
+  [' AP( rel = 2 ) @ 100 ', 'AP(rel=2)@100'],
+  ['R(rel=2, cutoff=1_000)', 'R(rel=2)@1000'],
+];
+for (const [written, canonical] of NAMES) {
+  test(`${written} is ${canonical}`, () => assert.is(parseMeasure(written).name, canonical));
+}
+
+/** [as written, in the message, in the hint] */
+const REFUSED: [string, RegExp, RegExp][] = [
+  ['nDGC@10', /unknown measure nDGC/, /Did you mean nDCG\?/],
+  ['ndcg@10', /unknown measure ndcg/, /Did you mean nDCG\?/],
+  ['mrr', /unknown measure mrr/, /Did you mean MRR\?/],
+  ['Recal@10', /unknown measure Recal/, /Did you mean Recall\?/],
+  ['alpha_nDCG@10', /unknown measure alpha_nDCG/, /^Measures are/],
+  ['P', /P needs a cut-off/, /P@10/],
+  ['R(rel=2)', /R needs a cut-off/, /R@10/],
+  ['nDCG@0', /cut-off must be a whole number of at least 1, got "0"/, /nDCG@10/],
+  ['nDCG@ten', /cut-off must be a whole number/, /nDCG@10/],
+  ['AP(rel=-1)', /rel must be a whole number/, /rel=2/],
+  ['nDCG(rel=2)@10', /nDCG takes cutoff, got "rel=2"/, /nDCG@10/],
+  ['AP(level=2)', /AP takes rel and cutoff, got "level=2"/, /rel=2/],
+  ['', /cannot be read/, /nDCG@10/],
+  ['nDCG@10 AP', /cut-off must be|cannot be read/, /nDCG@10/],
+];
+for (const [written, message, hint] of REFUSED) {
+  test(`refused: ${JSON.stringify(written)}`, () => {
+    assert.throws(
+      () => parseMeasure(written),
+      (error: { code?: string; message: string; hint?: string }) =>
+        error.code === 'bad_input' && message.test(error.message) && hint.test(error.hint ?? ''),
+    );
+  });
+}
+
+test.run();
