@@ -43,9 +43,13 @@ function groupRun(run: Iterable<Pick<RunEntry, 'queryId' | 'docId' | 'score'>>, 
   const rankings = new Map<string, TopicRanking>();
   for (const { queryId, docId, score } of run) {
     if (Number.isNaN(score)) {
-      throw new RankDistillmError('bad_input', `run: the score of topic ${queryId}, document ${docId} is not a number`, {
-        hint: 'Every line of a run needs a score.',
-      });
+      throw new RankDistillmError(
+        'bad_input',
+        `run: the score of topic ${queryId}, document ${docId} is not a number`,
+        {
+          hint: 'Every line of a run needs a score.',
+        },
+      );
     }
     if (!topics.has(queryId)) continue;
     let ranking = rankings.get(queryId);

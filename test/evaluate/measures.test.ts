@@ -69,7 +69,11 @@ test('the run may come from a generator, and its ranks and order play no part', 
 const REFUSED: [string, Parameters<typeof evaluate>, RegExp][] = [
   ['no judgement', [ranking('a'), [], ['AP']], /no judgement/],
   ['a document twice', [ranking('aba'), qrels({ a: 1 }), ['AP']], /topic q ranks document a twice/],
-  ['two grades', [ranking('a'), [...qrels({ a: 1 }), ...qrels({ a: 2 })], ['AP']], /judges document a twice, as 1 and as 2/],
+  [
+    'two grades',
+    [ranking('a'), [...qrels({ a: 1 }), ...qrels({ a: 2 })], ['AP']],
+    /judges document a twice, as 1 and as 2/,
+  ],
   ['NaN', [[{ queryId: 'q', docId: 'a', score: NaN }], qrels({ a: 1 }), ['AP']], /topic q, document a is not a number/],
 ];
 for (const [name, parameters, message] of REFUSED) {

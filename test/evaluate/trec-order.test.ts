@@ -5,7 +5,22 @@ import { compareBytes, trecOrder } from '../../src/evaluate/trec-order.js';
 const test = suite('trec_eval order');
 
 test('strings compare as their UTF-8 bytes do', () => {
-  const texts = ['', 'a', 'ab', 'b', 'D9', 'd10', 'd9', 'é', '\u07ff', '\ud7ff', '\ue000', '\uffee', '\u{10000}', '\u{1f600}'];
+  const texts = [
+    '',
+    'a',
+    'ab',
+    'b',
+    'D9',
+    'd10',
+    'd9',
+    'é',
+    '\u07ff',
+    '\ud7ff',
+    '\ue000',
+    '\uffee',
+    '\u{10000}',
+    '\u{1f600}',
+  ];
   for (const a of texts) {
     for (const b of texts) {
       assert.is(Math.sign(compareBytes(a, b)), Buffer.compare(Buffer.from(a), Buffer.from(b)), `${a} and ${b}`);

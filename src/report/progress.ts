@@ -1,0 +1,95 @@
+import { SingleBar } from 'cli-progress';
+import { formatDuration } from './duration.js';
+
+export interface ProgressOptions {
+  /** What is going on, for example the dataset's name. */
+  label: string;
+  /** Units to do. */
+  total: number;
+  /** Plural name of what is counted, for example `pairs`. */
+  unit: string;
+  /** A bar where this is a TTY, else a line every few seconds. Default: stderr. */
+  stream?: NodeJS.WritableStream & { isTTY?: boolean };
+  /** Milliseconds since some fixed moment. */
+  now?: () => number;
+}
+
+export interface Progress {
+  /** Units done so far. Cheap: may be called for every batch. */
+  update(done: number): void;
+  /** Draws the last state and gives the terminal back. Call it on failure too. */
+  stop(): void;
+}
+
+/** Without a terminal the reader is a log: often enough to see life, seldom enough not to fill it. */
+const LINE_INTERVAL_MS = 5_000;
+
+/** Shows how far a long job is, with its rate since the start and the time left at that rate. */
+export function createProgress(options: ProgressOptions): Progress {
+  const { label, total, unit, stream = process.stderr, now = () => performance.now() } = options;
+  const start = now();
+  const state = (done: number): { rate: string; left: string } => {
+    const seconds = (now() - start) / 1000;
+    const rate = seconds > 0 ? done / seconds : 0;
+    return {
+      rate: rate >= 100 ? rate.toFixed(0) : rate.toFixed(1),
+      left: formatDuration(rate > 0 ? Math.max(total - done, 0) / rate : Number.POSITIVE_INFINITY),
+    };
+  };
+  return stream.isTTY
+    ? barProgress(label, total, unit, stream, state)
+    : lineProgress(label, total, unit, stream, state, now);
+}
+
+type State = (done: number) => { rate: string; left: string };
+
+function barProgress(
+  label: string,
+  total: number,
+  unit: string,
+  stream: NodeJS.WritableStream,
+  state: State,
+): Progress {
+  const bar = new SingleBar({
+    format: `${label} {bar} {percentage}% | {value}/{total} ${unit} | {rate} ${unit}/s | {left} left`,
+    stream,
+    hideCursor: true,
+    barCompleteChar: '█',
+    barIncompleteChar: '░',
+    // the caller's handler ends the work and calls stop(); the bar's own would kill the process first
+    gracefulExit: false,
+  });
+  bar.start(total, 0, state(0));
+  return {
+    update: (done) => bar.update(done, state(done)),
+    stop: () => bar.stop(),
+  };
+}
+
+function lineProgress(
+  label: string,
+  total: number,
+  unit: string,
+  stream: NodeJS.WritableStream,
+  state: State,
+  now: () => number,
+): Progress {
+  let done = 0;
+  let shown = -1;
+  let shownAt = now();
+  const print = (): void => {
+    const { rate, left } = state(done);
+    stream.write(`${label}: ${done}/${total} ${unit}, ${rate} ${unit}/s, ${left} left\n`);
+    shown = done;
+    shownAt = now();
+  };
+  return {
+    update(value) {
+      done = value;
+      if (now() - shownAt >= LINE_INTERVAL_MS) print();
+    },
+    stop() {
+      if (done !== shown) print();
+    },
+  };
+}
