@@ -1,0 +1,97 @@
+import type { AddedTokenEntry } from './tokenizer-definition.js';
+import type { TokenizerFiles } from './tokenizer-files.js';
+import { isRecord } from './json-record.js';
+
+/** In transformers' order, which decides the ids of tokens that the vocabulary lacks. */
+const ROLES = ['bos', 'eos', 'unk', 'sep', 'pad', 'cls', 'mask'] as const;
+type Role = (typeof ROLES)[number];
+
+/** What the tokenizer classes of BERT and ELECTRA take when no file says otherwise. */
+const DEFAULTS: Partial<Record<Role, string>> = {
+  unk: '[UNK]',
+  sep: '[SEP]',
+  pad: '[PAD]',
+  cls: '[CLS]',
+  mask: '[MASK]',
+};
+
+export interface SpecialTokens {
+  content: Partial<Record<Role, string>>;
+  /** To be added to the tokenizer in this order; it ignores those it has. */
+  toAdd: AddedTokenEntry[];
+}
+
+/**
+ * Which special tokens a model has, from tokenizer_config.json, else special_tokens_map.json and added_tokens.json
+ * (transformers 4.57: `_from_pretrained` and `PreTrainedTokenizerFast.__init__`).
+ *
+ * @param known tokens that tokenizer.json declares
+ */
+export function resolveSpecialTokens(files: TokenizerFiles, known: AddedTokenEntry[], defaults: boolean): SpecialTokens {
+  const settings: Record<string, unknown> = { ...files.config };
+  const declared: AddedTokenEntry[] = [];
+  if (isRecord(files.config['added_tokens_decoder'])) {
+    // integer keys of an object iterate in ascending order: the order transformers adds them in
+    for (const token of Object.values(files.config['added_tokens_decoder'])) {
+      const entry = tokenEntry(token, isRecord(token) && token['special'] === true);
+      if (entry !== undefined) declared.push(entry);
+    }
+  } else {
+    // older models: the map wins over tokenizer_config.json
+    Object.assign(settings, files.specialTokensMap);
+    const named = new Set(specialValues(settings, defaults).map((value) => tokenEntry(value, true)?.content));
+    for (const [content] of sortedById(files.addedTokens)) {
+      const entry = tokenEntry(content, named.has(content));
+      if (entry !== undefined) declared.push(entry);
+    }
+  }
+
+  const byContent = new Map([...known, ...declared].map((entry) => [entry.content, entry]));
+  const toAdd = [...declared];
+  for (const value of specialValues(settings, defaults)) {
+    const entry = tokenEntry(value, true);
+    if (entry === undefined || byContent.has(entry.content)) continue;
+    byContent.set(entry.content, entry);
+    toAdd.push(entry);
+  }
+  const content: SpecialTokens['content'] = {};
+  for (const role of ROLES) {
+    const entry = tokenEntry(roleValue(settings, role, defaults), true);
+    if (entry !== undefined) content[role] = entry.content;
+  }
+  return { content, toAdd };
+}
+
+function roleValue(settings: Record<string, unknown>, role: Role, defaults: boolean): unknown {
+  const value = settings[`${role}_token`];
+  return value === undefined && defaults ? DEFAULTS[role] : value;
+}
+
+function specialValues(settings: Record<string, unknown>, defaults: boolean): unknown[] {
+  const values = ROLES.map((role) => roleValue(settings, role, defaults));
+  const additional = settings['additional_special_tokens'];
+  if (Array.isArray(additional)) values.push(...(additional as unknown[]));
+  const extra = settings['extra_special_tokens'];
+  if (isRecord(extra)) values.push(...Object.values(extra));
+  else if (Array.isArray(extra)) values.push(...(extra as unknown[]));
+  return values;
+}
+
+function sortedById(tokens: Record<string, unknown> | undefined): [string, unknown][] {
+  return Object.entries(tokens ?? {}).sort((a, b) => Number(a[1]) - Number(b[1]));
+}
+
+/** A token is written as its text, or as an object with the text and how it is matched. */
+function tokenEntry(value: unknown, special: boolean): AddedTokenEntry | undefined {
+  const fields = typeof value === 'string' ? { content: value } : value;
+  if (!isRecord(fields) || typeof fields['content'] !== 'string') return undefined;
+  const flag = (key: string, otherwise: boolean) => (typeof fields[key] === 'boolean' ? fields[key] : otherwise);
+  return {
+    content: fields['content'],
+    special,
+    normalized: flag('normalized', !special),
+    single_word: flag('single_word', false),
+    lstrip: flag('lstrip', false),
+    rstrip: flag('rstrip', false),
+  };
+}
