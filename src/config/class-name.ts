@@ -1,0 +1,33 @@
+import { RankDistillmError } from '../errors.js';
+import { placeText, type Place } from './node.js';
+import { nearestHint } from './nearest.js';
+import type { Slot } from './schema/fields.js';
+import { whyNotBuilt } from './schema/not-built.js';
+
+/** Modules whose classes we know; a class of another module is somebody's own Python. */
+const MODULES = ['lightning_ir', 'torch', 'lightning', 'pytorch_lightning'];
+
+/** The canonical name of a class written with or without its module: `lightning_ir.RankNet` is `RankNet`. */
+export function className(written: string, slot: Slot, place: Place, path: string): string {
+  const parts = written.split('.');
+  const last = parts.at(-1) ?? '';
+  const name = slot.aliases[last] ?? last;
+  const where = `${placeText(place)}: ${path}`;
+  const foreign = parts.length > 1 && !MODULES.includes(parts[0] ?? '');
+  if (!foreign && slot.classes.has(name)) return name;
+  const known = [...slot.classes.keys(), ...Object.keys(slot.aliases)];
+  if (foreign) {
+    throw new RankDistillmError('unsupported', `${where}: cannot load the Python class "${written}"`, {
+      hint: 'Only classes of lightning-ir, Lightning and torch can be named here; docs/cli.md lists them.',
+    });
+  }
+  const reason = whyNotBuilt(name);
+  if (reason) {
+    throw new RankDistillmError('unsupported', `${where}: ${name} is not supported: ${reason}`, {
+      hint: known.length > 12 ? nearestHint(name, known, 'class') : `Classes known here: ${known.join(', ')}.`,
+    });
+  }
+  throw new RankDistillmError('bad_input', `${where}: unknown class "${written}"`, {
+    hint: nearestHint(last, known, 'class'),
+  });
+}

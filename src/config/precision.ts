@@ -1,0 +1,31 @@
+import { RankDistillmError } from '../errors.js';
+
+/** Lightning's short names. */
+const ALIASES: Readonly<Record<string, string>> = {
+  '32': '32-true',
+  '16': '16-mixed',
+  '64': '64-true',
+  bf16: 'bf16-mixed',
+};
+
+/** Precisions the CPU engine computes in. */
+export const CPU_PRECISIONS = ['32-true', 'bf16-mixed', 'bf16-true'] as const;
+export type CpuPrecision = (typeof CPU_PRECISIONS)[number];
+
+/**
+ * The full name of a precision as Lightning writes it; null is Lightning's default.
+ *
+ * @param where place and key for the error, for example `re-rank.yaml:2: trainer.precision`
+ */
+export function cpuPrecision(written: string | number | null, where: string): CpuPrecision {
+  const text = String(written ?? '32-true');
+  const name = ALIASES[text] ?? text;
+  const found = CPU_PRECISIONS.find((precision) => precision === name);
+  if (found) return found;
+  const half = name.startsWith('16');
+  throw new RankDistillmError('unsupported', `${where}: precision ${text} does not run on a CPU`, {
+    hint: half
+      ? 'Use bf16-mixed, which has the range of float32, or 32-true; 16-mixed needs a CUDA device.'
+      : `Use one of ${CPU_PRECISIONS.join(', ')}.`,
+  });
+}

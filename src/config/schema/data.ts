@@ -1,0 +1,54 @@
+import { z } from 'zod';
+import { classSpec, ignored, key, slot } from './fields.js';
+
+const allOr = (doc: string) =>
+  key(z.union([z.literal(-1), z.int().min(1)]).default(-1), doc);
+
+const runDataset = classSpec('RunDataset', 'Topics with a ranked list of documents each.', {
+  run_path_or_id: key(z.string().min(1), 'Run file, or id of a registered dataset with scoreddocs.'),
+  dataset: key(
+    z.string().min(1).nullable().default(null),
+    'Id of the registered dataset with queries, docs and qrels; else told from the file name. Not in lightning-ir.',
+  ),
+  depth: allOr('Ranks kept of each topic, by the rank column; -1: all.'),
+  sample_size: allOr('Documents taken of each topic; -1: all.'),
+  sampling_strategy: key(
+    z.enum(['top', 'single_relevant', 'random', 'log_random', 'top_and_random']).default('top'),
+    'How documents are taken; re_rank knows top only.',
+  ),
+  targets: key(
+    z.enum(['relevance', 'subtopic_relevance', 'rank', 'score']).nullable().default(null),
+    'What the model learns.',
+    'fit',
+  ),
+  normalize_targets: key(z.boolean().default(false), 'Scale the targets of a topic to 0 to 1.', 'fit'),
+  add_docs_not_in_ranking: key(z.boolean().default(false), 'Add judged documents the run lacks.', 'fit'),
+});
+
+const dataset = slot([runDataset], { implicit: 'RunDataset' });
+
+const dataModule = classSpec('LightningIRDataModule', 'The data.', {
+  inference_datasets: key(z.array(dataset).nullable().default(null), 'What re_rank scores, one run each.'),
+  inference_batch_size: key(
+    z.int().min(1).nullable().default(null),
+    'A hint: blocks are cut by tokens, so results and speed do not depend on it.',
+  ),
+  train_dataset: key(dataset.nullable().default(null), 'What fit learns from.', 'fit'),
+  train_batch_size: key(z.int().min(1).nullable().default(null), 'Topics of a training step.', 'fit'),
+  shuffle_train: key(z.boolean().default(true), 'Shuffle the topics each epoch.', 'fit'),
+  num_workers: ignored('Loader processes of Python; does nothing here.'),
+});
+
+export const data = slot([dataModule], { implicit: 'LightningIRDataModule' });
+
+const file = (doc: string) => key(z.string().min(1).nullable().default(null), doc);
+
+/** Files of a dataset, the same for RegisterLocalDatasetCallback and the `datasets` section. */
+export const datasetFiles = {
+  docs: file('Documents: TSV or JSONL, gzip or not; or the id of a registered dataset whose documents to take.'),
+  queries: file('Queries: TSV or JSONL; or an id.'),
+  qrels: file('Judgements: TREC or TSV; or an id.'),
+  docpairs: file('Training tuples; or an id.'),
+  scoreddocs: file('A run file; or an id.'),
+  qrels_defs: ignored('What the grades mean; does nothing here.'),
+};

@@ -1,0 +1,60 @@
+import { z } from 'zod';
+import { allIgnored, classSpec, key, slot } from './fields.js';
+
+const temperature = (doc: string) => key(z.number().positive().default(1), doc, 'fit');
+
+/** Losses over the scores of a topic's documents. Those over embeddings are for bi-encoders, see `not-built.ts`. */
+const losses = slot([
+  classSpec('RankNet', 'Pairwise logistic loss.', {
+    temperature: temperature('Divides the scores.'),
+  }),
+  classSpec('InfoNCE', 'Cross-entropy of the first document against the others.', {}),
+  classSpec('KLDivergence', 'Kullback-Leibler divergence between softmaxed scores and targets.', {}),
+  classSpec('PearsonCorrelation', '1 minus the correlation of scores and targets.', {}),
+  classSpec('ConstantMarginMSE', 'Squared error of score differences against a fixed margin.', {
+    margin: key(z.number().default(1), 'The margin.', 'fit'),
+  }),
+  classSpec('SupervisedMarginMSE', 'Squared error of score differences against the differences of the targets.', {}),
+  classSpec('ApproxNDCG', '1 minus nDCG with smooth ranks.', {
+    temperature: temperature('Smoothness of the ranks.'),
+    scale_gains: key(z.boolean().default(true), 'Gains 2^relevance - 1 instead of the relevance.', 'fit'),
+  }),
+  classSpec('ApproxMRR', '1 minus the reciprocal rank with smooth ranks.', {
+    temperature: temperature('Smoothness of the ranks.'),
+  }),
+  classSpec('ApproxRankMSE', 'Squared error of smooth ranks against the ranks of the targets.', {
+    temperature: temperature('Smoothness of the ranks.'),
+    discount: key(z.enum(['log2', 'reciprocal']).nullable().default(null), 'Weight of a rank.', 'fit'),
+  }),
+]);
+
+/** `loss_functions`: classes, or pairs of a class and its weight. */
+export const lossFunctions = z
+  .array(z.union([losses, z.tuple([losses, z.number()])]))
+  .nullable()
+  .default(null);
+
+export const optimizer = slot([
+  classSpec('AdamW', 'Adam with decoupled weight decay, torch.optim.AdamW.', {
+    lr: key(z.number().nonnegative().default(1e-3), 'Learning rate.', 'fit'),
+    betas: key(z.array(z.number().min(0).lt(1)).length(2).default([0.9, 0.999]), 'Decay of the moments.', 'fit'),
+    eps: key(z.number().nonnegative().default(1e-8), 'Added to the denominator.', 'fit'),
+    weight_decay: key(z.number().nonnegative().default(1e-2), 'Weight decay.', 'fit'),
+    ...allIgnored(['amsgrad', 'maximize', 'foreach', 'capturable', 'differentiable', 'fused']),
+  }),
+]);
+
+const steps = z.int().min(0);
+
+export const lrScheduler = slot([
+  classSpec('LinearLRSchedulerWithLinearWarmup', 'Linear warm-up, then linear decay.', {
+    num_warmup_steps: key(steps, 'Steps of warm-up.', 'fit'),
+    num_training_steps: key(steps.optional(), 'All steps; trainer.max_steps when left out.', 'fit'),
+    final_value: key(z.number().min(0).default(0), 'Share of the learning rate at the end.', 'fit'),
+    num_delay_steps: key(steps.default(0), 'Steps at rate 0 before the warm-up.', 'fit'),
+  }),
+  classSpec('ConstantLRSchedulerWithLinearWarmup', 'Linear warm-up, then constant.', {
+    num_warmup_steps: key(steps, 'Steps of warm-up.', 'fit'),
+    num_delay_steps: key(steps.default(0), 'Steps at rate 0 before the warm-up.', 'fit'),
+  }),
+]);

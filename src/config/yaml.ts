@@ -1,0 +1,123 @@
+import { readFile } from 'node:fs/promises';
+import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, type Document, type Node } from 'yaml';
+import { at, ioError, RankDistillmError } from '../errors.js';
+import type { ConfigNode, MapEntry, Place } from './node.js';
+import { plainScalar } from './plain-scalar.js';
+
+/** A configuration is a page or two; more than this is another file passed by mistake. */
+const LARGEST_CONFIG_BYTES = 4 << 20;
+/** Anchors may repeat a value, but not grow a small file into a huge tree. */
+const MOST_NODES = 100_000;
+
+/** Reads a YAML file, keeping the line of every key and value. */
+export async function readYaml(path: string): Promise<ConfigNode> {
+  let bytes: Uint8Array;
+  try {
+    bytes = await readFile(path);
+  } catch (error) {
+    throw ioError('read', path, error);
+  }
+  if (bytes.length > LARGEST_CONFIG_BYTES) {
+    throw new RankDistillmError('bad_input', `${path}: ${bytes.length} bytes are too many for a configuration`, {
+      hint: 'Pass a YAML file to --config, not data or weights.',
+    });
+  }
+  let text: string;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw new RankDistillmError('bad_input', `${path}: not valid UTF-8`, {
+      hint: 'Pass a YAML file saved as UTF-8 to --config.',
+      cause,
+    });
+  }
+  return parseYaml(text, path);
+}
+
+/** Parses YAML text. `source` names it in errors; lines are kept unless it comes from the command line. */
+export function parseYaml(text: string, source: string, keepLines = true): ConfigNode {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, schema: 'failsafe', prettyErrors: false, merge: false });
+  const problem = document.errors[0] ?? document.warnings[0];
+  if (problem) {
+    const line = keepLines ? lines.linePos(problem.pos[0]).line : undefined;
+    throw new RankDistillmError('bad_input', `${at(source, line)}: ${problem.message}`, {
+      hint: 'Mend the YAML: keys end in ": ", nesting is by spaces, never tabs, and a key stands once in its block.',
+      cause: problem,
+    });
+  }
+  const place = (node: Node | null | undefined): Place => {
+    const offset = node?.range?.[0];
+    return keepLines && offset !== undefined ? { source, line: lines.linePos(offset).line } : { source };
+  };
+  if (document.contents === null) {
+    return { kind: 'scalar', value: null, place: keepLines ? { source, line: 1 } : { source } };
+  }
+  return new Converter(document, place).convert(document.contents);
+}
+
+class Converter {
+  private nodes = 0;
+  private readonly open = new Set<Node>();
+
+  constructor(
+    private readonly document: Document,
+    private readonly place: (node: Node | null | undefined) => Place,
+  ) {}
+
+  convert(node: Node, fallback?: Place): ConfigNode {
+    const place = node.range ? this.place(node) : (fallback ?? this.place(node));
+    if (++this.nodes > MOST_NODES) throw this.refusal(place, `more than ${MOST_NODES} values`);
+    if (isAlias(node)) {
+      const target = node.resolve(this.document);
+      if (!target) throw this.refusal(place, `no anchor named "${node.source}" above`);
+      return this.convert(target, place);
+    }
+    if (isScalar(node)) {
+      const text = String(node.value ?? '');
+      const plain = node.type === 'PLAIN' || node.type === undefined;
+      return { kind: 'scalar', value: plain ? plainScalar(text) : text, place };
+    }
+    if (this.open.has(node)) throw this.refusal(place, 'an anchor contains itself');
+    this.open.add(node);
+    try {
+      if (isSeq(node)) {
+        return { kind: 'list', items: node.items.map((item) => this.convert(item as Node, place)), place };
+      }
+      if (isMap(node)) return { kind: 'map', entries: this.entries(node.items, place), place };
+    } finally {
+      this.open.delete(node);
+    }
+    throw this.refusal(place, 'not a scalar, list or mapping');
+  }
+
+  private entries(pairs: readonly { key: unknown; value: unknown }[], mapPlace: Place): Map<string, MapEntry> {
+    const entries = new Map<string, MapEntry>();
+    for (const { key, value } of pairs) {
+      if (!isScalar(key)) throw this.refusal(mapPlace, 'a key that is not plain text');
+      const place = this.place(key);
+      if (key.value === '<<') {
+        this.inherit(entries, value as Node, place);
+        continue;
+      }
+      const node: ConfigNode = value ? this.convert(value as Node, place) : { kind: 'scalar', value: null, place };
+      entries.set(String(key.value), { place, node });
+    }
+    return entries;
+  }
+
+  /** `<<: *anchor`: keys of the anchor that the block does not set itself. */
+  private inherit(entries: Map<string, MapEntry>, value: Node, place: Place): void {
+    const node = this.convert(value, place);
+    for (const source of node.kind === 'list' ? node.items : [node]) {
+      if (source.kind !== 'map') throw this.refusal(place, '"<<" needs a mapping');
+      for (const [key, entry] of source.entries) if (!entries.has(key)) entries.set(key, entry);
+    }
+  }
+
+  private refusal(place: Place, what: string): RankDistillmError {
+    return new RankDistillmError('bad_input', `${at(place.source, place.line)}: ${what}`, {
+      hint: 'Write the configuration as plain YAML mappings, lists and values.',
+    });
+  }
+}
