@@ -1,0 +1,81 @@
+import { readFile, stat } from 'node:fs/promises';
+import { ioError, RankDistillmError } from '../errors.js';
+
+export type JsonObject = Record<string, unknown>;
+
+/** A config.json has 1 kB; the index of a sharded model of hundreds of layers some 100 kB. */
+const MAX_JSON_BYTES = 16 * 1024 * 1024;
+
+/** Reads a JSON object; undefined when the file does not exist. */
+export async function readJsonObject(path: string): Promise<JsonObject | undefined> {
+  let bytes: Buffer;
+  try {
+    const { size } = await stat(path);
+    if (size > MAX_JSON_BYTES)
+      throw new RankDistillmError('bad_input', `${path}: ${size} bytes are too many for this file`);
+    bytes = await readFile(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error instanceof RankDistillmError ? error : ioError('read', path, error);
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch (cause) {
+    throw new RankDistillmError('bad_input', `${path}: is not JSON: ${(cause as Error).message}`, {
+      hint: 'Copy or download the file again.',
+      cause,
+    });
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new RankDistillmError('bad_input', `${path}: is not a JSON object`, {
+      hint: 'Copy or download the file again.',
+    });
+  }
+  return value as JsonObject;
+}
+
+/** Reads typed keys of a JSON object; an error names file and key. `null` counts as absent. */
+export class JsonReader {
+  constructor(
+    readonly path: string,
+    readonly object: JsonObject,
+  ) {}
+
+  /** Whether the key stands there, be it with null. */
+  has(key: string): boolean {
+    return Object.hasOwn(this.object, key);
+  }
+
+  raw(key: string): unknown {
+    return this.has(key) ? (this.object[key] ?? undefined) : undefined;
+  }
+
+  string(key: string): string | undefined {
+    return this.typed(key, 'a text', (value) => typeof value === 'string') as string | undefined;
+  }
+
+  boolean(key: string): boolean | undefined {
+    return this.typed(key, 'true or false', (value) => typeof value === 'boolean') as boolean | undefined;
+  }
+
+  number(key: string): number | undefined {
+    return this.typed(key, 'a number', (value) => typeof value === 'number') as number | undefined;
+  }
+
+  /** A size: a whole number above zero, small enough to be one. */
+  size(key: string): number | undefined {
+    const isSize = (value: unknown) => Number.isInteger(value) && (value as number) > 0 && (value as number) < 2 ** 31;
+    return this.typed(key, 'a whole number above 0', isSize) as number | undefined;
+  }
+
+  error(key: string, problem: string, hint?: string): RankDistillmError {
+    return new RankDistillmError('bad_input', `${this.path}: ${key}: ${problem}`, hint === undefined ? {} : { hint });
+  }
+
+  private typed(key: string, expected: string, accepts: (value: unknown) => boolean): unknown {
+    const value = this.raw(key);
+    if (value === undefined || accepts(value)) return value;
+    throw this.error(key, `expected ${expected}, found ${JSON.stringify(value).slice(0, 100)}`);
+  }
+}

@@ -1,0 +1,197 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { HeadConfig, NamedTensor, Pooling } from '../../binding.js';
+import { RankDistillmError } from '../errors.js';
+import type { Checkpoint, PairEncoding } from './checkpoint.js';
+import { EXTERNAL_MODELS } from './external-models.js';
+import { DEFAULT_SEED, freshTensors } from './fresh-head.js';
+import { downloadHint, resolveModel, type ResolvedModel } from './hub-cache.js';
+import { JsonReader, readJsonObject } from './json-file.js';
+import { matchTensors } from './match-tensors.js';
+import { headFromTensors, parseModelConfig, type MonoSettings, type ModelConfig } from './model-config.js';
+import { readModelWeights } from './model-weights.js';
+import type { RawTensors } from './raw-tensor.js';
+import { refuseAdapter } from './refuse-unbuilt.js';
+import { canonicalName, expectedShapes } from './tensor-names.js';
+
+/** Fields of lightning-ir's MonoConfig that the caller sets; what is left out comes from the model's config.json. */
+export interface MonoOverrides {
+  /** Tokens; null does not truncate. */
+  queryLength?: number | null | undefined;
+  docLength?: number | null | undefined;
+  poolingStrategy?: Pooling | undefined;
+  linearBias?: boolean | undefined;
+  scoringStrategy?: 'rank' | 'mono' | undefined;
+}
+
+export interface LoadOptions {
+  /** Which label's logit is the score, by index or name, for a classification model of several labels. */
+  label?: number | string | undefined;
+  overrides?: MonoOverrides | undefined;
+  /** Seed of a fresh head. Default 42. */
+  seed?: number | undefined;
+  /** Branch, tag or commit of a Hugging Face id; the same as `id@revision`. Default `main`. */
+  revision?: string | undefined;
+}
+
+/**
+ * Reads a model folder, or a Hugging Face id from the local hub cache: config.json of lightning-ir's mono models (all
+ * generations), of ElectraForSequenceClassification and BertForSequenceClassification, or of a bare backbone, which
+ * gets a fresh head. Only headers are read: tensors are regions of their files.
+ */
+export async function loadCheckpoint(nameOrPath: string, options: LoadOptions = {}): Promise<Checkpoint> {
+  const resolved = await resolveModel(nameOrPath, options.revision);
+  const { folder } = resolved;
+  const config = await readConfig(resolved);
+  const parsed = parseModelConfig(config);
+  const raw = await readWeights(resolved);
+  parsed.head = headFromTensors(config, parsed, [...raw.keys()].map(canonicalName));
+  const external = resolved.hubId === undefined ? undefined : EXTERNAL_MODELS.get(resolved.hubId);
+  if (external) parsed.head = { kind: 'mono', trained: true, ...external.settings };
+
+  const warnings: string[] = [];
+  const settings = parsed.head.kind === 'mono' ? applyOverrides(parsed.head, options.overrides ?? {}) : undefined;
+  if (!settings) warnAboutOverrides(nameOrPath, options.overrides ?? {}, warnings);
+  const nameOf = (name: string) => external?.names.get(canonicalName(name)) ?? canonicalName(name);
+  const head = settings
+    ? monoHead(nameOrPath, settings, raw, nameOf, options.label)
+    : classificationHead(config, parsed, options.label);
+  const expected = expectedShapes(parsed.encoder, head);
+  const mayBeFresh = freshParts(parsed, options.overrides ?? {}, expected);
+  const { tensors, missing } = matchTensors({ raw, nameOf, expected, mayBeFresh, folder, warnings });
+  if (missing.size > 0) warnings.push(freshWarning(nameOrPath, parsed, missing, options.seed ?? DEFAULT_SEED));
+  const fresh: NamedTensor[] = freshTensors(missing, parsed.initializerRange, options.seed ?? DEFAULT_SEED);
+  return {
+    name: nameOrPath,
+    folder,
+    encoder: parsed.encoder,
+    head,
+    tensors: [...tensors, ...fresh],
+    pairEncoding: await pairEncodingOf(folder, parsed, settings),
+    warnings,
+  };
+}
+
+async function readConfig(model: ResolvedModel): Promise<JsonReader> {
+  const path = join(model.folder, 'config.json');
+  const object = await readJsonObject(path);
+  if (object) return new JsonReader(path, object);
+  const adapter = join(model.folder, 'adapter_config.json');
+  if (existsSync(adapter)) refuseAdapter(adapter);
+  throw new RankDistillmError('not_found', `${path}: no such file, so this is no model folder`, {
+    hint: model.hubId ? downloadHint(model.hubId) : 'Name the folder that holds config.json and the weights.',
+  });
+}
+
+async function readWeights(model: ResolvedModel): Promise<RawTensors> {
+  const adapter = join(model.folder, 'adapter_config.json');
+  if (existsSync(adapter)) refuseAdapter(adapter);
+  const raw = await readModelWeights(model.folder);
+  if (raw) return raw;
+  throw new RankDistillmError(
+    'not_found',
+    `${model.folder}: holds neither model.safetensors nor pytorch_model.bin, whole or in shards`,
+    {
+      hint: model.hubId
+        ? downloadHint(model.hubId)
+        : 'Weights of other frameworks (TensorFlow, Flax, ONNX) are not read: save the model with save_pretrained.',
+    },
+  );
+}
+
+function applyOverrides(settings: MonoSettings, overrides: MonoOverrides): MonoSettings {
+  return {
+    queryLength: overrides.queryLength === undefined ? settings.queryLength : overrides.queryLength,
+    docLength: overrides.docLength === undefined ? settings.docLength : overrides.docLength,
+    pooling: overrides.poolingStrategy ?? settings.pooling,
+    scoring: overrides.scoringStrategy ?? settings.scoring,
+    bias: overrides.linearBias ?? settings.bias,
+  };
+}
+
+function warnAboutOverrides(name: string, overrides: MonoOverrides, warnings: string[]): void {
+  const set = Object.entries(overrides).flatMap(([key, value]) => (value === undefined ? [] : [key]));
+  if (set.length === 0) return;
+  warnings.push(`${name}: is a sequence classification model, on which ${set.join(', ')} have no effect.`);
+}
+
+function monoHead(
+  name: string,
+  settings: MonoSettings,
+  raw: RawTensors,
+  nameOf: (name: string) => string,
+  label: number | string | undefined,
+): HeadConfig {
+  if (label !== undefined) {
+    throw new RankDistillmError(
+      'bad_input',
+      `${name}: label ${JSON.stringify(label)}: this model gives one score, not labels`,
+      {
+        hint: 'Leave the label out.',
+      },
+    );
+  }
+  const bias = settings.bias ?? [...raw.keys()].some((key) => nameOf(key) === 'linear.bias');
+  return { kind: 'mono', pooling: settings.pooling, scoring: settings.scoring, bias };
+}
+
+function classificationHead(config: JsonReader, parsed: ModelConfig, wanted: number | string | undefined): HeadConfig {
+  const names = parsed.head.kind === 'classification' ? parsed.head.labels : [];
+  const list = names.map((name, i) => `${i} (${name})`).join(', ');
+  if (wanted === undefined && names.length !== 1) {
+    throw config.error(
+      'id2label',
+      `the model has ${names.length} labels: ${list}`,
+      'Say which label is the score, by index or name.',
+    );
+  }
+  const label =
+    wanted === undefined ? 0 : names.includes(String(wanted)) ? names.indexOf(String(wanted)) : Number(wanted);
+  if (!Number.isInteger(label) || label < 0 || label >= names.length || wanted === '') {
+    throw config.error(
+      'id2label',
+      `label ${JSON.stringify(wanted)} is none of ${list}`,
+      'Name one of these, by index or name.',
+    );
+  }
+  const kind = parsed.family === 'electra' ? 'electra_classification' : 'bert_classification';
+  return { kind, labels: names.length, label };
+}
+
+/** Names that may be missing: the whole head of a bare backbone, else only what an override asked to add. */
+function freshParts(
+  parsed: ModelConfig,
+  overrides: MonoOverrides,
+  expected: ReadonlyMap<string, number[]>,
+): Set<string> {
+  if (parsed.head.kind !== 'mono') return new Set();
+  const { trained } = parsed.head;
+  const isFresh = (name: string) =>
+    (name === 'linear.weight' && !trained) ||
+    (name === 'linear.bias' && (!trained || overrides.linearBias === true)) ||
+    (name.startsWith('bert_pool.') && (!trained || overrides.poolingStrategy === 'bert_pool'));
+  return new Set([...expected.keys()].filter(isFresh));
+}
+
+function freshWarning(name: string, parsed: ModelConfig, missing: ReadonlyMap<string, unknown>, seed: number): string {
+  const parts = [...missing.keys()].join(', ');
+  return (
+    `${name}: ${parts} are not in the file and start fresh (N(0, ${parsed.initializerRange}), seed ${seed}); ` +
+    'scores mean nothing before training.'
+  );
+}
+
+async function pairEncodingOf(
+  folder: string,
+  parsed: ModelConfig,
+  settings: MonoSettings | undefined,
+): Promise<PairEncoding> {
+  const path = join(folder, 'tokenizer_config.json');
+  const tokenizer = new JsonReader(path, (await readJsonObject(path)) ?? {});
+  // transformers writes 1e30 where the tokenizer knows no limit
+  const modelMaxLength = tokenizer.number('model_max_length') ?? Infinity;
+  if (!(modelMaxLength > 0)) throw tokenizer.error('model_max_length', `${modelMaxLength} is not above 0`);
+  const maxLength = Math.min(Math.floor(modelMaxLength), parsed.encoder.maxPositions);
+  if (!settings) return { kind: 'longest-first', maxLength };
+  return { kind: 'lightning-ir', queryLength: settings.queryLength, docLength: settings.docLength, maxLength };
+}

@@ -1,0 +1,57 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ioError, RankDistillmError } from '../errors.js';
+import { readJsonObject } from './json-file.js';
+import type { RawTensors } from './raw-tensor.js';
+import { readSafetensors } from './safetensors.js';
+import { readTorchFile } from './torch-file.js';
+
+/** A weight file by name; the index of a sharded model is the name with `.index.json`. In transformers' order. */
+const FORMATS = [
+  { name: 'model.safetensors', read: readSafetensors },
+  { name: 'pytorch_model.bin', read: readTorchFile },
+] as const;
+
+type ReadTensors = (path: string) => Promise<RawTensors>;
+
+/** Reads where a model folder's tensors are; undefined when it has no weights in a format that we read. */
+export async function readModelWeights(folder: string): Promise<RawTensors | undefined> {
+  const files = new Set(await listFolder(folder));
+  for (const { name, read } of FORMATS) {
+    if (files.has(name)) return read(join(folder, name));
+    if (files.has(`${name}.index.json`)) return readShards(folder, `${name}.index.json`, read);
+  }
+  return undefined;
+}
+
+async function listFolder(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    throw ioError('read', folder, error);
+  }
+}
+
+/** `weight_map` of the index says which file holds each tensor; other tensors in a shard do not belong to the model. */
+async function readShards(folder: string, indexName: string, read: ReadTensors): Promise<RawTensors> {
+  const path = join(folder, indexName);
+  const map = (await readJsonObject(path))?.['weight_map'];
+  const bad = (problem: string) =>
+    new RankDistillmError('bad_input', `${path}: ${problem}`, { hint: 'Copy or download the model again.' });
+  if (typeof map !== 'object' || map === null || Array.isArray(map)) throw bad('weight_map: is missing');
+  const shards = new Map<string, RawTensors>();
+  const tensors: RawTensors = new Map();
+  for (const [name, file] of Object.entries(map)) {
+    if (typeof file !== 'string' || !/^[\w][\w.-]*$/.test(file)) {
+      throw bad(
+        `weight_map: ${JSON.stringify(name)}: expected a file name, found ${JSON.stringify(file).slice(0, 100)}`,
+      );
+    }
+    const shard = shards.get(file) ?? (await read(join(folder, file)));
+    shards.set(file, shard);
+    const tensor = shard.get(name);
+    if (!tensor) throw bad(`weight_map: ${file} does not hold tensor ${JSON.stringify(name)}`);
+    tensors.set(name, tensor);
+  }
+  return tensors;
+}

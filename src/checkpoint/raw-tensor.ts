@@ -1,0 +1,48 @@
+import type { Dtype } from '../../binding.js';
+
+/** Element types that files may hold; the engine takes the four floating point ones, see `floatDtype`. */
+export type StoredDtype = Dtype | 'int64' | 'int32' | 'int16' | 'int8' | 'uint8' | 'bool' | 'other';
+
+/** A tensor as a file holds it, under the name the file gives it: little-endian, row-major, not read yet. */
+export interface RawTensor {
+  dtype: StoredDtype;
+  shape: number[];
+  data: { file: string; offset: number; bytes: number };
+}
+
+export type RawTensors = Map<string, RawTensor>;
+
+export const BYTES_PER_ELEMENT: Readonly<Record<Exclude<StoredDtype, 'other'>, number>> = {
+  float64: 8,
+  float32: 4,
+  float16: 2,
+  bfloat16: 2,
+  int64: 8,
+  int32: 4,
+  int16: 2,
+  int8: 1,
+  uint8: 1,
+  bool: 1,
+};
+
+const FLOATS: readonly StoredDtype[] = ['float64', 'float32', 'float16', 'bfloat16'];
+
+/** The dtype if the engine can take it, else undefined. */
+export function floatDtype(dtype: StoredDtype): Dtype | undefined {
+  return FLOATS.includes(dtype) ? (dtype as Dtype) : undefined;
+}
+
+/** Number of elements, or undefined when the shape is no shape or the product leaves the exact integers. */
+export function countElements(shape: readonly unknown[]): number | undefined {
+  let count = 1;
+  for (const size of shape) {
+    if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0) return undefined;
+    count *= size;
+    if (!Number.isSafeInteger(count)) return undefined;
+  }
+  return count;
+}
+
+export function formatShape(shape: readonly number[]): string {
+  return `[${shape.join(', ')}]`;
+}
