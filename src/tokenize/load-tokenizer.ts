@@ -17,16 +17,11 @@ export interface LoadedTokenizer {
   /** transformers' `clean_up_tokenization_spaces`. */
   cleanUp: boolean;
   truncationSide: 'left' | 'right';
-  /** Tokens of a pair that transformers truncates to; null where the model names no limit (1e30). */
-  modelMaxLength: number | null;
   /** False for models that are given no token_type_ids: all are 0 then. */
   tokenTypes: boolean;
   /** The file the vocabulary came from, for messages. */
   file: string;
 }
-
-/** transformers' LARGE_INTEGER: a longer model_max_length means that there is none. */
-const NO_LIMIT = 1e20;
 
 const MODELS = ['WordPiece', 'BPE', 'Unigram', 'WordLevel'];
 
@@ -52,7 +47,6 @@ export async function loadTokenizer(folder: string, kind: PairEncoding['kind']):
   const file = join(folder, files.tokenizer === undefined ? 'vocab.txt' : 'tokenizer.json');
   const { config } = files;
   const inputs = config['model_input_names'];
-  const limit = config['model_max_length'];
   return {
     native: build(definition, special.toAdd, file),
     definition,
@@ -60,7 +54,6 @@ export async function loadTokenizer(folder: string, kind: PairEncoding['kind']):
     // transformers' own default differs: its slow tokenizers, which read vocab.txt, clean up
     cleanUp: flag(config, 'clean_up_tokenization_spaces', files.tokenizer === undefined),
     truncationSide,
-    modelMaxLength: typeof limit === 'number' && limit <= NO_LIMIT ? limit : null,
     tokenTypes: Array.isArray(inputs) ? inputs.includes('token_type_ids') : tokenTypes,
     file,
   };

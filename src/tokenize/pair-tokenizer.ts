@@ -1,4 +1,4 @@
-import type { Checkpoint, PairEncoding } from '../checkpoint/checkpoint.js';
+import type { Checkpoint } from '../checkpoint/checkpoint.js';
 import { RankDistillmError, throwIfAborted } from '../errors.js';
 import type { EncodedPair, TextPair } from './encoded-pair.js';
 import { loadTokenizer, type LoadedTokenizer } from './load-tokenizer.js';
@@ -20,8 +20,7 @@ export interface PairTokenizer {
    *
    * Lone surrogates count as U+FFFD.
    *
-   * @throws RankDistillmError `bad_input` for a pair longer than the model's positions that lightning-ir would not cut
-   *   either, and for ids outside the model's vocabulary; `aborted`
+   * @throws RankDistillmError `bad_input` for ids outside the model's vocabulary; `aborted`
    */
   encodePairs(pairs: readonly TextPair[], signal?: AbortSignal): Promise<EncodedPair[]>;
 }
@@ -40,43 +39,38 @@ export async function createPairTokenizer(checkpoint: TokenizerCheckpoint): Prom
   for (const id of [...template.before.ids, ...template.between.ids, ...template.after.ids]) {
     if (id >= encoder.vocabSize) throw outsideVocabulary(tokenizer, id, encoder.vocabSize);
   }
-  const cut = cutLength(pairEncoding, tokenizer, encoder.maxPositions);
-  if (cut !== null && cut < template.count) {
-    throw new RankDistillmError('bad_input', `${checkpoint.folder}: pairs are cut to ${cut} tokens, fewer than the ${template.count} special ones`, {
-      hint: 'Raise model_max_length in tokenizer_config.json.',
-    });
+  const { maxLength } = pairEncoding;
+  if (maxLength > encoder.maxPositions || maxLength < template.count) {
+    throw new RankDistillmError(
+      'bad_input',
+      `${checkpoint.folder}: pairs of up to ${maxLength} tokens do not fit the model, which has ${encoder.maxPositions} positions ` +
+        `(${template.count} tokens of each pair are special ones)`,
+      { hint: `Set model_max_length in tokenizer_config.json to ${encoder.maxPositions}.` },
+    );
   }
-  return new TemplatePairTokenizer(checkpoint, tokenizer, template, cut);
-}
-
-/** Tokens that pairs are cut to by longest_first; null where the model is given whole pairs. */
-function cutLength(encoding: PairEncoding, tokenizer: LoadedTokenizer, maxPositions: number): number | null {
-  if (encoding.kind === 'lightning-ir') return tokenizer.modelMaxLength;
-  return Math.min(encoding.maxLength, tokenizer.modelMaxLength ?? maxPositions, maxPositions);
+  return new TemplatePairTokenizer(checkpoint, tokenizer, template);
 }
 
 class TemplatePairTokenizer implements PairTokenizer {
   readonly vocabSize: number;
   readonly maxLength: number;
   readonly #template: PairTemplate;
-  readonly #cut: number | null;
-  readonly #maxPositions: number;
+  /** Tokens of both sides together. */
+  readonly #room: number;
   readonly #left: boolean;
   readonly #queries: SideEncoder;
   readonly #documents: SideEncoder;
 
-  constructor(checkpoint: TokenizerCheckpoint, tokenizer: LoadedTokenizer, template: PairTemplate, cut: number | null) {
-    const { pairEncoding, encoder } = checkpoint;
+  constructor({ pairEncoding, encoder }: TokenizerCheckpoint, tokenizer: LoadedTokenizer, template: PairTemplate) {
     this.vocabSize = tokenizer.native.getVocabSize(true);
-    this.maxLength = Math.min(cut ?? encoder.maxPositions, encoder.maxPositions);
+    this.maxLength = pairEncoding.maxLength;
     this.#template = template;
-    this.#cut = cut;
-    this.#maxPositions = encoder.maxPositions;
+    this.#room = pairEncoding.maxLength - template.count;
     this.#left = tokenizer.truncationSide === 'left';
     const roundTrip = new RoundTrip(tokenizer, encoder.vocabSize);
     const side = (length: number | null, cacheBytes: number) =>
       new SideEncoder(tokenizer, {
-        limit: length ?? cut ?? encoder.maxPositions,
+        limit: length ?? this.#room,
         roundTrip: length === null ? undefined : roundTrip,
         vocabSize: encoder.vocabSize,
         cacheBytes,
@@ -99,7 +93,7 @@ class TemplatePairTokenizer implements PairTokenizer {
       const query = queries.get(pair.query) as SideIds;
       const document = documents.get(pair.document) as SideIds;
       const both = this.#tieNeedsCounting(query, document) ? await this.#count(pair) : ([query, document] as const);
-      const [first, second] = this.#keptTokens(i, both[0], both[1]);
+      const [first, second] = longestFirst(both[0].length, both[1].length, this.#room);
       sides.push([both[0], both[1]]);
       kept[2 * i] = first;
       kept[2 * i + 1] = second;
@@ -131,29 +125,10 @@ class TemplatePairTokenizer implements PairTokenizer {
     return this.#left ? ids.subarray(ids.length - keep) : ids.subarray(0, keep);
   }
 
-  #keptTokens(index: number, query: SideIds, document: SideIds): [first: number, second: number] {
-    const { count } = this.#template;
-    const [first, second] =
-      this.#cut === null ? [query.length, document.length] : longestFirst(query.length, document.length, this.#cut - count);
-    if (first + second + count <= this.#maxPositions) return [first, second];
-    const atLeast = query.exact && document.exact ? '' : 'at least ';
-    throw new RankDistillmError(
-      'bad_input',
-      `pair ${index + 1}: ${atLeast}${first + second + count} tokens (query ${first}, document ${second}, special ${count}), ` +
-        `but the model has ${this.#maxPositions} positions`,
-      {
-        hint:
-          `Choose query_length and doc_length in the model's config so that together they are at most ${this.#maxPositions - count}, ` +
-          `or set model_max_length in tokenizer_config.json to ${this.#maxPositions} to cut pairs there.`,
-      },
-    );
-  }
-
   /** When both sides fill an odd room, the longer one gets a token more, so both must be counted to their ends. */
   #tieNeedsCounting(query: SideIds, document: SideIds): boolean {
-    if (this.#cut === null || (query.exact && document.exact)) return false;
-    const room = this.#cut - this.#template.count;
-    return room % 2 === 1 && query.length >= room && document.length >= room;
+    if (this.#room % 2 === 0 || (query.exact && document.exact)) return false;
+    return query.length >= this.#room && document.length >= this.#room;
   }
 
   async #count(pair: TextPair): Promise<readonly [SideIds, SideIds]> {

@@ -26,7 +26,7 @@ if (folder !== undefined && file !== undefined) {
     const tokenizer = await createPairTokenizer({
       folder,
       encoder: encoderOf({ vocabSize: 30522, maxPositions: 512 }),
-      pairEncoding: { kind: 'lightning-ir', queryLength: 32, docLength: 256, tokenizerPattern: null },
+      pairEncoding: { kind: 'lightning-ir', queryLength: 32, docLength: 256, maxLength: 512 },
     });
     const encoded = await tokenizer.encodePairs(golden.map(({ query, doc }) => ({ query, document: doc })));
     assert.is(golden.length, 177);
