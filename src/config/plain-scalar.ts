@@ -16,7 +16,7 @@ function wholeNumber(text: string): number | undefined {
   const digits = (bits ?? nibbles ?? octal ?? decimal ?? '').replaceAll('_', '');
   const magnitude = Number.parseInt(digits, binary ? 2 : hex ? 16 : octal ? 8 : 10);
   if (Number.isNaN(magnitude)) return undefined;
-  return sign === '-' ? -magnitude : magnitude;
+  return sign === '-' ? 0 - magnitude : magnitude;
 }
 
 const FLOAT =
