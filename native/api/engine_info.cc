@@ -60,7 +60,7 @@ Napi::Value gemm_rate(const Napi::CallbackInfo& info) {
   }
   return Environment::of(info.Env())
       .submit(
-          info.Env(), make_cancel_flag(), [=] { return best_gflops(m, n, k, precision, repeats); },
+          info.Env(), make_cancel_flag(), [=](Workers&) { return best_gflops(m, n, k, precision, repeats); },
           [](Napi::Env env, double& rate) -> Napi::Value { return Napi::Number::New(env, rate); });
 }
 

@@ -30,7 +30,7 @@ class Environment {
 
   static Environment& of(Napi::Env env) { return *env.GetInstanceData<Environment>(); }
 
-  /// Runs `work()` on the engine thread, then `to_js(env, result)` on this one; the promise settles accordingly.
+  /// Runs `work(workers)` on the engine thread, then `to_js(env, result)` on this one; the promise settles accordingly.
   /// `cancel` is set when the environment goes away while the job runs.
   template <typename Work, typename ToJs>
   Napi::Promise submit(Napi::Env env, CancelFlag cancel, Work work, ToJs to_js);
@@ -54,15 +54,15 @@ class Environment {
 
 template <typename Work, typename ToJs>
 Napi::Promise Environment::submit(Napi::Env env, CancelFlag cancel, Work work, ToJs to_js) {
-  using Result = std::invoke_result_t<Work>;
+  using Result = std::invoke_result_t<Work, Workers&>;
   auto deferred = Napi::Promise::Deferred::New(env);
   begin(env, cancel);
-  engine_.post(this, [this, cancel, deferred, work = std::move(work), to_js = std::move(to_js)]() mutable {
+  engine_.post(this, [this, cancel, deferred, work = std::move(work), to_js = std::move(to_js)](Workers& workers) mutable {
     auto result = std::make_shared<std::optional<Result>>();
     std::exception_ptr error;
     try {
       throw_if_cancelled(cancel);
-      result->emplace(work());
+      result->emplace(work(workers));
     } catch (...) {
       error = std::current_exception();
     }

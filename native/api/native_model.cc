@@ -42,7 +42,7 @@ Napi::Value NativeModel::create(const Napi::CallbackInfo& info) {
   return Environment::of(info.Env())
       .submit(
           info.Env(), make_cancel_flag(),
-          [options, tensors] { return SharedModel(std::make_shared<CrossEncoder>(options, std::move(*tensors))); },
+          [options, tensors](Workers&) { return SharedModel(std::make_shared<CrossEncoder>(options, std::move(*tensors))); },
           [](Napi::Env env, SharedModel& model) -> Napi::Value {
             return Environment::of(env).model_class.New({Napi::External<SharedModel>::New(env, &model)});
           });
@@ -68,7 +68,7 @@ Napi::Value NativeModel::score(const Napi::CallbackInfo& info) {
   const auto cancel =
       cancellable ? CancelToken::Unwrap(info[1].As<Napi::Object>())->flag() : make_cancel_flag();
   return Environment::of(env).submit(
-      env, cancel, [model = model_, batch, cancel] { return model->score(*batch, cancel); },
+      env, cancel, [model = model_, batch, cancel](Workers& workers) { return model->score(*batch, workers, cancel); },
       [precision = precision_](Napi::Env env, Scores& scores) { return scores_to_js(env, scores, precision); });
 }
 
@@ -77,7 +77,7 @@ Napi::Value NativeModel::close(const Napi::CallbackInfo& info) {
   return Environment::of(info.Env())
       .submit(
           info.Env(), make_cancel_flag(),
-          [model = std::exchange(model_, nullptr)]() mutable {
+          [model = std::exchange(model_, nullptr)](Workers&) mutable {
             model.reset();
             return true;
           },

@@ -8,6 +8,12 @@ namespace rank_distillm {
 struct Counters {
   int64_t linear_rows = 0;
   int64_t linear_flops = 0;  // 2 per multiply-add
+
+  Counters& operator+=(const Counters& other) {
+    linear_rows += other.linear_rows;
+    linear_flops += other.linear_flops;
+    return *this;
+  }
 };
 
 }  // namespace rank_distillm

@@ -4,6 +4,7 @@
 #include <c10/core/InferenceMode.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "core/cpu.h"
 
@@ -63,6 +64,7 @@ int EngineThread::threads() const {
 
 void EngineThread::run() {
   const c10::InferenceMode inference_mode;
+  std::optional<Workers> workers;
   std::unique_lock lock(mutex_);
   for (;;) {
     changed_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });
@@ -72,8 +74,11 @@ void EngineThread::run() {
     running_for_ = posted.owner;
     const int threads = threads_;
     lock.unlock();
-    if (at::get_num_threads() != threads) at::set_num_threads(threads);
-    posted.job();
+    if (!workers || workers->count() != threads) {
+      workers.emplace(threads);
+      at::set_num_threads(threads);
+    }
+    posted.job(*workers);
     posted.job = nullptr;  // what the job holds goes before anybody who waits in drop() continues
     lock.lock();
     running_for_ = nullptr;

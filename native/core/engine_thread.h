@@ -6,14 +6,16 @@
 #include <mutex>
 #include <thread>
 
+#include "core/workers.h"
+
 namespace rank_distillm {
 
-/// The one thread of the process that calls LibTorch: OpenMP's pool, inference mode and thread counts belong to the
-/// thread that uses them. Jobs run in the order of their posting. Users (one per JavaScript environment) retain it;
+/// The one thread of the process that LibTorch work is posted to, with the workers it shares blocks with: inference
+/// mode, OpenMP's pool and thread counts belong to the thread that uses them. Jobs run in the order of their posting. Users (one per JavaScript environment) retain it;
 /// it starts with the first and is joined when the last releases it.
 class EngineThread {
  public:
-  using Job = std::function<void()>;
+  using Job = std::function<void(Workers&)>;
 
   static EngineThread& instance();
 
@@ -26,7 +28,7 @@ class EngineThread {
   /// Forgets the owner's jobs that have not begun and waits for the one that runs.
   void drop(const void* owner);
 
-  /// Intra-op threads from the next job on; 0 keeps what is set.
+  /// Threads from the next job on, the engine thread included; 0 keeps what is set.
   void set_threads(int threads);
   int threads() const;
 

@@ -5,6 +5,7 @@
 #include "core/cancel.h"
 #include "core/counters.h"
 #include "core/packed_batch.h"
+#include "core/workers.h"
 #include "model/config.h"
 #include "model/encoder.h"
 #include "model/head.h"
@@ -17,7 +18,7 @@ struct Scores {
   double seconds = 0;
 };
 
-/// Encoder, pooling and head. Immutable after construction; used by the engine thread only.
+/// Encoder, pooling and head. Immutable after construction.
 class CrossEncoder {
  public:
   /// Throws `bad_input` naming a missing or wrongly shaped tensor.
@@ -27,7 +28,7 @@ class CrossEncoder {
   CrossEncoder& operator=(const CrossEncoder&) = delete;
 
   /// Throws `bad_input` for ids or lengths the model does not have, `aborted` when the flag is set on the way.
-  Scores score(const PackedBatch& batch, const CancelFlag& cancel) const;
+  Scores score(const PackedBatch& batch, Workers& workers, const CancelFlag& cancel) const;
 
   /// What it really computes in: float32 where the CPU has no instructions for bf16.
   Precision precision() const { return precision_; }

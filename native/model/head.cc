@@ -10,7 +10,7 @@ namespace rank_distillm {
 namespace {
 
 Linear take_linear(Weights& weights, const std::string& name, int64_t out, int64_t in) {
-  return {weights.take_float32(name + ".weight", {out, in}), weights.take_float32(name + ".bias", {out})};
+  return weights.linear({name}, out, in, at::kFloat);
 }
 
 }  // namespace
@@ -21,8 +21,8 @@ Head::Head(const EncoderConfig& encoder, const HeadConfig& config, Weights& weig
     case HeadKind::mono: {
       if (config.bert_pool) dense_ = take_linear(weights, "bert_pool.0", hidden, hidden);
       const int64_t labels = config.log_softmax ? 2 : 1;
-      output_.weight = weights.take_float32("linear.weight", {labels, hidden});
-      if (config.bias) output_.bias = weights.take_float32("linear.bias", {labels});
+      const auto bias = config.bias ? weights.take("linear.bias", {labels}, at::kFloat) : at::Tensor();
+      output_ = float32_linear(weights.take("linear.weight", {labels, hidden}, at::kFloat), bias);
       return;
     }
     case HeadKind::electra_classification:
@@ -34,7 +34,7 @@ Head::Head(const EncoderConfig& encoder, const HeadConfig& config, Weights& weig
       output_ = take_linear(weights, "classifier", config.labels, hidden);
       break;
   }
-  output_ = output_slice(output_, config.label, config.label + 1);
+  output_ = float32_linear(output_.weight.narrow(0, config.label, 1), output_.bias.narrow(0, config.label, 1));
 }
 
 at::Tensor Head::forward(const at::Tensor& pooled, Counters& counters) const {

@@ -21,7 +21,7 @@ std::string words(at::IntArrayRef shape) {
 
 }  // namespace
 
-Weights::Weights(std::vector<TensorSource> sources, Precision precision) : compute_type_(scalar_type(precision)) {
+Weights::Weights(std::vector<TensorSource> sources) {
   for (auto& source : sources) {
     auto name = source.name;
     sources_.emplace(std::move(name), std::move(source));
@@ -67,19 +67,29 @@ at::Tensor Weights::take(const std::string& name, at::IntArrayRef shape, at::Sca
   return stored.scalar_type() == dtype ? stored : own(stored.to(dtype));
 }
 
-bool Weights::is_mapped(const at::Tensor& tensor) const {
-  const auto* start = static_cast<const std::byte*>(tensor.const_data_ptr());
-  for (const auto& [path, file] : files_) {
-    if (start >= file->data() && start < file->data() + file->size()) return true;
-  }
-  return false;
+at::Tensor Weights::joined(const std::vector<std::string>& names, const std::string& suffix, at::IntArrayRef shape) {
+  std::vector<at::Tensor> parts;
+  for (const auto& name : names) parts.push_back(take(name + suffix, shape, at::kFloat));
+  return parts.size() == 1 ? parts.front() : at::cat(parts);
 }
 
-at::Tensor Weights::fuse(std::vector<at::Tensor> parts) {
-  for (const auto& part : parts) {
-    if (!is_mapped(part)) allocated_bytes_ -= static_cast<int64_t>(part.nbytes());
+Linear Weights::linear(const std::vector<std::string>& names, int64_t out, int64_t in, at::ScalarType dtype) {
+  // Float32 parts that were converted or joined on the way to a packed layer are gone when this returns.
+  const int64_t before = allocated_bytes_;
+  auto weight = joined(names, ".weight", {out, in});
+  auto bias = joined(names, ".bias", {out});
+  if (dtype == at::kFloat) {
+    if (names.size() > 1) {
+      own(weight);
+      own(bias);
+    }
+    return float32_linear(std::move(weight), std::move(bias));
   }
-  return own(at::cat(parts));
+  auto layer = packed_linear(weight, std::move(bias));
+  allocated_bytes_ = before;
+  own(layer.weight);
+  own(layer.bias);
+  return layer;
 }
 
 at::Tensor Weights::own(at::Tensor tensor) {

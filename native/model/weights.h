@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "core/mapped_file.h"
-#include "core/precision.h"
+#include "ops/linear.h"
 
 namespace rank_distillm {
 
@@ -24,31 +24,28 @@ struct TensorSource {
   uint64_t size = 0;  // bytes
 };
 
-/// Hands out a model's tensors by name in the dtype the engine computes in. A tensor already in that dtype stays in
-/// the mapped file; any other is converted once. Counts what it allocates.
+/// Hands out a model's tensors by name in the dtype that is asked for. A tensor already in that dtype stays in its
+/// mapped file; any other is converted once. Counts what it allocates.
 class Weights {
  public:
-  Weights(std::vector<TensorSource> sources, Precision precision);
+  explicit Weights(std::vector<TensorSource> sources);
 
   /// Throws `bad_input` by name when the tensor is missing or shaped otherwise.
-  at::Tensor take(const std::string& name, at::IntArrayRef shape) { return take(name, shape, compute_type_); }
-  at::Tensor take_float32(const std::string& name, at::IntArrayRef shape) { return take(name, shape, at::kFloat); }
+  at::Tensor take(const std::string& name, at::IntArrayRef shape, at::ScalarType dtype);
 
-  /// Rows of several tensors under each other, for example a fused QKV. The parts are given up: when they were
-  /// converted copies, their bytes no longer count.
-  at::Tensor fuse(std::vector<at::Tensor> parts);
+  /// Dense layers [out, in] with `name.weight` and `name.bias` as one whose outputs stand beside each other (a fused
+  /// QKV); packed for the matrix kernel when `dtype` is bf16.
+  Linear linear(const std::vector<std::string>& names, int64_t out, int64_t in, at::ScalarType dtype);
 
   int64_t allocated_bytes() const { return allocated_bytes_; }
 
  private:
-  at::Tensor take(const std::string& name, at::IntArrayRef shape, at::ScalarType dtype);
   at::Tensor view(const TensorSource& source);
   at::Tensor own(at::Tensor tensor);
-  bool is_mapped(const at::Tensor& tensor) const;
+  at::Tensor joined(const std::vector<std::string>& names, const std::string& suffix, at::IntArrayRef shape);
 
   std::unordered_map<std::string, TensorSource> sources_;
   std::unordered_map<std::string, std::shared_ptr<const MappedFile>> files_;
-  at::ScalarType compute_type_;
   int64_t allocated_bytes_ = 0;
 };
 

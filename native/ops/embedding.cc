@@ -1,27 +1,35 @@
 #include "ops/embedding.h"
 
 #include <ATen/ops/empty.h>
-#include <ATen/ops/index_select.h>
+
+#include "ops/vectorize.h"
 
 namespace rank_distillm {
+namespace {
+
+RANK_DISTILLM_VECTORIZE
+void add_three(const float* a, const float* b, const float* c, float* sum, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) sum[i] = a[i] + b[i] + c[i];
+}
+
+}  // namespace
 
 at::Tensor embed(const PackedBatch& batch, const Block& block, const Embedding& embedding) {
-  const auto indices = at::empty({3, block.tokens}, at::kInt);
-  auto* words = indices.data_ptr<int32_t>();
-  auto* positions = words + block.tokens;
-  auto* types = positions + block.tokens;
+  const int64_t width = embedding.word.size(1);
+  const auto exact = at::empty({block.tokens, width}, at::kFloat);
+  const auto* words = embedding.word.const_data_ptr<float>();
+  const auto* positions = embedding.position.const_data_ptr<float>();
+  const auto* types = embedding.type.const_data_ptr<float>();
+  auto* row = exact.data_ptr<float>();
   for (int64_t s = block.first_sequence; s < block.first_sequence + block.sequences; ++s) {
-    for (int64_t t = batch.cu_seqlens[s]; t < batch.cu_seqlens[s + 1]; ++t) {
-      const int64_t row = t - block.first_token;
-      words[row] = batch.input_ids[t];
-      positions[row] = static_cast<int32_t>(t - batch.cu_seqlens[s]);
-      types[row] = batch.token_type_ids[t];
+    const int64_t start = batch.cu_seqlens[s];
+    for (int64_t t = start; t < batch.cu_seqlens[s + 1]; ++t, row += width) {
+      add_three(words + batch.input_ids[t] * width, positions + (t - start) * width,
+                types + batch.token_type_ids[t] * width, row, width);
+      layer_norm_row(row, width, embedding.norm);
     }
   }
-  auto sum = at::index_select(embedding.word, 0, indices[0]);
-  sum.add_(at::index_select(embedding.position, 0, indices[1]));
-  sum.add_(at::index_select(embedding.type, 0, indices[2]));
-  return layer_norm(sum, embedding.norm);
+  return exact;
 }
 
 }  // namespace rank_distillm

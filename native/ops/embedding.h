@@ -7,6 +7,7 @@
 
 namespace rank_distillm {
 
+/// Tables stay float32 in their mapped file: a block reads few of their rows.
 struct Embedding {
   at::Tensor word;      // [vocabulary, embedding]
   at::Tensor position;  // [positions, embedding]
@@ -14,7 +15,8 @@ struct Embedding {
   LayerNorm norm;
 };
 
-/// LayerNorm(word + position + type) of a block's tokens → [tokens, embedding]; positions restart with each sequence.
+/// LayerNorm(word + position + type) of a block's tokens → [tokens, embedding] float32; positions restart with each
+/// sequence.
 at::Tensor embed(const PackedBatch& batch, const Block& block, const Embedding& embedding);
 
 }  // namespace rank_distillm

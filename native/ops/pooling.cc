@@ -15,12 +15,11 @@ at::Tensor first_rows(const at::Tensor& hidden, const PackedBatch& batch, const 
 }
 
 at::Tensor pool(const at::Tensor& hidden, const PackedBatch& batch, const Block& block, Pooling pooling) {
-  if (pooling == Pooling::first) return first_rows(hidden, batch, block).to(at::kFloat);
-  const auto pooled = at::empty({block.sequences, hidden.size(1)}, hidden.options().dtype(at::kFloat));
+  const auto pooled = at::empty({block.sequences, hidden.size(1)}, hidden.options());
   for (int64_t i = 0; i < block.sequences; ++i) {
     const int64_t start = batch.cu_seqlens[block.first_sequence + i];
     const int64_t length = batch.cu_seqlens[block.first_sequence + i + 1] - start;
-    const auto rows = hidden.narrow(0, start - block.first_token, length).to(at::kFloat);
+    const auto rows = hidden.narrow(0, start - block.first_token, length);
     const auto target = pooled[i];
     if (pooling == Pooling::max) {
       target.copy_(rows.amax(0));

@@ -9,10 +9,11 @@ namespace rank_distillm {
 /// lightning-ir's pooling strategies; `bert_pool` is `first` followed by the head's dense layer.
 enum class Pooling { first, mean, max, sum };
 
-/// One row per sequence of a block, in the block's order: hidden [tokens, hidden] → [sequences, hidden] in float32.
+/// One row per sequence, in the block's order: hidden [tokens, hidden] float32 → [sequences, hidden] over each
+/// sequence's tokens. Not for `first`: the encoder gives those rows itself.
 at::Tensor pool(const at::Tensor& hidden, const PackedBatch& batch, const Block& block, Pooling pooling);
 
-/// The first row of each sequence in the dtype it has: hidden [tokens, hidden] → [sequences, hidden].
+/// The first row of each sequence: hidden [tokens, hidden] → [sequences, hidden].
 at::Tensor first_rows(const at::Tensor& hidden, const PackedBatch& batch, const Block& block);
 
 }  // namespace rank_distillm

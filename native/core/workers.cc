@@ -1,0 +1,74 @@
+#include "core/workers.h"
+
+#include <ATen/Parallel.h>
+#include <c10/core/InferenceMode.h>
+
+#include <utility>
+
+namespace rank_distillm {
+
+Workers::Workers(int count) {
+  for (int i = 1; i < count; ++i) threads_.emplace_back([this] { worker_loop(); });
+}
+
+Workers::~Workers() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  work_.notify_all();
+  for (auto& thread : threads_) thread.join();
+}
+
+void Workers::run(int64_t tasks, const std::function<void(int64_t)>& task) {
+  const int outside = at::get_num_threads();
+  at::set_num_threads(1);
+  std::unique_lock lock(mutex_);
+  task_ = &task;
+  next_ = 0;
+  tasks_ = tasks;
+  work_.notify_all();
+  take_tasks(lock);
+  done_.wait(lock, [this] { return unfinished_ == 0; });
+  task_ = nullptr;
+  tasks_ = 0;
+  const auto error = std::exchange(error_, nullptr);
+  lock.unlock();
+  at::set_num_threads(outside);
+  if (error) std::rethrow_exception(error);
+}
+
+void Workers::worker_loop() {
+  const c10::InferenceMode inference_mode;
+  at::set_num_threads(1);
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    work_.wait(lock, [this] { return stopping_ || next_ < tasks_; });
+    if (stopping_) return;
+    take_tasks(lock);
+  }
+}
+
+void Workers::take_tasks(std::unique_lock<std::mutex>& lock) {
+  while (next_ < tasks_) {
+    const int64_t index = next_++;
+    const auto* task = task_;
+    ++unfinished_;
+    lock.unlock();
+    std::exception_ptr error;
+    try {
+      (*task)(index);
+    } catch (...) {
+      error = std::current_exception();
+    }
+    lock.lock();
+    --unfinished_;
+    if (error && !error_) {
+      error_ = error;
+      next_ = tasks_;
+    }
+  }
+  if (unfinished_ == 0) done_.notify_all();
+}
+
+}  // namespace rank_distillm

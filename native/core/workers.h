@@ -1,0 +1,46 @@
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace rank_distillm {
+
+/// Long-lived threads that take whole blocks through all layers, each with LibTorch set to one thread: no barrier
+/// inside an op, and no idle core while a block is left. They live as long as the pool, because oneDNN and LibTorch
+/// keep their compiled kernels per thread.
+class Workers {
+ public:
+  /// `count` includes the calling thread, so count - 1 threads are started.
+  explicit Workers(int count);
+  ~Workers();
+  Workers(const Workers&) = delete;
+  Workers& operator=(const Workers&) = delete;
+
+  int count() const { return static_cast<int>(threads_.size()) + 1; }
+
+  /// Runs `task(0)` … `task(tasks - 1)`, each once, in that order of starting, on all threads; returns when all are
+  /// done. The first exception ends the hand-out and is thrown here.
+  void run(int64_t tasks, const std::function<void(int64_t)>& task);
+
+ private:
+  void worker_loop();
+  void take_tasks(std::unique_lock<std::mutex>& lock);
+
+  std::mutex mutex_;
+  std::condition_variable work_;
+  std::condition_variable done_;
+  const std::function<void(int64_t)>* task_ = nullptr;
+  int64_t next_ = 0;
+  int64_t tasks_ = 0;
+  int64_t unfinished_ = 0;  // tasks begun and not ended
+  std::exception_ptr error_;
+  bool stopping_ = false;
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace rank_distillm
