@@ -24,6 +24,7 @@ POSITIONS = 48
 LONGEST_FIRST = [5, 8, 9, 16, 23]
 LIGHTNING_IR = [[4, 9], [None, 7], [6, None], [32, 60]]
 NO_LIMIT = int(1e30)
+TABLE = 12
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -131,6 +132,21 @@ def longest_first(folder):
         return {n: rows(tokenizer(*map(list, zip(*TEXTS)), truncation="longest_first", max_length=n)) for n in LONGEST_FIRST}
 
 
+def longest_first_table():
+    """Tokens that stay of the first side, by room, tokens of the first and tokens of the second side."""
+    tokenizer = AutoTokenizer.from_pretrained(OUT / "uncased-vocab")
+
+    counts = [(first, second) for first in range(TABLE) for second in range(TABLE)]
+    texts = ["a " * first for first, _ in counts], ["b " * second for _, second in counts]
+    table = []
+    for room in range(TABLE - 2):
+        encoding = tokenizer(*texts, truncation="longest_first", max_length=room + 3)
+        assert [len(ids) - 3 for ids in encoding["input_ids"]] == [min(room, sum(both)) for both in counts]
+        kept = [types.count(0) - 2 for types in encoding["token_type_ids"]]
+        table.append([kept[i : i + TABLE] for i in range(0, len(kept), TABLE)])
+    return table
+
+
 def cross_encoder(folder):
     """The ids that reach the model in sentence-transformers' CrossEncoder.predict."""
     with tempfile.TemporaryDirectory() as name:
@@ -169,7 +185,7 @@ def main():
     lines = ",\n".join(f"{json.dumps(name)}: {json.dumps(value)}" for name, value in expected.items())
     texts = json.dumps([{"query": q, "document": d} for q, d in TEXTS])
     (OUT / "expected.json").write_text(
-        f'{{"positions": {POSITIONS}, "vocabSize": {len(vocab()) + 8},\n"pairs": {texts},\n"expected": {{\n{lines}\n}}}}\n', encoding="utf8")
+        f'{{"positions": {POSITIONS}, "vocabSize": {len(vocab()) + 8},\n"longestFirst": {json.dumps(longest_first_table())},\n"pairs": {texts},\n"expected": {{\n{lines}\n}}}}\n', encoding="utf8")
 
 
 main()

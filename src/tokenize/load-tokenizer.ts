@@ -61,18 +61,26 @@ export async function loadTokenizer(folder: string, kind: PairEncoding['kind']):
 
 function tokenizerClass(files: TokenizerFiles, kind: PairEncoding['kind']): { bert: boolean; tokenTypes: boolean } {
   if (files.config['split_special_tokens'] === true) {
-    throw new RankDistillmError('unsupported', `${join(files.folder, 'tokenizer_config.json')}: split_special_tokens is not supported`, {
-      hint: 'Set split_special_tokens to false, or use a model that was trained without it.',
-    });
+    throw new RankDistillmError(
+      'unsupported',
+      `${join(files.folder, 'tokenizer_config.json')}: split_special_tokens is not supported`,
+      {
+        hint: 'Set split_special_tokens to false, or use a model that was trained without it.',
+      },
+    );
   }
   const name = files.config['tokenizer_class'];
   // lightning-ir takes the class from the encoder's type, whatever the file says
   if (kind === 'lightning-ir' || typeof name !== 'string') return { bert: true, tokenTypes: true };
   const known = CLASSES[name.replace(/Fast$/, '')];
   if (known !== undefined) return known;
-  throw new RankDistillmError('unsupported', `${join(files.folder, 'tokenizer_config.json')}: tokenizer_class ${name} is not supported`, {
-    hint: `Supported are ${Object.keys(CLASSES).join(', ')}, each also with Fast at its end.`,
-  });
+  throw new RankDistillmError(
+    'unsupported',
+    `${join(files.folder, 'tokenizer_config.json')}: tokenizer_class ${name} is not supported`,
+    {
+      hint: `Supported are ${Object.keys(CLASSES).join(', ')}, each also with Fast at its end.`,
+    },
+  );
 }
 
 function define(files: TokenizerFiles, special: SpecialTokens, bert: boolean): TokenizerDefinition {
@@ -83,7 +91,15 @@ function define(files: TokenizerFiles, special: SpecialTokens, bert: boolean): T
   if (files.tokenizer === undefined) {
     const { unk = '[UNK]', cls = '[CLS]', sep = '[SEP]' } = special.content;
     const file = join(files.folder, 'vocab.txt');
-    return definitionFromVocab(files.vocab ?? '', { file, lowercase, stripAccents, splitChinese, unknown: unk, cls, sep });
+    return definitionFromVocab(files.vocab ?? '', {
+      file,
+      lowercase,
+      stripAccents,
+      splitChinese,
+      unknown: unk,
+      cls,
+      sep,
+    });
   }
   const definition = files.tokenizer as unknown as TokenizerDefinition;
   const file = join(files.folder, 'tokenizer.json');
@@ -108,9 +124,13 @@ function readTruncationSide(files: TokenizerFiles, definition: TokenizerDefiniti
   const side = files.config['truncation_side'] ?? definition.truncation?.direction ?? 'right';
   const lower = typeof side === 'string' ? side.toLowerCase() : side;
   if (lower === 'left' || lower === 'right') return lower;
-  throw new RankDistillmError('bad_input', `${join(files.folder, 'tokenizer_config.json')}: truncation_side is ${JSON.stringify(side)}`, {
-    hint: 'Write "right" or "left".',
-  });
+  throw new RankDistillmError(
+    'bad_input',
+    `${join(files.folder, 'tokenizer_config.json')}: truncation_side is ${JSON.stringify(side)}`,
+    {
+      hint: 'Write "right" or "left".',
+    },
+  );
 }
 
 function build(definition: TokenizerDefinition, toAdd: AddedTokenEntry[], file: string): Tokenizer {

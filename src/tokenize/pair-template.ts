@@ -31,12 +31,20 @@ export async function learnPairTemplate(tokenizer: LoadedTokenizer): Promise<Pai
   const firstEnd = sides.lastIndexOf(0) + 1;
   const secondAt = sides.indexOf(1);
   const secondEnd = sides.lastIndexOf(1) + 1;
-  if (firstAt < 0 || secondAt < firstEnd || sides.slice(firstAt, firstEnd).includes(null) || sides.slice(secondAt, secondEnd).includes(null)) {
+  if (
+    firstAt < 0 ||
+    secondAt < firstEnd ||
+    sides.slice(firstAt, firstEnd).includes(null) ||
+    sides.slice(secondAt, secondEnd).includes(null)
+  ) {
     throw new RankDistillmError('unsupported', `${tokenizer.file}: pairs are not built as query, then document`, {
       hint: 'Use a model whose post_processor puts special tokens around the two texts, as BERT does.',
     });
   }
-  const run = (start: number, end: number): SpecialRun => ({ ids: ids.slice(start, end), types: types.slice(start, end) });
+  const run = (start: number, end: number): SpecialRun => ({
+    ids: ids.slice(start, end),
+    types: types.slice(start, end),
+  });
   return {
     before: run(0, firstAt),
     between: run(firstEnd, secondAt),
@@ -49,7 +57,13 @@ export async function learnPairTemplate(tokenizer: LoadedTokenizer): Promise<Pai
 /**
  * Writes one pair into `ids` and `types` (views of the pair's exact length).
  */
-export function fillPair(template: PairTemplate, first: Int32Array, second: Int32Array, ids: Int32Array, types: Uint8Array): void {
+export function fillPair(
+  template: PairTemplate,
+  first: Int32Array,
+  second: Int32Array,
+  ids: Int32Array,
+  types: Uint8Array,
+): void {
   let at = 0;
   const special = (run: SpecialRun) => {
     ids.set(run.ids, at);

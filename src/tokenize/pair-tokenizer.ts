@@ -83,8 +83,14 @@ class TemplatePairTokenizer implements PairTokenizer {
   async encodePairs(pairs: readonly TextPair[], signal?: AbortSignal): Promise<EncodedPair[]> {
     throwIfAborted(signal);
     checkTexts(pairs);
-    const queries = await this.#queries.encode(pairs.map((pair) => pair.query), signal);
-    const documents = await this.#documents.encode(pairs.map((pair) => pair.document), signal);
+    const queries = await this.#queries.encode(
+      pairs.map((pair) => pair.query),
+      signal,
+    );
+    const documents = await this.#documents.encode(
+      pairs.map((pair) => pair.document),
+      signal,
+    );
     const pacer = new Pacer(signal);
     const sides: [SideIds, SideIds][] = [];
     const kept = new Int32Array(pairs.length * 2);
@@ -140,9 +146,13 @@ function checkTexts(pairs: readonly TextPair[]): void {
   for (const [i, pair] of pairs.entries()) {
     for (const key of ['query', 'document'] as const) {
       if (typeof pair[key] === 'string') continue;
-      throw new RankDistillmError('bad_input', `pair ${i + 1}: ${key} is ${pair[key] === null ? 'null' : typeof pair[key]}, not a string`, {
-        hint: 'Give every pair a query and a document; an empty string is allowed.',
-      });
+      throw new RankDistillmError(
+        'bad_input',
+        `pair ${i + 1}: ${key} is ${pair[key] === null ? 'null' : typeof pair[key]}, not a string`,
+        {
+          hint: 'Give every pair a query and a document; an empty string is allowed.',
+        },
+      );
     }
   }
 }

@@ -96,7 +96,9 @@ export class SideEncoder {
       const tooShort: number[] = [];
       for (const batch of batches(pending, (i) => Math.min(window, (texts[i] as string).length))) {
         const pieces = batch.map((i) => cutText(texts[i] as string, window));
-        const encodings = await this.#native(() => this.#tokenizer.native.encodeBatch(pieces, { addSpecialTokens: false }));
+        const encodings = await this.#native(() =>
+          this.#tokenizer.native.encodeBatch(pieces, { addSpecialTokens: false }),
+        );
         throwIfAborted(signal);
         encodings.forEach((encoding, at) => {
           const index = batch[at] as number;
@@ -153,10 +155,14 @@ export class SideEncoder {
     try {
       return await call();
     } catch (cause) {
-      throw new RankDistillmError('bad_input', `${this.#tokenizer.file}: cannot tokenize: ${(cause as Error).message}`, {
-        hint: 'The tokenizer files do not fit each other; fetch them again from where the model came from.',
-        cause,
-      });
+      throw new RankDistillmError(
+        'bad_input',
+        `${this.#tokenizer.file}: cannot tokenize: ${(cause as Error).message}`,
+        {
+          hint: 'The tokenizer files do not fit each other; fetch them again from where the model came from.',
+          cause,
+        },
+      );
     }
   }
 }

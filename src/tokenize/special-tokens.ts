@@ -27,7 +27,11 @@ export interface SpecialTokens {
  *
  * @param known tokens that tokenizer.json declares
  */
-export function resolveSpecialTokens(files: TokenizerFiles, known: AddedTokenEntry[], defaults: boolean): SpecialTokens {
+export function resolveSpecialTokens(
+  files: TokenizerFiles,
+  known: AddedTokenEntry[],
+  defaults: boolean,
+): SpecialTokens {
   const settings: Record<string, unknown> = { ...files.config };
   const declared: AddedTokenEntry[] = [];
   if (isRecord(files.config['added_tokens_decoder'])) {

@@ -25,7 +25,9 @@ interface References {
 }
 
 const golden = fileURLToPath(new URL('golden/', import.meta.url));
-const { positions, vocabSize, pairs, expected } = JSON.parse(readFileSync(`${golden}expected.json`, 'utf8')) as References;
+const { positions, vocabSize, pairs, expected } = JSON.parse(
+  readFileSync(`${golden}expected.json`, 'utf8'),
+) as References;
 
 async function check(name: string, pairEncoding: PairEncoding, rows: Row[]): Promise<void> {
   const folder = `${golden}${name}`;
@@ -35,14 +37,20 @@ async function check(name: string, pairEncoding: PairEncoding, rows: Row[]): Pro
   assert.is(encoded.length, rows.length);
   const found = encoded.map((pair): Row => [pair.inputIds.join(' '), pair.tokenTypeIds.join('')]);
   found.forEach((row, i) => {
-    assert.equal(row, rows[i], `${JSON.stringify(pairs[i])}\nexpected ${rows[i]!.join(' | ')}\nfound    ${row.join(' | ')}`);
+    assert.equal(
+      row,
+      rows[i],
+      `${JSON.stringify(pairs[i])}\nexpected ${rows[i]!.join(' | ')}\nfound    ${row.join(' | ')}`,
+    );
   });
 }
 
 const test = suite('tokens against references');
 
 for (const [name, { longestFirst, crossEncoder, lightningIr }] of Object.entries(expected)) {
-  const config = JSON.parse(readFileSync(`${golden}${name}/tokenizer_config.json`, 'utf8')) as { model_max_length?: number };
+  const config = JSON.parse(readFileSync(`${golden}${name}/tokenizer_config.json`, 'utf8')) as {
+    model_max_length?: number;
+  };
   const limit = config.model_max_length ?? Infinity;
 
   for (const [length, rows] of Object.entries(longestFirst)) {

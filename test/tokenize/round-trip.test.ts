@@ -28,7 +28,9 @@ async function holdAgainstEachOther(tokenizer: LoadedTokenizer, texts: string[])
     const whole = encodings.map((encoding) => new Int32Array(encoding.getIds()));
     for (const cut of CUTS) {
       // a cut that removes nothing gives the ids of the next larger cut again
-      const tried = batch.map((text, i) => ({ text, ids: whole[i]! })).filter(({ ids }) => ids.length > cut || cut === 256);
+      const tried = batch
+        .map((text, i) => ({ text, ids: whole[i]! }))
+        .filter(({ ids }) => ids.length > cut || cut === 256);
       const ids = tried.map((one) => one.ids.subarray(0, cut));
       const returned = await roundTrip.run(ids);
       for (const [i, before] of ids.entries()) {
