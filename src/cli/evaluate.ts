@@ -1,0 +1,89 @@
+import { Command } from 'commander';
+import { readQrels } from '../data/qrels.js';
+import { readRun } from '../data/run-file.js';
+import type { RunEntry } from '../data/records.js';
+import { RankDistillmError, throwIfAborted } from '../errors.js';
+import { evaluate, type Evaluation } from '../evaluate/evaluate.js';
+import { parseMeasure } from '../evaluate/parse-measure.js';
+import { formatMetrics, formatTable } from '../report/table.js';
+import { note, print, type CliIo } from './cli-io.js';
+
+interface EvaluateOptions {
+  qrels: string;
+  run: string[];
+  metrics: string[];
+  json?: true;
+  byQuery?: true;
+}
+
+interface EvaluatedRun {
+  run: string;
+  evaluation: Evaluation;
+}
+
+export function evaluateCommand(io: CliIo): Command {
+  return new Command('evaluate')
+    .summary('measure runs against qrels')
+    .description(
+      'Measures runs as trec_eval does: ties in the score (float32) are broken by docid, descending; ' +
+        'judged topics that a run lacks count 0.',
+    )
+    .requiredOption('--qrels <file>', 'judgements: TREC qrels, or TSV with a header or 2 or 3 columns')
+    .requiredOption('--run <file...>', 'run to measure; may be given several times')
+    .option('--metrics <name...>', 'nDCG, P, R, AP, RR, with cut-offs: nDCG@10', ['nDCG@10'])
+    .option('--json', 'print an array of { run, <measure>: value } in full precision')
+    .option('--by-query', 'print the values of each topic, too')
+    .action((options: EvaluateOptions) => evaluateRuns(options, io));
+}
+
+async function evaluateRuns(options: EvaluateOptions, io: CliIo): Promise<void> {
+  const measures = [...new Set(options.metrics.map((text) => parseMeasure(text).name))];
+  const qrels = await readQrels(options.qrels);
+  const results: EvaluatedRun[] = [];
+  for (const run of options.run) {
+    throwIfAborted(io.signal);
+    const entries: RunEntry[] = [];
+    for await (const entry of readRun(run)) entries.push(entry);
+    const evaluation = evaluate(entries, qrels, measures);
+    if (evaluation.topicsInRun === 0) {
+      throw new RankDistillmError('bad_input', `${run}: has none of the topics of ${options.qrels}`, {
+        hint: 'Check that run and qrels belong to the same test collection.',
+      });
+    }
+    const judged = evaluation.byQuery.size;
+    if (evaluation.topicsInRun < judged) {
+      note(io, `note: ${run} has ${evaluation.topicsInRun} of ${judged} judged topics, the others count 0`);
+    }
+    results.push({ run, evaluation });
+  }
+  const byQuery = options.byQuery === true;
+  const text = options.json ? toJson(results, byQuery) : toTable(results, measures, byQuery, io);
+  await print(io, `${text}\n`);
+}
+
+function toJson(results: EvaluatedRun[], byQuery: boolean): string {
+  const records = results.map(({ run, evaluation }) => ({
+    run,
+    ...evaluation.mean,
+    ...(byQuery ? { by_query: Object.fromEntries(evaluation.byQuery) } : {}),
+  }));
+  return JSON.stringify(records, null, 2);
+}
+
+function toTable(results: EvaluatedRun[], measures: string[], byQuery: boolean, io: CliIo): string {
+  const decorated = io.stdout.isTTY === true;
+  if (!byQuery) {
+    return formatMetrics('run', results.map(({ run, evaluation }) => ({ label: run, values: evaluation.mean })), {
+      decorated,
+    });
+  }
+  const rows = results.flatMap(({ run, evaluation }) =>
+    [...evaluation.byQuery, ['all', evaluation.mean] as const].map(([topic, values]) => [
+      run,
+      topic,
+      ...measures.map((measure) => values[measure]),
+    ]),
+  );
+  const columns = [{ head: 'run' }, { head: 'topic' }, ...measures.map((head) => ({ head, digits: 4 }))];
+  return formatTable(columns, rows, { decorated });
+}

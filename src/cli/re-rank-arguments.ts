@@ -1,0 +1,45 @@
+import type { ConfigSource } from '../config/load-config.js';
+import { RankDistillmError } from '../errors.js';
+
+export interface ReRankArguments {
+  /** Files and overrides in the order of the command line: later wins. */
+  sources: ConfigSource[];
+  printConfig: boolean;
+}
+
+/**
+ * Takes `--config FILE`, `--key.path VALUE`, `--key.path=VALUE`, `--key.path+=VALUE` and `--print_config` apart, as
+ * jsonargparse does. Commander would lose the order between `--config` and overrides, and that order decides.
+ */
+export function parseReRankArguments(args: readonly string[]): ReRankArguments {
+  const sources: ConfigSource[] = [];
+  let printConfig = false;
+  for (let index = 0; index < args.length; index++) {
+    const argument = args[index] as string;
+    if (argument === '--print_config') {
+      printConfig = true;
+      continue;
+    }
+    const { option, inline } = splitOption(argument);
+    const text = inline ?? args[++index];
+    if (text === undefined) {
+      throw new RankDistillmError('bad_input', `${option}: the value is missing`, {
+        hint: `Write ${option} VALUE or ${option}=VALUE.`,
+      });
+    }
+    if (option === '--config' || option === '-c') sources.push({ kind: 'file', path: text });
+    else sources.push({ kind: 'override', option, text });
+  }
+  return { sources, printConfig };
+}
+
+function splitOption(argument: string): { option: string; inline: string | undefined } {
+  if (!argument.startsWith('--') && argument !== '-c') {
+    throw new RankDistillmError('bad_input', `${argument}: an argument without an option`, {
+      hint: 'Configurations go after --config, other values after their key: --config re-rank.yaml.',
+    });
+  }
+  const equals = argument.indexOf('=');
+  if (equals === -1) return { option: argument, inline: undefined };
+  return { option: argument.slice(0, equals), inline: argument.slice(equals + 1) };
+}

@@ -1,0 +1,85 @@
+import type { Readable } from 'node:stream';
+import { at, RankDistillmError } from '../errors.js';
+import { readLines, splitLines, type Line } from '../io/lines.js';
+import type { TextPair } from '../tokenize/encoded-pair.js';
+
+/** Names a document may go by. */
+const DOCUMENT_KEYS = ['document', 'doc', 'text'] as const;
+
+/** Pairs of a JSON Lines file, or of standard input for `-`, one at a time. */
+export async function* readPairs(path: string, stdin: Readable): AsyncGenerator<TextPair> {
+  const [name, blocks] = path === '-' ? ['standard input', streamLines(stdin)] : [path, readLines(path)];
+  for await (const lines of blocks) {
+    for (const line of lines) yield parsePair(line, name);
+  }
+}
+
+function parsePair(line: Line, name: string): TextPair {
+  const place = at(name, line.number);
+  let record: unknown;
+  try {
+    record = JSON.parse(line.text);
+  } catch (cause) {
+    throw new RankDistillmError('bad_input', `${place}: not JSON: ${(cause as Error).message}`, {
+      hint: 'Write one JSON object a line: {"query": "…", "document": "…"}.',
+      cause,
+    });
+  }
+  if (typeof record !== 'object' || record === null || Array.isArray(record)) {
+    throw new RankDistillmError('bad_input', `${place}: expected a JSON object`, {
+      hint: 'Write one JSON object a line: {"query": "…", "document": "…"}.',
+    });
+  }
+  const columns = record as Record<string, unknown>;
+  const documentKey = DOCUMENT_KEYS.find((key) => Object.hasOwn(columns, key));
+  return {
+    query: textOf(columns, 'query', place),
+    document: textOf(columns, documentKey ?? 'document', place),
+  };
+}
+
+function textOf(columns: Record<string, unknown>, key: string, place: string): string {
+  const value = Object.hasOwn(columns, key) ? columns[key] : undefined;
+  if (typeof value === 'string') return value;
+  const received = value === undefined ? `keys found: ${Object.keys(columns).join(', ') || 'none'}` : typeName(value);
+  throw new RankDistillmError('bad_input', `${place}: ${key}: expected a text, ${received}`, {
+    hint: 'A pair has "query" and "document" (or "doc" or "text"), both texts.',
+  });
+}
+
+function typeName(value: unknown): string {
+  if (value === null) return 'received null';
+  return Array.isArray(value) ? 'received a list' : `received ${typeof value === 'object' ? 'an object' : typeof value}`;
+}
+
+/** Longer than any pair of texts that fits a model; a stream without line ends would fill the memory. */
+const LONGEST_LINE_BYTES = 64 << 20;
+
+async function* streamLines(stream: Readable): AsyncGenerator<Line[]> {
+  const place = { name: 'standard input', offset: 0, number: 1 };
+  let rest: Buffer[] = [];
+  let restBytes = 0;
+  const take = (block: Buffer): Line[] => {
+    const { lines, count } = splitLines(block, place);
+    place.offset += block.length;
+    place.number += count;
+    return lines;
+  };
+  for await (const chunk of stream as AsyncIterable<Buffer | string>) {
+    const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
+    const end = bytes.lastIndexOf(10) + 1;
+    if (end > 0) {
+      yield take(Buffer.concat([...rest, bytes.subarray(0, end)]));
+      rest = [];
+      restBytes = 0;
+    }
+    if (end < bytes.length) rest.push(bytes.subarray(end));
+    restBytes += bytes.length - end;
+    if (restBytes > LONGEST_LINE_BYTES) {
+      throw new RankDistillmError('bad_input', `${at(place.name, place.number)}: the line is longer than 64 MiB`, {
+        hint: 'Write one JSON object a line.',
+      });
+    }
+  }
+  if (restBytes > 0) yield take(Buffer.concat(rest));
+}

@@ -1,0 +1,30 @@
+import { RankDistillmError, type ErrorCode } from '../errors.js';
+import { note, type CliIo } from './cli-io.js';
+
+/** Exit codes: 0 done, 1 failure, 2 bad input, 130 interrupted. */
+const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
+  bad_input: 2,
+  not_found: 2,
+  unsupported: 2,
+  io: 2,
+  native: 1,
+  closed: 1,
+  aborted: 130,
+};
+
+/** Prints one error and its mend, and gives the exit code. The stack shows with RANK_DISTILLM_DEBUG=1. */
+export function reportError(error: unknown, io: CliIo): number {
+  if (io.env['RANK_DISTILLM_DEBUG']) note(io, error instanceof Error ? String(error.stack) : String(error));
+  if (error instanceof RankDistillmError) {
+    if (error.code === 'aborted') {
+      note(io, 'interrupted');
+      return EXIT_CODES.aborted;
+    }
+    note(io, `error: ${error.message}`);
+    if (error.hint) note(io, `hint: ${error.hint}`);
+    return EXIT_CODES[error.code];
+  }
+  note(io, `error: ${error instanceof Error ? error.message : String(error)}`);
+  note(io, 'hint: This is a fault of rank-distillm. Set RANK_DISTILLM_DEBUG=1 for the stack, and please report it.');
+  return 1;
+}

@@ -1,0 +1,70 @@
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { cpuPrecision } from '../config/precision.js';
+import { CrossEncoder } from '../engine/cross-encoder.js';
+import { writeAtomically, type WriteText } from '../io/atomic-write.js';
+import { formatDuration } from '../report/duration.js';
+import { note, print, warn, type CliIo } from './cli-io.js';
+import { readPairs } from './read-pairs.js';
+import { refuseCollisions } from './run-path.js';
+
+interface ScoreOptions {
+  model: string;
+  input: string;
+  output: string;
+  precision: string;
+  threads?: number;
+  label?: string;
+  withTokens?: true;
+}
+
+export function scoreCommand(io: CliIo): Command {
+  return new Command('score')
+    .summary('score query-document pairs of a JSON Lines file')
+    .description(
+      'Scores pairs: one JSON object a line with "query" and "document" (or "doc" or "text"). ' +
+        'The output has one object a line, in the same order, with "score": the raw logit.',
+    )
+    .requiredOption('--model <name>', 'folder of a model, or a Hugging Face id in the local cache')
+    .requiredOption('--input <file>', 'pairs; - is standard input')
+    .option('--output <file>', 'scores; - is standard output', '-')
+    .option('--precision <name>', '32-true, bf16-mixed or bf16-true', '32-true')
+    .option('--with-tokens', 'add "input_ids" and "token_type_ids" to each line')
+    .option('--label <name>', 'which label is the score, for a classifier of several labels')
+    .addOption(new Option('--threads <count>', 'threads of the engine; all cores when left out').argParser(wholeNumber))
+    .action((options: ScoreOptions) => score(options, io));
+}
+
+function wholeNumber(text: string): number {
+  if (!/^[1-9]\d{0,3}$/.test(text)) throw new InvalidArgumentError('Expected a whole number of at least 1.');
+  return Number(text);
+}
+
+async function score(options: ScoreOptions, io: CliIo): Promise<void> {
+  const precision = cpuPrecision(options.precision, '--precision');
+  if (options.output !== '-' && options.input !== '-') await refuseCollisions([options.output], [options.input]);
+  const start = performance.now();
+  const model = await CrossEncoder.load(options.model, {
+    precision,
+    signal: io.signal,
+    onWarning: (message) => warn(io, message),
+    ...(options.threads === undefined ? {} : { threads: options.threads }),
+    ...(options.label === undefined ? {} : { label: options.label }),
+  });
+  let pairs = 0;
+  try {
+    const produce = async (write: WriteText): Promise<void> => {
+      for await (const { score: value, encoded } of model.scoreStream(readPairs(options.input, io.stdin), {
+        signal: io.signal,
+      })) {
+        const tokens = { input_ids: [...encoded.inputIds], token_type_ids: [...encoded.tokenTypeIds] };
+        await write(`${JSON.stringify({ score: value, ...(options.withTokens ? tokens : {}) })}\n`);
+        pairs += 1;
+      }
+    };
+    await (options.output === '-' ? produce((text) => print(io, text)) : writeAtomically(options.output, produce));
+  } finally {
+    await model.close();
+  }
+  const seconds = (performance.now() - start) / 1000;
+  note(io, `scored ${pairs} pairs in ${formatDuration(seconds)} (${model.precision})`);
+}

@@ -1,0 +1,44 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { keyRows, type KeyRow } from '../../src/config/describe.js';
+
+const START = '<!-- keys: made by test/config/key-table.ts from src/config/schema -->';
+const END = '<!-- /keys -->';
+
+export const DOCS = fileURLToPath(new URL('../../docs/cli.md', import.meta.url));
+
+const cell = (text: string): string => text.replaceAll('|', '\\|');
+
+function section(owner: string, rows: KeyRow[]): string {
+  const listed = rows.filter((row) => row.use !== 'ignored');
+  const ignored = rows.filter((row) => row.use === 'ignored').map((row) => `\`${row.key}\``);
+  const lines = listed.map((row) => {
+    const doc = `${row.use === 'fit' ? '(fit) ' : ''}${row.doc}`;
+    const fallback = row.default === '' ? '' : row.default === 'required' ? 'required' : `\`${row.default}\``;
+    return `| \`${row.key}\` | ${cell(row.type)} | ${cell(fallback)} | ${cell(doc)} |`;
+  });
+  return [
+    `### ${owner === '' ? 'Top level' : `\`${owner}\``}`,
+    '',
+    '| key | takes | default | meaning |',
+    '|---|---|---|---|',
+    ...lines,
+    ...(ignored.length > 0 ? ['', `Accepted and without effect: ${ignored.join(', ')}.`] : []),
+  ].join('\n');
+}
+
+/** The tables of keys in docs/cli.md. */
+export function keyTables(): string {
+  const owners = new Map<string, KeyRow[]>();
+  for (const row of keyRows()) owners.set(row.owner, [...(owners.get(row.owner) ?? []), row]);
+  const sections = [...owners].map(([owner, rows]) => section(owner, rows));
+  return `${START}\n\n${sections.join('\n\n')}\n\n${END}`;
+}
+
+// `npx tsx test/config/key-table.ts` brings docs/cli.md up to date.
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const text = await readFile(DOCS, 'utf8');
+  const from = text.indexOf(START);
+  const to = text.indexOf(END) + END.length;
+  await writeFile(DOCS, text.slice(0, from) + keyTables() + text.slice(to));
+}
