@@ -1,0 +1,249 @@
+import type { Binding, EngineInfo, NativeModel } from '../../binding.js';
+import { loadCheckpoint, type MonoOverrides } from '../checkpoint/load-checkpoint.js';
+import { cpuPrecision } from '../config/precision.js';
+import { RankDistillmError, throwIfAborted } from '../errors.js';
+import type { EncodedPair, TextPair } from '../tokenize/encoded-pair.js';
+import { createPairTokenizer, type PairTokenizer } from '../tokenize/pair-tokenizer.js';
+import { loadBinding } from './load-binding.js';
+import { fromNative } from './native-error.js';
+import { scoreWindows, type ScoredWindow } from './score-windows.js';
+
+export interface LoadOptions {
+  /** Only `cpu` in this release. */
+  device?: string | undefined;
+  /** `32-true` (default), `bf16-mixed` or `bf16-true`, as in Lightning; on a CPU the two bf16 ones are the same. */
+  precision?: string | number | undefined;
+  /** Engine threads, process-wide; by default physical cores or the cgroup's share. */
+  threads?: number | undefined;
+  signal?: AbortSignal | undefined;
+  /** Which label's logit is the score, by index or name, for a classification model of several labels. */
+  label?: number | string | undefined;
+  /** Fields of lightning-ir's MonoConfig that win over the model's config.json. */
+  config?: MonoOverrides | undefined;
+  /** Seed of a fresh head. Default 42. */
+  seed?: number | undefined;
+  /** Branch, tag or commit of a Hugging Face id. Default `main`. */
+  revision?: string | undefined;
+  /** Hears of a fresh head, ignored tensors, a precision the CPU lacks. Default: `process.emitWarning`. */
+  onWarning?: ((message: string) => void) | undefined;
+}
+
+export interface ScoreOptions {
+  signal?: AbortSignal | undefined;
+  /** Called after each window of pairs. */
+  onProgress?: ((progress: { done: number; total: number }) => void) | undefined;
+  /** `sigmoid` maps logits to (0, 1) for display; it keeps the order but may tie the top. Default `identity`. */
+  activation?: 'identity' | 'sigmoid' | undefined;
+}
+
+export interface RankOptions extends ScoreOptions {
+  /** Documents to return, best first. Default: all. */
+  topK?: number | undefined;
+  returnDocuments?: boolean | undefined;
+}
+
+export interface RankedDocument {
+  /** Index into the documents that were given. */
+  index: number;
+  score: number;
+  /** With `returnDocuments`. */
+  document?: string;
+}
+
+interface Parts {
+  name: string;
+  binding: Binding;
+  native: NativeModel;
+  tokenizer: PairTokenizer;
+}
+
+/** A cross-encoder: scores how well a document answers a query, both read together (Nogueira and Cho 2019). */
+export class CrossEncoder implements AsyncDisposable {
+  /** What the caller asked for: a folder or a Hugging Face id. */
+  readonly name: string;
+  readonly #binding: Binding;
+  readonly #native: NativeModel;
+  readonly #tokenizer: PairTokenizer;
+  readonly #running = new Set<Promise<unknown>>();
+  #closed: Promise<void> | undefined;
+
+  private constructor({ name, binding, native, tokenizer }: Parts) {
+    this.name = name;
+    this.#binding = binding;
+    this.#native = native;
+    this.#tokenizer = tokenizer;
+  }
+
+  /**
+   * Loads a model folder, or a Hugging Face id from the local hub cache, see docs/models.md.
+   *
+   * @throws RankDistillmError `not_found`, `bad_input`, `unsupported`, `io`, `native`, `aborted`
+   */
+  static async load(nameOrPath: string, options: LoadOptions = {}): Promise<CrossEncoder> {
+    const precision = cpuPrecision(options.precision ?? null, 'precision');
+    const threads = checkThreads(options.threads);
+    checkDevice(options.device);
+    throwIfAborted(options.signal);
+    const warn = options.onWarning ?? ((message) => process.emitWarning(message, 'RankDistillmWarning'));
+
+    const binding = loadBinding();
+    const checkpoint = await loadCheckpoint(nameOrPath, {
+      label: options.label,
+      overrides: options.config,
+      seed: options.seed,
+      revision: options.revision,
+    });
+    for (const warning of checkpoint.warnings) warn(warning);
+    throwIfAborted(options.signal);
+    const asked = precision === '32-true' ? 'float32' : 'bfloat16';
+    const { encoder, head } = checkpoint;
+    const [tokenizer, native] = await Promise.all([
+      createPairTokenizer(checkpoint),
+      binding
+        .createModel({ encoder, head, precision: asked, threads }, checkpoint.tensors)
+        .catch((error: unknown) => Promise.reject(fromNative(error))),
+    ]);
+    if (native.precision !== asked) {
+      warn(
+        binding.info().bf16
+          ? `${nameOrPath}: bf16 needs even layer widths, which this model has not; it runs in float32`
+          : `this CPU has no bf16 instructions (AVX512_BF16 or AMX); ${nameOrPath} runs in float32 instead of ${precision}`,
+      );
+    }
+    if (options.signal?.aborted) await native.close();
+    throwIfAborted(options.signal);
+    return new CrossEncoder({ name: nameOrPath, binding, native, tokenizer });
+  }
+
+  /** What scores are really computed in; float32 where the CPU has no instructions for bf16. */
+  get precision(): NativeModel['precision'] {
+    return this.#native.precision;
+  }
+
+  /** Engine, CPU features, threads, memory held. */
+  get engine(): EngineInfo {
+    return this.#binding.info();
+  }
+
+  /**
+   * Scores pairs.
+   *
+   * @returns [pairs], raw logits in the caller's order (log-probabilities for scoring_strategy mono)
+   * @throws RankDistillmError `bad_input`, `aborted`, `closed`, `native`
+   */
+  async score(pairs: readonly TextPair[], options: ScoreOptions = {}): Promise<Float32Array> {
+    pairs.forEach(checkPair);
+    return this.#track(this.#scoreAll(pairs, options));
+  }
+
+  /**
+   * Scores a stream of pairs of any length in bounded memory, in the stream's order.
+   *
+   * @throws RankDistillmError `bad_input`, `aborted`, `closed`, `native`
+   */
+  async *scoreStream(
+    pairs: Iterable<TextPair> | AsyncIterable<TextPair>,
+    options: Pick<ScoreOptions, 'signal'> = {},
+  ): AsyncGenerator<{ score: number; encoded: EncodedPair }, void, undefined> {
+    for await (const { scores, encoded } of this.scoreWindows(pairs, options)) {
+      for (const [i, pair] of encoded.entries()) yield { score: scores[i]!, encoded: pair };
+    }
+  }
+
+  /** As `scoreStream`, a window of consecutive pairs at a time, with what the engine counted. */
+  scoreWindows(
+    pairs: Iterable<TextPair> | AsyncIterable<TextPair>,
+    { signal }: Pick<ScoreOptions, 'signal'> = {},
+  ): AsyncGenerator<ScoredWindow, void, undefined> {
+    this.#assertOpen();
+    const { createCancelToken } = this.#binding;
+    return scoreWindows(pairs, { model: this.#native, tokenizer: this.#tokenizer, createCancelToken, signal });
+  }
+
+  /** Orders documents for a query, best first; equal scores keep the order that was given. */
+  async rank(query: string, documents: readonly string[], options: RankOptions = {}): Promise<RankedDocument[]> {
+    const { topK = documents.length, returnDocuments = false, ...scoring } = options;
+    if (!Number.isInteger(topK) || topK < 0) throw badArgument('topK', 'an integer of at least 0', topK);
+    const pairs = documents.map((document) => ({ query, document }));
+    const logits = await this.score(pairs, { ...scoring, activation: 'identity' });
+    // Ordered by the logit: a sigmoid in float32 would tie the top documents.
+    const order = [...logits.keys()].sort((a, b) => logits[b]! - logits[a]! || a - b).slice(0, topK);
+    const shown = options.activation === 'sigmoid' ? sigmoid : (score: number) => score;
+    return order.map((index) => ({
+      index,
+      score: shown(logits[index]!),
+      ...(returnDocuments ? { document: documents[index]! } : {}),
+    }));
+  }
+
+  /** Waits for what `score` and `rank` still run, then frees the weights. May be called again. */
+  close(): Promise<void> {
+    this.#closed ??= Promise.allSettled(this.#running).then(() => this.#native.close());
+    return this.#closed;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #scoreAll(pairs: readonly TextPair[], options: ScoreOptions): Promise<Float32Array> {
+    const all = new Float32Array(pairs.length);
+    let done = 0;
+    for await (const { scores } of this.scoreWindows(pairs, options)) {
+      all.set(scores, done);
+      done += scores.length;
+      options.onProgress?.({ done, total: pairs.length });
+    }
+    return options.activation === 'sigmoid' ? all.map(sigmoid) : all;
+  }
+
+  async #track<T>(run: Promise<T>): Promise<T> {
+    this.#running.add(run);
+    try {
+      return await run;
+    } finally {
+      this.#running.delete(run);
+    }
+  }
+
+  #assertOpen(): void {
+    if (!this.#closed) return;
+    throw new RankDistillmError('closed', `${this.name}: the model is closed`, {
+      hint: 'Load the model again; a closed one cannot be opened.',
+    });
+  }
+}
+
+function sigmoid(logit: number): number {
+  return 1 / (1 + Math.exp(-logit));
+}
+
+function badArgument(name: string, expected: string, received: unknown): RankDistillmError {
+  const shown = typeof received === 'string' ? `'${received}'` : String(received);
+  return new RankDistillmError('bad_input', `${name}: expected ${expected}, received ${shown}`, {
+    hint: `Pass ${expected} as ${name}.`,
+  });
+}
+
+function checkPair(pair: TextPair, index: number): void {
+  for (const key of ['query', 'document'] as const) {
+    const value: unknown = (pair as TextPair | undefined)?.[key];
+    if (typeof value !== 'string') throw badArgument(`pairs[${index}].${key}`, 'a string', value);
+  }
+}
+
+const MOST_THREADS = 1024;
+
+/** 0 leaves the choice to the engine. */
+function checkThreads(threads: number | undefined): number {
+  if (threads === undefined) return 0;
+  if (Number.isInteger(threads) && threads >= 1 && threads <= MOST_THREADS) return threads;
+  throw badArgument('threads', `an integer from 1 to ${MOST_THREADS}`, threads);
+}
+
+function checkDevice(device: string | undefined): void {
+  if (device === undefined || device === 'cpu') return;
+  throw new RankDistillmError('unsupported', `device: ${device} is not built yet`, {
+    hint: 'Use device: cpu; CUDA comes in a later release.',
+  });
+}

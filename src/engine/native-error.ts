@@ -1,0 +1,17 @@
+import { RankDistillmError, type ErrorCode } from '../errors.js';
+
+const CODES: ReadonlySet<string> = new Set<ErrorCode>(['bad_input', 'aborted', 'closed', 'io', 'native']);
+
+const HINTS: Partial<Record<ErrorCode, string>> = {
+  native: 'Report it with the message, the model and `rank-distillm --version`.',
+  closed: 'Load the model again; a closed one cannot be opened.',
+};
+
+/** The addon's errors carry a code; everything else that comes out of it is `native`. */
+export function fromNative(error: unknown): RankDistillmError {
+  if (error instanceof RankDistillmError) return error;
+  const { code, message } = error as { code?: unknown; message?: string };
+  const known = typeof code === 'string' && CODES.has(code) ? (code as ErrorCode) : 'native';
+  const hint = HINTS[known];
+  return new RankDistillmError(known, message ?? String(error), { cause: error, ...(hint === undefined ? {} : { hint }) });
+}

@@ -1,0 +1,104 @@
+import type { CancelToken, NativeModel, ScoreResult } from '../../binding.js';
+import { throwIfAborted } from '../errors.js';
+import { inCallersOrder, packByLength } from '../pack/pack-by-length.js';
+import type { EncodedPair, TextPair } from '../tokenize/encoded-pair.js';
+import type { PairTokenizer } from '../tokenize/pair-tokenizer.js';
+import { fromNative } from './native-error.js';
+
+/** Consecutive pairs of a stream, scored together. */
+export interface ScoredWindow {
+  /** [pairs], raw logits in the stream's order. */
+  scores: Float32Array;
+  encoded: EncodedPair[];
+  /** What the engine counted, see binding.d.ts. */
+  result: ScoreResult;
+}
+
+export interface WindowOptions {
+  model: NativeModel;
+  tokenizer: PairTokenizer;
+  createCancelToken: () => CancelToken;
+  signal?: AbortSignal | undefined;
+}
+
+/** Pairs given to the tokenizer at a time. */
+const TOKENIZED_TOGETHER = 256;
+/** Longer windows than this let progress stand still and hold memory; shorter ones leave cores idle at their ends. */
+const SECONDS_PER_WINDOW = 1.5;
+const FEWEST_TOKENS = 8_192;
+const MOST_TOKENS = 131_072;
+/** One window runs, the next waits in the engine's queue, a third is being tokenized. */
+const WINDOWS_IN_FLIGHT = 2;
+
+/**
+ * Scores a stream of pairs in windows of about a second and a half, holding a few windows in memory. Tokenization
+ * runs ahead of the engine. Ends by an error (`aborted` after the signal) or by the consumer's `return()`; either way
+ * the windows in flight are cancelled and waited for.
+ */
+export async function* scoreWindows(
+  pairs: Iterable<TextPair> | AsyncIterable<TextPair>,
+  { model, tokenizer, createCancelToken, signal }: WindowOptions,
+): AsyncGenerator<ScoredWindow, void, undefined> {
+  throwIfAborted(signal);
+  const cancel = createCancelToken();
+  const onAbort = (): void => cancel.cancel();
+  signal?.addEventListener('abort', onAbort, { once: true });
+  const inFlight: Promise<ScoredWindow>[] = [];
+  let windowTokens = FEWEST_TOKENS;
+
+  const post = (encoded: EncodedPair[]): void => {
+    const { batch, order } = packByLength(encoded);
+    const scored = model.score(batch, cancel).then(
+      (result) => ({ scores: inCallersOrder(result.scores, order), encoded, result }),
+      (error: unknown) => Promise.reject(fromNative(error)),
+    );
+    scored.catch(() => undefined); // reported when its turn comes
+    inFlight.push(scored);
+  };
+  const next = async (): Promise<ScoredWindow> => {
+    const window = await inFlight[0]!;
+    inFlight.shift();
+    windowTokens = tokensFor(window);
+    return window;
+  };
+
+  try {
+    let encoded: EncodedPair[] = [];
+    let tokens = 0;
+    for await (const chunk of chunked(pairs, TOKENIZED_TOGETHER)) {
+      throwIfAborted(signal);
+      for (const pair of await tokenizer.encodePairs(chunk, signal)) {
+        encoded.push(pair);
+        tokens += pair.inputIds.length;
+        if (tokens < windowTokens) continue;
+        post(encoded);
+        encoded = [];
+        tokens = 0;
+        while (inFlight.length >= WINDOWS_IN_FLIGHT) yield await next();
+      }
+    }
+    if (encoded.length > 0) post(encoded);
+    while (inFlight.length > 0) yield await next();
+  } finally {
+    signal?.removeEventListener('abort', onAbort);
+    cancel.cancel();
+    await Promise.allSettled(inFlight);
+  }
+}
+
+function tokensFor({ encoded, result }: ScoredWindow): number {
+  const tokens = encoded.reduce((sum, pair) => sum + pair.inputIds.length, 0);
+  const perSecond = tokens / Math.max(result.seconds, 1e-3);
+  return Math.min(MOST_TOKENS, Math.max(FEWEST_TOKENS, Math.round(perSecond * SECONDS_PER_WINDOW)));
+}
+
+async function* chunked<T>(items: Iterable<T> | AsyncIterable<T>, size: number): AsyncGenerator<T[]> {
+  let chunk: T[] = [];
+  for await (const item of items) {
+    chunk.push(item);
+    if (chunk.length < size) continue;
+    yield chunk;
+    chunk = [];
+  }
+  if (chunk.length > 0) yield chunk;
+}
