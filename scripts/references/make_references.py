@@ -20,8 +20,10 @@ first row of ElectraModel).
 """
 
 import json
+import os
 import random
 import shutil
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -117,8 +119,8 @@ def save_tokenizer(family: str, vocabulary: list[str], folder: Path, limit: int 
     (folder / "vocab.txt").unlink(missing_ok=True)  # tokenizer.json says the same
 
 
-def mono_model(out: Path, vocabulary, family="electra", limit=64, encoder=None, **mono) -> CrossEncoderModule:
-    """A lightning-ir cross-encoder from a random backbone, saved to `out` and loaded from there."""
+def mono_model(out: Path, vocabulary, family="electra", limit=64, encoder=None, again=True, **mono) -> CrossEncoderModule:
+    """A lightning-ir cross-encoder from a random backbone, saved to `out` and loaded `again` from there."""
     mono = {"query_length": 8, "doc_length": 40, **mono}
     with tempfile.TemporaryDirectory() as backbone:
         model = (ElectraModel if family == "electra" else BertModel)(encoder_config(family, vocabulary, **(encoder or {})))
@@ -131,7 +133,7 @@ def mono_model(out: Path, vocabulary, family="electra", limit=64, encoder=None, 
             torch.nn.init.normal_(module.model.linear.bias, mean=0.5, std=0.3)
         module.save_pretrained(out)
     (out / "vocab.txt").unlink(missing_ok=True)
-    return CrossEncoderModule(model_name_or_path=str(out))
+    return CrossEncoderModule(model_name_or_path=str(out)) if again else module
 
 
 def classification_model(out: Path, vocabulary, family: str, labels: list[str], limit=64, encoder=None) -> None:
@@ -235,9 +237,12 @@ NEW_KEYS = (
 def main() -> None:
     transformers.logging.set_verbosity_error()
     torch.set_num_threads(1)
-    only = set(sys.argv[1:])
     vocabulary = make_vocabulary(random.Random(SEED))
     pairs = make_pairs(random.Random(SEED + 1), vocabulary)
+    if sys.argv[1:2] == ["--score-hub-id"]:  # a process of its own, because the cache folder is read at import
+        print(json.dumps(score_lightning_ir(CrossEncoderModule(model_name_or_path=sys.argv[2]), pairs)))
+        return
+    only = set(sys.argv[1:])
     lightning = f"lightning-ir 0.0.6, transformers {transformers.__version__}, torch {torch.__version__}"
     import sentence_transformers
 
@@ -270,6 +275,22 @@ def main() -> None:
         options = {"label": labels[label]} if len(labels) > 1 else {}
         write_expected(folder, st, score_sentence_transformers(folder, pairs, label), **options)
 
+    def external(name: str, hub_id: str) -> None:
+        """A published model of others that lightning-ir knows by its name: a hub cache with a small stand-in."""
+        folder = fresh(name)
+        if folder is None:
+            return
+        classification_model(folder, vocabulary, family="bert", labels=["no", "yes"])
+        with tempfile.TemporaryDirectory() as cache:
+            repo = Path(cache) / f"models--{hub_id.replace('/', '--')}"
+            (repo / "refs").mkdir(parents=True)
+            (repo / "refs" / "main").write_text("0" * 40)
+            shutil.copytree(folder, repo / "snapshots" / ("0" * 40))
+            command = [sys.executable, __file__, "--score-hub-id", hub_id]
+            env = {**os.environ, "HF_HUB_CACHE": cache, "HF_HUB_OFFLINE": "1"}
+            printed = subprocess.run(command, env=env, check=True, capture_output=True, text=True).stdout
+        write_expected(folder, lightning, json.loads(printed.splitlines()[-1]), hubId=hub_id)
+
     # lightning-ir as it is now: heads, pooling, sizes
     mono("mono-rank")
     mono("mono-bias", linear_bias=True, encoder=dict(hidden_size=52))  # head size 26
@@ -280,7 +301,9 @@ def main() -> None:
     mono("mono-sum", pooling_strategy="sum", linear_bias=True)
     mono("mono-bert-pool", pooling_strategy="bert_pool")
     mono("mono-two-labels", scoring_strategy="mono", linear_bias=True)
-    mono("mono-two-labels-bert-pool", scoring_strategy="mono", pooling_strategy="bert_pool", family="bert")
+    # transformers takes `bert_pool.` for the prefix `bert` and loads this head as random numbers: score the saved model
+    bert_pool = dict(pooling_strategy="bert_pool", family="bert", again=False)
+    mono("mono-two-labels-bert-pool", scoring_strategy="mono", linear_bias=True, **bert_pool)
     mono("mono-bert", family="bert", encoder=dict(hidden_act="gelu_new"))
     mono("mono-relu", encoder=dict(hidden_act="relu", layer_norm_eps=1e-5))
     mono("mono-pair-truncated", query_length=24, doc_length=64, limit=48)  # the pair too runs past model_max_length
@@ -358,6 +381,8 @@ def main() -> None:
     classifier("electra-classification", family="electra", labels=["LABEL_0"])
     classifier("electra-classification-3", family="electra", labels=["bad", "fair", "good"], label=2)
     classifier("bert-classification-2", family="bert", labels=["no", "yes"], label=1)
+
+    external("external-monobert", "castorini/monobert-large-msmarco")
 
     size = sum(p.stat().st_size for p in OUT.rglob("*") if p.is_file())
     print(f"{len(list(OUT.iterdir()))} models, {size / 1e6:.2f} MB")

@@ -1,0 +1,69 @@
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { loadCheckpoint, type LoadOptions } from '../../src/checkpoint/load-checkpoint.js';
+import { CrossEncoder } from '../../src/engine/cross-encoder.js';
+import { createPairTokenizer } from '../../src/tokenize/pair-tokenizer.js';
+import { assertClose, assertSameIds, type ScoredPair } from './support.js';
+
+/** What scripts/references/make_references.py wrote beside each model. */
+interface Expected {
+  /** The library that computed the scores. */
+  source: string;
+  options: Pick<LoadOptions, 'label'> & {
+    /** The model has to be found under this id in a hub cache. */
+    hubId?: string;
+  };
+  pairs: ScoredPair[];
+}
+
+const root = fileURLToPath(new URL('references/', import.meta.url));
+const folders = readdirSync(root);
+
+const cache = mkdtempSync(join(tmpdir(), 'rank-distillm-hub-'));
+process.env['HF_HUB_CACHE'] = cache;
+
+function linkIntoCache(hubId: string, folder: string): void {
+  const repo = join(cache, `models--${hubId.replaceAll('/', '--')}`);
+  mkdirSync(join(repo, 'refs'), { recursive: true });
+  mkdirSync(join(repo, 'snapshots'));
+  writeFileSync(join(repo, 'refs', 'main'), '0'.repeat(40));
+  symlinkSync(folder, join(repo, 'snapshots', '0'.repeat(40)));
+}
+
+const test = suite('models against the libraries they come from');
+
+test('there is a reference for each config generation, head, pooling and file format', () => {
+  assert.ok(folders.length >= 33, `only ${folders.length} reference models`);
+});
+
+for (const name of folders) {
+  const folder = `${root}${name}`;
+  const { source, options: { hubId, ...options }, pairs } = JSON.parse(readFileSync(`${folder}/expected.json`, 'utf8')) as Expected;
+  const model = hubId === undefined ? folder : hubId;
+  if (hubId !== undefined) linkIntoCache(hubId, folder);
+
+  test(`${name}: token ids of ${source}`, async () => {
+    const checkpoint = await loadCheckpoint(model, options);
+    assert.equal(checkpoint.warnings, []);
+    const tokenizer = await createPairTokenizer(checkpoint);
+    assertSameIds(await tokenizer.encodePairs(pairs), pairs);
+  });
+
+  test(`${name}: scores of ${source}`, async () => {
+    const encoder = await CrossEncoder.load(model, { precision: '32-true', ...options });
+    try {
+      assert.is(encoder.precision, 'float32');
+      assertClose(await encoder.score(pairs, {}), pairs, 1e-4);
+    } finally {
+      await encoder.close();
+    }
+  });
+}
+
+test.after(() => rmSync(cache, { recursive: true }));
+
+test.run();

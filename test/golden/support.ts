@@ -1,0 +1,26 @@
+import * as assert from 'uvu/assert';
+import type { EncodedPair, TextPair } from '../../src/tokenize/encoded-pair.js';
+
+/** A pair with what another library made of it. */
+export interface ScoredPair extends TextPair {
+  input_ids: number[];
+  token_type_ids: number[];
+  score: number;
+}
+
+export function assertSameIds(found: readonly EncodedPair[], expected: readonly ScoredPair[]): void {
+  assert.is(found.length, expected.length);
+  expected.forEach((pair, i) => {
+    assert.equal([...found[i]!.inputIds], pair.input_ids, `input_ids of pair ${i}: ${JSON.stringify(pair.query)}`);
+    assert.equal([...found[i]!.tokenTypeIds], pair.token_type_ids, `token_type_ids of pair ${i}`);
+  });
+}
+
+export function assertClose(found: Float32Array, expected: readonly ScoredPair[], tolerance: number): void {
+  assert.is(found.length, expected.length);
+  expected.forEach(({ query, score }, i) => {
+    const difference = Math.abs(found[i]! - score);
+    // written so that NaN fails
+    assert.ok(difference <= tolerance, `pair ${i} (${JSON.stringify(query)}): expected ${score}, found ${found[i]}`);
+  });
+}
