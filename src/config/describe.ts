@@ -99,8 +99,13 @@ export function keyRows(): KeyRow[] {
   return rows;
 }
 
+function isGroup(schema: z.ZodType): boolean {
+  return unwrap(schema) instanceof z.ZodObject;
+}
+
 function defaultText(schema: z.ZodType): string {
   const result = schema.safeParse(undefined);
   if (!result.success) return 'required';
-  return result.data === undefined ? '' : JSON.stringify(result.data);
+  // a group's default is all its keys' defaults, which have rows of their own
+  return result.data === undefined || isGroup(schema) ? '' : JSON.stringify(result.data);
 }

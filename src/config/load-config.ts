@@ -18,12 +18,7 @@ export interface LoadedConfig {
 
 /** Reads, merges (later wins) and validates a configuration. */
 export async function loadConfig(sources: readonly ConfigSource[]): Promise<LoadedConfig> {
-  const origin = { source: 'the configuration' };
-  let root: ConfigNode = {
-    kind: 'map',
-    entries: new Map([['trainer', { place: origin, node: { kind: 'map', entries: new Map(), place: origin } }]]),
-    place: origin,
-  };
+  let root: ConfigNode = { kind: 'map', entries: new Map(), place: { source: 'the configuration' } };
   for (const source of sources) {
     const update = source.kind === 'file' ? await readYaml(source.path) : overrideTree(source.option, source.text);
     root = merge(root, update, configSchema, []);

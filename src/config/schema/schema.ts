@@ -18,7 +18,7 @@ export const configSchema = z.strictObject({
     z.record(z.string().min(1), z.strictObject(datasetFiles)).default({}),
     'Id to files; short for RegisterLocalDatasetCallback. Not in lightning-ir.',
   ),
-  trainer: key(trainer, 'How it runs.'),
+  trainer: key(trainer.prefault({}), 'How it runs.'),
   data: key(data.nullable().default(null), 'What it reads.'),
   model: key(model.nullable().default(null), 'What it scores with.'),
   optimizer: key(optimizer.nullable().default(null), 'What fit steps with.', 'fit'),
