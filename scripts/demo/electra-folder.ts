@@ -1,0 +1,129 @@
+import { join } from 'node:path';
+import { writeAtomically } from '../../src/io/atomic-write.js';
+import { Random } from './random.js';
+import { writeSafetensors, type TensorSource } from './write-safetensors.js';
+
+/** Sizes of an ELECTRA encoder. */
+export interface ElectraShape {
+  embeddingSize: number;
+  hiddenSize: number;
+  layers: number;
+  heads: number;
+  intermediateSize: number;
+  maxPositions: number;
+}
+
+/** google/electra-base-discriminator */
+export const ELECTRA_BASE: ElectraShape = {
+  embeddingSize: 768,
+  hiddenSize: 768,
+  layers: 12,
+  heads: 12,
+  intermediateSize: 3072,
+  maxPositions: 512,
+};
+
+export const SPECIAL_TOKENS = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]'] as const;
+
+/** As transformers' ElectraConfig initialises. */
+const INITIALIZER_RANGE = 0.02;
+
+function configOf(shape: ElectraShape, vocabSize: number): object {
+  return {
+    architectures: ['ElectraModel'],
+    model_type: 'electra',
+    vocab_size: vocabSize,
+    embedding_size: shape.embeddingSize,
+    hidden_size: shape.hiddenSize,
+    num_hidden_layers: shape.layers,
+    num_attention_heads: shape.heads,
+    intermediate_size: shape.intermediateSize,
+    max_position_embeddings: shape.maxPositions,
+    type_vocab_size: 2,
+    hidden_act: 'gelu',
+    hidden_dropout_prob: 0.1,
+    attention_probs_dropout_prob: 0.1,
+    initializer_range: INITIALIZER_RANGE,
+    layer_norm_eps: 1e-12,
+    pad_token_id: 0,
+    position_embedding_type: 'absolute',
+    torch_dtype: 'float32',
+  };
+}
+
+function tokenizerConfigOf(maxPositions: number): object {
+  const [pad, unk, cls, sep, mask] = SPECIAL_TOKENS;
+  return {
+    tokenizer_class: 'ElectraTokenizer',
+    do_lower_case: true,
+    do_basic_tokenize: true,
+    strip_accents: null,
+    tokenize_chinese_chars: true,
+    clean_up_tokenization_spaces: true,
+    model_max_length: maxPositions,
+    ...{ pad_token: pad, unk_token: unk, cls_token: cls, sep_token: sep, mask_token: mask },
+  };
+}
+
+/** ElectraModel's tensors: N(0, initializer_range), biases 0, LayerNorm weights 1. */
+function tensorsOf(shape: ElectraShape, vocabSize: number, random: Random): TensorSource[] {
+  const { embeddingSize: embedding, hiddenSize: hidden, intermediateSize: intermediate } = shape;
+  const constant = (name: string, size: number, value: number): TensorSource => ({
+    name,
+    shape: [size],
+    fill: (part) => part.fill(value),
+  });
+  const matrix = (name: string, rows: number, columns: number): TensorSource => {
+    const draw = random.fork(name);
+    return { name, shape: [rows, columns], fill: (part) => draw.fillNormal(part, INITIALIZER_RANGE) };
+  };
+  const linear = (name: string, out: number, input: number): TensorSource[] => [
+    matrix(`${name}.weight`, out, input),
+    constant(`${name}.bias`, out, 0),
+  ];
+  const norm = (name: string, size: number): TensorSource[] => [
+    constant(`${name}.weight`, size, 1),
+    constant(`${name}.bias`, size, 0),
+  ];
+  const layer = (i: number): TensorSource[] => {
+    const at = `encoder.layer.${i}`;
+    return [
+      ...['query', 'key', 'value'].flatMap((name) => linear(`${at}.attention.self.${name}`, hidden, hidden)),
+      ...linear(`${at}.attention.output.dense`, hidden, hidden),
+      ...norm(`${at}.attention.output.LayerNorm`, hidden),
+      ...linear(`${at}.intermediate.dense`, intermediate, hidden),
+      ...linear(`${at}.output.dense`, hidden, intermediate),
+      ...norm(`${at}.output.LayerNorm`, hidden),
+    ];
+  };
+  return [
+    matrix('embeddings.word_embeddings.weight', vocabSize, embedding),
+    matrix('embeddings.position_embeddings.weight', shape.maxPositions, embedding),
+    matrix('embeddings.token_type_embeddings.weight', 2, embedding),
+    ...norm('embeddings.LayerNorm', embedding),
+    ...(embedding === hidden ? [] : linear('embeddings_project', hidden, embedding)),
+    ...Array.from({ length: shape.layers }, (_, i) => layer(i)).flat(),
+  ];
+}
+
+/**
+ * Writes a freshly initialised ELECTRA encoder in the Hugging Face layout: config.json, vocab.txt,
+ * tokenizer_config.json and model.safetensors. It has no head: who loads it as a cross-encoder adds a fresh one.
+ *
+ * @param vocabulary one WordPiece entry per id, the special tokens among them
+ */
+export async function writeElectraFolder(
+  folder: string,
+  shape: ElectraShape,
+  vocabulary: readonly string[],
+  seed: number,
+): Promise<void> {
+  const json = (value: object): string => `${JSON.stringify(value, null, 2)}\n`;
+  const files = {
+    'vocab.txt': vocabulary.map((entry) => `${entry}\n`).join(''),
+    'tokenizer_config.json': json(tokenizerConfigOf(shape.maxPositions)),
+    'config.json': json(configOf(shape, vocabulary.length)),
+  };
+  for (const [name, text] of Object.entries(files)) await writeAtomically(join(folder, name), (write) => write(text));
+  await writeSafetensors(join(folder, 'model.safetensors'), tensorsOf(shape, vocabulary.length, new Random(seed)));
+}
