@@ -1,0 +1,48 @@
+import { RankDistillmError } from '../../errors.js';
+import { firstBytes, firstPlainBytes } from '../../io/plain-bytes.js';
+import { formatSuffix } from './suffix.js';
+
+/**
+ * - `trec`: one line per document, six columns
+ * - `jsonl`: one JSON object a line
+ * - `json`: one JSON document, see run-json.ts
+ * - `parquet`
+ */
+export type RunFormat = 'trec' | 'jsonl' | 'json' | 'parquet';
+
+/** Suffixes of run files; others leave it to the content. */
+export const RUN_SUFFIXES: Readonly<Record<string, RunFormat>> = {
+  '.run': 'trec',
+  '.csv': 'trec',
+  '.tsv': 'trec',
+  '.txt': 'trec',
+  '.trec': 'trec',
+  '.jsonl': 'jsonl',
+  '.ndjson': 'jsonl',
+  '.json': 'json',
+  '.parquet': 'parquet',
+};
+
+/** Told from content where that is certain (Parquet's magic, JSON's first character), else from the last suffix. */
+export async function detectRunFormat(path: string): Promise<RunFormat> {
+  if ((await firstBytes(path, 4)).toString('latin1') === 'PAR1') return 'parquet';
+  const bySuffix = RUN_SUFFIXES[formatSuffix(path)];
+  if (bySuffix === 'parquet') {
+    throw new RankDistillmError('bad_input', `${path}: not a Parquet file (it does not start with PAR1)`, {
+      hint: 'Give the file the suffix of what it holds; Parquet files are not gzipped as a whole.',
+    });
+  }
+  if (bySuffix === 'trec' || bySuffix === 'jsonl') return bySuffix;
+  return jsonOrTrec(await firstPlainBytes(path, 4096));
+}
+
+function jsonOrTrec(start: Buffer): RunFormat {
+  const text = start
+    .toString('utf8')
+    .replace(/^\uFEFF/, '')
+    .trimStart();
+  if (text.startsWith('[')) return 'json';
+  if (!text.startsWith('{')) return 'trec';
+  // pandas' column-oriented JSON starts with a column that is an object or a list; a record's columns are plain values
+  return /^\{\s*("(?:[^"\\]|\\.)*"\s*:\s*[[{]|\r?\n|\})/.test(text) ? 'json' : 'jsonl';
+}

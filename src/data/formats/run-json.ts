@@ -1,0 +1,111 @@
+import { readFile } from 'node:fs/promises';
+import { isUtf8 } from 'node:buffer';
+import { promisify } from 'node:util';
+import { gunzip } from 'node:zlib';
+import { at, ioError, RankDistillmError } from '../../errors.js';
+import type { Line } from '../../io/lines.js';
+import { isGzip } from '../../io/plain-bytes.js';
+import { runRecord, type RunRecord } from './run-record.js';
+
+/** A JSON document is read whole, so it has a limit; larger runs belong into jsonl. */
+const MAX_JSON_BYTES = 256 * 1024 * 1024;
+
+/** One JSON object a line. */
+export function jsonlRunRecord(line: Line, file: string): RunRecord {
+  const place = at(file, line.number);
+  return runRecord(parseObject(line.text, place), place, line.number);
+}
+
+/** Parses one line that must be a JSON object. */
+export function parseObject(text: string, place: string): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new RankDistillmError('bad_input', `${place}: not valid JSON (${(error as Error).message})`, {
+      hint: 'A .jsonl file has one complete JSON object on each line.',
+      cause: error,
+    });
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new RankDistillmError('bad_input', `${place}: expected a JSON object`, {
+      hint: 'A .jsonl file has one complete JSON object on each line.',
+    });
+  }
+  return value as Record<string, unknown>;
+}
+
+/**
+ * One JSON document: a list of records, or columns as pandas' DataFrame.to_json writes them (`{"query_id": {"0": "q1"},
+ * …}`, also with lists). Read whole.
+ */
+export async function* jsonRunRecords(path: string): AsyncGenerator<RunRecord> {
+  let value: unknown;
+  try {
+    value = JSON.parse(await readWhole(path));
+  } catch (error) {
+    if (error instanceof RankDistillmError) throw error;
+    throw new RankDistillmError('bad_input', `${path}: not valid JSON (${(error as Error).message})`, {
+      hint: 'A .json run is one list of objects; for one object a line use the suffix .jsonl.',
+      cause: error,
+    });
+  }
+  const rows = Array.isArray(value) ? value : rowsOfColumns(value, path);
+  for (const [index, row] of rows.entries()) {
+    const place = `${path}: record ${index + 1}`;
+    if (typeof row !== 'object' || row === null || Array.isArray(row)) {
+      throw new RankDistillmError('bad_input', `${place}: expected a JSON object`, {
+        hint: 'A .json run is one list of objects.',
+      });
+    }
+    yield runRecord(row as Record<string, unknown>, place, index + 1);
+  }
+}
+
+function rowsOfColumns(value: unknown, path: string): Record<string, unknown>[] {
+  const columns = Object.entries(value as Record<string, unknown>);
+  const keys = Object.keys((columns[0]?.[1] ?? {}) as object);
+  for (const [name, column] of columns) {
+    if (typeof column !== 'object' || column === null || Object.keys(column).length !== keys.length) {
+      throw new RankDistillmError('bad_input', `${path}: column '${name}' does not have ${keys.length} values`, {
+        hint: 'A .json run is one list of objects, or columns of equal length as pandas writes them.',
+      });
+    }
+  }
+  return keys.map((key) =>
+    Object.fromEntries(columns.map(([name, column]) => [name, (column as Record<string, unknown>)[key]])),
+  );
+}
+
+async function readWhole(path: string): Promise<string> {
+  let bytes: Buffer;
+  try {
+    bytes = await readFile(path);
+  } catch (error) {
+    throw ioError('read', path, error);
+  }
+  if (await isGzip(path)) {
+    bytes = await promisify(gunzip)(bytes, { maxOutputLength: MAX_JSON_BYTES }).catch(
+      (error: NodeJS.ErrnoException) => {
+        if (error.code === 'ERR_BUFFER_TOO_LARGE') throw tooLarge(path);
+        throw new RankDistillmError('bad_input', `${path}: the gzip data is damaged or cut off (${error.message})`, {
+          hint: 'Fetch or compress the file again; `gzip -t` checks it.',
+          cause: error,
+        });
+      },
+    );
+  }
+  if (bytes.length > MAX_JSON_BYTES) throw tooLarge(path);
+  if (!isUtf8(bytes)) {
+    throw new RankDistillmError('bad_input', `${path}: the text is not valid UTF-8`, {
+      hint: 'Convert the file to UTF-8, for example with `iconv -f LATIN1 -t UTF-8`.',
+    });
+  }
+  return bytes.toString('utf8').replace(/^\uFEFF/, '');
+}
+
+function tooLarge(path: string): RankDistillmError {
+  return new RankDistillmError('bad_input', `${path}: a .json run of more than 256 MiB`, {
+    hint: 'Write it as .jsonl (one object a line), .run or .parquet: these are not read whole.',
+  });
+}

@@ -1,0 +1,111 @@
+import { RankDistillmError } from '../../errors.js';
+import { parseDecimal, parseInteger } from './numbers.js';
+
+/** One record of a run as its file has it: rank or score may be missing, see `completeTopic`. */
+export interface RunRecord {
+  queryId: string;
+  docId: string;
+  rank?: number;
+  score?: number;
+  query?: string;
+  text?: string;
+  /** null where the run has the column but no judgement of this document. */
+  relevance?: number | null;
+  iteration?: string;
+  /** Line of a text file, record of a JSON array, row of a Parquet file; 1-based. */
+  line: number;
+}
+
+/** Column names of json, jsonl and Parquet runs, as lightning-ir's RunDataset._clean_run takes them. */
+const COLUMNS = {
+  queryId: ['query_id', 'qid'],
+  docId: ['doc_id', 'docid', 'docno'],
+  iteration: ['iteration', 'Q0', 'q0'],
+} as const;
+
+/** Reads one record with named columns. `place` says where it stands, for errors. Other columns are ignored. */
+export function runRecord(columns: Record<string, unknown>, place: string, line: number): RunRecord {
+  const record: RunRecord = {
+    queryId: identifier(columns, COLUMNS.queryId, 'query id', place),
+    docId: identifier(columns, COLUMNS.docId, 'document id', place),
+    line,
+  };
+  const rank = number(columns, 'rank', place);
+  if (rank !== undefined && !Number.isSafeInteger(rank))
+    throw badValue(place, 'rank', 'a whole number', columns['rank']);
+  if (rank !== undefined) record.rank = rank;
+  const score = number(columns, 'score', place);
+  if (score !== undefined) record.score = score;
+  const query = text(columns, 'query', place);
+  if (query !== undefined) record.query = query;
+  const body = text(columns, 'text', place);
+  if (body !== undefined) record.text = body;
+  if ('relevance' in columns) {
+    const grade = number(columns, 'relevance', place) ?? null;
+    if (grade !== null && !Number.isSafeInteger(grade)) {
+      throw badValue(place, 'relevance', 'a whole number', columns['relevance']);
+    }
+    record.relevance = grade;
+  }
+  const iteration = one(columns, COLUMNS.iteration, place);
+  if (iteration !== undefined && iteration !== null) record.iteration = String(iteration);
+  return record;
+}
+
+function one(columns: Record<string, unknown>, names: readonly string[], place: string): unknown {
+  const present = names.filter((name) => name in columns);
+  if (present.length > 1) {
+    throw new RankDistillmError('bad_input', `${place}: the columns ${present.join(' and ')} mean the same`, {
+      hint: `Keep one of them.`,
+    });
+  }
+  return present[0] === undefined ? undefined : columns[present[0]];
+}
+
+function identifier(columns: Record<string, unknown>, names: readonly string[], what: string, place: string): string {
+  const value = one(columns, names, place);
+  if (typeof value === 'string' && value !== '') return value;
+  if (typeof value === 'bigint') return value.toString();
+  if (typeof value === 'number' && Number.isInteger(value)) {
+    if (Number.isSafeInteger(value)) return String(value);
+    throw new RankDistillmError('bad_input', `${place}: the ${what} ${value} is too large to be read exactly`, {
+      hint: 'Write ids as strings.',
+    });
+  }
+  if (value === undefined) {
+    throw new RankDistillmError('bad_input', `${place}: no ${what}; a run needs the column ${names.join(' or ')}`, {
+      hint: `Columns found: ${Object.keys(columns).join(', ') || 'none'}. Rename the one that holds it.`,
+    });
+  }
+  throw badValue(place, what, 'a non-empty text or a whole number', value);
+}
+
+function number(columns: Record<string, unknown>, name: string, place: string): number | undefined {
+  const value = columns[name];
+  if (value === undefined || value === null) return undefined;
+  const parsed =
+    typeof value === 'bigint'
+      ? parseInteger(value.toString())
+      : typeof value === 'string'
+        ? parseDecimal(value)
+        : typeof value === 'number' && Number.isFinite(value)
+          ? value
+          : undefined;
+  if (parsed === undefined) throw badValue(place, name, 'a finite number', value);
+  return parsed;
+}
+
+function text(columns: Record<string, unknown>, name: string, place: string): string | undefined {
+  const value = columns[name];
+  if (value === undefined || value === null) return undefined;
+  if (typeof value !== 'string') throw badValue(place, name, 'a text', value);
+  return value;
+}
+
+function badValue(place: string, name: string, expected: string, value: unknown): RankDistillmError {
+  const shown =
+    typeof value === 'string' ? `'${value}'` : typeof value === 'object' ? JSON.stringify(value) : String(value);
+  return new RankDistillmError('bad_input', `${place}: ${name} must be ${expected}, found ${shown}`, {
+    hint: 'Mend or drop this record.',
+  });
+}

@@ -1,0 +1,28 @@
+import { RankDistillmError } from '../../errors.js';
+import { firstBytes, firstPlainBytes } from '../../io/plain-bytes.js';
+import { formatSuffix } from './suffix.js';
+
+/** `tsv`: id, tab, text. `jsonl`: one JSON object a line. */
+export type TextFormat = 'tsv' | 'jsonl';
+
+/** Format of a file of queries or documents: from the last suffix, from the content where that does not say. */
+export async function detectTextFormat(path: string): Promise<TextFormat> {
+  if ((await firstBytes(path, 4)).toString('latin1') === 'PAR1') {
+    throw new RankDistillmError('unsupported', `${path}: queries and documents are not read from Parquet`, {
+      hint: 'Write them as .tsv (id, tab, text) or .jsonl; Parquet is for runs.',
+    });
+  }
+  const suffix = formatSuffix(path);
+  if (suffix === '.tsv') return 'tsv';
+  const start = (await firstPlainBytes(path, 4096))
+    .toString('utf8')
+    .replace(/^\uFEFF/, '')
+    .trimStart();
+  const jsonSuffix = suffix === '.jsonl' || suffix === '.ndjson' || suffix === '.json';
+  if (jsonSuffix && start.startsWith('[')) {
+    throw new RankDistillmError('bad_input', `${path}: a JSON list; one JSON object a line is needed`, {
+      hint: "Convert it with `jq -c '.[]'`.",
+    });
+  }
+  return jsonSuffix || start.startsWith('{') ? 'jsonl' : 'tsv';
+}

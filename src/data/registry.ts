@@ -1,0 +1,125 @@
+import { distance } from 'fastest-levenshtein';
+import { RankDistillmError } from '../errors.js';
+import { canonicalId, dashed } from './dataset-id.js';
+
+/** What a dataset consists of; all are file paths, or ids of registered datasets to take the same part from. */
+export interface DatasetParts {
+  /** Collection: TSV or JSON lines. */
+  docs?: string;
+  queries?: string;
+  qrels?: string;
+  docpairs?: string;
+  /** Run that stands for the dataset when a RunDataset is given its id. */
+  scoreddocs?: string;
+}
+
+export type DatasetPart = keyof DatasetParts;
+
+/** A dataset with the paths of its parts. */
+export interface RegisteredDataset extends DatasetParts {
+  id: string;
+}
+
+const PARTS: readonly DatasetPart[] = ['docs', 'queries', 'qrels', 'docpairs', 'scoreddocs'];
+
+/** Leads from dataset ids to files: what `datasets:` in a config and lightning-ir's RegisterLocalDatasetCallback fill. */
+export class DatasetRegistry {
+  private readonly datasets = new Map<string, RegisteredDataset>();
+
+  /** Registers an id. The same parts twice are no error, other parts under a known id are. Files are not opened. */
+  register(id: string, parts: DatasetParts): void {
+    if (id.trim() === '') {
+      throw new RankDistillmError('bad_input', 'a dataset id must not be empty', {
+        hint: 'Name the dataset, for example my-set/test.',
+      });
+    }
+    const dataset: RegisteredDataset = { id };
+    for (const [key, value] of Object.entries(parts) as [string, unknown][]) {
+      if (!PARTS.includes(key as DatasetPart)) {
+        throw new RankDistillmError('bad_input', `dataset ${id}: unknown key '${key}'`, {
+          hint: `Known keys: ${PARTS.join(', ')}.`,
+        });
+      }
+      if (value === undefined || value === null) continue;
+      if (typeof value !== 'string' || value === '') {
+        throw new RankDistillmError('bad_input', `dataset ${id}: ${key} must be a path or a dataset id`, {
+          hint: 'Write it as text.',
+        });
+      }
+      dataset[key as DatasetPart] = value;
+    }
+    const before = this.datasets.get(canonicalId(id));
+    if (before !== undefined && PARTS.some((part) => before[part] !== dataset[part])) {
+      throw new RankDistillmError('bad_input', `dataset ${id} is registered twice with different files`, {
+        hint: 'Keep one registration, or give one of them another id.',
+      });
+    }
+    this.datasets.set(canonicalId(id), dataset);
+  }
+
+  /** Ids in the order of their registration. */
+  ids(): string[] {
+    return [...this.datasets.values()].map((dataset) => dataset.id);
+  }
+
+  /** The dataset of an id, written with slashes or with dashes, with paths for all parts it has. */
+  find(id: string): RegisteredDataset | undefined {
+    const wanted = canonicalId(id);
+    const dataset =
+      this.datasets.get(wanted) ??
+      [...this.datasets.values()].find((known) => dashed(canonicalId(known.id)) === dashed(wanted));
+    if (dataset === undefined) return undefined;
+    const resolved: RegisteredDataset = { id: dataset.id };
+    for (const part of PARTS) {
+      const path = this.path(dataset, part, []);
+      if (path !== undefined) resolved[part] = path;
+    }
+    return resolved;
+  }
+
+  /** As `find`; an unknown id is an error. `askedBy` says where the id comes from. */
+  get(id: string, askedBy: string): RegisteredDataset {
+    const dataset = this.find(id);
+    if (dataset === undefined) throw this.unknownId(id, askedBy);
+    return dataset;
+  }
+
+  /** The error for an id that nobody registered: says which are known and how to register one. */
+  unknownId(id: string, askedBy: string): RankDistillmError {
+    const ids = this.ids();
+    const nearest = ids.find((known) => distance(dashed(known), dashed(id)) <= 2 + id.length / 10);
+    const known = ids.length === 0 ? 'No dataset is registered' : `Known: ${ids.join(', ')}`;
+    const guess = nearest === undefined ? '' : ` Did you mean ${nearest}?`;
+    return new RankDistillmError('not_found', `${askedBy}: no dataset is registered as '${id}'`, {
+      hint:
+        `${known}.${guess} Register it in the config under \`datasets:\`, as \`${id}: { docs: …, queries: …, qrels: … }\`, ` +
+        'or with the callback RegisterLocalDatasetCallback; `dataset:` on RunDataset names another id.',
+    });
+  }
+
+  private path(dataset: RegisteredDataset, part: DatasetPart, trail: string[]): string | undefined {
+    const value = dataset[part];
+    const other = value === undefined ? undefined : this.datasets.get(canonicalId(value));
+    if (other === undefined) return value;
+    if (other.id === dataset.id || trail.includes(other.id)) {
+      throw new RankDistillmError(
+        'bad_input',
+        `dataset ${dataset.id}: ${part} leads in a circle (${[...trail, dataset.id, other.id].join(' → ')})`,
+        {
+          hint: 'Give one of them a path.',
+        },
+      );
+    }
+    const path = this.path(other, part, [...trail, dataset.id]);
+    if (path === undefined) {
+      throw new RankDistillmError(
+        'bad_input',
+        `dataset ${dataset.id}: ${part} is taken from ${other.id}, which has none`,
+        {
+          hint: `Register ${part} for ${other.id}.`,
+        },
+      );
+    }
+    return path;
+  }
+}

@@ -1,0 +1,261 @@
+import { open, type FileHandle } from 'node:fs/promises';
+import { at, ioError, RankDistillmError } from '../errors.js';
+import { readLines, splitLines, type Line } from '../io/lines.js';
+import { isGzip, plainBytes } from '../io/plain-bytes.js';
+import { changedWhileRead, readRegion } from '../io/read-region.js';
+import { spool } from '../io/spool.js';
+import { completeTopic, type PlaceOf } from './formats/complete-topic.js';
+import { detectRunFormat } from './formats/run-format.js';
+import { jsonlRunRecord, jsonRunRecords } from './formats/run-json.js';
+import { parquetRunRecords } from './formats/run-parquet.js';
+import type { RunRecord } from './formats/run-record.js';
+import { trecRunRecord } from './formats/run-trec.js';
+import type { RunEntry } from './records.js';
+
+/** A topic of a run with all its documents, in the file's order. */
+export interface RunTopic {
+  queryId: string;
+  entries: RunEntry[];
+  /** [entries.length], where each entry stands: see `TopicPlace.line`. */
+  lines: number[];
+}
+
+/** Where a topic stands in the file, and its documents' lines there. */
+export interface TopicPlace {
+  queryId: string;
+  /** Number of documents. */
+  size: number;
+  /** First line, 1-based (record of a JSON list, row of a Parquet file). */
+  line: number;
+}
+
+interface IndexedTopic extends TopicPlace {
+  /** Bytes of the topic's lines in the file that `handle` reads. */
+  offset: number;
+  length: number;
+}
+
+/** How a run's records lie in a seekable file of lines: the file itself, or a spool where it is packed or columnar. */
+interface LineSource {
+  handle: FileHandle;
+  parse: (line: Line) => RunRecord;
+  placeOf: PlaceOf;
+  /** Reads all lines from the start. */
+  blocks: () => AsyncIterable<Line[]>;
+}
+
+/**
+ * A run that is read topic by topic. Opening passes over the file once: every line is checked, and each topic's place is
+ * noted. When a topic's lines do not stand together the run is held whole; otherwise one topic at a time is.
+ */
+export class RunFile implements AsyncDisposable {
+  private constructor(
+    readonly path: string,
+    /** Number of documents over all topics. */
+    readonly size: number,
+    /** Whether the run has a column of judgements. */
+    readonly hasRelevance: boolean,
+    private readonly source: LineSource,
+    private readonly index: Map<string, IndexedTopic>,
+    private readonly held: Map<string, RunTopic> | undefined,
+  ) {}
+
+  static async open(path: string): Promise<RunFile> {
+    const source = await openSource(path);
+    try {
+      const { index, size, hasRelevance, held } = await indexTopics(source);
+      if (size === 0) {
+        throw new RankDistillmError('bad_input', `${path}: the run is empty`, {
+          hint: 'A run has at least one line: qid Q0 docid rank score tag.',
+        });
+      }
+      return new RunFile(path, size, hasRelevance, source, index, held);
+    } catch (error) {
+      await source.handle.close();
+      throw error;
+    }
+  }
+
+  /** Topics in the order of their first lines. */
+  get topics(): TopicPlace[] {
+    return [...this.index.values()];
+  }
+
+  /** Where line `line` is, worded for messages. */
+  place(line: number): string {
+    return this.source.placeOf(line);
+  }
+
+  /** Reads one topic. */
+  async topic(queryId: string): Promise<RunTopic> {
+    const held = this.held?.get(queryId);
+    if (held !== undefined) return held;
+    const place = this.index.get(queryId);
+    if (place === undefined) throw new RangeError(`no topic '${queryId}' in ${this.path}`);
+    const bytes = await readRegion(this.source.handle, place.offset, place.length, this.path);
+    const { lines } = splitLines(bytes, { name: this.path, offset: place.offset, number: place.line });
+    const records = lines.map(this.source.parse);
+    if (records.length !== place.size || records.some((record) => record.queryId !== queryId)) {
+      throw changedWhileRead(this.path);
+    }
+    return topicOf(records, this.source.placeOf);
+  }
+
+  /** All topics, one after the other, in the order of their first lines. */
+  async *stream(): AsyncGenerator<RunTopic> {
+    for (const queryId of this.index.keys()) yield await this.topic(queryId);
+  }
+
+  async close(): Promise<void> {
+    await this.source.handle.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
+
+async function openSource(path: string): Promise<LineSource> {
+  const format = await detectRunFormat(path);
+  if (format === 'trec' || format === 'jsonl') {
+    const parse = (line: Line) => (format === 'trec' ? trecRunRecord(line, path) : jsonlRunRecord(line, path));
+    const handle = (await isGzip(path)) ? await unpack(path) : await openFile(path);
+    return { handle, parse, placeOf: (line) => at(path, line), blocks: () => readLines(path) };
+  }
+  const word = format === 'json' ? 'record' : 'row';
+  const handle = await spool(async (write) => {
+    for await (const batch of inBatches(format === 'json' ? jsonRunRecords(path) : parquetRunRecords(path))) {
+      await write(Buffer.from(batch.map((record) => `${JSON.stringify(record)}\n`).join('')));
+    }
+  });
+  return {
+    handle,
+    parse: (line) => JSON.parse(line.text) as RunRecord,
+    placeOf: (line) => `${path}: ${word} ${line}`,
+    blocks: () => linesOfHandle(handle, path),
+  };
+}
+
+async function openFile(path: string): Promise<FileHandle> {
+  try {
+    return await open(path, 'r');
+  } catch (error) {
+    throw ioError('read', path, error);
+  }
+}
+
+/** A gzipped run is unpacked aside, because topics are read in an order of their own. */
+function unpack(path: string): Promise<FileHandle> {
+  return spool(async (write) => {
+    for await (const chunk of plainBytes(path)) await write(chunk);
+  });
+}
+
+async function* inBatches(records: AsyncIterable<RunRecord>): AsyncGenerator<RunRecord[]> {
+  const BATCH = 1024;
+  let batch: RunRecord[] = [];
+  for await (const record of records) {
+    batch.push(record);
+    if (batch.length === BATCH) {
+      yield batch;
+      batch = [];
+    }
+  }
+  if (batch.length > 0) yield batch;
+}
+
+async function* linesOfHandle(handle: FileHandle, name: string): AsyncGenerator<Line[]> {
+  const CHUNK = 1024 * 1024;
+  const { size } = await handle.stat();
+  let offset = 0;
+  let number = 1;
+  let length = CHUNK;
+  while (offset < size) {
+    const bytes = await readRegion(handle, offset, Math.min(length, size - offset), name);
+    const end = bytes.lastIndexOf(10) + 1;
+    length = end === 0 ? length * 2 : CHUNK;
+    if (end === 0) continue;
+    const { lines, count } = splitLines(bytes.subarray(0, end), { name, offset, number });
+    yield lines;
+    offset += end;
+    number += count;
+  }
+}
+
+interface TopicIndex {
+  index: Map<string, IndexedTopic>;
+  size: number;
+  hasRelevance: boolean;
+  held: Map<string, RunTopic> | undefined;
+}
+
+async function indexTopics(source: LineSource): Promise<TopicIndex> {
+  const index = new Map<string, IndexedTopic>();
+  let size = 0;
+  let hasRelevance = false;
+  let records: RunRecord[] = [];
+  let offset = 0;
+  let end = 0;
+  const finish = (): void => {
+    const first = records[0];
+    if (first === undefined) return;
+    completeTopic(records, source.placeOf);
+    hasRelevance ||= records.some((record) => record.relevance !== undefined);
+    size += records.length;
+    index.set(first.queryId, {
+      queryId: first.queryId,
+      size: records.length,
+      line: first.line,
+      offset,
+      length: end - offset,
+    });
+  };
+  for await (const lines of source.blocks()) {
+    for (const line of lines) {
+      const record = source.parse(line);
+      if (record.queryId !== records[0]?.queryId) {
+        finish();
+        if (index.has(record.queryId)) return holdWhole(source);
+        records = [];
+        offset = line.offset;
+      }
+      records.push(record);
+      end = line.offset + line.length;
+    }
+  }
+  finish();
+  return { index, size, hasRelevance, held: undefined };
+}
+
+/** The way for runs whose topics' lines are scattered. */
+async function holdWhole(source: LineSource): Promise<TopicIndex> {
+  const groups = new Map<string, RunRecord[]>();
+  for await (const lines of source.blocks()) {
+    for (const line of lines) {
+      const record = source.parse(line);
+      const group = groups.get(record.queryId);
+      if (group === undefined) groups.set(record.queryId, [record]);
+      else group.push(record);
+    }
+  }
+  const index = new Map<string, IndexedTopic>();
+  const held = new Map<string, RunTopic>();
+  let size = 0;
+  let hasRelevance = false;
+  for (const [queryId, records] of groups) {
+    held.set(queryId, topicOf(records, source.placeOf));
+    index.set(queryId, { queryId, size: records.length, line: records[0]!.line, offset: 0, length: 0 });
+    size += records.length;
+    hasRelevance ||= records.some((record) => record.relevance !== undefined);
+    groups.delete(queryId);
+  }
+  return { index, size, hasRelevance, held };
+}
+
+function topicOf(records: RunRecord[], placeOf: PlaceOf): RunTopic {
+  return {
+    queryId: records[0]!.queryId,
+    entries: completeTopic(records, placeOf),
+    lines: records.map((record) => record.line),
+  };
+}

@@ -1,0 +1,98 @@
+import { RankDistillmError } from '../errors.js';
+import { writeAtomically } from '../io/atomic-write.js';
+import { float32Text } from './formats/float32-text.js';
+import type { RunEntry } from './records.js';
+
+/** A document and its score. */
+export interface ScoredDocument {
+  docId: string;
+  score: number;
+}
+
+export interface WriteRunOptions {
+  /** Last column; lightning-ir puts the model's class name there. Without white space. Default `rank-distillm`. */
+  tag?: string;
+}
+
+/** Takes the scored documents of one topic, in any order. */
+export type WriteTopic = (queryId: string, documents: readonly ScoredDocument[]) => Promise<void>;
+
+/**
+ * Writes a TREC run as lightning-ir's ReRankCallback does: `query id`, 0, `document id`, rank, score, tag, separated by
+ * tabs; documents by descending float32 score, ties in the order given; ranks from 1. The file appears under its name
+ * only when `produce` is done; when it throws, nothing is left.
+ */
+export async function writeRunTopics(
+  path: string,
+  options: WriteRunOptions,
+  produce: (writeTopic: WriteTopic) => Promise<void>,
+): Promise<void> {
+  const tag = options.tag ?? 'rank-distillm';
+  refuseGaps(path, 'tag', tag);
+  const written = new Set<string>();
+  await writeAtomically(path, async (write) => {
+    await produce(async (queryId, documents) => {
+      if (written.has(queryId)) {
+        throw new RankDistillmError('bad_input', `${path}: topic '${queryId}' is written twice`, {
+          hint: 'Hand over all documents of a topic at once.',
+        });
+      }
+      written.add(queryId);
+      await write(topicLines(path, queryId, documents, tag));
+    });
+  });
+}
+
+/** Writes entries as `writeRunTopics` does, topics in the order of their first entries. Ranks follow from the scores. */
+export async function writeRun(
+  path: string,
+  entries: Iterable<Pick<RunEntry, 'queryId' | 'docId' | 'score'>>,
+  options: WriteRunOptions = {},
+): Promise<void> {
+  const topics = new Map<string, ScoredDocument[]>();
+  for (const entry of entries) {
+    const topic = topics.get(entry.queryId);
+    if (topic === undefined) topics.set(entry.queryId, [entry]);
+    else topic.push(entry);
+  }
+  await writeRunTopics(path, options, async (writeTopic) => {
+    for (const [queryId, documents] of topics) await writeTopic(queryId, documents);
+  });
+}
+
+function topicLines(path: string, queryId: string, documents: readonly ScoredDocument[], tag: string): string {
+  refuseGaps(path, 'query id', queryId);
+  const seen = new Set<string>();
+  const singles = documents.map(({ docId, score }) => {
+    refuseGaps(path, 'document id', docId);
+    if (seen.has(docId)) {
+      throw new RankDistillmError('bad_input', `${path}: document '${docId}' occurs twice for topic '${queryId}'`, {
+        hint: 'Score each document once per topic.',
+      });
+    }
+    seen.add(docId);
+    const single = Math.fround(score);
+    if (!Number.isFinite(single)) {
+      throw new RankDistillmError(
+        'bad_input',
+        `${path}: topic '${queryId}', document '${docId}': the score is ${score}`,
+        {
+          hint: 'A run holds finite float32 scores; a model that gives others is damaged or overflows.',
+        },
+      );
+    }
+    return { docId, single };
+  });
+  singles.sort((a, b) => b.single - a.single); // stable, so ties stay in the order given
+  return singles
+    .map(({ docId, single }, index) => `${queryId}\t0\t${docId}\t${index + 1}\t${float32Text(single)}\t${tag}\n`)
+    .join('');
+}
+
+function refuseGaps(path: string, what: string, text: string): void {
+  if (text === '' || /\s/.test(text)) {
+    throw new RankDistillmError('bad_input', `${path}: the ${what} '${text}' is empty or holds white space`, {
+      hint: 'The columns of a TREC run are separated by white space, so it cannot be written.',
+    });
+  }
+}

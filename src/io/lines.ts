@@ -1,0 +1,104 @@
+import { isUtf8 } from 'node:buffer';
+import { at, RankDistillmError } from '../errors.js';
+import { plainBytes } from './plain-bytes.js';
+
+/** A line without its end (LF or CRLF). */
+export interface Line {
+  text: string;
+  /** 1-based. */
+  number: number;
+  /** Where the line starts in the decompressed content, in bytes. */
+  offset: number;
+  /** Bytes, without the line's end. */
+  length: number;
+}
+
+const LF = 10;
+const CR = 13;
+/** No format here has lines near this; without a limit a damaged file, or a gzip bomb, would fill the memory. */
+const MAX_LINE_BYTES = 64 * 1024 * 1024;
+
+/**
+ * Lines of a text file, a block of them at a time (a promise per line would cost more than reading it). Gzip is told by
+ * content. A byte order mark and carriage returns are taken off, blank lines left out; bytes that are not UTF-8 and
+ * endless lines are errors that name the line.
+ */
+export async function* readLines(path: string): AsyncGenerator<Line[]> {
+  let rest: Buffer[] = [];
+  let restBytes = 0;
+  let offset = 0;
+  let number = 1;
+  for await (const chunk of plainBytes(path)) {
+    const end = chunk.lastIndexOf(LF) + 1;
+    if (end === 0) {
+      rest.push(chunk);
+      restBytes += chunk.length;
+      if (restBytes > MAX_LINE_BYTES) throw endlessLine(path, number);
+      continue;
+    }
+    const block = Buffer.concat([...rest, chunk.subarray(0, end)]);
+    rest = end < chunk.length ? [chunk.subarray(end)] : [];
+    restBytes = chunk.length - end;
+    const { lines, count } = splitLines(block, { name: path, offset, number });
+    if (lines.length > 0) yield lines;
+    offset += block.length;
+    number += count;
+  }
+  if (restBytes > 0) {
+    const { lines } = splitLines(Buffer.concat(rest), { name: path, offset, number });
+    if (lines.length > 0) yield lines;
+  }
+}
+
+/** Where a block of bytes lies in its file: the file's name, the block's byte offset and its first line's number. */
+export interface BlockPlace {
+  name: string;
+  offset: number;
+  number: number;
+}
+
+/** Cuts bytes that start at a line's start into lines; `count` counts blank ones too. */
+export function splitLines(block: Buffer, place: BlockPlace): { lines: Line[]; count: number } {
+  if (!isUtf8(block)) throw notUtf8(block, place);
+  const lines: Line[] = [];
+  let count = 0;
+  let start = place.offset === 0 && hasByteOrderMark(block) ? 3 : 0;
+  while (start < block.length) {
+    const newline = block.indexOf(LF, start);
+    const next = newline === -1 ? block.length : newline + 1;
+    let end = newline === -1 ? block.length : newline;
+    if (end > start && block[end - 1] === CR) end -= 1;
+    const text = block.toString('utf8', start, end);
+    if (text.trim() !== '') {
+      lines.push({ text, number: place.number + count, offset: place.offset + start, length: end - start });
+    }
+    count += 1;
+    start = next;
+  }
+  return { lines, count };
+}
+
+function hasByteOrderMark(block: Buffer): boolean {
+  return block[0] === 0xef && block[1] === 0xbb && block[2] === 0xbf;
+}
+
+function notUtf8(block: Buffer, place: BlockPlace): RankDistillmError {
+  let number = place.number;
+  let start = 0;
+  for (;;) {
+    const newline = block.indexOf(LF, start);
+    const end = newline === -1 ? block.length : newline;
+    if (newline === -1 || !isUtf8(block.subarray(start, end))) break;
+    number += 1;
+    start = end + 1;
+  }
+  return new RankDistillmError('bad_input', `${at(place.name, number)}: the text is not valid UTF-8`, {
+    hint: 'Convert the file to UTF-8, for example with `iconv -f LATIN1 -t UTF-8`.',
+  });
+}
+
+function endlessLine(path: string, number: number): RankDistillmError {
+  return new RankDistillmError('bad_input', `${at(path, number)}: the line is longer than 64 MiB`, {
+    hint: 'This does not look like a text file with one record per line; check what it is.',
+  });
+}
