@@ -62,7 +62,7 @@ function parseEntry(file: WeightFile, name: string, entry: unknown, dataStart: n
   if (typeof dtypeName !== 'string') throw problem('has no dtype');
   const elements = Array.isArray(shape) ? countElements(shape) : undefined;
   if (elements === undefined) throw problem('its shape is not a list of sizes');
-  if (!Array.isArray(offsets) || offsets.length !== 2 || countElements(offsets) === undefined) {
+  if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isBytePosition)) {
     throw problem('its data_offsets are not two byte positions');
   }
   const [begin, end] = offsets as [number, number];
@@ -94,6 +94,10 @@ function checkLayout(file: WeightFile, tensors: RawTensors, dataStart: number): 
   if (end !== file.size) {
     throw weightFileError(file.path, `the tensors end at byte ${end}, but the file has ${file.size}`);
   }
+}
+
+function isBytePosition(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {
