@@ -69,8 +69,8 @@ export class JsonReader {
     return this.typed(key, 'a whole number above 0', isSize) as number | undefined;
   }
 
-  error(key: string, problem: string, hint?: string): RankDistillmError {
-    return new RankDistillmError('bad_input', `${this.path}: ${key}: ${problem}`, hint === undefined ? {} : { hint });
+  error(key: string, problem: string, hint = `Correct the key ${key} in this file.`): RankDistillmError {
+    return new RankDistillmError('bad_input', `${this.path}: ${key}: ${problem}`, { hint });
   }
 
   private typed(key: string, expected: string, accepts: (value: unknown) => boolean): unknown {

@@ -42,6 +42,7 @@ export interface LoadOptions {
 export async function loadCheckpoint(nameOrPath: string, options: LoadOptions = {}): Promise<Checkpoint> {
   const resolved = await resolveModel(nameOrPath, options.revision);
   const { folder } = resolved;
+  const seed = checkedSeed(options.seed);
   const config = await readConfig(resolved);
   const parsed = parseModelConfig(config);
   const raw = await readWeights(resolved);
@@ -59,8 +60,8 @@ export async function loadCheckpoint(nameOrPath: string, options: LoadOptions = 
   const expected = expectedShapes(parsed.encoder, head);
   const mayBeFresh = freshParts(parsed, options.overrides ?? {}, expected);
   const { tensors, missing } = matchTensors({ raw, nameOf, expected, mayBeFresh, folder, warnings });
-  if (missing.size > 0) warnings.push(freshWarning(nameOrPath, parsed, missing, options.seed ?? DEFAULT_SEED));
-  const fresh: NamedTensor[] = freshTensors(missing, parsed.initializerRange, options.seed ?? DEFAULT_SEED);
+  if (missing.size > 0) warnings.push(freshWarning(nameOrPath, parsed, missing, seed));
+  const fresh: NamedTensor[] = freshTensors(missing, parsed.initializerRange, seed);
   return {
     name: nameOrPath,
     folder,
@@ -70,6 +71,13 @@ export async function loadCheckpoint(nameOrPath: string, options: LoadOptions = 
     pairEncoding: await pairEncodingOf(folder, parsed, settings),
     warnings,
   };
+}
+
+function checkedSeed(seed = DEFAULT_SEED): number {
+  if (Number.isSafeInteger(seed) && seed >= 0) return seed;
+  throw new RankDistillmError('bad_input', `seed: expected a whole number of at least 0, found ${String(seed)}`, {
+    hint: 'Choose another seed.',
+  });
 }
 
 async function readConfig(model: ResolvedModel): Promise<JsonReader> {
@@ -176,7 +184,7 @@ function freshParts(
 function freshWarning(name: string, parsed: ModelConfig, missing: ReadonlyMap<string, unknown>, seed: number): string {
   const parts = [...missing.keys()].join(', ');
   return (
-    `${name}: ${parts} are not in the file and start fresh (N(0, ${parsed.initializerRange}), seed ${seed}); ` +
+    `${name}: not in the file, so they start fresh: ${parts} (weights N(0, ${parsed.initializerRange}), seed ${seed}, biases 0); ` +
     'scores mean nothing before training.'
   );
 }

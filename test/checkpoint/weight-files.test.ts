@@ -1,0 +1,138 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { readSafetensors } from '../../src/checkpoint/safetensors.js';
+import { readTorchFile } from '../../src/checkpoint/torch-file.js';
+import { filesIn, fixtures, joinSafetensors, rejects, splitSafetensors, temporaryFolder, valuesOf } from './support.js';
+
+/** What torch reads from each file of scripts/references/make_weight_files.py. */
+const expected = JSON.parse(readFileSync(join(fixtures, 'values.json'), 'utf8')) as Record<
+  string,
+  { dtype: string; shape: number[]; values: number[] }
+>;
+
+const test = suite('weight files');
+const folder = temporaryFolder();
+let count = 0;
+
+function write(bytes: Uint8Array): string {
+  const path = join(folder, `file-${count++}`);
+  writeFileSync(path, bytes);
+  return path;
+}
+
+for (const name of ['zip.bin', 'zip-protocol-4.bin', 'legacy.bin', 'plain.safetensors']) {
+  test(`${name} holds what torch reads from it`, async () => {
+    const read = name.endsWith('.bin') ? readTorchFile : readSafetensors;
+    const tensors = await read(join(fixtures, name));
+    assert.equal([...tensors.keys()].sort(), Object.keys(expected).sort());
+    for (const [key, { dtype, shape, values }] of Object.entries(expected)) {
+      const tensor = tensors.get(key)!;
+      assert.is(tensor.dtype, dtype, key);
+      assert.equal(tensor.shape, shape, key);
+      assert.equal(valuesOf(tensor), values, key);
+    }
+  });
+}
+
+test('tied tensors look at the same bytes', async () => {
+  for (const name of ['zip.bin', 'legacy.bin']) {
+    const tensors = await readTorchFile(join(fixtures, name));
+    const whole = tensors.get('tied')!.data;
+    assert.equal(tensors.get('tied.rows')!.data, { ...whole, offset: whole.offset + 6 * 4, bytes: 12 * 4 });
+  }
+});
+
+const hostile: [file: string, message: RegExp][] = [
+  ['evil-legacy.bin', /Python global "posix\.system"/],
+  ['evil-protocol-0.bin', /Python global "posix\.system"/],
+  ['evil-first.bin', /Python global "__builtin__\.eval"/],
+  ['evil-zip.bin', /Python global "__builtin__\.eval"/],
+  ['evil-stack-global.bin', /Python global "builtins\.exec"/],
+  ['whole-module.bin', /Python global "torch\.nn\.modules\.linear\.Linear"/],
+  ['bomb.bin', /data\.pkl" is compressed/],
+  ['transposed.bin', /shape \[3, 2\] is not stored row by row/],
+  ['training-checkpoint.bin', /entry "model" is not a tensor/],
+];
+for (const [file, message] of hostile) {
+  test(`${file} is refused`, async () => {
+    await rejects(() => readTorchFile(join(fixtures, file)), 'bad_input', message);
+    assert.not(existsSync('rank-distillm-was-here'));
+  });
+}
+
+test('a file cut at any byte is refused', async () => {
+  for (const name of ['zip.bin', 'legacy.bin', 'plain.safetensors']) {
+    const bytes = readFileSync(join(fixtures, name));
+    const read = name.endsWith('.bin') ? readTorchFile : readSafetensors;
+    for (let length = 0; length < bytes.length; length += 7) {
+      const path = write(bytes.subarray(0, length));
+      await rejects(() => read(path), 'bad_input', /file-\d+: /);
+    }
+  }
+  assert.ok(filesIn(folder).length > 500);
+});
+
+const good = splitSafetensors(readFileSync(join(fixtures, 'plain.safetensors')));
+const entry = (shape: number[], data_offsets: [number, number], dtype = 'F32') => ({ dtype, shape, data_offsets });
+const eight = Buffer.alloc(8);
+
+const badSafetensors: [what: string, bytes: Buffer, message: RegExp][] = [
+  ['an empty file', Buffer.alloc(0), /too few for a safetensors header/],
+  ['a header longer than the file', Buffer.from('ffffff0000000000', 'hex'), /claims 16777215 bytes/],
+  ['a header of 2^63 bytes', Buffer.from('0000000000000080', 'hex'), /claims 9223372036854775808 bytes/],
+  ['a header that is not JSON', joinSafetensors('{"a":', eight), /not JSON/],
+  ['a header that is not UTF-8', joinSafetensors('{}', eight).fill(0xff, 8, 10), /not JSON/],
+  ['a header that is a list', joinSafetensors('[]', Buffer.alloc(0)), /not a JSON object/],
+  ['an entry without dtype', joinSafetensors({ a: { shape: [2], data_offsets: [0, 8] } }, eight), /tensor "a": has no dtype/],
+  ['a negative size', joinSafetensors({ a: entry([-2], [0, 8]) }, eight), /shape is not a list/],
+  ['a product past 2^53', joinSafetensors({ a: entry([2 ** 40, 2 ** 40], [0, 8]) }, eight), /shape is not a list/],
+  ['offsets past the end', joinSafetensors({ a: entry([4], [0, 16]) }, eight), /not in the file/],
+  ['offsets that run backwards', joinSafetensors({ a: entry([2], [8, 0]) }, eight), /not in the file/],
+  ['bytes that do not fit the shape', joinSafetensors({ a: entry([3], [0, 8]) }, eight), /do not fit shape \[3\] of F32/],
+  ['an overlap', joinSafetensors({ a: entry([2], [0, 8]), b: entry([1], [4, 8]) }, eight), /"b" overlaps/],
+  ['a hole', joinSafetensors({ a: entry([1], [4, 8]) }, eight), /leaves a hole/],
+  ['bytes after the last tensor', joinSafetensors(good.header, Buffer.concat([good.data, eight])), /tensors end at byte/],
+  ['a Git LFS pointer', Buffer.from('version https://git-lfs.github.com/spec/v1\noid sha256:0\n'), /Git LFS pointer/],
+];
+for (const [what, bytes, message] of badSafetensors) {
+  test(`safetensors: ${what} is refused`, async () => {
+    await rejects(() => readSafetensors(write(bytes)), 'bad_input', message);
+  });
+}
+
+test('safetensors: the header limit holds before anything is read', async () => {
+  const path = write(Buffer.alloc(0));
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigUInt64LE(100_000_001n);
+  const { truncate } = await import('node:fs/promises');
+  writeFileSync(path, bytes);
+  await truncate(path, 200_000_000); // sparse: takes no space
+  await rejects(() => readSafetensors(path), 'bad_input', /the format allows 100000000/);
+});
+
+const badTorch: [what: string, bytes: Buffer, message: RegExp][] = [
+  ['text', Buffer.from('weights of a model'), /pickle opcode 'w' at byte 0/],
+  ['an empty file', Buffer.alloc(0), /ends in the middle/],
+  ['another pickle', Buffer.from('\x80\x02K\x01.', 'latin1'), /neither a zip archive nor a legacy file/],
+  ['a zip that is not of torch', emptyZip(), /none of torch\.save/],
+  ['a zip without its directory', Buffer.from('PK\x03\x04 and no more than that, no, really', 'latin1'), /without a directory/],
+];
+for (const [what, bytes, message] of badTorch) {
+  test(`pytorch_model.bin: ${what} is refused`, async () => {
+    await rejects(() => readTorchFile(write(bytes)), 'bad_input', message);
+  });
+}
+
+function emptyZip(): Buffer {
+  const end = Buffer.alloc(22);
+  end.writeUInt32LE(0x06054b50);
+  return Buffer.concat([Buffer.from('PK\x03\x04', 'latin1'), end]);
+}
+
+test('a missing file is not found', async () => {
+  await rejects(() => readSafetensors(join(folder, 'nothing')), 'not_found', /no such file/);
+});
+
+test.run();

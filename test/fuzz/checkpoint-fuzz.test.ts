@@ -1,0 +1,20 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { fixtures, temporaryFolder } from '../checkpoint/support.js';
+import { fuzzWeightFiles } from './checkpoint-fuzz.js';
+
+/** Small enough for CI; `FUZZ_COUNT=1000000 FUZZ_SEED=7` for a night. */
+const count = Number(process.env['FUZZ_COUNT'] ?? 2_000);
+const seed = Number(process.env['FUZZ_SEED'] ?? 1);
+
+const test = suite('damaged weight files');
+
+test(`${count} damaged files are read or refused, nothing else (seed ${seed})`, async () => {
+  const report = await fuzzWeightFiles(fixtures, temporaryFolder(), count, seed);
+  assert.is(report.files, count);
+  assert.equal(report.failures.slice(0, 5), []);
+  // otherwise the edits would not reach past the first check, or would change nothing
+  assert.ok(report.read > count / 100 && report.refused > count / 3, `${report.read} read, ${report.refused} refused`);
+});
+
+test.run();
