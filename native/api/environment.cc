@@ -51,7 +51,7 @@ void Environment::begin(Napi::Env env, const CancelFlag& cancel) {
 }
 
 void Environment::end(Napi::Env env, const CancelFlag& cancel) {
-  pending_.erase(cancel);
+  pending_.erase(pending_.find(cancel));
   if (pending_.empty()) to_js_thread_.Unref(env);
 }
 

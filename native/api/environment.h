@@ -48,7 +48,7 @@ class Environment {
 
   EngineThread& engine_;
   Napi::ThreadSafeFunction to_js_thread_;
-  std::unordered_set<CancelFlag> pending_;
+  std::unordered_multiset<CancelFlag> pending_;  // one for each job: a stream's jobs share their flag
   bool closed_ = false;
 };
 
