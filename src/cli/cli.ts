@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { RankDistillmError } from '../errors.js';
-import { note, type CliIo } from './cli-io.js';
-import { evaluateCommand } from './evaluate.js';
-import { notBuiltCommands } from './not-built.js';
-import { reRankCommand } from './re-rank.js';
+import type { CliIo } from './cli-io.js';
+import { addEvaluateCommand } from './evaluate.js';
+import { addNotBuiltCommands } from './not-built.js';
+import { addReRankCommand } from './re-rank.js';
 import { reportError } from './report-error.js';
-import { scoreCommand } from './score.js';
+import { addScoreCommand } from './score.js';
 
 /**
  * Runs one command line.
@@ -21,7 +21,7 @@ export async function runCli(
   onError: (error: unknown) => void = () => undefined,
 ): Promise<number> {
   try {
-    await buildProgram(argv, io).parseAsync(argv, { from: 'user' });
+    await buildProgram(argv, io).parseAsync(argv.length === 0 ? ['--help'] : argv, { from: 'user' });
     return 0;
   } catch (error) {
     if (error instanceof CommanderError) {
@@ -48,13 +48,10 @@ function buildProgram(argv: readonly string[], io: CliIo): Command {
       outputError: () => undefined,
     })
     .addHelpText('after', '\nExit codes: 0 done, 1 failure, 2 bad input, 130 interrupted.');
-  const verbs = [reRankCommand(argv, io), scoreCommand(io), evaluateCommand(io), ...notBuiltCommands()];
-  for (const verb of verbs) program.addCommand(verb.copyInheritedSettings(program));
-  program.action(() => {
-    if (argv.length > 0) program.unknownCommand();
-    program.outputHelp();
-    note(io, 'Name a command, for example re_rank.');
-  });
+  addReRankCommand(program, argv, io);
+  addScoreCommand(program, io);
+  addEvaluateCommand(program, io);
+  addNotBuiltCommands(program);
   return program;
 }
 

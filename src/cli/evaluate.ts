@@ -1,7 +1,6 @@
-import { Command } from 'commander';
-import { readQrels } from '../data/qrels.js';
-import { readRun } from '../data/run-file.js';
-import type { RunEntry } from '../data/records.js';
+import type { Command } from 'commander';
+import { readQrels } from '../data/formats/qrels.js';
+import { readRun } from '../data/read-run.js';
 import { RankDistillmError, throwIfAborted } from '../errors.js';
 import { evaluate, type Evaluation } from '../evaluate/evaluate.js';
 import { parseMeasure } from '../evaluate/parse-measure.js';
@@ -21,8 +20,9 @@ interface EvaluatedRun {
   evaluation: Evaluation;
 }
 
-export function evaluateCommand(io: CliIo): Command {
-  return new Command('evaluate')
+export function addEvaluateCommand(program: Command, io: CliIo): void {
+  program
+    .command('evaluate')
     .summary('measure runs against qrels')
     .description(
       'Measures runs as trec_eval does: ties in the score (float32) are broken by docid, descending; ' +
@@ -42,9 +42,7 @@ async function evaluateRuns(options: EvaluateOptions, io: CliIo): Promise<void> 
   const results: EvaluatedRun[] = [];
   for (const run of options.run) {
     throwIfAborted(io.signal);
-    const entries: RunEntry[] = [];
-    for await (const entry of readRun(run)) entries.push(entry);
-    const evaluation = evaluate(entries, qrels, measures);
+    const evaluation = evaluate(await readRun(run), qrels, measures);
     if (evaluation.topicsInRun === 0) {
       throw new RankDistillmError('bad_input', `${run}: has none of the topics of ${options.qrels}`, {
         hint: 'Check that run and qrels belong to the same test collection.',

@@ -1,4 +1,4 @@
-import { Command } from 'commander';
+import type { Command } from 'commander';
 import { RankDistillmError } from '../errors.js';
 
 /** Commands of lightning-ir that are known and not here, with the reason and the way on. */
@@ -20,15 +20,16 @@ const VERBS = [
   },
 ] as const;
 
-export function notBuiltCommands(): Command[] {
-  return VERBS.map(({ name, message, hint }) =>
-    new Command(name)
+export function addNotBuiltCommands(program: Command): void {
+  for (const { name, message, hint } of VERBS) {
+    program
+      .command(name)
       .summary('not part of this release')
       .description(`${message}. ${hint}`)
       .allowUnknownOption()
       .allowExcessArguments()
       .action(() => {
         throw new RankDistillmError('unsupported', message, { hint });
-      }),
-  );
+      });
+  }
 }

@@ -1,4 +1,4 @@
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { InvalidArgumentError, Option, type Command } from 'commander';
 import { cpuPrecision } from '../config/precision.js';
 import { CrossEncoder } from '../engine/cross-encoder.js';
 import { writeAtomically, type WriteText } from '../io/atomic-write.js';
@@ -17,8 +17,9 @@ interface ScoreOptions {
   withTokens?: true;
 }
 
-export function scoreCommand(io: CliIo): Command {
-  return new Command('score')
+export function addScoreCommand(program: Command, io: CliIo): void {
+  program
+    .command('score')
     .summary('score query-document pairs of a JSON Lines file')
     .description(
       'Scores pairs: one JSON object a line with "query" and "document" (or "doc" or "text"). ' +

@@ -1,0 +1,78 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { assertClose, assertSameIds } from '../golden/support.js';
+import { expectedPairs, inFolder, modelFolder, run, writeFiles } from './support.js';
+
+const test = suite('score');
+
+interface ScoreLine {
+  score: number;
+  input_ids: number[];
+  token_type_ids: number[];
+}
+
+const parse = (text: string): ScoreLine[] =>
+  text
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as ScoreLine);
+
+test('a file of pairs gets the scores and tokens of lightning-ir, in order', () =>
+  inFolder(async (folder) => {
+    const pairs = await expectedPairs();
+    const input = pairs.map(({ query, document }, i) =>
+      JSON.stringify({ query, [['document', 'doc', 'text'][i % 3] as string]: document }),
+    );
+    await writeFiles(folder, { 'pairs.jsonl': `${input.join('\n')}\n` });
+    const argv = ['score', '--model', modelFolder(), '--input', 'pairs.jsonl', '--output', 'out/scores.jsonl'];
+    const { code, stderr, stdout } = await run([...argv, '--with-tokens'], { cwd: folder });
+    assert.is(code, 0, stderr);
+    assert.is(stdout, '');
+    const lines = parse(await readFile(join(folder, 'out/scores.jsonl'), 'utf8'));
+    assertSameIds(
+      lines.map((line) => ({
+        inputIds: Int32Array.from(line.input_ids),
+        tokenTypeIds: Uint8Array.from(line.token_type_ids),
+      })),
+      pairs,
+    );
+    assertClose(
+      Float32Array.from(lines, (line) => line.score),
+      pairs,
+      1e-4,
+    );
+    assert.match(stderr, new RegExp(`scored ${pairs.length} pairs .*float32`));
+  }));
+
+test('standard input to standard output, scores only', async () => {
+  const pairs = await expectedPairs();
+  const stdin = pairs.map(({ query, document }) => JSON.stringify({ query, document })).join('\r\n');
+  const { code, stdout } = await run(['score', '--model', modelFolder(), '--input', '-'], { stdin });
+  assert.is(code, 0);
+  const lines = parse(stdout);
+  assert.ok(lines.every((line) => Object.keys(line).join() === 'score'));
+  assertClose(
+    Float32Array.from(lines, (line) => line.score),
+    pairs,
+    1e-4,
+  );
+});
+
+test('an interrupted run ends with 130 and leaves no file', () =>
+  inFolder(async (folder) => {
+    const controller = new AbortController();
+    controller.abort();
+    await writeFiles(folder, { 'pairs.jsonl': '{"query": "a", "document": "b"}\n' });
+    const argv = ['score', '--model', modelFolder(), '--input', 'pairs.jsonl', '--output', 'scores.jsonl'];
+    const { code, stderr } = await run(argv, { cwd: folder, signal: controller.signal });
+    assert.is(code, 130);
+    assert.is(stderr, 'interrupted\n');
+    await readFile(join(folder, 'scores.jsonl')).then(
+      () => assert.unreachable(),
+      (error: NodeJS.ErrnoException) => assert.is(error.code, 'ENOENT'),
+    );
+  }));
+
+test.run();
