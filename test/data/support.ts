@@ -1,0 +1,47 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import * as assert from 'uvu/assert';
+import { RankDistillmError, type ErrorCode } from '../../src/errors.js';
+
+/** A folder of its own for a test file; caches go there too, and it is removed at exit. */
+export function temporaryFolder(): { folder: string; file: (name: string, content: string | Uint8Array) => string } {
+  const folder = mkdtempSync(join(tmpdir(), 'rank-distillm-test-'));
+  process.env['XDG_CACHE_HOME'] = join(folder, 'cache');
+  process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+  return {
+    folder,
+    file: (name, content) => {
+      const path = join(folder, name);
+      writeFileSync(path, content);
+      return path;
+    },
+  };
+}
+
+/** A file that scripts/references/run_dataset.py wrote. */
+export function golden(name: string): string {
+  return fileURLToPath(new URL(`golden/${name}`, import.meta.url));
+}
+
+/** Asserts that `work` fails with one clear error: its code, all `words` in its message, and a hint. */
+export async function refuses(work: () => unknown, code: ErrorCode, ...words: string[]): Promise<RankDistillmError> {
+  let error: unknown;
+  try {
+    await work();
+  } catch (caught) {
+    error = caught;
+  }
+  if (!(error instanceof RankDistillmError)) throw error ?? new Error('nothing was refused');
+  assert.is(error.code, code, error.message);
+  for (const word of words) assert.ok(error.message.includes(word), `"${error.message}" should name "${word}"`);
+  assert.ok(error.hint, `"${error.message}" has no hint`);
+  return error;
+}
+
+export async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = [];
+  for await (const item of items) all.push(item);
+  return all;
+}
