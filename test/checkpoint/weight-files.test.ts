@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -106,10 +106,61 @@ test('safetensors: the header limit holds before anything is read', async () => 
   const path = write(Buffer.alloc(0));
   const bytes = Buffer.alloc(8);
   bytes.writeBigUInt64LE(100_000_001n);
-  const { truncate } = await import('node:fs/promises');
   writeFileSync(path, bytes);
-  await truncate(path, 200_000_000); // sparse: takes no space
+  truncateSync(path, 200_000_000); // sparse: takes no space
   await rejects(() => readSafetensors(path), 'bad_input', /the format allows 100000000/);
+});
+
+test('safetensors: regions past 100 MB are regions, not shapes', async () => {
+  const bytes = 2 ** 27;
+  const header = { a: entry([2 ** 25], [0, bytes]), b: entry([2 ** 25], [bytes, 2 * bytes]) };
+  const path = write(joinSafetensors(header, Buffer.alloc(0)));
+  const dataStart = statSync(path).size;
+  truncateSync(path, dataStart + 2 * bytes); // sparse: takes no space
+  const tensors = await readSafetensors(path);
+  assert.equal(tensors.get('b')!.data, { file: path, offset: dataStart + bytes, bytes });
+});
+
+/** The archive as it would be written past 4 GB: sizes and places in zip64 records. APPNOTE 4.3.14, 4.3.15, 4.5.3. */
+function toZip64(zip: Buffer): Buffer {
+  const end = zip.length - 22;
+  const start = zip.readUInt32LE(end + 16);
+  const entries: Buffer[] = [];
+  for (let at = start; at < start + zip.readUInt32LE(end + 12); ) {
+    const nameEnd = at + 46 + zip.readUInt16LE(at + 28);
+    const next = nameEnd + zip.readUInt16LE(at + 30) + zip.readUInt16LE(at + 32);
+    const extra = Buffer.alloc(4 + 3 * 8);
+    extra.writeUInt16LE(1, 0);
+    extra.writeUInt16LE(24, 2);
+    [24, 20, 42].forEach((field, i) => extra.writeBigUInt64LE(BigInt(zip.readUInt32LE(at + field)), 4 + 8 * i));
+    const entry = Buffer.concat([zip.subarray(at, nameEnd), extra]);
+    [24, 20, 42].forEach((field) => entry.writeUInt32LE(0xffffffff, field));
+    entry.writeUInt16LE(extra.length, 30);
+    entry.writeUInt16LE(0, 32);
+    entries.push(entry);
+    at = next;
+  }
+  const directory = Buffer.concat(entries);
+  const record = Buffer.alloc(56);
+  record.writeUInt32LE(0x06064b50);
+  record.writeBigUInt64LE(44n, 4);
+  [entries.length, entries.length, directory.length, start].forEach((value, i) =>
+    record.writeBigUInt64LE(BigInt(value), 24 + 8 * i),
+  );
+  const locator = Buffer.alloc(20);
+  locator.writeUInt32LE(0x07064b50);
+  locator.writeBigUInt64LE(BigInt(start + directory.length), 8);
+  const last = Buffer.from(zip.subarray(end));
+  last.fill(0xff, 8, 20);
+  return Buffer.concat([zip.subarray(0, start), directory, record, locator, last]);
+}
+
+test('zip.bin with zip64 records holds the same tensors', async () => {
+  const zip = readFileSync(join(fixtures, 'zip.bin'));
+  const plainEnd = zip.lastIndexOf(Buffer.from('PK\x05\x06', 'latin1'));
+  assert.is(plainEnd, zip.length - 22);
+  const tensors = await readTorchFile(write(toZip64(zip)));
+  for (const [key, { values }] of Object.entries(expected)) assert.equal(valuesOf(tensors.get(key)!), values, key);
 });
 
 const badTorch: [what: string, bytes: Buffer, message: RegExp][] = [
