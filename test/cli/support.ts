@@ -54,6 +54,21 @@ export async function run(argv: string[], options: RunOptions = {}): Promise<Cli
   return result;
 }
 
+/** Keeps collection indexes of a suite out of the user's cache. */
+export function useOwnCache(test: { before(hook: () => Promise<void>): void; after(hook: () => Promise<void>): void }): void {
+  const before = process.env['XDG_CACHE_HOME'];
+  let folder: string | undefined;
+  test.before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'rank-distillm-cache-'));
+    process.env['XDG_CACHE_HOME'] = folder;
+  });
+  test.after(async () => {
+    if (before === undefined) delete process.env['XDG_CACHE_HOME'];
+    else process.env['XDG_CACHE_HOME'] = before;
+    if (folder !== undefined) await rm(folder, { recursive: true, force: true });
+  });
+}
+
 /** Calls `use` with a new empty folder, and removes it afterwards. */
 export async function inFolder<T>(use: (folder: string) => Promise<T>): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), 'rank-distillm-cli-'));

@@ -1,0 +1,195 @@
+import { copyFile, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { readRun } from '../../src/data/read-run.js';
+import { inFolder, listing, modelFolder, run, useOwnCache, writeCollection, writeFiles } from './support.js';
+
+const test = suite('re_rank');
+useOwnCache(test);
+
+const GOLDEN = fileURLToPath(new URL('./golden/re-rank/', import.meta.url));
+const DEFAULT_RUN = 'runs/mono-rank/__bm25__tiny-set.run';
+const read = (folder: string, name: string): Promise<string> => readFile(join(folder, name), 'utf8');
+
+test('runs, names and measures are those of lightning-ir', () =>
+  inFolder(async (folder) => {
+    await writeCollection(folder);
+    const argv = ['re_rank', '--config', join(GOLDEN, 'config.yaml'), '--model.model_name_or_path', modelFolder()];
+    const { code, stdout, stderr } = await run(argv, { cwd: folder });
+    assert.is(code, 0, stderr);
+    const names = ['__bm25__tiny-set.run', 'group-tiny.run'];
+    assert.equal((await readdir(join(folder, 'out'))).sort(), names);
+    for (const name of names) {
+      const found = await readRun(join(folder, 'out', name));
+      const expected = await readRun(join(GOLDEN, name));
+      assert.equal(
+        found.map(({ queryId, docId, rank }) => [queryId, docId, rank]),
+        expected.map(({ queryId, docId, rank }) => [queryId, docId, rank]),
+      );
+      found.forEach(({ score }, i) => assert.ok(Math.abs(score - expected[i]!.score) <= 1e-4, `${name}:${i + 1}`));
+    }
+    // Printed by lightning-ir: AP .75, nDCG@10 .819955, and AP .395833, nDCG@10 .542437.
+    const cells = stdout.split('\n').map((line) => line.trim().split(/\s+/));
+    assert.equal(cells.slice(0, 3), [
+      ['dataset', 'nDCG@10', 'AP'],
+      ['__bm25__tiny-set.run', '0.8200', '0.7500'],
+      ['group/tiny', '0.5424', '0.3958'],
+    ]);
+    assert.match(stderr, /^warning: keys of Lightning .*trainer\.logger .*trainer\.enable_checkpointing/m);
+    assert.is(stderr.match(/^warning: keys/gm)?.length, 1);
+    assert.match(stderr, /wrote out\/__bm25__tiny-set\.run: 8 pairs of 2 topics in .*pairs\/s, float32/);
+  }));
+
+test('without a callback the run goes to ./runs/<model>', () =>
+  inFolder(async (folder) => {
+    await writeCollection(folder);
+    const { code, stderr } = await run(['re-rank', '--config', 'config.yaml'], { cwd: folder });
+    assert.is(code, 0, stderr);
+    assert.is((await readRun(join(folder, DEFAULT_RUN))).length, 12);
+  }));
+
+test('an existing run is skipped with one line and still measured; overwrite writes it again', () =>
+  inFolder(async (folder) => {
+    await writeCollection(folder);
+    // A perfect ranking that the model does not give: its nDCG is 1.
+    await writeFiles(folder, { [DEFAULT_RUN]: 'q0 0 d0 1 2 x\nq0 0 d3 2 1 x\nq1 0 d1 1 1 x\n' });
+    const before = await read(folder, DEFAULT_RUN);
+    const skipped = await run(['re_rank', '--config', 'config.yaml'], { cwd: folder });
+    assert.is(skipped.code, 0);
+    assert.is(await read(folder, DEFAULT_RUN), before);
+    assert.is(skipped.stderr, `${DEFAULT_RUN} exists and is skipped; overwrite of ReRankCallback writes it again\n`);
+    assert.match(skipped.stdout, /__bm25__tiny-set\.run +1\.0000/);
+
+    const argv = ['--trainer.callbacks+=ReRankCallback', '--trainer.callbacks.overwrite', 'true'];
+    const again = await run(['re_rank', '--config', 'config.yaml', ...argv], { cwd: folder });
+    assert.is(again.code, 0, again.stderr);
+    assert.is((await readRun(join(folder, DEFAULT_RUN))).length, 12);
+  }));
+
+test('save_dir and run_name place the run', () =>
+  inFolder(async (folder) => {
+    await writeCollection(folder);
+    const callback = '{class_path: lightning_ir.ReRankCallback, init_args: {save_dir: a/b, run_name: mine.txt}}';
+    const argv = ['re_rank', '--config', 'config.yaml', `--trainer.callbacks+=${callback}`];
+    const { code, stderr } = await run(argv, { cwd: folder });
+    assert.is(code, 0, stderr);
+    assert.equal(await readdir(join(folder, 'a/b')), ['mine.txt']);
+  }));
+
+const COLLISIONS: [what: string, prepare: (folder: string) => Promise<void>, argv: string[]][] = [
+  ['the input', async () => undefined, ['--trainer.callbacks.save_dir', 'data']],
+  [
+    'the input, reached by a link',
+    (folder) => symlink('data', join(folder, 'linked')),
+    ['--trainer.callbacks.save_dir', 'linked'],
+  ],
+  ['the qrels', async () => undefined, ['--trainer.callbacks.save_dir=data', '--trainer.callbacks.run_name=test.qrels']],
+];
+
+for (const [what, prepare, argv] of COLLISIONS) {
+  test(`the run is never written over ${what}`, () =>
+    inFolder(async (folder) => {
+      await writeCollection(folder);
+      await prepare(folder);
+      const before = await listing(folder);
+      const overwrite = ['--trainer.callbacks+=ReRankCallback', '--trainer.callbacks.overwrite=true'];
+      const result = await run(['re_rank', '--config', 'config.yaml', ...overwrite, ...argv], { cwd: folder });
+      assert.is(result.code, 2);
+      assert.match(result.stderr, /error: .*would be written over its input/);
+      assert.equal(await listing(folder), before);
+    }));
+}
+
+test('a name is cut at its first dot, as lightning-ir does, and two datasets never share a run', () =>
+  inFolder(async (folder) => {
+    await writeCollection(folder);
+    const source = join(folder, 'data/__bm25__tiny-set.run');
+    await copyFile(source, join(folder, 'data/bm25.v1.run'));
+    await copyFile(source, join(folder, 'data/bm25.v2.run'));
+    const dataset = (name: string) => `{run_path_or_id: data/${name}, dataset: tiny-set}`;
+    const first = await run(
+      ['re_rank', '--config', 'config.yaml', `--data.inference_datasets=[${dataset('bm25.v1.run')}]`],
+      { cwd: folder },
+    );
+    assert.is(first.code, 0, first.stderr);
+    assert.equal(await readdir(join(folder, 'runs/mono-rank')), ['bm25.run']);
+    const both = `[${dataset('bm25.v1.run')}, ${dataset('bm25.v2.run')}]`;
+    const second = await run(['re_rank', '--config', 'config.yaml', `--data.inference_datasets=${both}`], {
+      cwd: folder,
+    });
+    assert.is(second.code, 2);
+    assert.match(second.stderr, /datasets 1 and 2 would both be written to runs\/mono-rank\/bm25\.run/);
+  }));
+
+test('a configured model.config wins over the checkpoint, defaults included', () =>
+  inFolder(async (folder) => {
+    await writeCollection(folder);
+    const score = async (name: string, ...argv: string[]): Promise<number[]> => {
+      const callback = `--trainer.callbacks+={class_path: ReRankCallback, init_args: {run_name: ${name}}}`;
+      const result = await run(['re_rank', '--config', 'config.yaml', callback, ...argv], { cwd: folder });
+      assert.is(result.code, 0, result.stderr);
+      const entries = await readRun(join(folder, 'runs/mono-rank', name));
+      return entries.map((entry) => entry.score);
+    };
+    const plain = await score('plain.run');
+    // The checkpoint's own lengths are 8 and 40.
+    const same = await score('same.run', '--model.config.query_length=8', '--model.config.doc_length=40');
+    const cut = await score('cut.run', '--model.config.query_length=4', '--model.config.doc_length=6');
+    assert.equal(same, plain);
+    assert.ok(cut.some((value, i) => Math.abs(value - plain[i]!) > 1e-3));
+  }));
+
+test('an interrupted run ends with 130 and leaves no file', () =>
+  inFolder(async (folder) => {
+    await writeCollection(folder);
+    // Enough pairs for several windows, so that the signal finds the work half done.
+    const lines = Array.from({ length: 40_000 }, (_, i) => `q${i % 6} Q0 d${i} 1 1 x\n`);
+    const docs = Array.from({ length: 40_000 }, (_, i) => `d${i}\tSodrari limeu limlim ${i}\n`);
+    await writeFiles(folder, { 'data/long__tiny-set.run': lines.join(''), 'data/docs.tsv': docs.join('') });
+    const qrels = Array.from({ length: 6 }, (_, i) => `q${i} 0 d${i} 1\n`);
+    await writeFile(join(folder, 'data/test.qrels'), qrels.join(''));
+    const controller = new AbortController();
+    const abortOnceWriting = setInterval(() => {
+      void readdir(join(folder, 'runs/mono-rank')).then(
+        () => controller.abort(),
+        () => undefined,
+      );
+    }, 5);
+    const argv = ['re_rank', '--config', 'config.yaml'];
+    const { code, stderr } = await run(
+      [...argv, '--data.inference_datasets=[{run_path_or_id: data/long__tiny-set.run}]'],
+      { cwd: folder, signal: controller.signal },
+    );
+    clearInterval(abortOnceWriting);
+    assert.is(code, 130, stderr);
+    assert.match(stderr, /interrupted\n$/);
+    assert.equal(await readdir(join(folder, 'runs/mono-rank')), []);
+  }));
+
+test('--print_config prints what --config reads again, and does nothing else', () =>
+  inFolder(async (folder) => {
+    await writeCollection(folder);
+    const argv = ['re_rank', '--config', 'config.yaml', '--trainer.precision=bf16', '--print_config'];
+    const { code, stdout, stderr } = await run(argv, { cwd: folder });
+    assert.is(code, 0);
+    assert.is(stderr, '');
+    await writeFile(join(folder, 'printed.yaml'), stdout);
+    const again = await run(['re_rank', '--config', 'printed.yaml', '--print_config'], { cwd: folder });
+    assert.is(again.stdout, stdout);
+    assert.match(stdout, /precision: bf16/);
+    await mkdir(join(folder, 'runs')); // it did not exist: nothing was written
+  }));
+
+test('a collection without qrels is re-ranked and says that there are no measures', () =>
+  inFolder(async (folder) => {
+    await writeCollection(folder);
+    const argv = ['re_rank', '--config', 'config.yaml', '--datasets.tiny-set.qrels=null'];
+    const { code, stdout, stderr } = await run(argv, { cwd: folder });
+    assert.is(code, 0, stderr);
+    assert.is(stdout, '');
+    assert.match(stderr, /no measures/);
+  }));
+
+test.run();
