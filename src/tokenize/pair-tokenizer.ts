@@ -82,15 +82,8 @@ class TemplatePairTokenizer implements PairTokenizer {
 
   async encodePairs(pairs: readonly TextPair[], signal?: AbortSignal): Promise<EncodedPair[]> {
     throwIfAborted(signal);
-    checkTexts(pairs);
-    const queries = await this.#queries.encode(
-      pairs.map((pair) => pair.query),
-      signal,
-    );
-    const documents = await this.#documents.encode(
-      pairs.map((pair) => pair.document),
-      signal,
-    );
+    const queries = await this.#queries.encode(textsOf(pairs, 'query'), signal);
+    const documents = await this.#documents.encode(textsOf(pairs, 'document'), signal);
     const pacer = new Pacer(signal);
     const sides: [SideIds, SideIds][] = [];
     const kept = new Int32Array(pairs.length * 2);
@@ -142,17 +135,16 @@ class TemplatePairTokenizer implements PairTokenizer {
   }
 }
 
-function checkTexts(pairs: readonly TextPair[]): void {
+/** The texts of one side, checked as they are walked: callers of JavaScript may pass anything. */
+function* textsOf(pairs: readonly TextPair[], side: keyof TextPair): Generator<string> {
   for (const [i, pair] of pairs.entries()) {
-    for (const key of ['query', 'document'] as const) {
-      if (typeof pair[key] === 'string') continue;
-      throw new RankDistillmError(
-        'bad_input',
-        `pair ${i + 1}: ${key} is ${pair[key] === null ? 'null' : typeof pair[key]}, not a string`,
-        {
-          hint: 'Give every pair a query and a document; an empty string is allowed.',
-        },
-      );
+    const text: unknown = pair[side];
+    if (typeof text !== 'string') {
+      const found = text === null ? 'null' : typeof text;
+      throw new RankDistillmError('bad_input', `pair ${i + 1}: ${side} is ${found}, not a string`, {
+        hint: 'Give every pair a query and a document; an empty string is allowed.',
+      });
     }
+    yield text;
   }
 }

@@ -58,25 +58,25 @@ export class SideEncoder {
   /** Ids for each distinct text. */
   async encode(texts: Iterable<string>, signal: AbortSignal | undefined): Promise<Map<string, SideIds>> {
     const found = new Map<string, SideIds>();
-    const missing: string[] = [];
-    const keys: string[] = [];
+    const missing = new Map<string, string>();
     const pacer = new Pacer(signal);
-    for (const text of new Set(texts)) {
-      const key = hash('sha256', text, 'base64');
-      const cached = this.#cache.get(key);
-      if (cached === undefined) {
-        missing.push(text);
-        keys.push(key);
-      } else {
-        found.set(text, cached);
+    for (const text of texts) {
+      if (!found.has(text) && !missing.has(text)) {
+        const key = hash('sha256', text, 'base64');
+        const cached = this.#cache.get(key);
+        if (cached === undefined) missing.set(text, key);
+        else found.set(text, cached);
       }
       if (pacer.isDue()) await pacer.pause();
     }
-    const encoded = await this.#tokenize(missing, signal);
-    encoded.forEach((side, i) => {
-      found.set(missing[i] as string, side);
-      this.#cache.set(keys[i] as string, side);
-    });
+    const encoded = await this.#tokenize([...missing.keys()], signal);
+    let at = 0;
+    for (const [text, key] of missing) {
+      const side = encoded[at++] as SideIds;
+      found.set(text, side);
+      this.#cache.set(key, side);
+      if (pacer.isDue()) await pacer.pause();
+    }
     return found;
   }
 
