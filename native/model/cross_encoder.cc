@@ -29,7 +29,7 @@ int64_t token_budget(const EncoderConfig& config, const PackedBatch& batch, int 
   constexpr int64_t activation_values = 9 << 20;
   const int64_t per_token = 4 * config.hidden_size + 2 * config.intermediate_size;
   const int64_t share = (static_cast<int64_t>(batch.input_ids.size()) + threads - 1) / threads;
-  return std::min(share, std::clamp<int64_t>(activation_values / per_token, 512, 8192));
+  return std::min(share, std::clamp<int64_t>(activation_values / per_token, 512, 2048));
 }
 
 }  // namespace

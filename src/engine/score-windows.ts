@@ -26,7 +26,7 @@ const TOKENIZED_TOGETHER = 256;
 /** Longer windows than this let progress stand still and hold memory; shorter ones leave cores idle at their ends. */
 const SECONDS_PER_WINDOW = 1.5;
 const FEWEST_TOKENS = 8_192;
-const MOST_TOKENS = 131_072;
+const MOST_TOKENS = 32_768;
 /** One window runs, the next waits in the engine's queue, a third is being tokenized. */
 const WINDOWS_IN_FLIGHT = 2;
 
