@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <fstream>
 #include <set>
 #include <sstream>
@@ -26,6 +27,20 @@ std::vector<std::string> read_features() {
     return found;
   }
   return {};
+}
+
+/// RANK_DISTILLM_CPU_FEATURES, a list with commas, leaves only the features it names: the paths of lesser CPUs can be
+/// taken on this one.
+std::vector<std::string> allowed_features(std::vector<std::string> features) {
+  const char* setting = std::getenv("RANK_DISTILLM_CPU_FEATURES");
+  if (setting == nullptr) return features;
+  std::set<std::string> allowed;
+  std::istringstream names(setting);
+  for (std::string name; std::getline(names, name, ',');) allowed.insert(name);
+  features.erase(std::remove_if(features.begin(), features.end(),
+                                [&allowed](const std::string& name) { return allowed.count(name) == 0; }),
+                 features.end());
+  return features;
 }
 
 int physical_cores() {
@@ -60,7 +75,7 @@ double cgroup_share() {
 }  // namespace
 
 const std::vector<std::string>& cpu_features() {
-  static const auto* features = new std::vector<std::string>(read_features());
+  static const auto* features = new std::vector<std::string>(allowed_features(read_features()));
   return *features;
 }
 

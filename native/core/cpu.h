@@ -5,7 +5,8 @@
 
 namespace rank_distillm {
 
-/// Flags of this CPU that choose a code path, in the names of /proc/cpuinfo.
+/// Flags of this CPU that choose a code path, in the names of /proc/cpuinfo; RANK_DISTILLM_CPU_FEATURES can take some
+/// away.
 const std::vector<std::string>& cpu_features();
 
 /// True when bf16 products run on instructions made for them (AMX or AVX512_BF16); else float32 is faster and exact.

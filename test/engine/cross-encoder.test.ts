@@ -1,0 +1,179 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { Worker } from 'node:worker_threads';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { CrossEncoder } from '../../src/engine/cross-encoder.js';
+import { loadBinding } from '../../src/engine/load-binding.js';
+import { RankDistillmError, type ErrorCode } from '../../src/errors.js';
+import { referenceModel } from './reference-model.js';
+
+const test = suite('CrossEncoder');
+const reference = await referenceModel('mono-rank');
+const { folder, pairs } = reference;
+const many = Array.from({ length: 40_000 }, (_, i) => pairs[i % pairs.length]!);
+
+async function codeOf(promise: Promise<unknown>): Promise<ErrorCode | undefined> {
+  try {
+    await promise;
+    return undefined;
+  } catch (error) {
+    assert.instance(error, RankDistillmError);
+    return (error as RankDistillmError).code;
+  }
+}
+
+/** Runs a module that imports the package's sources, in a process of its own. */
+async function inProcess(script: string, env: Record<string, string> = {}): Promise<{ stdout: string; stderr: string }> {
+  const { href } = new URL('../../src/index.ts', import.meta.url);
+  const source = `import { CrossEncoder } from '${href}'; const folder = '${folder}'; ${script}`;
+  const child = promisify(execFile)(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', source], {
+    env: { ...process.env, ...env },
+    timeout: 60_000,
+  });
+  return child;
+}
+
+test('rank orders by score, cuts, and returns documents on request', async () => {
+  await using model = await CrossEncoder.load(folder);
+  const { query } = pairs[0]!;
+  const documents = pairs.map((pair) => pair.document);
+  const logits = await model.score(documents.map((document) => ({ query, document })));
+  const all = await model.rank(query, documents);
+  assert.is(all.length, documents.length);
+  assert.equal(
+    all.map((entry) => entry.score),
+    [...logits].sort((a, b) => b - a),
+  );
+  for (const { index, score } of all) assert.is(score, logits[index]);
+  const top = await model.rank(query, documents, { topK: 3, returnDocuments: true, activation: 'sigmoid' });
+  assert.equal(
+    top.map((entry) => entry.index),
+    all.slice(0, 3).map((entry) => entry.index),
+  );
+  for (const { index, score, document } of top) {
+    assert.is(document, documents[index]);
+    assert.ok(Math.abs(score - 1 / (1 + Math.exp(-logits[index]!))) < 1e-6);
+  }
+});
+
+test('a stream gives the scores of score(), in order, with the reference token ids', async () => {
+  await using model = await CrossEncoder.load(folder);
+  let i = 0;
+  for await (const { score, encoded } of model.scoreStream(many.slice(0, 3000))) {
+    const pair = pairs[i++ % pairs.length]!;
+    assert.equal([...encoded.inputIds], pair.input_ids);
+    assert.ok(Math.abs(score - pair.score) <= 1e-4);
+  }
+  assert.is(i, 3000);
+});
+
+test('progress counts up to the total', async () => {
+  await using model = await CrossEncoder.load(folder);
+  const seen: number[] = [];
+  await model.score(many.slice(0, 20_000), { onProgress: ({ done, total }) => seen.push(done / total) });
+  assert.ok(seen.length > 1);
+  assert.equal(seen, [...seen].sort());
+  assert.is(seen.at(-1), 1);
+});
+
+test('an abort ends the run, and the model stays usable', async () => {
+  await using model = await CrossEncoder.load(folder);
+  const controller = new AbortController();
+  const run = model.score(many, { signal: controller.signal, onProgress: () => controller.abort() });
+  assert.is(await codeOf(run), 'aborted');
+  assert.is(await codeOf(model.score(pairs, { signal: AbortSignal.abort() })), 'aborted');
+  assert.is((await model.score(pairs)).length, pairs.length);
+  assert.is(await codeOf(CrossEncoder.load(folder, { signal: AbortSignal.abort() })), 'aborted');
+});
+
+test('close waits for the run, can be called twice, and ends the model', async () => {
+  const model = await CrossEncoder.load(folder);
+  const run = model.score(many.slice(0, 5000));
+  await Promise.all([model.close(), model.close()]);
+  assert.is((await run).length, 5000);
+  assert.is(await codeOf(model.score(pairs)), 'closed');
+});
+
+test('bad arguments name the argument', async () => {
+  await using model = await CrossEncoder.load(folder);
+  const bad: [Promise<unknown>, RegExp][] = [
+    [model.score([{ query: 'q' } as never]), /pairs\[0\]\.document: expected a string/],
+    [model.score([...pairs, null as never]), /pairs\[\d+\]\.query: expected a string/],
+    [model.rank('q', ['d'], { topK: -1 }), /topK/],
+    [CrossEncoder.load(folder, { threads: 0 }), /threads/],
+    [CrossEncoder.load(folder, { device: 'cuda' }), /device/],
+    [CrossEncoder.load(folder, { precision: '16-mixed' }), /precision/],
+  ];
+  for (const [promise, message] of bad) {
+    const error = await promise.then(
+      () => assert.unreachable(String(message)),
+      (reason: unknown) => reason as RankDistillmError,
+    );
+    assert.instance(error, RankDistillmError);
+    assert.match(error!.message, message);
+    assert.type(error!.hint, 'string');
+  }
+});
+
+test('bf16 without the instructions runs in float32, with one warning', async () => {
+  const { stdout, stderr } = await inProcess(
+    `const model = await CrossEncoder.load(folder, { precision: 'bf16-mixed' });
+     await model.score([{ query: 'a', document: 'b' }]);
+     console.log(model.precision);
+     await model.close();`,
+    { RANK_DISTILLM_CPU_FEATURES: 'avx2' },
+  );
+  assert.is(stdout.trim(), 'float32');
+  assert.is(stderr.match(/has no bf16 instructions/g)?.length, 1);
+});
+
+test('a process may end while the engine works', async () => {
+  const { stdout } = await inProcess(
+    `const model = await CrossEncoder.load(folder);
+     const pairs = Array.from({ length: 50000 }, (_, i) => ({ query: 'sovaba ' + i, document: 'limlim '.repeat(50) }));
+     void model.score(pairs, { onProgress: () => { console.log('working'); process.exit(0); } });`,
+  );
+  assert.is(stdout.trim(), 'working');
+});
+
+test('workers load the addon again, and one may be terminated in the middle of a run', async () => {
+  const { href } = new URL('../../src/index.ts', import.meta.url);
+  const source = `import { parentPort, workerData } from 'node:worker_threads';
+    import { register } from '${import.meta.resolve('tsx/esm/api')}';
+    register();
+    const { CrossEncoder } = await import('${href}');
+    const model = await CrossEncoder.load(workerData.folder);
+    parentPort.postMessage([...(await model.score(workerData.pairs))]);
+    for (;;) await model.score(workerData.pairs);`;
+  const start = (): Worker =>
+    new Worker(new URL(`data:text/javascript,${encodeURIComponent(source)}`), {
+      workerData: { folder, pairs },
+    });
+  await using model = await CrossEncoder.load(folder);
+  const workers = [start(), start()];
+  const answers = workers.map(
+    (worker) =>
+      new Promise<number[]>((resolve, reject) => {
+        worker.once('message', resolve);
+        worker.once('error', reject);
+      }),
+  );
+  for (const scores of await Promise.all(answers)) {
+    pairs.forEach((pair, i) => assert.ok(Math.abs(scores[i]! - pair.score) <= 1e-4));
+  }
+  await Promise.all(workers.map((worker) => worker.terminate()));
+  assert.is((await model.score(pairs)).length, pairs.length);
+});
+
+test('the engine says what it runs on', async () => {
+  await using model = await CrossEncoder.load(folder, { precision: 'bf16-mixed', onWarning: () => undefined });
+  const { libtorch, devices, bf16, threads } = model.engine;
+  assert.match(libtorch, /^2\.13\./);
+  assert.equal(devices, ['cpu']);
+  assert.ok(threads >= 1);
+  assert.is(model.precision, bf16 ? 'bfloat16' : 'float32');
+  assert.is(loadBinding(), loadBinding());
+});
+
+test.run();
