@@ -33,6 +33,15 @@ Environment::Environment(Napi::Env env) : engine_(EngineThread::instance()) {
   engine_.retain();
   // Registered after the thread-safe function, so it runs before that one is torn down.
   env.AddCleanupHook([this] { close(); });
+  close_at_exit(env);
+}
+
+/// process.exit() on the main thread runs no cleanup hooks but does run LibTorch's static destructors, under the feet
+/// of a working engine thread. The event `exit` comes before both.
+void Environment::close_at_exit(Napi::Env env) {
+  const auto process = env.Global().Get("process").As<Napi::Object>();
+  const auto on_exit = Napi::Function::New(env, [](const Napi::CallbackInfo& info) { of(info.Env()).close(); });
+  process.Get("once").As<Napi::Function>().Call(process, {Napi::String::New(env, "exit"), on_exit});
 }
 
 Environment::~Environment() { close(); }
@@ -46,6 +55,7 @@ void Environment::close() {
 }
 
 void Environment::begin(Napi::Env env, const CancelFlag& cancel) {
+  if (closed_) throw Napi::Error::New(env, "the process is exiting");
   if (pending_.empty()) to_js_thread_.Ref(env);
   pending_.insert(cancel);
 }
@@ -55,14 +65,28 @@ void Environment::end(Napi::Env env, const CancelFlag& cancel) {
   if (pending_.empty()) to_js_thread_.Unref(env);
 }
 
-void Environment::deliver(Settle settle) {
-  auto* boxed = new Settle(std::move(settle));
-  const auto status = to_js_thread_.NonBlockingCall(
-      boxed, [](Napi::Env env, Napi::Function, Settle* settled) {
-        const std::unique_ptr<Settle> owned(settled);
+void Environment::deliver(Settlement settlement) {
+  auto* boxed = new Settlement(std::move(settlement));
+  const auto status =
+      to_js_thread_.NonBlockingCall(boxed, [](Napi::Env env, Napi::Function, Settlement* settlement) {
+        const std::unique_ptr<Settlement> owned(settlement);
         if (env != nullptr) (*owned)(env);
       });
   if (status != napi_ok) delete boxed;  // the environment is going away; nobody waits for the promise
+}
+
+void Environment::settle(Napi::Env env, const Napi::Promise::Deferred& deferred,
+                         const std::function<Napi::Value()>& value) {
+  try {
+    try {
+      deferred.Resolve(value());
+    } catch (const Napi::Error& error) {
+      deferred.Reject(error.Value());
+    }
+  } catch (const Napi::Error&) {
+    // A worker that is being terminated can run no JavaScript and hold no exception: nobody waits for the promise.
+    if (env.IsExceptionPending()) env.GetAndClearPendingException();
+  }
 }
 
 }  // namespace rank_distillm

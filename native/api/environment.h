@@ -39,12 +39,15 @@ class Environment {
   Napi::FunctionReference cancel_token_class;
 
  private:
-  using Settle = std::function<void(Napi::Env)>;
+  using Settlement = std::function<void(Napi::Env)>;
 
   void begin(Napi::Env env, const CancelFlag& cancel);
   void end(Napi::Env env, const CancelFlag& cancel);
-  void deliver(Settle settle);
+  void deliver(Settlement settlement);
+  static void settle(Napi::Env env, const Napi::Promise::Deferred& deferred,
+                     const std::function<Napi::Value()>& value);
   void close();
+  void close_at_exit(Napi::Env env);
 
   EngineThread& engine_;
   Napi::ThreadSafeFunction to_js_thread_;
@@ -68,15 +71,10 @@ Napi::Promise Environment::submit(Napi::Env env, CancelFlag cancel, Work work, T
     }
     deliver([this, cancel, deferred, result, error, to_js = std::move(to_js)](Napi::Env env) mutable {
       end(env, cancel);
-      try {
-        if (error) {
-          deferred.Reject(to_js_error(env, error).Value());
-        } else {
-          deferred.Resolve(to_js(env, **result));
-        }
-      } catch (const Napi::Error& failure) {
-        deferred.Reject(failure.Value());
-      }
+      settle(env, deferred, [&] {
+        if (error) throw to_js_error(env, error);
+        return Napi::Value(to_js(env, **result));
+      });
     });
   });
   return deferred.Promise();
