@@ -1,0 +1,15 @@
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** The checkout's top folder. */
+export const root = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '');
+
+/** Release of LibTorch that the addon is written for; `.npmrc`-like choices do not belong here, it is part of the code. */
+export const LIBTORCH_VERSION = '2.13.0';
+
+/** Where downloads live between checkouts, by the XDG base directory rules. */
+export function cacheFolder() {
+  const base = process.env['XDG_CACHE_HOME'];
+  return join(base?.startsWith('/') ? base : join(homedir(), '.cache'), 'rank-distillm');
+}

@@ -1,0 +1,72 @@
+import { spawnSync } from 'node:child_process';
+import { output } from './run.mjs';
+import { SetupError } from './say.mjs';
+
+const OLDEST_NODE = [20, 19];
+/** The oldest CMake that CMakeLists.txt accepts. */
+const OLDEST_CMAKE = [3, 22];
+
+/** LibTorch's headers need these of C++20; trying them beats guessing from version numbers. */
+const PROBE = '#include <concepts>\n#include <span>\n#include <bit>\ntemplate <std::integral T> T f(T x) { return std::bit_width(unsigned(x)); }\nint main() { return f(1) - 1; }\n';
+
+/** @param {string} version @param {number[]} oldest */
+function isAtLeast(version, oldest) {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  const [wantedMajor = 0, wantedMinor = 0] = oldest;
+  return major > wantedMajor || (major === wantedMajor && minor >= wantedMinor);
+}
+
+/** Node, platform and npm: needed even when everything is built. */
+export function checkNode() {
+  if (!isAtLeast(process.versions.node, OLDEST_NODE)) {
+    throw new SetupError(
+      `Node.js ${OLDEST_NODE.join('.')} or newer is needed, this is ${process.versions.node}`,
+      'Get one from https://nodejs.org, or with a version manager: nvm install 22',
+    );
+  }
+  if (process.platform !== 'linux' || process.arch !== 'x64') {
+    throw new SetupError(
+      `this package builds on Linux x64 only, this is ${process.platform} ${process.arch}`,
+      'Use a Linux x64 machine or container.',
+    );
+  }
+}
+
+/** The compiler, CMake and a build tool: needed only when the addon has to be built. Names everything missing at once. */
+export function checkBuildTools() {
+  const missing = [];
+  const packages = new Set();
+  const compiler = process.env['CXX'] || ['c++', 'g++', 'clang++'].find((name) => output(name, ['--version']));
+  if (!compiler) {
+    missing.push('a C++ compiler with C++20 (g++ 11 or clang 14, or newer): none of c++, g++, clang++ was found');
+    packages.add('g++');
+  } else {
+    const [command = '', ...flags] = compiler.split(' ');
+    const probe = spawnSync(command, [...flags, '-std=c++20', '-fsyntax-only', '-x', 'c++', '-'], { input: PROBE, encoding: 'utf8' });
+    if (probe.status !== 0) {
+      const said = probe.error?.message ?? probe.stderr.split('\n')[0];
+      missing.push(`a C++ compiler with C++20 (g++ 11 or clang 14, or newer): ${compiler} says: ${said}`);
+      packages.add('g++');
+    }
+  }
+  const cmake = /version (\d+\.\d+)/.exec(output('cmake', ['--version']) ?? '')?.[1];
+  if (!cmake || !isAtLeast(cmake, OLDEST_CMAKE)) {
+    missing.push(`CMake ${OLDEST_CMAKE.join('.')} or newer: ${cmake ? `this is ${cmake}` : 'cmake was not found'}`);
+    packages.add('cmake');
+  }
+  if (!['ninja', 'make'].some((name) => output(name, ['--version']))) {
+    missing.push('make or ninja');
+    packages.add('make');
+  }
+  if (missing.length === 0) return;
+  const names = [...packages];
+  throw new SetupError(
+    `to build the native engine, this machine lacks:\n${missing.map((line) => `  - ${line}`).join('\n')}`,
+    [
+      'Get it with one of:',
+      `  sudo apt-get install ${names.join(' ')}`,
+      `  sudo dnf install ${names.map((name) => name.replace('g++', 'gcc-c++')).join(' ')}`,
+      '  conda install -c conda-forge cxx-compiler cmake make',
+    ].join('\n'),
+  );
+}
