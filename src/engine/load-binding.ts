@@ -1,89 +1,123 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join, resolve } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Binding } from '../../binding.js';
 import { RankDistillmError } from '../errors.js';
-import { readRequirements, whatIsLacking } from './binary-requirements.js';
-import { thisMachine } from './cpu.js';
+
+/** What a binary needs of the machine, written beside it when it is built. */
+interface Requirements {
+  platform: string;
+  arch: string;
+  /** Newest GLIBC symbol version that the addon and its libraries ask for. */
+  glibc: string;
+  /** Newest GLIBCXX symbol version; only shown. */
+  libstdcxx: string;
+  /** Flags of /proc/cpuinfo that are used without asking. */
+  cpuFlags: string[];
+  libtorch: string;
+}
+
+interface NodeGypBuild {
+  resolve(folder: string): string;
+}
 
 const require = createRequire(import.meta.url);
-/** The same from src/engine and from dist/engine. */
-const packageRoot = fileURLToPath(new URL('../../', import.meta.url));
+const packageRoot = fileURLToPath(new URL('../..', import.meta.url));
 
-/** A checkout builds; an installed package has its sources too, so the same command helps there. */
-const REBUILD = 'Build it for this machine: `npm run setup` in the folder of the package';
-
-/** Where the binary is: the file that RANK_DISTILLM_BINDING names, else a build, else the prebuilt one. */
-function findBinary(root: string): string {
-  const named = process.env['RANK_DISTILLM_BINDING'];
-  if (named) {
-    const path = resolve(named);
-    if (existsSync(path)) return path;
-    throw new RankDistillmError('native', `${path}: RANK_DISTILLM_BINDING names a file that does not exist`, {
-      hint: 'Correct RANK_DISTILLM_BINDING, or unset it to use the binary of the package.',
-    });
-  }
-  const nodeGypBuild = require('node-gyp-build') as { path(folder: string): string };
-  try {
-    return nodeGypBuild.path(root);
-  } catch (cause) {
-    const tried = [join(root, 'build/Release'), join(root, `prebuilds/${process.platform}-${process.arch}`)];
-    throw new RankDistillmError('native', `the native engine is missing: no .node file in ${tried.join(' or ')}`, {
-      hint: `${REBUILD} (${root}).`,
-      cause,
-    });
-  }
-}
-
-function checkMachine(binary: string): void {
-  let lacking: string[];
-  try {
-    const needs = readRequirements(binary);
-    lacking = needs === undefined ? [] : whatIsLacking(needs, thisMachine());
-  } catch (cause) {
-    throw new RankDistillmError('native', `${binary}: its requirements.json cannot be read`, {
-      hint: `${REBUILD} (${packageRoot}).`,
-      cause,
-    });
-  }
-  if (lacking.length === 0) return;
-  throw new RankDistillmError('native', `${binary}: cannot run on this machine: ${lacking.join('; ')}`, {
-    hint: `${REBUILD} (${packageRoot}), or use a machine that has what is missing.`,
-  });
-}
-
-/** What the dynamic linker's message means, in one sentence that says the mend. */
-function mendOf(message: string): string {
-  if (/GLIBC(XX)?_|CXXABI_/.test(message)) return `${REBUILD} (${packageRoot}); it was built on a newer system.`;
-  if (/static TLS/.test(message)) {
-    return 'Load rank-distillm before other native modules, or start Node with GLIBC_TUNABLES=glibc.rtld.optional_static_tls=16384.';
-  }
-  if (/cannot open shared object file/.test(message)) {
-    return `A library of LibTorch that belongs beside the file is gone. ${REBUILD} (${packageRoot}).`;
-  }
-  return `The file is damaged or not an addon for Node. ${REBUILD} (${packageRoot}), or install the package again.`;
-}
-
-/**
- * Loads the addon that belongs to the package at `root`. CPU flags and C library are compared first: a binary that
- * asks for more than the machine has would end the process instead of throwing.
- */
-export function loadBindingFrom(root: string): Binding {
-  const binary = findBinary(root);
-  checkMachine(binary);
-  try {
-    return require(binary) as Binding;
-  } catch (cause) {
-    const message = cause instanceof Error ? cause.message : String(cause);
-    throw new RankDistillmError('native', `${binary}: cannot be loaded: ${message}`, { hint: mendOf(message), cause });
-  }
-}
+const BUILD_HINT =
+  'In a checkout run `npm run setup`; an installed package holds binaries for Linux x64 only, reinstall it there.';
 
 let loaded: Binding | undefined;
 
-/** The native engine, loaded at the first call. */
+/**
+ * The native engine, loaded once. Before the binary is loaded its needs (glibc, CPU flags) are compared with the machine,
+ * since a wrong binary would end the process instead of throwing.
+ *
+ * The binary is, in this order: the file that `RANK_DISTILLM_BINDING` names, the checkout's build/Release, the package's
+ * prebuilds/linux-x64 (as node-gyp-build finds them).
+ *
+ * @throws RankDistillmError `native`: what was tried, and the mend
+ */
 export function loadBinding(): Binding {
-  loaded ??= loadBindingFrom(packageRoot);
+  loaded ??= load(findBinary());
   return loaded;
+}
+
+function findBinary(): string {
+  const named = process.env['RANK_DISTILLM_BINDING'];
+  if (named !== undefined && named !== '') {
+    if (existsSync(named) && statSync(named).isFile()) return named;
+    throw failure(`RANK_DISTILLM_BINDING=${named}: no such file`, 'Name a .node file, or unset the variable.');
+  }
+  try {
+    return (require('node-gyp-build') as NodeGypBuild).resolve(packageRoot);
+  } catch (cause) {
+    throw failure(
+      `no native engine for ${process.platform} ${process.arch}; looked in ${join(packageRoot, 'build', 'Release')} and ` +
+        join(packageRoot, 'prebuilds', `${process.platform}-${process.arch}`),
+      BUILD_HINT,
+      cause,
+    );
+  }
+}
+
+function load(binary: string): Binding {
+  const unmet = unmetNeeds(join(dirname(binary), 'requirements.json'));
+  if (unmet.length > 0) {
+    throw failure(
+      `${binary} cannot run on this machine: ${unmet.join('; ')}`,
+      'Use a newer Linux or CPU, or build from a checkout on this machine: npm run setup.',
+    );
+  }
+  try {
+    return require(binary) as Binding;
+  } catch (cause) {
+    const { message } = cause as Error;
+    throw failure(`${binary} could not be loaded: ${message}`, hintFor(message), cause);
+  }
+}
+
+function hintFor(message: string): string {
+  if (/cannot open shared object file/.test(message)) {
+    return 'A library is missing beside the binary. In a checkout run `npm run setup`, else reinstall the package.';
+  }
+  if (/static TLS/.test(message)) return 'Load rank-distillm before other native packages that use OpenMP.';
+  return BUILD_HINT;
+}
+
+/** What the machine lacks, one phrase each. A binary without a note of its needs is tried as it is. */
+function unmetNeeds(file: string): string[] {
+  if (!existsSync(file)) return [];
+  const needs = JSON.parse(readFileSync(file, 'utf8')) as Requirements;
+  if (needs.platform !== process.platform || needs.arch !== process.arch) {
+    return [`it is for ${needs.platform} ${needs.arch}, this is ${process.platform} ${process.arch}`];
+  }
+  const unmet: string[] = [];
+  const glibc = runningGlibc();
+  if (glibc === undefined) {
+    unmet.push(`it needs glibc ${needs.glibc}, and this system has another C library (musl?)`);
+  } else if (glibc.localeCompare(needs.glibc, 'en', { numeric: true }) < 0) {
+    unmet.push(`it needs glibc ${needs.glibc}, this system has ${glibc}`);
+  }
+  const flags = cpuFlags();
+  const missing = flags.size === 0 ? [] : needs.cpuFlags.filter((flag) => !flags.has(flag));
+  if (missing.length > 0) unmet.push(`the CPU lacks ${missing.join(', ')}`);
+  return unmet;
+}
+
+function runningGlibc(): string | undefined {
+  const { header } = process.report.getReport() as { header: { glibcVersionRuntime?: string } };
+  return header.glibcVersionRuntime;
+}
+
+/** Empty where the system does not tell. */
+function cpuFlags(): Set<string> {
+  if (!existsSync('/proc/cpuinfo')) return new Set();
+  const line = /^flags\s*:(.*)$/m.exec(readFileSync('/proc/cpuinfo', 'utf8'))?.[1] ?? '';
+  return new Set(line.trim().split(/\s+/));
+}
+
+function failure(message: string, hint: string, cause?: unknown): RankDistillmError {
+  return new RankDistillmError('native', message, cause === undefined ? { hint } : { hint, cause });
 }
