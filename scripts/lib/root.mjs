@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 /** The checkout's top folder. */
 export const root = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '');
 
-/** Release of LibTorch that the addon is written for; `.npmrc`-like choices do not belong here, it is part of the code. */
+/** Release of LibTorch that the addon is written for. */
 export const LIBTORCH_VERSION = '2.13.0';
 
 /** Where downloads live between checkouts, by the XDG base directory rules. */

@@ -1,26 +1,32 @@
-import { renameSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { filesBelow, hashOf } from './hash.mjs';
 import { root } from './root.mjs';
 import { run } from './run.mjs';
 import { say } from './say.mjs';
-import { fingerprint, readStamp, writeStamp } from './stamp.mjs';
+import { readStamp, writeStamp } from './stamp.mjs';
 
-const entry = join(root, 'dist', 'index.js');
-
-/** Compiles src to dist unless dist was made from the same sources. */
-export async function ensureTypescript() {
-  const inputs = ['tsconfig.json', 'binding.d.ts', 'package-lock.json'].map((file) => join(root, file));
-  const wanted = hashOf([...filesBelow(join(root, 'src')), ...inputs]);
+/** Compiles src into dist, unless nothing has changed; files whose source is gone are removed. */
+export async function ensureTypeScript() {
+  const dist = join(root, 'dist');
+  const sources = ['package.json', 'package-lock.json', 'tsconfig.json', 'binding.d.ts'].map((name) => join(root, name));
+  const inputs = hashOf([...sources, ...filesBelow(join(root, 'src'), (name) => name.endsWith('.ts'))]);
   const stamp = readStamp('typescript');
-  if (stamp['sources'] === wanted && stamp['built'] === fingerprint(entry)) return false;
+  const files = /** @type {string[]} */ (stamp['files'] ?? []);
+  if (stamp['inputs'] === inputs && files.length > 0 && files.every((file) => existsSync(join(root, file)))) return false;
+
   say('compiling TypeScript');
-  const beside = join(root, 'build', 'dist');
-  rmSync(beside, { recursive: true, force: true });
-  const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
-  await run(process.execPath, [tsc, '-p', root, '--outDir', beside], { what: 'compiling TypeScript', cwd: root });
-  rmSync(join(root, 'dist'), { recursive: true, force: true });
-  renameSync(beside, join(root, 'dist'));
-  writeStamp('typescript', { sources: wanted, built: fingerprint(entry) });
+  const tsc = join(root, 'node_modules/typescript/bin/tsc');
+  const printed = await run(process.execPath, [tsc, '-p', 'tsconfig.json', '--listEmittedFiles', '--pretty', 'false'], {
+    what: 'tsc',
+    hint: 'The lines above name the files.',
+    cwd: root,
+    quiet: true,
+  });
+  const emitted = [...printed.matchAll(/^TSFILE: (.+)$/gm)].map((match) => match[1] ?? '');
+  for (const file of filesBelow(dist)) if (!emitted.includes(file)) rmSync(file);
+  const command = join(dist, 'cli/main.js');
+  if (existsSync(command)) chmodSync(command, 0o755); // `npx rank-distillm` in a checkout runs the file itself
+  writeStamp('typescript', { inputs, files: emitted.map((file) => file.slice(root.length + 1)) });
   return true;
 }
