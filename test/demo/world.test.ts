@@ -20,7 +20,9 @@ async function filesOf(seed: number): Promise<Record<string, string>> {
       createHash('sha256')
         .update(await readFile(join(folder, name)))
         .digest('hex');
-    return Object.fromEntries(await Promise.all(names.map(async (name) => [name, await digest(name)])));
+    return Object.fromEntries<string>(
+      await Promise.all(names.map(async (name) => [name, await digest(name)] as const)),
+    );
   } finally {
     await rm(folder, { recursive: true });
   }

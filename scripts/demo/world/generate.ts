@@ -39,46 +39,49 @@ export interface World extends Record<Split, Topics> {
   passages: Passage[];
 }
 
-function ranked(queryId: string, hits: { docId: string; score: number }[]): RunEntry[] {
-  return hits.toSorted((a, b) => b.score - a.score).map((hit, i) => ({ queryId, ...hit, rank: i + 1 }));
-}
-
 /**
  * An invented world: passages that state facts about made-up people, places, works and events, questions about them
- * with grades 0 to 3, and two rankings. Everything follows from the seed. What the train and test questions ask about
- * has no entity and no relevant passage in common.
+ * with grades 0 to 3, and two rankings. Everything follows from the seed. Train and test have no entity in common, and
+ * the first stage of each searches its own passages only: a model that met test passages as wrong answers in training
+ * would learn their names as signs of a wrong answer.
  */
 export function generateWorld(options: WorldOptions): World {
   const random = new Random(options.seed);
   const entities = makeEntities(random.fork('entities'), options.counts);
-  const byId = new Map(entities.map((entity) => [entity.id, entity]));
   const passages = makePassages(random.fork('passages'), entities);
-  const index = new Bm25(passages.map((passage) => passage.text));
-  const topics = (split: Split): Topics => {
-    const queries = makeQueries(random.fork(`queries ${split}`), entities, split, options.queries[split]);
-    const noise = random.fork(`teacher ${split}`);
-    const found = queries.map((query) => ({ query, hits: index.search(query.text, options.depth) }));
-    return {
-      queries,
-      qrels: makeQrels(queries, passages, byId),
-      bm25: found.flatMap(({ query, hits }) =>
-        ranked(
-          query.queryId,
-          hits.map((hit) => ({ docId: passages[hit.index]!.docId, score: hit.score })),
-        ),
-      ),
-      teacher: found.flatMap(({ query, hits }) =>
-        ranked(
-          query.queryId,
-          hits
-            .map((hit) => passages[hit.index]!)
-            .map((passage) => ({
-              docId: passage.docId,
-              score: teacherScore(query, passage, byId, noise),
-            })),
-        ),
-      ),
-    };
+  return {
+    entities,
+    passages,
+    train: makeTopics('train', options, entities, passages, random),
+    test: makeTopics('test', options, entities, passages, random),
   };
-  return { entities, passages, train: topics('train'), test: topics('test') };
+}
+
+function makeTopics(
+  split: Split,
+  { queries: counts, depth }: WorldOptions,
+  entities: readonly Entity[],
+  passages: readonly Passage[],
+  random: Random,
+): Topics {
+  const byId = new Map(entities.map((entity) => [entity.id, entity]));
+  const own = passages.filter(({ subjectId }) => byId.get(subjectId)!.split === split);
+  const index = new Bm25(own.map(({ text }) => text));
+  const queries = makeQueries(random.fork(`queries ${split}`), entities, split, counts[split]);
+  const noise = random.fork(`teacher ${split}`);
+  const bm25: RunEntry[] = [];
+  const teacher: RunEntry[] = [];
+  for (const query of queries) {
+    const found = index.search(query.text, depth).map((hit) => ({ passage: own[hit.index]!, score: hit.score }));
+    const judged = found.map(({ passage }) => ({ passage, score: teacherScore(query, passage, byId, noise) }));
+    bm25.push(...ranked(query.queryId, found));
+    teacher.push(...ranked(query.queryId, judged));
+  }
+  return { queries, qrels: makeQrels(queries, own, byId), bm25, teacher };
+}
+
+function ranked(queryId: string, scored: { passage: Passage; score: number }[]): RunEntry[] {
+  return scored
+    .toSorted((a, b) => b.score - a.score)
+    .map(({ passage, score }, i) => ({ queryId, docId: passage.docId, rank: i + 1, score }));
 }
