@@ -46,8 +46,8 @@ export class RunDataset implements AsyncDisposable {
   ) {}
 
   /**
-   * Reads the run once to check it: every query and every document that will be scored must have a text. `options.folder`
-   * of the third argument is where collection indexes are kept.
+   * Reads the run to check it: every query and every document that will be scored must have a text. `indexing` says where
+   * the collection's index is kept and reports its building.
    */
   static async open(
     options: RunDatasetOptions,
@@ -69,8 +69,12 @@ export class RunDataset implements AsyncDisposable {
       const survey = await surveyTopics(run, checked, judged, openCollection);
       const topics = await addQueries(survey, run, source, () => noTexts('queries', source, options, registry));
       topics.sort((a, b) => compareUtf8(a.queryId, b.queryId));
-      if (topics.length === 0) throw nothingLeft(run, checked, survey, dataset);
-      const warnings = warningsOf(run, checked, survey, dataset);
+      const reasons = leftOut(checked, survey, dataset);
+      if (topics.length === 0) throw nothingLeft(run, reasons);
+      const warnings = [
+        ...reasons.map((reason) => `${run.path}: ${reason}`),
+        ...depthWarning(run, checked.depth, survey.maxRank),
+      ];
       const datasetId = dataset?.id ?? source.inferredId;
       return new RunDataset({ options, checked, run, datasetId, dataset, collection, topics, judgements, warnings });
     } catch (error) {
@@ -281,41 +285,25 @@ function noTexts(
   );
 }
 
-function nothingLeft(
-  run: RunFile,
-  options: CheckedRunOptions,
-  survey: Survey,
-  dataset: RegisteredDataset | undefined,
-): RankDistillmError {
-  const reasons = [
-    survey.unjudged > 0 ? `${survey.unjudged} topics have no judgements in ${dataset?.qrels}` : '',
-    survey.tooSmall > 0
-      ? `${survey.tooSmall} have too few documents (depth ${options.depth}, sample_size ${options.sampleSize})`
-      : '',
+/** Which topics are left out and why, one clause each. */
+function leftOut(options: CheckedRunOptions, survey: Survey, dataset: RegisteredDataset | undefined): string[] {
+  const { depth, sampleSize } = options;
+  const few =
+    sampleSize === -1 ? `no document within depth ${depth}` : `fewer than ${sampleSize} documents to sample from`;
+  return [
+    ...(survey.unjudged > 0 ? [`topics without judgements in ${dataset?.qrels}, left out: ${survey.unjudged}`] : []),
+    ...(survey.tooSmall > 0 ? [`topics with ${few}, left out: ${survey.tooSmall}`] : []),
   ];
-  return new RankDistillmError(
-    'bad_input',
-    `${run.path}: no topic is left to score: ${reasons.filter(Boolean).join(', ')}`,
-    {
-      hint: 'Check that the run belongs to this dataset.',
-    },
-  );
 }
 
-function warningsOf(
-  run: RunFile,
-  options: CheckedRunOptions,
-  survey: Survey,
-  dataset: RegisteredDataset | undefined,
-): string[] {
-  const warnings: string[] = [];
-  if (survey.unjudged > 0) {
-    warnings.push(`${run.path}: ${survey.unjudged} topics have no judgements in ${dataset?.qrels} and are left out.`);
-  }
-  if (survey.tooSmall > 0)
-    warnings.push(`${run.path}: ${survey.tooSmall} topics have too few documents and are left out.`);
-  if (options.depth !== -1 && survey.maxRank < options.depth) {
-    warnings.push(`${run.path}: depth ${options.depth} is greater than the greatest rank, ${survey.maxRank}.`);
-  }
-  return warnings;
+function nothingLeft(run: RunFile, reasons: string[]): RankDistillmError {
+  return new RankDistillmError('bad_input', `${run.path}: no topic is left to score; ${reasons.join('; ')}`, {
+    hint: 'Check that the run belongs to this dataset.',
+  });
+}
+
+function depthWarning(run: RunFile, depth: number, maxRank: number): string[] {
+  return depth === -1 || maxRank >= depth
+    ? []
+    : [`${run.path}: depth ${depth} is greater than the greatest rank, ${maxRank}`];
 }

@@ -46,7 +46,7 @@ interface LineSource {
 
 /**
  * A run that is read topic by topic. Opening passes over the file once: every line is checked, and each topic's place is
- * noted. When a topic's lines do not stand together the run is held whole; otherwise one topic at a time is.
+ * noted. One topic at a time is held; only when a topic's lines do not stand together all records are, once, to sort them.
  */
 export class RunFile implements AsyncDisposable {
   private constructor(
@@ -57,19 +57,25 @@ export class RunFile implements AsyncDisposable {
     readonly hasRelevance: boolean,
     private readonly source: LineSource,
     private readonly index: Map<string, IndexedTopic>,
-    private readonly held: Map<string, RunTopic> | undefined,
   ) {}
 
   static async open(path: string): Promise<RunFile> {
-    const source = await openSource(path);
+    let source = await openSource(path);
     try {
-      const { index, size, hasRelevance, held } = await indexTopics(source);
+      let topics = await indexTopics(source);
+      if (topics === undefined) {
+        const scattered = source;
+        source = await regroup(scattered);
+        await scattered.handle.close();
+        topics = (await indexTopics(source))!;
+      }
+      const { index, size, hasRelevance } = topics;
       if (size === 0) {
         throw new RankDistillmError('bad_input', `${path}: the run is empty`, {
           hint: 'A run has at least one line: qid Q0 docid rank score tag.',
         });
       }
-      return new RunFile(path, size, hasRelevance, source, index, held);
+      return new RunFile(path, size, hasRelevance, source, index);
     } catch (error) {
       await source.handle.close();
       throw error;
@@ -88,8 +94,6 @@ export class RunFile implements AsyncDisposable {
 
   /** Reads one topic. */
   async topic(queryId: string): Promise<RunTopic> {
-    const held = this.held?.get(queryId);
-    if (held !== undefined) return held;
     const place = this.index.get(queryId);
     if (place === undefined) throw new RangeError(`no topic '${queryId}' in ${this.path}`);
     const bytes = await readRegion(this.source.handle, place.offset, place.length, this.path);
@@ -128,11 +132,16 @@ async function openSource(path: string): Promise<LineSource> {
       await write(Buffer.from(batch.map((record) => `${JSON.stringify(record)}\n`).join('')));
     }
   });
+  return spooledSource(handle, (line) => `${path}: ${word} ${line}`);
+}
+
+/** A spool of records as JSON lines. */
+function spooledSource(handle: FileHandle, placeOf: PlaceOf): LineSource {
   return {
     handle,
     parse: (line) => JSON.parse(line.text) as RunRecord,
-    placeOf: (line) => `${path}: ${word} ${line}`,
-    blocks: () => linesOfHandle(handle, path),
+    placeOf,
+    blocks: () => linesOfHandle(handle, 'a temporary file'),
   };
 }
 
@@ -186,10 +195,10 @@ interface TopicIndex {
   index: Map<string, IndexedTopic>;
   size: number;
   hasRelevance: boolean;
-  held: Map<string, RunTopic> | undefined;
 }
 
-async function indexTopics(source: LineSource): Promise<TopicIndex> {
+/** Checks every record and notes where each topic is; undefined as soon as a topic turns up in a second place. */
+async function indexTopics(source: LineSource): Promise<TopicIndex | undefined> {
   const index = new Map<string, IndexedTopic>();
   let size = 0;
   let hasRelevance = false;
@@ -202,20 +211,15 @@ async function indexTopics(source: LineSource): Promise<TopicIndex> {
     completeTopic(records, source.placeOf);
     hasRelevance ||= records.some((record) => record.relevance !== undefined);
     size += records.length;
-    index.set(first.queryId, {
-      queryId: first.queryId,
-      size: records.length,
-      line: first.line,
-      offset,
-      length: end - offset,
-    });
+    const { queryId, line } = first;
+    index.set(queryId, { queryId, size: records.length, line, offset, length: end - offset });
   };
   for await (const lines of source.blocks()) {
     for (const line of lines) {
       const record = source.parse(line);
       if (record.queryId !== records[0]?.queryId) {
         finish();
-        if (index.has(record.queryId)) return holdWhole(source);
+        if (index.has(record.queryId)) return undefined;
         records = [];
         offset = line.offset;
       }
@@ -224,32 +228,24 @@ async function indexTopics(source: LineSource): Promise<TopicIndex> {
     }
   }
   finish();
-  return { index, size, hasRelevance, held: undefined };
+  return { index, size, hasRelevance };
 }
 
-/** The way for runs whose topics' lines are scattered. */
-async function holdWhole(source: LineSource): Promise<TopicIndex> {
-  const groups = new Map<string, RunRecord[]>();
+/** For runs whose topics' lines are scattered: the same records, topic after topic. Holds all of them once, as text. */
+async function regroup(source: LineSource): Promise<LineSource> {
+  const groups = new Map<string, string[]>();
   for await (const lines of source.blocks()) {
     for (const line of lines) {
       const record = source.parse(line);
       const group = groups.get(record.queryId);
-      if (group === undefined) groups.set(record.queryId, [record]);
-      else group.push(record);
+      if (group === undefined) groups.set(record.queryId, [JSON.stringify(record)]);
+      else group.push(JSON.stringify(record));
     }
   }
-  const index = new Map<string, IndexedTopic>();
-  const held = new Map<string, RunTopic>();
-  let size = 0;
-  let hasRelevance = false;
-  for (const [queryId, records] of groups) {
-    held.set(queryId, topicOf(records, source.placeOf));
-    index.set(queryId, { queryId, size: records.length, line: records[0]!.line, offset: 0, length: 0 });
-    size += records.length;
-    hasRelevance ||= records.some((record) => record.relevance !== undefined);
-    groups.delete(queryId);
-  }
-  return { index, size, hasRelevance, held };
+  const handle = await spool(async (write) => {
+    for (const group of groups.values()) await write(Buffer.from(`${group.join('\n')}\n`));
+  });
+  return spooledSource(handle, source.placeOf);
 }
 
 function topicOf(records: RunRecord[], placeOf: PlaceOf): RunTopic {

@@ -21,14 +21,22 @@ test('TREC lines: any gaps, second column ignored, ids as they are', async () =>
 
 test('the same run as .run, .csv, .tsv, gzipped and without a suffix', async () => {
   const text = readFileSync(golden('__made__golden-test.run'), 'utf8');
-  const expected = text.trim().split('\n').map((line) => {
-    const [queryId, , docId, rank, score] = line.split(' ');
-    return { queryId, docId, rank: Number(rank), score: Number(score) };
-  });
+  const expected = text
+    .trim()
+    .split('\n')
+    .map((line) => {
+      const [queryId, , docId, rank, score] = line.split(' ');
+      return { queryId, docId, rank: Number(rank), score: Number(score) };
+    });
   assert.is(expected.length, 13);
   const paths = [
-    golden('__made__golden-test.run'), golden('__gzipped__golden-test.run.gz'), file('a.csv', text), file('a.b.tsv', text),
-    file('plain', text), file('gz.run', gzipSync(text)), file('crlf.run', `\uFEFF${text.replaceAll('\n', '\r\n')}`),
+    golden('__made__golden-test.run'),
+    golden('__gzipped__golden-test.run.gz'),
+    file('a.csv', text),
+    file('a.b.tsv', text),
+    file('plain', text),
+    file('gz.run', gzipSync(text)),
+    file('crlf.run', `\uFEFF${text.replaceAll('\n', '\r\n')}`),
   ];
   for (const path of paths) assert.equal(await readRun(path), expected, path);
 });
@@ -37,7 +45,12 @@ test('json, jsonl and Parquet (every codec, several row groups) hold the same re
   const jsonl = await readRun(golden('with-texts.jsonl'));
   assert.is(jsonl.length, 13);
   assert.equal(jsonl[4], {
-    queryId: 'q10', docId: 'd3', rank: 1, score: 0.1, relevance: 0, query: 'where is the tower',
+    queryId: 'q10',
+    docId: 'd3',
+    rank: 1,
+    score: 0.1,
+    relevance: 0,
+    query: 'where is the tower',
     text: 'Straße, naïve café, 東京 and 🗼 stand for text outside ASCII.',
   });
   assert.equal(await readRun(golden('with-texts.json')), jsonl);
@@ -55,45 +68,91 @@ test('json, jsonl and Parquet (every codec, several row groups) hold the same re
 });
 
 test('all names of columns, ids as numbers, grades and iterations', async () => {
-  const path = file('names.jsonl', [
-    '{"qid": 3, "docid": "a", "rank": "1", "score": "2.5", "Q0": 0, "relevance": -1, "tag": "x"}',
-    '{"query_id": "3", "docno": 12, "rank": 2.0, "score": 1, "q0": "it", "relevance": null}',
-  ].join('\n'));
+  const path = file(
+    'names.jsonl',
+    [
+      '{"qid": 3, "docid": "a", "rank": "1", "score": "2.5", "Q0": 0, "relevance": -1, "tag": "x"}',
+      '{"query_id": "3", "docno": 12, "rank": 2.0, "score": 1, "q0": "it", "relevance": null}',
+    ].join('\n'),
+  );
   assert.equal(await readRun(path), [
     { queryId: '3', docId: 'a', rank: 1, score: 2.5, iteration: '0', relevance: -1 },
     { queryId: '3', docId: '12', rank: 2, score: 1, iteration: 'it' },
   ]);
   const integers = await readRun(golden('integer-ids.parquet'));
-  assert.equal(integers.map(({ queryId, docId }) => [queryId, docId]), [['7', '1'], ['7', '9007199254740993'], ['8', '3']]);
+  assert.equal(
+    integers.map(({ queryId, docId }) => [queryId, docId]),
+    [
+      ['7', '1'],
+      ['7', '9007199254740993'],
+      ['8', '3'],
+    ],
+  );
 });
 
 test('ranks follow from the scores, ties in file order, where the file has none', async () => {
   const ranks = (await readRun(golden('without-ranks.parquet'))).map(({ docId, rank }) => [docId, rank]);
-  assert.equal(ranks, [['w', 3], ['x', 1], ['y', 4], ['z', 2]]);
-  const noScore = file('no-score.jsonl', '{"qid": "1", "docid": "a", "rank": 2}\n{"qid": "1", "docid": "b", "rank": 1}\n');
-  assert.equal((await readRun(noScore)).map(({ docId, score }) => [docId, score]), [['a', -2], ['b', -1]]);
+  assert.equal(ranks, [
+    ['w', 3],
+    ['x', 1],
+    ['y', 4],
+    ['z', 2],
+  ]);
+  const noScore = file(
+    'no-score.jsonl',
+    '{"qid": "1", "docid": "a", "rank": 2}\n{"qid": "1", "docid": "b", "rank": 1}\n',
+  );
+  assert.equal(
+    (await readRun(noScore)).map(({ docId, score }) => [docId, score]),
+    [
+      ['a', -2],
+      ['b', -1],
+    ],
+  );
 });
 
 test('topics come one by one in file order, and any topic can be read again', async () => {
   const run = await RunFile.open(golden('__gzipped__golden-test.run.gz'));
-  assert.equal(run.topics.map(({ queryId, size, line }) => [queryId, size, line]), [
-    ['q2', 4, 1], ['q10', 3, 5], ['q9', 5, 8], ['q7', 1, 13],
-  ]);
+  assert.equal(
+    run.topics.map(({ queryId, size, line }) => [queryId, size, line]),
+    [
+      ['q2', 4, 1],
+      ['q10', 3, 5],
+      ['q9', 5, 8],
+      ['q7', 1, 13],
+    ],
+  );
   assert.is(run.size, 13);
   const q9 = await run.topic('q9');
-  assert.equal(q9.entries.map((entry) => entry.docId), ['d12', 'd4', 'd6', 'd7', 'd9']);
+  assert.equal(
+    q9.entries.map((entry) => entry.docId),
+    ['d12', 'd4', 'd6', 'd7', 'd9'],
+  );
   assert.equal(q9.lines, [8, 9, 10, 11, 12]);
-  assert.equal((await collect(run.stream())).map((topic) => topic.queryId), ['q2', 'q10', 'q9', 'q7']);
+  assert.equal(
+    (await collect(run.stream())).map((topic) => topic.queryId),
+    ['q2', 'q10', 'q9', 'q7'],
+  );
   await run.close();
 });
 
 test('scattered topics are put together', async () => {
   const path = file('scattered.run', 'a 0 x 1 3 t\nb 0 x 1 3 t\na 0 y 2 2 t\nb 0 z 2 2 t\na 0 z 3 1 t\n');
   const topics = await collect(streamRunTopics(path));
-  assert.equal(topics.map(({ queryId, entries, lines }) => [queryId, entries.map((entry) => entry.docId).join(''), lines]), [
-    ['a', 'xyz', [1, 3, 5]], ['b', 'xz', [2, 4]],
-  ]);
-  await refuses(() => readRun(file('twice.run', 'a 0 x 1 3 t\nb 0 x 1 3 t\na 0 x 2 2 t\n')), 'bad_input', "twice.run:3", "'x'", 'twice.run:1');
+  assert.equal(
+    topics.map(({ queryId, entries, lines }) => [queryId, entries.map((entry) => entry.docId).join(''), lines]),
+    [
+      ['a', 'xyz', [1, 3, 5]],
+      ['b', 'xz', [2, 4]],
+    ],
+  );
+  await refuses(
+    () => readRun(file('twice.run', 'a 0 x 1 3 t\nb 0 x 1 3 t\na 0 x 2 2 t\n')),
+    'bad_input',
+    'twice.run:3',
+    "'x'",
+    'twice.run:1',
+  );
 });
 
 test('every line of the ColBERT run of DL 2020, ties and all', async () => {
@@ -102,9 +161,14 @@ test('every line of the ColBERT run of DL 2020, ties and all', async () => {
   const expected = gunzipSync(readFileSync(path)).toString().trim().split('\n');
   const topics = await collect(streamRunTopics(path));
   assert.is(topics.length, 54);
-  const lines = topics.flatMap(({ entries }) => entries).map((e) => `${e.queryId}\t0\t${e.docId}\t${e.rank}\t${e.score}`);
+  const lines = topics
+    .flatMap(({ entries }) => entries)
+    .map((e) => `${e.queryId}\t0\t${e.docId}\t${e.rank}\t${e.score}`);
   assert.is(lines.length, 27_000);
-  assert.equal(lines, expected.map((line) => line.split('\t').slice(0, 4).join('\t') + `\t${Number(line.split('\t')[4])}`));
+  assert.equal(
+    lines,
+    expected.map((line) => line.split('\t').slice(0, 4).join('\t') + `\t${Number(line.split('\t')[4])}`),
+  );
 });
 
 const good = 'q1 Q0 d1 1 2.5 t\n';
@@ -129,7 +193,11 @@ const bad: [name: string, content: string | Uint8Array, words: string[]][] = [
   ['nameless.jsonl', '{"query": "1", "docid": "a", "rank": 1}\n', ['nameless.jsonl:1', 'query_id or qid']],
   ['both.jsonl', '{"qid": "1", "docid": "a", "docno": "b", "rank": 1}\n', ['both.jsonl:1', 'docid and docno']],
   ['unranked.jsonl', '{"qid": "1", "docid": "a"}\n', ['unranked.jsonl:1', 'neither rank nor score']],
-  ['half.jsonl', '{"qid": 1, "docid": 1, "rank": 1}\n{"qid": 1, "docid": 2, "score": 1}\n', ['half.jsonl:2', 'no rank']],
+  [
+    'half.jsonl',
+    '{"qid": 1, "docid": 1, "rank": 1}\n{"qid": 1, "docid": 2, "score": 1}\n',
+    ['half.jsonl:2', 'no rank'],
+  ],
   ['large.jsonl', '{"qid": 90071992547409931, "docid": "a", "rank": 1}\n', ['large.jsonl:1', 'exactly']],
   ['text.jsonl', '{"qid": 1, "docid": 1, "rank": 1, "text": 5}\n', ['text.jsonl:1', 'text', 'found 5']],
   ['null.json', '[{"qid": null, "docid": 1, "rank": 1}]', ['null.json: record 1', 'query id', 'null']],

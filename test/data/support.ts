@@ -33,7 +33,7 @@ export async function refuses(work: () => unknown, code: ErrorCode, ...words: st
   } catch (caught) {
     error = caught;
   }
-  if (!(error instanceof RankDistillmError)) throw error ?? new Error('nothing was refused');
+  if (!(error instanceof RankDistillmError)) throw new Error('not refused as it should be', { cause: error });
   assert.is(error.code, code, error.message);
   for (const word of words) assert.ok(error.message.includes(word), `"${error.message}" should name "${word}"`);
   assert.ok(error.hint, `"${error.message}" has no hint`);

@@ -25,14 +25,21 @@ test('offsets lead back to the bytes across many chunks, also through several gz
   const members = Buffer.concat([gzipSync(bytes.subarray(0, half)), gzipSync(bytes.subarray(half))]);
   for (const path of [file('long.txt', bytes), file('long.txt.gz', members), file('gzip-without-suffix', members)]) {
     const read = await lines(path);
-    assert.equal(read.map((line) => line.text), words);
+    assert.equal(
+      read.map((line) => line.text),
+      words,
+    );
     assert.ok(read.every((line) => bytes.toString('utf8', line.offset, line.offset + line.length) === line.text));
     assert.is(read.at(-1)!.number, 60_000);
   }
 });
 
 test('bytes that are not UTF-8 are refused with their line', async () => {
-  const latin1 = Buffer.concat([Buffer.from('good\nalso good é\n'), Buffer.from([0x63, 0x61, 0x66, 0xe9, 0x0a]), Buffer.from('x\n')]);
+  const latin1 = Buffer.concat([
+    Buffer.from('good\nalso good é\n'),
+    Buffer.from([0x63, 0x61, 0x66, 0xe9, 0x0a]),
+    Buffer.from('x\n'),
+  ]);
   await refuses(() => lines(file('latin1.txt', latin1)), 'bad_input', 'latin1.txt:3', 'UTF-8');
   await refuses(() => lines(file('utf16.txt', Buffer.from('\uFEFFa b\n', 'utf16le'))), 'bad_input', 'utf16.txt:1');
 });

@@ -64,7 +64,7 @@ export async function* jsonRunRecords(path: string): AsyncGenerator<RunRecord> {
 
 function rowsOfColumns(value: unknown, path: string): Record<string, unknown>[] {
   const columns = Object.entries(value as Record<string, unknown>);
-  const keys = Object.keys((columns[0]?.[1] ?? {}) as object);
+  const keys = Object.keys(columns[0]?.[1] ?? {});
   for (const [name, column] of columns) {
     if (typeof column !== 'object' || column === null || Object.keys(column).length !== keys.length) {
       throw new RankDistillmError('bad_input', `${path}: column '${name}' does not have ${keys.length} values`, {
