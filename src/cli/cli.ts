@@ -64,9 +64,15 @@ function packageVersion(): string {
 function usageError(error: CommanderError, argv: readonly string[]): RankDistillmError {
   const [first, ...rest] = error.message.replace(/^error: /, '').split('\n');
   const verb = argv.find((argument) => !argument.startsWith('-'));
-  const suggestion = rest.join(' ').trim().replace(/^\((.*)\)$/, '$1');
+  const suggestion = rest
+    .join(' ')
+    .trim()
+    .replace(/^\((.*)\)$/, '$1');
   return new RankDistillmError('bad_input', first ?? 'bad command line', {
-    hint: [suggestion, `See rank-distillm${verb && error.code !== 'commander.unknownCommand' ? ` ${verb}` : ''} --help.`]
+    hint: [
+      suggestion,
+      `See rank-distillm${verb && error.code !== 'commander.unknownCommand' ? ` ${verb}` : ''} --help.`,
+    ]
       .filter(Boolean)
       .join(' '),
     cause: error,

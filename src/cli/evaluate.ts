@@ -71,9 +71,13 @@ function toJson(results: EvaluatedRun[], byQuery: boolean): string {
 function toTable(results: EvaluatedRun[], measures: string[], byQuery: boolean, io: CliIo): string {
   const decorated = io.stdout.isTTY === true;
   if (!byQuery) {
-    return formatMetrics('run', results.map(({ run, evaluation }) => ({ label: run, values: evaluation.mean })), {
-      decorated,
-    });
+    return formatMetrics(
+      'run',
+      results.map(({ run, evaluation }) => ({ label: run, values: evaluation.mean })),
+      {
+        decorated,
+      },
+    );
   }
   const rows = results.flatMap(({ run, evaluation }) =>
     [...evaluation.byQuery, ['all', evaluation.mean] as const].map(([topic, values]) => [

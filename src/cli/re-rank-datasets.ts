@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { loadCheckpoint } from '../checkpoint/load-checkpoint.js';
 import { readRun } from '../data/read-run.js';
@@ -6,15 +7,16 @@ import type { RunEntry } from '../data/records.js';
 import { DatasetRegistry, type DatasetParts } from '../data/registry.js';
 import { RunDataset } from '../data/run-dataset.js';
 import { CrossEncoder } from '../engine/cross-encoder.js';
-import { throwIfAborted } from '../errors.js';
+import { RankDistillmError, throwIfAborted } from '../errors.js';
 import { evaluate } from '../evaluate/evaluate.js';
 import { formatDuration } from '../report/duration.js';
 import { createProgress, type Progress } from '../report/progress.js';
 import { formatMetrics, type MetricsRow } from '../report/table.js';
 import { rerank } from '../rerank/rerank.js';
 import { note, warn, type CliIo } from './cli-io.js';
-import type { DatasetFiles, ReRankPlan } from './re-rank-plan.js';
-import { refuseCollisions, runPath } from './run-path.js';
+import { assertWritable, refuseCollisions } from './output-files.js';
+import type { DatasetFiles, ReRankPlan, RunSettings } from './re-rank-plan.js';
+import { runPath } from './run-path.js';
 
 /** The run's last column; lightning-ir writes its model class there. */
 const TAG = 'rank-distillm';
@@ -61,7 +63,9 @@ export async function runReRank(plan: ReRankPlan, io: CliIo): Promise<string | u
     await refuseCollisions(
       jobs.map((job) => job.output),
       inputFiles(plan, registry),
+      'Set save_dir of ReRankCallback to another folder.',
     );
+    for (const { output } of jobs) await assertWritable(output);
     const rows = await scoreJobs(jobs, plan, io);
     if (rows.every((row) => Object.keys(row.values).length === 0)) return undefined;
     return formatMetrics('dataset', rows, { decorated: io.stdout.isTTY === true });
@@ -70,12 +74,8 @@ export async function runReRank(plan: ReRankPlan, io: CliIo): Promise<string | u
   }
 }
 
-async function openJob(
-  settings: ReRankPlan['datasets'][number],
-  plan: ReRankPlan,
-  registry: DatasetRegistry,
-  io: CliIo,
-): Promise<Job> {
+async function openJob(settings: RunSettings, plan: ReRankPlan, registry: DatasetRegistry, io: CliIo): Promise<Job> {
+  await assertRunExists(settings, registry);
   const dataset = await RunDataset.open(
     {
       runPathOrId: settings.run_path_or_id,
@@ -94,6 +94,23 @@ async function openJob(
     label: isFile ? basename(named) : named,
     output: runPath(plan.model, named, isFile, plan.naming),
   };
+}
+
+/** A wrong path is the commonest mistake, so its error says where the path was written. */
+async function assertRunExists(settings: RunSettings, registry: DatasetRegistry): Promise<void> {
+  const { run_path_or_id: named, place } = settings;
+  const kind = await stat(named).then(
+    (found) => (found.isFile() ? 'file' : 'folder'),
+    () => 'nothing',
+  );
+  if (kind === 'file' || registry.find(named)) return;
+  const ids = registry.ids();
+  const problem = kind === 'folder' ? 'is a folder, not a run file' : 'no such run file, nor a dataset of this id';
+  throw new RankDistillmError('not_found', `${place}: run_path_or_id: ${named}: ${problem}`, {
+    hint:
+      'Check the path; relative paths start from the current working directory. ' +
+      (ids.length === 0 ? 'No dataset is registered.' : `Registered datasets: ${ids.join(', ')}.`),
+  });
 }
 
 const INDEXING_NOTE_MS = 5_000;

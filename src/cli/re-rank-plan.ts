@@ -7,7 +7,13 @@ import { parseMeasure } from '../evaluate/parse-measure.js';
 import type { RunNaming } from './run-path.js';
 
 type DataModule = NonNullable<Config['data']>['init_args'];
-export type RunSettings = NonNullable<DataModule['inference_datasets']>[number]['init_args'];
+type RunArguments = NonNullable<DataModule['inference_datasets']>[number]['init_args'];
+
+export interface RunSettings extends RunArguments {
+  /** Where the run's path was written. */
+  place: string;
+}
+
 export type DatasetFiles = Config['datasets'][string];
 
 /** What re_rank does, read from a configuration and checked as far as that goes without opening files. */
@@ -26,6 +32,8 @@ export interface ReRankPlan {
   showProgress: boolean;
 }
 
+const DATASETS = ['data', 'init_args', 'inference_datasets'];
+
 export function planReRank({ config, placeOf }: LoadedConfig): ReRankPlan {
   const modelArgs = config.model?.init_args;
   if (!modelArgs?.model_name_or_path) {
@@ -34,7 +42,10 @@ export function planReRank({ config, placeOf }: LoadedConfig): ReRankPlan {
     });
   }
   refuseNotBuilt(config, placeOf);
-  const datasets = config.data?.init_args.inference_datasets?.map((dataset) => dataset.init_args) ?? [];
+  const datasets = (config.data?.init_args.inference_datasets ?? []).map(({ init_args: args }, index) => ({
+    ...args,
+    place: placeOf([...DATASETS, index, 'init_args', 'run_path_or_id']),
+  }));
   if (datasets.length === 0) {
     throw new RankDistillmError('bad_input', 'data.init_args.inference_datasets: there is nothing to re-rank', {
       hint: 'List at least one RunDataset; configs/examples holds two configurations to start from.',
@@ -69,10 +80,30 @@ function refuseNotBuilt(config: Config, placeOf: PlaceOf): void {
   const monoConfig = ['model', 'init_args', 'config', 'init_args'];
   const settings = config.model?.init_args.config?.init_args;
   const refusals: [given: boolean, path: string[], what: string, hint: string][] = [
-    [config.ckpt_path !== null, ['ckpt_path'], "Lightning's .ckpt files are not read", 'Save the model with save_pretrained and name its folder in model_name_or_path.'],
-    [settings?.use_adapter === true, [...monoConfig, 'use_adapter'], 'LoRA adapters are not built', 'Merge the adapter into the model (peft: merge_and_unload) and save that.'],
-    [settings?.tokenizer_pattern != null, [...monoConfig, 'tokenizer_pattern'], 'tokenizer patterns are not built', 'Leave the key out; monoELECTRA models have no pattern.'],
-    [!['auto', 'cpu'].includes(config.trainer.accelerator), ['trainer', 'accelerator'], `this release computes on the CPU, not on "${config.trainer.accelerator}"`, 'Set trainer.accelerator to cpu or auto.'],
+    [
+      config.ckpt_path !== null,
+      ['ckpt_path'],
+      "Lightning's .ckpt files are not read",
+      'Save the model with save_pretrained and name its folder in model_name_or_path.',
+    ],
+    [
+      settings?.use_adapter === true,
+      [...monoConfig, 'use_adapter'],
+      'LoRA adapters are not built',
+      'Merge the adapter into the model (peft: merge_and_unload) and save that.',
+    ],
+    [
+      settings?.tokenizer_pattern != null,
+      [...monoConfig, 'tokenizer_pattern'],
+      'tokenizer patterns are not built',
+      'Leave the key out; monoELECTRA models have no pattern.',
+    ],
+    [
+      !['auto', 'cpu'].includes(config.trainer.accelerator),
+      ['trainer', 'accelerator'],
+      `this release computes on the CPU, not on "${config.trainer.accelerator}"`,
+      'Set trainer.accelerator to cpu or auto.',
+    ],
   ];
   for (const [given, path, what, hint] of refusals) {
     if (given) throw new RankDistillmError('unsupported', `${placeOf(path)}: ${path.join('.')}: ${what}`, { hint });
@@ -81,7 +112,7 @@ function refuseNotBuilt(config: Config, placeOf: PlaceOf): void {
 
 function refuseSampling(dataset: RunSettings, placeOf: PlaceOf, index: number): void {
   if (dataset.sampling_strategy === 'top') return;
-  const path = ['data', 'init_args', 'inference_datasets', index, 'init_args', 'sampling_strategy'];
+  const path = [...DATASETS, index, 'init_args', 'sampling_strategy'];
   throw new RankDistillmError(
     'unsupported',
     `${placeOf(path)}: ${path.join('.')}: re_rank takes the top of a run, not "${dataset.sampling_strategy}"`,

@@ -49,7 +49,9 @@ function textOf(columns: Record<string, unknown>, key: string, place: string): s
 
 function typeName(value: unknown): string {
   if (value === null) return 'received null';
-  return Array.isArray(value) ? 'received a list' : `received ${typeof value === 'object' ? 'an object' : typeof value}`;
+  return Array.isArray(value)
+    ? 'received a list'
+    : `received ${typeof value === 'object' ? 'an object' : typeof value}`;
 }
 
 /** Longer than any pair of texts that fits a model; a stream without line ends would fill the memory. */

@@ -5,7 +5,7 @@ import { writeAtomically, type WriteText } from '../io/atomic-write.js';
 import { formatDuration } from '../report/duration.js';
 import { note, print, warn, type CliIo } from './cli-io.js';
 import { readPairs } from './read-pairs.js';
-import { refuseCollisions } from './run-path.js';
+import { assertWritable, refuseCollisions } from './output-files.js';
 
 interface ScoreOptions {
   model: string;
@@ -42,7 +42,11 @@ function wholeNumber(text: string): number {
 
 async function score(options: ScoreOptions, io: CliIo): Promise<void> {
   const precision = cpuPrecision(options.precision, '--precision');
-  if (options.output !== '-' && options.input !== '-') await refuseCollisions([options.output], [options.input]);
+  if (options.output !== '-') {
+    const inputs = options.input === '-' ? [] : [options.input];
+    await refuseCollisions([options.output], inputs, 'Choose another file for --output.');
+    await assertWritable(options.output);
+  }
   const start = performance.now();
   const model = await CrossEncoder.load(options.model, {
     precision,

@@ -13,7 +13,7 @@ export interface LoadedConfig {
   /** Keys that were given and mean nothing here, each with its place: `trainer.logger (re-rank.yaml:3)`. */
   ignored: string[];
   /** Where the value of a path was written, `file:line`; the nearest value above where it was not written. */
-  placeOf(path: readonly (string | number)[]): string;
+  placeOf: (path: readonly (string | number)[]) => string;
 }
 
 /** Reads, merges (later wins) and validates a configuration. */

@@ -167,9 +167,13 @@ function mergeClass(base: ConfigNode | undefined, update: ConfigNode, slot: Slot
 function partsOfClass(map: MapNode) {
   const classPath = map.entries.get('class_path');
   if (classPath && (classPath.node.kind !== 'scalar' || typeof classPath.node.value !== 'string')) {
-    throw new RankDistillmError('bad_input', `${placeText(classPath.place)}: class_path: expected the name of a class`, {
-      hint: 'For example "class_path: RunDataset".',
-    });
+    throw new RankDistillmError(
+      'bad_input',
+      `${placeText(classPath.place)}: class_path: expected the name of a class`,
+      {
+        hint: 'For example "class_path: RunDataset".',
+      },
+    );
   }
   const initArgs = map.entries.get('init_args');
   const inner = initArgs?.node;

@@ -1,4 +1,5 @@
 import { RankDistillmError } from '../errors.js';
+import { PRECISION_NAMES } from './schema/trainer.js';
 
 /** Lightning's short names. */
 const ALIASES: Readonly<Record<string, string>> = {
@@ -22,6 +23,11 @@ export function cpuPrecision(written: string | number | null, where: string): Cp
   const name = ALIASES[text] ?? text;
   const found = CPU_PRECISIONS.find((precision) => precision === name);
   if (found) return found;
+  if (!PRECISION_NAMES.some((known) => String(known) === name)) {
+    throw new RankDistillmError('bad_input', `${where}: unknown precision "${text}"`, {
+      hint: `Use one of ${CPU_PRECISIONS.join(', ')}.`,
+    });
+  }
   const half = name.startsWith('16');
   throw new RankDistillmError('unsupported', `${where}: precision ${text} does not run on a CPU`, {
     hint: half

@@ -80,7 +80,8 @@ function validateKeys(
 ): void {
   for (const [key, entry] of node.entries) {
     const child = childSchema(schema, key);
-    if (!child) throw unknownKey(key, placeText(entry.place), Object.keys((schema as z.ZodObject).shape), path, className);
+    if (!child)
+      throw unknownKey(key, placeText(entry.place), Object.keys((schema as z.ZodObject).shape), path, className);
     const childPath = [...path, key];
     if (noteOf(child)?.use === 'ignored') onIgnored(childPath.join('.'), placeText(entry.place));
     else validate(entry.node, child, childPath, onIgnored);

@@ -85,7 +85,11 @@ const COLLISIONS: [what: string, prepare: (folder: string) => Promise<void>, arg
     (folder) => symlink('data', join(folder, 'linked')),
     ['--trainer.callbacks.save_dir', 'linked'],
   ],
-  ['the qrels', async () => undefined, ['--trainer.callbacks.save_dir=data', '--trainer.callbacks.run_name=test.qrels']],
+  [
+    'the qrels',
+    async () => undefined,
+    ['--trainer.callbacks.save_dir=data', '--trainer.callbacks.run_name=test.qrels'],
+  ],
 ];
 
 for (const [what, prepare, argv] of COLLISIONS) {
@@ -97,7 +101,7 @@ for (const [what, prepare, argv] of COLLISIONS) {
       const overwrite = ['--trainer.callbacks+=ReRankCallback', '--trainer.callbacks.overwrite=true'];
       const result = await run(['re_rank', '--config', 'config.yaml', ...overwrite, ...argv], { cwd: folder });
       assert.is(result.code, 2);
-      assert.match(result.stderr, /error: .*would be written over its input/);
+      assert.match(result.stderr, /error: .*would be written over the input/);
       assert.equal(await listing(folder), before);
     }));
 }

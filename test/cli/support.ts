@@ -55,7 +55,10 @@ export async function run(argv: string[], options: RunOptions = {}): Promise<Cli
 }
 
 /** Keeps collection indexes of a suite out of the user's cache. */
-export function useOwnCache(test: { before(hook: () => Promise<void>): void; after(hook: () => Promise<void>): void }): void {
+export function useOwnCache(test: {
+  before(hook: () => Promise<void>): void;
+  after(hook: () => Promise<void>): void;
+}): void {
   const before = process.env['XDG_CACHE_HOME'];
   let folder: string | undefined;
   test.before(async () => {

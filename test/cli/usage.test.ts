@@ -68,7 +68,7 @@ for (const [argv, error, hint] of WRONG) {
   test(`${argv.join(' ')} is refused`, async () => {
     const { code, stderr } = await run(argv);
     assert.is(code, 2);
-    const [first, second] = stderr.split('\n');
+    const [first = '', second = ''] = stderr.split('\n');
     assert.match(first, /^error: /);
     assert.match(first, error);
     assert.match(second, /^hint: /);

@@ -158,7 +158,9 @@ test('a list item is reached by its number', async () => {
 
 test('a change of class keeps the arguments both classes know', async () => {
   const { config } = await load(
-    ['lr_scheduler: {class_path: LinearLRSchedulerWithLinearWarmup, init_args: {num_warmup_steps: 5, final_value: 0.1}}'],
+    [
+      'lr_scheduler: {class_path: LinearLRSchedulerWithLinearWarmup, init_args: {num_warmup_steps: 5, final_value: 0.1}}',
+    ],
     [['--lr_scheduler', 'ConstantLRSchedulerWithLinearWarmup']],
   );
   assert.equal(config.lr_scheduler, {

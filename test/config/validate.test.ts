@@ -15,15 +15,14 @@ test('an unknown key is named with file, line and the nearest known key', async 
 
 test('the line belongs to the file that holds the key', async () => {
   const error = await failure(['trainer: {precision: 32}\n', '\n\ndata:\n  inference_batchsize: 3\n']);
-  assert.is(
-    error.message,
-    '1.yaml:4: unknown key "inference_batchsize" in data.init_args (LightningIRDataModule)',
-  );
+  assert.is(error.message, '1.yaml:4: unknown key "inference_batchsize" in data.init_args (LightningIRDataModule)');
   assert.is(error.hint, 'The nearest known key is "inference_batch_size".');
 });
 
 test('a wrong type is named with file, line, key, expected and received', async () => {
-  const error = await failure(['data:\n  class_path: LightningIRDataModule\n  init_args:\n    inference_batch_size: many\n']);
+  const error = await failure([
+    'data:\n  class_path: LightningIRDataModule\n  init_args:\n    inference_batch_size: many\n',
+  ]);
   assert.is(
     error.message,
     '0.yaml:4: data.init_args.inference_batch_size: expected a whole number of at least 1, or null, received the text "many"',
@@ -31,26 +30,46 @@ test('a wrong type is named with file, line, key, expected and received', async 
 });
 
 const WRONG: [what: string, yaml: string, message: RegExp][] = [
-  ['a float for a whole number', 'data: {inference_batch_size: 1.5}', /expected a whole number.*received the number 1\.5/],
+  [
+    'a float for a whole number',
+    'data: {inference_batch_size: 1.5}',
+    /expected a whole number.*received the number 1\.5/,
+  ],
   ['a number for text', 'model: {model_name_or_path: 3}', /expected text, or null, received the number 3/],
   ['text for a boolean', 'seed_everything: maybe', /received the text "maybe"/],
   ['a list for a group', 'trainer: [1]', /trainer: expected a mapping, received a list/],
   ['a scalar for the whole file', 'hello', /expected a mapping, received the text "hello"/],
   ['a list for the whole file', '- 1', /expected a mapping, received a list/],
-  ['a depth of 0', 'data: {inference_datasets: [{run_path_or_id: a, depth: 0}]}', /depth: expected -1 or a whole number/],
-  ['an unknown strategy', 'data: {inference_datasets: [{run_path_or_id: a, sampling_strategy: best}]}', /expected one of top/],
+  [
+    'a depth of 0',
+    'data: {inference_datasets: [{run_path_or_id: a, depth: 0}]}',
+    /depth: expected -1 or a whole number/,
+  ],
+  [
+    'an unknown strategy',
+    'data: {inference_datasets: [{run_path_or_id: a, sampling_strategy: best}]}',
+    /expected one of top/,
+  ],
   ['a missing argument', 'data: {inference_datasets: [RunDataset]}', /RunDataset needs the key "run_path_or_id"/],
   ['an unknown class', 'model: {config: MonoConfg}', /unknown class "MonoConfg"/],
   ['a key beside class_path', 'model: {class_path: CrossEncoderModule, evaluation_metrics: [AP]}', /beside class_path/],
   ['a class_path that is a list', 'model: {class_path: [a]}', /class_path: expected the name of a class/],
-  ['init_args that are a list', 'model: {class_path: CrossEncoderModule, init_args: [a]}', /init_args: expected a mapping/],
+  [
+    'init_args that are a list',
+    'model: {class_path: CrossEncoderModule, init_args: [a]}',
+    /init_args: expected a mapping/,
+  ],
   ['+ on a value', 'trainer: {precision+: 32}', /trainer\.precision is not a list/],
   ['a key twice', 'trainer: {}\ntrainer: {}', /0\.yaml:2: Map keys must be unique/],
   ['a tab', 'trainer:\n\tprecision: 32', /0\.yaml:2/],
   ['an unknown anchor', 'trainer: *nothing', /nothing/],
   ['a Python tag', 'trainer: !!python/object:os.system {}', /tag/i],
   ['a loss without class', 'model: {loss_functions: [{temperature: 1}]}', /the class is missing/],
-  ['a negative learning rate', 'optimizer: {class_path: AdamW, init_args: {lr: -1}}', /lr: expected a number of at least 0/],
+  [
+    'a negative learning rate',
+    'optimizer: {class_path: AdamW, init_args: {lr: -1}}',
+    /lr: expected a number of at least 0/,
+  ],
 ];
 
 for (const [what, yaml, message] of WRONG) {
@@ -98,7 +117,11 @@ test('keys of Lightning that mean nothing here are listed with their places', as
 test('an anchor bomb is refused', async () => {
   const lines = ['a0: &a0 [x, x, x, x, x, x, x, x, x, x]'];
   for (let level = 1; level < 9; level++) {
-    lines.push(`a${level}: &a${level} [${Array(10).fill(`*a${level - 1}`).join(', ')}]`);
+    lines.push(
+      `a${level}: &a${level} [${Array(10)
+        .fill(`*a${level - 1}`)
+        .join(', ')}]`,
+    );
   }
   assert.match((await failure([lines.join('\n')])).message, /more than 100000 values|Excessive alias/);
 });
@@ -109,7 +132,10 @@ test('precision names are those of Lightning', () => {
     ['32-true', '32-true', '32-true', '32-true', 'bf16-mixed', 'bf16-mixed', 'bf16-true'],
   );
   for (const name of [16, '16', '16-mixed', '16-true', 64, 'transformer-engine']) {
-    assert.throws(() => cpuPrecision(name, 'a.yaml:2'), (error: Error) => /a\.yaml:2: .*not run on a CPU/.test(error.message));
+    assert.throws(
+      () => cpuPrecision(name, 'a.yaml:2'),
+      (error: Error) => /a\.yaml:2: .*not run on a CPU/.test(error.message),
+    );
   }
 });
 

@@ -1,8 +1,7 @@
 import { z } from 'zod';
 import { classSpec, ignored, key, slot } from './fields.js';
 
-const allOr = (doc: string) =>
-  key(z.union([z.literal(-1), z.int().min(1)]).default(-1), doc);
+const allOr = (doc: string) => key(z.union([z.literal(-1), z.int().min(1)]).default(-1), doc);
 
 const runDataset = classSpec('RunDataset', 'Topics with a ranked list of documents each.', {
   run_path_or_id: key(z.string().min(1), 'Run file, or id of a registered dataset with scoreddocs.'),

@@ -102,7 +102,7 @@ export function slotOf(schema: z.ZodType): Slot | undefined {
   for (const option of inner.options as unknown as ClassSchema[]) {
     const names = option.shape.class_path;
     const list = names instanceof z.ZodLiteral ? [...names.values] : names.options;
-    for (const name of list) classes.set(String(name), option.shape.init_args as z.ZodObject | z.ZodRecord);
+    for (const name of list) classes.set(String(name), option.shape.init_args);
   }
   return { ...note, classes };
 }

@@ -26,7 +26,10 @@ const REASONS: readonly (readonly [reason: string, names: readonly string[]])[] 
     ],
   ],
   ['set-encoders are not part of this package', ['SetEncoderConfig', 'SetEncoderModule', 'NeuralNDCG', 'NeuralMRR']],
-  ['indexing and searching are not part of this package', ['IndexCallback', 'SearchCallback', 'QueryDataset', 'DocDataset']],
+  [
+    'indexing and searching are not part of this package',
+    ['IndexCallback', 'SearchCallback', 'QueryDataset', 'DocDataset'],
+  ],
   ['training tuples are not part of this release', ['TupleDataset']],
   [
     'AdamW is the one optimizer of this package',
@@ -34,7 +37,16 @@ const REASONS: readonly (readonly [reason: string, names: readonly string[]])[] 
   ],
   [
     'the warm-up schedules of lightning-ir are the ones of this package',
-    ['LambdaLR', 'LinearLR', 'ConstantLR', 'StepLR', 'CosineAnnealingLR', 'ExponentialLR', 'OneCycleLR', 'ReduceLROnPlateau'],
+    [
+      'LambdaLR',
+      'LinearLR',
+      'ConstantLR',
+      'StepLR',
+      'CosineAnnealingLR',
+      'ExponentialLR',
+      'OneCycleLR',
+      'ReduceLROnPlateau',
+    ],
   ],
 ];
 

@@ -1,0 +1,84 @@
+import { open, rm, stat } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { ioError, RankDistillmError } from '../errors.js';
+
+/**
+ * Refuses outputs that would destroy an input, and one file for two datasets: lightning-ir lets the second run
+ * overwrite the first.
+ *
+ * @param inputs files the command reads
+ * @param hint how to choose another output
+ */
+export async function refuseCollisions(
+  outputs: readonly string[],
+  inputs: readonly string[],
+  hint: string,
+): Promise<void> {
+  const taken = new Map<string, string>();
+  for (const input of inputs) {
+    const id = await fileId(input);
+    if (id) taken.set(id, input);
+  }
+  const owner = new Map<string, number>();
+  for (const [index, output] of outputs.entries()) {
+    const path = resolve(output);
+    const other = owner.get(path);
+    if (other !== undefined) {
+      const both = `datasets ${other + 1} and ${index + 1}`;
+      throw new RankDistillmError('bad_input', `${both} would both be written to ${output}`, {
+        hint: 'Leave run_name out, or rename one of the input files, so that each dataset gets a file of its own.',
+      });
+    }
+    owner.set(path, index);
+    const id = await fileId(output);
+    const input = id === undefined ? undefined : taken.get(id);
+    if (input !== undefined) {
+      throw new RankDistillmError('bad_input', `${output}: would be written over the input ${input}`, { hint });
+    }
+  }
+}
+
+/**
+ * Finds out before hours of work whether a file can be written at the end of them. Trying is the only sure way: modes
+ * say nothing about full or read-only file systems, nor to root.
+ */
+export async function assertWritable(output: string): Promise<void> {
+  const found = await statOf(output);
+  if (found && !found.isFile()) throw ioError('write', output, { code: 'EISDIR' });
+  let folder = dirname(resolve(output));
+  let parent = await statOf(folder);
+  while (!parent) {
+    folder = dirname(folder);
+    parent = await statOf(folder);
+  }
+  if (!parent.isDirectory()) throw ioError('write', output, { code: 'ENOTDIR' });
+  const probe = join(folder, `.rank-distillm-probe-${process.pid}`);
+  try {
+    await (await open(probe, 'w')).close();
+    await rm(probe);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    // The folder is there, so what cannot be found is a right to make files in it (/proc says ENOENT).
+    throw ioError('write', output, code === 'ENOENT' ? { code: 'EACCES' } : error);
+  }
+}
+
+async function statOf(path: string) {
+  try {
+    return await stat(path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    throw ioError('write', path, error);
+  }
+}
+
+/** Tells files apart whatever their paths look like: a link to a file is that file. */
+async function fileId(path: string): Promise<string | undefined> {
+  try {
+    const { dev, ino } = await stat(path, { bigint: true });
+    return `${dev}:${ino}`;
+  } catch {
+    return undefined; // it does not exist, so nothing can be overwritten
+  }
+}
