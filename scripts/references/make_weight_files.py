@@ -1,4 +1,4 @@
-"""Writes test/checkpoint/fixtures/: small weight files by torch and safetensors themselves, good ones and hostile ones.
+"""Writes test/checkpoint/golden/: small weight files by torch and safetensors themselves, good ones and hostile ones.
 
 Same virtual environment as make_references.py. `values.json` holds what the tensors are, as Python read them.
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-OUT = Path(__file__).parents[2] / "test" / "checkpoint" / "fixtures"
+OUT = Path(__file__).parents[2] / "test" / "checkpoint" / "golden"
 
 
 class Calls:

@@ -1,5 +1,5 @@
 import type { Activation, EncoderConfig, Pooling } from '../../binding.js';
-import { JsonReader } from './json-file.js';
+import type { JsonReader } from './json-file.js';
 import { architecturesOf, refuseFamily, refuseUnbuilt } from './refuse-unbuilt.js';
 
 export type Family = 'electra' | 'bert';

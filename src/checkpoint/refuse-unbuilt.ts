@@ -63,6 +63,6 @@ export function refuseFamily(config: JsonReader, family: string): never {
 export function architecturesOf(config: JsonReader): string[] {
   const value = config.raw('architectures');
   if (value === undefined) return [];
-  if (Array.isArray(value) && value.every((name) => typeof name === 'string')) return value as string[];
+  if (Array.isArray(value) && value.every((name) => typeof name === 'string')) return value;
   throw config.error('architectures', 'expected a list of class names');
 }

@@ -65,7 +65,7 @@ export class StateDictHandlers implements PickleHandlers {
     if (!Array.isArray(id) || id.length < 5 || id.length > 6 || id[0] !== STORAGE_TAG) {
       throw new PickleError('the pickle refers to something that is not a tensor storage');
     }
-    const [, type, key, , elements, view] = id;
+    const [, type, key, , elements, view] = id as (PickleValue | undefined)[];
     const dtype = type instanceof PickleGlobal ? STORAGE_TYPES[type.name] : undefined;
     if (dtype === undefined || typeof key !== 'string' || !isCount(elements)) {
       throw new PickleError('a tensor storage in the pickle has no type, key or size');
@@ -77,11 +77,12 @@ export class StateDictHandlers implements PickleHandlers {
     const storage = known ?? new Storage(key, dtype, elements, 0);
     this.storages.set(key, storage);
     if (view === undefined || view === null) return storage;
-    if (!Array.isArray(view) || view.length !== 3 || !isCount(view[1]) || !isCount(view[2])) {
+    const [, offset, length] = Array.isArray(view) ? (view as (PickleValue | undefined)[]) : [];
+    if (!Array.isArray(view) || view.length !== 3 || !isCount(offset) || !isCount(length)) {
       throw new PickleError('a storage view in the pickle is malformed');
     }
-    if (view[1] + view[2] > elements) throw new PickleError('a storage view in the pickle leaves its storage');
-    return new Storage(key, dtype, view[2], view[1]);
+    if (offset + length > elements) throw new PickleError('a storage view in the pickle leaves its storage');
+    return new Storage(key, dtype, length, offset);
   }
 }
 
@@ -120,7 +121,7 @@ function buildDict(args: PickleValue[]): PickleValue {
     if (!Array.isArray(pair) || typeof pair[0] !== 'string' || pair[1] === undefined) {
       throw new PickleError('an OrderedDict in the pickle is built from something odd');
     }
-    dict.set(pair[0], pair[1]);
+    dict.set(pair[0], pair[1] as PickleValue);
   }
   return dict;
 }

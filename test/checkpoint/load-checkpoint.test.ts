@@ -34,24 +34,52 @@ const UNSUPPORTED: [config: Record<string, unknown>, message: RegExp][] = [
   [{ model_type: 'col' }, /bi-encoder models are not built/],
   [{ backbone_model_type: 'roberta' }, /family roberta are not built yet/],
   [{ model_type: 'mono-roberta', backbone_model_type: undefined }, /family roberta are not built yet/],
-  [{ model_type: 'modernbert', backbone_model_type: undefined, architectures: ['X'] }, /family modernbert are not built yet/],
+  [
+    { model_type: 'modernbert', backbone_model_type: undefined, architectures: ['X'] },
+    /family modernbert are not built yet/,
+  ],
   [{ model_type: undefined, backbone_model_type: undefined, architectures: ['RobertaModel'] }, /family RobertaModel/],
 ];
 
 const REFUSALS: Refusal[] = [
-  ...UNSUPPORTED.map(([config, message]): Refusal => ({ what: JSON.stringify(config), config, code: 'unsupported', message })),
-  { what: 'an unknown activation', config: { hidden_act: 'silu' }, code: 'bad_input', message: /hidden_act: silu is not built/ },
+  ...UNSUPPORTED.map(([config, message]): Refusal => ({
+    what: JSON.stringify(config),
+    config,
+    code: 'unsupported',
+    message,
+  })),
+  {
+    what: 'an unknown activation',
+    config: { hidden_act: 'silu' },
+    code: 'bad_input',
+    message: /hidden_act: silu is not built/,
+  },
   {
     what: 'relative positions',
     config: { position_embedding_type: 'relative_key' },
     code: 'bad_input',
     message: /position_embedding_type: relative_key is not built/,
   },
-  { what: 'heads that do not divide', config: { num_attention_heads: 5 }, code: 'bad_input', message: /5 does not divide hidden_size 32/ },
-  { what: 'a wrong type', config: { hidden_size: '32' }, code: 'bad_input', message: /hidden_size: expected a whole number/ },
+  {
+    what: 'heads that do not divide',
+    config: { num_attention_heads: 5 },
+    code: 'bad_input',
+    message: /5 does not divide hidden_size 32/,
+  },
+  {
+    what: 'a wrong type',
+    config: { hidden_size: '32' },
+    code: 'bad_input',
+    message: /hidden_size: expected a whole number/,
+  },
   { what: 'no layers', config: { num_hidden_layers: 0 }, code: 'bad_input', message: /num_hidden_layers: expected/ },
   { what: 'a billion layers', config: { num_hidden_layers: 1e9 }, code: 'bad_input', message: /num_hidden_layers/ },
-  { what: 'an unknown pooling', config: { pooling_strategy: 'last' }, code: 'bad_input', message: /pooling_strategy: last/ },
+  {
+    what: 'an unknown pooling',
+    config: { pooling_strategy: 'last' },
+    code: 'bad_input',
+    message: /pooling_strategy: last/,
+  },
   { what: 'an unknown scoring', config: { scoring_strategy: 'x' }, code: 'bad_input', message: /scoring_strategy: x/ },
   {
     what: 'weights of another size',
@@ -89,7 +117,12 @@ const REFUSALS: Refusal[] = [
     code: 'bad_input',
     message: /linear\.weight: expected shape \[2, 32\], found \[1, 32\]/,
   },
-  { what: 'a label on a model without labels', options: { label: 0 }, code: 'bad_input', message: /gives one score, not labels/ },
+  {
+    what: 'a label on a model without labels',
+    options: { label: 0 },
+    code: 'bad_input',
+    message: /gives one score, not labels/,
+  },
   {
     what: 'three labels and none named',
     from: 'electra-classification-3',
@@ -103,7 +136,13 @@ const REFUSALS: Refusal[] = [
     code: 'bad_input',
     message: /label "great" is none of 0 \(bad\)/,
   },
-  { what: 'a label past the last', from: 'electra-classification-3', options: { label: 3 }, code: 'bad_input', message: /label 3/ },
+  {
+    what: 'a label past the last',
+    from: 'electra-classification-3',
+    options: { label: 3 },
+    code: 'bad_input',
+    message: /label 3/,
+  },
   {
     what: 'a token classifier',
     config: { architectures: ['ElectraForTokenClassification'], model_type: 'electra', backbone_model_type: undefined },
@@ -116,8 +155,18 @@ const REFUSALS: Refusal[] = [
     code: 'unsupported',
     message: /adapter/,
   },
-  { what: 'no weights', edit: (folder) => rmSync(join(folder, 'model.safetensors')), code: 'not_found', message: /holds neither model\.safetensors/ },
-  { what: 'no config.json', edit: (folder) => rmSync(join(folder, 'config.json')), code: 'not_found', message: /no model folder/ },
+  {
+    what: 'no weights',
+    edit: (folder) => rmSync(join(folder, 'model.safetensors')),
+    code: 'not_found',
+    message: /holds neither model\.safetensors/,
+  },
+  {
+    what: 'no config.json',
+    edit: (folder) => rmSync(join(folder, 'config.json')),
+    code: 'not_found',
+    message: /no model folder/,
+  },
   {
     what: 'a config.json that is not JSON',
     edit: (folder) => writeFileSync(join(folder, 'config.json'), '{"a": '),
@@ -128,7 +177,10 @@ const REFUSALS: Refusal[] = [
     what: 'a shard outside the folder',
     from: 'sharded-safetensors',
     edit: (folder) =>
-      writeFileSync(join(folder, 'model.safetensors.index.json'), '{"weight_map": {"linear.weight": "../model.safetensors"}}'),
+      writeFileSync(
+        join(folder, 'model.safetensors.index.json'),
+        '{"weight_map": {"linear.weight": "../model.safetensors"}}',
+      ),
     code: 'bad_input',
     message: /expected a file name, found "\.\.\/model/,
   },
@@ -214,7 +266,11 @@ for (const [family, architecture] of [
 }
 
 test('a fresh head has the mean and the deviation of N(0, initializer_range)', async () => {
-  const folder = copyModel('mono-rank', { model_type: 'electra', architectures: ['ElectraModel'], backbone_model_type: undefined });
+  const folder = copyModel('mono-rank', {
+    model_type: 'electra',
+    architectures: ['ElectraModel'],
+    backbone_model_type: undefined,
+  });
   renameTensors(folder, (name) => (name === 'linear.weight' ? undefined : name));
   const { tensors } = await loadCheckpoint(folder, { overrides: { poolingStrategy: 'bert_pool' } });
   const { data } = tensors.find(({ name }) => name === 'bert_pool.0.weight')!;
@@ -236,7 +292,9 @@ test('overrides win over the config; null lengths do not truncate', async () => 
 });
 
 test('a bias that the caller asks for and the file lacks starts at zero, with a warning', async () => {
-  const { tensors, warnings } = await loadCheckpoint(join(references, 'mono-rank'), { overrides: { linearBias: true } });
+  const { tensors, warnings } = await loadCheckpoint(join(references, 'mono-rank'), {
+    overrides: { linearBias: true },
+  });
   assert.equal(tensors.at(-1), { name: 'linear.bias', dtype: 'float32', shape: [1], data: new Uint8Array(4) });
   assert.match(warnings.join(), /linear\.bias/);
 });
@@ -333,7 +391,11 @@ test('an id that is not in the cache says how to fetch it', async () => {
 });
 
 test('a file, a missing folder and no name at all', async () => {
-  await rejects(() => loadCheckpoint(join(references, 'mono-rank/config.json')), 'bad_input', /is a file, not a model folder/);
+  await rejects(
+    () => loadCheckpoint(join(references, 'mono-rank/config.json')),
+    'bad_input',
+    /is a file, not a model folder/,
+  );
   await rejects(() => loadCheckpoint('./no/such/folder'), 'not_found', /no such model folder/);
   await rejects(() => loadCheckpoint(''), 'bad_input', /expected a folder or a Hugging Face id/);
 });

@@ -6,7 +6,7 @@ import * as assert from 'uvu/assert';
 import type { RawTensor } from '../../src/checkpoint/raw-tensor.js';
 import { RankDistillmError, type ErrorCode } from '../../src/errors.js';
 
-export const fixtures = fileURLToPath(new URL('fixtures/', import.meta.url));
+export const fixtures = fileURLToPath(new URL('golden/', import.meta.url));
 export const references = fileURLToPath(new URL('../golden/references/', import.meta.url));
 
 const temporary: string[] = [];

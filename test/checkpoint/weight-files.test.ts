@@ -85,15 +85,27 @@ const badSafetensors: [what: string, bytes: Buffer, message: RegExp][] = [
   ['a header that is not JSON', joinSafetensors('{"a":', eight), /not JSON/],
   ['a header that is not UTF-8', joinSafetensors('{}', eight).fill(0xff, 8, 10), /not JSON/],
   ['a header that is a list', joinSafetensors('[]', Buffer.alloc(0)), /not a JSON object/],
-  ['an entry without dtype', joinSafetensors({ a: { shape: [2], data_offsets: [0, 8] } }, eight), /tensor "a": has no dtype/],
+  [
+    'an entry without dtype',
+    joinSafetensors({ a: { shape: [2], data_offsets: [0, 8] } }, eight),
+    /tensor "a": has no dtype/,
+  ],
   ['a negative size', joinSafetensors({ a: entry([-2], [0, 8]) }, eight), /shape is not a list/],
   ['a product past 2^53', joinSafetensors({ a: entry([2 ** 40, 2 ** 40], [0, 8]) }, eight), /shape is not a list/],
   ['offsets past the end', joinSafetensors({ a: entry([4], [0, 16]) }, eight), /not in the file/],
   ['offsets that run backwards', joinSafetensors({ a: entry([2], [8, 0]) }, eight), /not in the file/],
-  ['bytes that do not fit the shape', joinSafetensors({ a: entry([3], [0, 8]) }, eight), /do not fit shape \[3\] of F32/],
+  [
+    'bytes that do not fit the shape',
+    joinSafetensors({ a: entry([3], [0, 8]) }, eight),
+    /do not fit shape \[3\] of F32/,
+  ],
   ['an overlap', joinSafetensors({ a: entry([2], [0, 8]), b: entry([1], [4, 8]) }, eight), /"b" overlaps/],
   ['a hole', joinSafetensors({ a: entry([1], [4, 8]) }, eight), /leaves a hole/],
-  ['bytes after the last tensor', joinSafetensors(good.header, Buffer.concat([good.data, eight])), /tensors end at byte/],
+  [
+    'bytes after the last tensor',
+    joinSafetensors(good.header, Buffer.concat([good.data, eight])),
+    /tensors end at byte/,
+  ],
   ['a Git LFS pointer', Buffer.from('version https://git-lfs.github.com/spec/v1\noid sha256:0\n'), /Git LFS pointer/],
 ];
 for (const [what, bytes, message] of badSafetensors) {
@@ -126,7 +138,7 @@ function toZip64(zip: Buffer): Buffer {
   const end = zip.length - 22;
   const start = zip.readUInt32LE(end + 16);
   const entries: Buffer[] = [];
-  for (let at = start; at < start + zip.readUInt32LE(end + 12); ) {
+  for (let at = start; at < start + zip.readUInt32LE(end + 12);) {
     const nameEnd = at + 46 + zip.readUInt16LE(at + 28);
     const next = nameEnd + zip.readUInt16LE(at + 30) + zip.readUInt16LE(at + 32);
     const extra = Buffer.alloc(4 + 3 * 8);
@@ -168,7 +180,11 @@ const badTorch: [what: string, bytes: Buffer, message: RegExp][] = [
   ['an empty file', Buffer.alloc(0), /ends in the middle/],
   ['another pickle', Buffer.from('\x80\x02K\x01.', 'latin1'), /neither a zip archive nor a legacy file/],
   ['a zip that is not of torch', emptyZip(), /none of torch\.save/],
-  ['a zip without its directory', Buffer.from('PK\x03\x04 and no more than that, no, really', 'latin1'), /without a directory/],
+  [
+    'a zip without its directory',
+    Buffer.from('PK\x03\x04 and no more than that, no, really', 'latin1'),
+    /without a directory/,
+  ],
 ];
 for (const [what, bytes, message] of badTorch) {
   test(`pytorch_model.bin: ${what} is refused`, async () => {

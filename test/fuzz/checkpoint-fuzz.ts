@@ -28,7 +28,22 @@ function randomFrom(seed: number): () => number {
 }
 
 /** Lengths, counts and opcodes that parsers tend to trip over. */
-const NASTY = ['00', 'ff', 'ffff', 'ffffffff', 'ffffffffffffffff', '0000000000000080', '7fffffff', '80', '2e', '6a', '28', '74', '52', '62'];
+const NASTY = [
+  '00',
+  'ff',
+  'ffff',
+  'ffffffff',
+  'ffffffffffffffff',
+  '0000000000000080',
+  '7fffffff',
+  '80',
+  '2e',
+  '6a',
+  '28',
+  '74',
+  '52',
+  '62',
+];
 
 /** One to four edits, most of them in the first bytes, where headers are. */
 function mutate(original: Buffer, random: () => number): Buffer {
@@ -99,7 +114,8 @@ export async function fuzzWeightFiles(
       if (outside !== undefined) report.failures.push(`${what}: tensor ${outside} lies outside the file`);
       report.read++;
     } catch (error) {
-      if (!(error instanceof RankDistillmError)) report.failures.push(`${what}: ${String((error as Error)?.stack ?? error)}`);
+      if (!(error instanceof RankDistillmError))
+        report.failures.push(`${what}: ${String((error as Error)?.stack ?? error)}`);
       report.refused++;
     }
     const took = performance.now() - start;

@@ -42,7 +42,11 @@ test('there is a reference for each config generation, head, pooling and file fo
 
 for (const name of folders) {
   const folder = `${root}${name}`;
-  const { source, options: { hubId, ...options }, pairs } = JSON.parse(readFileSync(`${folder}/expected.json`, 'utf8')) as Expected;
+  const {
+    source,
+    options: { hubId, ...options },
+    pairs,
+  } = JSON.parse(readFileSync(`${folder}/expected.json`, 'utf8')) as Expected;
   const model = hubId === undefined ? folder : hubId;
   if (hubId !== undefined) linkIntoCache(hubId, folder);
 
