@@ -25,7 +25,7 @@ function groupQrels(qrels: Iterable<Qrel>): Map<string, Map<string, number>> {
   const topics = new Map<string, Map<string, number>>();
   for (const { queryId, docId, relevance } of qrels) {
     let topic = topics.get(queryId);
-    if (!topic) topics.set(queryId, (topic = new Map()));
+    if (!topic) topics.set(queryId, (topic = new Map<string, number>()));
     const earlier = topic.get(docId);
     if (earlier !== undefined && earlier !== relevance) {
       throw new RankDistillmError(
