@@ -6,7 +6,15 @@ const test = suite('trec_eval order');
 
 test('docids are ordered by their UTF-8 bytes, not by UTF-16 units', () => {
   const docIds = ['\u{10000}', '\uffee', 'é', 'z', 'ab', 'a', 'D9'];
-  assert.equal([...trecOrder(docIds.toReversed(), docIds.map(() => 1))], [6, 5, 4, 3, 2, 1, 0]);
+  assert.equal(
+    [
+      ...trecOrder(
+        docIds.toReversed(),
+        docIds.map(() => 1),
+      ),
+    ],
+    [6, 5, 4, 3, 2, 1, 0],
+  );
 });
 
 test('scores that float32 cannot tell apart are ties, ties go by docid descending', () => {
