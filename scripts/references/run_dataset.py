@@ -54,7 +54,7 @@ def write_inputs() -> None:
     frame.to_json(GOLDEN / "with-texts.json", orient="records", force_ascii=False)
     frame.to_json(GOLDEN / "columns.json", force_ascii=False)
     named = frame.drop(columns=["relevance"]).rename({"query_id": "qid", "doc_id": "docno"}, axis=1)
-    for codec in ("snappy", "gzip", "zstd", "none"):
+    for codec in ("snappy", "gzip", "zstd", "brotli", "lz4", "none"):
         table = pa.Table.from_pandas(named, preserve_index=False)
         pq.write_table(table, GOLDEN / f"with-texts-{codec}.parquet", compression=codec, row_group_size=5)
     integers = pa.table({"query_id": pa.array([7, 7, 8], pa.int64()), "doc_id": pa.array([1, 2**53 + 1, 3], pa.int64()),

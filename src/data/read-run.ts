@@ -10,7 +10,7 @@ export async function readRun(path: string): Promise<RunEntry[]> {
 
 /**
  * Reads a run topic by topic, in the order of their first lines. The whole file is checked before the first topic comes.
- * One topic at a time is held; only a file where a topic's lines are scattered is read into memory once, to sort it.
+ * One topic at a time is held.
  */
 export async function* streamRunTopics(path: string): AsyncGenerator<RunTopic> {
   const run = await RunFile.open(path);

@@ -10,6 +10,7 @@ import { jsonlRunRecord, jsonRunRecords } from './formats/run-json.js';
 import { parquetRunRecords } from './formats/run-parquet.js';
 import type { RunRecord } from './formats/run-record.js';
 import { trecRunRecord } from './formats/run-trec.js';
+import { groupRecords } from './group-records.js';
 import type { RunEntry } from './records.js';
 
 /** A topic of a run with all its documents, in the file's order. */
@@ -46,7 +47,7 @@ interface LineSource {
 
 /**
  * A run that is read topic by topic. Opening passes over the file once: every line is checked, and each topic's place is
- * noted. One topic at a time is held; only when a topic's lines do not stand together all records are, once, to sort them.
+ * noted. One topic at a time is held. When a topic's lines do not stand together, the records are sorted aside first.
  */
 export class RunFile implements AsyncDisposable {
   private constructor(
@@ -231,21 +232,12 @@ async function indexTopics(source: LineSource): Promise<TopicIndex | undefined> 
   return { index, size, hasRelevance };
 }
 
-/** For runs whose topics' lines are scattered: the same records, topic after topic. Holds all of them once, as text. */
+/** For runs whose topics' lines are scattered: the same records, topic after topic. */
 async function regroup(source: LineSource): Promise<LineSource> {
-  const groups = new Map<string, string[]>();
-  for await (const lines of source.blocks()) {
-    for (const line of lines) {
-      const record = source.parse(line);
-      const group = groups.get(record.queryId);
-      if (group === undefined) groups.set(record.queryId, [JSON.stringify(record)]);
-      else group.push(JSON.stringify(record));
-    }
+  async function* records(): AsyncGenerator<RunRecord[]> {
+    for await (const lines of source.blocks()) yield lines.map(source.parse);
   }
-  const handle = await spool(async (write) => {
-    for (const group of groups.values()) await write(Buffer.from(`${group.join('\n')}\n`));
-  });
-  return spooledSource(handle, source.placeOf);
+  return spooledSource(await groupRecords(records()), source.placeOf);
 }
 
 function topicOf(records: RunRecord[], placeOf: PlaceOf): RunTopic {

@@ -107,7 +107,7 @@ test('what is left out is said', async () => {
   );
   assert.is(dataset.warnings.length, 3);
   for (const [index, words] of ['without judgements in', 'fewer than 4 documents', 'greatest rank, 5'].entries()) {
-    assert.ok(dataset.warnings[index]!.includes(words), dataset.warnings[index]!);
+    assert.ok(dataset.warnings[index]!.includes(words), dataset.warnings[index]);
   }
 });
 
@@ -171,7 +171,7 @@ test('samples of DL 2020 hash as those of lightning-ir: BM25 to depth 100, ColBE
     'judged.run.gz:',
     'of the 5400',
   );
-  assert.ok(error.hint!.includes('depth of at most 8'), error.hint!);
+  assert.ok(error.hint!.includes('depth of at most 8'), error.hint);
 });
 
 const made = golden('__made__golden-test.run');

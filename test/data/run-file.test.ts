@@ -56,7 +56,7 @@ test('json, jsonl and Parquet (every codec, several row groups) hold the same re
   assert.equal(await readRun(golden('with-texts.json')), jsonl);
   assert.equal(await readRun(golden('columns.json')), jsonl);
   const withoutRelevance = jsonl.map(({ relevance: _, ...entry }) => entry);
-  for (const codec of ['snappy', 'gzip', 'zstd', 'none']) {
+  for (const codec of ['snappy', 'gzip', 'zstd', 'brotli', 'lz4', 'none']) {
     assert.equal(await readRun(golden(`with-texts-${codec}.parquet`)), withoutRelevance, codec);
   }
   const renamed = file('records.data', readFileSync(golden('with-texts.jsonl')));
@@ -153,6 +153,28 @@ test('scattered topics are put together', async () => {
     "'x'",
     'twice.run:1',
   );
+});
+
+test('scattered topics of a run too large to be grouped at once', async () => {
+  const TOPICS = 50;
+  const LINES = 40_000; // about 25 MB as records, more than is held at a time
+  const text = 'a passage '.repeat(60);
+  const record = (i: number) => ({ qid: `q${(i * 7) % TOPICS}`, docid: `d${i}`, rank: i + 1, score: -i, text });
+  const path = file('large.jsonl', Array.from({ length: LINES }, (_, i) => `${JSON.stringify(record(i))}\n`).join(''));
+  const topics = await collect(streamRunTopics(path));
+  assert.equal(
+    topics.map((topic) => topic.queryId),
+    Array.from({ length: TOPICS }, (_, i) => record(i).qid),
+  );
+  for (const { queryId, entries, lines } of topics) {
+    assert.is(entries.length, LINES / TOPICS);
+    assert.ok(
+      entries.every(
+        (entry, i) => entry.rank === lines[i] && record(entry.rank - 1).qid === queryId && entry.text === text,
+      ),
+    );
+    assert.ok(lines.every((line, i) => i === 0 || line > lines[i - 1]!));
+  }
 });
 
 test('every line of the ColBERT run of DL 2020, ties and all', async () => {
