@@ -1,15 +1,15 @@
 // Runs every test file in a process of its own. usage: node scripts/test.mjs [WORD ...]
 // Only files whose path holds one of the words are run. A file that ran no test has failed: uvu would call it a success.
+// One that left all its tests out has said so, because it needs data this machine lacks; with CI=true that fails, too.
 import { spawn } from 'node:child_process';
-import { relative } from 'node:path';
+import { join, relative } from 'node:path';
 import { filesBelow } from './lib/hash.mjs';
 import { root } from './lib/root.mjs';
-import { join } from 'node:path';
 
 const LONGEST_MS = 10 * 60_000;
 const AT_ONCE = 2;
 
-/** @typedef {{ file: string, passed: number, failed: number, seconds: number, output: string, problem: string | undefined }} Result */
+/** @typedef {{ file: string, passed: number, failed: number, seconds: number, output: string, leftOut: string[], problem: string | undefined }} Result */
 
 /** @param {string} text @param {string} name */
 function total(text, name) {
@@ -36,12 +36,14 @@ function runFile(file) {
       const text = output.replace(/\x1b\[[0-9;]*m/g, '');
       const ran = total(text, 'Total') ?? 0;
       const passed = total(text, 'Passed') ?? 0;
+      const leftOut = [...new Set(text.match(/^left out: .*$/gm))];
       let problem;
       if (signal) problem = `ended by ${signal}`;
-      else if (ran === 0) problem = status === 0 ? 'ran no test' : `exit code ${status} before any test`;
+      else if (ran === 0 && status !== 0) problem = `exit code ${status} before any test`;
+      else if (ran === 0 && (leftOut.length === 0 || process.env['CI'] === 'true')) problem = 'ran no test';
       else if (status !== 0 && passed === ran) problem = `exit code ${status}`;
       const failed = ran - passed - (total(text, 'Skipped') ?? 0) + (problem ? 1 : 0);
-      resolve({ file, passed, failed, seconds: (performance.now() - start) / 1000, output: text, problem });
+      resolve({ file, passed, failed, seconds: (performance.now() - start) / 1000, output: text, leftOut, problem });
     });
   });
 }
@@ -59,7 +61,7 @@ async function worker() {
     results.push(result);
     const mark = result.failed === 0 ? 'ok  ' : 'FAIL';
     console.log(`${mark} ${file}: ${result.passed} passed, ${result.failed} failed, ${result.seconds.toFixed(1)} s`);
-    for (const line of result.output.matchAll(/^left out: .*$/gm)) console.log(`     ${line[0]}`);
+    for (const line of result.leftOut) console.log(`     ${line}`);
     if (result.failed > 0) console.log(`${result.problem ? `     ${result.problem}\n` : ''}${result.output}`);
   }
 }

@@ -25,7 +25,8 @@ function dropStaleCache(out, libtorch) {
   const cache = join(out, 'CMakeCache.txt');
   if (!existsSync(cache)) return;
   const text = readFileSync(cache, 'utf8');
-  const isOurs = text.includes(`CMAKE_HOME_DIRECTORY:INTERNAL=${root}\n`) && text.includes(`=${torchConfig(libtorch)}\n`);
+  const isOurs =
+    text.includes(`CMAKE_HOME_DIRECTORY:INTERNAL=${root}\n`) && text.includes(`=${torchConfig(libtorch)}\n`);
   if (isOurs) return;
   rmSync(cache);
   rmSync(join(out, 'CMakeFiles'), { recursive: true, force: true });
@@ -56,8 +57,18 @@ export async function compileAddon({ out, libtorch, options = [] }) {
   const cmakeJs = [join(root, 'node_modules/cmake-js/bin/cmake-js'), '-O', out, '-l', 'warn'];
   const defines = [`Torch_DIR=${torchConfig(libtorch)}`, ...options].map((define) => `--CD${define}`);
   const hint = 'The compiler or CMake says above what is wrong. `rm -rf build` starts afresh.';
-  await run(process.execPath, [...cmakeJs, ...defines, 'configure'], { what: 'configuring the addon', hint, cwd: root, quiet: true });
-  await run(process.execPath, [...cmakeJs, '-p', String(jobs), 'build'], { what: 'building the addon', hint, cwd: root, quiet: true });
+  await run(process.execPath, [...cmakeJs, ...defines, 'configure'], {
+    what: 'configuring the addon',
+    hint,
+    cwd: root,
+    quiet: true,
+  });
+  await run(process.execPath, [...cmakeJs, '-p', String(jobs), 'build'], {
+    what: 'building the addon',
+    hint,
+    cwd: root,
+    quiet: true,
+  });
   const folder = join(out, 'Release');
   const addon = join(folder, ADDON_NAME);
   const names = libraryClosure(addon, libtorch);
@@ -73,7 +84,8 @@ export async function ensureAddon() {
   const libtorch = await findLibtorch(typeof stamp['libtorch'] === 'string' ? stamp['libtorch'] : undefined);
   const addon = join(root, 'build/Release', ADDON_NAME);
   const before = hashOf(inputs());
-  const isBuilt = stamp['inputs'] === before && stamp['libtorch'] === libtorch && stamp['output'] === fingerprint(addon);
+  const isBuilt =
+    stamp['inputs'] === before && stamp['libtorch'] === libtorch && stamp['output'] === fingerprint(addon);
   if (isBuilt && fingerprint(addon) !== undefined) return false;
   say(`building the native engine against ${libtorch} (minutes the first time)`);
   const { names } = await compileAddon({ out: join(root, 'build'), libtorch });

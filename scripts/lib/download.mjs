@@ -81,7 +81,10 @@ export async function download(url, file, { sha256, label, pause = 1000 }) {
     } catch (error) {
       const final = /** @type {{ final?: boolean }} */ (error).final === true;
       if (final || attempt === TRIES) {
-        throw new SetupError(`${url}: cannot be fetched: ${reasonOf(error)}`, 'Check the network; what has arrived is kept and resumed.');
+        throw new SetupError(
+          `${url}: cannot be fetched: ${reasonOf(error)}`,
+          'Check the network; what has arrived is kept and resumed.',
+        );
       }
       say(`${label}: ${reasonOf(error)}; trying again`);
       await sleep(pause * 2 ** (attempt - 1));

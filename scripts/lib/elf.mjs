@@ -15,11 +15,13 @@ export function readElf(file) {
     /** @param {number} offset @param {number} size */
     const read = (offset, size) => {
       const buffer = Buffer.alloc(size);
-      if (readSync(descriptor, buffer, 0, size, offset) !== size) throw new Error(`${file}: ends too early for an ELF file`);
+      if (readSync(descriptor, buffer, 0, size, offset) !== size)
+        throw new Error(`${file}: ends too early for an ELF file`);
       return buffer;
     };
     const header = read(0, 64);
-    if (header.readUInt32BE(0) !== 0x7f454c46 || header[4] !== 2 || header[5] !== 1) throw new Error(`${file}: not a 64-bit ELF file`);
+    if (header.readUInt32BE(0) !== 0x7f454c46 || header[4] !== 2 || header[5] !== 1)
+      throw new Error(`${file}: not a 64-bit ELF file`);
     const entrySize = header.readUInt16LE(58);
     const table = read(Number(header.readBigUInt64LE(40)), entrySize * header.readUInt16LE(60));
     const sections = Array.from({ length: table.length / entrySize }, (_, i) => {
@@ -46,7 +48,8 @@ export function readElf(file) {
     const needed = [];
     const dynamic = find(SHT_DYNAMIC);
     for (let at = 0; dynamic && at < dynamic.bytes.length; at += 16) {
-      if (dynamic.bytes.readBigUInt64LE(at) === DT_NEEDED) needed.push(dynamic.text(Number(dynamic.bytes.readBigUInt64LE(at + 8))));
+      if (dynamic.bytes.readBigUInt64LE(at) === DT_NEEDED)
+        needed.push(dynamic.text(Number(dynamic.bytes.readBigUInt64LE(at + 8))));
     }
 
     const versions = [];

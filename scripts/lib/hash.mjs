@@ -22,7 +22,11 @@ export function filesBelow(folder, wanted = () => true) {
 export function hashOf(files, more = []) {
   const hash = createHash('sha256');
   for (const text of more) hash.update(`${text}\0`);
-  for (const file of files) hash.update(`${relative(root, file)}\0`).update(readFileSync(file)).update('\0');
+  for (const file of files)
+    hash
+      .update(`${relative(root, file)}\0`)
+      .update(readFileSync(file))
+      .update('\0');
   return hash.digest('hex');
 }
 

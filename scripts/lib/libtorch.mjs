@@ -10,7 +10,16 @@ import { say, SetupError } from './say.mjs';
 
 /** Always the wheel of one Python version, whatever Python is here: only its C++ part is used, and one hash is enough. */
 const WHEEL_SHA256 = '6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264667b';
-const WHEEL_TAGS = ['--python-version', '3.11', '--implementation', 'cp', '--abi', 'cp311', '--platform', 'manylinux_2_28_x86_64'];
+const WHEEL_TAGS = [
+  '--python-version',
+  '3.11',
+  '--implementation',
+  'cp',
+  '--abi',
+  'cp311',
+  '--platform',
+  'manylinux_2_28_x86_64',
+];
 
 /** The official archive. PyTorch publishes no hash; this is the one that several projects pin independently. */
 const ZIP_URL = `https://download.pytorch.org/libtorch/cpu/libtorch-shared-with-deps-${LIBTORCH_VERSION}%2Bcpu.zip`;
@@ -27,7 +36,10 @@ const WHEEL = {
     ...['torch/lib/libgomp*', 'torch/include', 'torch/share', 'torch/version.py', 'torch-*.dist-info/licenses/LICENSE'],
   ],
 };
-const ZIP = { top: 'libtorch', files: ['libtorch/lib/*.so*', 'libtorch/include', 'libtorch/share', 'libtorch/build-version'] };
+const ZIP = {
+  top: 'libtorch',
+  files: ['libtorch/lib/*.so*', 'libtorch/include', 'libtorch/share', 'libtorch/build-version'],
+};
 
 /**
  * Tells whether a folder is LibTorch of our release, built for the CPU.
@@ -39,7 +51,9 @@ export function whatIsWrong(folder) {
   const missing = needed.find((file) => !existsSync(join(folder, file)));
   if (missing) return `it has no ${missing}`;
   // The archive states its version in `build-version`, the Python package in `version.py`.
-  const versionFile = ['build-version', 'version.py'].map((name) => join(folder, name)).find((file) => existsSync(file));
+  const versionFile = ['build-version', 'version.py']
+    .map((name) => join(folder, name))
+    .find((file) => existsSync(file));
   if (!versionFile) return 'it does not state its version (build-version or version.py)';
   const text = readFileSync(versionFile, 'utf8');
   const version = /__version__ = '([^']+)'/.exec(text)?.[1] ?? text.trim();
@@ -68,7 +82,8 @@ function fromEnvironment() {
 
 /** The folder of an installed Python torch of exactly our release; torch itself is not imported. */
 function fromPython() {
-  const ask = 'import importlib.util as u; s = u.find_spec("torch"); print(list(s.submodule_search_locations)[0] if s else "")';
+  const ask =
+    'import importlib.util as u; s = u.find_spec("torch"); print(list(s.submodule_search_locations)[0] if s else "")';
   const folder = output('python3', ['-c', ask])?.trim();
   return folder && !whatIsWrong(folder) ? folder : undefined;
 }
@@ -82,11 +97,19 @@ function fromPython() {
  */
 async function unpack(archive, { top, files }, work, target) {
   say('unpacking LibTorch');
-  await run('cmake', ['-E', 'tar', 'xf', archive, '--', ...files], { what: `unpacking ${archive}`, cwd: work, quiet: true });
+  await run('cmake', ['-E', 'tar', 'xf', archive, '--', ...files], {
+    what: `unpacking ${archive}`,
+    cwd: work,
+    quiet: true,
+  });
   const info = readdirSync(work).find((name) => name.endsWith('.dist-info'));
   if (info) renameSync(join(work, info, 'licenses/LICENSE'), join(work, top, 'LICENSE'));
   const wrong = whatIsWrong(join(work, top));
-  if (wrong) throw new SetupError(`${archive}: unpacked, but ${wrong}`, 'Run the command again; report it if that does not help.');
+  if (wrong)
+    throw new SetupError(
+      `${archive}: unpacked, but ${wrong}`,
+      'Run the command again; report it if that does not help.',
+    );
   rmSync(target, { recursive: true, force: true });
   renameSync(join(work, top), target);
 }
@@ -97,7 +120,15 @@ async function wheelFromPip(work) {
   if (!pip) return undefined;
   const [command = '', ...args] = pip;
   say(`asking pip for torch==${LIBTORCH_VERSION}+cpu (190 MB)`);
-  const wanted = ['download', '--quiet', '--no-deps', '--only-binary=:all:', ...WHEEL_TAGS, '--dest', work];
+  const wanted = [
+    'download',
+    '--disable-pip-version-check',
+    '--no-deps',
+    '--only-binary=:all:',
+    ...WHEEL_TAGS,
+    '--dest',
+    work,
+  ];
   try {
     await run(command, [...args, ...wanted, `torch==${LIBTORCH_VERSION}+cpu`], { what: 'pip download' });
   } catch {
@@ -129,7 +160,8 @@ async function fetchInto(target) {
     rmSync(zip);
   } catch (error) {
     if (error instanceof SetupError) {
-      error.hint = `${error.hint ?? ''}\nOr get LibTorch ${LIBTORCH_VERSION} (CPU) another way and let RANK_DISTILLM_LIBTORCH name its folder.`.trim();
+      error.hint =
+        `${error.hint ?? ''}\nOr get LibTorch ${LIBTORCH_VERSION} (CPU) another way and let RANK_DISTILLM_LIBTORCH name its folder.`.trim();
     }
     throw error;
   } finally {

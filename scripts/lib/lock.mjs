@@ -31,7 +31,7 @@ function isAlive(pid) {
  */
 export async function withLock(file, work) {
   mkdirSync(dirname(file), { recursive: true });
-  for (let told = false; ; ) {
+  for (let told = false; ;) {
     try {
       writeFileSync(file, String(process.pid), { flag: 'wx' });
       break;

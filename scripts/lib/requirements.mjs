@@ -9,7 +9,20 @@ const LIBTORCH_CPU_FLAGS = ['cx16', 'popcnt', 'sse4_1', 'sse4_2', 'ssse3'];
 /** Compiler options that let the compiler use an instruction set anywhere, and what /proc/cpuinfo calls it. */
 const OPTION_FLAGS = /** @type {Record<string, string[]>} */ ({
   '-march=x86-64-v3': ['avx', 'avx2', 'bmi1', 'bmi2', 'f16c', 'fma', 'movbe'],
-  '-march=x86-64-v4': ['avx', 'avx2', 'bmi1', 'bmi2', 'f16c', 'fma', 'movbe', 'avx512f', 'avx512bw', 'avx512cd', 'avx512dq', 'avx512vl'],
+  '-march=x86-64-v4': [
+    'avx',
+    'avx2',
+    'bmi1',
+    'bmi2',
+    'f16c',
+    'fma',
+    'movbe',
+    'avx512f',
+    'avx512bw',
+    'avx512cd',
+    'avx512dq',
+    'avx512vl',
+  ],
   '-mavx': ['avx'],
   '-mavx2': ['avx', 'avx2'],
   '-mfma': ['fma'],

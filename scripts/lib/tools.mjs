@@ -7,7 +7,8 @@ const OLDEST_NODE = [20, 19];
 const OLDEST_CMAKE = [3, 22];
 
 /** LibTorch's headers need these of C++20; trying them beats guessing from version numbers. */
-const PROBE = '#include <concepts>\n#include <span>\n#include <bit>\ntemplate <std::integral T> T f(T x) { return std::bit_width(unsigned(x)); }\nint main() { return f(1) - 1; }\n';
+const PROBE =
+  '#include <concepts>\n#include <span>\n#include <bit>\ntemplate <std::integral T> T f(T x) { return std::bit_width(unsigned(x)); }\nint main() { return f(1) - 1; }\n';
 
 /** @param {string} version @param {number[]} oldest */
 function isAtLeast(version, oldest) {
@@ -42,7 +43,10 @@ export function checkBuildTools() {
     packages.add('g++');
   } else {
     const [command = '', ...flags] = compiler.split(' ');
-    const probe = spawnSync(command, [...flags, '-std=c++20', '-fsyntax-only', '-x', 'c++', '-'], { input: PROBE, encoding: 'utf8' });
+    const probe = spawnSync(command, [...flags, '-std=c++20', '-fsyntax-only', '-x', 'c++', '-'], {
+      input: PROBE,
+      encoding: 'utf8',
+    });
     if (probe.status !== 0) {
       const said = probe.error?.message ?? probe.stderr.split('\n')[0];
       missing.push(`a C++ compiler with C++20 (g++ 11 or clang 14, or newer): ${compiler} says: ${said}`);

@@ -9,11 +9,14 @@ import { readStamp, writeStamp } from './stamp.mjs';
 /** Compiles src into dist, unless nothing has changed; files whose source is gone are removed. */
 export async function ensureTypeScript() {
   const dist = join(root, 'dist');
-  const sources = ['package.json', 'package-lock.json', 'tsconfig.json', 'binding.d.ts'].map((name) => join(root, name));
+  const sources = ['package.json', 'package-lock.json', 'tsconfig.json', 'binding.d.ts'].map((name) =>
+    join(root, name),
+  );
   const inputs = hashOf([...sources, ...filesBelow(join(root, 'src'), (name) => name.endsWith('.ts'))]);
   const stamp = readStamp('typescript');
   const files = /** @type {string[]} */ (stamp['files'] ?? []);
-  if (stamp['inputs'] === inputs && files.length > 0 && files.every((file) => existsSync(join(root, file)))) return false;
+  if (stamp['inputs'] === inputs && files.length > 0 && files.every((file) => existsSync(join(root, file))))
+    return false;
 
   say('compiling TypeScript');
   const tsc = join(root, 'node_modules/typescript/bin/tsc');
