@@ -1,5 +1,5 @@
-import type { Readable } from 'node:stream';
-import { at, RankDistillmError } from '../errors.js';
+import { addAbortSignal, type Readable } from 'node:stream';
+import { at, RankDistillmError, throwIfAborted } from '../errors.js';
 import { readLines, splitLines, type Line } from '../io/lines.js';
 import type { TextPair } from '../tokenize/encoded-pair.js';
 
@@ -7,8 +7,8 @@ import type { TextPair } from '../tokenize/encoded-pair.js';
 const DOCUMENT_KEYS = ['document', 'doc', 'text'] as const;
 
 /** Pairs of a JSON Lines file, or of standard input for `-`, one at a time. */
-export async function* readPairs(path: string, stdin: Readable): AsyncGenerator<TextPair> {
-  const [name, blocks] = path === '-' ? ['standard input', streamLines(stdin)] : [path, readLines(path)];
+export async function* readPairs(path: string, stdin: Readable, signal: AbortSignal): AsyncGenerator<TextPair> {
+  const [name, blocks] = path === '-' ? ['standard input', streamLines(stdin, signal)] : [path, readLines(path)];
   for await (const lines of blocks) {
     for (const line of lines) yield parsePair(line, name);
   }
@@ -57,7 +57,7 @@ function typeName(value: unknown): string {
 /** Longer than any pair of texts that fits a model; a stream without line ends would fill the memory. */
 const LONGEST_LINE_BYTES = 64 << 20;
 
-async function* streamLines(stream: Readable): AsyncGenerator<Line[]> {
+async function* streamLines(stream: Readable, signal: AbortSignal): AsyncGenerator<Line[]> {
   const place = { name: 'standard input', offset: 0, number: 1 };
   let rest: Buffer[] = [];
   let restBytes = 0;
@@ -67,7 +67,7 @@ async function* streamLines(stream: Readable): AsyncGenerator<Line[]> {
     place.number += count;
     return lines;
   };
-  for await (const chunk of stream as AsyncIterable<Buffer | string>) {
+  for await (const chunk of untilAborted(stream, signal)) {
     const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
     const end = bytes.lastIndexOf(10) + 1;
     if (end > 0) {
@@ -84,4 +84,14 @@ async function* streamLines(stream: Readable): AsyncGenerator<Line[]> {
     }
   }
   if (restBytes > 0) yield take(Buffer.concat(rest));
+}
+
+/** Somebody may never send another byte; an interrupt has to end the waiting for it. */
+async function* untilAborted(stream: Readable, signal: AbortSignal): AsyncGenerator<Buffer | string> {
+  try {
+    for await (const chunk of addAbortSignal(signal, stream)) yield chunk as Buffer | string;
+  } catch (error) {
+    throwIfAborted(signal);
+    throw error;
+  }
 }

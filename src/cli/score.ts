@@ -58,7 +58,7 @@ async function score(options: ScoreOptions, io: CliIo): Promise<void> {
   let pairs = 0;
   try {
     const produce = async (write: WriteText): Promise<void> => {
-      for await (const { score: value, encoded } of model.scoreStream(readPairs(options.input, io.stdin), {
+      for await (const { score: value, encoded } of model.scoreStream(readPairs(options.input, io.stdin, io.signal), {
         signal: io.signal,
       })) {
         const tokens = { input_ids: [...encoded.inputIds], token_type_ids: [...encoded.tokenTypeIds] };

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { assertClose, assertSameIds } from '../golden/support.js';
@@ -74,5 +75,17 @@ test('an interrupted run ends with 130 and leaves no file', () =>
       (error: NodeJS.ErrnoException) => assert.is(error.code, 'ENOENT'),
     );
   }));
+
+test('an interrupt ends the waiting for standard input', async () => {
+  const controller = new AbortController();
+  // Never gives a byte: somebody at a terminal who has not typed yet.
+  const stdin = new Readable({ read: () => setImmediate(() => controller.abort()) });
+  const { code, stdout } = await run(['score', '--model', modelFolder(), '--input', '-'], {
+    stdin,
+    signal: controller.signal,
+  });
+  assert.is(code, 130);
+  assert.is(stdout, '');
+});
 
 test.run();

@@ -17,7 +17,7 @@ export interface CliResult {
 export interface RunOptions {
   /** Folder the command runs in. */
   cwd?: string;
-  stdin?: string | Buffer;
+  stdin?: string | Readable;
   signal?: AbortSignal;
   /** Hears of each piece of stderr. */
   onStderr?: (text: string) => void;
@@ -40,7 +40,7 @@ export async function run(argv: string[], options: RunOptions = {}): Promise<Cli
     result.code = await runCli(
       argv,
       {
-        stdin: Readable.from([Buffer.from(options.stdin ?? '')]),
+        stdin: options.stdin instanceof Readable ? options.stdin : Readable.from([Buffer.from(options.stdin ?? '')]),
         stdout: sink('stdout'),
         stderr: sink('stderr'),
         signal: options.signal ?? new AbortController().signal,

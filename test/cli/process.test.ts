@@ -1,0 +1,120 @@
+import { spawn } from 'node:child_process';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { expectedPairs, inFolder, modelFolder, writeCollection, writeFiles } from './support.js';
+
+const test = suite('the program');
+
+const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
+const TSX = import.meta.resolve('tsx');
+
+interface Ended {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+/** Runs the program as a process of its own; `onStderr` may send it signals. */
+function start(
+  argv: string[],
+  cwd: string,
+  options: {
+    stdin?: string;
+    env?: Record<string, string>;
+    act?: (kill: (signal: NodeJS.Signals) => void) => void;
+  } = {},
+): Promise<Ended> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, ['--import', TSX, MAIN, ...argv], {
+      cwd,
+      env: { ...process.env, XDG_CACHE_HOME: join(cwd, 'cache'), ...options.env },
+    });
+    const ended: Ended = { code: null, stdout: '', stderr: '' };
+    child.stdout.on('data', (chunk: Buffer) => (ended.stdout += chunk.toString()));
+    child.stderr.on('data', (chunk: Buffer) => (ended.stderr += chunk.toString()));
+    // A program that hangs must not outlive its test.
+    const timer = setTimeout(() => child.kill('SIGKILL'), 60_000);
+    child.on('error', reject);
+    child.on('close', (code) => {
+      clearTimeout(timer);
+      resolve({ ...ended, code });
+    });
+    options.act?.((signal) => child.kill(signal));
+    child.stdin.end(options.stdin);
+  });
+}
+
+test('scores a pipe', () =>
+  inFolder(async (folder) => {
+    const pairs = await expectedPairs();
+    const stdin = pairs.map(({ query, document }) => `${JSON.stringify({ query, document })}\n`).join('');
+    const { code, stdout, stderr } = await start(['score', '--model', modelFolder(), '--input', '-'], folder, {
+      stdin,
+    });
+    assert.is(code, 0, stderr);
+    assert.is(stdout.trimEnd().split('\n').length, pairs.length);
+  }));
+
+test('bad input exits with 2 and prints no stack', () =>
+  inFolder(async (folder) => {
+    const { code, stdout, stderr } = await start(['re_rank', '--config', 'nowhere.yaml'], folder);
+    assert.is(code, 2);
+    assert.is(stdout, '');
+    assert.match(stderr, /^error: nowhere\.yaml: no such file or folder\nhint: .+\n$/);
+  }));
+
+test('RANK_DISTILLM_DEBUG adds the stack', () =>
+  inFolder(async (folder) => {
+    const env = { RANK_DISTILLM_DEBUG: '1' };
+    const { code, stderr } = await start(['re_rank', '--config', 'nowhere.yaml'], folder, { env });
+    assert.is(code, 2);
+    assert.match(stderr, /\n +at .*readYaml/);
+  }));
+
+test('Ctrl-C ends a run with 130 and leaves no half file', () =>
+  inFolder(async (folder) => {
+    await writeCollection(folder);
+    const lines = Array.from({ length: 200_000 }, (_, i) => `q${i % 2} Q0 d${i} 1 1 x\n`);
+    const docs = Array.from({ length: 200_000 }, (_, i) => `d${i}\tSodrari limeu limlim ${i}\n`);
+    await writeFiles(folder, { 'data/__bm25__tiny-set.run': lines.join(''), 'data/docs.tsv': docs.join('') });
+    const runs = join(folder, 'runs/mono-rank');
+    const { code, stderr } = await start(['re_rank', '--config', 'config.yaml'], folder, {
+      act(kill) {
+        const timer = setInterval(() => {
+          void readdir(runs).then(
+            (names) => {
+              if (names.length === 0) return;
+              clearInterval(timer);
+              kill('SIGINT');
+            },
+            () => undefined,
+          );
+        }, 5);
+      },
+    });
+    assert.is(code, 130, stderr);
+    assert.match(stderr, /interrupting; press Ctrl-C again/);
+    assert.match(stderr, /interrupted\n$/);
+    assert.equal(await readdir(runs), []);
+  }));
+
+test('a reader that closes the pipe is no failure', () =>
+  inFolder(async (folder) => {
+    await writeFiles(folder, { 'pairs.jsonl': '{"query": "a", "document": "b"}\n'.repeat(20_000) });
+    const { code, stderr } = await new Promise<Ended>((resolve, reject) => {
+      const argv = ['--import', TSX, MAIN, 'score', '--model', modelFolder(), '--input', 'pairs.jsonl'];
+      const child = spawn(process.execPath, argv, { cwd: folder });
+      let text = '';
+      child.stderr.on('data', (chunk: Buffer) => (text += chunk.toString()));
+      child.stdout.once('data', () => child.stdout.destroy());
+      child.on('error', reject);
+      child.on('close', (status) => resolve({ code: status, stdout: '', stderr: text }));
+    });
+    assert.is(code, 0, stderr);
+    assert.is(stderr, '');
+  }));
+
+test.run();
