@@ -1,0 +1,51 @@
+import { ESLint } from 'eslint';
+import { fileURLToPath } from 'node:url';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+
+const test = suite('import direction');
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const eslint = new ESLint({ cwd: root });
+
+/** What the project's own lint rules say about a line of code, were it in that file. */
+async function rulesBroken(file: string, code: string): Promise<string[]> {
+  // Rules that ask the type checker need a file that exists; the text is replaced.
+  const [result] = await eslint.lintText(code, { filePath: fileURLToPath(new URL(`../../${file}`, import.meta.url)) });
+  return result!.messages.map(({ ruleId, message }) => ruleId ?? message).filter((rule) => rule.includes('restricted'));
+}
+
+const backwards: [file: string, specifier: string][] = [
+  ['src/io/atomic-write.ts', '../cli/main.js'],
+  ['src/data/records.ts', '../engine/load-binding.js'],
+  ['src/data/formats/run-trec.ts', '../../engine/load-binding.js'],
+  ['src/checkpoint/checkpoint.ts', '../tokenize/encoded-pair.js'],
+  ['src/evaluate/evaluate.ts', '../report/table.js'],
+  ['src/engine/load-binding.ts', '../index.js'],
+  ['src/cli/main.ts', '../index.js'],
+];
+
+for (const [file, specifier] of backwards) {
+  test(`${file} may not import ${specifier}`, async () => {
+    assert.equal(await rulesBroken(file, `import * as x from '${specifier}';\nx;\n`), ['no-restricted-imports']);
+    assert.equal(await rulesBroken(file, `import type { X } from '${specifier}';\n`), ['no-restricted-imports']);
+    assert.equal(await rulesBroken(file, `export * from '${specifier}';\n`), ['no-restricted-imports']);
+    assert.equal(await rulesBroken(file, `await import('${specifier}');\n`), ['no-restricted-syntax']);
+  });
+}
+
+test('forwards is allowed', async () => {
+  assert.equal(
+    await rulesBroken('src/engine/load-binding.ts', "import '../errors.js';\nimport '../pack/pack.js';\n"),
+    [],
+  );
+  assert.equal(
+    await rulesBroken('src/engine/load-binding.ts', "import './native-error.js';\nawait import('zod');\n"),
+    [],
+  );
+  assert.equal(
+    await rulesBroken('src/cli/main.ts', "import '../data/records.js';\nawait import('../engine/x.js');\n"),
+    [],
+  );
+});
+
+test.run();
