@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { readRun } from '../../src/data/read-run.js';
+import { sharedPath } from '../support/shared.js';
 import { inFolder, listing, modelFolder, run, useOwnCache, writeCollection, writeFiles } from './support.js';
 
 const test = suite('re_rank');
@@ -195,5 +196,35 @@ test('a collection without qrels is re-ranked and says that there are no measure
     assert.is(stdout, '');
     assert.match(stderr, /no measures/);
   }));
+
+const seed = sharedPath('seed/configs/re-rank.yaml');
+if (seed) {
+  test("the paper's re-rank.yaml runs as it is, with its four datasets registered beside it", () =>
+    inFolder(async (folder) => {
+      await writeCollection(folder);
+      const files = '{docs: data/docs.tsv, queries: data/queries.tsv, qrels: data/test.qrels}';
+      const years = ['2019', '2020'];
+      const names = ['colbert', 'bm25'].flatMap((first) =>
+        years.map((year) => `__${first}__msmarco-passage-trec-dl-${year}-judged.run`),
+      );
+      for (const name of names) {
+        await copyFile(join(folder, 'data/__bm25__tiny-set.run'), join(folder, 'data', name));
+      }
+      await writeFiles(folder, {
+        'datasets.yaml': `datasets:\n${years.map((year) => `  msmarco-passage/trec-dl-${year}/judged: ${files}\n`).join('')}`,
+      });
+      const argv = ['--config', seed, '--config', 'datasets.yaml', '--model.model_name_or_path', modelFolder()];
+      const { code, stdout, stderr } = await run(['re_rank', ...argv], { cwd: folder });
+      assert.is(code, 0, stderr);
+      assert.equal((await readdir(join(folder, 'runs/mono-rank'))).sort(), [...names].sort());
+      assert.equal(
+        stdout
+          .trimEnd()
+          .split('\n')
+          .map((line) => line.split(' ')[0]),
+        ['dataset', ...names],
+      );
+    }));
+}
 
 test.run();
