@@ -35,7 +35,7 @@ const importDirection = FOLDERS.map((folder, i) => {
 });
 
 export default defineConfig(
-  { ignores: ['build/', 'dist/', 'prebuilds/', 'node_modules/', 'runs/', 'test/**/golden/**'] },
+  { ignores: ['build/', 'dist/', 'prebuilds/', 'node_modules/', 'runs/'] },
   js.configs.recommended,
   {
     files: ['**/*.ts'],

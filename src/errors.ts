@@ -9,14 +9,7 @@
  * - `aborted`: the caller's AbortSignal fired (CLI exit code 130)
  * - `closed`: a model was used after `close()` (CLI exit code 1)
  */
-export type ErrorCode =
-  | 'bad_input'
-  | 'not_found'
-  | 'unsupported'
-  | 'io'
-  | 'native'
-  | 'aborted'
-  | 'closed';
+export type ErrorCode = 'bad_input' | 'not_found' | 'unsupported' | 'io' | 'native' | 'aborted' | 'closed';
 
 export interface ErrorDetails {
   /** How to mend it, in one sentence. */

@@ -27,8 +27,8 @@ Napi::Error to_js_error(Napi::Env env, const std::exception_ptr& error) {
 }
 
 Environment::Environment(Napi::Env env) : engine_(EngineThread::instance()) {
-  to_js_thread_ = Napi::ThreadSafeFunction::New(
-      env, Napi::Function::New(env, [](const Napi::CallbackInfo&) {}), "rank_distillm", 0, 1);
+  to_js_thread_ = Napi::ThreadSafeFunction::New(env, Napi::Function::New(env, [](const Napi::CallbackInfo&) {}),
+                                                "rank_distillm", 0, 1);
   to_js_thread_.Unref(env);
   engine_.retain();
   // Registered after the thread-safe function, so it runs before that one is torn down.
@@ -67,11 +67,10 @@ void Environment::end(Napi::Env env, const CancelFlag& cancel) {
 
 void Environment::deliver(Settlement settlement) {
   auto* boxed = new Settlement(std::move(settlement));
-  const auto status =
-      to_js_thread_.NonBlockingCall(boxed, [](Napi::Env env, Napi::Function, Settlement* settlement) {
-        const std::unique_ptr<Settlement> owned(settlement);
-        if (env != nullptr) (*owned)(env);
-      });
+  const auto status = to_js_thread_.NonBlockingCall(boxed, [](Napi::Env env, Napi::Function, Settlement* settlement) {
+    const std::unique_ptr<Settlement> owned(settlement);
+    if (env != nullptr) (*owned)(env);
+  });
   if (status != napi_ok) delete boxed;  // the environment is going away; nobody waits for the promise
 }
 

@@ -33,7 +33,7 @@ class Environment {
   /// Runs `work(workers)` on the engine thread, then `to_js(env, result)` on this one; the promise settles accordingly.
   /// `cancel` is set when the environment goes away while the job runs.
   template <typename Work, typename ToJs>
-  Napi::Promise submit(Napi::Env env, CancelFlag cancel, Work work, ToJs to_js);
+  Napi::Promise submit(Napi::Env env, const CancelFlag& cancel, Work work, ToJs to_js);
 
   Napi::FunctionReference model_class;
   Napi::FunctionReference cancel_token_class;
@@ -44,8 +44,7 @@ class Environment {
   void begin(Napi::Env env, const CancelFlag& cancel);
   void end(Napi::Env env, const CancelFlag& cancel);
   void deliver(Settlement settlement);
-  static void settle(Napi::Env env, const Napi::Promise::Deferred& deferred,
-                     const std::function<Napi::Value()>& value);
+  static void settle(Napi::Env env, const Napi::Promise::Deferred& deferred, const std::function<Napi::Value()>& value);
   void close();
   void close_at_exit(Napi::Env env);
 
@@ -56,27 +55,28 @@ class Environment {
 };
 
 template <typename Work, typename ToJs>
-Napi::Promise Environment::submit(Napi::Env env, CancelFlag cancel, Work work, ToJs to_js) {
+Napi::Promise Environment::submit(Napi::Env env, const CancelFlag& cancel, Work work, ToJs to_js) {
   using Result = std::invoke_result_t<Work, Workers&>;
   auto deferred = Napi::Promise::Deferred::New(env);
   begin(env, cancel);
-  engine_.post(this, [this, cancel, deferred, work = std::move(work), to_js = std::move(to_js)](Workers& workers) mutable {
-    auto result = std::make_shared<std::optional<Result>>();
-    std::exception_ptr error;
-    try {
-      throw_if_cancelled(cancel);
-      result->emplace(work(workers));
-    } catch (...) {
-      error = std::current_exception();
-    }
-    deliver([this, cancel, deferred, result, error, to_js = std::move(to_js)](Napi::Env env) mutable {
-      end(env, cancel);
-      settle(env, deferred, [&] {
-        if (error) throw to_js_error(env, error);
-        return Napi::Value(to_js(env, **result));
-      });
-    });
-  });
+  engine_.post(this,
+               [this, cancel, deferred, work = std::move(work), to_js = std::move(to_js)](Workers& workers) mutable {
+                 auto result = std::make_shared<std::optional<Result>>();
+                 std::exception_ptr error;
+                 try {
+                   throw_if_cancelled(cancel);
+                   result->emplace(work(workers));
+                 } catch (...) {
+                   error = std::current_exception();
+                 }
+                 deliver([this, cancel, deferred, result, error, to_js = std::move(to_js)](Napi::Env env) mutable {
+                   end(env, cancel);
+                   settle(env, deferred, [&] {
+                     if (error) throw to_js_error(env, error);
+                     return Napi::Value(to_js(env, **result));
+                   });
+                 });
+               });
   return deferred.Promise();
 }
 

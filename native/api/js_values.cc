@@ -132,19 +132,19 @@ PackedBatch read_packed_batch(const Napi::Value& value) {
 }
 
 Precision read_precision(const Napi::Value& value) {
-  return one_of<Precision>(value, "precision",
-                           {{"float32", Precision::float32}, {"bfloat16", Precision::bfloat16}});
+  return one_of<Precision>(value, "precision", {{"float32", Precision::float32}, {"bfloat16", Precision::bfloat16}});
 }
 
 ModelOptions read_model_options(const Napi::Object& options) {
-  return {read_encoder(object_of(options.Get("encoder"), "encoder")),
-          read_head(object_of(options.Get("head"), "head")), read_precision(options.Get("precision"))};
+  return {read_encoder(object_of(options.Get("encoder"), "encoder")), read_head(object_of(options.Get("head"), "head")),
+          read_precision(options.Get("precision"))};
 }
 
 std::vector<TensorSource> read_tensors(const Napi::Value& value) {
   if (!value.IsArray()) throw wrong(value, "tensors", "an array");
   const auto array = value.As<Napi::Array>();
   std::vector<TensorSource> tensors;
+  tensors.reserve(array.Length());
   for (uint32_t i = 0; i < array.Length(); ++i) tensors.push_back(read_tensor(object_of(array.Get(i), "tensor")));
   return tensors;
 }

@@ -42,7 +42,9 @@ Napi::Value NativeModel::create(const Napi::CallbackInfo& info) {
   return Environment::of(info.Env())
       .submit(
           info.Env(), make_cancel_flag(),
-          [options, tensors](Workers&) { return SharedModel(std::make_shared<CrossEncoder>(options, std::move(*tensors))); },
+          [options, tensors](Workers&) {
+            return SharedModel(std::make_shared<CrossEncoder>(options, std::move(*tensors)));
+          },
           [](Napi::Env env, SharedModel& model) -> Napi::Value {
             return Environment::of(env).model_class.New({Napi::External<SharedModel>::New(env, &model)});
           });
@@ -65,8 +67,7 @@ Napi::Value NativeModel::score(const Napi::CallbackInfo& info) {
   auto batch = std::make_shared<const PackedBatch>(read_packed_batch(info[0]));
   const auto& token_class = Environment::of(env).cancel_token_class;
   const bool cancellable = info[1].IsObject() && info[1].As<Napi::Object>().InstanceOf(token_class.Value());
-  const auto cancel =
-      cancellable ? CancelToken::Unwrap(info[1].As<Napi::Object>())->flag() : make_cancel_flag();
+  const auto cancel = cancellable ? CancelToken::Unwrap(info[1].As<Napi::Object>())->flag() : make_cancel_flag();
   return Environment::of(env).submit(
       env, cancel, [model = model_, batch, cancel](Workers& workers) { return model->score(*batch, workers, cancel); },
       [precision = precision_](Napi::Env env, Scores& scores) { return scores_to_js(env, scores, precision); });

@@ -11,8 +11,8 @@
 namespace rank_distillm {
 
 /// The one thread of the process that LibTorch work is posted to, with the workers it shares blocks with: inference
-/// mode, OpenMP's pool and thread counts belong to the thread that uses them. Jobs run in the order of their posting. Users (one per JavaScript environment) retain it;
-/// it starts with the first and is joined when the last releases it.
+/// mode, OpenMP's pool and thread counts belong to the thread that uses them. Jobs run in the order of their posting.
+/// Users (one per JavaScript environment) retain it; it starts with the first and is joined when the last releases it.
 class EngineThread {
  public:
   using Job = std::function<void(Workers&)>;

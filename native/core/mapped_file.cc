@@ -16,7 +16,7 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::string& path) {
   const auto fail = [&path] { return Error("io", path + ": cannot map: " + std::strerror(errno)); };
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (descriptor < 0) throw fail();
-  struct stat status {};
+  struct stat status{};
   if (::fstat(descriptor, &status) != 0 || status.st_size == 0) {
     const auto error = status.st_size == 0 ? bad_input(path + ": the file is empty") : fail();
     ::close(descriptor);

@@ -7,9 +7,9 @@ namespace rank_distillm {
 
 /// Sequences laid end to end; sequence i is [cu_seqlens[i], cu_seqlens[i + 1]). No padding, no mask.
 struct PackedBatch {
-  std::vector<int32_t> input_ids;        // [tokens]
-  std::vector<uint8_t> token_type_ids;   // [tokens]
-  std::vector<int32_t> cu_seqlens;       // [sequences + 1]
+  std::vector<int32_t> input_ids;       // [tokens]
+  std::vector<uint8_t> token_type_ids;  // [tokens]
+  std::vector<int32_t> cu_seqlens;      // [sequences + 1]
 
   int64_t sequences() const { return static_cast<int64_t>(cu_seqlens.size()) - 1; }
 };

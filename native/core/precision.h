@@ -11,8 +11,6 @@ inline at::ScalarType scalar_type(Precision precision) {
   return precision == Precision::bfloat16 ? at::kBFloat16 : at::kFloat;
 }
 
-inline const char* name_of(Precision precision) {
-  return precision == Precision::bfloat16 ? "bfloat16" : "float32";
-}
+inline const char* name_of(Precision precision) { return precision == Precision::bfloat16 ? "bfloat16" : "float32"; }
 
 }  // namespace rank_distillm

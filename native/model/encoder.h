@@ -60,8 +60,8 @@ class Encoder {
   HiddenState embed_and_project(const PackedBatch& batch, const Block& block, Counters& counters) const;
   HiddenState apply(const Layer& layer, const HiddenState& hidden, const std::vector<EqualLengthRun>& runs,
                     Counters& counters) const;
-  at::Tensor apply(const FirstRowsLayer& layer, const HiddenState& hidden, const PackedBatch& batch,
-                   const Block& block, const std::vector<EqualLengthRun>& runs, Counters& counters) const;
+  at::Tensor apply(const FirstRowsLayer& layer, const HiddenState& hidden, const PackedBatch& batch, const Block& block,
+                   const std::vector<EqualLengthRun>& runs, Counters& counters) const;
   HiddenState apply(const AfterAttention& after, const at::Tensor& context, const at::Tensor& residual,
                     Counters& counters) const;
 

@@ -69,6 +69,7 @@ at::Tensor Weights::take(const std::string& name, at::IntArrayRef shape, at::Sca
 
 at::Tensor Weights::joined(const std::vector<std::string>& names, const std::string& suffix, at::IntArrayRef shape) {
   std::vector<at::Tensor> parts;
+  parts.reserve(names.size());
   for (const auto& name : names) parts.push_back(take(name + suffix, shape, at::kFloat));
   return parts.size() == 1 ? parts.front() : at::cat(parts);
 }

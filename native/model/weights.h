@@ -16,7 +16,7 @@ namespace rank_distillm {
 /// A tensor as TypeScript names it: bytes in memory, or a region of a file that will be mapped.
 struct TensorSource {
   std::string name;
-  at::ScalarType dtype;
+  at::ScalarType dtype = at::kFloat;
   std::vector<int64_t> shape;
   std::vector<std::byte> bytes;  // used when `file` is empty
   std::string file;

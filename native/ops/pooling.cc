@@ -8,8 +8,7 @@ namespace rank_distillm {
 at::Tensor first_rows(const at::Tensor& hidden, const PackedBatch& batch, const Block& block) {
   const auto rows = at::empty({block.sequences}, at::kInt);
   for (int64_t i = 0; i < block.sequences; ++i) {
-    rows.data_ptr<int32_t>()[i] =
-        static_cast<int32_t>(batch.cu_seqlens[block.first_sequence + i] - block.first_token);
+    rows.data_ptr<int32_t>()[i] = static_cast<int32_t>(batch.cu_seqlens[block.first_sequence + i] - block.first_token);
   }
   return at::index_select(hidden, 0, rows);
 }

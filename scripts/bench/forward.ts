@@ -83,13 +83,16 @@ if (values.help) {
   if (!existsSync(folder)) throw new Error(`${folder}: no such folder`);
   const threads = values.threads === undefined ? undefined : Number(values.threads);
   const results: Row[] = [];
-  for (const precision of values.precision) results.push(await measure(folder, precision, Number(values.pairs), threads));
+  for (const precision of values.precision)
+    results.push(await measure(folder, precision, Number(values.pairs), threads));
   const info = loadBinding().info();
   const machine = { cpu: cpus()[0]?.model, features: info.cpuFeatures, threads: info.threads, libtorch: info.libtorch };
   if (values.json) {
     console.log(JSON.stringify({ machine, results }, null, 2));
   } else {
-    console.log(`${machine.cpu}, ${machine.threads} threads, ${machine.features.join(' ')}, LibTorch ${machine.libtorch}`);
+    console.log(
+      `${machine.cpu}, ${machine.threads} threads, ${machine.features.join(' ')}, LibTorch ${machine.libtorch}`,
+    );
     console.log(
       formatTable(
         [

@@ -68,7 +68,12 @@ const watch = setInterval(() => (largest = Math.max(largest, anonymousMb())), 20
 
 const registry = new DatasetRegistry();
 registry.register('memory', { docs: join(folder, 'docs.tsv'), queries: join(folder, 'queries.tsv') });
-const run = { runPathOrId: join(folder, 'first-stage.run'), dataset: 'memory', depth, samplingStrategy: 'top' as const };
+const run = {
+  runPathOrId: join(folder, 'first-stage.run'),
+  dataset: 'memory',
+  depth,
+  samplingStrategy: 'top' as const,
+};
 const dataset = await RunDataset.open({ ...run, sampleSize: depth }, registry, { folder: join(folder, 'index') });
 console.log(`dataset open: ${(anonymousMb() - loaded).toFixed(0)} MB above the state after loading`);
 const progress = createProgress({ label: 're-rank', total: topics * depth, unit: 'pairs' });

@@ -30,7 +30,8 @@ async function trecPairs(folder: string, count: number): Promise<TextPair[]> {
   const chosen = run.filter((_, i) => i % step === 0).slice(0, count);
   const wanted = new Set(chosen.map((entry) => entry.docId));
   const texts = new Map<string, string>();
-  for await (const { id, text } of readDocuments(join(folder, 'collection.tsv'))) if (wanted.has(id)) texts.set(id, text);
+  for await (const { id, text } of readDocuments(join(folder, 'collection.tsv')))
+    if (wanted.has(id)) texts.set(id, text);
   return chosen.map(({ queryId, docId }) => ({ query: queries.get(queryId)!, document: texts.get(docId)! }));
 }
 

@@ -156,8 +156,8 @@ export class CrossEncoder implements AsyncDisposable {
     { signal }: Pick<ScoreOptions, 'signal'> = {},
   ): AsyncGenerator<ScoredWindow, void, undefined> {
     this.#assertOpen();
-    const { createCancelToken } = this.#binding;
-    return scoreWindows(pairs, { model: this.#native, tokenizer: this.#tokenizer, createCancelToken, signal });
+    const cancel = this.#binding.createCancelToken();
+    return scoreWindows(pairs, { model: this.#native, tokenizer: this.#tokenizer, cancel, signal });
   }
 
   /** Orders documents for a query, best first; equal scores keep the order that was given. */

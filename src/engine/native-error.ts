@@ -13,5 +13,8 @@ export function fromNative(error: unknown): RankDistillmError {
   const { code, message } = error as { code?: unknown; message?: string };
   const known = typeof code === 'string' && CODES.has(code) ? (code as ErrorCode) : 'native';
   const hint = HINTS[known];
-  return new RankDistillmError(known, message ?? String(error), { cause: error, ...(hint === undefined ? {} : { hint }) });
+  return new RankDistillmError(known, message ?? String(error), {
+    cause: error,
+    ...(hint === undefined ? {} : { hint }),
+  });
 }

@@ -17,7 +17,8 @@ export interface ScoredWindow {
 export interface WindowOptions {
   model: NativeModel;
   tokenizer: PairTokenizer;
-  createCancelToken: () => CancelToken;
+  /** Used for this stream only. */
+  cancel: CancelToken;
   signal?: AbortSignal | undefined;
 }
 
@@ -37,10 +38,9 @@ const WINDOWS_IN_FLIGHT = 2;
  */
 export async function* scoreWindows(
   pairs: Iterable<TextPair> | AsyncIterable<TextPair>,
-  { model, tokenizer, createCancelToken, signal }: WindowOptions,
+  { model, tokenizer, cancel, signal }: WindowOptions,
 ): AsyncGenerator<ScoredWindow, void, undefined> {
   throwIfAborted(signal);
-  const cancel = createCancelToken();
   const onAbort = (): void => cancel.cancel();
   signal?.addEventListener('abort', onAbort, { once: true });
   const inFlight: Promise<ScoredWindow>[] = [];
@@ -48,16 +48,21 @@ export async function* scoreWindows(
 
   const post = (encoded: EncodedPair[]): void => {
     const { batch, order } = packByLength(encoded);
-    const scored = model.score(batch, cancel).then(
-      (result) => ({ scores: inCallersOrder(result.scores, order), encoded, result }),
-      (error: unknown) => Promise.reject(fromNative(error)),
-    );
+    const score = async (): Promise<ScoredWindow> => {
+      try {
+        const result = await model.score(batch, cancel);
+        return { scores: inCallersOrder(result.scores, order), encoded, result };
+      } catch (error) {
+        throw fromNative(error);
+      }
+    };
+    const scored = score();
     scored.catch(() => undefined); // reported when its turn comes
     inFlight.push(scored);
   };
   const next = async (): Promise<ScoredWindow> => {
     const window = await inFlight[0]!;
-    inFlight.shift();
+    void inFlight.shift();
     windowTokens = tokensFor(window);
     return window;
   };

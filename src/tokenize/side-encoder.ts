@@ -83,7 +83,7 @@ export class SideEncoder {
   /** Like `encode` for one text, with the exact number of its tokens. */
   async encodeWhole(text: string): Promise<SideIds> {
     const [side] = await this.#tokenize([text], undefined, Number.POSITIVE_INFINITY);
-    this.#cache.set(hash('sha256', text, 'base64'), side as SideIds);
+    this.#cache.set(hash('sha256', text, 'base64'), side);
     return side as SideIds;
   }
 

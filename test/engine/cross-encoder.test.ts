@@ -24,7 +24,10 @@ async function codeOf(promise: Promise<unknown>): Promise<ErrorCode | undefined>
 }
 
 /** Runs a module that imports the package's sources, in a process of its own. */
-async function inProcess(script: string, env: Record<string, string> = {}): Promise<{ stdout: string; stderr: string }> {
+async function inProcess(
+  script: string,
+  env: Record<string, string> = {},
+): Promise<{ stdout: string; stderr: string }> {
   const { href } = new URL('../../src/index.ts', import.meta.url);
   const source = `import { CrossEncoder } from '${href}'; const folder = '${folder}'; ${script}`;
   const child = promisify(execFile)(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', source], {

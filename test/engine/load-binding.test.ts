@@ -20,9 +20,13 @@ async function outcome(): Promise<string> {
   const script = `import { loadBinding } from '${href}';
     try { console.log('loaded', loadBinding().info().libtorch); }
     catch (error) { console.log([error.code, error.message, error.hint].join('|')); }`;
-  const { stdout } = await promisify(execFile)(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], {
-    env: { ...process.env, RANK_DISTILLM_BINDING: binary },
-  });
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    ['--import', 'tsx', '--input-type=module', '-e', script],
+    {
+      env: { ...process.env, RANK_DISTILLM_BINDING: binary },
+    },
+  );
   return stdout;
 }
 
@@ -46,7 +50,10 @@ test('a glibc that is too old is told before the binary is touched', async () =>
 });
 
 test('CPU flags that are missing are named', async () => {
-  writeFileSync(join(folder, 'requirements.json'), JSON.stringify({ ...requirements, cpuFlags: ['sse4_2', 'avx9000'] }));
+  writeFileSync(
+    join(folder, 'requirements.json'),
+    JSON.stringify({ ...requirements, cpuFlags: ['sse4_2', 'avx9000'] }),
+  );
   assert.match(await outcome(), /^native\|.*the CPU lacks avx9000\|.+/);
 });
 

@@ -116,8 +116,13 @@ test('tensors that are missing, misshaped or past their file are errors by name'
   const create = (changed: typeof tensors) =>
     binding.createModel({ encoder, head, precision: 'float32', threads: 0 }, changed);
   const name = 'encoder.layer.1.output.dense.weight';
-  const change = (fields: object) => tensors.map((tensor) => (tensor.name === name ? { ...tensor, ...fields } : tensor));
-  const region = tensors.find((tensor) => tensor.name === name)!.data as { file: string; offset: number; bytes: number };
+  const change = (fields: object) =>
+    tensors.map((tensor) => (tensor.name === name ? { ...tensor, ...fields } : tensor));
+  const region = tensors.find((tensor) => tensor.name === name)!.data as {
+    file: string;
+    offset: number;
+    bytes: number;
+  };
   const cases: [typeof tensors, RegExp][] = [
     [tensors.filter((tensor) => tensor.name !== name), /output\.dense\.weight is missing/],
     [change({ shape: [1, 2] }), /output\.dense\.weight has (shape|\d+ bytes)/],
