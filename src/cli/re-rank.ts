@@ -13,7 +13,7 @@ export function addReRankCommand(program: Command, argv: readonly string[], io: 
     .summary('re-rank runs with a cross-encoder, as a configuration says')
     .usage('--config <file> [--config <file> …] [--key.path <value> …]')
     .description(
-      'Scores the documents of each run in data.inference_datasets and writes a new TREC run for each, named as\n' +
+      'Scores the documents of each run in data.inference_datasets and writes a new TREC run for each, named as ' +
         "lightning-ir's ReRankCallback names it. Of several files and options the later ones win.",
     )
     .option('-c, --config <file>', 'YAML configuration; may be given several times')

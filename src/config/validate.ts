@@ -97,6 +97,9 @@ function validateKeys(
   }
 }
 
+/** Options of the command line that are no keys; a misspelt one looks like a key. */
+const OPTIONS = ['config', 'print_config', 'help'];
+
 function unknownKey(
   key: string,
   place: string,
@@ -105,8 +108,9 @@ function unknownKey(
   className: string | undefined,
 ): RankDistillmError {
   const where = path.length === 0 ? '' : ` in ${path.join('.')}${className ? ` (${className})` : ''}`;
-  return new RankDistillmError('bad_input', `${place}: unknown key "${key}"${where}`, {
-    hint: nearestHint(key, known, 'key'),
+  const isOption = place === `--${key}`;
+  return new RankDistillmError('bad_input', `${place}: unknown ${isOption ? 'option or ' : ''}key "${key}"${where}`, {
+    hint: nearestHint(key, isOption ? [...known, ...OPTIONS] : known, 'key'),
   });
 }
 

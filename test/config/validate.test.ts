@@ -13,6 +13,12 @@ test('an unknown key is named with file, line and the nearest known key', async 
   });
 });
 
+test('a misspelt option is told from a key', async () => {
+  const error = await failure([], [['--confg', 'x.yaml']]);
+  assert.is(error.message, '--confg: unknown option or key "confg"');
+  assert.is(error.hint, 'The nearest known key is "config".');
+});
+
 test('the line belongs to the file that holds the key', async () => {
   const error = await failure(['trainer: {precision: 32}\n', '\n\ndata:\n  inference_batchsize: 3\n']);
   assert.is(error.message, '1.yaml:4: unknown key "inference_batchsize" in data.init_args (LightningIRDataModule)');
