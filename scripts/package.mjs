@@ -1,13 +1,35 @@
 // Makes prebuilds/linux-x64 as the published package holds it: the addon, LibTorch's libraries as real files (npm drops
-// symbolic links), and what the binary needs of a machine. `npm pack` then takes it along.
-import { cpSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+// symbolic links) with their licence, and what the binary needs of a machine. `npm pack` then takes it along.
+import { cpSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { ADDON_NAME } from './lib/addon.mjs';
 import { root } from './lib/root.mjs';
-import { say } from './lib/say.mjs';
+import { giveUp, say, SetupError } from './lib/say.mjs';
+import { readStamp } from './lib/stamp.mjs';
 
-const target = join(root, 'prebuilds', 'linux-x64');
-const release = join(root, 'build', 'Release');
-rmSync(target, { recursive: true, force: true });
-mkdirSync(target, { recursive: true });
-for (const name of readdirSync(release)) cpSync(join(release, name), join(target, name), { dereference: true });
-say(`${target} is ready for npm pack`);
+/** LibTorch's licence: in our cache beside lib, of a Python package in the folder of its metadata. @param {string} libtorch */
+function licenceOf(libtorch) {
+  const beside = dirname(libtorch);
+  const metadata = readdirSync(beside).filter((name) => /^torch-.*\.dist-info$/.test(name));
+  const places = [libtorch, ...metadata.flatMap((name) => [join(beside, name), join(beside, name, 'licenses')])];
+  const found = places.map((folder) => join(folder, 'LICENSE')).find((file) => existsSync(file));
+  if (found) return found;
+  throw new SetupError(
+    `${libtorch} has no LICENSE, and a package must not carry LibTorch without it`,
+    "Build against pip's wheel (npm run setup with pip, and neither RANK_DISTILLM_LIBTORCH nor LIBTORCH set).",
+  );
+}
+
+try {
+  const { libtorch, libraries } = /** @type {{ libtorch: string, libraries: string[] }} */ (readStamp('addon'));
+  const target = join(root, 'prebuilds', 'linux-x64');
+  rmSync(target, { recursive: true, force: true });
+  mkdirSync(target, { recursive: true });
+  for (const name of [ADDON_NAME, 'requirements.json', ...libraries]) {
+    cpSync(join(root, 'build/Release', name), join(target, name), { dereference: true });
+  }
+  cpSync(licenceOf(libtorch), join(target, 'LICENSE-libtorch'), { dereference: true });
+  say(`${target} is ready for npm pack`);
+} catch (error) {
+  giveUp(error);
+}

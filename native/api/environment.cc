@@ -84,7 +84,9 @@ void Environment::settle(Napi::Env env, const Napi::Promise::Deferred& deferred,
     }
   } catch (const Napi::Error&) {
     // A worker that is being terminated can run no JavaScript and hold no exception: nobody waits for the promise.
-    if (env.IsExceptionPending()) env.GetAndClearPendingException();
+    // The plain call, since node-addon-api's throws where it fails.
+    napi_value ignored;
+    napi_get_and_clear_last_exception(env, &ignored);
   }
 }
 
