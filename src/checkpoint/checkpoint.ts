@@ -15,6 +15,8 @@ export interface Checkpoint {
   /** What the caller asked for: a folder or a Hugging Face id. */
   name: string;
   folder: string;
+  /** Name of the Python class that has these weights; lightning-ir writes it into the last column of a run. */
+  modelClass: string;
   encoder: EncoderConfig;
   head: HeadConfig;
   /** Canonical names and checked shapes, see `NamedTensor` in binding.d.ts. */

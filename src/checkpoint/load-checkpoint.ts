@@ -65,6 +65,7 @@ export async function loadCheckpoint(nameOrPath: string, options: LoadOptions = 
   return {
     name: nameOrPath,
     folder,
+    modelClass: modelClassOf(parsed.family, head),
     encoder: parsed.encoder,
     head,
     tensors: [...tensors, ...fresh],
@@ -202,4 +203,9 @@ async function pairEncodingOf(
   const maxLength = Math.min(Math.floor(modelMaxLength), parsed.encoder.maxPositions);
   if (!settings) return { kind: 'longest-first', maxLength };
   return { kind: 'lightning-ir', queryLength: settings.queryLength, docLength: settings.docLength, maxLength };
+}
+
+function modelClassOf(family: ModelConfig['family'], head: HeadConfig): string {
+  const name = { electra: 'Electra', bert: 'Bert' }[family];
+  return head.kind === 'mono' ? `Mono${name}Model` : `${name}ForSequenceClassification`;
 }

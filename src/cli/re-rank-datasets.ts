@@ -18,9 +18,6 @@ import { assertWritable, refuseCollisions } from './output-files.js';
 import type { DatasetFiles, ReRankPlan, RunSettings } from './re-rank-plan.js';
 import { runPath } from './run-path.js';
 
-/** The run's last column; lightning-ir writes its model class there. */
-const TAG = 'rank-distillm';
-
 /** One dataset and the run to be written for it. */
 interface Job {
   dataset: RunDataset;
@@ -168,7 +165,7 @@ async function scoreJob(job: Job, model: CrossEncoder, plan: ReRankPlan, io: Cli
       model,
       dataset: job.dataset,
       outputPath: job.output,
-      tag: TAG,
+      tag: model.modelClass, // as lightning-ir writes it
       signal: io.signal,
       onProgress: ({ pairs }) => progress?.update(pairs),
       onTopic: (queryId, documents) => {

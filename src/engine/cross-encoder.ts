@@ -52,6 +52,7 @@ export interface RankedDocument {
 
 interface Parts {
   name: string;
+  modelClass: string;
   binding: Binding;
   native: NativeModel;
   tokenizer: PairTokenizer;
@@ -61,14 +62,17 @@ interface Parts {
 export class CrossEncoder implements AsyncDisposable {
   /** What the caller asked for: a folder or a Hugging Face id. */
   readonly name: string;
+  /** Name of the Python class that has these weights, for example `MonoElectraModel`. */
+  readonly modelClass: string;
   readonly #binding: Binding;
   readonly #native: NativeModel;
   readonly #tokenizer: PairTokenizer;
   readonly #running = new Set<Promise<unknown>>();
   #closed: Promise<void> | undefined;
 
-  private constructor({ name, binding, native, tokenizer }: Parts) {
+  private constructor({ name, modelClass, binding, native, tokenizer }: Parts) {
     this.name = name;
+    this.modelClass = modelClass;
     this.#binding = binding;
     this.#native = native;
     this.#tokenizer = tokenizer;
@@ -112,7 +116,7 @@ export class CrossEncoder implements AsyncDisposable {
     }
     if (options.signal?.aborted) await native.close();
     throwIfAborted(options.signal);
-    return new CrossEncoder({ name: nameOrPath, binding, native, tokenizer });
+    return new CrossEncoder({ name: nameOrPath, modelClass: checkpoint.modelClass, binding, native, tokenizer });
   }
 
   /** What scores are really computed in; float32 where the CPU has no instructions for bf16. */

@@ -1,4 +1,4 @@
-import { copyFile, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, readFile, symlink, writeFile, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
@@ -30,6 +30,9 @@ test('runs, names and measures are those of lightning-ir', () =>
         expected.map(({ queryId, docId, rank }) => [queryId, docId, rank]),
       );
       found.forEach(({ score }, i) => assert.ok(Math.abs(score - expected[i]!.score) <= 1e-4, `${name}:${i + 1}`));
+      const withoutScores = (text: string) => text.replace(/^(.*)\t[^\t]+(\t[^\t]+)$/gm, '$1$2');
+      const written = await readFile(join(folder, 'out', name), 'utf8');
+      assert.is(withoutScores(written), withoutScores(await readFile(join(GOLDEN, name), 'utf8')));
     }
     // Printed by lightning-ir: AP .75, nDCG@10 .819955, and AP .395833, nDCG@10 .542437.
     const cells = stdout.split('\n').map((line) => line.trim().split(/\s+/));
