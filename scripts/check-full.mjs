@@ -1,0 +1,115 @@
+// What is too slow for every CI run: the engine under sanitizers, long fuzzing of the file readers, a run of a million
+// pairs, the packed package installed elsewhere.
+// usage: node scripts/check-full.mjs [sanitizers | fuzz | soak | package ...]
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { compileAddon } from './lib/addon.mjs';
+import { findLibtorch } from './lib/libtorch.mjs';
+import { root } from './lib/root.mjs';
+import { output, run } from './lib/run.mjs';
+import { giveUp, say, SetupError } from './lib/say.mjs';
+import { readStamp } from './lib/stamp.mjs';
+
+/** Damaged files tried; CI's tests try 2,000. */
+const FUZZ_COUNT = process.env['FUZZ_COUNT'] ?? '200000';
+
+/** The compiler's own copies, which a program that was not built with sanitizers has to load first. */
+function sanitizerLibraries() {
+  return ['libasan.so', 'libubsan.so'].map((name) => {
+    const path = output('c++', [`-print-file-name=${name}`])?.trim();
+    if (path && existsSync(path)) return path;
+    throw new SetupError(`${name} was not found`, 'It comes with g++: sudo apt-get install g++');
+  });
+}
+
+/** Builds the addon with address and undefined-behaviour sanitizers and runs every test that goes through the engine. */
+async function sanitizers() {
+  const stamp = readStamp('addon');
+  const libtorch = await findLibtorch(typeof stamp['libtorch'] === 'string' ? stamp['libtorch'] : undefined);
+  say('building the native engine with sanitizers (minutes)');
+  const { addon } = await compileAddon({
+    out: join(root, 'build/sanitize'),
+    libtorch,
+    options: ['RANK_DISTILLM_SANITIZE=ON'],
+  });
+  const env = {
+    ...process.env,
+    LD_PRELOAD: sanitizerLibraries().join(':'),
+    RANK_DISTILLM_BINDING: addon,
+    // Node and LibTorch keep memory until the process ends, on purpose; only wrong accesses are looked for.
+    ASAN_OPTIONS: 'detect_leaks=0:abort_on_error=1:detect_odr_violation=0',
+    UBSAN_OPTIONS: 'halt_on_error=1:print_stacktrace=1',
+  };
+  await run(process.execPath, [join(root, 'scripts/test.mjs'), 'test/engine', 'test/golden'], {
+    what: 'tests under sanitizers',
+    cwd: root,
+    env,
+  });
+}
+
+/** Reads many damaged weight files; a new seed each day, printed by the test. */
+async function fuzz() {
+  const seed = process.env['FUZZ_SEED'] ?? String(Math.floor(Date.now() / 86_400_000));
+  const env = { ...process.env, FUZZ_COUNT, FUZZ_SEED: seed };
+  await run(process.execPath, ['--import', 'tsx', join(root, 'test/fuzz/checkpoint-fuzz.test.ts')], {
+    what: 'fuzzing',
+    cwd: root,
+    env,
+  });
+}
+
+/** Re-ranks a million pairs and holds memory to its bound, and scores for minutes while the event loop stays free. */
+async function soak() {
+  for (const name of ['memory', 'event-loop']) {
+    await run(process.execPath, ['--import', 'tsx', join(root, `scripts/bench/${name}.ts`)], { what: name, cwd: root });
+  }
+}
+
+/** Packs as for publishing, installs it into an empty project, and scores there, from ESM and from CommonJS. */
+async function packaged() {
+  const folder = mkdtempSync(join(tmpdir(), 'rank-distillm-package-'));
+  try {
+    say('packing, and installing the package elsewhere');
+    await run(process.execPath, [join(root, 'scripts/package.mjs')], { what: 'making prebuilds', cwd: root });
+    await run('npm', ['pack', '--silent', '--pack-destination', folder], { what: 'npm pack', cwd: root, quiet: true });
+    const archive = readdirSync(folder).find((name) => name.endsWith('.tgz')) ?? '';
+    const project = join(folder, 'project');
+    mkdirSync(project);
+    writeFileSync(join(project, 'package.json'), '{ "private": true }');
+    const install = ['install', '--omit=dev', '--ignore-scripts', '--no-audit', '--no-fund', join(folder, archive)];
+    await run('npm', install, { what: 'npm install of the package', cwd: project, quiet: true });
+    const model = join(root, 'test/golden/references/mono-electra');
+    const score = `CrossEncoder.load(${JSON.stringify(model)}).then(async (model) => {
+      const [score] = await model.score([{ query: 'what is a run', document: 'a run is a ranked list' }]);
+      await model.close();
+      if (!Number.isFinite(score)) throw new Error(String(score));
+    });`;
+    writeFileSync(join(project, 'esm.mjs'), `import { CrossEncoder } from 'rank-distillm';\nawait ${score}`);
+    writeFileSync(join(project, 'common.cjs'), `const { CrossEncoder } = require('rank-distillm');\n${score}`);
+    for (const name of ['esm.mjs', 'common.cjs']) {
+      await run(process.execPath, [name], { what: `scoring with the installed package (${name})`, cwd: project });
+    }
+    await run(join(project, 'node_modules/.bin/rank-distillm'), ['--help'], {
+      what: 'the installed command',
+      quiet: true,
+    });
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+    rmSync(join(root, 'prebuilds'), { recursive: true, force: true });
+  }
+}
+
+const checks = /** @type {Record<string, () => Promise<void>>} */ ({ sanitizers, fuzz, soak, package: packaged });
+
+try {
+  const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(checks);
+  for (const name of names) {
+    const check = checks[name];
+    if (!check) throw new SetupError(`no check is called ${name}`, `There are: ${Object.keys(checks).join(', ')}`);
+    await check();
+    say(`${name}: passed`);
+  }
+} catch (error) {
+  giveUp(error);
+}
