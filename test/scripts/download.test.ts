@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -39,10 +39,15 @@ function serve(request: IncomingMessage, response: ServerResponse): void {
   response.writeHead(start > 0 ? 206 : 200, { 'content-length': part.length }).end(part);
 }
 
-/** Announces everything, sends the first half, hangs up. */
-function breakOff(response: ServerResponse): void {
+/** Announces everything, sends the first half, and hangs up when something of it has reached the disk. */
+function breakOff(response: ServerResponse, partial: string): void {
   response.writeHead(200, { 'content-length': content.length });
-  response.write(content.subarray(0, content.length / 2), () => response.destroy());
+  response.write(content.subarray(0, content.length / 2));
+  const watch = setInterval(() => {
+    if ((statSync(partial, { throwIfNoEntry: false })?.size ?? 0) === 0) return;
+    clearInterval(watch);
+    response.destroy();
+  }, 5);
 }
 
 test('a file arrives whole', () =>
@@ -56,17 +61,17 @@ test('a file arrives whole', () =>
   ));
 
 test('a broken connection is taken up where it broke', () =>
-  inFolder((folder) =>
-    withServer(
-      (request, response, count) => (count === 1 ? breakOff(response) : serve(request, response)),
+  inFolder((folder) => {
+    const file = join(folder, 'file.zip');
+    return withServer(
+      (request, response, count) => (count === 1 ? breakOff(response, `${file}.partial`) : serve(request, response)),
       async (url, ranges) => {
-        const file = join(folder, 'file.zip');
         await download(url, file, { sha256, label: 'test', pause: 1 });
         assert.ok(readFileSync(file).equals(content));
         assert.match(ranges[1] ?? '', /^bytes=[1-9]\d*-$/);
       },
-    ),
-  ));
+    );
+  }));
 
 test('what an earlier, interrupted call left is resumed', () =>
   inFolder((folder) =>
