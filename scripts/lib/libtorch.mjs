@@ -7,6 +7,7 @@ import { findPip } from './pip.mjs';
 import { cacheFolder, LIBTORCH_VERSION } from './root.mjs';
 import { output, run } from './run.mjs';
 import { say, SetupError } from './say.mjs';
+import { checkBuildTools } from './tools.mjs';
 
 /** Always the wheel of one Python version, whatever Python is here: only its C++ part is used, and one hash is enough. */
 const WHEEL_SHA256 = '6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264667b';
@@ -147,6 +148,7 @@ async function wheelFromPip(work) {
 
 /** @param {string} target */
 async function fetchInto(target) {
+  checkBuildTools(); // nobody should wait for a download only to hear that there is no compiler
   const cache = cacheFolder();
   mkdirSync(cache, { recursive: true });
   const work = mkdtempSync(join(cache, 'unpacking-'));
