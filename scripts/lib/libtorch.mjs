@@ -151,13 +151,19 @@ async function fetchInto(target) {
   checkBuildTools(); // nobody should wait for a download only to hear that there is no compiler
   const cache = cacheFolder();
   mkdirSync(cache, { recursive: true });
+  // What a killed process left; nobody else is here, the caller holds the lock.
+  for (const name of readdirSync(cache).filter((each) => each.startsWith('unpacking-'))) {
+    rmSync(join(cache, name), { recursive: true, force: true });
+  }
   const work = mkdtempSync(join(cache, 'unpacking-'));
   try {
     const wheel = await wheelFromPip(work);
     if (wheel) return await unpack(wheel, WHEEL, work, target);
     const zip = join(cache, `libtorch-${LIBTORCH_VERSION}-cpu.zip`);
-    say(`fetching ${ZIP_URL}`);
-    if (!existsSync(zip)) await download(ZIP_URL, zip, { sha256: ZIP_SHA256, label: 'LibTorch' });
+    if (!existsSync(zip)) {
+      say(`fetching ${ZIP_URL}`);
+      await download(ZIP_URL, zip, { sha256: ZIP_SHA256, label: 'LibTorch' });
+    }
     await unpack(zip, ZIP, work, target);
     rmSync(zip);
   } catch (error) {
