@@ -1,4 +1,7 @@
 import type { EncoderConfig, HeadConfig, NamedTensor } from '../../binding.js';
+import type { JsonObject } from './json-file.js';
+import type { Family, MonoSettings } from './model-config.js';
+import type { TrainingConfig } from './training-config.js';
 
 /** How a model family turns a pair of texts into token ids. `maxLength` is min(model_max_length, max_position_embeddings). */
 export type PairEncoding =
@@ -17,8 +20,15 @@ export interface Checkpoint {
   folder: string;
   /** Name of the Python class that has these weights; lightning-ir writes it into the last column of a run. */
   modelClass: string;
+  family: Family;
   encoder: EncoderConfig;
   head: HeadConfig;
+  /** lightning-ir's settings with the caller's overrides; undefined for a classification model. */
+  mono: MonoSettings | undefined;
+  /** Dropout rates and the row of the embeddings that is not trained. */
+  training: TrainingConfig;
+  /** config.json as it stands in the folder: saving keeps the keys that mean nothing here. */
+  rawConfig: JsonObject;
   /** Canonical names and checked shapes, see `NamedTensor` in binding.d.ts. */
   tensors: NamedTensor[];
   pairEncoding: PairEncoding;

@@ -13,6 +13,7 @@ import { readModelWeights } from './model-weights.js';
 import type { RawTensors } from './raw-tensor.js';
 import { refuseAdapter } from './refuse-unbuilt.js';
 import { canonicalName, expectedShapes } from './tensor-names.js';
+import { parseTrainingConfig } from './training-config.js';
 
 /** Fields of lightning-ir's MonoConfig that the caller sets; what is left out comes from the model's config.json. */
 export interface MonoOverrides {
@@ -66,8 +67,12 @@ export async function loadCheckpoint(nameOrPath: string, options: LoadOptions = 
     name: nameOrPath,
     folder,
     modelClass: modelClassOf(parsed.family, head),
+    family: parsed.family,
     encoder: parsed.encoder,
     head,
+    mono: settings,
+    training: parseTrainingConfig(config, parsed),
+    rawConfig: config.object,
     tensors: [...tensors, ...fresh],
     pairEncoding: await pairEncodingOf(folder, parsed, settings),
     warnings,
