@@ -1,32 +1,35 @@
 import { z } from 'zod';
-import { allIgnored, classSpec, key, slot } from './fields.js';
+import { allIgnored, classSpec, ignored, key, slot, slotWithOwn } from './fields.js';
 
 const temperature = (doc: string) => key(z.number().positive().default(1), doc, 'fit');
 
 /** Losses over the scores of a topic's documents. Those over embeddings are for bi-encoders, see `not-built.ts`. */
-const losses = slot([
-  classSpec('RankNet', 'Pairwise logistic loss.', {
-    temperature: temperature('Divides the scores.'),
-  }),
-  classSpec('InfoNCE', 'Cross-entropy of the first document against the others.', {}),
-  classSpec('KLDivergence', 'Kullback-Leibler divergence between softmaxed scores and targets.', {}),
-  classSpec('PearsonCorrelation', '1 minus the correlation of scores and targets.', {}),
-  classSpec('ConstantMarginMSE', 'Squared error of score differences against a fixed margin.', {
-    margin: key(z.number().default(1), 'The margin.', 'fit'),
-  }),
-  classSpec('SupervisedMarginMSE', 'Squared error of score differences against the differences of the targets.', {}),
-  classSpec('ApproxNDCG', '1 minus nDCG with smooth ranks.', {
-    temperature: temperature('Smoothness of the ranks.'),
-    scale_gains: key(z.boolean().default(true), 'Gains 2^relevance - 1 instead of the relevance.', 'fit'),
-  }),
-  classSpec('ApproxMRR', '1 minus the reciprocal rank with smooth ranks.', {
-    temperature: temperature('Smoothness of the ranks.'),
-  }),
-  classSpec('ApproxRankMSE', 'Squared error of smooth ranks against the ranks of the targets.', {
-    temperature: temperature('Smoothness of the ranks.'),
-    discount: key(z.enum(['log2', 'reciprocal']).nullable().default(null), 'Weight of a rank.', 'fit'),
-  }),
-]);
+export const losses = slot(
+  [
+    classSpec('RankNet', 'Pairwise logistic loss.', {
+      temperature: temperature('Multiplies the scores.'),
+    }),
+    classSpec('InfoNCE', 'Cross-entropy of the document with the highest target against the others.', {}),
+    classSpec('KLDivergence', 'Kullback-Leibler divergence between softmaxed scores and targets.', {}),
+    classSpec('PearsonCorrelation', '1 minus the correlation of scores and targets.', {}),
+    classSpec('ConstantMarginMSE', 'Squared error of score differences against a fixed margin.', {
+      margin: key(z.number().default(1), 'The margin.', 'fit'),
+    }),
+    classSpec('SupervisedMarginMSE', 'Squared error of score differences against the differences of the targets.', {}),
+    classSpec('ApproxNDCG', '1 minus nDCG with smooth ranks.', {
+      temperature: temperature('Smoothness of the ranks.'),
+      scale_gains: key(z.boolean().default(true), 'Gains 2^relevance - 1 instead of the relevance.', 'fit'),
+    }),
+    classSpec('ApproxMRR', '1 minus the reciprocal rank with smooth ranks.', {
+      temperature: temperature('Smoothness of the ranks.'),
+    }),
+    classSpec('ApproxRankMSE', 'Squared error of smooth ranks against the ranks of the targets.', {
+      temperature: temperature('Smoothness of the ranks.'),
+      discount: key(z.enum(['log2', 'reciprocal']).nullable().default(null), 'Weight of a rank.', 'fit'),
+    }),
+  ],
+  { aliases: { LocalizedContrastiveEstimation: 'InfoNCE' } },
+);
 
 /** `loss_functions`: classes, or pairs of a class and its weight. */
 export const lossFunctions = z
@@ -40,21 +43,62 @@ export const optimizer = slot([
     betas: key(z.array(z.number().min(0).lt(1)).length(2).default([0.9, 0.999]), 'Decay of the moments.', 'fit'),
     eps: key(z.number().nonnegative().default(1e-8), 'Added to the denominator.', 'fit'),
     weight_decay: key(z.number().nonnegative().default(1e-2), 'Weight decay.', 'fit'),
-    ...allIgnored(['amsgrad', 'maximize', 'foreach', 'capturable', 'differentiable', 'fused']),
+    amsgrad: key(z.boolean().default(false), 'Not built, must be false.', 'fit'),
+    maximize: key(z.boolean().default(false), 'Not built, must be false.', 'fit'),
+    ...allIgnored(['foreach', 'capturable', 'differentiable', 'fused']),
   }),
 ]);
 
 const steps = z.int().min(0);
+const delay = key(steps.default(0), 'Steps at rate 0 before the warm-up.', 'fit');
+const totalIters = key(steps.default(5), 'Steps until then.', 'fit');
 
+/** All are stepped once an optimizer step. */
 export const lrScheduler = slot([
   classSpec('LinearLRSchedulerWithLinearWarmup', 'Linear warm-up, then linear decay.', {
     num_warmup_steps: key(steps, 'Steps of warm-up.', 'fit'),
-    num_training_steps: key(steps.optional(), 'All steps; trainer.max_steps when left out.', 'fit'),
+    num_training_steps: key(
+      z.int().min(1).nullable().default(null),
+      'All steps; null: trainer.max_steps, or as many as max_epochs take.',
+      'fit',
+    ),
     final_value: key(z.number().min(0).default(0), 'Share of the learning rate at the end.', 'fit'),
-    num_delay_steps: key(steps.default(0), 'Steps at rate 0 before the warm-up.', 'fit'),
+    num_delay_steps: delay,
   }),
   classSpec('ConstantLRSchedulerWithLinearWarmup', 'Linear warm-up, then constant.', {
     num_warmup_steps: key(steps, 'Steps of warm-up.', 'fit'),
-    num_delay_steps: key(steps.default(0), 'Steps at rate 0 before the warm-up.', 'fit'),
+    num_delay_steps: delay,
+  }),
+  classSpec('LinearLR', "torch's: from one share of the learning rate to another, then constant.", {
+    start_factor: key(
+      z
+        .number()
+        .positive()
+        .max(1)
+        .default(1 / 3),
+      'Share at the start.',
+      'fit',
+    ),
+    end_factor: key(z.number().min(0).max(1).default(1), 'Share at the end.', 'fit'),
+    total_iters: totalIters,
+    last_epoch: ignored(),
+  }),
+  classSpec('ConstantLR', "torch's: a share of the learning rate, then all of it.", {
+    factor: key(
+      z
+        .number()
+        .min(0)
+        .max(1)
+        .default(1 / 3),
+      'Share at the start.',
+      'fit',
+    ),
+    total_iters: totalIters,
+    last_epoch: ignored(),
+  }),
+  classSpec('CosineAnnealingLR', "torch's: half a cosine down to eta_min in T_max steps, and up again.", {
+    T_max: key(z.int().min(1), 'Steps to the lowest rate.', 'fit'),
+    eta_min: key(z.number().min(0).default(0), 'Lowest learning rate.', 'fit'),
+    last_epoch: ignored(),
   }),
 ]);
