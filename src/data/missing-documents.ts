@@ -1,6 +1,5 @@
 import { RankDistillmError } from '../errors.js';
 import type { PlaceOf } from './formats/complete-topic.js';
-import type { RunEntry } from './records.js';
 
 /** Counts documents without a text, so that one error can say how many there are and how to go on. */
 export class MissingDocuments {
@@ -9,7 +8,7 @@ export class MissingDocuments {
   private lowestRank = Infinity;
   private first: { docId: string; line: number } | undefined;
 
-  count(known: boolean, entry: RunEntry, line: number): void {
+  count(known: boolean, entry: { docId: string; rank: number }, line: number): void {
     this.total += 1;
     if (known) return;
     this.missing += 1;
@@ -27,7 +26,7 @@ export class MissingDocuments {
     return new RankDistillmError(
       'not_found',
       `${placeOf(line)}: document '${docId}' is not in the collection ${collection} ` +
-        `(${this.missing} of the ${this.total} documents to score are missing)`,
+        `(${this.missing} of the ${this.total} documents to be used are missing)`,
       { hint: `Register the collection that the run was made on.${depth}` },
     );
   }

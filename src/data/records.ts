@@ -29,4 +29,6 @@ export interface RankingSample {
   docIds: string[];
   /** Texts, [docIds.length]. */
   docs: string[];
+  /** [docIds.length], higher is better: where the dataset was opened with targets. */
+  targets?: number[];
 }

@@ -1,17 +1,19 @@
-import { stat } from 'node:fs/promises';
 import { RankDistillmError } from '../errors.js';
 import type { CollectionIndexOptions } from './collection-index.js';
 import { CollectionStore } from './collection-store.js';
-import { dashed, inferredIds, runStem } from './dataset-id.js';
+import { dashed, runStem } from './dataset-id.js';
 import { readQrels } from './formats/qrels.js';
+import { gradesByTopic } from './grades.js';
 import { MissingDocuments } from './missing-documents.js';
 import { prefetch } from './prefetch.js';
-import { readQueries } from './read-texts.js';
 import type { Qrel, RankingSample } from './records.js';
 import { DatasetRegistry, type RegisteredDataset } from './registry.js';
-import { RunFile, type RunTopic } from './run-file.js';
+import { RunFile } from './run-file.js';
 import { checkRunOptions, type CheckedRunOptions, type RunDatasetOptions } from './run-options.js';
-import { selectTop, type PlacedEntry } from './select-documents.js';
+import { addQueries, depthWarning, findRun, noTexts } from './run-source.js';
+import { fetchTexts } from './sample-texts.js';
+import { candidatesOf, selectTop, type TopicGrades } from './select-documents.js';
+import { targetsOf, type TargetOptions } from './targets.js';
 import { compareUtf8 } from './utf8-order.js';
 
 /** Topics read before they are asked for. */
@@ -40,6 +42,10 @@ export class RunDataset implements AsyncDisposable {
       collection: CollectionStore | undefined;
       topics: UsedTopic[];
       judgements: Qrel[] | undefined;
+      /** Undefined when no targets are given. */
+      targets: TargetOptions | undefined;
+      /** Grades by topic, where targets need them and the run itself has none. */
+      grades: ReadonlyMap<string, TopicGrades> | undefined;
       /** Things a user should know, one sentence each. */
       warnings: string[];
     },
@@ -63,20 +69,25 @@ export class RunDataset implements AsyncDisposable {
       const judgements = run.hasRelevance || dataset?.qrels === undefined ? undefined : await readQrels(dataset.qrels);
       const judged = judgements && new Set(judgements.map((qrel) => qrel.queryId));
       const openCollection = async (): Promise<CollectionStore> => {
-        if (dataset?.docs === undefined) throw noTexts('docs', source, options, registry);
+        if (dataset?.docs === undefined) throw noTexts('docs', source, registry);
         return (collection ??= await CollectionStore.open(dataset.docs, indexing));
       };
       const survey = await surveyTopics(run, checked, judged, openCollection);
-      const topics = await addQueries(survey, run, source, () => noTexts('queries', source, options, registry));
+      const topics = await addQueries(survey.topics, run, source, registry);
       topics.sort((a, b) => compareUtf8(a.queryId, b.queryId));
       const reasons = leftOut(checked, survey, dataset);
       if (topics.length === 0) throw nothingLeft(run, reasons);
+      const obstacle = targetObstacle(options, run, judgements);
       const warnings = [
         ...reasons.map((reason) => `${run.path}: ${reason}`),
         ...depthWarning(run, checked.depth, survey.maxRank),
+        ...(obstacle === undefined ? [] : [`${run.path}: no targets, so no loss is computed: ${obstacle}`]),
       ];
+      const targets = obstacle === undefined ? targetOptions(options, checked.depth) : undefined;
+      const grades = targets?.targets === 'relevance' && judgements ? gradesByTopic(judgements) : undefined;
       const datasetId = dataset?.id ?? source.inferredId;
-      return new RunDataset({ options, checked, run, datasetId, dataset, collection, topics, judgements, warnings });
+      const parts = { options, checked, run, datasetId, dataset, collection, topics, judgements };
+      return new RunDataset({ ...parts, targets, grades, warnings });
     } catch (error) {
       await collection?.close();
       await run.close();
@@ -151,57 +162,16 @@ export class RunDataset implements AsyncDisposable {
   }
 
   private async sample(topic: UsedTopic): Promise<RankingSample> {
-    const { run, checked, collection } = this.parts;
+    const { run, checked, collection, targets, grades } = this.parts;
     const { queryId, query } = topic;
-    const selected = select(await run.topic(queryId), checked).map(({ entry }) => entry);
-    const docIds = selected.map((entry) => entry.docId);
-    const withoutText = selected.filter((entry) => entry.text === undefined).map((entry) => entry.docId);
-    const fetched = withoutText.length === 0 ? [] : await collection!.getTexts(withoutText, run.path);
-    let next = 0;
-    const docs = selected.map((entry) => entry.text ?? fetched[next++]!);
-    return { queryId, query, docIds, docs };
+    const candidates = candidatesOf(await run.topic(queryId), checked.depth, grades && (grades.get(queryId) ?? NONE));
+    const selected = selectTop(candidates, checked.sampleSize);
+    const sample = { queryId, query, ...(await fetchTexts(selected, collection, run.path)) };
+    return targets === undefined ? sample : { ...sample, targets: targetsOf(selected, targets) };
   }
 }
 
-interface RunSource {
-  path: string;
-  dataset: RegisteredDataset | undefined;
-  /** Best guess at the id when no dataset is registered. */
-  inferredId: string;
-}
-
-async function findRun(options: RunDatasetOptions, registry: DatasetRegistry): Promise<RunSource> {
-  const { runPathOrId } = options;
-  const isFile = await stat(runPathOrId).then(
-    (stats) => stats.isFile(),
-    () => false,
-  );
-  if (isFile) {
-    const inferred = inferredIds(runPathOrId);
-    const dataset =
-      options.dataset !== undefined
-        ? registry.get(options.dataset, `${runPathOrId} (dataset)`)
-        : inferred.map((id) => registry.find(id)).find((found) => found !== undefined);
-    return { path: runPathOrId, dataset, inferredId: inferred[0]! };
-  }
-  const named = registry.find(runPathOrId);
-  if (named === undefined) throw neitherFileNorId(runPathOrId, registry);
-  if (named.scoreddocs === undefined) {
-    throw new RankDistillmError('bad_input', `dataset ${named.id} has no scoreddocs, so it cannot stand for a run`, {
-      hint: 'Register scoreddocs for it, or give run_path_or_id the path of a run file.',
-    });
-  }
-  const dataset = options.dataset === undefined ? named : registry.get(options.dataset, `${runPathOrId} (dataset)`);
-  return { path: named.scoreddocs, dataset, inferredId: named.id };
-}
-
-function neitherFileNorId(runPathOrId: string, registry: DatasetRegistry): RankDistillmError {
-  const { hint } = registry.unknownId(runPathOrId, runPathOrId);
-  const message = `${runPathOrId}: neither a run file nor the id of a registered dataset`;
-  return new RankDistillmError('not_found', message, {
-    hint: `Check the path; relative paths start from the current working directory. ${hint ?? ''}`,
-  });
-}
+const NONE: TopicGrades = new Map();
 
 /** What one pass over the run finds out about the topics that will be used. */
 interface Survey {
@@ -227,62 +197,20 @@ async function surveyTopics(
       survey.unjudged += 1;
       continue;
     }
-    const selected = select(topic, options);
+    const selected = selectTop(candidatesOf(topic, options.depth), options.sampleSize);
     if (selected.length === 0) {
       survey.tooSmall += 1;
       continue;
     }
-    for (const { entry, line } of selected) {
-      const known = entry.text !== undefined || (collection ??= await openCollection()).has(entry.docId);
-      missing.count(known, entry, line);
+    for (const { docId, rank, text, line } of selected) {
+      const known = text !== undefined || (collection ??= await openCollection()).has(docId);
+      missing.count(known, { docId, rank: rank! }, line!);
     }
     const query = topic.entries.find((entry) => entry.query !== undefined)?.query;
     survey.topics.push({ queryId: topic.queryId, query, size: selected.length, line: topic.lines[0]! });
   }
   if (missing.any) throw missing.error((line) => run.place(line), collection!.path);
   return survey;
-}
-
-function select(topic: RunTopic, options: CheckedRunOptions): PlacedEntry[] {
-  const placed = topic.entries.map((entry, index) => ({ entry, line: topic.lines[index]! }));
-  return selectTop(placed, options.depth, options.sampleSize);
-}
-
-async function addQueries(
-  survey: Survey,
-  run: RunFile,
-  source: RunSource,
-  noQueries: () => RankDistillmError,
-): Promise<UsedTopic[]> {
-  const wanted = new Set(survey.topics.filter((topic) => topic.query === undefined).map((topic) => topic.queryId));
-  if (wanted.size > 0 && source.dataset?.queries === undefined) throw noQueries();
-  const path = source.dataset?.queries ?? '';
-  const queries = wanted.size > 0 ? await readQueries(path, wanted) : new Map<string, string>();
-  return survey.topics.map(({ queryId, query, size, line }) => {
-    const text = query ?? queries.get(queryId);
-    if (text === undefined) {
-      throw new RankDistillmError('not_found', `${run.place(line)}: query '${queryId}' is not in ${path}`, {
-        hint: 'Register the queries that the run was made for.',
-      });
-    }
-    return { queryId, query: text, size };
-  });
-}
-
-function noTexts(
-  part: 'docs' | 'queries',
-  source: RunSource,
-  options: RunDatasetOptions,
-  registry: DatasetRegistry,
-): RankDistillmError {
-  if (source.dataset === undefined) return registry.unknownId(source.inferredId, options.runPathOrId);
-  return new RankDistillmError(
-    'bad_input',
-    `${source.path} carries no texts and dataset ${source.dataset.id} has no ${part}`,
-    {
-      hint: `Register ${part} for ${source.dataset.id}.`,
-    },
-  );
 }
 
 /** Which topics are left out and why, one clause each. */
@@ -302,8 +230,26 @@ function nothingLeft(run: RunFile, reasons: string[]): RankDistillmError {
   });
 }
 
-function depthWarning(run: RunFile, depth: number, maxRank: number): string[] {
-  return depth === -1 || maxRank >= depth
-    ? []
-    : [`${run.path}: depth ${depth} is greater than the greatest rank, ${maxRank}`];
+function targetOptions(options: RunDatasetOptions, depth: number): TargetOptions | undefined {
+  const { targets } = options;
+  if (targets === undefined || targets === null || targets === 'subtopic_relevance') return undefined;
+  return { targets, normalizeTargets: options.normalizeTargets ?? false, depth };
+}
+
+/** Why targets cannot be given. Scoring goes on without them, so this is no error here. */
+function targetObstacle(options: RunDatasetOptions, run: RunFile, judgements: Qrel[] | undefined): string | undefined {
+  switch (options.targets) {
+    case 'subtopic_relevance':
+      return 'targets: subtopic_relevance is not built';
+    case 'relevance':
+      return run.hasRelevance || judgements !== undefined
+        ? undefined
+        : 'targets: relevance, but there are no judgements';
+    case 'score':
+      return run.lineWithoutScore === undefined
+        ? undefined
+        : `targets: score, but ${run.place(run.lineWithoutScore)} has none`;
+    default:
+      return undefined;
+  }
 }

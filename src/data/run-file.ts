@@ -56,6 +56,10 @@ export class RunFile implements AsyncDisposable {
     readonly size: number,
     /** Whether the run has a column of judgements. */
     readonly hasRelevance: boolean,
+    /** Whether the run carries documents' texts. */
+    readonly hasTexts: boolean,
+    /** First line without a score; undefined when each has one. */
+    readonly lineWithoutScore: number | undefined,
     private readonly source: LineSource,
     private readonly index: Map<string, IndexedTopic>,
   ) {}
@@ -70,13 +74,13 @@ export class RunFile implements AsyncDisposable {
         await scattered.handle.close();
         topics = (await indexTopics(source))!;
       }
-      const { index, size, hasRelevance } = topics;
+      const { index, size, hasRelevance, hasTexts, lineWithoutScore } = topics;
       if (size === 0) {
         throw new RankDistillmError('bad_input', `${path}: the run is empty`, {
           hint: 'A run has at least one line: qid Q0 docid rank score tag.',
         });
       }
-      return new RunFile(path, size, hasRelevance, source, index);
+      return new RunFile(path, size, hasRelevance, hasTexts, lineWithoutScore, source, index);
     } catch (error) {
       await source.handle.close();
       throw error;
@@ -196,6 +200,8 @@ interface TopicIndex {
   index: Map<string, IndexedTopic>;
   size: number;
   hasRelevance: boolean;
+  hasTexts: boolean;
+  lineWithoutScore: number | undefined;
 }
 
 /** Checks every record and notes where each topic is; undefined as soon as a topic turns up in a second place. */
@@ -203,6 +209,8 @@ async function indexTopics(source: LineSource): Promise<TopicIndex | undefined> 
   const index = new Map<string, IndexedTopic>();
   let size = 0;
   let hasRelevance = false;
+  let hasTexts = false;
+  let lineWithoutScore: number | undefined;
   let records: RunRecord[] = [];
   let offset = 0;
   let end = 0;
@@ -211,6 +219,8 @@ async function indexTopics(source: LineSource): Promise<TopicIndex | undefined> 
     if (first === undefined) return;
     completeTopic(records, source.placeOf);
     hasRelevance ||= records.some((record) => record.relevance !== undefined);
+    hasTexts ||= records.some((record) => record.text !== undefined);
+    lineWithoutScore ??= records.find((record) => record.score === undefined)?.line;
     size += records.length;
     const { queryId, line } = first;
     index.set(queryId, { queryId, size: records.length, line, offset, length: end - offset });
@@ -229,7 +239,7 @@ async function indexTopics(source: LineSource): Promise<TopicIndex | undefined> 
     }
   }
   finish();
-  return { index, size, hasRelevance };
+  return { index, size, hasRelevance, hasTexts, lineWithoutScore };
 }
 
 /** For runs whose topics' lines are scattered: the same records, topic after topic. */

@@ -11,13 +11,13 @@ export interface RunDatasetOptions {
   depth?: number;
   /** Documents per topic; topics with fewer are left out. -1 keeps all. Default -1. */
   sampleSize?: number;
-  /** Default `top`: the documents with the lowest ranks. The others are for training and not built yet. */
+  /** Default `top`: the documents with the lowest ranks. The others are for training only. */
   samplingStrategy?: SamplingStrategy;
-  /** Only training reads targets; scoring ignores them. */
+  /** What a model learns: training needs them, validation takes them for the loss, re-ranking ignores them. */
   targets?: Targets | null;
-  /** Only training reads targets; scoring ignores them. */
+  /** Scales the targets of each sample to 0 to 1. Default false. */
   normalizeTargets?: boolean;
-  /** For training, not built yet. Default false. */
+  /** Adds judged documents that the run lacks; for training only. Default false. */
   addDocsNotInRanking?: boolean;
   /** Id of the dataset, where the file's name does not tell it. */
   dataset?: string;
@@ -28,8 +28,26 @@ export interface CheckedRunOptions {
   sampleSize: number;
 }
 
-/** Checks values and refuses what is not built yet. `name` says which dataset is meant. */
+/** Checks the values for re-ranking and validation. `name` says which dataset is meant. */
 export function checkRunOptions(options: RunDatasetOptions, name: string): CheckedRunOptions {
+  const checked = checkSizes(options, name);
+  if ((options.samplingStrategy ?? 'top') !== 'top') {
+    throw new RankDistillmError(
+      'unsupported',
+      `${name}: sampling_strategy ${options.samplingStrategy} is for training only`,
+      { hint: 'Re-ranking and validation take sampling_strategy: top.' },
+    );
+  }
+  if (options.addDocsNotInRanking === true) {
+    throw new RankDistillmError('unsupported', `${name}: add_docs_not_in_ranking is for training only`, {
+      hint: 'Re-ranking and validation take add_docs_not_in_ranking: false.',
+    });
+  }
+  return checked;
+}
+
+/** Checks `depth` and `sampleSize` and fills in their defaults. */
+export function checkSizes(options: RunDatasetOptions, name: string): CheckedRunOptions {
   const depth = options.depth ?? -1;
   const sampleSize = options.sampleSize ?? -1;
   for (const [key, value] of Object.entries({ depth, sample_size: sampleSize })) {
@@ -42,20 +60,6 @@ export function checkRunOptions(options: RunDatasetOptions, name: string): Check
         },
       );
     }
-  }
-  if ((options.samplingStrategy ?? 'top') !== 'top') {
-    throw new RankDistillmError(
-      'unsupported',
-      `${name}: sampling_strategy ${options.samplingStrategy} is not built yet`,
-      {
-        hint: 'What works now is sampling_strategy: top.',
-      },
-    );
-  }
-  if (options.addDocsNotInRanking === true) {
-    throw new RankDistillmError('unsupported', `${name}: add_docs_not_in_ranking is not built yet`, {
-      hint: 'What works now is add_docs_not_in_ranking: false.',
-    });
   }
   return { depth, sampleSize };
 }

@@ -41,12 +41,13 @@ const LAYOUTS: Readonly<Record<number, readonly Field[]>> = {
  * Reads judgements, also gzipped: TREC's four columns (`qid iteration docid grade`), three (`qid docid grade`), two (`qid
  * docid`, grade 1), or columns in any order under a header such as BEIR's `query-id corpus-id score`. Separated by spaces
  * or tabs. Grades are whole numbers, negative ones too. The same judgement twice is read once (as lightning-ir does);
- * two grades for one document are an error.
+ * two grades for one document are an error. With `wanted` only the judgements of those topics are kept.
  */
-export async function readQrels(path: string): Promise<Qrel[]> {
+export async function readQrels(path: string, wanted?: ReadonlySet<string>): Promise<Qrel[]> {
   const qrels: Qrel[] = [];
   const seen = new Map<string, { relevance: number; line: number }>();
   let layout: readonly Field[] | undefined;
+  let empty = true;
   for await (const lines of readLines(path)) {
     for (const line of lines) {
       const cells = line.text.trim().split(/[ \t]+/);
@@ -56,6 +57,8 @@ export async function readQrels(path: string): Promise<Qrel[]> {
         if (header !== undefined) continue;
       }
       const qrel = parseQrel(cells, layout, path, line);
+      empty = false;
+      if (wanted !== undefined && !wanted.has(qrel.queryId)) continue;
       const key = `${qrel.queryId}\t${qrel.docId}\t${qrel.iteration}`;
       const before = seen.get(key);
       if (before === undefined) {
@@ -71,7 +74,7 @@ export async function readQrels(path: string): Promise<Qrel[]> {
       }
     }
   }
-  if (qrels.length === 0) {
+  if (empty) {
     throw new RankDistillmError('bad_input', `${path}: no judgements`, {
       hint: 'A qrels file has lines such as: 23849 0 1020327 2',
     });

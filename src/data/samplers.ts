@@ -1,0 +1,104 @@
+import type { RandomStream } from '../random/random-stream.js';
+import type { SamplingStrategy } from './run-options.js';
+import type { Candidate } from './select-documents.js';
+
+/** Why a topic's documents do not make a sample. */
+export type Unsampled = 'too_few' | 'no_relevant';
+
+/** A sampling strategy of lightning-ir's Sampler. */
+interface Sampler {
+  /** The documents that may come into a sample. */
+  reach(candidates: readonly Candidate[], size: number): readonly Candidate[];
+  /** Undefined when a sample of `size` documents can be drawn. */
+  obstacle(candidates: readonly Candidate[], size: number): Unsampled | undefined;
+  /** Draws `size` documents; there is no obstacle. */
+  draw(candidates: readonly Candidate[], size: number, random: () => RandomStream): Candidate[];
+}
+
+const isRelevant = ({ relevance }: Candidate): boolean => (relevance ?? 0) > 0;
+/** Documents with a negative grade (spam) are neither relevant nor taken as non-relevant. */
+const isNegative = ({ relevance, rank }: Candidate): boolean => (relevance ?? 0) === 0 && rank !== undefined;
+
+const tooFew = (candidates: readonly Candidate[], size: number): Unsampled | undefined =>
+  candidates.length < size ? 'too_few' : undefined;
+const all = (candidates: readonly Candidate[]): readonly Candidate[] => candidates;
+
+const SAMPLERS: Readonly<Record<SamplingStrategy, Sampler>> = {
+  /** The first ones. */
+  top: {
+    reach: (candidates, size) => candidates.slice(0, size),
+    obstacle: tooFew,
+    draw: (candidates, size) => candidates.slice(0, size),
+  },
+  /** Any, all equally likely. */
+  random: {
+    reach: all,
+    obstacle: tooFew,
+    draw: (candidates, size, random) => random().choose(candidates, size),
+  },
+  /** Any, weighted by 1 / ln(1 + rank); those without a rank by the least of these weights. */
+  log_random: {
+    reach: all,
+    obstacle: tooFew,
+    draw: (candidates, size, random) => random().chooseWeighted(candidates, logWeights(candidates), size),
+  },
+  /** Half of them (rounded down) from the top, then any of the rest. */
+  top_and_random: {
+    reach: all,
+    obstacle: tooFew,
+    draw: (candidates, size, random) => {
+      const top = Math.floor(size / 2);
+      return [...candidates.slice(0, top), ...random().choose(candidates.slice(top), size - top)];
+    },
+  },
+  /** One of the relevant (grade above 0), then ranked ones that are unjudged or of grade 0. */
+  single_relevant: {
+    reach: (candidates) => candidates.filter((candidate) => isRelevant(candidate) || isNegative(candidate)),
+    obstacle: (candidates, size) => {
+      if (candidates.length < size) return 'too_few';
+      if (!candidates.some(isRelevant)) return 'no_relevant';
+      return candidates.filter(isNegative).length < size - 1 ? 'too_few' : undefined;
+    },
+    draw: (candidates, size, random) => {
+      const stream = random();
+      return [
+        ...stream.choose(candidates.filter(isRelevant), 1),
+        ...stream.choose(candidates.filter(isNegative), size - 1),
+      ];
+    },
+  },
+};
+
+export const SAMPLING_STRATEGIES = Object.keys(SAMPLERS) as readonly SamplingStrategy[];
+
+/** pandas' sample takes these weights in lightning-ir's Sampler.log_random. */
+export function logWeights(candidates: readonly Candidate[]): number[] {
+  const weights = candidates.map(({ rank }) => (rank === undefined ? undefined : 1 / Math.log1p(rank)));
+  const least = weights.reduce<number>((min, weight) => Math.min(min, weight ?? Infinity), Infinity);
+  return weights.map((weight) => weight ?? least);
+}
+
+/** As `Sampler.reach`; with size -1 all documents make the sample, whatever the strategy. */
+export function reachOf(candidates: readonly Candidate[], size: number, strategy: SamplingStrategy) {
+  return size === -1 ? candidates : SAMPLERS[strategy].reach(candidates, size);
+}
+
+/** As `Sampler.obstacle`; also when there is no document at all. */
+export function obstacleTo(
+  candidates: readonly Candidate[],
+  size: number,
+  strategy: SamplingStrategy,
+): Unsampled | undefined {
+  if (size === -1) return candidates.length === 0 ? 'too_few' : undefined;
+  return SAMPLERS[strategy].obstacle(candidates, size);
+}
+
+/** As `Sampler.draw`; `random` makes the topic's stream of random numbers where one is needed. */
+export function drawSample(
+  candidates: readonly Candidate[],
+  size: number,
+  strategy: SamplingStrategy,
+  random: () => RandomStream,
+): readonly Candidate[] {
+  return size === -1 ? candidates : SAMPLERS[strategy].draw(candidates, size, random);
+}
