@@ -1,14 +1,18 @@
 import { RankDistillmError } from '../errors.js';
 import { placeText, type Place } from './node.js';
 import { nearestHint } from './nearest.js';
-import type { Slot } from './schema/fields.js';
+import { isOwnClass, type Slot } from './schema/fields.js';
 import { whyNotBuilt } from './schema/not-built.js';
 
 /** Modules whose classes we know; a class of another module is somebody's own Python. */
 const MODULES = ['lightning_ir', 'torch', 'lightning', 'pytorch_lightning'];
 
-/** The canonical name of a class written with or without its module: `lightning_ir.RankNet` is `RankNet`. */
+/**
+ * The canonical name of a class written with or without its module: `lightning_ir.RankNet` is `RankNet`. A class of the
+ * user's own keeps its name: `./my-loss.ts:MyLoss`.
+ */
 export function className(written: string, slot: Slot, place: Place, path: string): string {
+  if (/[/:]|\.[cm]?[jt]s$/.test(written)) return ownClassName(written, slot, place, path);
   const parts = written.split('.');
   const last = parts.at(-1) ?? '';
   const name = slot.aliases[last] ?? last;
@@ -29,5 +33,18 @@ export function className(written: string, slot: Slot, place: Place, path: strin
   }
   throw new RankDistillmError('bad_input', `${where}: unknown class "${written}"`, {
     hint: nearestHint(last, known, 'class'),
+  });
+}
+
+function ownClassName(written: string, slot: Slot, place: Place, path: string): string {
+  const where = `${placeText(place)}: ${path}`;
+  if (!slot.takesOwn) {
+    throw new RankDistillmError('unsupported', `${where}: a class of your own ("${written}") cannot stand here`, {
+      hint: `Classes known here: ${[...slot.classes.keys()].join(', ')}. Only losses may be your own.`,
+    });
+  }
+  if (isOwnClass(written)) return written;
+  throw new RankDistillmError('bad_input', `${where}: "${written}" names no class of a module`, {
+    hint: 'Write the path of a .ts or .js file, a colon and the name it exports: ./my-loss.ts:MyLoss.',
   });
 }

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import type { ConfigNode } from './node.js';
-import { allowsNull, noteOf, slotOf, unwrap, type KeyUse } from './schema/fields.js';
+import { allowsNull, noteOf, slotOf, unwrap, wordsOf, type KeyUse } from './schema/fields.js';
 import { configSchema } from './schema/schema.js';
+import { Share } from './share.js';
 
 /** What a key takes, in words: `a whole number of at least 1, or null`. */
 export function describeType(schema: z.ZodType): string {
@@ -10,10 +11,13 @@ export function describeType(schema: z.ZodType): string {
 }
 
 function withoutNull(inner: z.ZodType): string {
+  const words = wordsOf(inner);
+  if (words !== undefined) return words;
   const slot = slotOf(inner);
   if (slot) {
     const names = [...slot.classes.keys()];
-    return names.length > 4 ? 'a class' : `a class (${names.join(', ')})`;
+    const known = names.length > 4 ? 'a class' : `a class (${names.join(', ')})`;
+    return slot.takesOwn ? `${known} or one of your own (./my-loss.ts:MyLoss)` : known;
   }
   if (inner instanceof z.ZodString) return 'text';
   if (inner instanceof z.ZodBoolean) return 'true or false';
@@ -34,10 +38,13 @@ function describeLiteral(values: unknown[]): string {
 
 function describeNumber(schema: z.ZodNumber): string {
   const noun = schema.format === 'safeint' ? 'a whole number' : 'a number';
-  const least = schema.minValue;
-  const bounded = least !== null && Number.isFinite(least) && least > Number.MIN_SAFE_INTEGER;
-  const exclusive = bounded && !schema.safeParse(least).success;
-  return bounded ? `${noun} ${exclusive ? 'above' : 'of at least'} ${least}` : noun;
+  const bounded = (bound: number | null): bound is number =>
+    bound !== null && Math.abs(bound) < Number.MAX_SAFE_INTEGER;
+  const { minValue: least, maxValue: most } = schema;
+  const parts: string[] = [];
+  if (bounded(least)) parts.push(`${schema.safeParse(least).success ? 'of at least' : 'above'} ${least}`);
+  if (bounded(most)) parts.push(`${schema.safeParse(most).success ? 'of at most' : 'below'} ${most}`);
+  return [noun, parts.join(' and ')].filter(Boolean).join(' ');
 }
 
 /** What was written, in words: `text "abc"`. */
@@ -48,7 +55,7 @@ export function describeValue(node: ConfigNode): string {
     const text = node.value.length > 60 ? `${node.value.slice(0, 57)}…` : node.value;
     return node.value === '' ? 'empty text' : `the text "${text}"`;
   }
-  if (typeof node.value === 'number') return `the number ${node.value}`;
+  if (typeof node.value === 'number' || node.value instanceof Share) return `the number ${node.value}`;
   return String(node.value);
 }
 

@@ -2,7 +2,10 @@ import { z } from 'zod';
 import { RankDistillmError } from '../errors.js';
 import { className } from './class-name.js';
 import { placeText, toPlain, type ConfigNode, type ListNode, type MapEntry, type MapNode } from './node.js';
-import { allowsNull, slotOf, unwrap, type Slot } from './schema/fields.js';
+import { takesShare } from './schema/batch-limit.js';
+import { allowsNull, argumentsOf, slotOf, unwrap, type Slot } from './schema/fields.js';
+import { Share } from './share.js';
+import { listOption, optionFor, weightedClass } from './union.js';
 
 /**
  * Lays one source of the configuration over those before it and brings it into canonical form, the way jsonargparse
@@ -35,16 +38,9 @@ export function merge(
     });
     return { ...update, items };
   }
-  return asText(update, schema, inner);
-}
-
-/** A union of a class and a `[class, weight]` pair, taken apart; undefined for any other schema. */
-export function weightedClass(inner: z.ZodType): { plain: z.ZodType; tuple: readonly z.ZodType[] } | undefined {
-  if (!(inner instanceof z.ZodUnion)) return undefined;
-  const options = inner.options as readonly z.ZodType[];
-  const tuple = options.find((option) => option instanceof z.ZodTuple);
-  const plain = options.find((option) => slotOf(option) !== undefined);
-  return tuple && plain ? { plain, tuple: tuple.def.items as unknown as readonly z.ZodType[] } : undefined;
+  if (takesShare(schema)) return asShare(update);
+  const option = inner instanceof z.ZodUnion ? optionFor(inner, update, base) : undefined;
+  return option ? merge(base, update, option, path) : asText(update, schema, inner);
 }
 
 /** The schema of a key, or undefined for an unknown one. */
@@ -77,16 +73,16 @@ function mergeMap(
 }
 
 function append(base: ConfigNode | undefined, entry: MapEntry, schema: z.ZodType, path: readonly string[]): ListNode {
-  const inner = unwrap(schema);
-  if (!(inner instanceof z.ZodArray)) {
+  const list = listOption(unwrap(schema));
+  if (!list) {
     throw new RankDistillmError('bad_input', `${placeText(entry.place)}: ${path.join('.')} is not a list`, {
       hint: 'Write the key without "+"; "+" appends to a list.',
     });
   }
-  const before = base?.kind === 'list' ? base.items : [];
+  const before = base?.kind === 'list' ? base.items : base?.kind === 'map' ? [base] : [];
   const added = entry.node.kind === 'list' ? entry.node.items : [entry.node];
   const items = added.map((item, index) =>
-    merge(undefined, item, inner.element as z.ZodType, [...path, String(before.length + index)]),
+    merge(undefined, item, list.element as z.ZodType, [...path, String(before.length + index)]),
   );
   return { kind: 'list', items: [...before, ...items], place: base?.place ?? entry.node.place };
 }
@@ -136,7 +132,7 @@ function mergeClass(base: ConfigNode | undefined, update: ConfigNode, slot: Slot
   const { name, namePlace, args, extra } = named
     ? { name: String(update.value), namePlace: update.place, args: [], extra: [] }
     : partsOfClass(update as MapNode);
-  const before = baseClass(base, slot);
+  const before = baseClass(base);
   const written = name ?? before?.name ?? slot.implicit;
   const where = path.join('.');
   if (written === undefined) {
@@ -145,7 +141,7 @@ function mergeClass(base: ConfigNode | undefined, update: ConfigNode, slot: Slot
     });
   }
   const canonical = className(written, slot, namePlace ?? update.place, where);
-  const schema = slot.classes.get(canonical) as z.ZodObject | z.ZodRecord;
+  const schema = argumentsOf(slot, canonical);
   const kept = before ? keptArguments(before, canonical, schema) : new Map<string, MapEntry>();
   const place = update.place;
   const given: MapNode = { kind: 'map', entries: new Map(args), place };
@@ -192,12 +188,12 @@ function partsOfClass(map: MapNode) {
   };
 }
 
-function baseClass(base: ConfigNode | undefined, slot: Slot) {
+function baseClass(base: ConfigNode | undefined) {
   if (base?.kind !== 'map') return undefined;
   const name = base.entries.get('class_path')?.node;
   const args = base.entries.get('init_args')?.node;
-  if (name?.kind !== 'scalar' || args?.kind !== 'map' || !slot.classes.has(String(name.value))) return undefined;
-  return { name: String(name.value), entries: args.entries };
+  if (name?.kind !== 'scalar' || args?.kind !== 'map' || typeof name.value !== 'string') return undefined;
+  return { name: name.value, entries: args.entries };
 }
 
 function keptArguments(
@@ -210,6 +206,13 @@ function keptArguments(
   return new Map(
     [...before.entries].filter(([key, entry]) => childSchema(schema, key)?.safeParse(toPlain(entry.node)).success),
   );
+}
+
+/** `1.0` is another thing than `1` where shares and counts are both taken. */
+function asShare(update: ConfigNode): ConfigNode {
+  if (update.kind !== 'scalar' || typeof update.value !== 'number') return update;
+  const isShare = update.float === true || !Number.isInteger(update.value);
+  return isShare ? { ...update, value: new Share(update.value) } : update;
 }
 
 /** A key that wants text takes what was typed, so that `--model.model_name_or_path 123` is a name. */

@@ -1,4 +1,5 @@
 import { at } from '../errors.js';
+import type { Share } from './share.js';
 
 /** Where a configured value was written: a file and line, or an option of the command line. */
 export interface Place {
@@ -13,7 +14,9 @@ export type ConfigNode = ScalarNode | ListNode | MapNode;
 
 export interface ScalarNode {
   kind: 'scalar';
-  value: string | number | boolean | null;
+  value: string | number | boolean | null | Share;
+  /** A number written with a dot or an exponent: `1.0` and not `1`. */
+  float?: true;
   /** The text as typed on the command line: a key that wants text gets it even if it reads like a number. */
   raw?: string;
   place: Place;

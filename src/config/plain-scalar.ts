@@ -22,6 +22,11 @@ function wholeNumber(text: string): number | undefined {
 const FLOAT =
   /^(?:[-+]?[0-9][0-9_]*\.[0-9_]*(?:[eE][-+]?[0-9]+)?|[-+]?[0-9][0-9_]*[eE][-+]?[0-9]+|\.[0-9][0-9_]*(?:[eE][-+][0-9]+)?)$/;
 
+/** True for a number that is written as one with a fraction, whatever its value: `1.0`, `1e3`. */
+export function isFloatText(text: string): boolean {
+  return wholeNumber(text) === undefined && FLOAT.test(text);
+}
+
 function floatingNumber(text: string): number | undefined {
   if (/^[-+]?\.(?:inf|Inf|INF)$/.test(text)) return text.startsWith('-') ? -Infinity : Infinity;
   if (/^\.(?:nan|NaN|NAN)$/.test(text)) return Number.NaN;

@@ -1,10 +1,11 @@
 import { z } from 'zod';
 import { RankDistillmError } from '../errors.js';
 import { describeType, describeValue } from './describe.js';
-import { childSchema, weightedClass } from './merge.js';
+import { childSchema } from './merge.js';
 import { nearestHint } from './nearest.js';
 import { placeText, toPlain, type ConfigNode, type MapNode } from './node.js';
-import { allowsNull, noteOf, slotOf, unwrap } from './schema/fields.js';
+import { allowsNull, argumentsOf, isOwnClass, noteOf, slotOf, unwrap, type Slot } from './schema/fields.js';
+import { optionFor, weightedClass } from './union.js';
 
 /** Says that a key was given which means nothing here. */
 export type OnIgnored = (path: string, place: string) => void;
@@ -19,7 +20,7 @@ export function validate(node: ConfigNode, schema: z.ZodType, path: readonly str
   const inner = unwrap(schema);
   if (slot) {
     if (node.kind !== 'map') throw wrongType(node, schema, path);
-    validateClass(node, slot.classes, path, onIgnored);
+    validateClass(node, slot, path, onIgnored);
   } else if (inner instanceof z.ZodObject || inner instanceof z.ZodRecord) {
     if (node.kind !== 'map') throw wrongType(node, schema, path);
     validateKeys(node, inner, path, onIgnored);
@@ -35,25 +36,23 @@ export function validate(node: ConfigNode, schema: z.ZodType, path: readonly str
 }
 
 function validateValue(node: ConfigNode, schema: z.ZodType, path: readonly string[], onIgnored: OnIgnored): void {
-  const weighted = weightedClass(unwrap(schema));
+  const inner = unwrap(schema);
+  const weighted = weightedClass(inner);
   if (weighted && node.kind !== 'list') return validate(node, weighted.plain, path, onIgnored);
   if (weighted && node.kind === 'list' && node.items.length === weighted.tuple.length) {
     return node.items.forEach((item, index) =>
       validate(item, weighted.tuple[index] as z.ZodType, [...path, String(index)], onIgnored),
     );
   }
-  if (!schema.safeParse(toPlain(node)).success) throw wrongType(node, schema, path);
+  const option = inner instanceof z.ZodUnion && !weighted ? optionFor(inner, node) : undefined;
+  if (option) validate(node, option, path, onIgnored);
+  else if (!schema.safeParse(toPlain(node)).success) throw wrongType(node, schema, path);
 }
 
-function validateClass(
-  node: MapNode,
-  classes: Map<string, z.ZodObject | z.ZodRecord>,
-  path: readonly string[],
-  onIgnored: OnIgnored,
-): void {
+function validateClass(node: MapNode, slot: Slot, path: readonly string[], onIgnored: OnIgnored): void {
   const name = String(toPlain((node.entries.get('class_path') as { node: ConfigNode }).node));
   const args = node.entries.get('init_args')?.node as MapNode;
-  const schema = classes.get(name) as z.ZodObject | z.ZodRecord;
+  const schema = argumentsOf(slot, name);
   for (const [key, entry] of node.entries) {
     if (key === 'class_path' || key === 'init_args') continue;
     const known = ['class_path', 'init_args'];
@@ -65,7 +64,7 @@ function validateClass(
     );
   }
   if (schema instanceof z.ZodRecord) {
-    onIgnored(`${path.join('.')} (${name})`, placeText(node.place));
+    if (!isOwnClass(name)) onIgnored(`${path.join('.')} (${name})`, placeText(node.place));
     return;
   }
   validateKeys(args, schema, [...path, 'init_args'], onIgnored, name);

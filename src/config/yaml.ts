@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, type Document, type Node } from 'yaml';
 import { at, ioError, RankDistillmError } from '../errors.js';
 import type { ConfigNode, MapEntry, Place } from './node.js';
-import { plainScalar } from './plain-scalar.js';
+import { isFloatText, plainScalar } from './plain-scalar.js';
 
 /** A configuration is a page or two; more than this is another file passed by mistake. */
 const LARGEST_CONFIG_BYTES = 4 << 20;
@@ -76,7 +76,8 @@ class Converter {
     if (isScalar(node)) {
       const text = String(node.value ?? '');
       const plain = node.type === 'PLAIN' || node.type === undefined;
-      return { kind: 'scalar', value: plain ? plainScalar(text) : text, place };
+      const value = plain ? plainScalar(text) : text;
+      return { kind: 'scalar', value, place, ...(plain && isFloatText(text) ? { float: true } : {}) };
     }
     if (this.open.has(node)) throw this.refusal(place, 'an anchor contains itself');
     this.open.add(node);

@@ -91,7 +91,10 @@ for (const [what, yaml, message] of WRONG) {
 const UNSUPPORTED: [yaml: string, message: RegExp][] = [
   ['model: lightning_ir.BiEncoderModule', /bi-encoders are not part/],
   ['model: {config: SetEncoderConfig}', /set-encoders are not part/],
-  ['data: {inference_datasets: [{class_path: TupleDataset, init_args: {}}]}', /training tuples/],
+  [
+    'data: {inference_datasets: [{class_path: TupleDataset, init_args: {}}]}',
+    /tuples are for data\.train_dataset alone/,
+  ],
   ['optimizer: torch.optim.SGD', /AdamW is the one optimizer/],
   ['trainer: {callbacks: [my_module.MyCallback]}', /cannot load the Python class "my_module.MyCallback"/],
 ];
@@ -107,14 +110,13 @@ for (const [yaml, message] of UNSUPPORTED) {
 
 test('keys of Lightning that mean nothing here are listed with their places', async () => {
   const { ignored } = await load([
-    'trainer:\n  logger: false\n  devices: 1\n  callbacks: [ModelCheckpoint]\ndata: {num_workers: 4}\n',
+    'trainer:\n  logger: false\n  strategy: ddp\n  callbacks: [ModelSummary]\ndata: {num_workers: 4}\n',
   ]);
   assert.equal(
     ignored.map((text) => text.replace(/\(\S*\//, '(')),
     [
-      'trainer.logger (0.yaml:2)',
-      'trainer.devices (0.yaml:3)',
-      'trainer.callbacks.0 (ModelCheckpoint) (0.yaml:4)',
+      'trainer.strategy (0.yaml:3)',
+      'trainer.callbacks.0 (ModelSummary) (0.yaml:4)',
       'data.init_args.num_workers (0.yaml:5)',
     ],
   );

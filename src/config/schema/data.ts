@@ -13,26 +13,49 @@ const runDataset = classSpec('RunDataset', 'Topics with a ranked list of documen
   sample_size: allOr('Documents taken of each topic; -1: all.'),
   sampling_strategy: key(
     z.enum(['top', 'single_relevant', 'random', 'log_random', 'top_and_random']).default('top'),
-    'How documents are taken; re_rank knows top only.',
+    'How documents are taken; re_rank and validation know top only.',
   ),
   targets: key(
     z.enum(['relevance', 'subtopic_relevance', 'rank', 'score']).nullable().default(null),
     'What the model learns.',
     'fit',
   ),
-  normalize_targets: key(z.boolean().default(false), 'Scale the targets of a topic to 0 to 1.', 'fit'),
-  add_docs_not_in_ranking: key(z.boolean().default(false), 'Add judged documents the run lacks.', 'fit'),
+  normalize_targets: key(z.boolean().default(false), 'Scale the targets of a sample to 0 to 1.', 'fit'),
+  add_docs_not_in_ranking: key(
+    z.boolean().default(false),
+    'Add judged documents that the run lacks, without a rank.',
+    'fit',
+  ),
+});
+
+const tupleDataset = classSpec('TupleDataset', 'Queries with a few documents each, as docpairs give them.', {
+  tuples_dataset: key(z.string().min(1), 'File of tuples, or id of a registered dataset with docpairs.', 'fit'),
+  dataset: key(
+    z.string().min(1).nullable().default(null),
+    'Id of the registered dataset with queries and docs; else told from the file name. Not in lightning-ir.',
+    'fit',
+  ),
+  targets: key(
+    z.enum(['order', 'score']).default('order'),
+    'What the model learns: the first document is the relevant one, or the scores of the file.',
+    'fit',
+  ),
+  num_docs: key(z.int().min(2).nullable().default(null), 'Documents taken of each tuple; null: all.', 'fit'),
 });
 
 const dataset = slot([runDataset], { implicit: 'RunDataset' });
+const trainDataset = slot([runDataset, tupleDataset], { implicit: 'RunDataset' });
 
 const dataModule = classSpec('LightningIRDataModule', 'The data.', {
-  inference_datasets: key(z.array(dataset).nullable().default(null), 'What re_rank scores, one run each.'),
+  inference_datasets: key(
+    z.array(dataset).nullable().default(null),
+    'What re_rank scores, one run each, and what fit validates on.',
+  ),
   inference_batch_size: key(
     z.int().min(1).nullable().default(null),
-    'A hint: blocks are cut by tokens, so results and speed do not depend on it.',
+    'Topics of a validation batch of fit; re_rank cuts blocks by tokens, so nothing there depends on it.',
   ),
-  train_dataset: key(dataset.nullable().default(null), 'What fit learns from.', 'fit'),
+  train_dataset: key(trainDataset.nullable().default(null), 'What fit learns from.', 'fit'),
   train_batch_size: key(z.int().min(1).nullable().default(null), 'Topics of a training step.', 'fit'),
   shuffle_train: key(z.boolean().default(true), 'Shuffle the topics each epoch.', 'fit'),
   num_workers: ignored('Loader processes of Python; does nothing here.'),

@@ -3,10 +3,10 @@ import { z } from 'zod';
 /**
  * Who reads a key.
  * - `used`: re_rank and fit
- * - `fit`: training only; other verbs accept it in silence
+ * - `fit`, `re_rank`: one of them; the other verbs accept it in silence
  * - `ignored`: Lightning's, without a meaning here; accepted with a warning
  */
-export type KeyUse = 'used' | 'fit' | 'ignored';
+export type KeyUse = 'used' | 'fit' | 're_rank' | 'ignored';
 
 interface KeyNote {
   doc: string;
@@ -35,6 +35,18 @@ export function allIgnored<const N extends string>(names: readonly N[]): Record<
   return Object.fromEntries(names.map((name) => [name, ignored()])) as Record<N, ReturnType<typeof ignored>>;
 }
 
+const words = new WeakMap<z.ZodType, string>();
+
+/** Says in words what a schema takes, where its parts do not say it well. Apply it before `.nullable()` and such. */
+export function inWords<T extends z.ZodType>(schema: T, text: string): T {
+  words.set(schema, text);
+  return schema;
+}
+
+export function wordsOf(schema: z.ZodType): string | undefined {
+  return words.get(unwrap(schema));
+}
+
 /** A class of the configuration: `class_path: <name>` with `init_args`. */
 export function classSpec<const N extends string, S extends z.ZodRawShape>(name: N, doc: string, shape: S) {
   return key(z.strictObject({ class_path: z.literal(name), init_args: z.strictObject(shape) }), doc);
@@ -45,27 +57,62 @@ export function openClasses<const N extends string>(names: readonly N[], doc: st
   return key(z.strictObject({ class_path: z.enum(names), init_args: z.record(z.string(), z.unknown()) }), doc);
 }
 
-interface SlotNote {
-  /** Class meant where `class_path` is left out. */
-  implicit: string | undefined;
-  /** Other names of a class. */
-  aliases: Readonly<Record<string, string>>;
+/** A class in a module of the user's: `./my-loss.ts:MyLoss`. */
+const OWN_CLASS = /^.+\.[cm]?[jt]s:[A-Za-z_$][\w$]*$/;
+
+export function isOwnClass(name: string): boolean {
+  return OWN_CLASS.test(name);
 }
 
-const slots = z.registry<SlotNote>();
+const ownArguments = z.record(z.string(), z.unknown());
+const ownClass = z.strictObject({ class_path: z.string().regex(OWN_CLASS), init_args: ownArguments });
+
+interface SlotOptions {
+  /** Class meant where `class_path` is left out. */
+  implicit?: string;
+  /** Other names of a class. */
+  aliases?: Record<string, string>;
+}
+
+export interface Slot {
+  implicit: string | undefined;
+  aliases: Readonly<Record<string, string>>;
+  /** Class name to its arguments; a record for classes whose arguments are not looked at. */
+  classes: ReadonlyMap<string, z.ZodObject | z.ZodRecord>;
+  /** True where classes of the user's modules fit, too. */
+  takesOwn: boolean;
+}
+
+const slots = new WeakMap<z.ZodType, Slot>();
 
 type ClassSchema = z.ZodObject<{
   class_path: z.ZodLiteral<string> | z.ZodEnum<Record<string, string>>;
   init_args: z.ZodObject | z.ZodRecord<z.ZodString, z.ZodUnknown>;
 }>;
+type ClassSchemas = readonly [ClassSchema, ...ClassSchema[]];
+
+function note(schema: z.ZodType, specs: ClassSchemas, options: SlotOptions, takesOwn: boolean): void {
+  const classes = new Map<string, z.ZodObject | z.ZodRecord>();
+  for (const spec of specs) {
+    const names = spec.shape.class_path;
+    const list = names instanceof z.ZodLiteral ? [...names.values] : names.options;
+    for (const name of list) classes.set(String(name), spec.shape.init_args);
+  }
+  slots.set(schema, { implicit: options.implicit, aliases: options.aliases ?? {}, classes, takesOwn });
+}
 
 /** A place for one of some classes. */
-export function slot<const T extends readonly [ClassSchema, ...ClassSchema[]]>(
-  classes: T,
-  options: { implicit?: string; aliases?: Record<string, string> } = {},
-) {
+export function slot<const T extends ClassSchemas>(classes: T, options: SlotOptions = {}) {
   const schema = z.discriminatedUnion('class_path', classes as unknown as [T[number], ...T[number][]]);
-  slots.add(schema, { implicit: options.implicit, aliases: options.aliases ?? {} });
+  note(schema, classes, options, false);
+  return schema;
+}
+
+/** A place for one of some classes or a class of the user's own. */
+export function slotWithOwn<const T extends ClassSchemas>(classes: T, options: SlotOptions = {}) {
+  const known = z.discriminatedUnion('class_path', classes as unknown as [T[number], ...T[number][]]);
+  const schema = z.union([known, ownClass]);
+  note(schema, classes, options, true);
   return schema;
 }
 
@@ -88,21 +135,12 @@ export function allowsNull(schema: z.ZodType): boolean {
   return schema.safeParse(null).success;
 }
 
-export interface Slot extends SlotNote {
-  /** Class name to its arguments; a record for classes whose arguments are not looked at. */
-  classes: Map<string, z.ZodObject | z.ZodRecord>;
-}
-
 /** The classes a place takes, or undefined when the schema is no such place. */
 export function slotOf(schema: z.ZodType): Slot | undefined {
-  const inner = unwrap(schema);
-  const note = slots.get(inner);
-  if (!note || !(inner instanceof z.ZodDiscriminatedUnion)) return undefined;
-  const classes = new Map<string, z.ZodObject | z.ZodRecord>();
-  for (const option of inner.options as unknown as ClassSchema[]) {
-    const names = option.shape.class_path;
-    const list = names instanceof z.ZodLiteral ? [...names.values] : names.options;
-    for (const name of list) classes.set(String(name), option.shape.init_args);
-  }
-  return { ...note, classes };
+  return slots.get(unwrap(schema));
+}
+
+/** The arguments of a class that `className` let through. */
+export function argumentsOf(slot: Slot, name: string): z.ZodObject | z.ZodRecord {
+  return slot.classes.get(name) ?? ownArguments;
 }

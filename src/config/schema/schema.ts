@@ -12,7 +12,7 @@ import { lrScheduler, optimizer } from './training.js';
 export const configSchema = z.strictObject({
   seed_everything: key(
     z.union([z.int().min(0), z.boolean()]).default(true),
-    'Seed of what is random: a fresh score head. true: a new one each time.',
+    'Seed of what is random: a fresh score head, order, samples, dropout. true: a new one each time.',
   ),
   datasets: key(
     z.record(z.string().min(1), z.strictObject(datasetFiles)).default({}),
@@ -23,7 +23,10 @@ export const configSchema = z.strictObject({
   model: key(model.nullable().default(null), 'What it scores with.'),
   optimizer: key(optimizer.nullable().default(null), 'What fit steps with.', 'fit'),
   lr_scheduler: key(lrScheduler.nullable().default(null), 'How the learning rate goes.', 'fit'),
-  ckpt_path: key(z.string().nullable().default(null), "Lightning's .ckpt files; not built, must be null."),
+  ckpt_path: key(
+    z.string().min(1).nullable().default(null),
+    "What fit goes on from: a checkpoint's folder, or last. Lightning's .ckpt files are not read.",
+  ),
   verbose: ignored(),
 });
 

@@ -1,50 +1,8 @@
 import { z } from 'zod';
-import { datasetFiles } from './data.js';
-import { allIgnored, classSpec, ignored, key, openClasses, slot } from './fields.js';
-
-const reRankCallback = classSpec('ReRankCallback', 'Where re_rank writes its runs.', {
-  save_dir: key(z.string().min(1).nullable().default(null), 'Folder; null: ./runs/<model>.'),
-  run_name: key(
-    z.string().min(1).nullable().default(null),
-    "File name; null: the input's name up to its first dot, or the id with dashes, and .run.",
-  ),
-  overwrite: key(z.boolean().default(false), 'Write again where the run exists; else it is skipped.'),
-});
-
-const registerLocalDataset = classSpec('RegisterLocalDatasetCallback', 'Gives files an id.', {
-  dataset_id: key(z.string().min(1), 'The id.'),
-  ...datasetFiles,
-});
-
-/** Callbacks of Lightning and lightning-ir that have nothing to do here. */
-const idleCallbacks = openClasses(
-  [
-    'BackboneFinetuning',
-    'BatchSizeFinder',
-    'DeviceStatsMonitor',
-    'EarlyStopping',
-    'GenericConstantSchedulerWithLinearWarmup',
-    'GenericConstantSchedulerWithQuadraticWarmup',
-    'GenericLinearSchedulerWithLinearWarmup',
-    'GradientAccumulationScheduler',
-    'LearningRateFinder',
-    'LearningRateMonitor',
-    'ModelCheckpoint',
-    'ModelSummary',
-    'OnExceptionCheckpoint',
-    'RichModelSummary',
-    'RichProgressBar',
-    'SpikeDetection',
-    'StochasticWeightAveraging',
-    'ThroughputMonitor',
-    'Timer',
-    'TQDMProgressBar',
-    'WeightAveraging',
-  ],
-  'Lightning only; does nothing here.',
-);
-
-const callbacks = z.array(slot([reRankCallback, registerLocalDataset, idleCallbacks]));
+import { batchLimit } from './batch-limit.js';
+import { callbacks } from './callbacks.js';
+import { allIgnored, inWords, key } from './fields.js';
+import { loggers } from './loggers.js';
 
 /** Precision names of Lightning's Trainer. Which of them run here is decided in `precision.ts`. */
 export const PRECISION_NAMES = [
@@ -65,38 +23,95 @@ export const PRECISION_NAMES = [
   'transformer-engine-float16',
 ] as const;
 
-const count = (doc: string) => key(z.int().min(0).nullable().default(null), doc, 'fit');
+const amount = (doc: string) => key(z.number().min(0).optional(), doc, 'fit');
+
+/** `datetime.timedelta` as Lightning takes it. */
+const timeSpan = inWords(
+  z.union([
+    z.string().regex(/^\s*\d+:\d\d:\d\d:\d\d\s*$/),
+    z.strictObject({
+      weeks: amount('Weeks.'),
+      days: amount('Days.'),
+      hours: amount('Hours.'),
+      minutes: amount('Minutes.'),
+      seconds: amount('Seconds.'),
+    }),
+  ]),
+  'text like "00:12:00:00" (days, hours, minutes, seconds) or a mapping of weeks, days, hours, minutes, seconds',
+);
+
+const count = (least: number, doc: string) => key(z.int().min(least).nullable().default(null), doc, 'fit');
+const flag = (doc: string) => key(z.boolean().nullable().default(null), doc, 'fit');
+const limit = (doc: string) => key(batchLimit(0).nullable().default(null), doc, 'fit');
+
+/** Lightning's arguments whose meaning fit must not pass over in silence, though only their defaults are built. */
+const onlyDefaults = {
+  fast_dev_run: key(z.union([z.boolean(), z.int().min(0)]).default(false), 'Not built, must be false.', 'fit'),
+  overfit_batches: key(z.number().min(0).default(0), 'Not built, must be 0.', 'fit'),
+  min_epochs: count(0, 'Fewest passes over the training data; not built beside EarlyStopping or max_time.'),
+  min_steps: count(0, 'Fewest optimizer steps; not built beside EarlyStopping or max_time.'),
+  devices: key(z.union([z.int(), z.string(), z.array(z.int())]).default('auto'), 'auto or 1.', 'fit'),
+  num_nodes: key(z.int().default(1), 'Must be 1.', 'fit'),
+};
 
 export const trainer = z.strictObject({
   precision: key(z.literal(PRECISION_NAMES).nullable().default(null), 'What the model computes in; null: 32-true.'),
   accelerator: key(z.enum(['auto', 'cpu', 'gpu', 'cuda', 'tpu', 'mps', 'hpu']).default('auto'), 'auto or cpu.'),
+  threads: key(
+    z.int().min(1).nullable().default(null),
+    'Threads of the engine; null: physical cores, or what the control group allows. Not in Lightning.',
+  ),
   enable_progress_bar: key(z.boolean().nullable().default(null), 'false: no progress is shown.'),
   callbacks: key(callbacks.nullable().default(null), 'See the classes below.'),
-  max_epochs: count('Most passes over the training data.'),
-  min_epochs: count('Fewest passes over the training data.'),
   max_steps: key(z.int().min(-1).default(-1), 'Most optimizer steps; -1: no limit.', 'fit'),
-  min_steps: count('Fewest optimizer steps.'),
+  max_epochs: count(
+    -1,
+    'Most passes over the training data; -1: no limit; null: 1000 where nothing else ends the run.',
+  ),
+  max_time: key(timeSpan.nullable().default(null), 'Longest time.', 'fit'),
+  limit_train_batches: limit('How much of an epoch is trained on; null: all.'),
+  limit_val_batches: limit('How much of each validation dataset is used; null: all.'),
+  val_check_interval: key(
+    batchLimit(1).nullable().default(null),
+    "Training batches between validations, or a share of an epoch; null: at the epoch's end.",
+    'fit',
+  ),
+  check_val_every_n_epoch: key(
+    z.int().min(1).nullable().default(1),
+    'Epochs between validations; null: val_check_interval counts on over epochs.',
+    'fit',
+  ),
+  num_sanity_val_steps: count(-1, 'Batches validated before training; null: 2; -1: all.'),
+  log_every_n_steps: count(0, 'Optimizer steps between logged values; null: 50.'),
   accumulate_grad_batches: key(z.int().min(1).default(1), 'Batches of one optimizer step.', 'fit'),
-  gradient_clip_val: key(z.number().min(0).nullable().default(null), 'Largest gradient norm.', 'fit'),
-  gradient_clip_algorithm: key(z.enum(['norm', 'value']).nullable().default(null), 'norm or value.', 'fit'),
-  val_check_interval: key(z.number().min(0).nullable().default(null), 'Steps between validations.', 'fit'),
-  check_val_every_n_epoch: key(z.int().min(1).nullable().default(1), 'Epochs between validations.', 'fit'),
-  log_every_n_steps: count('Steps between log lines.'),
-  logger: ignored(),
-  enable_checkpointing: ignored(),
+  gradient_clip_val: key(z.number().min(0).nullable().default(null), 'Largest gradient norm, or value.', 'fit'),
+  gradient_clip_algorithm: key(
+    z.enum(['norm', 'value']).nullable().default(null),
+    'What is clipped; null: norm.',
+    'fit',
+  ),
+  token_budget: count(
+    1,
+    'Tokens computed at a time: memory follows from it, results do not; null: from free memory. Not in Lightning.',
+  ),
+  non_finite: key(
+    z.enum(['stop', 'skip']).default('stop'),
+    'When a loss or gradient is NaN or infinite: stop, or leave the step out and count it. Not in Lightning.',
+    'fit',
+  ),
+  default_root_dir: key(
+    z.string().min(1).nullable().default(null),
+    'Folder for logs and checkpoints; null: the current one.',
+    'fit',
+  ),
+  logger: key(loggers.nullable().default(null), 'null and true: a TensorBoardLogger.', 'fit'),
+  enable_checkpointing: flag('false: nothing is saved.'),
+  enable_model_summary: flag('false: no summary at the start.'),
+  ...onlyDefaults,
   ...allIgnored([
     'strategy',
-    'devices',
-    'num_nodes',
-    'fast_dev_run',
-    'max_time',
-    'limit_train_batches',
-    'limit_val_batches',
     'limit_test_batches',
     'limit_predict_batches',
-    'overfit_batches',
-    'num_sanity_val_steps',
-    'enable_model_summary',
     'deterministic',
     'benchmark',
     'inference_mode',
@@ -107,7 +122,6 @@ export const trainer = z.strictObject({
     'plugins',
     'sync_batchnorm',
     'reload_dataloaders_every_n_epochs',
-    'default_root_dir',
     'enable_autolog_hparams',
     'model_registry',
   ]),

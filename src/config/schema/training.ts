@@ -4,7 +4,7 @@ import { allIgnored, classSpec, ignored, key, slot, slotWithOwn } from './fields
 const temperature = (doc: string) => key(z.number().positive().default(1), doc, 'fit');
 
 /** Losses over the scores of a topic's documents. Those over embeddings are for bi-encoders, see `not-built.ts`. */
-export const losses = slot(
+export const losses = slotWithOwn(
   [
     classSpec('RankNet', 'Pairwise logistic loss.', {
       temperature: temperature('Multiplies the scores.'),
@@ -51,7 +51,7 @@ export const optimizer = slot([
 
 const steps = z.int().min(0);
 const delay = key(steps.default(0), 'Steps at rate 0 before the warm-up.', 'fit');
-const totalIters = key(steps.default(5), 'Steps until then.', 'fit');
+const totalIters = key(z.int().min(1).default(5), 'Steps until then.', 'fit');
 
 /** All are stepped once an optimizer step. */
 export const lrScheduler = slot([
