@@ -1,7 +1,8 @@
 import { join } from 'node:path';
+import type { TensorValues } from '../../src/checkpoint/tensor-values.js';
+import { writeSafetensors } from '../../src/checkpoint/write-safetensors.js';
 import { writeAtomically } from '../../src/io/atomic-write.js';
 import { Random } from './random.js';
-import { writeSafetensors, type TensorSource } from './write-safetensors.js';
 
 /** Sizes of an ELECTRA encoder. */
 export interface ElectraShape {
@@ -65,27 +66,44 @@ function tokenizerConfigOf(maxPositions: number): object {
   };
 }
 
-/** ElectraModel's tensors: N(0, initializer_range), biases 0, LayerNorm weights 1. */
-function tensorsOf(shape: ElectraShape, vocabSize: number, random: Random): TensorSource[] {
-  const { embeddingSize: embedding, hiddenSize: hidden, intermediateSize: intermediate } = shape;
-  const constant = (name: string, size: number, value: number): TensorSource => ({
+/** 16 MiB: large enough that the disk and not the calls take the time. */
+const PART_VALUES = 4 * 1024 * 1024;
+
+/** A tensor whose values are made while it is written; `fill` sets the next ones, part by part. */
+function filled(name: string, shape: readonly number[], fill: (part: Float32Array) => void): TensorValues {
+  return {
     name,
-    shape: [size],
-    fill: (part) => part.fill(value),
-  });
-  const matrix = (name: string, rows: number, columns: number): TensorSource => {
-    const draw = random.fork(name);
-    return { name, shape: [rows, columns], fill: (part) => draw.fillNormal(part, INITIALIZER_RANGE) };
+    shape,
+    *parts() {
+      const size = shape.reduce((product, length) => product * length, 1);
+      const buffer = new Float32Array(Math.min(size, PART_VALUES));
+      for (let left = size; left > 0; left -= buffer.length) {
+        const part = buffer.subarray(0, Math.min(left, buffer.length));
+        fill(part);
+        yield part;
+      }
+    },
   };
-  const linear = (name: string, out: number, input: number): TensorSource[] => [
+}
+
+/** ElectraModel's tensors: N(0, initializer_range), biases 0, LayerNorm weights 1. */
+function tensorsOf(shape: ElectraShape, vocabSize: number, random: Random): TensorValues[] {
+  const { embeddingSize: embedding, hiddenSize: hidden, intermediateSize: intermediate } = shape;
+  const constant = (name: string, size: number, value: number): TensorValues =>
+    filled(name, [size], (part) => part.fill(value));
+  const matrix = (name: string, rows: number, columns: number): TensorValues => {
+    const draw = random.fork(name);
+    return filled(name, [rows, columns], (part) => draw.fillNormal(part, INITIALIZER_RANGE));
+  };
+  const linear = (name: string, out: number, input: number): TensorValues[] => [
     matrix(`${name}.weight`, out, input),
     constant(`${name}.bias`, out, 0),
   ];
-  const norm = (name: string, size: number): TensorSource[] => [
+  const norm = (name: string, size: number): TensorValues[] => [
     constant(`${name}.weight`, size, 1),
     constant(`${name}.bias`, size, 0),
   ];
-  const layer = (i: number): TensorSource[] => {
+  const layer = (i: number): TensorValues[] => {
     const at = `encoder.layer.${i}`;
     return [
       ...['query', 'key', 'value'].flatMap((name) => linear(`${at}.attention.self.${name}`, hidden, hidden)),
