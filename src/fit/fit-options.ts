@@ -31,6 +31,8 @@ export interface TrainOptions {
 
 export interface ValidateOptions {
   datasets: readonly RunDatasetOptions[];
+  /** Topics of a validation batch (`inference_batch_size`): what limitValBatches and numSanityValSteps count. Default 1. */
+  batchSize?: number | undefined;
   /** Measures such as `nDCG@10`; `loss` gives the losses, where the dataset has targets. */
   metrics: readonly string[];
   /** Default: an empty registry. */
@@ -97,6 +99,8 @@ export interface FitOptions {
   earlyStopping?: readonly EarlyStoppingOptions[] | undefined;
   /** Seed of everything random: a fresh head, shuffling, sampling (of datasets opened with it), dropout. Default 42. */
   seed?: number | undefined;
+  /** Lightning's LearningRateMonitor: the rate is logged as `lr-AdamW`, beside the losses. Default false. */
+  logLearningRate?: boolean | undefined;
   /** A checkpoint folder to resume from, or `last`: the newest below defaultRootDir. */
   ckptPath?: string | undefined;
   /** Closed by the caller. `folder` is where checkpoints go: `<folder>/checkpoints`. */
