@@ -1,0 +1,151 @@
+import { at, RankDistillmError, throwIfAborted } from '../errors.js';
+import { CollectionStore } from './collection-store.js';
+import { checkStart } from './epoch-order.js';
+import { readDocTuples, type DocTuple } from './formats/doc-tuples.js';
+import { prefetch } from './prefetch.js';
+import { readQueries } from './read-texts.js';
+import { DatasetRegistry, type RegisteredDataset } from './registry.js';
+import type { EpochOptions, TrainingDataset, TrainingSample } from './training-records.js';
+import type { TrainingContext } from './training-run-dataset.js';
+import { surveyTuples, type TupleSurvey } from './tuple-survey.js';
+
+/** Options of lightning-ir's TupleDataset (there in snake_case). */
+export interface TupleDatasetOptions {
+  /** Id of a registered dataset with docpairs, docs and queries. */
+  tuplesDataset: string;
+  /** `order` (default): 1 for the first document, 0 for the others. `score`: the file's scores. */
+  targets?: 'order' | 'score';
+  /**
+   * Most documents taken of each tuple, from its start. Tuples that are shorter than this, and shorter than others, are
+   * left out. Default: all, and then all tuples must have the same number.
+   */
+  numDocs?: number | null;
+}
+
+/** Tuples whose texts are read before they are asked for. */
+const TUPLES_AHEAD = 16;
+
+/**
+ * Opens a TupleDataset: queries with a positive and other documents, read from the dataset's docpairs. The file is passed
+ * over once to count its tuples and to look up every query and document; a missing text is an error. Then it is streamed:
+ * tuples come in the order of the file, also where shuffling is asked for, as in lightning-ir.
+ */
+export async function openTrainingTupleDataset(
+  options: TupleDatasetOptions,
+  { registry = new DatasetRegistry(), indexing = {} }: Omit<TrainingContext, 'seed'> = {},
+): Promise<TrainingDataset> {
+  const checked = checkOptions(options);
+  const dataset = registry.get(options.tuplesDataset, 'tuples_dataset');
+  const path = partOf(dataset, 'docpairs');
+  const queriesPath = partOf(dataset, 'queries');
+  // named as lightning-ir names its four variants of one file
+  const system = /(?:^|[/-])sbert-(.+)-docpairs$/.exec(dataset.id)?.[1];
+  const collection = await CollectionStore.open(partOf(dataset, 'docs'), indexing);
+  try {
+    const read = async function* (): AsyncGenerator<DocTuple[]> {
+      for await (const tuples of readDocTuples(path, system)) {
+        throwIfAborted(indexing.signal);
+        yield tuples;
+      }
+    };
+    const survey = await surveyTuples(read(), path, checked, collection);
+    const queries = await readQueries(queriesPath, new Set(survey.queryLines.keys()));
+    for (const [queryId, line] of survey.queryLines) {
+      if (queries.has(queryId)) continue;
+      throw new RankDistillmError('not_found', `${at(path, line)}: query '${queryId}' is not in ${queriesPath}`, {
+        hint: 'Register the queries that the tuples were made for.',
+      });
+    }
+    const { usable, size, count, warnings } = survey;
+    const tuples = (): AsyncIterable<DocTuple[]> => readDocTuples(path, system);
+    const parts = { name: dataset.id, path, targets: checked.targets, collection, queries, tuples };
+    return new TupleDataset({ ...parts, usable, size, count, warnings });
+  } catch (error) {
+    await collection.close();
+    throw error;
+  }
+}
+
+interface Parts extends Pick<TupleSurvey, 'usable' | 'size' | 'count' | 'warnings'> {
+  name: string;
+  path: string;
+  targets: 'order' | 'score';
+  collection: CollectionStore;
+  queries: ReadonlyMap<string, string>;
+  tuples: () => AsyncIterable<DocTuple[]>;
+}
+
+/** See `openTrainingTupleDataset`. */
+class TupleDataset implements TrainingDataset {
+  constructor(private readonly parts: Parts) {}
+
+  get name(): string {
+    return this.parts.name;
+  }
+
+  get sampleSize(): number {
+    return this.parts.size;
+  }
+
+  get warnings(): readonly string[] {
+    return this.parts.warnings;
+  }
+
+  countSamples(): number {
+    return this.parts.count;
+  }
+
+  /** The tuples in the file's order; every epoch is the same. */
+  async *epoch({ from = 0 }: EpochOptions): AsyncGenerator<TrainingSample> {
+    const { count, usable, tuples } = this.parts;
+    checkStart(from, count);
+    let skip = from;
+    for await (const block of tuples()) {
+      const used = block.filter(usable);
+      const rest = used.slice(skip);
+      skip = Math.max(0, skip - used.length);
+      yield* prefetch(rest, TUPLES_AHEAD, (tuple) => this.sample(tuple));
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.parts.collection.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  private async sample({ queryId, docIds: all, scores }: DocTuple): Promise<TrainingSample> {
+    const { size, targets: kind, collection, queries, path } = this.parts;
+    const docIds = all.slice(0, size);
+    const targets =
+      kind === 'score' ? scores!.slice(0, size).map(Math.fround) : docIds.map((_, i) => (i === 0 ? 1 : 0));
+    return { queryId, query: queries.get(queryId)!, docIds, docs: await collection.getTexts(docIds, path), targets };
+  }
+}
+
+function checkOptions(options: TupleDatasetOptions): { targets: 'order' | 'score'; numDocs: number | undefined } {
+  const { targets = 'order', numDocs, tuplesDataset } = options;
+  if (targets !== 'order' && targets !== 'score') {
+    throw new RankDistillmError('bad_input', `${tuplesDataset}: unknown targets '${String(targets)}'`, {
+      hint: 'Known: order, score.',
+    });
+  }
+  if (numDocs != null && (!Number.isSafeInteger(numDocs) || numDocs < 2)) {
+    throw new RankDistillmError(
+      'bad_input',
+      `${tuplesDataset}: num_docs must be a whole number of at least 2, found ${numDocs}`,
+      { hint: 'Leave it out to take all documents of each tuple.' },
+    );
+  }
+  return { targets, numDocs: numDocs ?? undefined };
+}
+
+function partOf(dataset: RegisteredDataset, part: 'docs' | 'queries' | 'docpairs'): string {
+  const path = dataset[part];
+  if (path !== undefined) return path;
+  throw new RankDistillmError('bad_input', `dataset ${dataset.id} has no ${part}, which TupleDataset needs`, {
+    hint: `Register ${part} for ${dataset.id}.`,
+  });
+}
