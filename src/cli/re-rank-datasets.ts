@@ -1,21 +1,22 @@
 import { existsSync } from 'node:fs';
-import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { loadCheckpoint } from '../checkpoint/load-checkpoint.js';
 import { readRun } from '../data/read-run.js';
 import type { RunEntry } from '../data/records.js';
-import { DatasetRegistry, type DatasetParts } from '../data/registry.js';
+import type { DatasetRegistry } from '../data/registry.js';
 import { RunDataset } from '../data/run-dataset.js';
 import { CrossEncoder } from '../engine/cross-encoder.js';
-import { RankDistillmError, throwIfAborted } from '../errors.js';
+import { throwIfAborted } from '../errors.js';
 import { evaluate } from '../evaluate/evaluate.js';
 import { formatDuration } from '../report/duration.js';
 import { createProgress, type Progress } from '../report/progress.js';
 import { formatMetrics, type MetricsRow } from '../report/table.js';
 import { rerank } from '../rerank/rerank.js';
 import { note, warn, type CliIo } from './cli-io.js';
+import type { RunSettings } from './config-plan.js';
+import { assertSourceExists, indexingNotes, registeredFiles, registryOf } from './open-datasets.js';
 import { assertWritable, refuseCollisions } from './output-files.js';
-import type { DatasetFiles, ReRankPlan, RunSettings } from './re-rank-plan.js';
+import type { ReRankPlan } from './re-rank-plan.js';
 import { runPath } from './run-path.js';
 
 /** One dataset and the run to be written for it. */
@@ -49,8 +50,7 @@ function* entriesOf(topics: readonly ScoredTopic[]): Generator<ScoredEntry> {
 export async function runReRank(plan: ReRankPlan, io: CliIo): Promise<string | undefined> {
   // Headers only: a wrong model shows before a collection is indexed for minutes.
   await loadCheckpoint(plan.model, { overrides: plan.overrides });
-  const registry = new DatasetRegistry();
-  for (const [id, files] of plan.registered) registry.register(id, partsOf(files));
+  const registry = registryOf(plan.registered);
   const jobs: Job[] = [];
   try {
     for (const settings of plan.datasets) {
@@ -72,10 +72,11 @@ export async function runReRank(plan: ReRankPlan, io: CliIo): Promise<string | u
 }
 
 async function openJob(settings: RunSettings, plan: ReRankPlan, registry: DatasetRegistry, io: CliIo): Promise<Job> {
-  await assertRunExists(settings, registry);
+  const { run_path_or_id: named, place } = settings;
+  await assertSourceExists({ key: 'run_path_or_id', named, place, kind: 'run' }, registry);
   const dataset = await RunDataset.open(
     {
-      runPathOrId: settings.run_path_or_id,
+      runPathOrId: named,
       depth: settings.depth,
       sampleSize: settings.sample_size,
       ...(settings.dataset === null ? {} : { dataset: settings.dataset }),
@@ -85,40 +86,11 @@ async function openJob(settings: RunSettings, plan: ReRankPlan, registry: Datase
   );
   for (const warning of dataset.warnings) warn(io, warning);
   const isFile = dataset.runPath !== undefined;
-  const named = isFile ? settings.run_path_or_id : (registry.find(settings.run_path_or_id)?.id ?? dataset.datasetId);
+  const runName = isFile ? named : (registry.find(named)?.id ?? dataset.datasetId);
   return {
     dataset,
-    label: isFile ? basename(named) : named,
-    output: runPath(plan.model, named, isFile, plan.naming),
-  };
-}
-
-/** A wrong path is the commonest mistake, so its error says where the path was written. */
-async function assertRunExists(settings: RunSettings, registry: DatasetRegistry): Promise<void> {
-  const { run_path_or_id: named, place } = settings;
-  const kind = await stat(named).then(
-    (found) => (found.isFile() ? 'file' : 'folder'),
-    () => 'nothing',
-  );
-  if (kind === 'file' || registry.find(named)) return;
-  const ids = registry.ids();
-  const problem = kind === 'folder' ? 'is a folder, not a run file' : 'no such run file, nor a dataset of this id';
-  throw new RankDistillmError('not_found', `${place}: run_path_or_id: ${named}: ${problem}`, {
-    hint:
-      'Check the path; relative paths start from the current working directory. ' +
-      (ids.length === 0 ? 'No dataset is registered.' : `Registered datasets: ${ids.join(', ')}.`),
-  });
-}
-
-const INDEXING_NOTE_MS = 5_000;
-
-/** A large collection is indexed for minutes the first time; silence would look like a hang. */
-function indexingNotes(io: CliIo): (documents: number) => void {
-  let shownAt = performance.now();
-  return (documents) => {
-    if (performance.now() - shownAt < INDEXING_NOTE_MS) return;
-    shownAt = performance.now();
-    note(io, `indexing the collection, ${documents} documents so far (kept for the next time)`);
+    label: isFile ? basename(named) : runName,
+    output: runPath(plan.model, runName, isFile, plan.naming),
   };
 }
 
@@ -150,7 +122,8 @@ function loadModel(plan: ReRankPlan, io: CliIo): Promise<CrossEncoder> {
     config: plan.overrides,
     signal: io.signal,
     onWarning: (message) => warn(io, message),
-    ...(plan.seed === undefined ? {} : { seed: plan.seed }),
+    threads: plan.threads,
+    seed: plan.seed,
   });
 }
 
@@ -196,22 +169,6 @@ async function measure(job: Job, entries: Iterable<ScoredEntry>, metrics: readon
   return qrels === undefined || qrels.length === 0 ? {} : evaluate(entries, qrels, metrics).mean;
 }
 
-const PARTS = ['docs', 'queries', 'qrels', 'docpairs', 'scoreddocs'] as const;
-
-function partsOf(files: DatasetFiles): DatasetParts {
-  const parts: DatasetParts = {};
-  for (const part of PARTS) {
-    const path = files[part];
-    if (path !== null) parts[part] = path;
-  }
-  return parts;
-}
-
 function inputFiles(plan: ReRankPlan, registry: DatasetRegistry): string[] {
-  const runs = plan.datasets.map((dataset) => dataset.run_path_or_id);
-  const files = registry.ids().flatMap((id) => {
-    const dataset = registry.find(id);
-    return PARTS.flatMap((part) => dataset?.[part] ?? []);
-  });
-  return [...runs, ...files];
+  return [...plan.datasets.map((dataset) => dataset.run_path_or_id), ...registeredFiles(registry)];
 }

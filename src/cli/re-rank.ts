@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { loadConfig } from '../config/load-config.js';
 import { printConfig } from '../config/print-config.js';
 import { note, print, warn, type CliIo } from './cli-io.js';
-import { parseReRankArguments } from './re-rank-arguments.js';
+import { parseConfigArguments } from './config-arguments.js';
 import { runReRank } from './re-rank-datasets.js';
 import { planReRank } from './re-rank-plan.js';
 
@@ -33,7 +33,7 @@ export function addReRankCommand(program: Command, argv: readonly string[], io: 
 }
 
 async function reRank(args: readonly string[], io: CliIo): Promise<void> {
-  const { sources, printConfig: printOnly } = parseReRankArguments(args);
+  const { sources, printConfig: printOnly } = parseConfigArguments(args);
   const loaded = await loadConfig(sources);
   if (printOnly) return print(io, printConfig(loaded.config));
   if (loaded.ignored.length > 0) {

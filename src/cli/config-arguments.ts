@@ -1,7 +1,7 @@
 import type { ConfigSource } from '../config/load-config.js';
 import { RankDistillmError } from '../errors.js';
 
-export interface ReRankArguments {
+export interface ConfigArguments {
   /** Files and overrides in the order of the command line: later wins. */
   sources: ConfigSource[];
   printConfig: boolean;
@@ -11,7 +11,7 @@ export interface ReRankArguments {
  * Takes `--config FILE`, `--key.path VALUE`, `--key.path=VALUE`, `--key.path+=VALUE` and `--print_config` apart, as
  * jsonargparse does. Commander would lose the order between `--config` and overrides, and that order decides.
  */
-export function parseReRankArguments(args: readonly string[]): ReRankArguments {
+export function parseConfigArguments(args: readonly string[]): ConfigArguments {
   const sources: ConfigSource[] = [];
   let printConfig = false;
   for (let index = 0; index < args.length; index++) {
@@ -36,7 +36,7 @@ export function parseReRankArguments(args: readonly string[]): ReRankArguments {
 function splitOption(argument: string): { option: string; inline: string | undefined } {
   if (!argument.startsWith('--') && argument !== '-c') {
     throw new RankDistillmError('bad_input', `${argument}: an argument without an option`, {
-      hint: 'Configurations go after --config, other values after their key: --config re-rank.yaml.',
+      hint: 'Configurations go after --config, other values after their key: --config FILE.yaml.',
     });
   }
   const equals = argument.indexOf('=');

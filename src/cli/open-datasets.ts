@@ -1,0 +1,67 @@
+import { stat } from 'node:fs/promises';
+import { DatasetRegistry, type DatasetParts } from '../data/registry.js';
+import { RankDistillmError } from '../errors.js';
+import { note, type CliIo } from './cli-io.js';
+import type { DatasetFiles } from './config-plan.js';
+
+const PARTS = ['docs', 'queries', 'qrels', 'docpairs', 'scoreddocs'] as const;
+
+export function registryOf(registered: ReadonlyMap<string, DatasetFiles>): DatasetRegistry {
+  const registry = new DatasetRegistry();
+  for (const [id, files] of registered) registry.register(id, partsOf(files));
+  return registry;
+}
+
+function partsOf(files: DatasetFiles): DatasetParts {
+  const parts: DatasetParts = {};
+  for (const part of PARTS) {
+    const path = files[part];
+    if (path !== null) parts[part] = path;
+  }
+  return parts;
+}
+
+/** Every file that a registered dataset is made of. */
+export function registeredFiles(registry: DatasetRegistry): string[] {
+  return registry.ids().flatMap((id) => {
+    const dataset = registry.find(id);
+    return PARTS.flatMap((part) => dataset?.[part] ?? []);
+  });
+}
+
+/**
+ * A wrong path is the commonest mistake, so its error says where the path was written.
+ *
+ * @param named a file, or the id of a dataset
+ * @param kind what the file would be, for example `run`
+ */
+export async function assertSourceExists(
+  { key, named, place, kind }: { key: string; named: string; place: string; kind: string },
+  registry: DatasetRegistry,
+): Promise<void> {
+  const found = await stat(named).then(
+    (entry) => (entry.isFile() ? 'file' : 'folder'),
+    () => 'nothing',
+  );
+  if (found === 'file' || registry.find(named)) return;
+  const ids = registry.ids();
+  const problem =
+    found === 'folder' ? `is a folder, not a ${kind} file` : `no such ${kind} file, nor a dataset of this id`;
+  throw new RankDistillmError('not_found', `${place}: ${key}: ${named}: ${problem}`, {
+    hint:
+      'Check the path; relative paths start from the current working directory. ' +
+      (ids.length === 0 ? 'No dataset is registered.' : `Registered datasets: ${ids.join(', ')}.`),
+  });
+}
+
+const INDEXING_NOTE_MS = 5_000;
+
+/** A large collection is indexed for minutes the first time; silence would look like a hang. */
+export function indexingNotes(io: CliIo): (documents: number) => void {
+  let shownAt = performance.now();
+  return (documents) => {
+    if (performance.now() - shownAt < INDEXING_NOTE_MS) return;
+    shownAt = performance.now();
+    note(io, `indexing the collection, ${documents} documents so far (kept for the next time)`);
+  };
+}
