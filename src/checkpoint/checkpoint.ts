@@ -1,5 +1,4 @@
 import type { EncoderConfig, HeadConfig, NamedTensor } from '../../binding.js';
-import type { JsonObject } from './json-file.js';
 import type { Family, MonoSettings } from './model-config.js';
 import type { TrainingConfig } from './training-config.js';
 
@@ -23,12 +22,10 @@ export interface Checkpoint {
   family: Family;
   encoder: EncoderConfig;
   head: HeadConfig;
-  /** lightning-ir's settings with the caller's overrides; undefined for a classification model. */
+  /** lightning-ir's settings with the caller's overrides, none open; undefined for a classification model. */
   mono: MonoSettings | undefined;
   /** Dropout rates and the row of the embeddings that is not trained. */
   training: TrainingConfig;
-  /** config.json as it stands in the folder: saving keeps the keys that mean nothing here. */
-  rawConfig: JsonObject;
   /** Canonical names and checked shapes, see `NamedTensor` in binding.d.ts. */
   tensors: NamedTensor[];
   pairEncoding: PairEncoding;

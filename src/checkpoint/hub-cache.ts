@@ -2,6 +2,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { RankDistillmError } from '../errors.js';
+import { healFolder } from '../io/replace-folder.js';
 
 /** `name`, `owner/name`, with an optional `@revision` (branch, tag, refs/pr/1 or commit). */
 const HUB_ID = /^([\w][\w.-]*(?:\/[\w][\w.-]*)?)(?:@([\w][\w./-]*))?$/;
@@ -22,6 +23,7 @@ export async function resolveModel(nameOrPath: string, revision?: string): Promi
       hint: 'Set model_name_or_path to a model folder or to an id like owner/name.',
     });
   }
+  await healFolder(nameOrPath);
   const found = await kindOf(nameOrPath);
   if (found === 'folder') return { folder: nameOrPath, hubId: undefined };
   if (found === 'file') {

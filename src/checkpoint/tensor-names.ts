@@ -1,4 +1,5 @@
 import type { EncoderConfig, HeadConfig } from '../../binding.js';
+import type { Family } from './model-config.js';
 
 /** Heads and tables of pre-training, and buffers that follow from the config. */
 const IGNORED = [/^discriminator_predictions\./, /^generator_/, /^cls\./, /(^|\.)position_ids$/];
@@ -12,6 +13,18 @@ export function canonicalName(name: string): string {
     .replace(/^(electra|bert)\./, '')
     .replace(/(^|\.)LayerNorm\.gamma$/, '$1LayerNorm.weight')
     .replace(/(^|\.)LayerNorm\.beta$/, '$1LayerNorm.bias');
+}
+
+/**
+ * The name under which a tensor is saved. transformers' classification models have the backbone as a member, and
+ * lightning-ir's models are the backbone, so that theirs has no prefix. One exception: a BERT with `bert_pool`, of whose
+ * files transformers 4 takes `bert_pool.` for the prefix `bert`, drops all names without that prefix and starts from
+ * random numbers. With the prefix everywhere it loads them, in lightning-ir as in BertModel.
+ */
+export function savedName(canonical: string, family: Family, head: HeadConfig): string {
+  const isPrefixed =
+    head.kind === 'mono' ? family === 'bert' && head.pooling === 'bert_pool' : !canonical.startsWith('classifier.');
+  return isPrefixed ? `${family}.${canonical}` : canonical;
 }
 
 /** True for tensors that no cross-encoder needs and nobody wonders about; `pooler.*` is one where the head uses none. */
