@@ -102,6 +102,93 @@ export interface NativeModel {
   close(): Promise<void>;
 }
 
+/** A batch of a training step, or a part of it. */
+export interface TrainingBatch extends PackedBatch {
+  /**
+   * [sequences], each pair's number in the step's whole batch. With seed and step it names the pair's dropout masks, so
+   * that a pair computed in another part, or again, gets the same ones.
+   */
+  pairs: Uint32Array;
+}
+
+export interface TrainerOptions extends ModelOptions {
+  /** Rates, 0 to below 1: of embeddings and layer outputs, of attention weights, of a classification head's rows. */
+  dropout: { hidden: number; attention: number; head: number };
+  /** The token whose embedding gets no gradient, as torch's padding_idx; -1: none. */
+  paddingId: number;
+  /** Below 2^32. */
+  seed: number;
+}
+
+export interface ForwardResult extends ScoreResult {
+  /** Names the activations that `backward` takes; 0 when none were kept. */
+  kept: number;
+}
+
+/** torch.optim.AdamW's step, all parameters in one group. */
+export interface AdamWStep {
+  learningRate: number;
+  beta1: number;
+  beta2: number;
+  eps: number;
+  weightDecay: number;
+  /** 1-based, for the bias corrections. */
+  step: number;
+  /** Multiplies the gradients before anything else; 1 for none. */
+  scale: number;
+  /** Then each is clamped to ± this; 0 for none. */
+  clipValue: number;
+}
+
+/** Training keeps four flat float32 arrays of the same layout, see `NativeTrainer.parameters`. */
+export type FlatArray = 'values' | 'gradients' | 'firstMoments' | 'secondMoments';
+
+export interface ParameterPlace {
+  /** As in `NamedTensor`. */
+  name: string;
+  shape: number[];
+  /** Where the tensor starts in each flat array, in numbers. */
+  offset: number;
+}
+
+/**
+ * A cross-encoder that is trained. Jobs run on the engine thread in the order of their calls. The order of a step:
+ * `forward` of each part, `backward` of each part with its slice of dLoss/dScores, `gradientNorm`, `step`. Gradients add
+ * up until `step` or `zeroGradients`; between `backward` and `step` they can be read and written (an all-reduce).
+ */
+export interface NativeTrainer {
+  readonly precision: ComputePrecision;
+  /** In the order of the flat arrays; gaps between tensors are zero. */
+  readonly parameters: ParameterPlace[];
+  /** Numbers in each flat array. */
+  readonly size: number;
+  /** Bytes of values, gradients and moments. */
+  readonly weightBytes: number;
+  /** Bytes that a kept token takes, about. */
+  readonly bytesPerToken: number;
+  /** Scores without dropout; nothing is kept. */
+  score(batch: PackedBatch, cancel?: CancelToken): Promise<ScoreResult>;
+  /** Scores with the dropout masks of optimizer step `step` (0-based, below 2^32). */
+  forward(batch: TrainingBatch, step: number, keep: boolean, cancel?: CancelToken): Promise<ForwardResult>;
+  /**
+   * Adds the gradient of Σ gradient[i] · score[i] and frees what was kept.
+   *
+   * @param gradient [sequences] of that forward, in its order
+   */
+  backward(kept: number, gradient: Float32Array): Promise<{ linearRows: number; linearFlops: number }>;
+  /** Frees what was kept without a backward. */
+  discard(kept: number): Promise<void>;
+  /** Euclidean norm of all gradients. */
+  gradientNorm(): Promise<number>;
+  /** Updates values and moments, and zeroes the gradients. */
+  step(step: AdamWStep): Promise<void>;
+  zeroGradients(): Promise<void>;
+  read(array: FlatArray, offset: number, count: number): Promise<Float32Array>;
+  write(array: FlatArray, offset: number, values: Float32Array): Promise<void>;
+  /** Waits for jobs already posted, then frees everything. Further calls throw. */
+  close(): Promise<void>;
+}
+
 export interface EngineInfo {
   /** For example `2.13.0`. */
   libtorch: string;
@@ -118,6 +205,7 @@ export interface EngineInfo {
 export interface Binding {
   info(): EngineInfo;
   createModel(options: ModelOptions, tensors: NamedTensor[]): Promise<NativeModel>;
+  createTrainer(options: TrainerOptions, tensors: NamedTensor[]): Promise<NativeTrainer>;
   createCancelToken(): CancelToken;
   /** GEMM rates of this machine in GFLOP/s for [m, k] x [k, n], best of `repeats`, at::linear on the engine thread. */
   gemmRate(shape: { m: number; n: number; k: number }, precision: ComputePrecision, repeats: number): Promise<number>;

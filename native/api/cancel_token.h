@@ -11,7 +11,9 @@ class CancelToken : public Napi::ObjectWrap<CancelToken> {
  public:
   static Napi::Function define(Napi::Env env);
   explicit CancelToken(const Napi::CallbackInfo& info);
-  const CancelFlag& flag() const { return flag_; }
+
+  /// The flag of a token, or a fresh one for any other value.
+  static CancelFlag flag_of(const Napi::Value& value);
 
  private:
   void cancel(const Napi::CallbackInfo& info);

@@ -36,6 +36,7 @@ class Environment {
   Napi::Promise submit(Napi::Env env, const CancelFlag& cancel, Work work, ToJs to_js);
 
   Napi::FunctionReference model_class;
+  Napi::FunctionReference trainer_class;
   Napi::FunctionReference cancel_token_class;
 
  private:

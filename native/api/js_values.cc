@@ -40,14 +40,45 @@ T one_of(const Napi::Value& value, const std::string& key, const std::map<std::s
   throw wrong(value, key, "one of " + names);
 }
 
-template <typename Element>
-std::vector<Element> typed_array(const Napi::Object& object, const char* key, napi_typedarray_type type) {
+double number(const Napi::Object& object, const char* key, double least) {
   const auto value = object.Get(key);
+  if (!value.IsNumber()) throw wrong(value, key, "a number");
+  const auto result = value.As<Napi::Number>().DoubleValue();
+  if (!(result >= least)) throw wrong(value, key, "a number of at least " + std::to_string(least));
+  return result;
+}
+
+double rate(const Napi::Object& object, const char* key) {
+  const auto result = number(object, key, 0);
+  if (!(result < 1)) throw wrong(object, key, "a share below 1");
+  return result;
+}
+
+const char* array_name(napi_typedarray_type type) {
+  switch (type) {
+    case napi_int32_array:
+      return "an Int32Array";
+    case napi_uint32_array:
+      return "a Uint32Array";
+    case napi_float32_array:
+      return "a Float32Array";
+    default:
+      return "a Uint8Array";
+  }
+}
+
+template <typename Element>
+std::vector<Element> elements(const Napi::Value& value, const std::string& key, napi_typedarray_type type) {
   if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != type) {
-    throw wrong(value, key, type == napi_int32_array ? "an Int32Array" : "a Uint8Array");
+    throw wrong(value, key, array_name(type));
   }
   const auto array = value.As<Napi::TypedArrayOf<Element>>();
   return {array.Data(), array.Data() + array.ElementLength()};
+}
+
+template <typename Element>
+std::vector<Element> typed_array(const Napi::Object& object, const char* key, napi_typedarray_type type) {
+  return elements<Element>(object.Get(key), key, type);
 }
 
 EncoderConfig read_encoder(const Napi::Object& object) {
@@ -129,6 +160,54 @@ PackedBatch read_packed_batch(const Napi::Value& value) {
   return {typed_array<int32_t>(object, "inputIds", napi_int32_array),
           typed_array<uint8_t>(object, "tokenTypeIds", napi_uint8_array),
           typed_array<int32_t>(object, "cuSeqlens", napi_int32_array)};
+}
+
+TrainingBatch read_training_batch(const Napi::Value& value) {
+  auto packed = read_packed_batch(value);
+  return {std::move(packed), typed_array<uint32_t>(value.As<Napi::Object>(), "pairs", napi_uint32_array)};
+}
+
+TrainerOptions read_trainer_options(const Napi::Object& options) {
+  TrainerOptions result;
+  result.model = read_model_options(options);
+  const auto dropout = object_of(options.Get("dropout"), "dropout");
+  result.hidden_dropout = rate(dropout, "hidden");
+  result.attention_dropout = rate(dropout, "attention");
+  result.head_dropout = rate(dropout, "head");
+  result.padding_id = integer(options, "paddingId", -1);
+  result.seed = static_cast<uint32_t>(integer(options, "seed", 0));
+  return result;
+}
+
+AdamWStep read_adamw_step(const Napi::Value& value) {
+  const auto object = object_of(value, "step");
+  AdamWStep step;
+  step.learning_rate = number(object, "learningRate", 0);
+  step.beta1 = rate(object, "beta1");
+  step.beta2 = rate(object, "beta2");
+  step.eps = number(object, "eps", 0);
+  step.weight_decay = number(object, "weightDecay", 0);
+  step.step = integer(object, "step", 1);
+  step.scale = number(object, "scale", 0);
+  step.clip_value = number(object, "clipValue", 0);
+  return step;
+}
+
+FlatArray read_flat_array(const Napi::Value& value) {
+  return one_of<FlatArray>(value, "array",
+                           {{"values", FlatArray::values},
+                            {"gradients", FlatArray::gradients},
+                            {"firstMoments", FlatArray::first_moments},
+                            {"secondMoments", FlatArray::second_moments}});
+}
+
+std::vector<float> read_floats(const Napi::Value& value, const std::string& key) {
+  return elements<float>(value, key, napi_float32_array);
+}
+
+int64_t read_integer(const Napi::Value& value, const std::string& key) {
+  if (!value.IsNumber()) throw wrong(value, key, "an integer");
+  return value.As<Napi::Number>().Int64Value();
 }
 
 Precision read_precision(const Napi::Value& value) {

@@ -1,28 +1,16 @@
 #include "api/native_model.h"
 
-#include <algorithm>
 #include <vector>
 
 #include "api/cancel_token.h"
 #include "api/environment.h"
 #include "api/js_values.h"
+#include "api/scores.h"
 
 namespace rank_distillm {
 namespace {
 
 using SharedModel = std::shared_ptr<const CrossEncoder>;
-
-Napi::Value scores_to_js(Napi::Env env, const Scores& scores, Precision precision) {
-  auto values = Napi::Float32Array::New(env, scores.values.size());
-  std::copy(scores.values.begin(), scores.values.end(), values.Data());
-  auto result = Napi::Object::New(env);
-  result.Set("scores", values);
-  result.Set("precision", name_of(precision));
-  result.Set("linearRows", static_cast<double>(scores.counters.linear_rows));
-  result.Set("linearFlops", static_cast<double>(scores.counters.linear_flops));
-  result.Set("seconds", scores.seconds);
-  return result;
-}
 
 }  // namespace
 
@@ -59,15 +47,9 @@ NativeModel::NativeModel(const Napi::CallbackInfo& info) : ObjectWrap(info) {
 
 Napi::Value NativeModel::score(const Napi::CallbackInfo& info) {
   const auto env = info.Env();
-  if (!model_) {
-    auto error = Napi::Error::New(env, "the model is closed");
-    error.Set("code", Napi::String::New(env, "closed"));
-    throw error;
-  }
+  if (!model_) throw closed_error(env, "the model is closed");
   auto batch = std::make_shared<const PackedBatch>(read_packed_batch(info[0]));
-  const auto& token_class = Environment::of(env).cancel_token_class;
-  const bool cancellable = info[1].IsObject() && info[1].As<Napi::Object>().InstanceOf(token_class.Value());
-  const auto cancel = cancellable ? CancelToken::Unwrap(info[1].As<Napi::Object>())->flag() : make_cancel_flag();
+  const auto cancel = CancelToken::flag_of(info[1]);
   return Environment::of(env).submit(
       env, cancel, [model = model_, batch, cancel](Workers& workers) { return model->score(*batch, workers, cancel); },
       [precision = precision_](Napi::Env env, Scores& scores) { return scores_to_js(env, scores, precision); });

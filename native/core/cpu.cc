@@ -85,6 +85,11 @@ bool cpu_has_bf16() {
                      [](const std::string& flag) { return flag == "avx512_bf16" || flag == "amx_bf16"; });
 }
 
+bool cpu_emulates_bf16() {
+  const char* setting = std::getenv("RANK_DISTILLM_EMULATE_BF16");
+  return setting != nullptr && std::string(setting) == "1";
+}
+
 int default_threads() {
   const double share = std::min<double>(physical_cores(), cgroup_share());
   return std::max(1, static_cast<int>(std::ceil(share)));

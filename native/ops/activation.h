@@ -10,4 +10,10 @@ enum class Activation { gelu, gelu_tanh, relu };
 /// Overwrites `values` (any shape) and returns it.
 at::Tensor activate_(at::Tensor values, Activation activation);
 
+/// activation(input), any dtype, into a new tensor.
+at::Tensor activate(const at::Tensor& input, Activation activation);
+
+/// The gradient of `input` from that of the output.
+at::Tensor activation_backward(const at::Tensor& gradient, const at::Tensor& input, Activation activation);
+
 }  // namespace rank_distillm

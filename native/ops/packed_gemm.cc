@@ -12,6 +12,7 @@
 #include <cmath>
 
 #include "ops/bf16.h"
+#include "ops/vector_math.h"
 #include "ops/vectorize.h"
 
 namespace rank_distillm {
@@ -19,19 +20,6 @@ namespace {
 
 constexpr int64_t panel_width = 64;  // oneDNN's limit for packed B on AMX
 constexpr int64_t tile_rows = 64;
-
-/// exp(x) for x <= 0, relative error 2e-7: 2^n from the exponent bits, 2^f by its series.
-inline float exp_negative(float x) {
-  const float scaled = std::max(x, -87.0F) * 1.44269504F;
-  const float whole = std::floor(scaled);
-  const float f = (scaled - whole) * 0.693147181F;
-  const float series =
-      1 + f * (1 + f * (1 / 2.F + f * (1 / 6.F + f * (1 / 24.F + f * (1 / 120.F + f * (1 / 720.F + f / 5040.F))))));
-  const uint32_t bits = static_cast<uint32_t>(static_cast<int32_t>(whole) + 127) << 23;
-  float power;
-  std::memcpy(&power, &bits, sizeof(power));
-  return power * series;
-}
 
 /// x Φ(x) with erf by Abramowitz and Stegun 7.1.26, absolute error 2e-7.
 inline float gelu(float x) {

@@ -1,16 +1,28 @@
 #include "ops/pooling.h"
 
 #include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
 #include <ATen/ops/index_select.h>
+
+#include "core/error.h"
 
 namespace rank_distillm {
 
-at::Tensor first_rows(const at::Tensor& hidden, const PackedBatch& batch, const Block& block) {
+namespace {
+
+/// Places of the sequences' first rows in a block, [sequences] int32.
+at::Tensor first_row_places(const PackedBatch& batch, const Block& block) {
   const auto rows = at::empty({block.sequences}, at::kInt);
   for (int64_t i = 0; i < block.sequences; ++i) {
     rows.data_ptr<int32_t>()[i] = static_cast<int32_t>(batch.cu_seqlens[block.first_sequence + i] - block.first_token);
   }
-  return at::index_select(hidden, 0, rows);
+  return rows;
+}
+
+}  // namespace
+
+at::Tensor first_rows(const at::Tensor& hidden, const PackedBatch& batch, const Block& block) {
+  return at::index_select(hidden, 0, first_row_places(batch, block));
 }
 
 at::Tensor pool(const at::Tensor& hidden, const PackedBatch& batch, const Block& block, Pooling pooling) {
@@ -27,6 +39,39 @@ at::Tensor pool(const at::Tensor& hidden, const PackedBatch& batch, const Block&
     }
   }
   return pooled;
+}
+
+at::Tensor pool_backward(const at::Tensor& gradient, const at::Tensor& hidden, const PackedBatch& batch,
+                         const Block& block, Pooling pooling) {
+  const auto result = at::empty_like(hidden);
+  for (int64_t i = 0; i < block.sequences; ++i) {
+    const int64_t start = batch.cu_seqlens[block.first_sequence + i] - block.first_token;
+    const int64_t length = batch.cu_seqlens[block.first_sequence + i + 1] - block.first_token - start;
+    const auto target = result.narrow(0, start, length);
+    const auto row = gradient.narrow(0, i, 1);
+    switch (pooling) {
+      case Pooling::mean:
+        target.copy_(row.div(static_cast<double>(length)));
+        break;
+      case Pooling::sum:
+        target.copy_(row);
+        break;
+      case Pooling::max: {
+        const auto rows = hidden.narrow(0, start, length);
+        const auto greatest = rows.eq(rows.amax(0, true)).to(at::kFloat);
+        target.copy_(greatest.mul(row.div(greatest.sum(0, true))));
+        break;
+      }
+      case Pooling::first:
+        throw Error("native", "first rows have no pooling to go back through");
+    }
+  }
+  return result;
+}
+
+void add_to_first_rows(const at::Tensor& gradient, const PackedBatch& batch, const Block& block,
+                       const at::Tensor& sum) {
+  sum.index_add_(0, first_row_places(batch, block), gradient);
 }
 
 }  // namespace rank_distillm

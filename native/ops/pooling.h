@@ -13,7 +13,15 @@ enum class Pooling { first, mean, max, sum };
 /// sequence's tokens. Not for `first`: the encoder gives those rows itself.
 at::Tensor pool(const at::Tensor& hidden, const PackedBatch& batch, const Block& block, Pooling pooling);
 
+/// The gradient of `hidden` from that of `pool`'s output, [sequences, hidden] float32; ties of max share it evenly, as
+/// torch.amax does.
+at::Tensor pool_backward(const at::Tensor& gradient, const at::Tensor& hidden, const PackedBatch& batch,
+                         const Block& block, Pooling pooling);
+
 /// The first row of each sequence: hidden [tokens, hidden] → [sequences, hidden].
 at::Tensor first_rows(const at::Tensor& hidden, const PackedBatch& batch, const Block& block);
+
+/// Adds row i of `gradient` [sequences, hidden] to the first row of sequence i in `sum` [tokens, hidden] float32.
+void add_to_first_rows(const at::Tensor& gradient, const PackedBatch& batch, const Block& block, const at::Tensor& sum);
 
 }  // namespace rank_distillm

@@ -4,6 +4,7 @@ import { cpuPrecision } from '../config/precision.js';
 import { RankDistillmError, throwIfAborted } from '../errors.js';
 import type { EncodedPair, TextPair } from '../tokenize/encoded-pair.js';
 import { createPairTokenizer, type PairTokenizer } from '../tokenize/pair-tokenizer.js';
+import { badArgument, checkThreads } from './check-argument.js';
 import { loadBinding } from './load-binding.js';
 import { fromNative } from './native-error.js';
 import { scoreWindows, type ScoredWindow } from './score-windows.js';
@@ -222,27 +223,11 @@ function sigmoid(logit: number): number {
   return 1 / (1 + Math.exp(-logit));
 }
 
-function badArgument(name: string, expected: string, received: unknown): RankDistillmError {
-  const shown = typeof received === 'string' ? `'${received}'` : String(received);
-  return new RankDistillmError('bad_input', `${name}: expected ${expected}, received ${shown}`, {
-    hint: `Pass ${expected} as ${name}.`,
-  });
-}
-
 function checkPair(pair: TextPair, index: number): void {
   for (const key of ['query', 'document'] as const) {
     const value: unknown = (pair as TextPair | undefined)?.[key];
     if (typeof value !== 'string') throw badArgument(`pairs[${index}].${key}`, 'a string', value);
   }
-}
-
-const MOST_THREADS = 1024;
-
-/** 0 leaves the choice to the engine. */
-function checkThreads(threads: number | undefined): number {
-  if (threads === undefined) return 0;
-  if (Number.isInteger(threads) && threads >= 1 && threads <= MOST_THREADS) return threads;
-  throw badArgument('threads', `an integer from 1 to ${MOST_THREADS}`, threads);
 }
 
 function checkDevice(device: string | undefined): void {

@@ -15,7 +15,7 @@ export interface ScoredWindow {
 }
 
 export interface WindowOptions {
-  model: NativeModel;
+  model: Pick<NativeModel, 'score'>;
   tokenizer: PairTokenizer;
   /** Used for this stream only. */
   cancel: CancelToken;

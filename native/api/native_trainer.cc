@@ -1,0 +1,205 @@
+#include "api/native_trainer.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "api/cancel_token.h"
+#include "api/environment.h"
+#include "api/js_values.h"
+#include "api/scores.h"
+
+namespace rank_distillm {
+namespace {
+
+using SharedTrainer = std::shared_ptr<Trainer>;
+
+Napi::Value nothing(Napi::Env env, bool&) { return env.Undefined(); }
+
+/// A job without a result.
+template <typename Work>
+Napi::Value submit(Napi::Env env, Work work) {
+  return Environment::of(env).submit(
+      env, make_cancel_flag(),
+      [work = std::move(work)](Workers&) mutable {
+        work();
+        return true;
+      },
+      nothing);
+}
+
+}  // namespace
+
+Napi::Function NativeTrainer::define(Napi::Env env) {
+  return DefineClass(env, "NativeTrainer",
+                     {InstanceMethod("score", &NativeTrainer::score), InstanceMethod("forward", &NativeTrainer::forward),
+                      InstanceMethod("backward", &NativeTrainer::backward),
+                      InstanceMethod("discard", &NativeTrainer::discard),
+                      InstanceMethod("gradientNorm", &NativeTrainer::gradient_norm),
+                      InstanceMethod("step", &NativeTrainer::step),
+                      InstanceMethod("zeroGradients", &NativeTrainer::zero_gradients),
+                      InstanceMethod("read", &NativeTrainer::read), InstanceMethod("write", &NativeTrainer::write),
+                      InstanceMethod("close", &NativeTrainer::close),
+                      InstanceAccessor("parameters", &NativeTrainer::parameters, nullptr),
+                      InstanceAccessor("precision", &NativeTrainer::precision, nullptr),
+                      InstanceAccessor("size", &NativeTrainer::size, nullptr),
+                      InstanceAccessor("weightBytes", &NativeTrainer::weight_bytes, nullptr),
+                      InstanceAccessor("bytesPerToken", &NativeTrainer::bytes_per_token, nullptr)});
+}
+
+Napi::Value NativeTrainer::create(const Napi::CallbackInfo& info) {
+  if (!info[0].IsObject()) throw Napi::TypeError::New(info.Env(), "options: expected an object");
+  const auto js_options = info[0].As<Napi::Object>();
+  const auto options = read_trainer_options(js_options);
+  EngineThread::instance().set_threads(js_options.Get("threads").ToNumber().Int32Value());
+  auto tensors = std::make_shared<std::vector<TensorSource>>(read_tensors(info[1]));
+  return Environment::of(info.Env())
+      .submit(
+          info.Env(), make_cancel_flag(),
+          [options, tensors](Workers&) {
+            return SharedTrainer(std::make_shared<Trainer>(options, std::move(*tensors)));
+          },
+          [](Napi::Env env, SharedTrainer& trainer) -> Napi::Value {
+            return Environment::of(env).trainer_class.New({Napi::External<SharedTrainer>::New(env, &trainer)});
+          });
+}
+
+NativeTrainer::NativeTrainer(const Napi::CallbackInfo& info) : ObjectWrap(info) {
+  if (!info[0].IsExternal()) throw Napi::TypeError::New(info.Env(), "use createTrainer()");
+  trainer_ = *info[0].As<Napi::External<SharedTrainer>>().Data();
+  precision_ = trainer_->precision();
+}
+
+std::shared_ptr<Trainer> NativeTrainer::trainer(Napi::Env env) const {
+  if (!trainer_) throw closed_error(env, "the trainer is closed");
+  return trainer_;
+}
+
+Napi::Value NativeTrainer::score(const Napi::CallbackInfo& info) {
+  auto batch = std::make_shared<const PackedBatch>(read_packed_batch(info[0]));
+  const auto cancel = CancelToken::flag_of(info[1]);
+  return Environment::of(info.Env())
+      .submit(
+          info.Env(), cancel,
+          [trainer = trainer(info.Env()), batch, cancel](Workers&) { return trainer->score(*batch, cancel); },
+          [precision = precision_](Napi::Env env, Scores& scores) -> Napi::Value {
+            return scores_to_js(env, scores, precision);
+          });
+}
+
+Napi::Value NativeTrainer::forward(const Napi::CallbackInfo& info) {
+  auto batch = std::make_shared<TrainingBatch>(read_training_batch(info[0]));
+  const auto step = static_cast<uint32_t>(read_integer(info[1], "step"));
+  const bool keep = info[2].ToBoolean();
+  const auto cancel = CancelToken::flag_of(info[3]);
+  return Environment::of(info.Env())
+      .submit(
+          info.Env(), cancel,
+          [trainer = trainer(info.Env()), batch, step, keep, cancel](Workers&) {
+            return trainer->forward(std::move(*batch), step, keep, cancel);
+          },
+          [precision = precision_](Napi::Env env, Trainer::Forward& forward) -> Napi::Value {
+            auto result = scores_to_js(env, forward.scores, precision);
+            result.Set("kept", static_cast<double>(forward.kept));
+            return result;
+          });
+}
+
+Napi::Value NativeTrainer::backward(const Napi::CallbackInfo& info) {
+  const auto kept = read_integer(info[0], "kept");
+  auto gradient = read_floats(info[1], "gradient");
+  return Environment::of(info.Env())
+      .submit(
+          info.Env(), make_cancel_flag(),
+          [trainer = trainer(info.Env()), kept, gradient = std::move(gradient)](Workers&) {
+            return trainer->backward(kept, gradient);
+          },
+          [](Napi::Env env, Counters& counters) -> Napi::Value {
+            auto result = Napi::Object::New(env);
+            result.Set("linearRows", static_cast<double>(counters.linear_rows));
+            result.Set("linearFlops", static_cast<double>(counters.linear_flops));
+            return result;
+          });
+}
+
+Napi::Value NativeTrainer::discard(const Napi::CallbackInfo& info) {
+  return submit(info.Env(), [trainer = trainer(info.Env()), kept = read_integer(info[0], "kept")] {
+    trainer->discard(kept);
+  });
+}
+
+Napi::Value NativeTrainer::gradient_norm(const Napi::CallbackInfo& info) {
+  return Environment::of(info.Env())
+      .submit(
+          info.Env(), make_cancel_flag(),
+          [trainer = trainer(info.Env())](Workers&) { return trainer->gradient_norm(); },
+          [](Napi::Env env, double& norm) -> Napi::Value { return Napi::Number::New(env, norm); });
+}
+
+Napi::Value NativeTrainer::step(const Napi::CallbackInfo& info) {
+  return submit(info.Env(), [trainer = trainer(info.Env()), step = read_adamw_step(info[0])] { trainer->step(step); });
+}
+
+Napi::Value NativeTrainer::zero_gradients(const Napi::CallbackInfo& info) {
+  return submit(info.Env(), [trainer = trainer(info.Env())] { trainer->zero_gradients(); });
+}
+
+Napi::Value NativeTrainer::read(const Napi::CallbackInfo& info) {
+  const auto array = read_flat_array(info[0]);
+  const auto offset = read_integer(info[1], "offset"), count = read_integer(info[2], "count");
+  return Environment::of(info.Env())
+      .submit(
+          info.Env(), make_cancel_flag(),
+          [trainer = trainer(info.Env()), array, offset, count](Workers&) {
+            return trainer->read(array, offset, count);
+          },
+          [](Napi::Env env, std::vector<float>& values) -> Napi::Value {
+            auto result = Napi::Float32Array::New(env, values.size());
+            std::copy(values.begin(), values.end(), result.Data());
+            return result;
+          });
+}
+
+Napi::Value NativeTrainer::write(const Napi::CallbackInfo& info) {
+  return submit(info.Env(), [trainer = trainer(info.Env()), array = read_flat_array(info[0]),
+                             offset = read_integer(info[1], "offset"), values = read_floats(info[2], "values")] {
+    trainer->write(array, offset, values);
+  });
+}
+
+Napi::Value NativeTrainer::close(const Napi::CallbackInfo& info) {
+  return submit(info.Env(), [trainer = std::exchange(trainer_, nullptr)]() mutable { trainer.reset(); });
+}
+
+Napi::Value NativeTrainer::parameters(const Napi::CallbackInfo& info) {
+  const auto env = info.Env();
+  const auto& places = trainer(env)->places();
+  auto result = Napi::Array::New(env, places.size());
+  for (uint32_t i = 0; i < places.size(); ++i) {
+    auto shape = Napi::Array::New(env, places[i].shape.size());
+    for (uint32_t d = 0; d < places[i].shape.size(); ++d) shape.Set(d, static_cast<double>(places[i].shape[d]));
+    auto place = Napi::Object::New(env);
+    place.Set("name", places[i].name);
+    place.Set("shape", shape);
+    place.Set("offset", static_cast<double>(places[i].offset));
+    result.Set(i, place);
+  }
+  return result;
+}
+
+Napi::Value NativeTrainer::precision(const Napi::CallbackInfo& info) {
+  return Napi::String::New(info.Env(), name_of(precision_));
+}
+
+Napi::Value NativeTrainer::size(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(trainer(info.Env())->size()));
+}
+
+Napi::Value NativeTrainer::weight_bytes(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(trainer(info.Env())->bytes()));
+}
+
+Napi::Value NativeTrainer::bytes_per_token(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(trainer(info.Env())->bytes_per_token()));
+}
+
+}  // namespace rank_distillm

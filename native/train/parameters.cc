@@ -1,0 +1,131 @@
+#include "train/parameters.h"
+
+#include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
+#include <c10/util/accumulate.h>
+
+#include <algorithm>
+
+#include "core/error.h"
+
+namespace rank_distillm {
+namespace {
+
+/// A cache line of float32.
+constexpr int64_t alignment = 16;
+
+/// Queries, keys and values of a layer beside each other, weights before biases, so that the three are one matrix.
+std::string fused_order(const std::string& name) {
+  static const std::vector<std::pair<std::string, std::string>> ranks = {
+      {".attention.self.query.weight", "0"}, {".attention.self.key.weight", "1"}, {".attention.self.value.weight", "2"},
+      {".attention.self.query.bias", "3"},   {".attention.self.key.bias", "4"},   {".attention.self.value.bias", "5"}};
+  for (const auto& [suffix, rank] : ranks) {
+    if (name.size() > suffix.size() && name.compare(name.size() - suffix.size(), suffix.size(), suffix) == 0) {
+      return name.substr(0, name.size() - suffix.size()) + "#" + rank;
+    }
+  }
+  return "";
+}
+
+/// The order of the arrays: as given, but each layer's attention inputs together where the first of them stood.
+std::vector<TensorSource> ordered(std::vector<TensorSource> sources) {
+  std::vector<TensorSource> result;
+  std::vector<bool> taken(sources.size(), false);
+  for (size_t i = 0; i < sources.size(); ++i) {
+    if (taken[i]) continue;
+    const auto key = fused_order(sources[i].name);
+    if (key.empty()) {
+      result.push_back(std::move(sources[i]));
+      continue;
+    }
+    const auto group = key.substr(0, key.size() - 1);
+    std::vector<std::pair<std::string, size_t>> members;
+    for (size_t j = i; j < sources.size(); ++j) {
+      const auto other = taken[j] ? std::string() : fused_order(sources[j].name);
+      if (!other.empty() && other.substr(0, other.size() - 1) == group) members.emplace_back(other, j);
+    }
+    std::sort(members.begin(), members.end());
+    for (const auto& [order, j] : members) {
+      taken[j] = true;
+      result.push_back(std::move(sources[j]));
+    }
+  }
+  return result;
+}
+
+/// True for a tensor that must follow the one before it without a gap.
+bool joins_previous(const std::string& name) {
+  const auto key = fused_order(name);
+  return !key.empty() && key.back() != '0' && key.back() != '3';
+}
+
+}  // namespace
+
+Parameters::Parameters(std::vector<TensorSource> sources, Precision precision) {
+  sources = ordered(std::move(sources));
+  int64_t size = 0;
+  for (const auto& source : sources) {
+    if (!joins_previous(source.name)) size = (size + alignment - 1) / alignment * alignment;
+    index_[source.name] = places_.size();
+    places_.push_back({source.name, source.shape, size});
+    size += c10::multiply_integers(source.shape);
+  }
+  const auto options = at::TensorOptions().dtype(at::kFloat);
+  values_ = at::zeros({size}, options);
+  Weights weights(std::move(sources));
+  for (const auto& place : places_) value(place.name, place.shape).copy_(weights.take(place.name, place.shape, at::kFloat));
+  gradients_ = at::zeros_like(values_);
+  first_moments_ = at::zeros_like(values_);
+  second_moments_ = at::zeros_like(values_);
+  if (precision == Precision::bfloat16) rounded_ = values_.to(at::kBFloat16);
+}
+
+const ParameterPlace& Parameters::place(const std::string& name) const {
+  const auto found = index_.find(name);
+  if (found == index_.end()) throw bad_input("tensor " + name + " is missing");
+  return places_[found->second];
+}
+
+at::Tensor Parameters::joined(const at::Tensor& flat, const std::vector<std::string>& names, const std::string& suffix,
+                              std::vector<int64_t> shape) const {
+  const auto first = place(names.front() + suffix).offset;
+  const auto each = c10::multiply_integers(shape);
+  for (size_t i = 0; i < names.size(); ++i) {
+    const auto& part = place(names[i] + suffix);
+    if (part.shape != shape) throw bad_input("tensor " + part.name + " has another shape than the model needs");
+    if (part.offset != first + static_cast<int64_t>(i) * each) {
+      throw Error("native", "tensor " + part.name + " does not lie beside its neighbour");
+    }
+  }
+  shape.front() *= static_cast<int64_t>(names.size());
+  return flat.narrow(0, first, each * static_cast<int64_t>(names.size())).view(shape);
+}
+
+at::Tensor Parameters::value(const std::string& name, at::IntArrayRef shape) const {
+  return joined(values_, {name}, "", shape.vec());
+}
+
+at::Tensor Parameters::gradient(const std::string& name, at::IntArrayRef shape) const {
+  return joined(gradients_, {name}, "", shape.vec());
+}
+
+TrainableLinear Parameters::linear(const std::vector<std::string>& names, int64_t out, int64_t in, at::ScalarType dtype,
+                                   bool has_bias) const {
+  const auto& compute = dtype == at::kFloat ? values_ : rounded_;
+  TrainableLinear layer{joined(compute, names, ".weight", {out, in}), {}, joined(gradients_, names, ".weight", {out, in}), {}};
+  if (has_bias) {
+    layer.bias = joined(compute, names, ".bias", {out});
+    layer.bias_gradient = joined(gradients_, names, ".bias", {out});
+  }
+  return layer;
+}
+
+void Parameters::values_changed() {
+  if (rounded_.defined()) rounded_.copy_(values_);
+}
+
+int64_t Parameters::bytes() const {
+  return static_cast<int64_t>(values_.nbytes()) * 4 + (rounded_.defined() ? static_cast<int64_t>(rounded_.nbytes()) : 0);
+}
+
+}  // namespace rank_distillm

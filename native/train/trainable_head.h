@@ -1,0 +1,40 @@
+#pragma once
+
+#include "model/config.h"
+#include "train/parameters.h"
+#include "train/training_batch.h"
+
+namespace rank_distillm {
+
+/// What the head's backward needs of its forward, all float32.
+struct HeadState {
+  at::Tensor input;   // [sequences, hidden], after dropout
+  at::Tensor before;  // [sequences, hidden], the dense layer's output before its activation; undefined without one
+  at::Tensor row;     // [sequences, hidden], what the output layer reads
+  at::Tensor logits;  // [sequences, labels]; for log_softmax only
+};
+
+/// The three heads of model/head.h with their backward. Those for classification drop values as transformers' do: the
+/// rows that their layers read; lightning-ir's mono head drops none.
+class TrainableHead {
+ public:
+  TrainableHead(const EncoderConfig& encoder, const HeadConfig& config, const Parameters& parameters);
+
+  /// pooled [sequences, hidden] float32 → scores [sequences] float32.
+  at::Tensor forward(const at::Tensor& pooled, const BatchRows& rows, const DropoutRates& dropout, HeadState& state,
+                     Counters& counters) const;
+
+  /// gradient of the scores [sequences] float32 → that of `pooled`.
+  at::Tensor backward(const at::Tensor& gradient, const BatchRows& rows, const DropoutRates& dropout,
+                      const HeadState& state, Counters& counters) const;
+
+ private:
+  Dropout input_dropout(const DropoutRates& dropout) const;
+  Dropout row_dropout(const DropoutRates& dropout) const;
+
+  HeadConfig config_;
+  TrainableLinear dense_;  // undefined where the head is one linear layer
+  TrainableLinear output_;
+};
+
+}  // namespace rank_distillm

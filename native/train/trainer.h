@@ -1,0 +1,89 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/cancel.h"
+#include "model/config.h"
+#include "model/cross_encoder.h"
+#include "ops/embedding_training.h"
+#include "train/adamw.h"
+#include "train/trainable_head.h"
+#include "train/trainable_layer.h"
+
+namespace rank_distillm {
+
+struct TrainerOptions {
+  ModelOptions model;
+  double hidden_dropout = 0;
+  double attention_dropout = 0;
+  double head_dropout = 0;
+  int64_t padding_id = -1;  // its word embedding gets no gradient; -1: none
+  uint32_t seed = 0;
+};
+
+/// Which of the flat arrays.
+enum class FlatArray { values, gradients, first_moments, second_moments };
+
+/// A cross-encoder that is trained: forward with or without dropout, backward written out by hand, AdamW. Each op is
+/// spread over LibTorch's threads; results are the same bits whenever the number of threads is.
+class Trainer {
+ public:
+  Trainer(const TrainerOptions& options, std::vector<TensorSource> tensors);
+
+  /// Scores in evaluation, in blocks that are not kept.
+  Scores score(const PackedBatch& batch, const CancelFlag& cancel) const;
+
+  struct Forward {
+    Scores scores;
+    int64_t kept = 0;  // names the state for `backward`; 0 when none is kept
+  };
+
+  /// Scores with the masks of `step`; `keep` holds what backward needs.
+  Forward forward(TrainingBatch batch, uint32_t step, bool keep, const CancelFlag& cancel);
+
+  /// Adds the gradients of Σ gradient[i] · score[i] and lets the kept state go. gradient [sequences].
+  Counters backward(int64_t kept, const std::vector<float>& gradient);
+
+  /// Lets a kept state go unused.
+  void discard(int64_t kept) { kept_.erase(kept); }
+
+  double gradient_norm() const { return rank_distillm::gradient_norm(parameters_); }
+  void step(const AdamWStep& step) { adamw_step(parameters_, step); }
+  void zero_gradients();
+
+  const std::vector<ParameterPlace>& places() const { return parameters_.places(); }
+  int64_t size() const { return parameters_.values().numel(); }
+  std::vector<float> read(FlatArray array, int64_t offset, int64_t count) const;
+  void write(FlatArray array, int64_t offset, const std::vector<float>& values);
+
+  Precision precision() const { return precision_; }
+  int64_t bytes() const { return parameters_.bytes(); }
+  /// What one token's activations take while they are kept.
+  int64_t bytes_per_token() const;
+
+ private:
+  struct State;
+
+  at::Tensor run(const BatchRows& rows, const DropoutRates& dropout, State& state, const CancelFlag& cancel,
+                 Counters& counters, bool keep) const;
+  HiddenState embed(const BatchRows& rows, const DropoutRates& dropout, State& state, Counters& counters) const;
+  const at::Tensor& flat(FlatArray array) const;
+  at::Tensor range(FlatArray array, int64_t offset, int64_t count) const;
+
+  TrainerOptions options_;
+  Precision precision_;
+  at::ScalarType compute_type_;
+  Parameters parameters_;
+  Embedding embedding_;
+  EmbeddingGradients embedding_gradients_;
+  std::optional<TrainableLinear> project_;  // float32
+  std::vector<TrainableLayer> layers_;
+  TrainableHead head_;
+  std::map<int64_t, std::shared_ptr<State>> kept_;
+  int64_t next_kept_ = 1;
+};
+
+}  // namespace rank_distillm

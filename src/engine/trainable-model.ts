@@ -1,0 +1,174 @@
+import type { CancelToken, FlatArray, NativeTrainer, ParameterPlace } from '../../binding.js';
+import type { Checkpoint } from '../checkpoint/checkpoint.js';
+import { loadCheckpoint, type MonoOverrides } from '../checkpoint/load-checkpoint.js';
+import type { TensorValues } from '../checkpoint/tensor-values.js';
+import { cpuPrecision } from '../config/precision.js';
+import { RankDistillmError, throwIfAborted } from '../errors.js';
+import type { TextPair } from '../tokenize/encoded-pair.js';
+import { createPairTokenizer, type PairTokenizer } from '../tokenize/pair-tokenizer.js';
+import { checkThreads } from './check-argument.js';
+import { loadBinding } from './load-binding.js';
+import { fromNative } from './native-error.js';
+import { scoreWindows, type ScoredWindow } from './score-windows.js';
+
+export interface TrainableModelOptions {
+  /** `32-true` (default) or `bf16-mixed`, as in Lightning. */
+  precision?: string | number | undefined;
+  /** Engine threads, process-wide; by default physical cores or the cgroup's share. */
+  threads?: number | undefined;
+  /** Fields of lightning-ir's MonoConfig that win over the model's config.json. */
+  config?: MonoOverrides | undefined;
+  revision?: string | undefined;
+  /** Seed of a fresh head and of dropout, below 2^32. Default 42. */
+  seed?: number | undefined;
+  /** Default true: the rates of config.json. */
+  dropout?: boolean | undefined;
+  signal?: AbortSignal | undefined;
+  onWarning?: ((message: string) => void) | undefined;
+}
+
+/** Numbers handed over at a time: 16 MiB. */
+const PART_VALUES = 4 * 1024 * 1024;
+const SEEDS = 2 ** 32;
+
+/**
+ * A cross-encoder that is trained: float32 parameters with gradients and AdamW's moments in the engine. `Trainer` in
+ * src/train takes it through its steps.
+ */
+export class TrainableModel implements AsyncDisposable {
+  /** What the caller asked for. */
+  readonly name: string;
+  readonly checkpoint: Checkpoint;
+  readonly tokenizer: PairTokenizer;
+  readonly native: NativeTrainer;
+  readonly createCancelToken: () => CancelToken;
+
+  private constructor(
+    checkpoint: Checkpoint,
+    tokenizer: PairTokenizer,
+    native: NativeTrainer,
+    createCancelToken: () => CancelToken,
+  ) {
+    this.name = checkpoint.name;
+    this.checkpoint = checkpoint;
+    this.tokenizer = tokenizer;
+    this.native = native;
+    this.createCancelToken = createCancelToken;
+  }
+
+  /**
+   * Loads a model folder, or a Hugging Face id from the local hub cache, see docs/models.md.
+   *
+   * @throws RankDistillmError `not_found`, `bad_input`, `unsupported`, `io`, `native`, `aborted`
+   */
+  static async load(nameOrPath: string, options: TrainableModelOptions = {}): Promise<TrainableModel> {
+    const precision = trainingPrecision(options.precision);
+    const threads = checkThreads(options.threads);
+    const seed = checkSeed(options.seed ?? 42);
+    const warn = options.onWarning ?? ((message) => process.emitWarning(message, 'RankDistillmWarning'));
+    const binding = loadBinding();
+    const { config: overrides, revision } = options;
+    const checkpoint = await loadCheckpoint(nameOrPath, { overrides, revision, seed });
+    for (const warning of checkpoint.warnings) warn(warning);
+    throwIfAborted(options.signal);
+    const { encoder, head, training } = checkpoint;
+    const rates = options.dropout === false ? [0, 0, 0] : ratesOf(checkpoint);
+    const dropout = { hidden: rates[0]!, attention: rates[1]!, head: rates[2]! };
+    const paddingId = training.padTokenId ?? -1;
+    const [tokenizer, native] = await Promise.all([
+      createPairTokenizer(checkpoint),
+      binding
+        .createTrainer({ encoder, head, precision, threads, dropout, paddingId, seed }, checkpoint.tensors)
+        .catch((error: unknown) => Promise.reject(fromNative(error))),
+    ]);
+    if (native.precision !== precision) {
+      warn(`this CPU has no bf16 instructions (AVX512_BF16 or AMX); ${nameOrPath} is trained in float32`);
+    }
+    return new TrainableModel(checkpoint, tokenizer, native, () => binding.createCancelToken());
+  }
+
+  /** Numbers that are trained. */
+  get parameterCount(): number {
+    return this.native.parameters.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+  }
+
+  /** The tensors of one of the flat arrays, by canonical name (binding.d.ts), read from the engine part by part. */
+  tensors(array: FlatArray = 'values'): TensorValues[] {
+    return this.native.parameters.map((place) => ({
+      name: place.name,
+      shape: place.shape,
+      parts: () => this.#read(array, place),
+    }));
+  }
+
+  /** Overwrites the tensors of one of the flat arrays; each must be there in its shape. */
+  async restore(array: FlatArray, tensors: readonly TensorValues[]): Promise<void> {
+    const places = new Map(this.native.parameters.map((place) => [place.name, place]));
+    for (const { name, shape, parts } of tensors) {
+      const place = places.get(name);
+      if (!place || place.shape.join() !== shape.join()) {
+        throw new RankDistillmError('bad_input', `${this.name}: ${name} [${shape.join(', ')}] is not a tensor of it`, {
+          hint: 'The checkpoint belongs to another model.',
+        });
+      }
+      let { offset } = place;
+      for await (const part of parts()) {
+        await this.native.write(array, offset, part);
+        offset += part.length;
+      }
+    }
+  }
+
+  /** Scores a stream of pairs without dropout, see `CrossEncoder.scoreWindows`. */
+  scoreWindows(
+    pairs: Iterable<TextPair> | AsyncIterable<TextPair>,
+    signal?: AbortSignal,
+  ): AsyncGenerator<ScoredWindow, void, undefined> {
+    return scoreWindows(pairs, {
+      model: this.native,
+      tokenizer: this.tokenizer,
+      cancel: this.createCancelToken(),
+      signal,
+    });
+  }
+
+  close(): Promise<void> {
+    return this.native.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async *#read(array: FlatArray, { shape, offset }: ParameterPlace): AsyncGenerator<Float32Array> {
+    const size = sizeOf(shape);
+    for (let done = 0; done < size; done += PART_VALUES) {
+      yield await this.native.read(array, offset + done, Math.min(PART_VALUES, size - done));
+    }
+  }
+}
+
+function sizeOf(shape: readonly number[]): number {
+  return shape.reduce((product, size) => product * size, 1);
+}
+
+function ratesOf({ training }: Checkpoint): [hidden: number, attention: number, head: number] {
+  return [training.hiddenDropout, training.attentionDropout, training.classifierDropout];
+}
+
+function trainingPrecision(written: string | number | undefined): 'float32' | 'bfloat16' {
+  const precision = cpuPrecision(written ?? null, 'precision');
+  if (precision === 'bf16-true') {
+    throw new RankDistillmError('unsupported', 'precision: bf16-true does not train: AdamW needs float32 weights', {
+      hint: 'Use bf16-mixed, which computes in bf16 and keeps float32 weights.',
+    });
+  }
+  return precision === '32-true' ? 'float32' : 'bfloat16';
+}
+
+function checkSeed(seed: number): number {
+  if (Number.isSafeInteger(seed) && seed >= 0 && seed < SEEDS) return seed;
+  throw new RankDistillmError('bad_input', `seed: expected a whole number from 0 to ${SEEDS - 1}, received ${seed}`, {
+    hint: 'Choose another seed.',
+  });
+}
