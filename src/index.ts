@@ -15,3 +15,5 @@ export { RunDataset } from './data/run-dataset.js';
 export type { RunDatasetOptions } from './data/run-options.js';
 
 export { evaluate, type Evaluation } from './evaluate/evaluate.js';
+
+export type { Loss, LossResult, ScoreMatrix } from './loss/loss.js';

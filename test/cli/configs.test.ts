@@ -31,7 +31,8 @@ async function writeExampleData(folder: string): Promise<void> {
   }
 }
 
-for (const name of await readdir(join(CONFIGS, 'examples'))) {
+const examples = (await readdir(join(CONFIGS, 'examples'))).filter((name) => name.endsWith('.yaml'));
+for (const name of examples) {
   test(`examples/${name} runs`, () =>
     inFolder(async (folder) => {
       await writeExampleData(folder);

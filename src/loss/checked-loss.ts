@@ -1,0 +1,75 @@
+import { RankDistillmError } from '../errors.js';
+import type { Loss, LossResult, ScoreMatrix } from './loss.js';
+
+const SHAPE =
+  'compute(scores, targets) returns { value: number, gradient: Float64Array }; docs/losses.md has an example.';
+
+/**
+ * Puts checks around a loss that we did not write: it must have `compute`, and each result must be a number and a
+ * gradient of the scores' length. Numbers that are not finite pass, as those of our own losses do. It is given copies,
+ * so that it cannot change what other losses see.
+ *
+ * @param place the loss in messages
+ * @param defaultName its name where it has none
+ * @throws RankDistillmError `bad_input`
+ */
+export function checkedLoss(place: string, loss: Partial<Loss>, defaultName: string): Loss {
+  if (typeof loss.compute !== 'function') {
+    const named = Object.getOwnPropertyNames(Object.getPrototypeOf(loss) as object).filter((n) => n !== 'constructor');
+    throw new RankDistillmError('bad_input', `${place}: it has no method "compute"`, {
+      hint: `${named.length > 0 ? `Its methods: ${named.join(', ')}. ` : ''}${SHAPE}`,
+    });
+  }
+  const name: unknown = loss.name ?? defaultName;
+  if (typeof name !== 'string' || name === '') {
+    throw new RankDistillmError('bad_input', `${place}: its "name" is ${JSON.stringify(name)}`, {
+      hint: 'Make it a text, or leave it out to have the loss logged under its class name.',
+    });
+  }
+  const compute = loss.compute.bind(loss);
+  return {
+    name,
+    compute(scores, targets) {
+      let result: unknown;
+      try {
+        result = compute(copied(scores), copied(targets));
+      } catch (cause) {
+        if (cause instanceof RankDistillmError) throw cause;
+        const message = cause instanceof Error ? cause.message : String(cause);
+        throw new RankDistillmError('bad_input', `${place}: compute failed: ${message}`, {
+          hint: 'The cause of this error has the stack.',
+          cause,
+        });
+      }
+      return checkResult(place, result, scores);
+    },
+  };
+}
+
+function copied(matrix: ScoreMatrix): ScoreMatrix {
+  return { ...matrix, values: matrix.values.slice() };
+}
+
+function checkResult(place: string, result: unknown, scores: ScoreMatrix): LossResult {
+  const { value, gradient } = (result ?? {}) as Partial<Record<keyof LossResult, unknown>>;
+  if (result instanceof Promise) throw wrongResult(place, 'compute returned a promise');
+  if (typeof result !== 'object' || result === null) throw wrongResult(place, `compute returned ${String(result)}`);
+  if (typeof value !== 'number') throw wrongResult(place, `"value" is ${kindOf(value)}, not a number`);
+  if (!(gradient instanceof Float64Array)) {
+    throw wrongResult(place, `"gradient" is ${kindOf(gradient)}, not a Float64Array`);
+  }
+  if (gradient.length !== scores.values.length) {
+    const expected = `${scores.values.length} (queries x documents: ${scores.queries} x ${scores.docs})`;
+    throw wrongResult(place, `"gradient" has ${gradient.length} numbers, not ${expected}`);
+  }
+  return { value, gradient };
+}
+
+function wrongResult(place: string, what: string): RankDistillmError {
+  return new RankDistillmError('bad_input', `${place}: ${what}`, { hint: SHAPE });
+}
+
+function kindOf(value: unknown): string {
+  if (value === null || value === undefined) return String(value);
+  return typeof value === 'object' ? `a value of ${value.constructor?.name ?? 'no class'}` : `a ${typeof value}`;
+}
