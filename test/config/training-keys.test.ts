@@ -173,11 +173,11 @@ for (const [yaml, initArgs] of SCHEDULES) {
 
 test('tuples for training', async () => {
   const { config } = await load([
-    'data: {train_dataset: {class_path: lightning_ir.TupleDataset, init_args: {tuples_dataset: t.tsv}}}',
+    'data: {train_dataset: {class_path: lightning_ir.TupleDataset, init_args: {tuples_dataset: my/tuples}}}',
   ]);
   assert.equal(config.data?.init_args.train_dataset, {
     class_path: 'TupleDataset',
-    init_args: { tuples_dataset: 't.tsv', dataset: null, targets: 'order', num_docs: null },
+    init_args: { tuples_dataset: 'my/tuples', targets: 'order', num_docs: null },
   });
 });
 

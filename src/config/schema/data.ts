@@ -29,12 +29,7 @@ const runDataset = classSpec('RunDataset', 'Topics with a ranked list of documen
 });
 
 const tupleDataset = classSpec('TupleDataset', 'Queries with a few documents each, as docpairs give them.', {
-  tuples_dataset: key(z.string().min(1), 'File of tuples, or id of a registered dataset with docpairs.', 'fit'),
-  dataset: key(
-    z.string().min(1).nullable().default(null),
-    'Id of the registered dataset with queries and docs; else told from the file name. Not in lightning-ir.',
-    'fit',
-  ),
+  tuples_dataset: key(z.string().min(1), 'Id of a registered dataset with docpairs, docs and queries.', 'fit'),
   targets: key(
     z.enum(['order', 'score']).default('order'),
     'What the model learns: the first document is the relevant one, or the scores of the file.',
