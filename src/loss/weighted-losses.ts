@@ -1,4 +1,5 @@
 import { RankDistillmError } from '../errors.js';
+import { checkedLoss } from './checked-loss.js';
 import type { Loss, LossResult, ScoreMatrix } from './loss.js';
 
 /** A loss, or a loss and what its value is multiplied by in the sum. */
@@ -20,8 +21,8 @@ export interface WeightedLosses {
 /**
  * Sums losses: value = Σ weight · value, gradient = Σ weight · gradient.
  *
- * @throws RankDistillmError `bad_input` when there is no loss or a weight is not finite; `compute` throws what the
- * losses throw
+ * @throws RankDistillmError `bad_input` when there is no loss, one is none or a weight is not finite; `compute` throws
+ * what the losses throw, and where one returns no number or a gradient of another length
  */
 export function weightedLosses(losses: readonly WeightedLoss[]): WeightedLosses {
   if (losses.length === 0) {
@@ -29,9 +30,12 @@ export function weightedLosses(losses: readonly WeightedLoss[]): WeightedLosses 
       hint: 'Name a loss, for example RankNet below model.init_args.loss_functions.',
     });
   }
-  const pairs = losses.map((entry) => ('compute' in entry ? ([entry, 1] as const) : entry));
-  const names = uniqueNames(pairs.map(([loss]) => loss.name));
-  const terms = pairs.map(([loss, weight], i) => ({ loss, weight, name: names[i]! }));
+  const pairs = losses.map((entry, i) => {
+    const [loss, weight] = isPair(entry) ? entry : ([entry, 1] as const);
+    return { loss: checkedLoss(`losses.${i}`, loss, loss?.constructor?.name), weight };
+  });
+  const names = uniqueNames(pairs.map(({ loss }) => loss.name));
+  const terms = pairs.map((pair, i) => ({ ...pair, name: names[i]! }));
   for (const { name, weight } of terms) {
     if (Number.isFinite(weight)) continue;
     throw new RankDistillmError('bad_input', `losses: the weight of ${name} is ${weight}`, {
@@ -53,12 +57,17 @@ export function weightedLosses(losses: readonly WeightedLoss[]): WeightedLosses 
   };
 }
 
+function isPair(entry: WeightedLoss): entry is readonly [Loss, number] {
+  return Array.isArray(entry);
+}
+
+/** `loss` is what the sum is logged as. */
 function uniqueNames(names: readonly string[]): string[] {
-  const taken = new Set<string>();
-  for (const name of names) {
+  const taken = new Set(['loss']);
+  return names.map((name) => {
     let unique = name;
     for (let n = 2; taken.has(unique); n++) unique = `${name}_${n}`;
     taken.add(unique);
-  }
-  return [...taken];
+    return unique;
+  });
 }

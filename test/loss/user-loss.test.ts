@@ -128,7 +128,7 @@ const BAD: readonly (readonly [classPath: string, message: RegExp, hint: RegExp]
   ['./wrong.mjs:object', /"object" is an object, not a class/, /Export a class/],
   ['./wrong.mjs:arrow', /"arrow" is a function that new cannot call, not a class/, /Export a class/],
   ['./wrong.mjs:Throws', /its constructor failed: no gamma/, /init_args \{"gamma":1\}/],
-  ['./wrong.mjs:NoCompute', /it has no method "compute"/, /Its methods: forward\./],
+  ['./wrong.mjs:NoCompute', /it has no method "compute"/, /compute\(scores, targets\) returns/],
   ['./wrong.mjs:NumberName', /its "name" is 7/, /Make it a text/],
   ['./wrong.mjs:Nothing', /compute returned undefined/, /returns \{ value: number, gradient: Float64Array \}/],
   ['./wrong.mjs:Later', /compute returned a promise/, /docs\/losses\.md/],

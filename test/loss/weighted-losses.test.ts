@@ -4,7 +4,7 @@ import { RankDistillmError } from '../../src/errors.js';
 import { createLoss } from '../../src/loss/create-loss.js';
 import { findNonFinite } from '../../src/loss/find-non-finite.js';
 import type { Loss } from '../../src/loss/loss.js';
-import { weightedLosses } from '../../src/loss/weighted-losses.js';
+import { weightedLosses, type WeightedLoss } from '../../src/loss/weighted-losses.js';
 import { assertAllClose, centralDifferences, matrix } from './support.js';
 
 const test = suite('several losses');
@@ -51,14 +51,21 @@ test('losses of a name are numbered from the second', () => {
   });
 });
 
+test('no loss is called as the sum is', () => {
+  assert.equal(weightedLosses([fixed('loss', 0, [])]).names, ['loss_2']);
+});
+
 for (const [what, losses, message] of [
   ['no loss', [], /the list is empty/],
   ['a weight of NaN', [[fixed('A', 1, []), NaN]], /the weight of A is NaN/],
   ['a weight of infinity', [fixed('B', 1, []), [fixed('B', 1, []), Infinity]], /the weight of B_2 is Infinity/],
+  ['something else', [fixed('A', 1, [0]), 'RankNet'], /losses\.1: it has no method "compute"/],
+  ['nothing', [undefined], /losses\.0: it has no method "compute"/],
+  ['a short gradient', [fixed('A', 1, [1, 2])], /losses\.0: "gradient" has 2 numbers, not 6/],
 ] as const) {
   test(`${what} is refused`, () => {
     try {
-      weightedLosses(losses);
+      weightedLosses(losses as unknown as WeightedLoss[]).compute(SCORES, TARGETS);
       assert.unreachable();
     } catch (error) {
       assert.instance(error, RankDistillmError);
