@@ -30,20 +30,18 @@ Napi::Value submit(Napi::Env env, Work work) {
 }  // namespace
 
 Napi::Function NativeTrainer::define(Napi::Env env) {
-  return DefineClass(env, "NativeTrainer",
-                     {InstanceMethod("score", &NativeTrainer::score), InstanceMethod("forward", &NativeTrainer::forward),
-                      InstanceMethod("backward", &NativeTrainer::backward),
-                      InstanceMethod("discard", &NativeTrainer::discard),
-                      InstanceMethod("gradientNorm", &NativeTrainer::gradient_norm),
-                      InstanceMethod("step", &NativeTrainer::step),
-                      InstanceMethod("zeroGradients", &NativeTrainer::zero_gradients),
-                      InstanceMethod("read", &NativeTrainer::read), InstanceMethod("write", &NativeTrainer::write),
-                      InstanceMethod("close", &NativeTrainer::close),
-                      InstanceAccessor("parameters", &NativeTrainer::parameters, nullptr),
-                      InstanceAccessor("precision", &NativeTrainer::precision, nullptr),
-                      InstanceAccessor("size", &NativeTrainer::size, nullptr),
-                      InstanceAccessor("weightBytes", &NativeTrainer::weight_bytes, nullptr),
-                      InstanceAccessor("bytesPerToken", &NativeTrainer::bytes_per_token, nullptr)});
+  return DefineClass(
+      env, "NativeTrainer",
+      {InstanceMethod("score", &NativeTrainer::score), InstanceMethod("forward", &NativeTrainer::forward),
+       InstanceMethod("backward", &NativeTrainer::backward), InstanceMethod("discard", &NativeTrainer::discard),
+       InstanceMethod("gradientNorm", &NativeTrainer::gradient_norm), InstanceMethod("step", &NativeTrainer::step),
+       InstanceMethod("zeroGradients", &NativeTrainer::zero_gradients), InstanceMethod("read", &NativeTrainer::read),
+       InstanceMethod("write", &NativeTrainer::write), InstanceMethod("close", &NativeTrainer::close),
+       InstanceAccessor("parameters", &NativeTrainer::parameters, nullptr),
+       InstanceAccessor("precision", &NativeTrainer::precision, nullptr),
+       InstanceAccessor("size", &NativeTrainer::size, nullptr),
+       InstanceAccessor("weightBytes", &NativeTrainer::weight_bytes, nullptr),
+       InstanceAccessor("bytesPerToken", &NativeTrainer::bytes_per_token, nullptr)});
 }
 
 Napi::Value NativeTrainer::create(const Napi::CallbackInfo& info) {
@@ -122,9 +120,8 @@ Napi::Value NativeTrainer::backward(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value NativeTrainer::discard(const Napi::CallbackInfo& info) {
-  return submit(info.Env(), [trainer = trainer(info.Env()), kept = read_integer(info[0], "kept")] {
-    trainer->discard(kept);
-  });
+  return submit(info.Env(),
+                [trainer = trainer(info.Env()), kept = read_integer(info[0], "kept")] { trainer->discard(kept); });
 }
 
 Napi::Value NativeTrainer::gradient_norm(const Napi::CallbackInfo& info) {
@@ -161,9 +158,8 @@ Napi::Value NativeTrainer::read(const Napi::CallbackInfo& info) {
 
 Napi::Value NativeTrainer::write(const Napi::CallbackInfo& info) {
   return submit(info.Env(), [trainer = trainer(info.Env()), array = read_flat_array(info[0]),
-                             offset = read_integer(info[1], "offset"), values = read_floats(info[2], "values")] {
-    trainer->write(array, offset, values);
-  });
+                             offset = read_integer(info[1], "offset"),
+                             values = read_floats(info[2], "values")] { trainer->write(array, offset, values); });
 }
 
 Napi::Value NativeTrainer::close(const Napi::CallbackInfo& info) {

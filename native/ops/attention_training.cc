@@ -1,6 +1,6 @@
 // Exact attention and its backward for packed sequences. A thread takes one sequence and as many heads as keep the
-// score matrices in its near cache, multiplies them in one batched product in float32, and recomputes the weights in the
-// backward from softmax's saved statistics (Dao et al. 2022), so no score matrix outlives its sequence.
+// score matrices in its near cache, multiplies them in one batched product in float32, and recomputes the weights in
+// the backward from softmax's saved statistics (Dao et al. 2022), so no score matrix outlives its sequence.
 
 #include "ops/attention_training.h"
 

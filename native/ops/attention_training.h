@@ -25,9 +25,9 @@ struct AttentionInputs {
 };
 
 /// dropout(softmax(Q Kᵀ / √d)) V within each span → [query rows, hidden] in the inputs' dtype, computed in float32.
-/// `softmax` [query rows, heads, 2] float32 is filled with each row's greatest score and the inverse of its sum: backward
-/// recomputes the weights from them instead of keeping the score matrices. Not one logarithm of both, whose rounding all
-/// weights of a row would share.
+/// `softmax` [query rows, heads, 2] float32 is filled with each row's greatest score and the inverse of its sum:
+/// backward recomputes the weights from them instead of keeping the score matrices. Not one logarithm of both, whose
+/// rounding all weights of a row would share.
 at::Tensor attention_training(const AttentionInputs& inputs, int64_t heads, const std::vector<AttentionSpan>& spans,
                               const Dropout& dropout, at::Tensor& softmax);
 

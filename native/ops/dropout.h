@@ -8,7 +8,14 @@
 namespace rank_distillm {
 
 /// Where in the model values are dropped.
-enum class DropoutSite : uint32_t { embeddings, attention_weights, attention_output, layer_output, head_input, head_hidden };
+enum class DropoutSite : uint32_t {
+  embeddings,
+  attention_weights,
+  attention_output,
+  layer_output,
+  head_input,
+  head_hidden
+};
 
 /// Dropout of one optimizer step. A mask is a function of (seed, step, layer, site, pair, token) alone: recomputing a
 /// pair in another micro-batch, or after a resume, gives the same mask (Philox4x32-10, Salmon et al. 2011).

@@ -40,8 +40,8 @@ void multiply_to(const float* a, const float* b, float* product, int64_t n) {
   for (int64_t i = 0; i < n; ++i) product[i] = a[i] * b[i];
 }
 
-/// Sum of f(i) over [0, n), in lanes and in float64: a mean's rounding would stand in every value of the row, and add up
-/// where rows are summed.
+/// Sum of f(i) over [0, n), in lanes and in float64: a mean's rounding would stand in every value of the row, and add
+/// up where rows are summed.
 template <typename Term>
 inline double lane_sum(int64_t n, const Term& term) {
   double lanes[vector_lanes] = {};

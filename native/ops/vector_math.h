@@ -9,8 +9,8 @@ namespace rank_distillm {
 
 // Plain functions that the compiler puts into vector registers when they stand in a loop.
 
-/// exp(x) for x <= 0, relative error 1e-7: 2^n from the exponent bits, e^f by its series. ln 2 is taken off in two parts,
-/// so that f is exact to the last bit whatever x is (Cody and Waite 1980).
+/// exp(x) for x <= 0, relative error 1e-7: 2^n from the exponent bits, e^f by its series. ln 2 is taken off in two
+/// parts, so that f is exact to the last bit whatever x is (Cody and Waite 1980).
 inline float exp_negative(float x) {
   const float bounded = std::max(x, -87.0F);
   const float whole = std::floor(bounded * 1.44269504F + 0.5F);

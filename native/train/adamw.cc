@@ -13,7 +13,9 @@ namespace {
 /// Values that are worked on together.
 constexpr int64_t chunk_values = 64 * 1024;
 
-int64_t chunks_of(const Parameters& parameters) { return (parameters.values().numel() + chunk_values - 1) / chunk_values; }
+int64_t chunks_of(const Parameters& parameters) {
+  return (parameters.values().numel() + chunk_values - 1) / chunk_values;
+}
 
 struct Factors {
   float decay, beta1, beta2, one_minus_beta1, one_minus_beta2, step_size, root_correction, eps, scale, clip;

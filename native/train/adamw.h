@@ -11,9 +11,9 @@ struct AdamWStep {
   double beta2 = 0.999;
   double eps = 1e-8;
   double weight_decay = 0;
-  int64_t step = 1;         // 1-based, for the bias corrections
-  double scale = 1;         // multiplies the gradients first: clipping by norm
-  double clip_value = 0;    // then each is clamped to ±clip_value; 0 clamps none
+  int64_t step = 1;       // 1-based, for the bias corrections
+  double scale = 1;       // multiplies the gradients first: clipping by norm
+  double clip_value = 0;  // then each is clamped to ±clip_value; 0 clamps none
 };
 
 /// Updates values and moments in one pass over the flat arrays and zeroes the gradients.

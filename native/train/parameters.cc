@@ -73,7 +73,8 @@ Parameters::Parameters(std::vector<TensorSource> sources, Precision precision) {
   const auto options = at::TensorOptions().dtype(at::kFloat);
   values_ = at::zeros({size}, options);
   Weights weights(std::move(sources));
-  for (const auto& place : places_) value(place.name, place.shape).copy_(weights.take(place.name, place.shape, at::kFloat));
+  for (const auto& place : places_)
+    value(place.name, place.shape).copy_(weights.take(place.name, place.shape, at::kFloat));
   gradients_ = at::zeros_like(values_);
   first_moments_ = at::zeros_like(values_);
   second_moments_ = at::zeros_like(values_);
@@ -112,7 +113,8 @@ at::Tensor Parameters::gradient(const std::string& name, at::IntArrayRef shape) 
 TrainableLinear Parameters::linear(const std::vector<std::string>& names, int64_t out, int64_t in, at::ScalarType dtype,
                                    bool has_bias) const {
   const auto& compute = dtype == at::kFloat ? values_ : rounded_;
-  TrainableLinear layer{joined(compute, names, ".weight", {out, in}), {}, joined(gradients_, names, ".weight", {out, in}), {}};
+  TrainableLinear layer{
+      joined(compute, names, ".weight", {out, in}), {}, joined(gradients_, names, ".weight", {out, in}), {}};
   if (has_bias) {
     layer.bias = joined(compute, names, ".bias", {out});
     layer.bias_gradient = joined(gradients_, names, ".bias", {out});
@@ -125,7 +127,8 @@ void Parameters::values_changed() {
 }
 
 int64_t Parameters::bytes() const {
-  return static_cast<int64_t>(values_.nbytes()) * 4 + (rounded_.defined() ? static_cast<int64_t>(rounded_.nbytes()) : 0);
+  return static_cast<int64_t>(values_.nbytes()) * 4 +
+         (rounded_.defined() ? static_cast<int64_t>(rounded_.nbytes()) : 0);
 }
 
 }  // namespace rank_distillm

@@ -56,18 +56,17 @@ HiddenState TrainableLayer::forward(const HiddenState& input, const BatchRows& r
   state.rows = residual.compute;
   state.query = linear_training(state.rows, query_, counters);
   state.kv = linear_training(state.input, kv_, counters);
-  state.context = attention_training(columns(state.query, state.kv), heads_, spans,
-                                     dropout.at(DropoutSite::attention_weights, dropout.attention, index_),
-                                     state.softmax);
+  state.context =
+      attention_training(columns(state.query, state.kv), heads_, spans,
+                         dropout.at(DropoutSite::attention_weights, dropout.attention, index_), state.softmax);
   const auto attended = residual_layer_norm_training(
       linear_training(state.context, attention_output_, counters), residual.exact, attention_norm_.norm,
       dropout.at(DropoutSite::attention_output, dropout.hidden, index_), ids, compute_type_, state.attention_norm);
   state.attended = attended.compute;
   state.widened = linear_training(state.attended, up_, counters);
-  return residual_layer_norm_training(linear_training(activate(state.widened, activation_), down_, counters),
-                                      attended.exact, output_norm_.norm,
-                                      dropout.at(DropoutSite::layer_output, dropout.hidden, index_), ids,
-                                      compute_type_, state.output_norm);
+  return residual_layer_norm_training(
+      linear_training(activate(state.widened, activation_), down_, counters), attended.exact, output_norm_.norm,
+      dropout.at(DropoutSite::layer_output, dropout.hidden, index_), ids, compute_type_, state.output_norm);
 }
 
 at::Tensor TrainableLayer::backward(const at::Tensor& gradient, const BatchRows& rows, const DropoutRates& dropout,

@@ -60,8 +60,7 @@ Trainer::Trainer(const TrainerOptions& options, std::vector<TensorSource> tensor
   }
 }
 
-HiddenState Trainer::embed(const BatchRows& rows, const DropoutRates& dropout, State& state,
-                           Counters& counters) const {
+HiddenState Trainer::embed(const BatchRows& rows, const DropoutRates& dropout, State& state, Counters& counters) const {
   auto exact = embed_training(*rows.packed, embedding_, dropout.at(DropoutSite::embeddings, dropout.hidden),
                               rows.tokens, state.embedding_norm);
   if (project_) {

@@ -2,7 +2,8 @@ import type { MonoOverrides } from '../checkpoint/load-checkpoint.js';
 import type { LoadedConfig } from '../config/load-config.js';
 import type { Config } from '../config/schema/schema.js';
 import { RankDistillmError } from '../errors.js';
-import type { AdamWOptions, TrainerSettings } from '../fit/fit-options.js';
+import type { TrainerSettings } from '../fit/fit-options.js';
+import type { AdamWOptions } from '../train/adamw-options.js';
 import type { EarlyStoppingOptions } from '../train/early-stopping.js';
 import type { ModelCheckpointOptions } from '../train/model-checkpoint.js';
 import {

@@ -4,21 +4,12 @@ import type { RunDatasetOptions } from '../data/run-options.js';
 import type { TrainingDataset } from '../data/training-records.js';
 import type { Loss } from '../loss/loss.js';
 import type { MetricLogger } from '../report/metric-logger.js';
+import type { AdamWOptions } from '../train/adamw-options.js';
 import type { LrSchedule } from '../train/lr-schedule.js';
 import type { ModelCheckpointOptions } from '../train/model-checkpoint.js';
 import type { EarlyStoppingOptions } from '../train/early-stopping.js';
-
-/** torch.optim.AdamW's arguments. */
-export interface AdamWOptions {
-  /** Learning rate. Default 1e-3, as there. */
-  lr?: number;
-  /** Decay of the two moments. Default [0.9, 0.999]. */
-  betas?: readonly [number, number];
-  /** Default 1e-8. */
-  eps?: number;
-  /** Decoupled weight decay. Default 1e-2. */
-  weightDecay?: number;
-}
+import type { BatchLimit } from '../train/train-limits.js';
+import type { StepReport, ValidationReport } from '../train/training-reports.js';
 
 export interface TrainOptions {
   /** Opened by the caller, closed by the caller. */
@@ -77,8 +68,6 @@ export interface TrainerSettings {
   enableCheckpointing?: boolean | undefined;
 }
 
-export type BatchLimit = { batches: number } | { share: number };
-
 /** Everything `fit` needs, by the names of the YAML. */
 export interface FitOptions {
   /** Folder of a model or a Hugging Face id: a checkpoint to go on from or a bare backbone. */
@@ -114,40 +103,6 @@ export interface FitOptions {
   /** Called once, before the first step, when everything is loaded. */
   onStart?: ((summary: FitSummary) => void) | undefined;
   onWarning?: ((message: string) => void) | undefined;
-}
-
-export interface StepReport {
-  /** Optimizer steps so far, this one included. */
-  step: number;
-  epoch: number;
-  /** Batches of this epoch so far. */
-  batch: number;
-  /** Weighted sum, mean over accumulated batches. */
-  loss: number;
-  /** Each loss by its name, unweighted. */
-  losses: Readonly<Record<string, number>>;
-  /** Rate this step was taken with. */
-  learningRate: number;
-  /** Norm of the whole gradient before clipping. */
-  gradientNorm: number;
-  /** Pairs and tokens of the step. */
-  pairs: number;
-  tokens: number;
-  /** Wall-clock seconds of the step. */
-  seconds: number;
-  /** Share of `seconds` in which the engine had to wait for data. */
-  waitShare: number;
-  /** True when the step was left out because of a value that was not finite. */
-  skipped: boolean;
-}
-
-export interface ValidationReport {
-  step: number;
-  epoch: number;
-  /** True before training. */
-  sanityCheck: boolean;
-  /** `<dataset>/nDCG@10`, `<dataset>/validation-RankNet`. */
-  metrics: Readonly<Record<string, number>>;
 }
 
 export interface FitSummary {

@@ -1,3 +1,7 @@
+import { badArgument, wholeNumber } from './check-argument.js';
+import { monitored, type Metrics } from './monitored.js';
+import { isBetter } from './ranked-checkpoints.js';
+
 /** Lightning's EarlyStopping arguments. */
 export interface EarlyStoppingOptions {
   monitor: string;
@@ -15,4 +19,87 @@ export interface EarlyStoppingOptions {
   strict?: boolean | undefined;
   /** Stop when the metric is not finite. Default true. */
   checkFinite?: boolean | undefined;
+}
+
+export interface StoppingContext {
+  /** TrainingPlan's: look at the metric at the epoch's end, else after each validation. */
+  judgesAtEpochEnd: boolean;
+  /** Whether validations run at all. */
+  validates: boolean;
+}
+
+/** What a stopper remembers, as JSON. */
+export interface StoppingState {
+  /** null: none yet. */
+  best: number | null;
+  /** Looks since then without improvement. */
+  waited: number;
+  validated: boolean;
+}
+
+/**
+ * Ends a run when a metric no longer gets better: Lightning's EarlyStopping (2.6). The loop calls it after each
+ * validation and epoch, in this order, and stops where one of the two gives a reason.
+ */
+export class EarlyStopper {
+  readonly #options: EarlyStoppingOptions;
+  readonly #mode: 'min' | 'max';
+  readonly #patience: number;
+  /** What is taken off a value before it is compared with the best. */
+  readonly #margin: number;
+  readonly #context: StoppingContext;
+  #state: StoppingState = { best: null, waited: 0, validated: false };
+
+  /** @throws bad_input for an argument out of its range */
+  constructor(options: EarlyStoppingOptions, context: StoppingContext) {
+    const { mode = 'min', patience = 3, minDelta = 0 } = options;
+    if (mode !== 'min' && mode !== 'max') throw badArgument('mode', 'min or max', mode);
+    this.#mode = mode;
+    this.#patience = wholeNumber('patience', patience, 0);
+    this.#margin = minDelta * (mode === 'min' ? -1 : 1);
+    this.#options = options;
+    this.#context = context;
+  }
+
+  get state(): StoppingState {
+    return { ...this.#state };
+  }
+
+  restore(state: StoppingState): void {
+    this.#state = { ...state };
+  }
+
+  /** @returns why the run is to stop, in a sentence; undefined: it goes on */
+  afterValidation(metrics: Metrics): string | undefined {
+    this.#state.validated = true;
+    return this.#context.judgesAtEpochEnd ? undefined : this.#look(metrics);
+  }
+
+  /** @returns why the run is to stop, in a sentence; undefined: it goes on */
+  afterEpoch(metrics: Metrics): string | undefined {
+    return this.#context.judgesAtEpochEnd ? this.#look(metrics) : undefined;
+  }
+
+  #look(metrics: Metrics): string | undefined {
+    const { monitor, strict = true, checkFinite = true, stoppingThreshold, divergenceThreshold } = this.#options;
+    const mayCome = !strict || (this.#context.validates && !this.#state.validated);
+    const value = monitored('EarlyStopping', monitor, metrics, mayCome);
+    if (value === undefined) return undefined;
+    const best = this.#state.best === null ? 'none' : String(this.#state.best);
+    if (checkFinite && !Number.isFinite(value)) return `${monitor} is ${value}; the best was ${best}`;
+    if (stoppingThreshold !== undefined && isBetter(value, stoppingThreshold, this.#mode)) {
+      return `${monitor} is ${value}, which is better than stoppingThreshold ${stoppingThreshold}`;
+    }
+    if (divergenceThreshold !== undefined && isBetter(divergenceThreshold, value, this.#mode)) {
+      return `${monitor} is ${value}, which is worse than divergenceThreshold ${divergenceThreshold}`;
+    }
+    const comparable = Number.isNaN(value) ? null : value - this.#margin;
+    if (isBetter(comparable, this.#state.best, this.#mode)) {
+      this.#state = { ...this.#state, best: value, waited: 0 };
+      return undefined;
+    }
+    this.#state.waited++;
+    if (this.#state.waited < this.#patience) return undefined;
+    return `${monitor} did not get better than ${best} in ${this.#state.waited} validations`;
+  }
 }

@@ -2,9 +2,11 @@
 export interface ModelCheckpointOptions {
   /** Default: `checkpoints` in the log folder. */
   dirpath?: string | undefined;
-  /** Default `epoch={epoch}-step={step}`. */
+  /** Default `{epoch}-{step}`, which gives `epoch=0-step=5`. */
   filename?: string | undefined;
-  /** Name of a logged metric; undefined: the newest are kept. */
+  /** `{loss}` in `filename` becomes `loss=0.5`; false: `0.5`. Default true. */
+  autoInsertMetricName?: boolean | undefined;
+  /** Name of a logged metric, `epoch` or `step`; undefined: the newest are kept. */
   monitor?: string | undefined;
   /** Default min. */
   mode?: 'min' | 'max' | undefined;
@@ -13,5 +15,6 @@ export interface ModelCheckpointOptions {
   /** Also keep `last`. */
   saveLast?: boolean | undefined;
   everyNTrainSteps?: number | undefined;
+  /** Default 1 where `everyNTrainSteps` is not given. */
   everyNEpochs?: number | undefined;
 }

@@ -2,7 +2,8 @@ import type { Config } from '../../config/schema/schema.js';
 import { cpuPrecision } from '../../config/precision.js';
 import { Share } from '../../config/share.js';
 import { spanSeconds } from '../../config/time-span.js';
-import type { BatchLimit, TrainerSettings } from '../../fit/fit-options.js';
+import type { TrainerSettings } from '../../fit/fit-options.js';
+import type { BatchLimit } from '../../train/train-limits.js';
 import { refuseGiven, type PlaceOf } from '../config-plan.js';
 
 /** `trainer`, by the names of `FitOptions`. Null is Lightning's "not given". */

@@ -1,0 +1,270 @@
+import { join } from 'node:path';
+import { badArgument, wholeNumber } from './check-argument.js';
+import { formatCheckpointName } from './checkpoint-name.js';
+import type { ModelCheckpointOptions } from './model-checkpoint.js';
+import { monitored, type Metrics } from './monitored.js';
+import { bestFirst, makeRoom, type KeptCheckpoint, type Mode } from './ranked-checkpoints.js';
+
+/** Where a run is, and what it has logged so far by name. */
+export interface CheckpointMoment {
+  /** 0-based; at an epoch's end still the epoch that ends. */
+  epoch: number;
+  /** Optimizer steps so far. */
+  step: number;
+  metrics: Metrics;
+}
+
+/** What the keeper cannot do itself. Folders are whole paths. */
+export interface CheckpointCallbacks {
+  /** Resolves when the folder is whole and on disk. It was not there before. `state` is already that of after the save. */
+  save(folder: string): Promise<void>;
+  /** Removes a folder; one that is not there is no error. */
+  remove(folder: string): Promise<void>;
+  exists(folder: string): Promise<boolean>;
+  /** Makes `folder` lead to its sibling `name`, whatever it led to before, at once. */
+  link(folder: string, name: string): Promise<void>;
+  warn?(message: string): void;
+}
+
+export interface CheckpointContext {
+  /** Folder of the checkpoints: `dirpath`, or `checkpoints` in the log folder. */
+  folder: string;
+  /** TrainingPlan's. */
+  judgesAtEpochEnd: boolean;
+  /** Whether validations run at all. */
+  validates: boolean;
+  /** A folder that a person named to resume from: never removed. */
+  resumedFrom?: string | undefined;
+}
+
+/** What a keeper remembers, as JSON. It is saved with each checkpoint. */
+export interface CheckpointState {
+  folder: string;
+  /** Oldest first. */
+  kept: KeptCheckpoint[];
+  /** Name that `last` leads to. */
+  last: string | null;
+  /** Saved by `saveNow`: goes with the next checkpoint. */
+  interrupted: string | null;
+  /** Names that are no longer kept and may not be removed yet. */
+  obsolete: string[];
+  /** Step of the newest checkpoint that was due; 0: none. */
+  savedStep: number;
+  /** A save that waits for the metric of the next validation. */
+  deferred: boolean;
+  validated: boolean;
+  /** Name without version, and how often it was given in a row: names are not given twice. */
+  named: { name: string; times: number } | null;
+}
+
+const NOTHING: Omit<CheckpointState, 'folder'> = {
+  kept: [],
+  last: null,
+  interrupted: null,
+  obsolete: [],
+  savedStep: 0,
+  deferred: false,
+  validated: false,
+  named: null,
+};
+
+/**
+ * When to save, under which name, and what to remove: Lightning's ModelCheckpoint (2.6) as a policy that writes nothing
+ * itself. The loop calls it after each optimizer step, validation and epoch, in this order, and once at the end; after a
+ * resume it may repeat the last calls. Other than there,
+ *
+ * - a checkpoint is never overwritten: an old one goes when the new one is whole, and `last` is a link to the newest;
+ * - a save that is due where a validation follows waits for that validation's metrics, not only at an epoch's end.
+ */
+export class CheckpointKeeper {
+  readonly #options: Pick<ModelCheckpointOptions, 'filename' | 'autoInsertMetricName' | 'monitor'>;
+  readonly #mode: Mode;
+  readonly #topK: number;
+  readonly #savesLast: boolean;
+  readonly #everySteps: number;
+  readonly #everyEpochs: number;
+  readonly #context: CheckpointContext;
+  readonly #callbacks: CheckpointCallbacks;
+  #state: CheckpointState;
+
+  /** @throws bad_input for arguments out of their range or against each other */
+  constructor(options: ModelCheckpointOptions, context: CheckpointContext, callbacks: CheckpointCallbacks) {
+    const { mode = 'min', saveTopK = 1, saveLast = false, monitor, everyNTrainSteps, everyNEpochs } = options;
+    if (mode !== 'min' && mode !== 'max') throw badArgument('mode', 'min or max', mode);
+    wholeNumber('saveTopK', saveTopK, -1);
+    if (monitor === undefined && saveTopK > 1) {
+      throw badArgument(
+        'saveTopK',
+        '-1, 0 or 1 without monitor',
+        saveTopK,
+        'Name in monitor what decides on the best.',
+      );
+    }
+    this.#everySteps = wholeNumber('everyNTrainSteps', everyNTrainSteps ?? 0, 0);
+    this.#everyEpochs = wholeNumber('everyNEpochs', everyNEpochs ?? (everyNTrainSteps === undefined ? 1 : 0), 0);
+    if (this.#everySteps > 0 && this.#everyEpochs > 0) {
+      throw badArgument(
+        'everyNEpochs',
+        'nothing beside everyNTrainSteps',
+        everyNEpochs,
+        'Use two checkpoint policies.',
+      );
+    }
+    formatCheckpointName(options.filename, {}, options.autoInsertMetricName);
+    this.#options = options;
+    this.#mode = mode;
+    this.#topK = saveTopK;
+    this.#savesLast = saveLast;
+    this.#context = context;
+    this.#callbacks = callbacks;
+    this.#state = { ...NOTHING, folder: context.folder };
+  }
+
+  /** A copy that JSON keeps. */
+  get state(): CheckpointState {
+    return structuredClone(this.#state);
+  }
+
+  /** Paths of what is kept, the best first where a metric is monitored, else the newest first. */
+  get checkpoints(): readonly string[] {
+    const { kept } = this.#state;
+    const order = this.#options.monitor === undefined ? kept.toReversed() : bestFirst(kept, this.#mode);
+    return order.map(({ name }) => join(this.#state.folder, name));
+  }
+
+  /**
+   * Goes on from a saved state and finishes what was cut off behind it: `last`, and removals.
+   * @returns false when the checkpoints now go to another folder: those of the old one stay, and are not counted
+   */
+  async restore(state: CheckpointState): Promise<boolean> {
+    if (state.folder !== this.#context.folder) return false;
+    this.#state = structuredClone(state);
+    await this.#settle();
+    return true;
+  }
+
+  /** @param validationFollows a validation runs before the next step */
+  async afterStep(moment: CheckpointMoment, validationFollows: boolean): Promise<void> {
+    if (this.#everySteps === 0 || moment.step === 0 || moment.step % this.#everySteps !== 0) return;
+    const { monitor } = this.#options;
+    const isKnown = monitor === undefined || Object.hasOwn(candidates(moment), monitor);
+    if (monitor !== undefined && this.#context.validates && (!isKnown || validationFollows)) {
+      this.#state = { ...this.#state, deferred: true };
+    } else if (this.#state.savedStep !== moment.step) {
+      await this.#save(moment, true, true);
+    }
+  }
+
+  async afterValidation(moment: CheckpointMoment): Promise<void> {
+    const { deferred, savedStep } = this.#state;
+    this.#state = { ...this.#state, deferred: false, validated: true };
+    if (savedStep === moment.step) return;
+    if (deferred) await this.#save(moment, true, true);
+    else if (!this.#context.judgesAtEpochEnd && this.#isEpochDue(moment)) await this.#save(moment, true, false);
+  }
+
+  async afterEpoch(moment: CheckpointMoment): Promise<void> {
+    if (this.#state.savedStep === moment.step || !this.#context.judgesAtEpochEnd) return;
+    if (this.#isEpochDue(moment)) await this.#save(moment, true, false);
+  }
+
+  /** `last` of a run in which nothing else was saved. */
+  async afterTraining(moment: CheckpointMoment): Promise<void> {
+    if (this.#state.savedStep === 0 && moment.step > 0) await this.#save(moment, false, true);
+  }
+
+  /**
+   * Saves where a run is cut off, unless this step is saved. What is kept does not change; the next checkpoint that is
+   * due replaces it.
+   */
+  async saveNow(moment: CheckpointMoment): Promise<void> {
+    if (this.#state.savedStep === moment.step) return;
+    const named = await this.#freeName(moment);
+    const last = this.#savesLast ? named.folderName : this.#state.last;
+    await this.#commit({ ...this.#state, named: named.named, last, interrupted: named.folderName }, named.folderName);
+  }
+
+  #isEpochDue({ epoch }: CheckpointMoment): boolean {
+    return this.#everyEpochs > 0 && (epoch + 1) % this.#everyEpochs === 0;
+  }
+
+  /** @param alwaysLast `last` moves on even when the checkpoint is not among the best */
+  async #save(moment: CheckpointMoment, ranked: boolean, alwaysLast: boolean): Promise<void> {
+    const { kept, score } = (ranked ? this.#rank(moment) : undefined) ?? { kept: undefined, score: null };
+    const movesLast = this.#savesLast && (alwaysLast || kept !== undefined);
+    if (kept === undefined && !movesLast) return;
+    const { folderName, named } = await this.#freeName(moment);
+    const next: CheckpointState = {
+      ...this.#state,
+      kept: kept === undefined ? this.#state.kept : [...kept, { name: folderName, step: moment.step, score }],
+      last: movesLast ? folderName : this.#state.last,
+      interrupted: null,
+      savedStep: moment.step,
+      named,
+    };
+    await this.#commit(next, folderName);
+  }
+
+  /** What stays beside a checkpoint of this moment; undefined when it is not to be kept. */
+  #rank(moment: CheckpointMoment): { kept: KeptCheckpoint[]; score: number | null } | undefined {
+    const { monitor } = this.#options;
+    const { kept, validated } = this.#state;
+    if (this.#topK === 0) return undefined;
+    if (monitor === undefined) return { kept: this.#topK === 1 ? [] : kept, score: null };
+    const mayCome = this.#context.validates && !validated;
+    const value = monitored('ModelCheckpoint', monitor, candidates(moment), mayCome);
+    if (value === undefined) {
+      this.#callbacks.warn?.(
+        `ModelCheckpoint: no "${monitor}" yet at step ${moment.step}: no checkpoint is kept there`,
+      );
+      return undefined;
+    }
+    const score = Number.isFinite(value) ? value : null;
+    const others = makeRoom(kept, score, this.#topK, this.#mode);
+    return others && { kept: others, score };
+  }
+
+  async #freeName(
+    moment: CheckpointMoment,
+  ): Promise<{ folderName: string; named: NonNullable<CheckpointState['named']> }> {
+    const { filename, autoInsertMetricName } = this.#options;
+    const name = formatCheckpointName(filename, candidates(moment), autoInsertMetricName);
+    let times = this.#state.named?.name === name ? this.#state.named.times : 0;
+    const folderName = (): string => (times === 0 ? name : `${name}-v${times}`);
+    while (await this.#callbacks.exists(join(this.#state.folder, folderName()))) times++;
+    return { folderName: folderName(), named: { name, times: times + 1 } };
+  }
+
+  /** The state goes first, for it is saved with the checkpoint; when that fails, it is as before. */
+  async #commit(next: CheckpointState, name: string): Promise<void> {
+    const before = this.#state;
+    const used = namesOf(next);
+    this.#state = { ...next, obsolete: [...before.obsolete, ...namesOf(before)].filter((old) => !used.includes(old)) };
+    try {
+      await this.#callbacks.save(join(next.folder, name));
+    } catch (error) {
+      this.#state = before;
+      throw error;
+    }
+    await this.#settle();
+  }
+
+  async #settle(): Promise<void> {
+    const { folder, last, obsolete } = this.#state;
+    if (last !== null) await this.#callbacks.link(join(folder, 'last'), last);
+    for (const name of obsolete) {
+      const path = join(folder, name);
+      if (path !== this.#context.resumedFrom) await this.#callbacks.remove(path);
+    }
+    this.#state = { ...this.#state, obsolete: [] };
+  }
+}
+
+/** What `monitor` and `filename` may name. */
+function candidates({ metrics, epoch, step }: CheckpointMoment): Metrics {
+  return { ...metrics, epoch, step };
+}
+
+function namesOf({ kept, last, interrupted }: CheckpointState): string[] {
+  return [...new Set([...kept.map(({ name }) => name), last, interrupted].filter((name) => name !== null))];
+}

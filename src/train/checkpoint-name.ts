@@ -1,0 +1,69 @@
+import { badArgument } from './check-argument.js';
+
+const FIELD = /\{([^{}:]*)(?::([^{}]*))?\}/g;
+/** The part of Python's format language that numbers in file names need: `02d`, `.2f`, `.3g`, `.1%`. */
+const SPEC = /^(0?)(\d*)(?:\.(\d+))?([dfFeEgG%]?)$/;
+
+const twoDigitExponent = (text: string): string => text.replace(/e([+-])(\d)$/, 'e$10$2');
+
+/** Python's `g`: as many digits as asked for, without zeros at the end, with an exponent where it is shorter. */
+function general(value: number, precision: number): string {
+  const digits = Math.max(precision, 1);
+  const scientific = value.toExponential(digits - 1);
+  const exponent = Number(scientific.slice(scientific.indexOf('e') + 1));
+  if (exponent >= -4 && exponent < digits) {
+    const fixed = value.toFixed(digits - 1 - exponent);
+    return fixed.includes('.') ? fixed.replace(/\.?0+$/, '') : fixed;
+  }
+  return twoDigitExponent(scientific.replace(/\.?0+e/, 'e'));
+}
+
+function digitsOf(value: number, precision: string | undefined, type: string): string {
+  const digits = precision === undefined ? 6 : Number(precision);
+  switch (type.toLowerCase()) {
+    case 'd':
+      return String(Math.trunc(value));
+    case 'f':
+      return value.toFixed(digits);
+    case 'e':
+      return twoDigitExponent(value.toExponential(digits));
+    case '%':
+      return `${(value * 100).toFixed(digits)}%`;
+    default:
+      return type === '' && precision === undefined ? String(value) : general(value, digits);
+  }
+}
+
+function formatNumber(value: number, spec: string): string {
+  const match = SPEC.exec(spec);
+  if (!match) throw badArgument('filename', 'a number format such as .2f or 02d after the colon', spec);
+  const [, zero, width = '', precision, type = ''] = match;
+  const text = Number.isFinite(value)
+    ? digitsOf(Math.abs(value), precision, type)
+    : String(Math.abs(value)).toLowerCase().replace('infinity', 'inf');
+  const sign = value < 0 ? '-' : '';
+  return zero ? sign + text.padStart(Number(width) - sign.length, '0') : (sign + text).padStart(Number(width), ' ');
+}
+
+/**
+ * A checkpoint's folder name by the rules of Lightning's ModelCheckpoint: `{epoch}-{val/loss:.2f}` becomes
+ * `epoch=0-val_loss=0.25`. A metric that is not there is 0. Slashes, which dataset names have, become underscores, so
+ * that a name is one folder.
+ * @param template `filename`; undefined: `{epoch}-{step}`
+ * @throws bad_input for a format that is not known, or a name that no folder can have
+ */
+export function formatCheckpointName(
+  template: string | undefined,
+  values: Readonly<Record<string, number>>,
+  insertName = true,
+): string {
+  const name = (template ?? '{epoch}-{step}')
+    .replace(FIELD, (_, metric: string, spec: string | undefined) => {
+      if (metric === '') throw badArgument('filename', 'the name of a metric in the braces', template);
+      const value = formatNumber(Object.hasOwn(values, metric) ? (values[metric] ?? 0) : 0, spec ?? '');
+      return insertName ? `${metric}=${value}` : value;
+    })
+    .replace(/[/\\\p{Cc}]/gu, '_');
+  if (/^\.{0,2}$/.test(name)) throw badArgument('filename', 'a name for a folder', template);
+  return name;
+}

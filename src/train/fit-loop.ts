@@ -1,0 +1,305 @@
+import type { TrainingDataset } from '../data/training-records.js';
+import { RankDistillmError, throwIfAborted } from '../errors.js';
+import type { CheckpointKeeper, CheckpointMoment } from './checkpoint-keeper.js';
+import type { EarlyStopper } from './early-stopping.js';
+import { gradientOverflow, nonFiniteError } from './non-finite-error.js';
+import { isStepDue, isValidationDue, reachedLimit, type TrainingPlan } from './train-limits.js';
+import type { BatchResult, EncodedBatch, Trainer } from './trainer.js';
+import { trainingBatches } from './training-batches.js';
+import type { StepReport, ValidationReport } from './training-reports.js';
+import type { RunIdentity, TrainingPhase, TrainingState } from './training-state.js';
+
+export type StopReason = 'max_steps' | 'max_epochs' | 'max_time' | 'early_stopping';
+
+export interface FitLoopOptions {
+  trainer: Trainer;
+  dataset: TrainingDataset;
+  plan: TrainingPlan;
+  identity: RunIdentity;
+  nonFinite: 'stop' | 'skip';
+  stoppers: readonly EarlyStopper[];
+  /** Runs so many batches of each validation dataset; metrics by name. */
+  validate?: ((batches: readonly number[]) => Promise<Record<string, number>>) | undefined;
+  /** Hears of each step; `onStep` may log. */
+  onStep: (report: StepReport) => void | Promise<void>;
+  onValidation: (report: ValidationReport) => void | Promise<void>;
+  onStop: (why: string) => void;
+  signal?: AbortSignal | undefined;
+  /** Where a checkpoint was saved: go on from there. */
+  resume?: TrainingState | undefined;
+}
+
+/** With nothing but values that are not finite, leaving steps out would go on for ever. */
+const MOST_SKIPPED_IN_A_ROW = 100;
+
+/**
+ * The training loop: batches, optimizer steps, validation, checkpoints and early stopping in the order of Lightning's
+ * Trainer. A run that is resumed from a state goes on as if it had not been cut off.
+ */
+export class FitLoop {
+  readonly #options: FitLoopOptions;
+  /** Set by `useKeepers`: a keeper saves what `state` says. */
+  #keepers: readonly CheckpointKeeper[] = [];
+  #epoch = 0;
+  #batch = 0;
+  #totalBatches = 0;
+  #phase: TrainingPhase = 'epoch';
+  #seconds = 0;
+  #skipped = 0;
+  #skippedInARow = 0;
+  #metrics: Record<string, number> = {};
+  #stopped: string | undefined;
+
+  constructor(options: FitLoopOptions) {
+    this.#options = options;
+    const { resume } = options;
+    if (!resume) return;
+    this.#epoch = resume.epoch;
+    this.#batch = resume.batch;
+    this.#totalBatches = resume.totalBatches;
+    this.#phase = resume.phase;
+    this.#seconds = resume.seconds;
+    this.#skipped = resume.skippedSteps;
+    this.#metrics = { ...resume.metrics };
+    options.stoppers.forEach((stopper, i) => {
+      const state = resume.stoppers[i];
+      if (state) stopper.restore(state);
+    });
+  }
+
+  useKeepers(keepers: readonly CheckpointKeeper[]): void {
+    this.#keepers = keepers;
+  }
+
+  /** What a checkpoint of this moment says. */
+  get state(): TrainingState {
+    return {
+      step: this.#options.trainer.step,
+      epoch: this.#epoch,
+      batch: this.#batch,
+      totalBatches: this.#totalBatches,
+      phase: this.#phase,
+      seconds: this.#seconds,
+      skippedSteps: this.#skipped,
+      metrics: Object.fromEntries(Object.entries(this.#metrics).filter(([, value]) => Number.isFinite(value))),
+      keepers: this.#keepers.map((keeper) => keeper.state),
+      stoppers: this.#options.stoppers.map((stopper) => stopper.state),
+      run: this.#options.identity,
+    };
+  }
+
+  get metrics(): Readonly<Record<string, number>> {
+    return this.#metrics;
+  }
+
+  /** @throws RankDistillmError `aborted` after the signal, when a checkpoint is saved; what data, losses and engine throw */
+  async run(): Promise<StopReason> {
+    const { plan, resume } = this.#options;
+    if (!resume && plan.sanityBatches) await this.#validation(plan.sanityBatches, true);
+    if (resume && resume.phase !== 'epoch') await this.#finishBatch();
+    for (;;) {
+      const reason = this.#limit();
+      if (reason) {
+        await this.#endEpoch();
+        for (const keeper of this.#keepers) await keeper.afterTraining(this.#moment());
+        return reason;
+      }
+      if (this.#batch >= plan.batchesPerEpoch) {
+        await this.#endEpoch();
+        this.#epoch += 1;
+        this.#batch = 0;
+      } else {
+        await this.#trainEpoch();
+      }
+    }
+  }
+
+  #limit(): StopReason | undefined {
+    if (this.#stopped !== undefined) return 'early_stopping';
+    const { plan, trainer } = this.#options;
+    const isWhole = this.#batch >= plan.batchesPerEpoch;
+    const epochs = this.#epoch + (isWhole ? 1 : 0);
+    return reachedLimit(plan, { steps: trainer.step, epochs, seconds: this.#seconds });
+  }
+
+  /** From where the epoch is to its end, or to where the run ends. */
+  async #trainEpoch(): Promise<void> {
+    const { trainer, dataset, plan, identity, signal } = this.#options;
+    const batches = trainingBatches({
+      dataset,
+      trainer,
+      batchSize: identity.batchSize,
+      shuffle: identity.shuffle,
+      epoch: this.#epoch,
+      from: this.#batch,
+      until: plan.batchesPerEpoch,
+    });
+    const group = new StepGroup();
+    try {
+      for (;;) {
+        const asked = performance.now();
+        const next = await batches.next();
+        if (next.done) throw endedEarly(dataset.name, this.#batch, plan.batchesPerEpoch);
+        group.waited += performance.now() - asked;
+        await this.#trainBatch(next.value, group);
+        if (!isStepDue(plan, this.#batch)) continue;
+        await this.#finishBatch();
+        if (signal?.aborted) await this.#interrupt(signal);
+        if (this.#batch >= plan.batchesPerEpoch || this.#limit()) return;
+      }
+    } finally {
+      await batches.return();
+    }
+  }
+
+  async #trainBatch(batch: EncodedBatch, group: StepGroup): Promise<void> {
+    const { trainer, plan, nonFinite } = this.#options;
+    const result = await trainer.backward(batch, 1 / plan.accumulate);
+    if (result.nonFinite && nonFinite === 'stop') throw nonFiniteError(trainer.step, batch.samples, result.nonFinite);
+    group.add(batch, result);
+    this.#batch += 1;
+    this.#totalBatches += 1;
+    if (isStepDue(plan, this.#batch)) await this.#step(group);
+  }
+
+  async #step(group: StepGroup): Promise<void> {
+    const { trainer, nonFinite } = this.#options;
+    if (group.isFinite) {
+      const update = await trainer.update();
+      if (!update.taken && nonFinite === 'stop')
+        throw gradientOverflow(trainer.step, group.samples, update.gradientNorm);
+      await this.#report(group, update, !update.taken);
+    } else {
+      const learningRate = trainer.learningRate;
+      await trainer.dropGradients();
+      await this.#report(group, { step: trainer.step, learningRate, gradientNorm: Number.NaN }, true);
+    }
+    group.clear();
+  }
+
+  async #report(
+    group: StepGroup,
+    update: Pick<StepReport, 'step' | 'learningRate' | 'gradientNorm'>,
+    skipped: boolean,
+  ): Promise<void> {
+    const { loss, losses } = group.means();
+    const seconds = (performance.now() - group.start) / 1000;
+    this.#seconds += seconds;
+    this.#phase = 'step';
+    this.#skipped += skipped ? 1 : 0;
+    this.#skippedInARow = skipped ? this.#skippedInARow + 1 : 0;
+    if (!skipped) this.#metrics = { ...this.#metrics, loss, ...losses };
+    await this.#options.onStep({
+      ...update,
+      epoch: this.#epoch,
+      batch: this.#batch,
+      loss,
+      losses,
+      pairs: group.pairs,
+      tokens: group.tokens,
+      linearFlops: group.linearFlops,
+      seconds,
+      waitShare: Math.min(1, group.waited / 1000 / seconds),
+      skipped,
+    });
+    if (this.#skippedInARow < MOST_SKIPPED_IN_A_ROW) return;
+    throw new RankDistillmError(
+      'bad_input',
+      `step ${update.step}: ${this.#skippedInARow} steps in a row were left out`,
+      {
+        hint: 'Every loss is NaN or infinite by now: lower the learning rate and start again from an earlier checkpoint.',
+      },
+    );
+  }
+
+  /** What follows an optimizer step: checkpoints, and validation where it is due. A resumed run may begin here. */
+  async #finishBatch(): Promise<void> {
+    const { plan, stoppers } = this.#options;
+    const position = { epoch: this.#epoch, batch: this.#batch, totalBatches: this.#totalBatches };
+    const validates = isValidationDue(plan, position);
+    if (this.#phase === 'step') {
+      for (const keeper of this.#keepers) await keeper.afterStep(this.#moment(), validates);
+      if (!validates) return;
+      await this.#validation(plan.validationBatches!, false);
+      this.#phase = 'validation';
+    }
+    if (!validates) return;
+    for (const keeper of this.#keepers) await keeper.afterValidation(this.#moment());
+    for (const stopper of stoppers) this.#stop(stopper.afterValidation(this.#metrics));
+  }
+
+  /** Also where a run ends within an epoch, as in Lightning: its last state is worth a checkpoint. */
+  async #endEpoch(): Promise<void> {
+    if (this.#phase === 'epoch') return;
+    this.#phase = 'epoch';
+    for (const keeper of this.#keepers) await keeper.afterEpoch(this.#moment());
+    for (const stopper of this.#options.stoppers) this.#stop(stopper.afterEpoch(this.#metrics));
+  }
+
+  async #validation(batches: readonly number[], sanityCheck: boolean): Promise<void> {
+    const { validate, trainer, onValidation } = this.#options;
+    if (!validate) return;
+    const metrics = await validate(batches);
+    if (!sanityCheck) this.#metrics = { ...this.#metrics, ...metrics };
+    await onValidation({ step: trainer.step, epoch: this.#epoch, sanityCheck, metrics });
+  }
+
+  #stop(why: string | undefined): void {
+    if (why === undefined) return;
+    if (this.#stopped === undefined) this.#options.onStop(why);
+    this.#stopped ??= why;
+  }
+
+  async #interrupt(signal: AbortSignal): Promise<void> {
+    await this.#keepers[0]?.saveNow(this.#moment());
+    throwIfAborted(signal);
+  }
+
+  #moment(): CheckpointMoment {
+    return { epoch: this.#epoch, step: this.#options.trainer.step, metrics: this.#metrics };
+  }
+}
+
+/** What adds up over the batches of an optimizer step. */
+class StepGroup {
+  start = performance.now();
+  /** Milliseconds in which the engine had nothing to do. */
+  waited = 0;
+  pairs = 0;
+  tokens = 0;
+  linearFlops = 0;
+  isFinite = true;
+  samples: EncodedBatch['samples'][number][] = [];
+  #results: BatchResult[] = [];
+
+  add(batch: EncodedBatch, result: BatchResult): void {
+    this.samples.push(...batch.samples);
+    this.pairs += batch.pairs.length;
+    this.tokens += result.tokens;
+    this.linearFlops += result.linearFlops;
+    this.isFinite &&= result.nonFinite === undefined;
+    this.#results.push(result);
+  }
+
+  means(): { loss: number; losses: Record<string, number> } {
+    const mean = (of: (result: BatchResult) => number): number =>
+      this.#results.reduce((sum, result) => sum + of(result), 0) / this.#results.length;
+    const names = Object.keys(this.#results[0]?.losses ?? {});
+    return {
+      loss: mean((result) => result.loss),
+      losses: Object.fromEntries(names.map((name) => [name, mean((result) => result.losses[name]!)])),
+    };
+  }
+
+  clear(): void {
+    Object.assign(this, { start: performance.now(), waited: 0, pairs: 0, tokens: 0, linearFlops: 0, isFinite: true });
+    this.samples = [];
+    this.#results = [];
+  }
+}
+
+function endedEarly(name: string, found: number, expected: number): RankDistillmError {
+  return new RankDistillmError('bad_input', `${name}: gave ${found} batches of the ${expected} that it announced`, {
+    hint: 'The data changed while it was read; start again.',
+  });
+}

@@ -1,0 +1,231 @@
+import type { TensorValues } from '../checkpoint/tensor-values.js';
+import type { TrainingSample } from '../data/training-records.js';
+import { fromNative } from '../engine/native-error.js';
+import type { TrainableModel } from '../engine/trainable-model.js';
+import { RankDistillmError } from '../errors.js';
+import { findNonFinite, type NonFinite } from '../loss/find-non-finite.js';
+import type { ScoreMatrix } from '../loss/loss.js';
+import { weightedLosses, type WeightedLoss, type WeightedLosses } from '../loss/weighted-losses.js';
+import type { EncodedPair } from '../tokenize/encoded-pair.js';
+import { checkAdamW, type AdamWOptions } from './adamw-options.js';
+import { badArgument, numberWithin, wholeNumber } from './check-argument.js';
+import { cachedPass } from './gradient-cache.js';
+import type { LrSchedule } from './lr-schedule.js';
+import { defaultTokenBudget } from './token-budget.js';
+
+export interface TrainerOptions {
+  losses: readonly WeightedLoss[];
+  optimizer?: AdamWOptions | undefined;
+  /** Default: constant. */
+  lrScheduler?: LrSchedule | undefined;
+  gradientClipVal?: number | undefined;
+  /** Default norm. */
+  gradientClipAlgorithm?: 'norm' | 'value' | undefined;
+  /** Tokens whose activations are held at a time. Default: from free memory. */
+  tokenBudget?: number | undefined;
+}
+
+/** What a training batch is made of: topics with equally many documents each. */
+export type BatchSample = Pick<TrainingSample, 'queryId' | 'query' | 'docIds' | 'docs' | 'targets'>;
+
+/** A batch ready for the engine. */
+export interface EncodedBatch {
+  samples: readonly BatchSample[];
+  /** [samples · documents] */
+  pairs: EncodedPair[];
+}
+
+export interface BatchResult {
+  /** Weighted sum. */
+  loss: number;
+  /** Each loss by name, unweighted. */
+  losses: Record<string, number>;
+  /** [samples · documents] */
+  scores: Float32Array;
+  tokens: number;
+  /** Multiplications and additions of the linear layers. */
+  linearFlops: number;
+  /** Set when a value was not finite; then no gradient was added. */
+  nonFinite: NonFinite | undefined;
+}
+
+export interface UpdateResult {
+  /** Optimizer steps so far. */
+  step: number;
+  /** Rate of this step. */
+  learningRate: number;
+  /** Norm of the whole gradient before clipping. */
+  gradientNorm: number;
+  /** False when the norm was not finite: the gradients were dropped, and no step was taken. */
+  taken: boolean;
+}
+
+/**
+ * Takes a model through optimizer steps, one call each, for people with a loop of their own:
+ *
+ * ```ts
+ * await trainer.backward(await trainer.encode(samples)); // adds gradients; between the two they can be read and written
+ * await trainer.update(); // clips, AdamW, next learning rate
+ * ```
+ */
+export class Trainer {
+  readonly model: TrainableModel;
+  readonly tokenBudget: number;
+  readonly #losses: WeightedLosses;
+  readonly #optimizer: ReturnType<typeof checkAdamW>;
+  readonly #schedule: LrSchedule | undefined;
+  readonly #clip: { norm: number | undefined; value: number };
+  #step = 0;
+  /** Pairs of this optimizer step so far: dropout masks are named by them. */
+  #pairs = 0;
+
+  /** @throws RankDistillmError `bad_input` for arguments out of their range */
+  constructor(model: TrainableModel, options: TrainerOptions) {
+    this.model = model;
+    this.#losses = weightedLosses(options.losses);
+    this.#optimizer = checkAdamW(options.optimizer ?? {});
+    this.#schedule = options.lrScheduler;
+    this.#clip = clipOf(options);
+    this.tokenBudget = wholeNumber('tokenBudget', options.tokenBudget ?? defaultTokenBudget(model.native), 1);
+  }
+
+  /** Optimizer steps so far. */
+  get step(): number {
+    return this.#step;
+  }
+
+  /** Names of the losses as results carry them. */
+  get lossNames(): readonly string[] {
+    return this.#losses.names;
+  }
+
+  /** Rate of the next step. */
+  get learningRate(): number {
+    return this.#optimizer.lr * (this.#schedule?.factor(this.#step) ?? 1);
+  }
+
+  /** Goes on from a checkpoint: parameters are in the model already. */
+  async restore(step: number, moments: { first: readonly TensorValues[]; second: readonly TensorValues[] }) {
+    await this.model.restore('firstMoments', moments.first);
+    await this.model.restore('secondMoments', moments.second);
+    this.#step = step;
+  }
+
+  /** Tokenizes a batch; may run ahead of the engine. */
+  async encode(samples: readonly BatchSample[], signal?: AbortSignal): Promise<EncodedBatch> {
+    const texts = samples.flatMap(({ query, docs }) => docs.map((document) => ({ query, document })));
+    return { samples, pairs: await this.model.tokenizer.encodePairs(texts, signal) };
+  }
+
+  /**
+   * Adds the gradients of `share` times the loss over a batch.
+   *
+   * @param share 1 / number of batches of an optimizer step
+   * @throws RankDistillmError what the losses throw; `native`, `closed`
+   */
+  async backward({ samples, pairs }: EncodedBatch, share = 1): Promise<BatchResult> {
+    const targets = targetsOf(samples);
+    const result: BatchResult = {
+      loss: Number.NaN,
+      losses: {},
+      scores: new Float32Array(),
+      tokens: 0,
+      linearFlops: 0,
+      nonFinite: undefined,
+    };
+    const lossGradient = (found: Float32Array): Float32Array | undefined => {
+      const scores = { ...targets, values: Float64Array.from(found) };
+      const computed = this.#losses.compute(scores, targets);
+      result.loss = computed.value;
+      result.losses = computed.losses;
+      result.nonFinite = findNonFinite(scores, computed);
+      return result.nonFinite ? undefined : Float32Array.from(computed.gradient, (value) => value * share);
+    };
+    try {
+      const options = { step: this.#step, firstPair: this.#pairs, tokenBudget: this.tokenBudget };
+      const { scores, tokens, linearFlops } = await cachedPass(this.model.native, pairs, lossGradient, options);
+      this.#pairs += pairs.length;
+      return Object.assign(result, { scores, tokens, linearFlops });
+    } catch (error) {
+      throw fromNative(error);
+    }
+  }
+
+  /** The gradients added up so far. */
+  gradients(): TensorValues[] {
+    return this.model.tensors('gradients');
+  }
+
+  /** Puts other gradients in their place, for example the mean over processes. */
+  setGradients(tensors: readonly TensorValues[]): Promise<void> {
+    return this.model.restore('gradients', tensors);
+  }
+
+  /** Drops the gradients: the step is left out. */
+  async dropGradients(): Promise<void> {
+    await this.model.native.zeroGradients();
+    this.#pairs = 0;
+  }
+
+  /** Clips the gradients and takes one optimizer step with them. */
+  async update(): Promise<UpdateResult> {
+    const { native } = this.model;
+    const learningRate = this.learningRate;
+    const gradientNorm = await native.gradientNorm();
+    if (!Number.isFinite(gradientNorm)) {
+      await this.dropGradients();
+      return { step: this.#step, learningRate, gradientNorm, taken: false };
+    }
+    const { betas, eps, weightDecay } = this.#optimizer;
+    await native.step({
+      learningRate,
+      beta1: betas[0],
+      beta2: betas[1],
+      eps,
+      weightDecay,
+      step: this.#step + 1,
+      scale: this.#scale(gradientNorm),
+      clipValue: this.#clip.value,
+    });
+    this.#step += 1;
+    this.#pairs = 0;
+    return { step: this.#step, learningRate, gradientNorm, taken: true };
+  }
+
+  /** The losses of scores that were computed elsewhere: validation. */
+  losses(scores: ScoreMatrix, targets: ScoreMatrix): Record<string, number> {
+    return this.#losses.compute(scores, targets).losses;
+  }
+
+  /** torch.nn.utils.clip_grad_norm_ */
+  #scale(gradientNorm: number): number {
+    return this.#clip.norm === undefined ? 1 : Math.min(1, this.#clip.norm / (gradientNorm + 1e-6));
+  }
+}
+
+function clipOf({ gradientClipVal, gradientClipAlgorithm = 'norm' }: TrainerOptions) {
+  if (gradientClipAlgorithm !== 'norm' && gradientClipAlgorithm !== 'value') {
+    throw badArgument('gradientClipAlgorithm', 'norm or value', gradientClipAlgorithm);
+  }
+  // 0 clips nothing, as in Lightning
+  const value = numberWithin('gradientClipVal', gradientClipVal ?? 0, 0);
+  const clips = value > 0;
+  return {
+    norm: clips && gradientClipAlgorithm === 'norm' ? value : undefined,
+    value: clips && gradientClipAlgorithm === 'value' ? value : 0,
+  };
+}
+
+function targetsOf(samples: readonly BatchSample[]): ScoreMatrix {
+  const docs = samples[0]?.docs.length ?? 0;
+  const odd = samples.find(({ docs: texts, targets }) => texts.length !== docs || targets.length !== docs);
+  if (docs === 0 || odd) {
+    const found = odd
+      ? `query '${odd.queryId}' has ${odd.docs.length}, with ${odd.targets.length} targets`
+      : 'there are none';
+    throw new RankDistillmError('bad_input', `a batch needs equally many documents for each query; ${found}`, {
+      hint: 'Give every query of a batch the same number of documents, and each document a target.',
+    });
+  }
+  return { queries: samples.length, docs, values: Float64Array.from(samples.flatMap(({ targets }) => targets)) };
+}
