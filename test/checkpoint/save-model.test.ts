@@ -11,7 +11,8 @@ import { saveModel } from '../../src/checkpoint/save-model.js';
 import { writeSafetensors } from '../../src/checkpoint/write-safetensors.js';
 import { CrossEncoder } from '../../src/engine/cross-encoder.js';
 import { replaceFolder } from '../../src/io/replace-folder.js';
-import { copyModel, fixtures, references, rejects, temporaryFolder } from './support.js';
+import { pythonWithOriginals, scoreWithOriginals } from './original-libraries.js';
+import { copyModel, fixtures, references, rejects, renameTensors, temporaryFolder } from './support.js';
 import { float32Of, tensorValues } from './tensor-values.js';
 
 const test = suite('saving a model');
@@ -98,6 +99,34 @@ function withoutPlace({ name: _name, folder: _folder, tensors, warnings: _, ...r
   return { ...rest, tensors: new Map(tensors.map((tensor) => [tensor.name, float32Of(tensor)])) };
 }
 
+/** What is saved in the test with the original libraries: backbones with fresh heads, and models of every kind. */
+const ORIGINALS: [name: string, overrides: MonoOverrides, label?: number][] = [
+  ['electra-backbone', { queryLength: 8, docLength: 40 }],
+  ['electra-backbone', { poolingStrategy: 'mean', linearBias: true, scoringStrategy: 'mono' }],
+  ['electra-backbone', { poolingStrategy: 'bert_pool', queryLength: null, docLength: null }],
+  ['bert-backbone', { docLength: 20 }],
+  ['bert-backbone', { poolingStrategy: 'bert_pool', linearBias: true, scoringStrategy: 'mono' }],
+  ['bert-backbone', { poolingStrategy: 'max' }],
+  ['legacy-bin', {}],
+  ['mono-electra', {}],
+  ['electra-classification', {}],
+  ['bert-classification-2', {}, 1],
+];
+
+/** A folder with the encoder of a reference model alone. */
+function backboneOf(name: string): string {
+  const family = name.replace(/-.*/, '');
+  const folder = copyModel(family === 'electra' ? 'mono-rank' : 'mono-bert', {
+    model_type: family,
+    architectures: [family === 'electra' ? 'ElectraModel' : 'BertModel'],
+    backbone_model_type: undefined,
+  });
+  renameTensors(folder, (tensor) => (tensor === 'linear.weight' ? undefined : `${family}.${tensor}`));
+  return folder;
+}
+
+const isMono = ({ head }: Checkpoint) => head.kind === 'mono';
+
 const expectedOf = (name: string) =>
   jsonIn(join(references, name), 'expected.json') as { options: LoadOptions & { hubId?: string } };
 
@@ -157,6 +186,35 @@ test('all tokenizer files are carried over as they are, also when the source is 
   assert.not.ok(readdirSync(target).includes('README.md'));
   assert.equal((await loadCheckpoint(target)).pairEncoding, source.pairEncoding);
 });
+
+const python = pythonWithOriginals();
+for (const [name, overrides, label] of python === undefined ? [] : ORIGINALS) {
+  test(`${name} ${JSON.stringify(overrides)}: the original libraries load what is saved and give the same scores`, async () => {
+    const isFresh = name.endsWith('backbone');
+    const backbone = isFresh ? backboneOf(name) : join(references, name);
+    const source = await loadCheckpoint(backbone, { overrides, label });
+    const folder = await saved(source);
+    const pairs = join(temporaryFolder(), 'pairs.jsonl');
+    writeFileSync(pairs, PAIRS.map((pair) => JSON.stringify(pair)).join('\n'));
+    const options = [
+      ...(isFresh ? ['--source', backbone] : []),
+      ...(label === undefined ? [] : ['--label', String(label)]),
+    ];
+    const originals = scoreWithOriginals(python!, folder, pairs, options);
+    const scores = await scoresOf(folder, label);
+    assert.is(originals.length, PAIRS.length);
+    originals.forEach(({ score, score_from_hidden, hidden_difference, source_difference }, i) => {
+      const within = (what: string, value: number, tolerance = 1e-5) =>
+        assert.ok(Math.abs(value) <= tolerance, `${what} of pair ${i}: ${value}`);
+      within('score', score - scores[i]!);
+      if (isMono(source)) {
+        within('score from the hidden state', score_from_hidden! - scores[i]!);
+        within('hidden state', hidden_difference!);
+      }
+      if (isFresh) within("hidden state of the source's", source_difference!, 0);
+    });
+  });
+}
 
 test('tensors that are not those of the model', async () => {
   const source = await loadCheckpoint(join(references, 'mono-rank'));
