@@ -100,8 +100,8 @@ export interface FitOptions {
   signal?: AbortSignal | undefined;
   onStep?: ((step: StepReport) => void | Promise<void>) | undefined;
   onValidation?: ((report: ValidationReport) => void | Promise<void>) | undefined;
-  /** Called once, before the first step, when everything is loaded. */
-  onStart?: ((summary: FitSummary) => void) | undefined;
+  /** Called once and waited for, before the first step and before anything is written, when everything is loaded. */
+  onStart?: ((summary: FitSummary) => void | Promise<void>) | undefined;
   onWarning?: ((message: string) => void) | undefined;
 }
 
