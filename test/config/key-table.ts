@@ -13,7 +13,7 @@ function section(owner: string, rows: KeyRow[]): string {
   const listed = rows.filter((row) => row.use !== 'ignored');
   const ignored = rows.filter((row) => row.use === 'ignored').map((row) => `\`${row.key}\``);
   const lines = listed.map((row) => {
-    const doc = `${row.use === 'fit' ? '(fit) ' : ''}${row.doc}`;
+    const doc = `${row.use === 'used' ? '' : `(${row.use}) `}${row.doc}`;
     const fallback = row.default === '' ? '' : row.default === 'required' ? 'required' : `\`${row.default}\``;
     return `| \`${row.key}\` | ${cell(row.type)} | ${cell(fallback)} | ${cell(doc)} |`;
   });

@@ -5,13 +5,16 @@ import { model } from './model.js';
 import { trainer } from './trainer.js';
 import { lrScheduler, optimizer } from './training.js';
 
+/** What Lightning takes, too. */
+const MOST_SEED = 2 ** 32 - 1;
+
 /**
  * Everything a configuration may say, in canonical form (`class_path` and `init_args` written out). Names, types,
  * defaults and docs live here and nowhere else; the names and defaults are lightning-ir 0.0.6's.
  */
 export const configSchema = z.strictObject({
   seed_everything: key(
-    z.union([z.int().min(0), z.boolean()]).default(true),
+    z.union([z.int().min(0).max(MOST_SEED), z.boolean()]).default(true),
     'Seed of what is random: a fresh score head, order, samples, dropout. true: a new one each time.',
   ),
   datasets: key(
