@@ -11,7 +11,7 @@ const LONGEST_WAIT_MS = 1000;
  * Writes a folder so that the old one or the whole new one can be found at every moment, whatever ends the process: the
  * new one is written beside the target and synced, then both change places. rename(2) puts no folder into the place of
  * another, so between two renames the target is missing and the old one stands beside it; `healFolder` puts that back.
- * What killed processes left beside the target is removed first. When `write` throws, nothing is left behind.
+ * What killed processes left in the parent folder is removed first. When `write` throws, nothing is left behind.
  *
  * @param target its parent must exist: one that somebody removed meanwhile is an error, not made again
  * @param write fills the empty folder that it is given
@@ -22,8 +22,7 @@ export async function replaceFolder(target: string, write: (temporary: string) =
   const temporary = pathBeside(place, 'new');
   try {
     await refuseFile(place);
-    await healFolder(place);
-    await removeDead(place);
+    await removeDead(dirname(place));
     await mkdir(temporary);
     const { ino } = await lstat(temporary);
     await write(temporary);
@@ -54,6 +53,19 @@ export async function healFolder(target: string): Promise<void> {
   }
 }
 
+/**
+ * Removes a folder so that a killed process leaves no part of it under its name. One that is not there is no error.
+ *
+ * @throws RankDistillmError `io`
+ */
+export async function removeFolder(target: string): Promise<void> {
+  try {
+    await removeAs(resolve(target), resolve(target));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw ioError('write', target, error);
+  }
+}
+
 /** `healFolder` for every folder that `replaceFolder` writes in `parent`. */
 export async function healFoldersIn(parent: string): Promise<void> {
   const targets = (await leftoversIn(resolve(parent))).filter(({ role }) => role === 'old');
@@ -73,10 +85,20 @@ function removedMeanwhile(place: string): RankDistillmError {
   });
 }
 
-async function removeDead(place: string): Promise<void> {
-  for (const { path, target, alive } of await leftoversIn(dirname(place))) {
-    if (target === place && !alive) await rm(path, { recursive: true, force: true });
+/** What killed processes left in a folder: what was to be removed, and what never became whole. */
+async function removeDead(parent: string): Promise<void> {
+  await healFoldersIn(parent);
+  for (const { path, target, role, alive } of await leftoversIn(parent)) {
+    if (alive || (role === 'old' && !(await exists(target)))) continue;
+    await rm(path, { recursive: true, force: true });
   }
+}
+
+/** Renamed first: what stands under its own name, or as `old`, is whole. */
+async function removeAs(path: string, place: string): Promise<void> {
+  const gone = pathBeside(place, 'gone');
+  await rename(path, gone);
+  await rm(gone, { recursive: true, force: true });
 }
 
 async function exchange(temporary: string, place: string): Promise<void> {
@@ -90,15 +112,8 @@ async function exchange(temporary: string, place: string): Promise<void> {
     throw error;
   }
   await sync(dirname(place));
-  if (isReplaced) await removeOld(old, place);
-}
-
-/** Under another name first: a folder named `old` is always whole. What cannot be removed now is removed next time. */
-async function removeOld(old: string, place: string): Promise<void> {
-  const gone = pathBeside(place, 'gone');
-  await rename(old, gone)
-    .then(() => rm(gone, { recursive: true, force: true }))
-    .catch(() => undefined);
+  // what cannot be removed now is removed when it is dead
+  if (isReplaced) await removeAs(old, place).catch(() => undefined);
 }
 
 /** Files before the folder that names them. */

@@ -19,7 +19,7 @@ import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { RankDistillmError } from '../../src/errors.js';
-import { healFolder, healFoldersIn, replaceFolder } from '../../src/io/replace-folder.js';
+import { healFolder, healFoldersIn, removeFolder, replaceFolder } from '../../src/io/replace-folder.js';
 import { FILES } from './replace-folder-child.js';
 
 const test = suite('replacing a folder');
@@ -143,11 +143,12 @@ test('what dead processes left is removed, what living ones write is not', async
   const ours = `.last.new-${thisProcess()}-0123abcd`;
   // the same id, but of a process that started at another time: an id that is used again
   const reused = `.last.new-${process.pid}-1-0123abcd`;
-  const other = `.first.new-${deadProcess()}-0123abcd`;
+  const other = ['new', 'gone'].map((role) => `.first.${role}-${deadProcess()}-0123abcd`);
+  const lost = `.first.old-${deadProcess()}-0123abcd`;
   const dead = ['new', 'old', 'gone'].map((role) => `.last.${role}-${deadProcess()}-0123abcd`);
-  for (const name of [ours, reused, other, ...dead, '.last.mine']) mkdirSync(join(parent, name));
+  for (const name of [ours, reused, ...other, lost, ...dead, '.last.mine']) mkdirSync(join(parent, name));
   await replaceFolder(join(parent, 'last'), fill('one'));
-  assert.equal(readdirSync(parent).sort(), [ours, other, '.last.mine', 'last'].sort());
+  assert.equal(readdirSync(parent).sort(), [ours, '.last.mine', 'first', 'last'].sort());
 });
 
 test('a process killed between the two renames: the old folder is put back', async () => {
@@ -164,6 +165,14 @@ test('a process killed between the two renames: the old folder is put back', asy
   renameSync(target, join(parent, `.last.old-${deadProcess()}-0123abcd`));
   await replaceFolder(target, async () => assert.equal(contentOf(target), ['one', 'one', 'one']));
   assert.equal(readdirSync(parent), ['last']);
+});
+
+test('a folder is removed; one that is not there is no error', async () => {
+  const parent = emptyFolder();
+  await removeFolder(join(parent, 'last'));
+  await replaceFolder(join(parent, 'last'), fill('one'));
+  await removeFolder(join(parent, 'last'));
+  assert.equal(readdirSync(parent), []);
 });
 
 test('a reader waits for a living process that is between the two renames', async () => {
