@@ -1,4 +1,4 @@
-import type { CancelToken, FlatArray, NativeTrainer, ParameterPlace } from '../../binding.js';
+import type { Binding, EngineInfo, FlatArray, NativeTrainer, ParameterPlace } from '../../binding.js';
 import type { Checkpoint } from '../checkpoint/checkpoint.js';
 import { loadCheckpoint, type MonoOverrides } from '../checkpoint/load-checkpoint.js';
 import type { TensorValues } from '../checkpoint/tensor-values.js';
@@ -41,19 +41,14 @@ export class TrainableModel implements AsyncDisposable {
   readonly checkpoint: Checkpoint;
   readonly tokenizer: PairTokenizer;
   readonly native: NativeTrainer;
-  readonly createCancelToken: () => CancelToken;
+  readonly #binding: Binding;
 
-  private constructor(
-    checkpoint: Checkpoint,
-    tokenizer: PairTokenizer,
-    native: NativeTrainer,
-    createCancelToken: () => CancelToken,
-  ) {
+  private constructor(checkpoint: Checkpoint, tokenizer: PairTokenizer, native: NativeTrainer, binding: Binding) {
     this.name = checkpoint.name;
     this.checkpoint = checkpoint;
     this.tokenizer = tokenizer;
     this.native = native;
-    this.createCancelToken = createCancelToken;
+    this.#binding = binding;
   }
 
   /**
@@ -84,7 +79,12 @@ export class TrainableModel implements AsyncDisposable {
     if (native.precision !== precision) {
       warn(`this CPU has no bf16 instructions (AVX512_BF16 or AMX); ${nameOrPath} is trained in float32`);
     }
-    return new TrainableModel(checkpoint, tokenizer, native, () => binding.createCancelToken());
+    return new TrainableModel(checkpoint, tokenizer, native, binding);
+  }
+
+  /** Engine, CPU features, threads, memory held. */
+  get engine(): EngineInfo {
+    return this.#binding.info();
   }
 
   /** Numbers that are trained. */
@@ -104,7 +104,8 @@ export class TrainableModel implements AsyncDisposable {
   /** Overwrites the tensors of one of the flat arrays; each must be there in its shape. */
   async restore(array: FlatArray, tensors: readonly TensorValues[]): Promise<void> {
     const places = new Map(this.native.parameters.map((place) => [place.name, place]));
-    for (const { name, shape, parts } of tensors) {
+    for (const tensor of tensors) {
+      const { name, shape } = tensor;
       const place = places.get(name);
       if (!place || place.shape.join() !== shape.join()) {
         throw new RankDistillmError('bad_input', `${this.name}: ${name} [${shape.join(', ')}] is not a tensor of it`, {
@@ -112,7 +113,7 @@ export class TrainableModel implements AsyncDisposable {
         });
       }
       let { offset } = place;
-      for await (const part of parts()) {
+      for await (const part of tensor.parts()) {
         await this.native.write(array, offset, part);
         offset += part.length;
       }
@@ -127,7 +128,7 @@ export class TrainableModel implements AsyncDisposable {
     return scoreWindows(pairs, {
       model: this.native,
       tokenizer: this.tokenizer,
-      cancel: this.createCancelToken(),
+      cancel: this.#binding.createCancelToken(),
       signal,
     });
   }

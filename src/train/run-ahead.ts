@@ -13,9 +13,9 @@ export async function* runAhead<T>(source: AsyncIterable<T>, ahead: number): Asy
   try {
     for (;;) {
       while (queue.length <= ahead) take();
-      const { done, value } = await queue.shift()!;
-      if (done) return;
-      yield value;
+      const next = await queue.shift()!;
+      if (next.done) return;
+      yield next.value;
     }
   } finally {
     await Promise.allSettled(queue); // nothing may still read when the caller closes the files

@@ -104,11 +104,9 @@ export class Trainer {
     return this.#optimizer.lr * (this.#schedule?.factor(this.#step) ?? 1);
   }
 
-  /** Goes on from a checkpoint: parameters are in the model already. */
-  async restore(step: number, moments: { first: readonly TensorValues[]; second: readonly TensorValues[] }) {
-    await this.model.restore('firstMoments', moments.first);
-    await this.model.restore('secondMoments', moments.second);
-    this.#step = step;
+  /** Goes on after `step` optimizer steps: parameters and moments are in the model already. */
+  goOnFrom(step: number): void {
+    this.#step = wholeNumber('step', step, 0);
   }
 
   /** Tokenizes a batch; may run ahead of the engine. */

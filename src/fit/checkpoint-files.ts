@@ -1,0 +1,84 @@
+import { copyFile, link, mkdir, readdir, rename, rm, stat, symlink } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import type { Checkpoint } from '../checkpoint/checkpoint.js';
+import { readModelFiles } from '../checkpoint/model-files.js';
+import type { TrainableModel } from '../engine/trainable-model.js';
+import { ioError } from '../errors.js';
+import { replaceFolder } from '../io/replace-folder.js';
+import type { CheckpointCallbacks } from '../train/checkpoint-keeper.js';
+import { MOMENTS_FILE, saveTrainerCheckpoint, STATE_FILE } from '../train/trainer-checkpoint.js';
+import type { TrainingState } from '../train/training-state.js';
+
+/** lightning-ir's name of the folder in Hugging Face's layout. */
+const MODEL_FOLDER = 'huggingface_checkpoint';
+export interface CheckpointFilesOptions {
+  model: TrainableModel;
+  /** Where checkpoints go; made if need be. */
+  folder: string;
+  /** Also holds lightning-ir's `huggingface_checkpoint`, always the newest; undefined: none is written. */
+  logFolder: string | undefined;
+  state: () => TrainingState;
+  onWarning: (message: string) => void;
+}
+
+/** What a CheckpointKeeper does on the disk. */
+export async function checkpointFiles(options: CheckpointFilesOptions) {
+  const { model, folder, logFolder, state, onWarning } = options;
+  const source: Checkpoint = model.checkpoint;
+  // read once: the folder that training began from may be gone by the time of the last checkpoint
+  const files = await readModelFiles(source.folder);
+  await mkdir(folder, { recursive: true }).catch((error: unknown) => Promise.reject(ioError('write', folder, error)));
+  let newest: string | undefined;
+
+  const callbacks: CheckpointCallbacks = {
+    async save(target) {
+      await saveTrainerCheckpoint(target, {
+        source,
+        files,
+        parameters: model.tensors('values'),
+        moments: { first: model.tensors('firstMoments'), second: model.tensors('secondMoments') },
+        state: state(),
+      });
+      newest = target;
+      if (logFolder !== undefined) {
+        newest = join(logFolder, MODEL_FOLDER);
+        await replaceFolder(newest, (temporary) => linkModel(target, temporary));
+      }
+    },
+    remove: (target) => rm(target, { recursive: true, force: true }),
+    exists: (target) =>
+      stat(target).then(
+        () => true,
+        () => false,
+      ),
+    link: leadTo,
+    warn: onWarning,
+  };
+  return {
+    callbacks,
+    /** The Hugging Face folder written last. */
+    newestModel: (): string | undefined => newest,
+  };
+}
+
+/** The model's files of a checkpoint under another folder: hard links, or copies where the file system has none. */
+async function linkModel(checkpoint: string, folder: string): Promise<void> {
+  for (const name of await readdir(checkpoint)) {
+    if (name === MOMENTS_FILE || name === STATE_FILE) continue;
+    const from = join(checkpoint, name);
+    const to = join(folder, name);
+    await link(from, to).catch(() => copyFile(from, to));
+  }
+}
+
+/** A symbolic link that changes at once from what it led to before. */
+async function leadTo(path: string, name: string): Promise<void> {
+  const temporary = join(dirname(path), `.${basename(path)}.tmp-${process.pid}`);
+  try {
+    await rm(temporary, { force: true });
+    await symlink(name, temporary);
+    await rename(temporary, path);
+  } catch (error) {
+    throw ioError('write', path, error);
+  }
+}

@@ -1,0 +1,197 @@
+import { join } from 'node:path';
+import { TrainableModel } from '../engine/trainable-model.js';
+import { throwIfAborted } from '../errors.js';
+import { CheckpointKeeper } from '../train/checkpoint-keeper.js';
+import { EarlyStopper } from '../train/early-stopping.js';
+import { FitLoop, type StopReason } from '../train/fit-loop.js';
+import { planTraining, type TrainingPlan } from '../train/train-limits.js';
+import { Trainer } from '../train/trainer.js';
+import type { StepReport } from '../train/training-reports.js';
+import type { RunIdentity } from '../train/training-state.js';
+import { checkpointFiles } from './checkpoint-files.js';
+import type { FitOptions, FitResult, FitSummary } from './fit-options.js';
+import { checkSameModel, checkSameRun, openResume, type Resume } from './resume.js';
+import { Validation } from './validation.js';
+
+/** As in Lightning. */
+const LOG_EVERY_N_STEPS = 50;
+const DEFAULT_SEED = 42;
+
+/**
+ * Trains a cross-encoder: what `rank-distillm fit` does, with the YAML's names. See docs/training.md.
+ *
+ * @throws RankDistillmError `bad_input`, `not_found`, `unsupported`, `io`, `native`; `aborted` after the signal, when the
+ * step at work is finished and saved
+ */
+export async function fit(options: FitOptions): Promise<FitResult> {
+  const warn = options.onWarning ?? ((message) => process.emitWarning(message, 'RankDistillmWarning'));
+  const settings = options.trainer ?? {};
+  const rootDir = settings.defaultRootDir ?? '.';
+  throwIfAborted(options.signal);
+  const resume = options.ckptPath === undefined ? undefined : await openResume(options.ckptPath, rootDir);
+  if (resume) await checkSameModel(resume, options.model, options.config);
+  for (const warning of options.train.dataset.warnings) warn(warning);
+  const validation = options.validate && (await Validation.open(options.validate, warn));
+  try {
+    const plan = planOf(options, validation);
+    await using model = await TrainableModel.load(resume?.folder ?? options.model, {
+      precision: settings.precision,
+      threads: settings.threads,
+      config: options.config,
+      revision: options.revision,
+      seed: options.seed ?? DEFAULT_SEED,
+      signal: options.signal,
+      onWarning: warn,
+    });
+    return await train(options, { plan, model, validation, resume, rootDir, warn });
+  } finally {
+    await validation?.close();
+  }
+}
+
+interface Parts {
+  plan: TrainingPlan;
+  model: TrainableModel;
+  validation: Validation | undefined;
+  resume: Resume | undefined;
+  rootDir: string;
+  warn: (message: string) => void;
+}
+
+async function train(options: FitOptions, parts: Parts): Promise<FitResult> {
+  const { plan, model, validation, resume, warn } = parts;
+  const settings = options.trainer ?? {};
+  const trainer = new Trainer(model, {
+    losses: options.losses,
+    optimizer: options.optimizer,
+    lrScheduler: options.lrScheduler,
+    gradientClipVal: settings.gradientClipVal,
+    gradientClipAlgorithm: settings.gradientClipAlgorithm,
+    tokenBudget: settings.tokenBudget ?? resume?.state.run.tokenBudget,
+  });
+  const identity = identityOf(options, plan, trainer);
+  if (resume) {
+    checkSameRun(resume, identity, warn);
+    await model.restore('firstMoments', resume.moments.first);
+    await model.restore('secondMoments', resume.moments.second);
+    trainer.goOnFrom(resume.state.step);
+  }
+  const judged = { judgesAtEpochEnd: plan.judgesAtEpochEnd, validates: plan.validationBatches !== undefined };
+  const log = logOf(options);
+  const loop = new FitLoop({
+    trainer,
+    dataset: options.train.dataset,
+    plan,
+    identity,
+    nonFinite: settings.nonFinite ?? 'stop',
+    stoppers: (options.earlyStopping ?? []).map((stopping) => new EarlyStopper(stopping, judged)),
+    validate: validation && ((batches) => validation.run(model, (s, t) => trainer.losses(s, t), batches)),
+    onStep: async (report) => {
+      await log.step(report);
+      await options.onStep?.(report);
+    },
+    onValidation: async (report) => {
+      if (!report.sanityCheck) await log.write({ ...report.metrics, epoch: report.epoch }, report.step);
+      await options.onValidation?.(report);
+    },
+    onStop: warn,
+    signal: options.signal,
+    resume: resume?.state,
+  });
+  await options.onStart?.(summaryOf(options, parts, trainer));
+  const saved = await keepersOf(options, parts, loop, judged);
+  loop.useKeepers(saved.keepers);
+  const reason: StopReason = await loop.run();
+  for (const logger of options.loggers ?? []) await logger.flush();
+  return {
+    step: trainer.step,
+    epoch: loop.state.epoch,
+    reason,
+    metrics: loop.metrics,
+    checkpoints: saved.keepers.flatMap((keeper) => keeper.checkpoints),
+    modelFolder: saved.newestModel(),
+    skippedSteps: loop.state.skippedSteps,
+  };
+}
+
+function planOf({ train: data, trainer: settings = {} }: FitOptions, validation: Validation | undefined): TrainingPlan {
+  const samples = data.dataset.countSamples();
+  return planTraining(settings, { samples, batchSize: data.batchSize, validationBatches: validation?.batches ?? [] });
+}
+
+function identityOf(options: FitOptions, plan: TrainingPlan, trainer: Trainer): RunIdentity {
+  const { dataset, batchSize, shuffle = true } = options.train;
+  return {
+    seed: options.seed ?? DEFAULT_SEED,
+    dataset: dataset.name,
+    samples: dataset.countSamples(),
+    docsPerSample: dataset.sampleSize,
+    batchSize,
+    accumulate: plan.accumulate,
+    shuffle,
+    losses: [...trainer.lossNames],
+    tokenBudget: trainer.tokenBudget,
+  };
+}
+
+function logOf({ loggers = [], logLearningRate = false, trainer: settings = {} }: FitOptions) {
+  const every = settings.logEveryNSteps ?? LOG_EVERY_N_STEPS;
+  const write = async (metrics: Record<string, number>, step: number): Promise<void> => {
+    for (const logger of loggers) await logger.log(metrics, step);
+  };
+  return {
+    write,
+    async step({ step, epoch, loss, losses, learningRate, waitShare, skipped }: StepReport): Promise<void> {
+      if (skipped || every === 0 || step % every !== 0) return;
+      const rate = logLearningRate ? { 'lr-AdamW': learningRate } : {};
+      await write({ loss, ...losses, ...rate, wait_share: waitShare, epoch }, step);
+    },
+  };
+}
+
+async function keepersOf(
+  options: FitOptions,
+  { plan, model, resume, rootDir, warn }: Parts,
+  loop: FitLoop,
+  judged: { judgesAtEpochEnd: boolean; validates: boolean },
+) {
+  if (options.trainer?.enableCheckpointing === false || plan.batchesPerEpoch === 0) {
+    return { keepers: [], newestModel: () => undefined };
+  }
+  const keepers: CheckpointKeeper[] = [];
+  const { logFolder } = options;
+  let newestModel: () => string | undefined = () => undefined;
+  for (const [i, checkpoint] of (options.checkpoints ?? [{}]).entries()) {
+    const folder = checkpoint.dirpath ?? join(logFolder ?? rootDir, 'checkpoints');
+    const files = await checkpointFiles({ model, folder, logFolder, state: () => loop.state, onWarning: warn });
+    newestModel = files.newestModel;
+    const keeper = new CheckpointKeeper(
+      checkpoint,
+      { folder, ...judged, resumedFrom: resume?.folder },
+      files.callbacks,
+    );
+    const state = resume?.state.keepers[i];
+    if (state) await keeper.restore(state);
+    keepers.push(keeper);
+  }
+  return { keepers, newestModel: () => newestModel() };
+}
+
+function summaryOf(options: FitOptions, { plan, model }: Parts, trainer: Trainer): FitSummary {
+  const { dataset, batchSize } = options.train;
+  return {
+    model: options.model,
+    modelClass: model.checkpoint.modelClass,
+    parameters: model.parameterCount,
+    precision: model.native.precision,
+    threads: model.engine.threads,
+    tokenBudget: trainer.tokenBudget,
+    dataset: dataset.name,
+    samples: dataset.countSamples(),
+    docsPerSample: dataset.sampleSize,
+    batchSize,
+    batchesPerEpoch: plan.batchesPerEpoch,
+    totalSteps: plan.totalSteps,
+    startStep: trainer.step,
+  };
+}

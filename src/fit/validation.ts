@@ -1,0 +1,171 @@
+import type { Qrel, RankingSample } from '../data/records.js';
+import { RunDataset } from '../data/run-dataset.js';
+import type { TrainableModel } from '../engine/trainable-model.js';
+import { RankDistillmError, throwIfAborted } from '../errors.js';
+import { evaluate } from '../evaluate/evaluate.js';
+import { parseMeasure } from '../evaluate/parse-measure.js';
+import type { ScoreMatrix } from '../loss/loss.js';
+import type { TextPair } from '../tokenize/encoded-pair.js';
+import type { ValidateOptions } from './fit-options.js';
+
+/** lightning-ir's name for the losses among the measures. */
+const LOSS = 'loss';
+
+/** Losses by name, as `Trainer.losses` gives them. */
+export type ComputeLosses = (scores: ScoreMatrix, targets: ScoreMatrix) => Record<string, number>;
+
+interface OpenDataset {
+  /** Run file's name or dataset id, as lightning-ir names it in metrics. */
+  name: string;
+  dataset: RunDataset;
+  qrels: readonly Qrel[];
+}
+
+interface ScoredTopic {
+  sample: RankingSample;
+  scores: number[];
+}
+
+/** Scores validation runs with the model as it is, and measures them. */
+export class Validation implements AsyncDisposable {
+  private constructor(
+    private readonly datasets: readonly OpenDataset[],
+    private readonly measures: readonly string[],
+    private readonly withLosses: boolean,
+    private readonly batchSize: number,
+  ) {}
+
+  /** Opens and checks every dataset, so that a mistake in one shows before training begins. */
+  static async open(options: ValidateOptions, onWarning: (message: string) => void): Promise<Validation> {
+    const measures = options.metrics.filter((name) => name !== LOSS).map((name) => parseMeasure(name).name);
+    const datasets: OpenDataset[] = [];
+    try {
+      for (const settings of options.datasets) {
+        const dataset = await RunDataset.open(settings, options.registry);
+        datasets.push({ name: nameOf(dataset), dataset, qrels: [] });
+        for (const warning of dataset.warnings) onWarning(warning);
+        const qrels = measures.length === 0 ? [] : await dataset.qrels();
+        if (qrels === undefined) throw noQrels(dataset, measures);
+        datasets.at(-1)!.qrels = qrels;
+      }
+    } catch (error) {
+      for (const { dataset } of datasets) await dataset.close();
+      throw error;
+    }
+    return new Validation(datasets, measures, options.metrics.includes(LOSS), options.batchSize ?? 1);
+  }
+
+  /** Batches of each dataset. */
+  get batches(): number[] {
+    return this.datasets.map(({ dataset }) => Math.ceil(dataset.countTopics() / this.batchSize));
+  }
+
+  /**
+   * @param batches of each dataset, from its start
+   * @returns `<dataset>/nDCG@10`, `<dataset>/validation-RankNet`
+   */
+  async run(
+    model: TrainableModel,
+    losses: ComputeLosses,
+    batches: readonly number[],
+    signal?: AbortSignal,
+  ): Promise<Record<string, number>> {
+    const metrics: Record<string, number> = {};
+    for (const [i, { name, dataset, qrels }] of this.datasets.entries()) {
+      throwIfAborted(signal);
+      const topics = await scoreTopics(model, dataset, batches[i]! * this.batchSize);
+      const values = { ...this.#measure(topics, qrels), ...(this.withLosses ? this.#losses(topics, losses) : {}) };
+      for (const [measure, value] of Object.entries(values)) metrics[`${name}/${measure}`] = value;
+    }
+    return metrics;
+  }
+
+  async close(): Promise<void> {
+    for (const { dataset } of this.datasets) await dataset.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** The mean is over the topics that were scored: with fewer batches the others do not count 0. */
+  #measure(topics: readonly ScoredTopic[], qrels: readonly Qrel[]): Record<string, number> {
+    if (this.measures.length === 0) return {};
+    const scored = new Set(topics.map(({ sample }) => sample.queryId));
+    const run = topics.flatMap(({ sample: { queryId, docIds }, scores }) =>
+      docIds.map((docId, i) => ({ queryId, docId, score: scores[i]! })),
+    );
+    const judged = qrels.filter(({ queryId }) => scored.has(queryId));
+    return evaluate(run, judged, this.measures).mean;
+  }
+
+  /** Losses of each batch, weighted by its topics, as lightning-ir logs them. */
+  #losses(topics: readonly ScoredTopic[], losses: ComputeLosses): Record<string, number> {
+    const sums: Record<string, number> = {};
+    let counted = 0;
+    for (const group of this.#groups(topics.filter(({ sample }) => sample.targets !== undefined))) {
+      const docs = group[0]!.scores.length;
+      const matrix = (rows: readonly (readonly number[])[]): ScoreMatrix => ({
+        queries: group.length,
+        docs,
+        values: Float64Array.from(rows.flat()),
+      });
+      const values = losses(
+        matrix(group.map(({ scores }) => scores)),
+        matrix(group.map(({ sample }) => sample.targets!)),
+      );
+      for (const [name, value] of Object.entries(values)) {
+        const key = `validation-${name}`;
+        sums[key] = (sums[key] ?? 0) + value * group.length;
+      }
+      counted += group.length;
+    }
+    return Object.fromEntries(Object.entries(sums).map(([name, sum]) => [name, sum / counted]));
+  }
+
+  /** Batches; topics with another number of documents than the one before begin one of their own. */
+  #groups(topics: readonly ScoredTopic[]): ScoredTopic[][] {
+    const groups: ScoredTopic[][] = [];
+    for (const topic of topics) {
+      const last = groups.at(-1);
+      const joins = last && last.length < this.batchSize && last[0]!.scores.length === topic.scores.length;
+      if (joins) last.push(topic);
+      else groups.push([topic]);
+    }
+    return groups;
+  }
+}
+
+async function scoreTopics(model: TrainableModel, dataset: RunDataset, count: number): Promise<ScoredTopic[]> {
+  const topics: ScoredTopic[] = [];
+  async function* pairs(): AsyncGenerator<TextPair> {
+    if (count === 0) return;
+    for await (const sample of dataset.samples()) {
+      topics.push({ sample, scores: [] });
+      for (const document of sample.docs) yield { query: sample.query, document };
+      if (topics.length === count) return;
+    }
+  }
+  let topic = 0;
+  for await (const { scores } of model.scoreWindows(pairs())) {
+    for (const score of scores) {
+      while (topics[topic]!.scores.length === topics[topic]!.sample.docIds.length) topic += 1;
+      topics[topic]!.scores.push(score);
+    }
+  }
+  return topics;
+}
+
+function nameOf(dataset: RunDataset): string {
+  return dataset.runPath?.split('/').at(-1) ?? dataset.datasetId;
+}
+
+function noQrels(dataset: RunDataset, measures: readonly string[]): RankDistillmError {
+  return new RankDistillmError(
+    'bad_input',
+    `${nameOf(dataset)}: has no qrels, so ${measures.join(', ')} cannot be computed`,
+    {
+      hint: 'Register qrels for its dataset, or take the measures out of evaluation_metrics.',
+    },
+  );
+}
