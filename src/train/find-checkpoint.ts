@@ -1,8 +1,7 @@
 import { readdir, realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { healFoldersIn } from '../io/replace-folder.js';
-import { MOMENTS_FILE } from './trainer-checkpoint.js';
-import { readStateFile, type StateFile } from './trainer-state-file.js';
+import { MOMENTS_FILE, readStateFile, type StateFile } from './trainer-state-file.js';
 
 const NEEDED = ['config.json', 'model.safetensors', MOMENTS_FILE];
 

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { NamedTensor } from '../../binding.js';
 import type { Checkpoint } from '../checkpoint/checkpoint.js';
-import { fileValues } from '../checkpoint/file-values.js';
 import { loadCheckpoint } from '../checkpoint/load-checkpoint.js';
 import type { ModelFiles } from '../checkpoint/model-files.js';
 import { formatShape, type RawTensors } from '../checkpoint/raw-tensor.js';
@@ -12,19 +12,14 @@ import { weightFileError } from '../checkpoint/weight-file.js';
 import { writeSafetensors } from '../checkpoint/write-safetensors.js';
 import { RankDistillmError } from '../errors.js';
 import { healFolder, replaceFolder } from '../io/replace-folder.js';
-import { readStateFile, STATE_FILE, writeStateFile } from './trainer-state-file.js';
+import { MOMENTS_FILE, readStateFile, STATE_FILE, writeStateFile } from './trainer-state-file.js';
 import type { TrainingState } from './training-state.js';
 
-export { STATE_FILE } from './trainer-state-file.js';
+export { findLastCheckpoint } from './find-checkpoint.js';
+export { MOMENTS_FILE, STATE_FILE } from './trainer-state-file.js';
 
-/** AdamW's moments, named as torch.optim.AdamW's state: `exp_avg.<parameter>` and `exp_avg_sq.<parameter>`. */
-export const MOMENTS_FILE = 'optimizer.safetensors';
-
-/** Means of the gradients and of their squares, by the parameters' canonical names. */
-export interface Moments {
-  first: readonly TensorValues[];
-  second: readonly TensorValues[];
-}
+/** Before a parameter's name, as in torch.optim.AdamW's state: means of the gradients and of their squares. */
+const MOMENTS = ['exp_avg.', 'exp_avg_sq.'] as const;
 
 export interface TrainerCheckpointContent {
   /** The model as it was loaded when training began. */
@@ -33,7 +28,8 @@ export interface TrainerCheckpointContent {
   files: ModelFiles;
   /** Every tensor of the model, by canonical name. */
   parameters: readonly TensorValues[];
-  moments: Moments;
+  /** Both moments of each: `exp_avg.<name>`, `exp_avg_sq.<name>`. */
+  moments: readonly TensorValues[];
   state: TrainingState;
 }
 
@@ -42,11 +38,10 @@ export interface TrainerCheckpoint {
   folder: string;
   /** Loaded as any model folder is. */
   model: Checkpoint;
-  moments: Moments;
+  /** Both moments of each parameter: regions of a file, float32. */
+  moments: NamedTensor[];
   state: TrainingState;
 }
-
-const PREFIXES = { first: 'exp_avg.', second: 'exp_avg_sq.' } as const;
 
 /**
  * Saves a checkpoint: a model folder as `saveModel` writes it, with moments and state beside the weights. It is whole or
@@ -58,10 +53,8 @@ export async function saveTrainerCheckpoint(target: string, content: TrainerChec
   const { source, files, parameters, moments, state } = content;
   await replaceFolder(target, async (folder) => {
     await saveModel(folder, { source, files, tensors: parameters, step: state.step });
-    const named = (['first', 'second'] as const).flatMap((which) =>
-      moments[which].map((tensor) => renamed(tensor, PREFIXES[which] + tensor.name)),
-    );
-    await writeSafetensors(join(folder, MOMENTS_FILE), named);
+    await writeSafetensors(join(folder, MOMENTS_FILE), moments);
+    momentsOf(source, await readSafetensors(join(folder, MOMENTS_FILE)), join(target, MOMENTS_FILE));
     await writeStateFile(folder, state);
   });
 }
@@ -82,29 +75,28 @@ export async function readTrainerCheckpoint(folder: string, label?: number | str
     });
   }
   const model = await loadCheckpoint(folder, { label });
-  const raw = await readSafetensors(join(folder, MOMENTS_FILE));
-  const moments = { first: momentsOf(model, raw, 'first'), second: momentsOf(model, raw, 'second') };
-  const [unused] = raw.keys();
-  if (unused !== undefined) {
-    throw weightFileError(join(folder, MOMENTS_FILE), `holds ${unused}, which belongs to no tensor of the model`);
-  }
-  return { folder, model, moments, state: file.state };
+  const path = join(folder, MOMENTS_FILE);
+  return { folder, model, moments: momentsOf(model, await readSafetensors(path), path), state: file.state };
 }
 
-/** Takes one of the two moments of each parameter out of `raw`. */
-function momentsOf({ folder, tensors }: Checkpoint, raw: RawTensors, which: keyof Moments): TensorValues[] {
-  const path = join(folder, MOMENTS_FILE);
-  return tensors.map(({ name, shape }) => {
-    const fileName = PREFIXES[which] + name;
-    const tensor = raw.get(fileName);
-    if (!tensor) throw weightFileError(path, `tensor ${fileName} is missing`);
-    if (tensor.dtype !== 'float32' || formatShape(tensor.shape) !== formatShape(shape)) {
-      const found = `${tensor.dtype} ${formatShape(tensor.shape)}`;
-      throw weightFileError(path, `tensor ${fileName}: expected float32 ${formatShape(shape)}, found ${found}`);
-    }
-    raw.delete(fileName);
-    return fileValues(name, tensor);
-  });
+/** Checks that a file holds both moments of each tensor of the model, and no others. */
+function momentsOf(model: Checkpoint, raw: RawTensors, path: string): NamedTensor[] {
+  const left = new Map(raw);
+  const moments = MOMENTS.flatMap((prefix) =>
+    model.tensors.map(({ name, shape }): NamedTensor => {
+      const tensor = left.get(prefix + name);
+      if (!tensor) throw weightFileError(path, `tensor ${prefix}${name} is missing`);
+      if (tensor.dtype !== 'float32' || formatShape(tensor.shape) !== formatShape(shape)) {
+        const found = `${tensor.dtype} ${formatShape(tensor.shape)}`;
+        throw weightFileError(path, `tensor ${prefix}${name}: expected float32 ${formatShape(shape)}, found ${found}`);
+      }
+      left.delete(prefix + name);
+      return { name: prefix + name, dtype: 'float32', shape, data: tensor.data };
+    }),
+  );
+  const [unused] = left.keys();
+  if (unused !== undefined) throw weightFileError(path, `holds ${unused}, which is no moment of the model's tensors`);
+  return moments;
 }
 
 async function refuseOthers(folder: string): Promise<void> {
@@ -118,8 +110,4 @@ async function refuseOthers(folder: string): Promise<void> {
   throw new RankDistillmError('unsupported', `${folder}: is a file; a checkpoint is a folder`, {
     hint: "Lightning's .ckpt files are not read: name the huggingface_checkpoint beside them as model_name_or_path.",
   });
-}
-
-function renamed(tensor: TensorValues, name: string): TensorValues {
-  return { name, shape: tensor.shape, parts: () => tensor.parts() };
 }

@@ -5,8 +5,9 @@ import { ioError, RankDistillmError } from '../errors.js';
 import { trainingStateSchema } from './training-state-schema.js';
 import type { TrainingState } from './training-state.js';
 
-/** Its name in a checkpoint's folder. */
+/** Names in a checkpoint's folder, beside the model's files. */
 export const STATE_FILE = 'trainer_state.json';
+export const MOMENTS_FILE = 'optimizer.safetensors';
 
 const FORMAT = 'rank-distillm trainer state';
 /** Raised when an older version of this package could not go on from the file. */

@@ -1,0 +1,22 @@
+// Saves checkpoints into the folder that is named until one fails three times: `tsx save-checkpoints.ts FOLDER`. Prints
+// what was saved, what the folder holds and the errors.
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { RankDistillmError } from '../../src/errors.js';
+import { readTrainerCheckpoint } from '../../src/train/trainer-checkpoint.js';
+import { save } from './saved-checkpoint.js';
+
+const folder = process.argv[2]!;
+const whole: string[] = [];
+const errors: string[] = [];
+for (let step = 1; errors.length < 3; step++) {
+  try {
+    await save(join(folder, `step=${step}`), { step });
+    await readTrainerCheckpoint(join(folder, `step=${step}`));
+    whole.push(`step=${step}`);
+  } catch (error) {
+    const { code, message } = error as RankDistillmError;
+    errors.push(`${code} ${message}`);
+  }
+}
+console.log(JSON.stringify({ whole, names: readdirSync(folder).sort(), errors }));
