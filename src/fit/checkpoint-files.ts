@@ -8,6 +8,7 @@ import { replaceFolder } from '../io/replace-folder.js';
 import type { CheckpointCallbacks } from '../train/checkpoint-keeper.js';
 import { MOMENTS_FILE, saveTrainerCheckpoint, STATE_FILE } from '../train/trainer-checkpoint.js';
 import type { TrainingState } from '../train/training-state.js';
+import { momentsOf } from './moments.js';
 
 /** lightning-ir's name of the folder in Hugging Face's layout. */
 const MODEL_FOLDER = 'huggingface_checkpoint';
@@ -36,7 +37,7 @@ export async function checkpointFiles(options: CheckpointFilesOptions) {
         source,
         files,
         parameters: model.tensors('values'),
-        moments: { first: model.tensors('firstMoments'), second: model.tensors('secondMoments') },
+        moments: momentsOf(model),
         state: state(),
       });
       newest = target;

@@ -10,6 +10,7 @@ import type { StepReport } from '../train/training-reports.js';
 import type { RunIdentity } from '../train/training-state.js';
 import { checkpointFiles } from './checkpoint-files.js';
 import type { FitOptions, FitResult, FitSummary } from './fit-options.js';
+import { restoreMoments } from './moments.js';
 import { checkSameModel, checkSameRun, openResume, type Resume } from './resume.js';
 import { Validation } from './validation.js';
 
@@ -72,8 +73,7 @@ async function train(options: FitOptions, parts: Parts): Promise<FitResult> {
   const identity = identityOf(options, plan, trainer);
   if (resume) {
     checkSameRun(resume, identity, warn);
-    await model.restore('firstMoments', resume.moments.first);
-    await model.restore('secondMoments', resume.moments.second);
+    await restoreMoments(model, resume.moments);
     trainer.goOnFrom(resume.state.step);
   }
   const judged = { judgesAtEpochEnd: plan.judgesAtEpochEnd, validates: plan.validationBatches !== undefined };

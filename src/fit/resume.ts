@@ -1,15 +1,16 @@
 import { resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
+import type { NamedTensor } from '../../binding.js';
 import { loadCheckpoint, type MonoOverrides } from '../checkpoint/load-checkpoint.js';
 import { RankDistillmError } from '../errors.js';
 import { findLastCheckpoint } from '../train/find-checkpoint.js';
-import { readTrainerCheckpoint, type Moments } from '../train/trainer-checkpoint.js';
+import { readTrainerCheckpoint } from '../train/trainer-checkpoint.js';
 import type { RunIdentity, TrainingState } from '../train/training-state.js';
 
 export interface Resume {
   folder: string;
   state: TrainingState;
-  moments: Moments;
+  moments: NamedTensor[];
 }
 
 /**
