@@ -1,0 +1,101 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { CrossEncoder } from '../../src/engine/cross-encoder.js';
+import { TrainableModel } from '../../src/engine/trainable-model.js';
+import { createLoss } from '../../src/loss/create-loss.js';
+import type { ScoreMatrix } from '../../src/loss/loss.js';
+import { cachedPass } from '../../src/train/gradient-cache.js';
+import { copyModel, expectedPairs, inFolder, modelFolder } from '../cli/support.js';
+
+const test = suite('gradient caching');
+
+const QUERIES = 3;
+const DOCS = 7;
+
+/** A model that drops a tenth of what can be dropped; the references are made without. */
+function withDropout<T>(name: string, use: (model: TrainableModel) => Promise<T>): Promise<T> {
+  return inFolder(async (folder) => {
+    await copyModel(folder, name);
+    const path = join(folder, 'config.json');
+    const config = JSON.parse(await readFile(path, 'utf8')) as Record<string, unknown>;
+    const rates = { hidden_dropout_prob: 0.1, attention_probs_dropout_prob: 0.1, classifier_dropout: 0.1 };
+    await writeFile(path, JSON.stringify({ ...config, ...rates }));
+    await using model = await TrainableModel.load(folder, { onWarning: () => undefined });
+    return await use(model);
+  });
+}
+
+async function batch() {
+  const texts = await expectedPairs();
+  return Array.from({ length: QUERIES * DOCS }, (_, i) => ({
+    query: texts[Math.floor(i / DOCS) % texts.length]!.query,
+    document: texts[i % texts.length]!.document,
+  }));
+}
+
+/** All gradients of RankNet over the batch, parts of at most so many tokens held at a time. */
+async function gradients(model: TrainableModel, tokenBudget: number, step = 5) {
+  const pairs = await model.tokenizer.encodePairs(await batch());
+  const matrix = (values: Float64Array): ScoreMatrix => ({ queries: QUERIES, docs: DOCS, values });
+  const targets = matrix(Float64Array.from({ length: QUERIES * DOCS }, (_, i) => (i * 5) % DOCS));
+  const loss = createLoss('RankNet');
+  const pass = await cachedPass(
+    model.native,
+    pairs,
+    (scores) => Float32Array.from(loss.compute(matrix(Float64Array.from(scores)), targets).gradient),
+    { step, tokenBudget },
+  );
+  const gradient = await model.native.read('gradients', 0, model.native.size);
+  await model.native.zeroGradients();
+  return { gradient, ...pass };
+}
+
+function norm(values: Float32Array): number {
+  return Math.sqrt(values.reduce((sum, value) => sum + value * value, 0));
+}
+
+for (const name of ['mono-rank', 'mono-mean', 'electra-classification', 'mono-bert-pool']) {
+  test(`${name}: parts of 1 pair, of 7 pairs and the whole batch give one gradient, dropout on`, () =>
+    withDropout(name, async (model) => {
+      const whole = await gradients(model, 1e9);
+      assert.is(whole.passes, 1);
+      const sevenPairs = Math.ceil((whole.tokens / (QUERIES * DOCS)) * 7);
+      for (const tokenBudget of [1, sevenPairs]) {
+        const divided = await gradients(model, tokenBudget);
+        assert.is(divided.passes, 2);
+        const difference = norm(divided.gradient.map((value, i) => value - whole.gradient[i]!));
+        assert.ok(difference <= 1e-5 * norm(whole.gradient), `${tokenBudget} tokens: off by ${difference}`);
+      }
+    }));
+}
+
+test('masks follow from the step: the same step gives the same bits, another step others', () =>
+  withDropout('mono-rank', async (model) => {
+    const first = await gradients(model, 1e9, 1);
+    const again = await gradients(model, 1e9, 1);
+    const other = await gradients(model, 1e9, 2);
+    assert.equal(again.scores, first.scores);
+    assert.equal(again.gradient, first.gradient);
+    assert.not.equal(other.scores, first.scores);
+  }));
+
+test('evaluation drops nothing: scores are those of the engine that re-ranks', () =>
+  withDropout('mono-rank', async (model) => {
+    const pairs = await batch();
+    await using ranker = await CrossEncoder.load(modelFolder());
+    const expected = await ranker.score(pairs);
+    const scores: number[] = [];
+    for await (const window of model.scoreWindows(pairs)) scores.push(...window.scores);
+    scores.forEach((score, i) => assert.ok(Math.abs(score - expected[i]!) <= 1e-5, `pair ${i}`));
+  }));
+
+test('a loss without a gradient lets go of what was kept', async () => {
+  await using model = await TrainableModel.load(modelFolder(), { onWarning: () => undefined });
+  const pairs = await model.tokenizer.encodePairs(await batch());
+  await cachedPass(model.native, pairs, () => undefined, { step: 0, tokenBudget: 1e9 });
+  assert.is(norm(await model.native.read('gradients', 0, model.native.size)), 0);
+});
+
+test.run();
