@@ -2,7 +2,8 @@ import { RankDistillmError } from '../errors.js';
 
 /** Throws `bad_input` that names the argument, what was expected and what came. */
 export function badArgument(name: string, expected: string, received: unknown, hint?: string): RankDistillmError {
-  return new RankDistillmError('bad_input', `${name}: expected ${expected}, received ${JSON.stringify(received)}`, {
+  const shown = typeof received === 'number' ? String(received) : JSON.stringify(received);
+  return new RankDistillmError('bad_input', `${name}: expected ${expected}, received ${shown}`, {
     ...(hint === undefined ? {} : { hint }),
   });
 }

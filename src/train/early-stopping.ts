@@ -35,6 +35,8 @@ export interface StoppingState {
   /** Looks since then without improvement. */
   waited: number;
   validated: boolean;
+  /** Why the run was to stop; null: it was not. */
+  reason: string | null;
 }
 
 /**
@@ -48,7 +50,7 @@ export class EarlyStopper {
   /** What is taken off a value before it is compared with the best. */
   readonly #margin: number;
   readonly #context: StoppingContext;
-  #state: StoppingState = { best: null, waited: 0, validated: false };
+  #state: StoppingState = { best: null, waited: 0, validated: false, reason: null };
 
   /** @throws bad_input for an argument out of its range */
   constructor(options: EarlyStoppingOptions, context: StoppingContext) {
@@ -65,6 +67,11 @@ export class EarlyStopper {
     return { ...this.#state };
   }
 
+  /** Why the run is to stop: a run that goes on from there ends at once. */
+  get reason(): string | undefined {
+    return this.#state.reason ?? undefined;
+  }
+
   restore(state: StoppingState): void {
     this.#state = { ...state };
   }
@@ -72,12 +79,18 @@ export class EarlyStopper {
   /** @returns why the run is to stop, in a sentence; undefined: it goes on */
   afterValidation(metrics: Metrics): string | undefined {
     this.#state.validated = true;
-    return this.#context.judgesAtEpochEnd ? undefined : this.#look(metrics);
+    return this.#context.judgesAtEpochEnd ? undefined : this.#judge(metrics);
   }
 
   /** @returns why the run is to stop, in a sentence; undefined: it goes on */
   afterEpoch(metrics: Metrics): string | undefined {
-    return this.#context.judgesAtEpochEnd ? this.#look(metrics) : undefined;
+    return this.#context.judgesAtEpochEnd ? this.#judge(metrics) : undefined;
+  }
+
+  #judge(metrics: Metrics): string | undefined {
+    const reason = this.#look(metrics);
+    this.#state.reason = reason ?? null;
+    return reason;
   }
 
   #look(metrics: Metrics): string | undefined {

@@ -1,0 +1,69 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { RankDistillmError } from '../../src/errors.js';
+import { EarlyStopper, type EarlyStoppingOptions, type StoppingState } from '../../src/train/early-stopping.js';
+
+// What stops a run, and when, is compared with Lightning in trainer-runs.test.ts.
+const test = suite('early stopping');
+const CONTEXT = { judgesAtEpochEnd: false, validates: true };
+
+test('reasons name the metric and what it was held against', () => {
+  const reasons: [Partial<EarlyStoppingOptions>, number[], string][] = [
+    [{ patience: 2 }, [0.5, 0.5, 0.6], 'val did not get better than 0.5 in 2 validations'],
+    [{ stoppingThreshold: 0.2 }, [0.1], 'val is 0.1, which is better than stoppingThreshold 0.2'],
+    [{ mode: 'max', divergenceThreshold: 0.2 }, [0.1], 'val is 0.1, which is worse than divergenceThreshold 0.2'],
+    [{}, [0.5, Number.NaN], 'val is NaN; the best was 0.5'],
+  ];
+  for (const [options, values, reason] of reasons) {
+    const stopper = new EarlyStopper({ monitor: 'val', ...options }, CONTEXT);
+    assert.equal(
+      values.map((val) => stopper.afterValidation({ val })),
+      [...values.slice(1).map(() => undefined), reason],
+    );
+    assert.is(stopper.reason, reason);
+  }
+});
+
+test('a stopper that goes on from its state stops where the undisturbed one does', () => {
+  const values = [0.5, 0.4, 0.45, 0.41, 0.39, 0.6, 0.5, 0.42];
+  const make = (): EarlyStopper => new EarlyStopper({ monitor: 'val', patience: 3 }, CONTEXT);
+  let stopper = make();
+  const verdicts = values.map((val) => {
+    const verdict = stopper.afterValidation({ val });
+    const state = JSON.parse(JSON.stringify(stopper.state)) as StoppingState;
+    stopper = make();
+    stopper.restore(state);
+    return verdict !== undefined;
+  });
+  assert.equal(verdicts, [false, false, false, false, false, false, false, true]);
+  assert.match(stopper.reason ?? '', /^val did not get better than 0.39 in 3/);
+});
+
+test('a metric that never comes is named, one that may still come is waited for', () => {
+  const stopper = new EarlyStopper({ monitor: 'my-set/nDCG@1' }, { judgesAtEpochEnd: true, validates: true });
+  const metrics = { loss: 1, 'my-set/nDCG@10': 0.5 };
+  assert.is(stopper.afterEpoch({ loss: 1 }), undefined);
+  stopper.afterValidation(metrics);
+  assert.throws(
+    () => stopper.afterEpoch(metrics),
+    (error: unknown) =>
+      error instanceof RankDistillmError &&
+      error.message === 'EarlyStopping: monitor "my-set/nDCG@1" is not logged; logged are "loss", "my-set/nDCG@10"' &&
+      error.hint === 'The nearest known metric is "my-set/nDCG@10".',
+  );
+});
+
+test('bad arguments are named', () => {
+  const bad: [Partial<EarlyStoppingOptions>, RegExp][] = [
+    [{ mode: 'up' as 'min' }, /^mode: expected min or max, received "up"/],
+    [{ patience: -1 }, /^patience: expected a whole number from 0/],
+  ];
+  for (const [options, message] of bad) {
+    assert.throws(
+      () => new EarlyStopper({ monitor: 'val', ...options }, CONTEXT),
+      (error: unknown) => error instanceof RankDistillmError && message.test(error.message),
+    );
+  }
+});
+
+test.run();

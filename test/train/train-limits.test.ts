@@ -1,0 +1,73 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { RankDistillmError } from '../../src/errors.js';
+import {
+  isValidationDue,
+  planTraining,
+  reachedLimit,
+  type LimitData,
+  type LimitSettings,
+} from '../../src/train/train-limits.js';
+
+// Which batches step, and when it validates, is compared with Lightning in trainer-runs.test.ts.
+const test = suite('train limits');
+const DATA: LimitData = { samples: 100, batchSize: 10, validationBatches: [4] };
+
+test('the whole run in steps, where something but time ends it', () => {
+  const totals: [LimitSettings, number | undefined][] = [
+    [{}, 10_000],
+    [{ maxTime: 60 }, undefined],
+    [{ maxEpochs: -1 }, undefined],
+    [{ maxEpochs: -1, maxSteps: 7 }, 7],
+    [{ maxTime: 60, maxEpochs: 2 }, 20],
+    [{ maxSteps: -1, maxEpochs: 2, accumulateGradBatches: 3 }, 8],
+  ];
+  for (const [settings, total] of totals) assert.is(planTraining(settings, DATA).totalSteps, total);
+});
+
+test('what ends the run: steps before epochs before time', () => {
+  const plan = planTraining({ maxSteps: 20, maxEpochs: 2, maxTime: 60 }, DATA);
+  const limit = (steps: number, epochs: number, seconds: number): string | undefined =>
+    reachedLimit(plan, { steps, epochs, seconds });
+  assert.equal(
+    [limit(19, 1, 59.9), limit(20, 2, 60), limit(19, 2, 60), limit(19, 1, 60)],
+    [undefined, 'max_steps', 'max_epochs', 'max_time'],
+  );
+});
+
+test('a run that stops before its time validates once more, in an epoch that validates', () => {
+  const plan = planTraining({ checkValEveryNEpoch: 2 }, DATA);
+  const due = (epoch: number, batch: number, stopping: boolean): boolean =>
+    isValidationDue(plan, { epoch, batch, totalBatches: epoch * 10 + batch }, stopping);
+  assert.equal([due(1, 3, false), due(1, 3, true), due(0, 3, true), due(1, 10, false)], [false, true, false, true]);
+  const without = planTraining({}, { ...DATA, validationBatches: [] });
+  assert.not(isValidationDue(without, { epoch: 0, batch: 10, totalBatches: 10 }, true));
+});
+
+test('bad settings are named', () => {
+  const bad: [LimitSettings, RegExp][] = [
+    [{ maxSteps: 1.5 }, /^maxSteps: expected a whole number from 0, received 1.5$/],
+    [{ maxEpochs: -2 }, /^maxEpochs: /],
+    [{ maxTime: Number.NaN }, /^maxTime: expected a number from 0, received NaN$/],
+    [{ accumulateGradBatches: 0 }, /^accumulateGradBatches: /],
+    [{ limitTrainBatches: { share: 1.5 } }, /^limitTrainBatches: expected a number from 0 to 1, received 1.5$/],
+    [{ limitTrainBatches: { share: 0.01 } }, /^limitTrainBatches: 0.01 of 10 batches is less than one batch$/],
+    [{ limitValBatches: { batches: -1 } }, /^limitValBatches: /],
+    [{ valCheckInterval: { batches: 0 } }, /^valCheckInterval: expected a whole number from 1/],
+    [{ valCheckInterval: { batches: 11 } }, /^valCheckInterval: 11 batches, but an epoch has 10/],
+    [
+      { valCheckInterval: { share: 0.5 }, checkValEveryNEpoch: null },
+      /^valCheckInterval: expected a number of batches/,
+    ],
+    [{ checkValEveryNEpoch: 0 }, /^checkValEveryNEpoch: /],
+    [{ numSanityValSteps: -2 }, /^numSanityValSteps: /],
+  ];
+  for (const [settings, message] of bad) {
+    assert.throws(
+      () => planTraining(settings, DATA),
+      (error: unknown) => error instanceof RankDistillmError && message.test(error.message),
+    );
+  }
+});
+
+test.run();
