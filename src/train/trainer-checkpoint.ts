@@ -15,7 +15,6 @@ import { healFolder, replaceFolder } from '../io/replace-folder.js';
 import { MOMENTS_FILE, readStateFile, STATE_FILE, writeStateFile } from './trainer-state-file.js';
 import type { TrainingState } from './training-state.js';
 
-export { findLastCheckpoint } from './find-checkpoint.js';
 export { MOMENTS_FILE, STATE_FILE } from './trainer-state-file.js';
 
 /** Before a parameter's name, as in torch.optim.AdamW's state: means of the gradients and of their squares. */
