@@ -1,13 +1,12 @@
 import { existsSync } from 'node:fs';
-import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { CrossEncoder } from '../../src/engine/cross-encoder.js';
-import { loadBinding } from '../../src/engine/load-binding.js';
 import { formatTable } from '../../src/report/table.js';
+import { gemmPeak, machine, machineLine } from './gemm-peak.js';
 import { benchPairs } from './pairs.js';
 import { randomElectraBase } from './random-model.js';
 
-const USAGE = `usage: npm run bench -- [options]
+const USAGE = `usage: npm run bench -- [forward] [options]
 
 Pairs per second of the packed forward beside the matrix rate (GEMM) of the same machine in the same run.
 
@@ -17,13 +16,6 @@ Pairs per second of the packed forward beside the matrix rate (GEMM) of the same
   --threads N
   --json               one object instead of a table`;
 
-/** The four products of an ELECTRA-base layer at a block's rows. */
-const GEMM_SHAPES = [256, 512, 1024, 2048].flatMap((m) => [
-  { m, n: 2304, k: 768 },
-  { m, n: 3072, k: 768 },
-  { m, n: 768, k: 3072 },
-]);
-
 interface Row {
   precision: string;
   pairsPerSecond: number;
@@ -31,12 +23,6 @@ interface Row {
   gflops: number;
   gemmPeakGflops: number;
   ratio: number;
-}
-
-async function gemmPeak(precision: 'float32' | 'bfloat16'): Promise<number> {
-  let best = 0;
-  for (const shape of GEMM_SHAPES) best = Math.max(best, await loadBinding().gemmRate(shape, precision, 5));
-  return best;
 }
 
 async function measure(folder: string, precision: string, pairs: number, threads: number | undefined): Promise<Row> {
@@ -66,6 +52,7 @@ async function measure(folder: string, precision: string, pairs: number, threads
 }
 
 const { values } = parseArgs({
+  args: process.argv.slice(2).filter((argument) => argument !== 'forward'),
   options: {
     model: { type: 'string' },
     pairs: { type: 'string', default: '400' },
@@ -85,14 +72,10 @@ if (values.help) {
   const results: Row[] = [];
   for (const precision of values.precision)
     results.push(await measure(folder, precision, Number(values.pairs), threads));
-  const info = loadBinding().info();
-  const machine = { cpu: cpus()[0]?.model, features: info.cpuFeatures, threads: info.threads, libtorch: info.libtorch };
   if (values.json) {
-    console.log(JSON.stringify({ machine, results }, null, 2));
+    console.log(JSON.stringify({ machine: machine(), results }, null, 2));
   } else {
-    console.log(
-      `${machine.cpu}, ${machine.threads} threads, ${machine.features.join(' ')}, LibTorch ${machine.libtorch}`,
-    );
+    console.log(machineLine());
     console.log(
       formatTable(
         [
