@@ -4,7 +4,7 @@ import type { Checkpoint } from '../checkpoint/checkpoint.js';
 import { readModelFiles } from '../checkpoint/model-files.js';
 import type { TrainableModel } from '../engine/trainable-model.js';
 import { ioError } from '../errors.js';
-import { replaceFolder } from '../io/replace-folder.js';
+import { removeFolder, replaceFolder } from '../io/replace-folder.js';
 import type { CheckpointCallbacks } from '../train/checkpoint-keeper.js';
 import { MOMENTS_FILE, saveTrainerCheckpoint, STATE_FILE } from '../train/trainer-checkpoint.js';
 import type { TrainingState } from '../train/training-state.js';
@@ -46,7 +46,7 @@ export async function checkpointFiles(options: CheckpointFilesOptions) {
         await replaceFolder(newest, (temporary) => linkModel(target, temporary));
       }
     },
-    remove: (target) => rm(target, { recursive: true, force: true }),
+    remove: removeFolder,
     exists: (target) =>
       stat(target).then(
         () => true,

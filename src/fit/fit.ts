@@ -1,9 +1,11 @@
 import { join } from 'node:path';
+import { loadCheckpoint } from '../checkpoint/load-checkpoint.js';
 import { TrainableModel } from '../engine/trainable-model.js';
 import { throwIfAborted } from '../errors.js';
 import { CheckpointKeeper } from '../train/checkpoint-keeper.js';
 import { EarlyStopper } from '../train/early-stopping.js';
 import { FitLoop, type StopReason } from '../train/fit-loop.js';
+import { checkSameModel } from '../train/same-model.js';
 import { planTraining, type TrainingPlan } from '../train/train-limits.js';
 import { Trainer } from '../train/trainer.js';
 import type { StepReport } from '../train/training-reports.js';
@@ -11,7 +13,7 @@ import type { RunIdentity } from '../train/training-state.js';
 import { checkpointFiles } from './checkpoint-files.js';
 import type { FitOptions, FitResult, FitSummary } from './fit-options.js';
 import { restoreMoments } from './moments.js';
-import { checkSameModel, checkSameRun, openResume, type Resume } from './resume.js';
+import { checkSameRun, openResume, type Resume } from './resume.js';
 import { Validation } from './validation.js';
 
 /** As in Lightning. */
@@ -30,7 +32,7 @@ export async function fit(options: FitOptions): Promise<FitResult> {
   const rootDir = settings.defaultRootDir ?? '.';
   throwIfAborted(options.signal);
   const resume = options.ckptPath === undefined ? undefined : await openResume(options.ckptPath, rootDir);
-  if (resume) await checkSameModel(resume, options.model, options.config);
+  if (resume) await checkModel(resume, options);
   for (const warning of options.train.dataset.warnings) warn(warning);
   const validation = options.validate && (await Validation.open(options.validate, warn));
   try {
@@ -48,6 +50,11 @@ export async function fit(options: FitOptions): Promise<FitResult> {
   } finally {
     await validation?.close();
   }
+}
+
+/** The run must go on with the model that it began with. */
+async function checkModel(resume: Resume, { model, config: overrides, revision }: FitOptions): Promise<void> {
+  checkSameModel(resume.model, await loadCheckpoint(model, { overrides, revision }));
 }
 
 interface Parts {

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { NamedTensor } from '../../binding.js';
-import { loadCheckpoint, type MonoOverrides } from '../checkpoint/load-checkpoint.js';
+import type { Checkpoint } from '../checkpoint/checkpoint.js';
 import { RankDistillmError } from '../errors.js';
 import { findLastCheckpoint } from '../train/find-checkpoint.js';
 import { readTrainerCheckpoint } from '../train/trainer-checkpoint.js';
@@ -9,6 +9,7 @@ import type { RunIdentity, TrainingState } from '../train/training-state.js';
 
 export interface Resume {
   folder: string;
+  model: Checkpoint;
   state: TrainingState;
   moments: NamedTensor[];
 }
@@ -25,24 +26,8 @@ export async function openResume(ckptPath: string, rootDir: string): Promise<Res
       hint: 'Leave ckpt_path out to start afresh, or name the folder of a checkpoint.',
     });
   }
-  const { state, moments } = await readTrainerCheckpoint(folder);
-  return { folder: resolve(folder), state, moments };
-}
-
-/** Refuses a checkpoint of a model that is built otherwise than the one that fit was asked to train. */
-export async function checkSameModel(
-  resume: Resume,
-  model: string,
-  overrides: MonoOverrides | undefined,
-): Promise<void> {
-  const [asked, saved] = await Promise.all([
-    loadCheckpoint(model, { overrides }),
-    loadCheckpoint(resume.folder, { overrides }),
-  ]);
-  if (isDeepStrictEqual([asked.encoder, asked.head], [saved.encoder, saved.head])) return;
-  throw new RankDistillmError('bad_input', `${resume.folder}: is a checkpoint of another architecture than ${model}`, {
-    hint: 'Name in model_name_or_path the model that this run began with, or leave ckpt_path out.',
-  });
+  const { model, state, moments } = await readTrainerCheckpoint(folder);
+  return { folder: resolve(folder), model, state, moments };
 }
 
 /** A resumed run is the same run only where these agree; losses may change, with a warning. */
