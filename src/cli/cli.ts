@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { RankDistillmError } from '../errors.js';
 import type { CliIo } from './cli-io.js';
 import { addEvaluateCommand } from './evaluate.js';
+import { addFitCommand } from './fit.js';
 import { addNotBuiltCommands } from './not-built.js';
 import { addReRankCommand } from './re-rank.js';
 import { reportError } from './report-error.js';
@@ -37,7 +38,7 @@ export async function runCli(
 
 function buildProgram(argv: readonly string[], io: CliIo): Command {
   const program = new Command('rank-distillm')
-    .description('Re-rank with cross-encoders, score pairs and evaluate runs.')
+    .description('Re-rank with cross-encoders, train them, score pairs and evaluate runs.')
     .version(packageVersion(), '--version', 'print the version')
     .helpOption('-h, --help', 'print help')
     .exitOverride()
@@ -49,6 +50,7 @@ function buildProgram(argv: readonly string[], io: CliIo): Command {
     })
     .addHelpText('after', '\nExit codes: 0 done, 1 failure, 2 bad input, 130 interrupted.');
   addReRankCommand(program, argv, io);
+  addFitCommand(program, argv, io);
   addScoreCommand(program, io);
   addEvaluateCommand(program, io);
   addNotBuiltCommands(program);

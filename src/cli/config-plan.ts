@@ -35,16 +35,23 @@ export function refuseGiven(refusals: readonly Refusal[], placeOf: PlaceOf): voi
   }
 }
 
+/** An error that says which key it is about and where that was written. */
+export function placed(error: unknown, path: KeyPath, placeOf: PlaceOf): unknown {
+  if (!(error instanceof RankDistillmError)) return error;
+  const key = `${path.join('.')}: `;
+  const message = error.message.startsWith(key) ? error.message : key + error.message;
+  return new RankDistillmError(error.code, `${placeOf(path)}: ${message}`, {
+    ...(error.hint === undefined ? {} : { hint: error.hint }),
+    cause: error,
+  });
+}
+
 /** Calls `read`; what it throws gets the place and key it is about. */
 export function atPlace<T>(path: KeyPath, placeOf: PlaceOf, read: () => T): T {
   try {
     return read();
   } catch (error) {
-    if (!(error instanceof RankDistillmError)) throw error;
-    throw new RankDistillmError(error.code, `${placeOf(path)}: ${path.join('.')}: ${error.message}`, {
-      ...(error.hint === undefined ? {} : { hint: error.hint }),
-      cause: error,
-    });
+    throw placed(error, path, placeOf);
   }
 }
 

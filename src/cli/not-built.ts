@@ -4,11 +4,6 @@ import { RankDistillmError } from '../errors.js';
 /** Commands of lightning-ir that are known and not here, with the reason and the way on. */
 const VERBS = [
   {
-    name: 'fit',
-    message: 'fit (training) is not part of this release yet',
-    hint: 'Its configurations are understood already; train with lightning-ir and re-rank the saved model here.',
-  },
-  {
     name: 'index',
     message: 'index is not part of rank-distillm, which re-ranks with cross-encoders',
     hint: 'Make a first-stage run with another tool, for example Pyserini, and re-rank it with re_rank.',

@@ -5,6 +5,7 @@ import { RE_RANK } from './bad-input/cases.js';
 import { CONFIGURATION } from './bad-input/configuration.js';
 import { DATA } from './bad-input/data.js';
 import { EVALUATION } from './bad-input/evaluation.js';
+import { FITTING } from './bad-input/fit.js';
 import { MODELS } from './bad-input/models.js';
 import { OUTPUTS } from './bad-input/output.js';
 import { SCORING } from './bad-input/scoring.js';
@@ -13,17 +14,18 @@ import { inFolder, listing, run, useOwnCache, writeCollection } from './support.
 const test = suite('bad input');
 useOwnCache(test);
 
-for (const { what, code, message, spoil, argv } of [
+for (const { what, code, message, prepare, spoil, argv } of [
   ...CONFIGURATION,
   ...DATA,
   ...MODELS,
   ...OUTPUTS,
   ...SCORING,
   ...EVALUATION,
+  ...FITTING,
 ]) {
   test(what, () =>
     inFolder(async (folder) => {
-      await writeCollection(folder);
+      await (prepare ?? writeCollection)(folder);
       await spoil?.(folder);
       const before = await listing(folder);
       const result = await run(argv ?? RE_RANK, { cwd: folder });

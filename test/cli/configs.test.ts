@@ -3,59 +3,101 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { inFolder, modelFolder, run, useOwnCache, writeCollection } from './support.js';
+import { inFolder, modelFolder, run, useOwnCache } from './support.js';
+import { writeTrainingCollection } from './training-collection.js';
 
 const test = suite('configs/');
 useOwnCache(test);
 
 const CONFIGS = fileURLToPath(new URL('../../configs/', import.meta.url));
 
-/** The runs each example leaves. An example that is missing here fails. */
-const EXAMPLES: Readonly<Record<string, string[]>> = {
-  're-rank-own-data.yaml': ['re-ranked/__bm25__my-collection.run'],
-  're-rank-datasets.yaml': ['runs/mono-rank/bm25.run', 'runs/mono-rank/splade.run'],
+/** The runs each example of re_rank leaves, or what fit is to be cut down to. An example that is missing here fails. */
+const EXAMPLES: Readonly<Record<string, { runs: string[] } | { steps: string[] }>> = {
+  're-rank-own-data.yaml': { runs: ['re-ranked/__bm25__my-collection.run'] },
+  're-rank-datasets.yaml': { runs: ['runs/mono-rank/bm25.run', 'runs/mono-rank/splade.run'] },
+  'fit-first-stage.yaml': { steps: ['--trainer.max_steps=2', '--trainer.val_check_interval=1'] },
+  'fit-second-stage.yaml': { steps: ['--trainer.max_epochs=1'] },
 };
 
 /** The files that the examples name. */
 async function writeExampleData(folder: string): Promise<void> {
-  await writeCollection(folder);
+  await writeTrainingCollection(folder, 100);
   await mkdir(join(folder, 'my-data'));
-  const copies = {
+  const copies: Readonly<Record<string, string[]>> = {
     'docs.tsv': ['collection.tsv'],
     'queries.tsv': ['queries.tsv'],
-    'test.qrels': ['test.qrels'],
-    '__bm25__tiny-set.run': ['__bm25__my-collection.run', 'bm25.run', 'splade.run'],
+    'train.qrels': ['train.qrels'],
+    'dev.qrels': ['dev.qrels', 'test.qrels'],
+    'train.run': ['train.run'],
+    'teacher.run': ['teacher.run'],
+    'dev.run': ['dev.run', '__bm25__my-collection.run', 'bm25.run', 'splade.run'],
   };
   for (const [from, names] of Object.entries(copies)) {
     for (const to of names) await copyFile(join(folder, 'data', from), join(folder, 'my-data', to));
   }
 }
 
-const examples = (await readdir(join(CONFIGS, 'examples'))).filter((name) => name.endsWith('.yaml'));
-for (const name of examples) {
+const names = (await readdir(join(CONFIGS, 'examples'))).filter((name) => name.endsWith('.yaml'));
+
+for (const name of names) {
+  const example = EXAMPLES[name];
+  const argv = ['--config', join(CONFIGS, 'examples', name), '--model.model_name_or_path', modelFolder()];
   test(`examples/${name} runs`, () =>
     inFolder(async (folder) => {
       await writeExampleData(folder);
-      const argv = ['--config', join(CONFIGS, 'examples', name), '--model.model_name_or_path', modelFolder()];
-      const { code, stdout, stderr } = await run(['re_rank', ...argv], { cwd: folder });
+      assert.ok(example, `say here what ${name} does`);
+      const verb = example && 'runs' in example ? ['re_rank'] : ['fit', ...((example && example.steps) ?? [])];
+      const { code, stdout, stderr } = await run([verb[0]!, ...argv, ...verb.slice(1)], { cwd: folder });
       assert.is(code, 0, stderr);
-      const runs = EXAMPLES[name] ?? [];
-      assert.ok(runs.length > 0, `say here what ${name} writes`);
-      const found = await readdir(folder, { recursive: true });
-      assert.equal(found.filter((path) => /^(runs|re-ranked)\/.*\.run$/.test(path)).sort(), runs);
       assert.match(stdout, /nDCG@10/);
       assert.not.match(stderr, /are ignored/);
+      if (!example || !('runs' in example)) return;
+      const found = await readdir(folder, { recursive: true });
+      assert.equal(found.filter((path) => /^(runs|re-ranked)\/.*\.run$/.test(path)).sort(), example.runs);
     }));
 }
+
+test('the second example of training starts where the first one ends, and re_rank takes the result', () =>
+  inFolder(async (folder) => {
+    await writeExampleData(folder);
+    const config = (name: string): string[] => ['--config', join(CONFIGS, 'examples', name)];
+    const short = ['--config', join(CONFIGS, 'trainer/fit-short.yaml'), '--trainer.default_root_dir'];
+    const commands = [
+      [
+        'fit',
+        ...config('fit-first-stage.yaml'),
+        ...short,
+        'trained/first-stage',
+        '--model.model_name_or_path',
+        modelFolder(),
+      ],
+      ['fit', ...config('fit-second-stage.yaml'), ...short, 'trained/second-stage'],
+      [
+        're_rank',
+        ...config('re-rank-datasets.yaml'),
+        '--model.model_name_or_path=trained/second-stage/lightning_logs/version_0/huggingface_checkpoint',
+      ],
+    ];
+    for (const argv of commands) {
+      const { code, stderr } = await run(argv, { cwd: folder });
+      assert.is(code, 0, stderr);
+    }
+    assert.equal(await readdir(join(folder, 'runs/huggingface_checkpoint')), ['bm25.run', 'splade.run']);
+  }));
 
 for (const group of ['model', 'trainer']) {
   for (const name of await readdir(join(CONFIGS, group))) {
     test(`${group}/${name} lies over an example`, async () => {
-      const files = [join(CONFIGS, 'examples/re-rank-datasets.yaml'), join(CONFIGS, group, name)];
-      const argv = files.flatMap((file) => ['--config', file]);
-      const { code, stderr } = await run(['re_rank', ...argv, '--print_config']);
-      assert.is(code, 0, stderr);
-      assert.is(stderr, '');
+      for (const [verb, example] of [
+        ['re_rank', 're-rank-datasets'],
+        ['fit', 'fit-first-stage'],
+      ] as const) {
+        const files = [join(CONFIGS, 'examples', `${example}.yaml`), join(CONFIGS, group, name)];
+        const argv = files.flatMap((file) => ['--config', file]);
+        const { code, stderr } = await run([verb, ...argv, '--print_config']);
+        assert.is(code, 0, stderr);
+        assert.is(stderr, '');
+      }
     });
   }
 }

@@ -1,51 +1,12 @@
 import { spawn } from 'node:child_process';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { MAIN, start, TSX, type Ended } from './program.js';
 import { expectedPairs, inFolder, modelFolder, writeCollection, writeFiles } from './support.js';
 
 const test = suite('the program');
-
-const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
-const TSX = import.meta.resolve('tsx');
-
-interface Ended {
-  code: number | null;
-  stdout: string;
-  stderr: string;
-}
-
-/** Runs the program as a process of its own; `onStderr` may send it signals. */
-function start(
-  argv: string[],
-  cwd: string,
-  options: {
-    stdin?: string;
-    env?: Record<string, string>;
-    act?: (kill: (signal: NodeJS.Signals) => void) => void;
-  } = {},
-): Promise<Ended> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ['--import', TSX, MAIN, ...argv], {
-      cwd,
-      env: { ...process.env, XDG_CACHE_HOME: join(cwd, 'cache'), ...options.env },
-    });
-    const ended: Ended = { code: null, stdout: '', stderr: '' };
-    child.stdout.on('data', (chunk: Buffer) => (ended.stdout += chunk.toString()));
-    child.stderr.on('data', (chunk: Buffer) => (ended.stderr += chunk.toString()));
-    // A program that hangs must not outlive its test.
-    const timer = setTimeout(() => child.kill('SIGKILL'), 60_000);
-    child.on('error', reject);
-    child.on('close', (code) => {
-      clearTimeout(timer);
-      resolve({ ...ended, code });
-    });
-    options.act?.((signal) => child.kill(signal));
-    child.stdin.end(options.stdin);
-  });
-}
 
 test('scores a pipe', () =>
   inFolder(async (folder) => {

@@ -94,13 +94,13 @@ export async function writeFiles(
   }
 }
 
-/** Every file and folder below a folder, with sizes and times of change: equal listings, nothing was touched. */
+/** Every file and folder below a folder, files with sizes and times of change: equal listings, nothing was touched. */
 export async function listing(folder: string): Promise<string[]> {
   const names = (await readdir(folder, { recursive: true })).sort();
   return Promise.all(
     names.map(async (name) => {
-      const { size, mtimeMs } = await stat(join(folder, name));
-      return `${name} ${size} ${mtimeMs}`;
+      const found = await stat(join(folder, name));
+      return found.isDirectory() ? `${name}/` : `${name} ${found.size} ${found.mtimeMs}`;
     }),
   );
 }

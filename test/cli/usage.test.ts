@@ -29,7 +29,7 @@ const HELP: [verb: string, says: RegExp][] = [
   ['re-rank', /--print_config/],
   ['score', /--with-tokens/],
   ['evaluate', /--by-query/],
-  ['fit', /not part of this release yet/],
+  ['fit', /--ckpt_path/],
   ['index', /not part of rank-distillm/],
   ['search', /not part of rank-distillm/],
 ];
@@ -42,7 +42,7 @@ for (const [verb, says] of HELP) {
   });
 }
 
-for (const verb of ['fit', 'index', 'search']) {
+for (const verb of ['index', 'search']) {
   test(`${verb} says that it is not here`, async () => {
     const { code, stdout, stderr, error } = await run([verb, '--config', 'x.yaml', '--model.a', 'b']);
     assert.is(code, 2);
@@ -62,6 +62,8 @@ const WRONG: [argv: string[], error: RegExp, hint: RegExp][] = [
   [['re_rank', '--config'], /argument missing|value is missing/, /re_rank|--config/],
   [['re_rank', '--model.model_name_or_path'], /the value is missing/, /VALUE/],
   [['re_rank', 'config.yaml'], /an argument without an option/, /--config/],
+  [['fit', '--ckpt_path'], /argument missing|value is missing/, /fit|VALUE/],
+  [['fit', 'config.yaml'], /an argument without an option/, /--config/],
 ];
 
 for (const [argv, error, hint] of WRONG) {

@@ -10,7 +10,9 @@ export interface BadInput {
   code: ErrorCode;
   /** The whole message would pin every comma; what a person needs to find the place must be in it. */
   message: RegExp;
-  /** Makes the mistake in a folder that holds a good collection and configuration. */
+  /** Writes the good collection and configuration. Default: one to re-rank. */
+  prepare?: (folder: string) => Promise<unknown>;
+  /** Makes the mistake in that folder. */
   spoil?: (folder: string) => Promise<unknown>;
   argv?: string[];
 }

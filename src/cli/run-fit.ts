@@ -1,0 +1,141 @@
+import { randomInt } from 'node:crypto';
+import { join } from 'node:path';
+import { loadCheckpoint } from '../checkpoint/load-checkpoint.js';
+import type { LoadedConfig } from '../config/load-config.js';
+import { printConfig } from '../config/print-config.js';
+import type { DatasetRegistry } from '../data/registry.js';
+import type { FitOptions, FitResult, ValidateOptions } from '../fit/fit-options.js';
+import { fit } from '../fit/fit.js';
+import { writeAtomically } from '../io/atomic-write.js';
+import { weightedLosses } from '../loss/weighted-losses.js';
+import type { MetricLogger } from '../report/metric-logger.js';
+import { formatMetrics } from '../report/table.js';
+import { note, warn, type CliIo } from './cli-io.js';
+import { assertDataExist, countSteps, datasetName, openTrainData, runOptions } from './fit-data.js';
+import { loadLosses } from './fit-losses.js';
+import { checkMonitors } from './fit-monitors.js';
+import { FitOutput } from './fit-output.js';
+import type { FitPlan } from './fit-plan.js';
+import { resumedRun } from './fit-resume.js';
+import { registryOf } from './open-datasets.js';
+
+/** Seeds are below this, as in Lightning. */
+const SEEDS = 2 ** 32;
+
+/**
+ * Trains as a plan says. Everything is opened and checked before a folder is made, and what was made goes away again when
+ * the run ends before its first step.
+ *
+ * @returns a table of the last validation's measures, or undefined when there are none
+ */
+export async function runFit(plan: FitPlan, loaded: LoadedConfig, io: CliIo): Promise<string | undefined> {
+  const { config, placeOf } = loaded;
+  // Headers only: a wrong model shows before a collection is indexed for minutes.
+  await loadCheckpoint(plan.model, { overrides: plan.overrides });
+  const registry = registryOf(plan.registered);
+  await assertDataExist(plan, registry);
+  const losses = await loadLosses(plan.losses);
+  const resume = await resumedRun(plan, placeOf);
+  const datasets = await Promise.all(
+    plan.validation.map(async (run) => ({ name: await datasetName(run, registry), hasTargets: run.targets !== null })),
+  );
+  checkMonitors(plan.monitors, { losses: weightedLosses(losses).names, datasets, metrics: plan.metrics });
+  const seed = plan.seed ?? resume?.seed ?? randomInt(SEEDS);
+  await using dataset = await openTrainData(plan, registry, seed, io);
+  const totalSteps = countSteps(plan, dataset, placeOf);
+  const validates = datasets.length > 0 && plan.metrics.length > 0;
+  const result = await train(
+    {
+      ...settingsOf(plan),
+      train: { dataset, batchSize: plan.batchSize, shuffle: plan.shuffle },
+      validate: validates ? validationOf(plan, registry) : undefined,
+      losses,
+      lrScheduler: plan.schedule?.build(totalSteps),
+      seed,
+      ckptPath: resume?.folder,
+    },
+    plan,
+    printConfig({ ...config, seed_everything: seed }),
+    io,
+  );
+  return measuresTable(
+    datasets.map(({ name }) => name),
+    result.metrics,
+    io,
+  );
+}
+
+/** What a plan says in so many words. */
+function settingsOf(plan: FitPlan) {
+  return {
+    model: plan.model,
+    config: plan.overrides,
+    optimizer: plan.optimizer,
+    trainer: plan.trainer,
+    checkpoints: plan.checkpoints.length > 0 ? plan.checkpoints : undefined,
+    earlyStopping: plan.earlyStopping,
+    logLearningRate: plan.logLearningRate,
+  };
+}
+
+function validationOf(plan: FitPlan, registry: DatasetRegistry): ValidateOptions {
+  return {
+    datasets: plan.validation.map(runOptions),
+    batchSize: plan.validationBatchSize,
+    metrics: plan.metrics,
+    registry,
+  };
+}
+
+/** Trains, with logs and progress; `configText` is written beside the logs. */
+async function train(options: FitOptions, plan: FitPlan, configText: string, io: CliIo): Promise<FitResult> {
+  const output = await FitOutput.create(plan.loggers, plan.rootDir);
+  const { folder, logs } = output;
+  let begun = false;
+  const loggers: MetricLogger[] = [];
+  try {
+    for (const { dirpath } of plan.checkpoints) if (dirpath !== undefined) await output.expect(dirpath);
+    if (logs.length > 0) await writeAtomically(join(folder, 'pl_config.yaml'), (write) => write(configText));
+    const result = await fit({
+      ...options,
+      loggers,
+      logFolder: folder,
+      signal: io.signal,
+      onWarning: (message) => warn(io, message),
+      onStart: ({ startStep }) => {
+        if (options.ckptPath !== undefined) note(io, `going on from step ${startStep} of ${options.ckptPath}`);
+      },
+      onStep: () => {
+        begun = true;
+      },
+    });
+    note(io, closingNote(result));
+    return result;
+  } catch (error) {
+    if (!begun) await output.discard();
+    throw error;
+  } finally {
+    for (const logger of loggers) await logger.close();
+  }
+}
+
+function closingNote({ step, reason, modelFolder, skippedSteps }: FitResult): string {
+  const skipped = skippedSteps === 0 ? '' : `, ${skippedSteps} left out for values that are not finite`;
+  const model = modelFolder === undefined ? 'nothing was saved' : `the model is ${modelFolder}`;
+  return `ended at step ${step} (${reason.replace('_', ' ')}${skipped}); ${model}`;
+}
+
+/** The measures of the last validation. */
+function measuresTable(
+  names: readonly string[],
+  metrics: Readonly<Record<string, number>>,
+  io: CliIo,
+): string | undefined {
+  const rows = names.map((label) => {
+    const prefix = `${label}/`;
+    const own = Object.entries(metrics).filter(([name]) => name.startsWith(prefix));
+    return { label, values: Object.fromEntries(own.map(([name, value]) => [name.slice(prefix.length), value])) };
+  });
+  if (rows.every(({ values }) => Object.keys(values).length === 0)) return undefined;
+  return formatMetrics('dataset', rows, { decorated: io.stdout.isTTY === true });
+}
