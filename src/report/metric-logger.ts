@@ -9,3 +9,12 @@ export interface MetricLogger {
   flush(): Promise<void>;
   close(): Promise<void>;
 }
+
+/** Metrics under the names that a Lightning logger with a `prefix` gives them. */
+export function prefixed(
+  metrics: Readonly<Record<string, number>>,
+  prefix: string | undefined,
+): Readonly<Record<string, number>> {
+  if (!prefix) return metrics;
+  return Object.fromEntries(Object.entries(metrics).map(([name, value]) => [`${prefix}-${name}`, value]));
+}

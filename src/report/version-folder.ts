@@ -1,0 +1,37 @@
+import { mkdir, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ioError } from '../errors.js';
+
+/**
+ * Makes the folder of a run, as Lightning's loggers name it: `<root>/lightning_logs/version_0`.
+ *
+ * @param name folder between; empty: none
+ * @param version a number for `version_N`, or the folder's whole name; both may exist. Default: one past the highest
+ * there is. Two processes that ask at once get two.
+ * @throws io when it cannot be made
+ */
+export async function versionFolder(root: string, name = 'lightning_logs', version?: number | string): Promise<string> {
+  const parent = join(root, name);
+  if (version !== undefined) {
+    const folder = join(parent, typeof version === 'number' ? `version_${version}` : version);
+    await mkdir(folder, { recursive: true }).catch((error: unknown) => {
+      throw ioError('write', folder, error);
+    });
+    return folder;
+  }
+  try {
+    await mkdir(parent, { recursive: true });
+    const taken = (await readdir(parent)).map((entry) => Number(/^version_(\d+)$/.exec(entry)?.[1] ?? -1));
+    for (let next = Math.max(-1, ...taken) + 1; ; next++) {
+      const folder = join(parent, `version_${next}`);
+      try {
+        await mkdir(folder);
+        return folder;
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+      }
+    }
+  } catch (error) {
+    throw ioError('write', parent, error);
+  }
+}
