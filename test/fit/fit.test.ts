@@ -1,0 +1,225 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { CrossEncoder } from '../../src/engine/cross-encoder.js';
+import { TrainableModel } from '../../src/engine/trainable-model.js';
+import type { RankDistillmError } from '../../src/errors.js';
+import type { TrainingDataset, TrainingSample } from '../../src/data/training-records.js';
+import type { FitOptions } from '../../src/fit/fit-options.js';
+import { fit } from '../../src/fit/fit.js';
+import { createLoss } from '../../src/loss/create-loss.js';
+import type { Loss } from '../../src/loss/loss.js';
+import { Trainer } from '../../src/train/trainer.js';
+import type { StepReport } from '../../src/train/training-reports.js';
+import { expectedPairs, inFolder, modelFolder } from '../cli/support.js';
+import { sharedPath } from '../support/shared.js';
+
+const test = suite('fit');
+
+/** Samples that are at hand already. */
+function datasetOf(samples: readonly TrainingSample[]): TrainingDataset {
+  return {
+    name: 'given',
+    sampleSize: samples[0]!.docs.length,
+    warnings: [],
+    countSamples: () => samples.length,
+    async *epoch({ from = 0 }) {
+      yield* samples.slice(from);
+    },
+    close: async () => undefined,
+    [Symbol.asyncDispose]: async () => undefined,
+  };
+}
+
+async function tinySamples(): Promise<TrainingSample[]> {
+  const pairs = await expectedPairs();
+  return Array.from({ length: 4 }, (_, q) => {
+    const own = [0, 1, 2].map((i) => pairs[(q * 3 + i) % pairs.length]!);
+    const docs = own.map(({ document }) => document);
+    return { queryId: `q${q}`, query: own[0]!.query, docIds: docs.map((_d, i) => `d${i}`), docs, targets: [1, 0, 0] };
+  });
+}
+
+/** Trains the tiny reference model for some steps and hands back the reports. */
+async function run(root: string, options: Partial<FitOptions> = {}) {
+  const steps: StepReport[] = [];
+  const samples = await tinySamples();
+  const result = fit({
+    model: modelFolder(),
+    train: { dataset: datasetOf(samples), batchSize: 2, shuffle: false },
+    losses: [createLoss('InfoNCE')],
+    optimizer: { lr: 1e-2 },
+    onStep: (step) => void steps.push(step),
+    onWarning: () => undefined,
+    ...options,
+    trainer: { maxEpochs: 4, defaultRootDir: root, ...options.trainer },
+  });
+  return { steps, result };
+}
+
+const golden = sharedPath('golden/training.json');
+const goldenModel = sharedPath('golden/tiny-monoelectra');
+
+interface GoldenTraining {
+  queries: Record<string, string>;
+  docs: Record<string, string[]>;
+  runs: {
+    loss: string;
+    init_args: Record<string, unknown>;
+    lr: number;
+    weight_decay: number;
+    targets: number[][];
+    trace: { loss: number }[];
+  }[];
+}
+
+if (golden && goldenModel) {
+  const { queries, docs, runs } = JSON.parse(readFileSync(golden, 'utf8')) as GoldenTraining;
+  for (const reference of runs) {
+    test(`the losses of ${reference.trace.length} steps of ${reference.loss} are lightning-ir's`, () =>
+      inFolder(async (root) => {
+        const samples = Object.keys(queries).map((queryId, q) => ({
+          queryId,
+          query: queries[queryId]!,
+          docIds: docs[queryId]!.map((_, i) => `d${i}`),
+          docs: docs[queryId]!,
+          targets: reference.targets[q]!,
+        }));
+        const losses: number[] = [];
+        await fit({
+          model: goldenModel,
+          train: { dataset: datasetOf(samples), batchSize: samples.length, shuffle: false },
+          losses: [createLoss(reference.loss, reference.init_args)],
+          optimizer: { lr: reference.lr, weightDecay: reference.weight_decay },
+          trainer: { maxSteps: reference.trace.length, defaultRootDir: root, enableCheckpointing: false },
+          onStep: ({ loss }) => void losses.push(loss),
+        });
+        reference.trace.forEach(({ loss }, i) =>
+          assert.ok(
+            Math.abs(losses[i]! - loss) <= 1e-4 * Math.abs(loss),
+            `step ${i + 1}: ${losses[i]}, expected ${loss}`,
+          ),
+        );
+      }));
+  }
+}
+
+test('learns what it is shown, and what is saved re-ranks so', () =>
+  inFolder(async (root) => {
+    const { steps, result } = await run(root);
+    const { modelFolder: saved, step, reason, checkpoints } = await result;
+    assert.is(step, 8);
+    assert.is(reason, 'max_epochs');
+    assert.ok(steps.at(-1)!.loss < steps[0]!.loss / 2, `${steps[0]!.loss} → ${steps.at(-1)!.loss}`);
+    assert.equal(checkpoints, [join(root, 'checkpoints/epoch=3-step=8')]);
+    await using model = await CrossEncoder.load(saved!);
+    const [{ query, docs }] = (await tinySamples()) as [TrainingSample];
+    const [best] = await model.rank(query, docs);
+    assert.is(best!.index, 0);
+  }));
+
+test('accumulated batches are one batch', () =>
+  inFolder(async (root) => {
+    const whole = await run(join(root, 'a'), {
+      train: { dataset: datasetOf(await tinySamples()), batchSize: 4, shuffle: false },
+      trainer: { maxSteps: 3, defaultRootDir: join(root, 'a') },
+    });
+    await whole.result;
+    const parts = await run(join(root, 'b'), {
+      trainer: { maxSteps: 3, accumulateGradBatches: 2, defaultRootDir: join(root, 'b') },
+    });
+    await parts.result;
+    parts.steps.forEach(({ loss, gradientNorm }, i) => {
+      assert.ok(Math.abs(loss - whole.steps[i]!.loss) < 1e-5);
+      assert.ok(Math.abs(gradientNorm - whole.steps[i]!.gradientNorm) < 1e-4 * gradientNorm);
+    });
+  }));
+
+test('an aborted run finishes its step, saves, and can be gone on with', () =>
+  inFolder(async (root) => {
+    const controller = new AbortController();
+    const { steps, result } = await run(root, {
+      signal: controller.signal,
+      onStep: ({ step }) => {
+        if (step === 3) controller.abort();
+      },
+    });
+    const error = await result.then(
+      () => undefined,
+      (thrown: RankDistillmError) => thrown,
+    );
+    assert.is(error?.code, 'aborted');
+    assert.ok(existsSync(join(root, 'checkpoints/epoch=1-step=3/trainer_state.json')));
+    const resumed = await run(root, { ckptPath: 'last' });
+    await resumed.result;
+    assert.is(resumed.steps[0]!.step, 4);
+    const undisturbed = await run(join(root, 'other'));
+    await undisturbed.result;
+    assert.is(resumed.steps.at(-1)!.loss, undisturbed.steps.at(-1)!.loss);
+    assert.is(steps.length, 0);
+  }));
+
+/** NaN on every second call. */
+function faultyLoss(): Loss {
+  const loss = createLoss('InfoNCE');
+  let calls = 0;
+  return {
+    name: 'Faulty',
+    compute: (scores, targets) => {
+      const result = loss.compute(scores, targets);
+      return ++calls % 2 === 0 ? { ...result, value: Number.NaN } : result;
+    },
+  };
+}
+
+test('a loss that is not finite stops the run, with step and queries named', () =>
+  inFolder(async (root) => {
+    const { result } = await run(root, { losses: [faultyLoss()] });
+    const error = await result.then(
+      () => undefined,
+      (thrown: RankDistillmError) => thrown,
+    );
+    assert.match(error!.message, /^step 2: the Faulty is NaN/);
+    assert.match(error!.message, /'q2', 'q3'/);
+    assert.match(error!.hint!, /non_finite/);
+  }));
+
+test('with nonFinite skip such steps are left out and counted', () =>
+  inFolder(async (root) => {
+    const { steps, result } = await run(root, { losses: [faultyLoss()], trainer: { maxEpochs: 2, nonFinite: 'skip' } });
+    const { step, skippedSteps } = await result;
+    assert.is(step, 2);
+    assert.is(skippedSteps, 2);
+    assert.equal(
+      steps.map(({ skipped }) => skipped),
+      [false, true, false, true],
+    );
+  }));
+
+test('a loop of one’s own: gradients can be read and written between backward and update', async () => {
+  const samples = await tinySamples();
+  const options = { losses: [createLoss('InfoNCE')], optimizer: { lr: 1e-2 } };
+  await using first = await TrainableModel.load(modelFolder(), { onWarning: () => undefined });
+  await using second = await TrainableModel.load(modelFolder(), { onWarning: () => undefined });
+  const plain = new Trainer(first, options);
+  await plain.backward(await plain.encode(samples));
+  const whole = await first.native.read('gradients', 0, first.native.size);
+  // Two processes with half of the queries each: the mean of their gradients is the whole batch's.
+  const halves = new Trainer(second, options);
+  const gradients: Float32Array[] = [];
+  for (const half of [samples.slice(0, 2), samples.slice(2)]) {
+    await halves.backward(await halves.encode(half));
+    gradients.push(await second.native.read('gradients', 0, second.native.size));
+    await halves.dropGradients();
+  }
+  const mean = gradients[0]!.map((value, i) => (value + gradients[1]![i]!) / 2);
+  await second.native.write('gradients', 0, mean);
+  mean.forEach((value, i) => assert.ok(Math.abs(value - whole[i]!) <= 1e-6, `${i}: ${value}, expected ${whole[i]}`));
+  const { step, taken, gradientNorm } = await halves.update();
+  assert.ok(taken);
+  assert.is(step, 1);
+  assert.ok(Math.abs(gradientNorm - (await plain.update()).gradientNorm) <= 1e-5 * gradientNorm);
+});
+
+test.run();
