@@ -23,7 +23,7 @@ const LOG = JSON.parse(golden('log.json').toString(), (_, value: unknown) => {
 
 let folder = '';
 test.before.each(() => {
-  folder = mkdtempSync(join(tmpdir(), 'loggers-')));
+  folder = mkdtempSync(join(tmpdir(), 'loggers-'));
 });
 test.after.each(() => rmSync(folder, { recursive: true }));
 

@@ -11,7 +11,7 @@ import { versionFolder } from '../../src/report/version-folder.js';
 const test = suite('version folder');
 let root = '';
 test.before.each(() => {
-  root = mkdtempSync(join(tmpdir(), 'versions-')));
+  root = mkdtempSync(join(tmpdir(), 'versions-'));
 });
 test.after.each(() => rmSync(root, { recursive: true }));
 
