@@ -400,6 +400,36 @@ void test_head(const HeadCase& test, double rate) {
   report(title((std::string("head ") + name).c_str(), {{"dropout", rate}}), all);
 }
 
+/// Five steps against torch's own fused AdamW, gradients clipped by norm or by value.
+void test_adamw(double clip_norm, double clip_value) {
+  const int64_t size = 70'001;  // more than one chunk, and not a multiple of the lanes
+  const auto start = normal({size});
+  const double rate = 1e-2, beta1 = 0.9, beta2 = 0.98, decay = 0.05, eps = 1e-7;
+  const auto value = start.clone(), first = at::zeros({size}), second = at::zeros({size}), steps = at::zeros({});
+  std::vector<Comparison> all;
+  Parameters parameters({source("tensor", start)}, Precision::float32);
+  for (int64_t t = 1; t <= 5; ++t) {
+    const auto gradient = normal({size}) * static_cast<double>(t);
+    const auto norm = gradient.to(at::kDouble).norm();
+    auto clipped = gradient * (clip_norm > 0 ? std::min(1.0, clip_norm / (norm.item<double>() + 1e-6)) : 1.0);
+    if (clip_value > 0) clipped = clipped.clamp(-clip_value, clip_value);
+    steps.fill_(t);
+    at::_fused_adamw_({value}, {clipped}, {first}, {second}, {}, {steps}, rate, beta1, beta2, decay, eps, false, false);
+    engine([&] {
+      parameters.gradient("tensor", {size}).copy_(gradient);
+      const double found = gradient_norm(parameters);
+      const double scale = clip_norm > 0 ? std::min(1.0, clip_norm / (found + 1e-6)) : 1.0;
+      adamw_step(parameters, {rate, beta1, beta2, eps, decay, t, scale, clip_value});
+      all.push_back({"norm", at::tensor(found), norm});
+    });
+  }
+  all.push_back({"values", out(parameters.values()), value.to(at::kDouble)});
+  all.push_back({"first moments", out(parameters.first_moments()), first.to(at::kDouble)});
+  all.push_back({"second moments", out(parameters.second_moments()), second.to(at::kDouble)});
+  all.push_back({"gradients after", out(parameters.gradients()), at::zeros({size}, at::kDouble)});
+  report(title("AdamW", {{"clip by norm", clip_norm}, {"clip by value", clip_value}}), all);
+}
+
 HeadConfig head(HeadKind kind, bool bias, bool bert_pool, bool log_softmax, int64_t labels, int64_t label) {
   HeadConfig config;
   config.kind = kind;
@@ -456,5 +486,8 @@ int main() {
                "classifier"},
               rate);
   }
+  test_adamw(0, 0);
+  test_adamw(1.5, 0);
+  test_adamw(0, 0.3);
   return failures == 0 ? 0 : 1;
 }
