@@ -16,4 +16,44 @@ export type { RunDatasetOptions } from './data/run-options.js';
 
 export { evaluate, type Evaluation } from './evaluate/evaluate.js';
 
+export { fit } from './fit/fit.js';
+export type {
+  FitOptions,
+  FitResult,
+  FitSummary,
+  TrainerSettings,
+  TrainOptions,
+  ValidateOptions,
+} from './fit/fit-options.js';
+export { TrainableModel, type TrainableModelOptions } from './engine/trainable-model.js';
+export {
+  Trainer,
+  type BatchResult,
+  type BatchSample,
+  type EncodedBatch,
+  type TrainerOptions,
+  type UpdateResult,
+} from './train/trainer.js';
+export type { AdamWOptions } from './train/adamw-options.js';
+export type { EarlyStoppingOptions } from './train/early-stopping.js';
+export type { ModelCheckpointOptions } from './train/model-checkpoint.js';
+export type { StepReport, ValidationReport } from './train/training-reports.js';
+export type { LrSchedule } from './train/lr-schedule.js';
+export { ConstantLR, CosineAnnealingLR, LinearLR } from './train/lr-schedule-torch.js';
+export { ConstantLRSchedulerWithLinearWarmup, LinearLRSchedulerWithLinearWarmup } from './train/lr-schedule-warmup.js';
+
+export { openTrainingDataset } from './data/open-training-dataset.js';
+export type { TrainingContext } from './data/training-run-dataset.js';
+export type { EpochOptions, TrainingDataset, TrainingSample } from './data/training-records.js';
+export type { TupleDatasetOptions } from './data/tuple-dataset.js';
+
+export { createLoss } from './loss/create-loss.js';
+export { loadUserLoss } from './loss/load-user-loss.js';
 export type { Loss, LossResult, ScoreMatrix } from './loss/loss.js';
+export { weightedLosses, type WeightedLoss } from './loss/weighted-losses.js';
+
+export type { MetricLogger } from './report/metric-logger.js';
+export { ConsoleLogger } from './report/console-logger.js';
+export { CsvLogger } from './report/csv-logger.js';
+export { TensorBoardLogger } from './report/tensorboard-logger.js';
+export { versionFolder } from './report/version-folder.js';
