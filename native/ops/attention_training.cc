@@ -20,7 +20,7 @@ namespace rank_distillm {
 namespace {
 
 /// Values of a score matrix over some heads that still stay near a core.
-constexpr int64_t near_values = 128 * 1024;
+constexpr int64_t near_values = 131072;
 
 /// Some heads of one span.
 struct Task {

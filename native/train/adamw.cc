@@ -11,7 +11,7 @@ namespace rank_distillm {
 namespace {
 
 /// Values that are worked on together.
-constexpr int64_t chunk_values = 64 * 1024;
+constexpr int64_t chunk_values = 65536;
 
 int64_t chunks_of(const Parameters& parameters) {
   return (parameters.values().numel() + chunk_values - 1) / chunk_values;

@@ -174,7 +174,8 @@ async function keepersOf(
     newestModel = files.newestModel;
     const keeper = new CheckpointKeeper(
       checkpoint,
-      { folder, ...judged, resumedFrom: resume?.folder },
+      // what a person named is theirs to remove
+      { folder, ...judged, resumedFrom: options.ckptPath === 'last' ? undefined : resume?.folder },
       files.callbacks,
     );
     const state = resume?.state.keepers[i];

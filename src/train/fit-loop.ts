@@ -43,6 +43,8 @@ export class FitLoop {
   #epoch = 0;
   #batch = 0;
   #totalBatches = 0;
+  /** Batches of this epoch at its last optimizer step: gradients added up since then are in no checkpoint. */
+  #steppedBatch = 0;
   #phase: TrainingPhase = 'epoch';
   #seconds = 0;
   #skipped = 0;
@@ -56,6 +58,7 @@ export class FitLoop {
     if (!resume) return;
     this.#epoch = resume.epoch;
     this.#batch = resume.batch;
+    this.#steppedBatch = resume.batch;
     this.#totalBatches = resume.totalBatches;
     this.#phase = resume.phase;
     this.#seconds = resume.seconds;
@@ -64,6 +67,7 @@ export class FitLoop {
     options.stoppers.forEach((stopper, i) => {
       const state = resume.stoppers[i];
       if (state) stopper.restore(state);
+      this.#stopped ??= stopper.reason;
     });
   }
 
@@ -71,14 +75,15 @@ export class FitLoop {
     this.#keepers = keepers;
   }
 
-  /** What a checkpoint of this moment says. */
+  /** What a checkpoint of this moment says. Between two steps it goes on after the first of them. */
   get state(): TrainingState {
+    const pending = this.#batch - this.#steppedBatch;
     return {
       step: this.#options.trainer.step,
       epoch: this.#epoch,
-      batch: this.#batch,
-      totalBatches: this.#totalBatches,
-      phase: this.#phase,
+      batch: this.#steppedBatch,
+      totalBatches: this.#totalBatches - pending,
+      phase: pending > 0 ? 'epoch' : this.#phase,
       seconds: this.#seconds,
       skippedSteps: this.#skipped,
       metrics: Object.fromEntries(Object.entries(this.#metrics).filter(([, value]) => Number.isFinite(value))),
@@ -96,7 +101,8 @@ export class FitLoop {
   async run(): Promise<StopReason> {
     const { plan, resume } = this.#options;
     if (!resume && plan.sanityBatches) await this.#validation(plan.sanityBatches, true);
-    if (resume && resume.phase !== 'epoch') await this.#finishBatch();
+    if (resume?.phase === 'epoch') await this.#judgeEpoch();
+    else if (resume) await this.#finishBatch();
     for (;;) {
       const reason = this.#limit();
       if (reason) {
@@ -108,6 +114,7 @@ export class FitLoop {
         await this.#endEpoch();
         this.#epoch += 1;
         this.#batch = 0;
+        this.#steppedBatch = 0;
       } else {
         await this.#trainEpoch();
       }
@@ -142,8 +149,8 @@ export class FitLoop {
         if (next.done) throw endedEarly(dataset.name, this.#batch, plan.batchesPerEpoch);
         group.waited += performance.now() - asked;
         await this.#trainBatch(next.value, group);
-        if (!isStepDue(plan, this.#batch)) continue;
         await this.#finishBatch();
+        if (this.#batch !== this.#steppedBatch) continue;
         if (signal?.aborted) await this.#interrupt(signal);
         if (this.#batch >= plan.batchesPerEpoch || this.#limit()) return;
       }
@@ -159,6 +166,7 @@ export class FitLoop {
     group.add(batch, result);
     this.#batch += 1;
     this.#totalBatches += 1;
+    this.#phase = 'step';
     if (isStepDue(plan, this.#batch)) await this.#step(group);
   }
 
@@ -185,7 +193,7 @@ export class FitLoop {
     const { loss, losses } = group.means();
     const seconds = (performance.now() - group.start) / 1000;
     this.#seconds += seconds;
-    this.#phase = 'step';
+    this.#steppedBatch = this.#batch;
     this.#skipped += skipped ? 1 : 0;
     this.#skippedInARow = skipped ? this.#skippedInARow + 1 : 0;
     if (!skipped) this.#metrics = { ...this.#metrics, loss, ...losses };
@@ -212,28 +220,35 @@ export class FitLoop {
     );
   }
 
-  /** What follows an optimizer step: checkpoints, and validation where it is due. A resumed run may begin here. */
+  /** What follows a batch: checkpoints after a step, validation where it is due. A resumed run may begin here. */
   async #finishBatch(): Promise<void> {
     const { plan, stoppers } = this.#options;
     const position = { epoch: this.#epoch, batch: this.#batch, totalBatches: this.#totalBatches };
-    const validates = isValidationDue(plan, position);
+    const isStep = this.#batch === this.#steppedBatch;
+    // a run that time ends is validated once more
+    const validates = isValidationDue(plan, position, isStep && this.#limit() === 'max_time');
     if (this.#phase === 'step') {
-      for (const keeper of this.#keepers) await keeper.afterStep(this.#moment(), validates);
+      if (isStep) for (const keeper of this.#keepers) await keeper.afterStep(this.#moment(), validates);
       if (!validates) return;
       await this.#validation(plan.validationBatches!, false);
       this.#phase = 'validation';
+      // before the keepers, so that a checkpoint of this moment knows what the stoppers have seen
+      for (const stopper of stoppers) this.#stop(stopper.afterValidation(this.#metrics));
     }
-    if (!validates) return;
-    for (const keeper of this.#keepers) await keeper.afterValidation(this.#moment());
-    for (const stopper of stoppers) this.#stop(stopper.afterValidation(this.#metrics));
+    // a keeper that has saved this step does nothing, so a resumed run may do this again
+    if (validates) for (const keeper of this.#keepers) await keeper.afterValidation(this.#moment());
   }
 
   /** Also where a run ends within an epoch, as in Lightning: its last state is worth a checkpoint. */
   async #endEpoch(): Promise<void> {
     if (this.#phase === 'epoch') return;
     this.#phase = 'epoch';
-    for (const keeper of this.#keepers) await keeper.afterEpoch(this.#moment());
     for (const stopper of this.#options.stoppers) this.#stop(stopper.afterEpoch(this.#metrics));
+    await this.#judgeEpoch();
+  }
+
+  async #judgeEpoch(): Promise<void> {
+    for (const keeper of this.#keepers) await keeper.afterEpoch(this.#moment());
   }
 
   async #validation(batches: readonly number[], sanityCheck: boolean): Promise<void> {
