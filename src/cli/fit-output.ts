@@ -1,47 +1,42 @@
-import { mkdir, readdir, rm, rmdir, stat } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
-import { ioError } from '../errors.js';
+import { rm, rmdir } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { makeFolder } from '../io/make-folder.js';
+import { CsvLogger } from '../report/csv-logger.js';
+import type { MetricLogger } from '../report/metric-logger.js';
+import { TensorBoardLogger } from '../report/tensorboard-logger.js';
+import { versionFolder } from '../report/version-folder.js';
 import type { LoggerSettings } from './fit-plan/loggers.js';
 
-/** The folder of a logger: `<save_dir>/<name>/version_N`, as Lightning lays it out. */
-export interface LogFolder {
-  settings: LoggerSettings;
-  folder: string;
-}
-
-/** Folders of a run, and what to remove when nothing comes of it. */
+/** The folders of a run, and what to remove when nothing comes of it. */
 export class FitOutput {
-  /** Made by us, outermost first. */
+  /** The folder of each logger. */
+  readonly #logs: { settings: LoggerSettings; folder: string }[] = [];
+  /** Made for this run, outermost first. */
   readonly #made: string[] = [];
+  readonly #rootDir: string;
 
-  readonly logs: LogFolder[] = [];
-
-  private constructor(private readonly rootDir: string) {}
-
-  /** Where checkpoints and the model go: the folder of the first logger, as in Lightning, or else the root. */
-  get folder(): string {
-    return this.logs[0]?.folder ?? this.rootDir;
+  private constructor(rootDir: string) {
+    this.#rootDir = rootDir;
   }
 
   /**
-   * Makes the folders of all loggers. Without a version each gets the next number; loggers below the same folder share
-   * it. A number is taken by making its folder, so that two runs never get the same.
+   * Makes the folders of all loggers: `<save_dir>/<name>/version_N`. Loggers below the same folder share a new version.
+   *
+   * @param rootDir where checkpoints go when there is no logger
+   * @throws RankDistillmError `io`; then nothing is left behind
    */
   static async create(loggers: readonly LoggerSettings[], rootDir: string): Promise<FitOutput> {
     const output = new FitOutput(rootDir);
-    const numbered = new Map<string, string>();
     try {
+      const fresh = new Map<string, string>();
       for (const settings of loggers) {
         const parent = join(settings.saveDir, settings.name);
-        const folder =
-          settings.version === undefined
-            ? (numbered.get(parent) ?? (await output.#nextVersion(parent)))
-            : join(parent, versionName(settings.version));
-        if (settings.version === undefined) numbered.set(parent, folder);
-        else await output.#make(folder);
-        output.logs.push({ settings, folder });
+        const known = settings.version === undefined ? fresh.get(parent) : undefined;
+        const folder = known ?? (await output.#versionFolder(settings, parent));
+        fresh.set(parent, folder);
+        output.#logs.push({ settings, folder });
       }
-      if (loggers.length === 0) await output.#make(rootDir);
+      if (loggers.length === 0) await output.make(rootDir);
     } catch (error) {
       await output.discard();
       throw error;
@@ -49,73 +44,47 @@ export class FitOutput {
     return output;
   }
 
-  /** Remembers a folder that somebody else will make, so that `discard` removes it where it stays empty. */
-  async expect(folder: string): Promise<void> {
-    this.#made.push(...(await missing(folder)).toReversed());
+  /** Where the model and checkpoints go: to the first logger, as in Lightning. */
+  get folder(): string {
+    return this.#logs[0]?.folder ?? this.#rootDir;
   }
 
-  /** Removes the folders that were made for this run: it ended before it began. */
+  get hasLogs(): boolean {
+    return this.#logs.length > 0;
+  }
+
+  /** @param resumedAt steps of the run that this one goes on from */
+  openLoggers(resumedAt: number | undefined): Promise<MetricLogger[]> {
+    const open = ({ settings, folder }: { settings: LoggerSettings; folder: string }): Promise<MetricLogger> => {
+      const options = { prefix: settings.prefix, resumedAt };
+      return settings.kind === 'CSVLogger'
+        ? CsvLogger.open(folder, options)
+        : TensorBoardLogger.open(join(folder, settings.subDir ?? ''), options);
+    };
+    return Promise.all(this.#logs.map(open));
+  }
+
+  /** Makes a folder; `discard` removes it where it stays empty. */
+  async make(folder: string): Promise<void> {
+    this.#made.push(...(await makeFolder(folder)));
+  }
+
+  /** Removes what was made for this run, which ended before it began. */
   async discard(): Promise<void> {
-    for (const { folder } of this.logs) {
+    for (const { folder } of this.#logs) {
       if (this.#made.includes(resolve(folder))) await rm(folder, { recursive: true, force: true });
     }
     for (const folder of this.#made.toReversed()) await rmdir(folder).catch(() => undefined); // not empty: not ours alone
   }
 
-  async #nextVersion(parent: string): Promise<string> {
-    await this.#make(parent);
-    const names = await readdir(parent).catch((error: unknown) => Promise.reject(ioError('write', parent, error)));
-    const numbers = names.map((name) => /^version_(\d+)$/.exec(name)?.[1]).filter((number) => number !== undefined);
-    let next = numbers.reduce((most, number) => Math.max(most, Number(number) + 1), 0);
-    for (;;) {
-      const folder = join(parent, versionName(next));
-      if (await this.#makeNew(folder)) return folder;
-      next += 1;
+  async #versionFolder({ saveDir, name, version }: LoggerSettings, parent: string): Promise<string> {
+    await this.make(parent);
+    if (version !== undefined) {
+      await this.make(join(parent, typeof version === 'number' ? `version_${version}` : version));
+      return versionFolder(saveDir, name, version);
     }
-  }
-
-  async #make(folder: string): Promise<void> {
-    for (const path of (await missing(folder)).toReversed()) await this.#makeNew(path);
-    const found = await stat(folder);
-    if (!found.isDirectory()) throw ioError('write', folder, { code: 'ENOTDIR' });
-  }
-
-  /** @returns false when it was there already */
-  async #makeNew(folder: string): Promise<boolean> {
-    try {
-      await mkdir(folder);
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      if (code === 'EEXIST') return false;
-      // The folder above is there, so what cannot be found is a right to make folders in it (/proc says ENOENT).
-      throw ioError('write', folder, code === 'ENOENT' ? { code: 'EACCES' } : error);
-    }
+    const folder = await versionFolder(saveDir, name);
     this.#made.push(resolve(folder));
-    return true;
-  }
-}
-
-function versionName(version: number | string): string {
-  return typeof version === 'number' ? `version_${version}` : version;
-}
-
-/** The folders of a path that are not there, innermost first. */
-async function missing(path: string): Promise<string[]> {
-  const found: string[] = [];
-  let folder = resolve(path);
-  while (!(await exists(folder, path))) {
-    found.push(folder);
-    folder = dirname(folder);
-  }
-  return found;
-}
-
-async function exists(folder: string, path: string): Promise<boolean> {
-  try {
-    await stat(folder);
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
-    throw ioError('write', path, error);
+    return folder;
   }
 }

@@ -9,14 +9,14 @@ import { fit } from '../fit/fit.js';
 import { writeAtomically } from '../io/atomic-write.js';
 import { weightedLosses } from '../loss/weighted-losses.js';
 import type { MetricLogger } from '../report/metric-logger.js';
-import { formatMetrics } from '../report/table.js';
-import { note, warn, type CliIo } from './cli-io.js';
+import type { CliIo } from './cli-io.js';
 import { assertDataExist, countSteps, datasetName, openTrainData, runOptions } from './fit-data.js';
 import { loadLosses } from './fit-losses.js';
 import { checkMonitors } from './fit-monitors.js';
 import { FitOutput } from './fit-output.js';
 import type { FitPlan } from './fit-plan.js';
 import { resumedRun } from './fit-resume.js';
+import { FitReport, measuresTable } from './fit-report.js';
 import { registryOf } from './open-datasets.js';
 
 /** Seeds are below this, as in Lightning. */
@@ -90,52 +90,42 @@ function validationOf(plan: FitPlan, registry: DatasetRegistry): ValidateOptions
 /** Trains, with logs and progress; `configText` is written beside the logs. */
 async function train(options: FitOptions, plan: FitPlan, configText: string, io: CliIo): Promise<FitResult> {
   const output = await FitOutput.create(plan.loggers, plan.rootDir);
-  const { folder, logs } = output;
-  let begun = false;
+  const { folder } = output;
+  const report = new FitReport(plan, io);
   const loggers: MetricLogger[] = [];
+  let begun = false;
   try {
-    for (const { dirpath } of plan.checkpoints) if (dirpath !== undefined) await output.expect(dirpath);
-    if (logs.length > 0) await writeAtomically(join(folder, 'pl_config.yaml'), (write) => write(configText));
+    for (const { dirpath } of plan.checkpoints) if (dirpath !== undefined) await output.make(dirpath);
     const result = await fit({
       ...options,
       loggers,
       logFolder: folder,
       signal: io.signal,
-      onWarning: (message) => warn(io, message),
-      onStart: ({ startStep }) => {
-        if (options.ckptPath !== undefined) note(io, `going on from step ${startStep} of ${options.ckptPath}`);
+      onWarning: (message) => report.warning(message),
+      onStart: async (summary) => {
+        const { ckptPath } = options;
+        report.begin(summary, ckptPath);
+        if (output.hasLogs) await writeAtomically(join(folder, 'pl_config.yaml'), (write) => write(configText));
+        loggers.push(...(await output.openLoggers(ckptPath === undefined ? undefined : summary.startStep)));
       },
-      onStep: () => {
+      onStep: (step) => {
         begun = true;
+        report.step(step);
       },
+      onValidation: (validation) => report.validation(validation),
     });
-    note(io, closingNote(result));
+    await closeAll(loggers);
+    report.end(result);
     return result;
   } catch (error) {
+    await closeAll(loggers).catch(() => undefined); // the first error is the one to tell
     if (!begun) await output.discard();
     throw error;
   } finally {
-    for (const logger of loggers) await logger.close();
+    report.stop();
   }
 }
 
-function closingNote({ step, reason, modelFolder, skippedSteps }: FitResult): string {
-  const skipped = skippedSteps === 0 ? '' : `, ${skippedSteps} left out for values that are not finite`;
-  const model = modelFolder === undefined ? 'nothing was saved' : `the model is ${modelFolder}`;
-  return `ended at step ${step} (${reason.replace('_', ' ')}${skipped}); ${model}`;
-}
-
-/** The measures of the last validation. */
-function measuresTable(
-  names: readonly string[],
-  metrics: Readonly<Record<string, number>>,
-  io: CliIo,
-): string | undefined {
-  const rows = names.map((label) => {
-    const prefix = `${label}/`;
-    const own = Object.entries(metrics).filter(([name]) => name.startsWith(prefix));
-    return { label, values: Object.fromEntries(own.map(([name, value]) => [name.slice(prefix.length), value])) };
-  });
-  if (rows.every(({ values }) => Object.keys(values).length === 0)) return undefined;
-  return formatMetrics('dataset', rows, { decorated: io.stdout.isTTY === true });
+async function closeAll(loggers: MetricLogger[]): Promise<void> {
+  while (loggers.length > 0) await loggers.pop()!.close();
 }

@@ -73,7 +73,7 @@ const TENSORBOARD = {
 };
 const CSV = {
   class_path: 'CSVLogger',
-  init_args: { save_dir: 'logs', name: 'lightning_logs', version: null, prefix: '', flush_logs_every_n_steps: 100 },
+  init_args: { save_dir: 'logs', name: 'lightning_logs', version: null, prefix: '' },
 };
 
 const LOGGERS: [yaml: string, value: unknown][] = [

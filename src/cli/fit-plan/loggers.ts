@@ -11,8 +11,6 @@ export interface LoggerSettings {
   prefix: string;
   /** TensorBoardLogger. */
   subDir: string | undefined;
-  /** CSVLogger. */
-  flushEverySteps: number | undefined;
 }
 
 type Logger = Exclude<NonNullable<Config['trainer']['logger']>, boolean | unknown[]>;
@@ -23,7 +21,7 @@ export function loggersOf({ trainer }: Config): LoggerSettings[] {
   const rootDir = trainer.default_root_dir ?? '.';
   if (logger === false) return [];
   if (logger === null || logger === true) {
-    const unset = { prefix: '', subDir: undefined, flushEverySteps: undefined };
+    const unset = { prefix: '', subDir: undefined };
     return [{ kind: 'TensorBoardLogger', saveDir: rootDir, name: 'lightning_logs', version: undefined, ...unset }];
   }
   return (Array.isArray(logger) ? logger : [logger]).map((written) => settingsOf(written, rootDir));
@@ -31,14 +29,12 @@ export function loggersOf({ trainer }: Config): LoggerSettings[] {
 
 function settingsOf(logger: Logger, rootDir: string): LoggerSettings {
   const { save_dir: saveDir, name, version, prefix } = logger.init_args;
-  const tensorBoard = logger.class_path === 'TensorBoardLogger';
   return {
     kind: logger.class_path,
     saveDir: saveDir ?? rootDir,
     name: name ?? '',
     version: version ?? undefined,
     prefix,
-    subDir: tensorBoard ? (logger.init_args.sub_dir ?? undefined) : undefined,
-    flushEverySteps: tensorBoard ? undefined : logger.init_args.flush_logs_every_n_steps,
+    subDir: logger.class_path === 'TensorBoardLogger' ? (logger.init_args.sub_dir ?? undefined) : undefined,
   };
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { allIgnored, classSpec, inWords, key, slot } from './fields.js';
+import { allIgnored, classSpec, ignored, inWords, key, slot } from './fields.js';
 
 /** What Lightning's two loggers that write files have in common. */
 const folder = {
@@ -32,7 +32,7 @@ const tensorBoardLogger = classSpec('TensorBoardLogger', 'Writes event files tha
 
 const csvLogger = classSpec('CSVLogger', 'Writes metrics.csv.', {
   ...folder,
-  flush_logs_every_n_steps: key(z.int().min(1).default(100), 'Logged steps between writes.', 'fit'),
+  flush_logs_every_n_steps: ignored('Rows are written at once; does nothing here.'),
 });
 
 const one = slot([tensorBoardLogger, csvLogger]);

@@ -1,0 +1,84 @@
+import type { FitResult, FitSummary } from '../fit/fit-options.js';
+import { formatFigure } from '../report/figure.js';
+import { formatMetrics } from '../report/table.js';
+import { createTrainingProgress, type TrainingProgress } from '../report/training-progress.js';
+import { formatTrainingSummary } from '../report/training-summary.js';
+import type { StepReport, ValidationReport } from '../train/training-reports.js';
+import { note, warn, type CliIo } from './cli-io.js';
+import type { FitPlan } from './fit-plan.js';
+
+/** What a person sees of a run, on stderr. */
+export class FitReport {
+  #progress: TrainingProgress | undefined;
+
+  constructor(
+    private readonly plan: FitPlan,
+    private readonly io: CliIo,
+  ) {}
+
+  /** @param resumed the checkpoint the run goes on from */
+  begin(summary: FitSummary, resumed: string | undefined): void {
+    const { showSummary, showProgress, trainer } = this.plan;
+    const { accumulateGradBatches, maxTime: maxSeconds } = trainer;
+    const { totalSteps, startStep } = summary;
+    const stream = this.io.stderr;
+    if (showSummary) {
+      const text = formatTrainingSummary(
+        { ...summary, accumulateGradBatches, maxSeconds },
+        { decorated: stream.isTTY === true },
+      );
+      note(this.io, text);
+    }
+    if (resumed !== undefined) note(this.io, `going on from step ${startStep} of ${resumed}`);
+    if (showProgress) this.#progress = createTrainingProgress({ totalSteps, startStep, maxSeconds, stream });
+  }
+
+  step(report: StepReport): void {
+    this.#progress?.step(report);
+  }
+
+  /** A line for each validation; the one before training only says that all works. */
+  validation({ step, sanityCheck, metrics }: ValidationReport): void {
+    if (sanityCheck) return;
+    const figures = Object.entries(metrics).map(([name, value]) => `${name} ${formatFigure(value)}`);
+    this.#line(`step ${step}: ${figures.join(', ')}`);
+  }
+
+  warning(message: string): void {
+    if (this.#progress) this.#progress.note(`warning: ${message}`);
+    else warn(this.io, message);
+  }
+
+  end({ step, reason, modelFolder, skippedSteps }: FitResult): void {
+    this.stop();
+    const skipped = skippedSteps === 0 ? '' : `, ${skippedSteps} left out for values that are not finite`;
+    const model = modelFolder === undefined ? 'nothing was saved' : `the model is ${modelFolder}`;
+    note(this.io, `ended at step ${step} (${reason.replace('_', ' ')}${skipped}); ${model}`);
+  }
+
+  /** Gives the terminal back; after a failure, too. */
+  stop(): void {
+    this.#progress?.stop();
+    this.#progress = undefined;
+  }
+
+  #line(text: string): void {
+    if (this.#progress) this.#progress.note(text);
+    else note(this.io, text);
+  }
+}
+
+/** The measures of the last validation, a row for each dataset; undefined without any. */
+export function measuresTable(
+  names: readonly string[],
+  metrics: Readonly<Record<string, number>>,
+  io: CliIo,
+): string | undefined {
+  const rows = names.map((label) => {
+    const prefix = `${label}/`;
+    const own = Object.entries(metrics).filter(([name]) => name.startsWith(prefix));
+    return { label, values: Object.fromEntries(own.map(([name, value]) => [name.slice(prefix.length), value])) };
+  });
+  if (rows.every(({ values }) => Object.keys(values).length === 0)) return undefined;
+  return formatMetrics('dataset', rows, { decorated: io.stdout.isTTY === true });
+}

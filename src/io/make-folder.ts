@@ -1,0 +1,38 @@
+import { mkdir, stat } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { ioError } from '../errors.js';
+
+/**
+ * Makes a folder and those above it. Node's own `recursive` never returns where a file system says that a folder cannot
+ * be found instead of that it may not be made (/proc).
+ *
+ * @returns the folders that were not there, outermost first, as absolute paths
+ * @throws RankDistillmError `io` that names the folder
+ */
+export async function makeFolder(path: string): Promise<string[]> {
+  const missing: string[] = [];
+  for (let folder = resolve(path); !(await isThere(folder, path)); folder = dirname(folder)) missing.unshift(folder);
+  const made: string[] = [];
+  for (const folder of missing) {
+    try {
+      await mkdir(folder);
+      made.push(folder);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'EEXIST') continue; // somebody else was faster
+      throw ioError('write', path, code === 'ENOENT' ? { code: 'EACCES' } : error);
+    }
+  }
+  if (!(await stat(path)).isDirectory()) throw ioError('write', path, { code: 'ENOTDIR' });
+  return made;
+}
+
+async function isThere(folder: string, path: string): Promise<boolean> {
+  try {
+    await stat(folder);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+    throw ioError('write', path, error);
+  }
+}

@@ -1,0 +1,132 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { MAIN, start, TSX } from './program.js';
+import { inFolder, run, useOwnCache } from './support.js';
+import { writeTrainingCollection } from './training-collection.js';
+
+const test = suite('fit as a process');
+useOwnCache(test);
+
+const VERSION = 'out/lightning_logs/version_0';
+const ENDLESS = ['fit', '--config', 'config.yaml', '--trainer.max_steps=1000000', '--data.inference_datasets=null'];
+const callback = (args: string): string => `--trainer.callbacks+={class_path: ModelCheckpoint, init_args: ${args}}`;
+const OFTEN = callback('{every_n_train_steps: 5, save_top_k: 2, monitor: step, mode: max}');
+
+/** Calls `then` as soon as a path is there. */
+function once(path: string, then: () => void): void {
+  const timer = setInterval(() => {
+    if (!existsSync(path)) return;
+    clearInterval(timer);
+    then();
+  }, 5);
+  timer.unref();
+}
+
+const checkpoints = (folder: string): string[] => readdirSync(join(folder, VERSION, 'checkpoints'));
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  test(`${signal} finishes the step, saves and ends with 130; what is saved goes on`, () =>
+    inFolder(async (folder) => {
+      await writeTrainingCollection(folder);
+      const seldom = callback('{every_n_train_steps: 900000}');
+      const { code, stdout, stderr } = await start([...ENDLESS, seldom, '--trainer.logger=CSVLogger'], folder, {
+        act: (kill) => once(join(folder, VERSION, 'metrics.csv'), () => setTimeout(() => kill(signal), 100)),
+      });
+      assert.is(code, 130, stderr);
+      assert.is(stdout, '');
+      assert.match(stderr, /interrupting; press Ctrl-C again/);
+      assert.match(stderr, /interrupted\n$/);
+      const [name, ...others] = checkpoints(folder);
+      assert.equal(others, []);
+      const step = Number(/step=(\d+)$/.exec(name ?? '')?.[1]);
+      assert.ok(step > 0, name);
+
+      const until = [
+        'fit',
+        '--config',
+        'config.yaml',
+        '--data.inference_datasets=null',
+        `--trainer.max_steps=${step + 2}`,
+      ];
+      const resumed = await run([...until, '--ckpt_path=last'], { cwd: folder });
+      assert.is(resumed.code, 0, resumed.stderr);
+      assert.match(resumed.stderr, new RegExp(`^going on from step ${step} of `, 'm'));
+      const whole = await run([...until, '--trainer.default_root_dir=whole'], { cwd: folder });
+      assert.is(whole.code, 0, whole.stderr);
+      const weights = (path: string): Buffer =>
+        readFileSync(join(folder, path, 'huggingface_checkpoint/model.safetensors'));
+      assert.ok(weights('out/lightning_logs/version_1').equals(weights('whole/lightning_logs/version_0')));
+    }));
+}
+
+test('a folder that is removed while fit runs is one error', () =>
+  inFolder(async (folder) => {
+    await writeTrainingCollection(folder);
+    const { code, stdout, stderr } = await start([...ENDLESS, OFTEN], folder, {
+      act: () =>
+        once(join(folder, VERSION, 'checkpoints/epoch=1-step=5'), () =>
+          rmSync(join(folder, 'out'), { recursive: true, force: true, maxRetries: 10 }),
+        ),
+    });
+    assert.is(code, 2, stderr);
+    assert.is(stdout, '');
+    assert.match(stderr, /^error: out\/lightning_logs\/version_0\/.*\nhint: .+\n$/m);
+    assert.not.ok(existsSync(join(folder, VERSION, 'checkpoints')), 'nothing is made again');
+  }));
+
+const namespaces = spawnSync('unshare', ['--mount', '--map-root-user', 'true']).status === 0;
+if (!namespaces) console.log('left out: a full disk, since this machine lets nobody make a mount namespace');
+else {
+  test('a full disk is one error; the checkpoints before it stay whole', () =>
+    inFolder(async (folder) => {
+      await writeTrainingCollection(folder);
+      const quoted = [
+        process.execPath,
+        '--import',
+        TSX,
+        MAIN,
+        ...ENDLESS,
+        callback('{every_n_train_steps: 1, save_top_k: -1}'),
+      ]
+        .map((word) => `'${word}'`)
+        .join(' ');
+      const last = [
+        process.execPath,
+        '--import',
+        TSX,
+        MAIN,
+        'fit',
+        '--config',
+        'config.yaml',
+        '--trainer.default_root_dir=after',
+      ]
+        .map((word) => `'${word}'`)
+        .join(' ');
+      const script = [
+        'mkdir out && mount -t tmpfs -o size=600k none out || exit 99',
+        quoted,
+        'echo "code $?"',
+        `ls -A ${VERSION}/checkpoints ${VERSION}`,
+        `newest=$(ls -d ${VERSION}/checkpoints/* | sort -V | tail -n 1)`,
+        `${last} "--ckpt_path=$newest" --data.inference_datasets=null "--trainer.max_steps=9" 2>&1`,
+        'echo "resumed $?"',
+      ].join('\n');
+      const { stdout, stderr } = spawnSync('unshare', ['--mount', '--map-root-user', 'sh', '-c', script], {
+        cwd: folder,
+        encoding: 'utf8',
+        timeout: 60_000,
+      });
+      assert.match(stdout, /^code 2$/m, stderr);
+      assert.match(stderr, /^error: out\/.*: cannot write: no space left on the device\nhint: .+\n$/m);
+      assert.match(stdout, /^epoch=0-step=1$/m);
+      const [listed = ''] = stdout.split('going on');
+      assert.not.match(listed, /^\.|tmp/m, 'nothing half-written is left');
+      assert.match(stdout, /^going on from step \d+ of /m);
+      assert.match(stdout, /^resumed 0$/m, stdout);
+    }));
+}
+
+test.run();
