@@ -9,7 +9,8 @@ import { fit } from '../fit/fit.js';
 import { writeAtomically } from '../io/atomic-write.js';
 import { weightedLosses } from '../loss/weighted-losses.js';
 import type { MetricLogger } from '../report/metric-logger.js';
-import type { CliIo } from './cli-io.js';
+import { warn, type CliIo } from './cli-io.js';
+import type { RunSettings } from './config-plan.js';
 import { assertDataExist, countSteps, datasetName, openTrainData, runOptions } from './fit-data.js';
 import { loadLosses } from './fit-losses.js';
 import { checkMonitors } from './fit-monitors.js';
@@ -37,18 +38,20 @@ export async function runFit(plan: FitPlan, loaded: LoadedConfig, io: CliIo): Pr
   const losses = await loadLosses(plan.losses);
   const resume = await resumedRun(plan, placeOf);
   const datasets = await Promise.all(
-    plan.validation.map(async (run) => ({ name: await datasetName(run, registry), hasTargets: run.targets !== null })),
+    validatedRuns(plan, io).map(async (run) => ({
+      name: await datasetName(run, registry),
+      hasTargets: run.targets !== null,
+    })),
   );
   checkMonitors(plan.monitors, { losses: weightedLosses(losses).names, datasets, metrics: plan.metrics });
   const seed = plan.seed ?? resume?.seed ?? randomInt(SEEDS);
   await using dataset = await openTrainData(plan, registry, seed, io);
   const totalSteps = countSteps(plan, dataset, placeOf);
-  const validates = datasets.length > 0 && plan.metrics.length > 0;
   const result = await train(
     {
       ...settingsOf(plan),
       train: { dataset, batchSize: plan.batchSize, shuffle: plan.shuffle },
-      validate: validates ? validationOf(plan, registry) : undefined,
+      validate: datasets.length > 0 ? validationOf(plan, registry) : undefined,
       losses,
       lrScheduler: plan.schedule?.build(totalSteps),
       seed,
@@ -63,6 +66,16 @@ export async function runFit(plan: FitPlan, loaded: LoadedConfig, io: CliIo): Pr
     result.metrics,
     io,
   );
+}
+
+/** The runs that are validated: none without measures, and none where they are limited to nothing. */
+function validatedRuns({ validation, metrics, trainer }: FitPlan, io: CliIo): RunSettings[] {
+  const limit = trainer.limitValBatches;
+  const none = limit !== undefined && ('batches' in limit ? limit.batches === 0 : limit.share === 0);
+  if (validation.length === 0 || none) return [];
+  if (metrics.length > 0) return validation;
+  warn(io, 'inference_datasets are not validated, since evaluation_metrics is empty');
+  return [];
 }
 
 /** What a plan says in so many words. */

@@ -275,7 +275,19 @@ testInCollection('summary and progress can be left out', async (folder) => {
 testInCollection('without evaluation_metrics there is no validation', async (folder) => {
   const { stdout, stderr } = await fit(folder, '--model.evaluation_metrics=null', '--trainer.max_steps=1');
   assert.is(stdout, '');
+  assert.match(stderr, /^warning: inference_datasets are not validated, since evaluation_metrics is empty$/m);
   assert.match(stderr, /ended at step 1/);
+});
+
+testInCollection('limit_val_batches 0 is no validation, and nothing to watch', async (folder) => {
+  const { stdout, stderr } = await fit(folder, '--trainer.limit_val_batches=0', '--trainer.max_steps=3');
+  assert.is(stdout, '');
+  assert.not.match(stderr, /warning/);
+  const monitor = '--trainer.callbacks+={class_path: ModelCheckpoint, init_args: {monitor: dev.run/nDCG@10}}';
+  const argv = ['fit', '--config', 'config.yaml', '--trainer.limit_val_batches=0', monitor];
+  const watched = await run(argv, { cwd: folder });
+  assert.is(watched.code, 2);
+  assert.match(watched.stderr, /"dev\.run\/nDCG@10" is not logged; logged are loss, InfoNCE, epoch, step/);
 });
 
 testInCollection('a run that is registered by its id gives the name in logs', async (folder) => {
