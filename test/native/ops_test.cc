@@ -2,14 +2,12 @@
 // float64, given the same dropout masks. Prints one line of JSON per case; test/native/ops.test.ts reads them.
 
 #include <ATen/ATen.h>
-#include <c10/core/InferenceMode.h>
 
 #include <functional>
-#include <iostream>
-#include <sstream>
 #include <string>
 #include <vector>
 
+#include "compare.h"
 #include "model/config.h"
 #include "ops/activation.h"
 #include "ops/attention_training.h"
@@ -25,75 +23,6 @@
 namespace {
 
 using namespace rank_distillm;
-
-/// Of the largest value: float32 sums against float64 ones.
-constexpr double tolerance = 1e-5;
-
-int failures = 0;
-
-at::Tensor leaf(const at::Tensor& values) { return values.to(at::kDouble).clone().set_requires_grad(true); }
-
-at::Tensor normal(at::IntArrayRef shape) { return at::randn(shape); }
-
-/// Largest difference, as a share of the largest value that is expected.
-double difference(const at::Tensor& found, const at::Tensor& expected) {
-  if (found.numel() == 0) return 0;
-  const auto scale = std::max(expected.abs().max().item<double>(), 1e-3);
-  return (found.to(at::kDouble) - expected).abs().max().item<double>() / scale;
-}
-
-struct Comparison {
-  const char* what;
-  at::Tensor found;
-  at::Tensor expected;
-};
-
-void report(const std::string& name, const std::vector<Comparison>& comparisons) {
-  std::ostringstream detail;
-  bool good = true;
-  for (const auto& [what, found, expected] : comparisons) {
-    const double off = difference(found, expected);
-    if (off <= tolerance) continue;  // NaN is not
-    good = false;
-    detail << what << " is off by " << off << " of the largest value; ";
-  }
-  if (!good) ++failures;
-  std::cout << R"({"name": ")" << name << R"(", "ok": )" << (good ? "true" : "false") << R"(, "detail": ")"
-            << detail.str() << "\"}" << std::endl;
-}
-
-/// Runs what is tested as the engine does.
-template <typename Body>
-void engine(const Body& body) {
-  const c10::InferenceMode inference_mode;
-  body();
-}
-
-/// Results of the engine for use outside inference mode.
-at::Tensor out(const at::Tensor& tensor) { return tensor.clone(); }
-
-Dropout dropout_of(double rate, DropoutSite site) { return {rate, 7, 3, 2, site}; }
-
-std::vector<RowId> row_ids(int64_t rows) {
-  std::vector<RowId> ids;
-  for (int64_t i = 0; i < rows; ++i) ids.push_back({static_cast<uint32_t>(i / 5), static_cast<uint32_t>(i % 5)});
-  return ids;
-}
-
-at::Tensor mask_of(const Dropout& dropout, const std::vector<RowId>& ids, int64_t columns, uint32_t head = 0) {
-  const auto mask = at::ones({static_cast<int64_t>(ids.size()), columns});
-  for (size_t i = 0; dropout.active() && i < ids.size(); ++i) {
-    dropout_factors(dropout, ids[i], head, mask.data_ptr<float>() + static_cast<int64_t>(i) * columns, columns);
-  }
-  return mask.to(at::kDouble);
-}
-
-std::string title(const char* op, const std::vector<std::pair<const char*, double>>& values) {
-  std::ostringstream text;
-  text << op;
-  for (const auto& [name, value] : values) text << ", " << name << " " << value;
-  return text.str();
-}
 
 void test_dropout(double rate) {
   const int64_t rows = 200, columns = 977;
@@ -324,15 +253,6 @@ void test_pooling(const char* name, Pooling pooling, const std::function<at::Ten
     gradient = out(pool_backward(g, hidden, batch.packed, rows.block, pooling));
   });
   report(std::string("pooling ") + name, {{"output", found, y.detach()}, {"input", gradient, dhidden.grad()}});
-}
-
-TensorSource source(const std::string& name, const at::Tensor& values) {
-  TensorSource result;
-  result.name = name;
-  result.shape = values.sizes().vec();
-  const auto* start = static_cast<const std::byte*>(values.const_data_ptr());
-  result.bytes.assign(start, start + values.nbytes());
-  return result;
 }
 
 struct HeadCase {
