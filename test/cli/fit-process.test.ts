@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -62,19 +62,19 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     }));
 }
 
-test('a folder that is removed while fit runs is one error', () =>
+test('a folder that is taken away while fit runs is one error', () =>
   inFolder(async (folder) => {
     await writeTrainingCollection(folder);
     const { code, stdout, stderr } = await start([...ENDLESS, OFTEN], folder, {
       act: () =>
         once(join(folder, VERSION, 'checkpoints/epoch=1-step=5'), () =>
-          rmSync(join(folder, 'out'), { recursive: true, force: true, maxRetries: 10 }),
+          renameSync(join(folder, 'out'), join(folder, 'elsewhere')),
         ),
     });
     assert.is(code, 2, stderr);
     assert.is(stdout, '');
     assert.match(stderr, /^error: out\/lightning_logs\/version_0\/.*\nhint: .+\n$/m);
-    assert.not.ok(existsSync(join(folder, VERSION, 'checkpoints')), 'nothing is made again');
+    assert.not.ok(existsSync(join(folder, 'out')), 'nothing is made again');
   }));
 
 const namespaces = spawnSync('unshare', ['--mount', '--map-root-user', 'true']).status === 0;
