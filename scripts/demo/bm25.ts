@@ -16,9 +16,10 @@ function wordsOf(text: string): string[] {
  * of the demo; k1 and b are those of the common baselines on MS MARCO.
  */
 export class Bm25 {
-  readonly #postings = new Map<string, { index: number; frequency: number }[]>();
-  readonly #lengths: number[];
-  readonly #averageLength: number;
+  /** By word: where it occurs, and how much that is worth apart from the word's rarity. */
+  readonly #postings = new Map<string, { index: number; weight: number }[]>();
+  /** One score per text, 0 between searches: an array adds up far faster than a map. */
+  readonly #scores: Float64Array;
 
   constructor(
     texts: readonly string[],
@@ -26,32 +27,41 @@ export class Bm25 {
     readonly b = 0.4,
   ) {
     const documents = texts.map(wordsOf);
-    this.#lengths = documents.map((words) => words.length);
-    this.#averageLength = this.#lengths.reduce((sum, length) => sum + length, 0) / texts.length;
+    const averageLength = documents.reduce((sum, words) => sum + words.length, 0) / texts.length;
+    this.#scores = new Float64Array(texts.length);
     for (const [index, words] of documents.entries()) {
+      const norm = this.k1 * (1 - this.b + (this.b * words.length) / averageLength);
       const counts = new Map<string, number>();
       for (const word of words) counts.set(word, (counts.get(word) ?? 0) + 1);
       for (const [word, frequency] of counts) {
+        const posting = { index, weight: frequency / (frequency + norm) };
         const postings = this.#postings.get(word);
-        if (postings) postings.push({ index, frequency });
-        else this.#postings.set(word, [{ index, frequency }]);
+        if (postings) postings.push(posting);
+        else this.#postings.set(word, [posting]);
       }
     }
   }
 
   /** The best `depth` texts that share a word with the query, ties by position. */
   search(query: string, depth: number): SearchHit[] {
-    const scores = new Map<number, number>();
+    const found: number[] = [];
     for (const word of wordsOf(query)) {
       const postings = this.#postings.get(word) ?? [];
-      const rarity = Math.log(1 + (this.#lengths.length - postings.length + 0.5) / (postings.length + 0.5));
-      for (const { index, frequency } of postings) {
-        const norm = this.k1 * (1 - this.b + (this.b * this.#lengths[index]!) / this.#averageLength);
-        scores.set(index, (scores.get(index) ?? 0) + (rarity * frequency) / (frequency + norm));
+      const rarity = Math.log(1 + (this.#scores.length - postings.length + 0.5) / (postings.length + 0.5));
+      for (const { index, weight } of postings) {
+        if (this.#scores[index] === 0) found.push(index);
+        this.#scores[index]! += rarity * weight;
       }
     }
-    return [...scores]
-      .map(([index, score]) => ({ index, score }))
+    const hits = found.map((index) => ({ index, score: this.#scores[index]! }));
+    this.#scores.fill(0);
+    // sorting numbers is quick, so that few objects are left to be sorted
+    const least =
+      Float64Array.from(hits, ({ score }) => score)
+        .sort()
+        .at(-depth) ?? 0;
+    return hits
+      .filter(({ score }) => score >= least)
       .sort((x, y) => y.score - x.score || x.index - y.index)
       .slice(0, depth);
   }

@@ -24,12 +24,34 @@ export const ELECTRA_BASE: ElectraShape = {
   maxPositions: 512,
 };
 
-export const SPECIAL_TOKENS = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]'] as const;
+/** How the tensors are drawn, all from normal distributions, and how much dropout training has. */
+export interface ElectraStart {
+  /** Standard deviation of the layers' matrices. */
+  layerRange: number;
+  wordRange: number;
+  positionRange: number;
+  /** Query and document. */
+  segmentRange: number;
+  /** Layers, from the first, whose key projection starts as a copy of the query projection. */
+  equalKeys: number;
+  dropout: number;
+}
 
-/** As transformers' ElectraConfig initialises. */
+/** As transformers' ElectraConfig initialises; of fresh score heads too. */
 const INITIALIZER_RANGE = 0.02;
 
-function configOf(shape: ElectraShape, vocabSize: number): object {
+export const STANDARD_START: ElectraStart = {
+  layerRange: INITIALIZER_RANGE,
+  wordRange: INITIALIZER_RANGE,
+  positionRange: INITIALIZER_RANGE,
+  segmentRange: INITIALIZER_RANGE,
+  equalKeys: 0,
+  dropout: 0.1,
+};
+
+export const SPECIAL_TOKENS = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]'] as const;
+
+function configOf(shape: ElectraShape, dropout: number, vocabSize: number): object {
   return {
     architectures: ['ElectraModel'],
     model_type: 'electra',
@@ -42,8 +64,8 @@ function configOf(shape: ElectraShape, vocabSize: number): object {
     max_position_embeddings: shape.maxPositions,
     type_vocab_size: 2,
     hidden_act: 'gelu',
-    hidden_dropout_prob: 0.1,
-    attention_probs_dropout_prob: 0.1,
+    hidden_dropout_prob: dropout,
+    attention_probs_dropout_prob: dropout,
     initializer_range: INITIALIZER_RANGE,
     layer_norm_eps: 1e-12,
     pad_token_id: 0,
@@ -86,17 +108,17 @@ function filled(name: string, shape: readonly number[], fill: (part: Float32Arra
   };
 }
 
-/** ElectraModel's tensors: N(0, initializer_range), biases 0, LayerNorm weights 1. */
-function tensorsOf(shape: ElectraShape, vocabSize: number, random: Random): TensorValues[] {
+/** ElectraModel's tensors: matrices drawn as `start` says, biases 0, LayerNorm weights 1. */
+function tensorsOf(shape: ElectraShape, start: ElectraStart, vocabSize: number, random: Random): TensorValues[] {
   const { embeddingSize: embedding, hiddenSize: hidden, intermediateSize: intermediate } = shape;
   const constant = (name: string, size: number, value: number): TensorValues =>
     filled(name, [size], (part) => part.fill(value));
-  const matrix = (name: string, rows: number, columns: number): TensorValues => {
-    const draw = random.fork(name);
-    return filled(name, [rows, columns], (part) => draw.fillNormal(part, INITIALIZER_RANGE));
+  const matrix = (name: string, rows: number, columns: number, range: number, stream = name): TensorValues => {
+    const draw = random.fork(stream);
+    return filled(name, [rows, columns], (part) => draw.fillNormal(part, range));
   };
-  const linear = (name: string, out: number, input: number): TensorValues[] => [
-    matrix(`${name}.weight`, out, input),
+  const linear = (name: string, out: number, input: number, like = name): TensorValues[] => [
+    matrix(`${name}.weight`, out, input, start.layerRange, `${like}.weight`),
     constant(`${name}.bias`, out, 0),
   ];
   const norm = (name: string, size: number): TensorValues[] => [
@@ -106,7 +128,10 @@ function tensorsOf(shape: ElectraShape, vocabSize: number, random: Random): Tens
   const layer = (i: number): TensorValues[] => {
     const at = `encoder.layer.${i}`;
     return [
-      ...['query', 'key', 'value'].flatMap((name) => linear(`${at}.attention.self.${name}`, hidden, hidden)),
+      ...['query', 'key', 'value'].flatMap((name) => {
+        const like = name === 'key' && i < start.equalKeys ? 'query' : name;
+        return linear(`${at}.attention.self.${name}`, hidden, hidden, `${at}.attention.self.${like}`);
+      }),
       ...linear(`${at}.attention.output.dense`, hidden, hidden),
       ...norm(`${at}.attention.output.LayerNorm`, hidden),
       ...linear(`${at}.intermediate.dense`, intermediate, hidden),
@@ -115,9 +140,9 @@ function tensorsOf(shape: ElectraShape, vocabSize: number, random: Random): Tens
     ];
   };
   return [
-    matrix('embeddings.word_embeddings.weight', vocabSize, embedding),
-    matrix('embeddings.position_embeddings.weight', shape.maxPositions, embedding),
-    matrix('embeddings.token_type_embeddings.weight', 2, embedding),
+    matrix('embeddings.word_embeddings.weight', vocabSize, embedding, start.wordRange),
+    matrix('embeddings.position_embeddings.weight', shape.maxPositions, embedding, start.positionRange),
+    matrix('embeddings.token_type_embeddings.weight', 2, embedding, start.segmentRange),
     ...norm('embeddings.LayerNorm', embedding),
     ...(embedding === hidden ? [] : linear('embeddings_project', hidden, embedding)),
     ...Array.from({ length: shape.layers }, (_, i) => layer(i)).flat(),
@@ -135,13 +160,17 @@ export async function writeElectraFolder(
   shape: ElectraShape,
   vocabulary: readonly string[],
   seed: number,
+  start: ElectraStart = STANDARD_START,
 ): Promise<void> {
   const json = (value: object): string => `${JSON.stringify(value, null, 2)}\n`;
   const files = {
     'vocab.txt': vocabulary.map((entry) => `${entry}\n`).join(''),
     'tokenizer_config.json': json(tokenizerConfigOf(shape.maxPositions)),
-    'config.json': json(configOf(shape, vocabulary.length)),
+    'config.json': json(configOf(shape, start.dropout, vocabulary.length)),
   };
   for (const [name, text] of Object.entries(files)) await writeAtomically(join(folder, name), (write) => write(text));
-  await writeSafetensors(join(folder, 'model.safetensors'), tensorsOf(shape, vocabulary.length, new Random(seed)));
+  await writeSafetensors(
+    join(folder, 'model.safetensors'),
+    tensorsOf(shape, start, vocabulary.length, new Random(seed)),
+  );
 }

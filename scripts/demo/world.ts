@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { DEFAULT_WORLD, generateWorld } from './world/generate.js';
+import { DEFAULT_WORLD, generateWorld, scaledWorld } from './world/generate.js';
 import { writeWorld } from './world/write.js';
 
 const USAGE = `usage: tsx scripts/demo/world.ts <folder> [options]
@@ -10,7 +10,7 @@ and the runs __bm25__invented-world-{train,test}.run and __teacher__invented-wor
   --seed N             another seed is another world, default ${DEFAULT_WORLD.seed}
   --train-queries N    default ${DEFAULT_WORLD.queries.train}
   --test-queries N     default ${DEFAULT_WORLD.queries.test}
-  --scale X            times as many entities and passages, default 1`;
+  --scale X            times as many entities, passages and queries, default 1`;
 
 const option = { type: 'string' } as const;
 const { positionals, values } = parseArgs({
@@ -32,21 +32,12 @@ if (folder === undefined || values.help) {
   console.log(USAGE);
   process.exitCode = values.help ? 0 : 2;
 } else {
-  const scale = numberOf('scale', 1);
-  const scaled = (counts: (typeof DEFAULT_WORLD.counts)['train']): typeof counts => ({
-    person: Math.ceil(scale * counts.person),
-    place: Math.ceil(scale * counts.place),
-    work: Math.ceil(scale * counts.work),
-    event: Math.ceil(scale * counts.event),
-  });
+  const options = scaledWorld(DEFAULT_WORLD, numberOf('scale', 1));
+  const { train, test } = options.queries;
   const world = generateWorld({
-    seed: numberOf('seed', DEFAULT_WORLD.seed),
-    counts: { train: scaled(DEFAULT_WORLD.counts.train), test: scaled(DEFAULT_WORLD.counts.test) },
-    queries: {
-      train: numberOf('train-queries', DEFAULT_WORLD.queries.train),
-      test: numberOf('test-queries', DEFAULT_WORLD.queries.test),
-    },
-    depth: DEFAULT_WORLD.depth,
+    ...options,
+    seed: numberOf('seed', options.seed),
+    queries: { train: numberOf('train-queries', train), test: numberOf('test-queries', test) },
   });
   await writeWorld(world, folder);
 }

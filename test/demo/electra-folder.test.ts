@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { SPECIAL_TOKENS, writeElectraFolder } from '../../scripts/demo/electra-folder.js';
+import { SPECIAL_TOKENS, STANDARD_START, writeElectraFolder } from '../../scripts/demo/electra-folder.js';
 import { Random } from '../../scripts/demo/random.js';
 import { buildVocabulary, madeUpVocabulary } from '../../scripts/demo/vocabulary.js';
 import { readSafetensors } from '../../src/checkpoint/safetensors.js';
@@ -17,10 +17,10 @@ const SHAPE = { embeddingSize: 16, hiddenSize: 32, layers: 2, heads: 4, intermed
 const TEXTS = ['The potter Ana Borel was born in Drabel.', 'Borel the potter was a native of Drabel, the potter said.'];
 
 const folders: string[] = [];
-async function written(shape: typeof SHAPE, seed: number): Promise<string> {
+async function written(shape: typeof SHAPE, seed: number, start = STANDARD_START): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'electra-'));
   folders.push(folder);
-  await writeElectraFolder(folder, shape, buildVocabulary(TEXTS, 50), seed);
+  await writeElectraFolder(folder, shape, buildVocabulary(TEXTS, 50), seed, start);
   return folder;
 }
 
@@ -69,15 +69,19 @@ test('weights follow from the seed', async () => {
   assert.is.not(await digest(await written(SHAPE, 2)), one);
 });
 
-test('weights are normal with deviation 0.02, biases 0 and LayerNorm weights 1', async () => {
-  const folder = await written({ ...SHAPE, intermediateSize: 4096 }, 3);
+/** A tensor's numbers by name. */
+async function readValues(folder: string): Promise<(name: string) => number[]> {
   const tensors = await readSafetensors(join(folder, 'model.safetensors'));
   const bytes = await readFile(join(folder, 'model.safetensors'));
-  const values = (name: string): number[] => {
+  return (name) => {
     const { data } = tensors.get(name)!;
     assert.ok(!(data instanceof Uint8Array));
     return Array.from({ length: data.bytes / 4 }, (_, i) => bytes.readFloatLE(data.offset + 4 * i));
   };
+}
+
+test('weights are normal with deviation 0.02, biases 0 and LayerNorm weights 1', async () => {
+  const values = await readValues(await written({ ...SHAPE, intermediateSize: 4096 }, 3));
   const weights = values('encoder.layer.1.intermediate.dense.weight');
   const moment = (power: number) => weights.reduce((sum, value) => sum + (value / 0.02) ** power, 0) / weights.length;
   assert.is(weights.length, 32 * 4096);
@@ -88,6 +92,38 @@ test('weights are normal with deviation 0.02, biases 0 and LayerNorm weights 1',
   assert.ok(Math.abs(moment(4) - 3) < bound * Math.sqrt(96), `kurtosis ${moment(4)}`);
   assert.ok(values('encoder.layer.0.output.dense.bias').every((value) => value === 0));
   assert.ok(values('embeddings.LayerNorm.weight').every((value) => value === 1));
+});
+
+test('a start of its own: deviations by kind of tensor, keys that equal queries in the first layers, dropout', async () => {
+  const start = {
+    ...{ layerRange: 0.1, wordRange: 0.3, positionRange: 0.01, segmentRange: 0.03 },
+    equalKeys: 1,
+    dropout: 0,
+  };
+  const folder = await written({ ...SHAPE, embeddingSize: 32, maxPositions: 512 }, 3, start);
+  const values = await readValues(folder);
+  const expected = {
+    'embeddings.word_embeddings.weight': 0.3,
+    'embeddings.position_embeddings.weight': 0.01,
+    'embeddings.token_type_embeddings.weight': 0.03,
+    'encoder.layer.1.attention.self.key.weight': 0.1,
+    'encoder.layer.0.output.dense.weight': 0.1,
+  };
+  for (const [name, deviation] of Object.entries(expected)) {
+    const numbers = values(name);
+    const share = Math.sqrt(numbers.reduce((sum, value) => sum + value ** 2, 0) / numbers.length) / deviation;
+    // five standard errors of a deviation: 1 over sqrt(2 n)
+    assert.ok(Math.abs(share - 1) < 5 / Math.sqrt(2 * numbers.length), `${name}: ${share}`);
+  }
+  const of = (layer: number, name: string) => values(`encoder.layer.${layer}.attention.self.${name}.weight`);
+  assert.equal(of(0, 'key'), of(0, 'query'));
+  assert.not.equal(of(1, 'key'), of(1, 'query'));
+  assert.not.equal(of(0, 'value'), of(0, 'query'));
+  const { encoder } = await loadCheckpoint(folder);
+  assert.is(encoder.layers, 2);
+  const config: unknown = JSON.parse(await readFile(join(folder, 'config.json'), 'utf8'));
+  assert.is((config as Record<string, unknown>)['hidden_dropout_prob'], 0);
+  assert.is((config as Record<string, unknown>)['attention_probs_dropout_prob'], 0);
 });
 
 test('the vocabulary knows every word of its corpus, frequent words as one entry', async () => {

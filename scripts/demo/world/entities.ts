@@ -17,11 +17,11 @@ export const TEMPLATES: Readonly<Record<Kind, KindTemplates>> = {
 export type Counts = Readonly<Record<Kind, number>>;
 
 /** About how many people share a first name, and how many a family name. */
-const NAME_SHARERS = 4;
+const NAME_SHARERS = 2;
 /** Share of people and works whose full name is also that of another one with a different noun. */
-const NAMESAKES = 0.3;
+const NAMESAKES = 0.15;
 /** Share of places named after another one: `Old Drabel`. */
-const NAMED_AFTER = 0.3;
+const NAMED_AFTER = 0.15;
 const PLACE_PREFIXES = ['Old', 'New', 'Upper', 'Lower'];
 
 type Draft = Pick<Entity, 'name' | 'noun' | 'shortName'>;

@@ -18,12 +18,29 @@ export interface WorldOptions {
 export const DEFAULT_WORLD: WorldOptions = {
   seed: 42,
   counts: {
-    train: { person: 150, place: 50, work: 80, event: 50 },
-    test: { person: 60, place: 20, work: 30, event: 20 },
+    train: { person: 240, place: 120, work: 160, event: 120 },
+    test: { person: 30, place: 15, work: 20, event: 15 },
   },
-  queries: { train: 150, test: 50 },
-  depth: 100,
+  queries: { train: 3500, test: 300 },
+  depth: 30,
 };
+
+/** The same world with `scale` times as many entities and queries. */
+export function scaledWorld(options: WorldOptions, scale: number): WorldOptions {
+  const times = (count: number): number => Math.ceil(scale * count);
+  const scaled = ({ person, place, work, event }: Counts): Counts => ({
+    person: times(person),
+    place: times(place),
+    work: times(work),
+    event: times(event),
+  });
+  const { counts, queries } = options;
+  return {
+    ...options,
+    counts: { train: scaled(counts.train), test: scaled(counts.test) },
+    queries: { train: times(queries.train), test: times(queries.test) },
+  };
+}
 
 export interface Topics {
   queries: Query[];

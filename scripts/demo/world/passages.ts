@@ -1,11 +1,10 @@
 import type { Random } from '../random.js';
 import { TEMPLATES } from './entities.js';
+import { groupBy } from './group-by.js';
 import type { Entity, Mention, Passage, Relation } from './types.js';
 import { asideSentence, namesSubject, subjectSentence, valueOf } from './wording.js';
 
-/** Facts stated together in one passage. */
-const FACTS_PER_PASSAGE = 2;
-/** Passages of an entity beyond those that state each fact once. */
+/** Passages of an entity beyond those that state one fact each. */
 const EXTRA_PASSAGES = 3;
 /** Chance that an extra passage states a fact again, in other words. */
 const RESTATED = 0.5;
@@ -24,11 +23,9 @@ interface Draft {
 
 function draftPassages(entity: Entity, random: Random): Draft[] {
   const { relations } = TEMPLATES[entity.kind];
-  const drafts: Draft[] = [];
-  const order = random.shuffle(relations);
-  for (let i = 0; i < order.length; i += FACTS_PER_PASSAGE) {
-    drafts.push({ subject: entity, stated: order.slice(i, i + FACTS_PER_PASSAGE), teased: [], asides: [] });
-  }
+  const drafts = random
+    .shuffle(relations)
+    .map((relation): Draft => ({ subject: entity, stated: [relation], teased: [], asides: [] }));
   for (let i = 0; i < EXTRA_PASSAGES; i++) {
     drafts.push({
       subject: entity,
@@ -46,14 +43,14 @@ function draftPassages(entity: Entity, random: Random): Draft[] {
 
 /** Tells facts once more in passages about something else of the same split, rather where the value is the subject. */
 function spreadAsides(drafts: readonly Draft[], entities: readonly Entity[], random: Random): void {
+  const bySubject = groupBy(drafts, ({ subject }) => subject.id);
+  const bySplit = groupBy(drafts, ({ subject }) => subject.split);
   for (const entity of entities) {
     for (const relation of TEMPLATES[entity.kind].relations) {
       if (!random.chance(ASIDES)) continue;
       const value = entity.facts.get(relation.key)!;
-      const aboutValue = drafts.filter((draft) => draft.subject.id === value);
-      const sameSplit = drafts.filter(({ subject }) => subject.split === entity.split && subject.name !== entity.name);
-      const host = random.pick(aboutValue.length > 0 ? aboutValue : sameSplit);
-      if (host.asides.length < 2) host.asides.push({ entity, relation });
+      const host = random.pick(bySubject.get(value) ?? bySplit.get(entity.split)!);
+      if (host.subject.name !== entity.name && host.asides.length < 2) host.asides.push({ entity, relation });
     }
   }
 }
@@ -74,7 +71,7 @@ function write(draft: Draft, byId: ReadonlyMap<string, Entity>, random: Random):
     mentions.push({ entityId: subject.id, relation: relation.key, treatment: 'teased' });
   }
   const opening = TEMPLATES[subject.kind].filler.filter(namesSubject);
-  for (const text of random.sample(TEMPLATES[subject.kind].filler, random.between(1, 2)))
+  for (const text of random.sample(TEMPLATES[subject.kind].filler, random.between(0, 1)))
     templates.push({ text, value: '' });
   const ordered = random.shuffle(templates);
   const first = ordered.findIndex(({ text }) => namesSubject(text));
@@ -88,14 +85,16 @@ function write(draft: Draft, byId: ReadonlyMap<string, Entity>, random: Random):
   return { text: sentences.join(' '), mentions };
 }
 
-/** All passages of the world, in an order that gives nothing away, docids `d00001` and on. */
+/** All passages of the world, in an order that gives nothing away, docids `d00001` and on; no text occurs twice. */
 export function makePassages(random: Random, entities: readonly Entity[]): Passage[] {
   const byId = new Map(entities.map((entity) => [entity.id, entity]));
   const drafts = entities.flatMap((entity) => draftPassages(entity, random));
   spreadAsides(drafts, entities, random);
-  return random.shuffle(drafts).map((draft, i) => ({
-    docId: `d${String(i + 1).padStart(5, '0')}`,
-    subjectId: draft.subject.id,
-    ...write(draft, byId, random),
-  }));
+  const texts = new Set<string>();
+  return random.shuffle(drafts).map((draft, i) => {
+    let written = write(draft, byId, random);
+    while (texts.has(written.text)) written = write(draft, byId, random);
+    texts.add(written.text);
+    return { docId: `d${String(i + 1).padStart(5, '0')}`, subjectId: draft.subject.id, ...written };
+  });
 }

@@ -1,6 +1,7 @@
 import type { Qrel } from '../../../src/data/records.js';
 import type { Random } from '../random.js';
 import { TEMPLATES } from './entities.js';
+import { groupBy } from './group-by.js';
 import type { Entity, Passage, Query, Split, Treatment } from './types.js';
 import { question } from './wording.js';
 
@@ -46,18 +47,17 @@ export function makeQrels(
   passages: readonly Passage[],
   byId: ReadonlyMap<string, Entity>,
 ): Qrel[] {
-  return queries.flatMap((query) => {
-    const { name } = byId.get(query.entityId)!;
-    const sharesName = (id: string): boolean => byId.get(id)!.name === name;
-    return passages
-      .filter(
-        (passage) => sharesName(passage.subjectId) || passage.mentions.some(({ entityId }) => sharesName(entityId)),
-      )
-      .map((passage) => ({
-        queryId: query.queryId,
-        docId: passage.docId,
-        relevance: gradeOf(query, passage),
-        iteration: '0',
-      }));
+  const namings = passages.flatMap((passage) => {
+    const ids = [passage.subjectId, ...passage.mentions.map(({ entityId }) => entityId)];
+    return [...new Set(ids.map((id) => byId.get(id)!.name))].map((name) => ({ name, passage }));
   });
+  const byName = groupBy(namings, ({ name }) => name);
+  return queries.flatMap((query) =>
+    byName.get(byId.get(query.entityId)!.name)!.map(({ passage }) => ({
+      queryId: query.queryId,
+      docId: passage.docId,
+      relevance: gradeOf(query, passage),
+      iteration: '0',
+    })),
+  );
 }

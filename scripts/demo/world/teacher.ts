@@ -3,7 +3,7 @@ import { gradeOf } from './queries.js';
 import type { Entity, Passage, Query } from './types.js';
 
 /** Standard deviation of the teacher's mistakes, in grades. Chosen for an nDCG@10 between .8 and .9. */
-const NOISE = 1.2;
+const NOISE = 0.9;
 
 /**
  * What a good but not perfect re-ranker would think of a passage: its grade and, below that, whether it is at least
