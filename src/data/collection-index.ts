@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { mkdir, readdir, realpath, rename, rm, stat } from 'node:fs/promises';
+import { readdir, realpath, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { finished } from 'node:stream/promises';
 import { once } from 'node:events';
@@ -8,6 +8,7 @@ import { open, type RootDatabase } from 'lmdb';
 import { at, ioError, RankDistillmError, throwIfAborted } from '../errors.js';
 import { cacheFolder } from '../io/cache-folder.js';
 import { readLines, type Line } from '../io/lines.js';
+import { makeFolder } from '../io/make-folder.js';
 import { isGzip, plainBytes } from '../io/plain-bytes.js';
 import { changedWhileRead } from '../io/read-region.js';
 import { detectTextFormat } from './formats/text-format.js';
@@ -57,7 +58,7 @@ export async function collectionIndex(path: string, options: CollectionIndexOpti
   let failure: unknown;
   for (const folder of folders) {
     try {
-      await mkdir(folder, { recursive: true });
+      await makeFolder(folder);
       await removeOlder(folder, identity);
       await build(path, gzip, filesIn(folder), options);
       if ((await identify(path)).stamp !== identity.stamp) {

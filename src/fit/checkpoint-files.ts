@@ -1,9 +1,10 @@
-import { copyFile, link, mkdir, readdir, rename, rm, stat, symlink } from 'node:fs/promises';
+import { copyFile, link, readdir, rename, rm, stat, symlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Checkpoint } from '../checkpoint/checkpoint.js';
 import { readModelFiles } from '../checkpoint/model-files.js';
 import type { TrainableModel } from '../engine/trainable-model.js';
 import { ioError } from '../errors.js';
+import { makeFolder } from '../io/make-folder.js';
 import { removeFolder, replaceFolder } from '../io/replace-folder.js';
 import type { CheckpointCallbacks } from '../train/checkpoint-keeper.js';
 import { MOMENTS_FILE, saveTrainerCheckpoint, STATE_FILE } from '../train/trainer-checkpoint.js';
@@ -28,7 +29,7 @@ export async function checkpointFiles(options: CheckpointFilesOptions) {
   const source: Checkpoint = model.checkpoint;
   // read once: the folder that training began from may be gone by the time of the last checkpoint
   const files = await readModelFiles(source.folder);
-  await mkdir(folder, { recursive: true }).catch((error: unknown) => Promise.reject(ioError('write', folder, error)));
+  await makeFolder(folder);
   let newest: string | undefined;
 
   const callbacks: CheckpointCallbacks = {

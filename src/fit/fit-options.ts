@@ -122,6 +122,8 @@ export interface FitSummary {
   totalSteps: number | undefined;
   /** Step it goes on from. */
   startStep: number;
+  /** Estimated from a short measurement; undefined when there is nothing to measure with. */
+  secondsPerStep: number | undefined;
 }
 
 export interface FitResult {

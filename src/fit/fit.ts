@@ -4,6 +4,7 @@ import { TrainableModel } from '../engine/trainable-model.js';
 import { throwIfAborted } from '../errors.js';
 import { CheckpointKeeper } from '../train/checkpoint-keeper.js';
 import { EarlyStopper } from '../train/early-stopping.js';
+import { estimateSecondsPerStep } from '../train/estimate-step.js';
 import { FitLoop, type StopReason } from '../train/fit-loop.js';
 import { checkSameModel } from '../train/same-model.js';
 import { planTraining, type TrainingPlan } from '../train/train-limits.js';
@@ -105,7 +106,7 @@ async function train(options: FitOptions, parts: Parts): Promise<FitResult> {
     signal: options.signal,
     resume: resume?.state,
   });
-  await options.onStart?.(summaryOf(options, parts, trainer));
+  if (options.onStart) await options.onStart(await summaryOf(options, parts, trainer));
   const saved = await keepersOf(options, parts, loop, judged);
   loop.useKeepers(saved.keepers);
   const reason: StopReason = await loop.run();
@@ -185,7 +186,7 @@ async function keepersOf(
   return { keepers, newestModel: () => newestModel() };
 }
 
-function summaryOf(options: FitOptions, { plan, model }: Parts, trainer: Trainer): FitSummary {
+async function summaryOf(options: FitOptions, { plan, model }: Parts, trainer: Trainer): Promise<FitSummary> {
   const { dataset, batchSize } = options.train;
   return {
     model: options.model,
@@ -201,5 +202,6 @@ function summaryOf(options: FitOptions, { plan, model }: Parts, trainer: Trainer
     batchesPerEpoch: plan.batchesPerEpoch,
     totalSteps: plan.totalSteps,
     startStep: trainer.step,
+    secondsPerStep: await estimateSecondsPerStep(trainer, dataset, batchSize * plan.accumulate),
   };
 }

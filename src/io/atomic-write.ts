@@ -1,9 +1,10 @@
 import { createWriteStream, type WriteStream } from 'node:fs';
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { once } from 'node:events';
 import { finished } from 'node:stream/promises';
 import { ioError, RankDistillmError } from '../errors.js';
+import { makeFolder } from './make-folder.js';
 
 /** Writes text, waiting when the disk is slower than the caller. */
 export type WriteText = (text: string) => Promise<void>;
@@ -16,7 +17,7 @@ export async function writeAtomically(path: string, produce: (write: WriteText) 
   const temporary = `${path}.tmp-${process.pid}-${Math.random().toString(36).slice(2, 8)}`;
   let stream: WriteStream | undefined;
   try {
-    await mkdir(dirname(path), { recursive: true });
+    await makeFolder(dirname(path));
     stream = createWriteStream(temporary, { flags: 'wx' });
     await once(stream, 'open');
     const done = finished(stream);

@@ -1,8 +1,9 @@
-import { mkdir, open, rm, type FileHandle } from 'node:fs/promises';
+import { open, rm, type FileHandle } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ioError } from '../errors.js';
 import { cacheFolder } from './cache-folder.js';
+import { makeFolder } from './make-folder.js';
 
 /**
  * A temporary file without a name: it is unlinked as soon as it is open, so that it goes away with the handle even when
@@ -34,7 +35,7 @@ async function openNameless(): Promise<{ handle: FileHandle; folder: string }> {
   let failure: unknown;
   for (const folder of [cacheFolder(), tmpdir()]) {
     try {
-      await mkdir(folder, { recursive: true });
+      await makeFolder(folder);
       const path = join(folder, name);
       const handle = await open(path, 'wx+', 0o600);
       await rm(path);

@@ -1,6 +1,7 @@
-import { mkdir, open, readFile, type FileHandle } from 'node:fs/promises';
+import { open, readFile, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ioError, RankDistillmError } from '../errors.js';
+import { makeFolder } from '../io/make-folder.js';
 import { writeAtomically } from '../io/atomic-write.js';
 import { prefixed, type MetricLogger } from './metric-logger.js';
 
@@ -55,9 +56,7 @@ export class CsvLogger implements MetricLogger {
    */
   static async open(folder: string, options: CsvLoggerOptions = {}): Promise<CsvLogger> {
     const logger = new CsvLogger(join(folder, 'metrics.csv'), options.prefix);
-    await mkdir(folder, { recursive: true }).catch((error: unknown) => {
-      throw ioError('write', folder, error);
-    });
+    await makeFolder(folder);
     const text = await logger.#text();
     if (!text) return logger;
     const rows = logger.#parse(text);

@@ -1,7 +1,8 @@
-import { mkdir, open, type FileHandle } from 'node:fs/promises';
+import { open, type FileHandle } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { ioError } from '../errors.js';
+import { makeFolder } from '../io/make-folder.js';
 import { prefixed, type MetricLogger } from './metric-logger.js';
 import { encodeEvent, type TensorBoardEvent } from './tensorboard/event.js';
 import { frameRecord } from './tensorboard/record.js';
@@ -43,9 +44,9 @@ export class TensorBoardLogger implements MetricLogger {
     const seconds = Math.floor((options.now ?? Date.now)() / 1000);
     const name = `events.out.tfevents.${String(seconds).padStart(10, '0')}.${hostname()}.${process.pid}.${filesOpened++}`;
     const path = join(folder, name);
+    await makeFolder(folder);
     let handle: FileHandle;
     try {
-      await mkdir(folder, { recursive: true });
       handle = await open(path, 'wx');
     } catch (error) {
       throw ioError('write', path, error);

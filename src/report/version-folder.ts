@@ -1,6 +1,7 @@
 import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ioError } from '../errors.js';
+import { makeFolder } from '../io/make-folder.js';
 
 /**
  * Makes the folder of a run, as Lightning's loggers name it: `<root>/lightning_logs/version_0`.
@@ -14,13 +15,11 @@ export async function versionFolder(root: string, name = 'lightning_logs', versi
   const parent = join(root, name);
   if (version !== undefined) {
     const folder = join(parent, typeof version === 'number' ? `version_${version}` : version);
-    await mkdir(folder, { recursive: true }).catch((error: unknown) => {
-      throw ioError('write', folder, error);
-    });
+    await makeFolder(folder);
     return folder;
   }
+  await makeFolder(parent);
   try {
-    await mkdir(parent, { recursive: true });
     const taken = (await readdir(parent)).map((entry) => Number(/^version_(\d+)$/.exec(entry)?.[1] ?? -1));
     for (let next = Math.max(-1, ...taken) + 1; ; next++) {
       const folder = join(parent, `version_${next}`);
