@@ -21,7 +21,7 @@ import { DEFAULT_WORLD, generateWorld, scaledWorld } from './world/generate.js';
 import { DATASET_IDS, writeWorld, type WorldFiles } from './world/write.js';
 
 /** Optimizer steps: fixed, not a time, so that a seed gives the same figures on every machine of a kind. */
-const STEPS = { first: 350, second: 450 };
+const STEPS = { first: 200, second: 300 };
 
 const USAGE = `usage: npm run demo -- [folder] [options]
 
