@@ -1,0 +1,115 @@
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { readQrels } from '../../src/data/formats/qrels.js';
+import { readRun } from '../../src/data/read-run.js';
+import { evaluate } from '../../src/evaluate/evaluate.js';
+import { formatTable } from '../../src/report/table.js';
+import { root } from '../lib/root.mjs';
+import { giveUp, SetupError } from '../lib/say.mjs';
+import { rankDistillm } from './command.js';
+import { fetchEncoder } from './fetch-encoder.js';
+import { prepareData } from './prepare-data.js';
+
+const USAGE = `usage: tsx scripts/recipes/distil-minilm.ts [options]
+
+Trains a cross-encoder on RankVicuna's rankings of DL 2020 and re-ranks DL 2021 with it, from nothing: fetches the
+encoder with pip, prepares the data, trains both stages once per seed, re-ranks, evaluates, prints a table.
+
+  --data FOLDER    the folder with trec-dl-2020 and trec-dl-2021, default ../shared/data
+  --seeds LIST     default 1,2,3
+  --held-out       train on two thirds of DL 2020's queries and re-rank the rest; DL 2021 is not looked at
+  --prepare-only   fetch and prepare, then stop
+  What stands after -- goes to the second stage's fit: -- --optimizer.init_args.lr 2e-4`;
+
+/** The configurations name it. */
+const WORK = join('build', 'recipes', 'minilm');
+const MEASURE = 'nDCG@10';
+const FIRST_STAGES = ['bm25', 'splade-pp'];
+
+/** The Hugging Face folder of a training's newest version. */
+async function modelFolder(folder: string): Promise<string> {
+  const logs = join(folder, 'lightning_logs');
+  const versions = (await readdir(join(root, logs))).filter((name) => /^version_\d+$/.test(name));
+  const newest = versions.sort((a, b) => Number(b.slice(8)) - Number(a.slice(8)))[0];
+  if (newest === undefined) throw new SetupError(`${logs}: fit has left no version folder`);
+  return join(logs, newest, 'huggingface_checkpoint');
+}
+
+/** One stage of training; its model's folder. */
+async function train(stage: string, folder: string, heldOut: boolean, options: readonly string[]): Promise<string> {
+  const names = heldOut ? [stage, `${stage}-held-out`] : [stage];
+  const configs = names.flatMap((name) => ['--config', `configs/recipes/minilm-${name}.yaml`]);
+  await rankDistillm(['fit', ...configs, '--trainer.default_root_dir', folder, ...options]);
+  return modelFolder(folder);
+}
+
+/** Trains both stages and re-ranks; the folder of the re-ranked runs. */
+async function trainAndReRank(seed: string, heldOut: boolean, fitOptions: readonly string[]): Promise<string> {
+  const folder = join(WORK, `${heldOut ? 'held-out-' : ''}seed-${seed}`);
+  await rm(join(root, folder), { recursive: true, force: true });
+  const seeded = ['--seed_everything', seed];
+  const first = await train('first-stage', join(folder, 'first-stage'), heldOut, seeded);
+  const start = ['--model.model_name_or_path', first];
+  const model = await train('distil', join(folder, 'distil'), heldOut, [...seeded, ...start, ...fitOptions]);
+  const runs = join(folder, 'runs');
+  const reRank = ['--config', `configs/recipes/minilm-re-rank${heldOut ? '-held-out' : ''}.yaml`];
+  const where = ['--trainer.callbacks.init_args.save_dir', runs];
+  await rankDistillm(['re_rank', ...reRank, '--model.model_name_or_path', model, ...where]);
+  return runs;
+}
+
+async function meanOf(run: string, dataset: string): Promise<number> {
+  const qrels = await readQrels(join(root, WORK, 'data', `${dataset}.qrels`));
+  return evaluate(await readRun(join(root, run)), qrels, [MEASURE]).mean[MEASURE]!;
+}
+
+/** Mean and standard deviation (n - 1). */
+function meanAndDeviation(values: readonly number[]): [number, number] {
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+  return [mean, Math.sqrt(squares / Math.max(1, values.length - 1))];
+}
+
+async function printTable(dataset: string, seeds: readonly string[], folders: readonly string[]): Promise<void> {
+  const heads = ['first stage', 'before', ...seeds.map((seed) => `seed ${seed}`), 'mean', 'deviation'];
+  const rows = [];
+  for (const firstStage of FIRST_STAGES) {
+    const file = `__${firstStage}__${dataset}.run`;
+    const before = await meanOf(join(WORK, 'data', file), dataset);
+    const after = [];
+    for (const folder of folders) after.push(await meanOf(join(folder, file), dataset));
+    rows.push([firstStage, before, ...after, ...meanAndDeviation(after)]);
+  }
+  console.log(`\n${MEASURE} on ${dataset}\n`);
+  console.log(
+    formatTable(
+      heads.map((head, index) => (index === 0 ? { head } : { head, digits: 4 })),
+      rows,
+    ),
+  );
+}
+
+async function main(): Promise<void> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      data: { type: 'string', default: join('..', 'shared', 'data') },
+      seeds: { type: 'string', default: '1,2,3' },
+      'held-out': { type: 'boolean', default: false },
+      'prepare-only': { type: 'boolean', default: false },
+      help: { type: 'boolean' },
+    },
+  });
+  if (values.help) return console.log(USAGE);
+  await fetchEncoder(join(root, WORK, 'encoder'));
+  await prepareData(values.data, join(root, WORK, 'data'));
+  if (values['prepare-only']) return;
+  const heldOut = values['held-out'];
+  const seeds = values.seeds.split(',');
+  const folders = [];
+  for (const seed of seeds) folders.push(await trainAndReRank(seed, heldOut, positionals));
+  await printTable(heldOut ? 'dl-2020-held-out' : 'dl-2021', seeds, folders);
+}
+
+await main().catch(giveUp);

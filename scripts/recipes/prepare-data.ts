@@ -1,0 +1,127 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { readRun } from '../../src/data/read-run.js';
+import { readQueries } from '../../src/data/read-texts.js';
+import { writeAtomically } from '../../src/io/atomic-write.js';
+import { RandomStream } from '../../src/random/random-stream.js';
+import { fuseRankings } from './fuse-rankings.js';
+import { makePseudoQueries } from './pseudo-queries.js';
+
+/** RankVicuna's rankings of DL 2020, one for each first stage. */
+const TEACHERS = ['bm25', 'bm25-rm3', 'splade-pp', 'tas-b', 'ada2'].map((firstStage) => `rank-vicuna_${firstStage}`);
+const FUSION_K = 10;
+/** Passages of other queries added below each query's own. */
+const EASY = 100;
+/** Their rank; the longest fused ranking has fewer passages. The configuration's depth. */
+const EASY_RANK = 401;
+/** Pseudo queries of the first stage and passages against each. */
+const PSEUDO_QUERIES = 6000;
+const NEGATIVES = 20;
+/** Every third query, in the order of their numbers, is held out for validation; the others train. */
+const HELD_OUT = (index: number): boolean => index % 3 === 1;
+
+type Rankings = Map<string, string[]>;
+
+async function readRankings(path: string): Promise<Rankings> {
+  const rankings: Rankings = new Map();
+  const entries = await readRun(path);
+  // RankVicuna's order is in the rank column, the scores are the first stage's
+  for (const { queryId, docId } of entries.sort((a, b) => a.rank - b.rank)) {
+    const ranking = rankings.get(queryId);
+    if (ranking === undefined) rankings.set(queryId, [docId]);
+    else ranking.push(docId);
+  }
+  return rankings;
+}
+
+/**
+ * Writes the training run: the teachers' fused ranking of each query, then EASY passages that were retrieved for other
+ * queries only. Those share the last rank: no order is learnt among them.
+ */
+async function writeTeacher(path: string, teachers: readonly Rankings[], queryIds: readonly string[]): Promise<void> {
+  const retrieved = new Map(
+    queryIds.map((id) => {
+      const rankings = teachers.map((teacher) => teacher.get(id) ?? []);
+      return [id, fuseRankings(rankings, FUSION_K)];
+    }),
+  );
+  const passages = [...new Set([...retrieved.values()].flat().map(({ docId }) => docId))].sort();
+  const lines = [...retrieved].flatMap(([queryId, ranking]) => {
+    const own = new Set(ranking.map(({ docId }) => docId));
+    const others = passages.filter((docId) => !own.has(docId));
+    const hard = ranking.map(({ docId, score }, index) => `${queryId} Q0 ${docId} ${index + 1} ${score} rank-vicuna`);
+    const random = new RandomStream({ seed: 0, purpose: 'easy', epoch: 0, item: queryId });
+    const easy = random.choose(others, EASY).map((docId) => `${queryId} Q0 ${docId} ${EASY_RANK} 0 rank-vicuna`);
+    return [...hard, ...easy];
+  });
+  await writeAtomically(path, (write) => write(`${lines.join('\n')}\n`));
+}
+
+/**
+ * Writes the first stage's data, `pseudo…` in `folder`: pseudo queries made from the passages that were retrieved for
+ * `queryIds`, a collection that also holds their positives, a run and judgements.
+ */
+async function writePseudo(
+  folder: string,
+  name: string,
+  collection: ReadonlyMap<string, string>,
+  teachers: readonly Rankings[],
+  queryIds: readonly string[],
+): Promise<void> {
+  const retrieved = new Set(queryIds.flatMap((id) => teachers.flatMap((teacher) => teacher.get(id) ?? [])));
+  const passages = new Map([...collection].filter(([docId]) => retrieved.has(docId)));
+  const pseudo = makePseudoQueries(passages, PSEUDO_QUERIES, NEGATIVES);
+  const write = (file: string, lines: readonly string[]): Promise<void> =>
+    writeAtomically(join(folder, file), (text) => text(`${lines.join('\n')}\n`));
+  const texts = [...passages].map(([docId, text]) => `${docId}\t${text}`);
+  await write(`${name}-collection.tsv`, [...texts, ...pseudo.map(({ positive }, i) => `rest${i}\t${positive}`)]);
+  await write(
+    `${name}-queries.tsv`,
+    pseudo.map(({ query }, i) => `pseudo${i}\t${query}`),
+  );
+  await write(
+    `${name}.qrels`,
+    pseudo.map((_, i) => `pseudo${i} 0 rest${i} 1`),
+  );
+  const runLines = pseudo.flatMap(({ hard, easy }, i) =>
+    [`rest${i}`, ...hard, ...easy].map((docId, at) => `pseudo${i} Q0 ${docId} ${at + 1} ${NEGATIVES - at} pseudo`),
+  );
+  await write(`__bm25-and-random__${name}.run`, runLines);
+}
+
+/** Copies a file; of a run or qrels only the lines of `queryIds` where given. */
+async function copyText(from: string, to: string, queryIds?: ReadonlySet<string>): Promise<void> {
+  const lines = (await readFile(from, 'utf8')).split('\n').filter((line) => line !== '');
+  const kept = queryIds === undefined ? lines : lines.filter((line) => queryIds.has(line.split(/\s/, 1)[0]!));
+  await writeAtomically(to, (write) => write(`${kept.join('\n')}\n`));
+}
+
+/**
+ * Writes to `folder` what the configurations name, in forms that lightning-ir reads, too: the training run (the fusion of
+ * the teachers' rankings), the first stage's pseudo queries, both once of all queries of DL 2020 and once without
+ * those held out; runs to re-rank; collections, queries and qrels.
+ */
+export async function prepareData(shared: string, folder: string): Promise<void> {
+  const dl2020 = join(shared, 'trec-dl-2020');
+  const dl2021 = join(shared, 'trec-dl-2021');
+  const teachers = await Promise.all(TEACHERS.map((name) => readRankings(join(dl2020, 'runs', `${name}.run`))));
+  const queryIds = [...teachers[0]!.keys()].sort((a, b) => Number(a) - Number(b));
+  const training = queryIds.filter((_, index) => !HELD_OUT(index));
+  const heldOut = new Set(queryIds.filter((_, index) => HELD_OUT(index)));
+  await writeTeacher(join(folder, '__rank-vicuna__dl-2020.run'), teachers, queryIds);
+  await writeTeacher(join(folder, '__rank-vicuna__dl-2020-train.run'), teachers, training);
+  const collection = await readQueries(join(dl2020, 'collection.tsv'));
+  await writePseudo(folder, 'pseudo', collection, teachers, queryIds);
+  await writePseudo(folder, 'pseudo-train', collection, teachers, training);
+  for (const name of ['bm25', 'splade-pp']) {
+    const run = join('runs', `${name}.run`);
+    await copyText(join(dl2020, run), join(folder, `__${name}__dl-2020-held-out.run`), heldOut);
+    await copyText(join(dl2021, run), join(folder, `__${name}__dl-2021.run`));
+  }
+  await copyText(join(dl2020, 'qrels.txt'), join(folder, 'dl-2020-held-out.qrels'), heldOut);
+  await copyText(join(dl2021, 'qrels.txt'), join(folder, 'dl-2021.qrels'));
+  for (const [year, from] of Object.entries({ 2020: dl2020, 2021: dl2021 })) {
+    await copyText(join(from, 'collection.tsv'), join(folder, `dl-${year}-collection.tsv`));
+    await copyText(join(from, 'queries.tsv'), join(folder, `dl-${year}-queries.tsv`));
+  }
+}
