@@ -110,6 +110,7 @@ else {
         quoted,
         'echo "code $?"',
         `ls -A ${VERSION}/checkpoints ${VERSION}`,
+        'echo "end of the list"',
         `newest=$(ls -d ${VERSION}/checkpoints/* | sort -V | tail -n 1)`,
         `${last} "--ckpt_path=$newest" --data.inference_datasets=null "--trainer.max_steps=9" 2>&1`,
         'echo "resumed $?"',
@@ -122,7 +123,7 @@ else {
       assert.match(stdout, /^code 2$/m, stderr);
       assert.match(stderr, /^error: out\/.*: cannot write: no space left on the device\nhint: .+\n$/m);
       assert.match(stdout, /^epoch=0-step=1$/m);
-      const [listed = ''] = stdout.split('going on');
+      const [listed = ''] = stdout.split('end of the list');
       assert.not.match(listed, /^\.|tmp/m, 'nothing half-written is left');
       assert.match(stdout, /^going on from step \d+ of /m);
       assert.match(stdout, /^resumed 0$/m, stdout);
