@@ -1,5 +1,5 @@
 """Writes what lightning-ir computes for ../shared/golden/training.json in full: every gradient of step 1 and every
-parameter after ten AdamW steps, in float32 and in float64. scripts/references/check-training.ts compares with it.
+parameter after ten AdamW steps, in float32 and in float64, for a deeper look than test/train/golden-training.test.ts takes.
 
   python scripts/references/make_training.py SHARED_FOLDER OUT_FOLDER
 
