@@ -118,7 +118,9 @@ Counters Trainer::backward(int64_t kept, const std::vector<float>& gradient) {
     throw bad_input("backward: the gradient must have one value for each sequence");
   }
   Counters counters;
-  const auto scores = at::from_blob(const_cast<float*>(gradient.data()), {rows.block.sequences}, at::kFloat);
+  // A copy, since LibTorch aligns its memory and a vector does not: MKL adds up in another order where rows begin
+  // elsewhere within a cache line, and the same run must give the same bits.
+  const auto scores = at::from_blob(const_cast<float*>(gradient.data()), {rows.block.sequences}, at::kFloat).clone();
   auto hidden = head_.backward(scores, rows, state->dropout, state->head, counters);
   const auto pooling = options_.model.head.pooling;
   if (pooling != Pooling::first) hidden = pool_backward(hidden, state->last, *rows.packed, rows.block, pooling);
