@@ -28,7 +28,7 @@ struct TrainerOptions {
 enum class FlatArray { values, gradients, first_moments, second_moments };
 
 /// A cross-encoder that is trained: forward with or without dropout, backward written out by hand, AdamW. Each op is
-/// spread over LibTorch's threads; results are the same bits whenever the number of threads is.
+/// spread over LibTorch's threads; our own sums have one order whatever their number, ATen's follow from it.
 class Trainer {
  public:
   Trainer(const TrainerOptions& options, std::vector<TensorSource> tensors);

@@ -15,7 +15,8 @@ import {
   trainedModel,
   type DemoSetting,
 } from './configurations.js';
-import { root, runCommand } from './run-command.js';
+import { root } from '../lib/root.mjs';
+import { runCommand } from '../lib/run-command.js';
 import { writeTinyModel } from './tiny-model.js';
 import { DEFAULT_WORLD, generateWorld, scaledWorld } from './world/generate.js';
 import { DATASET_IDS, writeWorld, type WorldFiles } from './world/write.js';

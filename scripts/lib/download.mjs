@@ -52,7 +52,11 @@ async function fetchRest(url, partial, label) {
       stall = setTimeout(() => abort.abort(new Error('the connection stalled')), STALL_MS);
       progress.show((done += chunk.length));
     });
-    await pipeline(body, createWriteStream(partial, { flags: resumes ? 'a' : 'w' }));
+    const out = createWriteStream(partial, { flags: resumes ? 'a' : 'w' });
+    const closed = new Promise((resolve) => out.once('close', resolve));
+    // A broken connection ends the pipeline while a write may be under way: the next try must not take the file's size
+    // before that write is in it.
+    await pipeline(body, out).finally(() => closed);
     progress.show(done, true);
   } finally {
     clearTimeout(stall);

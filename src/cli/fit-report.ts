@@ -18,15 +18,11 @@ export class FitReport {
 
   /** @param resumed the checkpoint the run goes on from */
   begin(summary: FitSummary, resumed: string | undefined): void {
-    const { showSummary, showProgress, trainer } = this.plan;
-    const { accumulateGradBatches, maxTime: maxSeconds } = trainer;
-    const { totalSteps, startStep } = summary;
+    const { showSummary, showProgress } = this.plan;
+    const { totalSteps, startStep, maxSeconds } = summary;
     const stream = this.io.stderr;
     if (showSummary) {
-      const text = formatTrainingSummary(
-        { ...summary, accumulateGradBatches, maxSeconds },
-        { decorated: stream.isTTY === true },
-      );
+      const text = formatTrainingSummary(summary, { decorated: stream.isTTY === true });
       note(this.io, text);
     }
     if (resumed !== undefined) note(this.io, `going on from step ${startStep} of ${resumed}`);

@@ -4,11 +4,12 @@ import type { RunDatasetOptions } from '../data/run-options.js';
 import type { TrainingDataset } from '../data/training-records.js';
 import type { Loss } from '../loss/loss.js';
 import type { MetricLogger } from '../report/metric-logger.js';
+import type { TrainingSummary } from '../report/training-summary.js';
 import type { AdamWOptions } from '../train/adamw-options.js';
 import type { LrSchedule } from '../train/lr-schedule.js';
 import type { ModelCheckpointOptions } from '../train/model-checkpoint.js';
 import type { EarlyStoppingOptions } from '../train/early-stopping.js';
-import type { BatchLimit } from '../train/train-limits.js';
+import type { LimitSettings } from '../train/train-limits.js';
 import type { StepReport, ValidationReport } from '../train/training-reports.js';
 
 export interface TrainOptions {
@@ -30,27 +31,10 @@ export interface ValidateOptions {
   registry?: DatasetRegistry | undefined;
 }
 
-/** Lightning's Trainer arguments of the same names. */
-export interface TrainerSettings {
-  /** -1 or undefined: no limit. */
-  maxSteps?: number | undefined;
-  /** Default: 1000 when nothing else limits the run, as in Lightning. */
-  maxEpochs?: number | undefined;
-  /** Seconds. */
-  maxTime?: number | undefined;
-  /** A number of batches, or a share of an epoch where below 1 or written 1.0 (`{ share }`). Default: all. */
-  limitTrainBatches?: BatchLimit | undefined;
-  limitValBatches?: BatchLimit | undefined;
-  /** Batches between validations, or a share of an epoch. Default: the epoch's end. */
-  valCheckInterval?: BatchLimit | undefined;
-  /** Default 1; null: valCheckInterval counts over epochs. */
-  checkValEveryNEpoch?: number | null | undefined;
-  /** Validation batches run before training. Default 2; -1: all; 0: none. */
-  numSanityValSteps?: number | undefined;
+/** Lightning's Trainer arguments of the same names; those of `LimitSettings` say how long a run is. */
+export interface TrainerSettings extends LimitSettings {
   /** Default 50. */
   logEveryNSteps?: number | undefined;
-  /** Batches of one optimizer step. Default 1. */
-  accumulateGradBatches?: number | undefined;
   gradientClipVal?: number | undefined;
   /** Default norm. */
   gradientClipAlgorithm?: 'norm' | 'value' | undefined;
@@ -105,26 +89,8 @@ export interface FitOptions {
   onWarning?: ((message: string) => void) | undefined;
 }
 
-export interface FitSummary {
-  model: string;
-  modelClass: string;
-  /** Trained numbers. */
-  parameters: number;
-  precision: 'float32' | 'bfloat16';
-  threads: number;
-  tokenBudget: number;
-  dataset: string;
-  samples: number;
-  docsPerSample: number;
-  batchSize: number;
-  batchesPerEpoch: number;
-  /** Optimizer steps of the whole run; undefined when only time limits it. */
-  totalSteps: number | undefined;
-  /** Step it goes on from. */
-  startStep: number;
-  /** Estimated from a short measurement; undefined when there is nothing to measure with. */
-  secondsPerStep: number | undefined;
-}
+/** What a run is going to do. */
+export type FitSummary = TrainingSummary;
 
 export interface FitResult {
   /** Optimizer steps so far. */

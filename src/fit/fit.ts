@@ -202,6 +202,8 @@ async function summaryOf(options: FitOptions, { plan, model }: Parts, trainer: T
     batchesPerEpoch: plan.batchesPerEpoch,
     totalSteps: plan.totalSteps,
     startStep: trainer.step,
+    accumulateGradBatches: plan.accumulate,
+    maxSeconds: plan.maxSeconds,
     secondsPerStep: await estimateSecondsPerStep(trainer, dataset, batchSize * plan.accumulate),
   };
 }

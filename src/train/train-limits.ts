@@ -12,11 +12,16 @@ export interface LimitSettings {
   maxEpochs?: number | undefined;
   /** Seconds. */
   maxTime?: number | undefined;
+  /** A number of batches, or a share of an epoch. Default: all. */
   limitTrainBatches?: BatchLimit | undefined;
   limitValBatches?: BatchLimit | undefined;
+  /** Batches between validations, or a share of an epoch. Default: the epoch's end. */
   valCheckInterval?: BatchLimit | undefined;
+  /** Default 1; null: valCheckInterval counts over epochs. */
   checkValEveryNEpoch?: number | null | undefined;
+  /** Validation batches run before training. Default 2; -1: all; 0: none. */
   numSanityValSteps?: number | undefined;
+  /** Batches of one optimizer step. Default 1. */
   accumulateGradBatches?: number | undefined;
 }
 

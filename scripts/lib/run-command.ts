@@ -1,8 +1,6 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-
-export const root = fileURLToPath(new URL('../..', import.meta.url));
+import { root } from './root.mjs';
 
 /** Runs the built command line as a user would, from the checkout's folder. Its exit code. */
 export async function runCommand(args: readonly string[]): Promise<number> {
