@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { createWriteStream, existsSync, renameSync, rmSync, statSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -53,7 +54,7 @@ async function fetchRest(url, partial, label) {
       progress.show((done += chunk.length));
     });
     const out = createWriteStream(partial, { flags: resumes ? 'a' : 'w' });
-    const closed = new Promise((resolve) => out.once('close', resolve));
+    const closed = once(out, 'close');
     // A broken connection ends the pipeline while a write may be under way: the next try must not take the file's size
     // before that write is in it.
     await pipeline(body, out).finally(() => closed);
