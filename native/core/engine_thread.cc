@@ -1,12 +1,12 @@
 #include "core/engine_thread.h"
 
-#include <ATen/Parallel.h>
 #include <c10/core/InferenceMode.h>
 
 #include <algorithm>
 #include <optional>
 
 #include "core/cpu.h"
+#include "core/torch_threads.h"
 
 namespace rank_distillm {
 
@@ -76,7 +76,7 @@ void EngineThread::run() {
     lock.unlock();
     if (!workers || workers->count() != threads) {
       workers.emplace(threads);
-      at::set_num_threads(threads);
+      set_torch_threads(threads);
     }
     posted.job(*workers);
     posted.job = nullptr;  // what the job holds goes before anybody who waits in drop() continues

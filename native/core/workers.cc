@@ -1,9 +1,10 @@
 #include "core/workers.h"
 
-#include <ATen/Parallel.h>
 #include <c10/core/InferenceMode.h>
 
 #include <utility>
+
+#include "core/torch_threads.h"
 
 namespace rank_distillm {
 
@@ -22,7 +23,7 @@ Workers::~Workers() {
 
 void Workers::run(int64_t tasks, const std::function<void(int64_t)>& task) {
   const int outside = at::get_num_threads();
-  at::set_num_threads(1);
+  set_torch_threads(1);
   std::unique_lock lock(mutex_);
   task_ = &task;
   next_ = 0;
@@ -34,13 +35,13 @@ void Workers::run(int64_t tasks, const std::function<void(int64_t)>& task) {
   tasks_ = 0;
   const auto error = std::exchange(error_, nullptr);
   lock.unlock();
-  at::set_num_threads(outside);
+  set_torch_threads(outside);
   if (error) std::rethrow_exception(error);
 }
 
 void Workers::worker_loop() {
   const c10::InferenceMode inference_mode;
-  at::set_num_threads(1);
+  set_torch_threads(1);
   std::unique_lock lock(mutex_);
   for (;;) {
     work_.wait(lock, [this] { return stopping_ || next_ < tasks_; });

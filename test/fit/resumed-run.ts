@@ -46,7 +46,7 @@ await fit({
     accumulateGradBatches: 2,
     gradientClipVal: 1,
     checkValEveryNEpoch: 2,
-    threads: 1,
+    threads: 2,
     tokenBudget: 64, // less than a batch: parts are computed twice
     defaultRootDir: root,
   },
