@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "api/cancel_token.h"
+#include "api/create.h"
 #include "api/environment.h"
 #include "api/js_values.h"
 #include "api/scores.h"
@@ -22,20 +23,7 @@ Napi::Function NativeModel::define(Napi::Env env) {
 }
 
 Napi::Value NativeModel::create(const Napi::CallbackInfo& info) {
-  if (!info[0].IsObject()) throw Napi::TypeError::New(info.Env(), "options: expected an object");
-  const auto js_options = info[0].As<Napi::Object>();
-  const auto options = read_model_options(js_options);
-  EngineThread::instance().set_threads(js_options.Get("threads").ToNumber().Int32Value());
-  auto tensors = std::make_shared<std::vector<TensorSource>>(read_tensors(info[1]));
-  return Environment::of(info.Env())
-      .submit(
-          info.Env(), make_cancel_flag(),
-          [options, tensors](Workers&) {
-            return SharedModel(std::make_shared<CrossEncoder>(options, std::move(*tensors)));
-          },
-          [](Napi::Env env, SharedModel& model) -> Napi::Value {
-            return Environment::of(env).model_class.New({Napi::External<SharedModel>::New(env, &model)});
-          });
+  return rank_distillm::create<SharedModel>(info, read_model_options, &Environment::model_class);
 }
 
 NativeModel::NativeModel(const Napi::CallbackInfo& info) : ObjectWrap(info) {

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "api/cancel_token.h"
+#include "api/create.h"
 #include "api/environment.h"
 #include "api/js_values.h"
 #include "api/scores.h"
@@ -45,20 +46,7 @@ Napi::Function NativeTrainer::define(Napi::Env env) {
 }
 
 Napi::Value NativeTrainer::create(const Napi::CallbackInfo& info) {
-  if (!info[0].IsObject()) throw Napi::TypeError::New(info.Env(), "options: expected an object");
-  const auto js_options = info[0].As<Napi::Object>();
-  const auto options = read_trainer_options(js_options);
-  EngineThread::instance().set_threads(js_options.Get("threads").ToNumber().Int32Value());
-  auto tensors = std::make_shared<std::vector<TensorSource>>(read_tensors(info[1]));
-  return Environment::of(info.Env())
-      .submit(
-          info.Env(), make_cancel_flag(),
-          [options, tensors](Workers&) {
-            return SharedTrainer(std::make_shared<Trainer>(options, std::move(*tensors)));
-          },
-          [](Napi::Env env, SharedTrainer& trainer) -> Napi::Value {
-            return Environment::of(env).trainer_class.New({Napi::External<SharedTrainer>::New(env, &trainer)});
-          });
+  return rank_distillm::create<SharedTrainer>(info, read_trainer_options, &Environment::trainer_class);
 }
 
 NativeTrainer::NativeTrainer(const Napi::CallbackInfo& info) : ObjectWrap(info) {

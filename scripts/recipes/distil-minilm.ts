@@ -1,4 +1,5 @@
-import { readdir, rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { cp, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { readQrels } from '../../src/data/formats/qrels.js';
@@ -7,6 +8,7 @@ import { evaluate } from '../../src/evaluate/evaluate.js';
 import { formatTable } from '../../src/report/table.js';
 import { root } from '../lib/root.mjs';
 import { giveUp, SetupError } from '../lib/say.mjs';
+import { orderByBiEncoder } from './bi-encoder-order.js';
 import { rankDistillm } from './command.js';
 import { fetchEncoder } from './fetch-encoder.js';
 import { prepareData } from './prepare-data.js';
@@ -14,12 +16,14 @@ import { prepareData } from './prepare-data.js';
 const USAGE = `usage: tsx scripts/recipes/distil-minilm.ts [options]
 
 Trains a cross-encoder on RankVicuna's rankings of DL 2020 and re-ranks DL 2021 with it, from nothing: fetches the
-encoder with pip, prepares the data, trains both stages once per seed, re-ranks, evaluates, prints a table.
+encoder with pip, prepares the data, trains the first stage once and the second once per seed, re-ranks, evaluates,
+prints a table. What is prepared and the first stage are kept in build/recipes/minilm for the next call.
 
   --data FOLDER    the folder with trec-dl-2020 and trec-dl-2021, default ../shared/data
+  --python FILE    a Python with torch and transformers for the bi-encoder's order; default: one made with venv and pip
   --seeds LIST     default 1,2,3
   --held-out       train on two thirds of DL 2020's queries and re-rank the rest; DL 2021 is not looked at
-  --prepare-only   fetch and prepare, then stop
+  --prepare-only   fetch, prepare and train the first stage, then stop
   What stands after -- goes to the second stage's fit: -- --optimizer.init_args.lr 2e-4`;
 
 /** The configurations name it. */
@@ -36,22 +40,26 @@ async function modelFolder(folder: string): Promise<string> {
   return join(logs, newest, 'huggingface_checkpoint');
 }
 
-/** One stage of training; its model's folder. */
-async function train(stage: string, folder: string, heldOut: boolean, options: readonly string[]): Promise<string> {
-  const names = heldOut ? [stage, `${stage}-held-out`] : [stage];
-  const configs = names.flatMap((name) => ['--config', `configs/recipes/minilm-${name}.yaml`]);
-  await rankDistillm(['fit', ...configs, '--trainer.default_root_dir', folder, ...options]);
-  return modelFolder(folder);
+/** Trains the first stage, once: it has not seen a passage of the held-out queries, so every seed starts from it. */
+async function firstStage(): Promise<void> {
+  const model = join(root, WORK, 'first-stage');
+  if (existsSync(model)) return;
+  const folder = join(WORK, 'first-stage-training');
+  const config = join('configs', 'recipes', 'minilm-first-stage.yaml');
+  await rankDistillm(['fit', '--config', config, '--trainer.default_root_dir', folder]);
+  await cp(join(root, await modelFolder(folder)), `${model}.tmp`, { recursive: true });
+  await rename(`${model}.tmp`, model);
 }
 
-/** Trains both stages and re-ranks; the folder of the re-ranked runs. */
+/** Trains the second stage and re-ranks; the folder of the re-ranked runs. */
 async function trainAndReRank(seed: string, heldOut: boolean, fitOptions: readonly string[]): Promise<string> {
   const folder = join(WORK, `${heldOut ? 'held-out-' : ''}seed-${seed}`);
   await rm(join(root, folder), { recursive: true, force: true });
-  const seeded = ['--seed_everything', seed];
-  const first = await train('first-stage', join(folder, 'first-stage'), heldOut, seeded);
-  const start = ['--model.model_name_or_path', first];
-  const model = await train('distil', join(folder, 'distil'), heldOut, [...seeded, ...start, ...fitOptions]);
+  const names = heldOut ? ['distil', 'distil-held-out'] : ['distil'];
+  const configs = names.flatMap((name) => ['--config', `configs/recipes/minilm-${name}.yaml`]);
+  const options = ['--seed_everything', seed, '--trainer.default_root_dir', folder, ...fitOptions];
+  await rankDistillm(['fit', ...configs, ...options]);
+  const model = await modelFolder(folder);
   const runs = join(folder, 'runs');
   const reRank = ['--config', `configs/recipes/minilm-re-rank${heldOut ? '-held-out' : ''}.yaml`];
   const where = ['--trainer.callbacks.init_args.save_dir', runs];
@@ -95,6 +103,7 @@ async function main(): Promise<void> {
     allowPositionals: true,
     options: {
       data: { type: 'string', default: join('..', 'shared', 'data') },
+      python: { type: 'string' },
       seeds: { type: 'string', default: '1,2,3' },
       'held-out': { type: 'boolean', default: false },
       'prepare-only': { type: 'boolean', default: false },
@@ -104,6 +113,8 @@ async function main(): Promise<void> {
   if (values.help) return console.log(USAGE);
   await fetchEncoder(join(root, WORK, 'encoder'));
   await prepareData(values.data, join(root, WORK, 'data'));
+  await orderByBiEncoder(join(root, WORK), values.python);
+  await firstStage();
   if (values['prepare-only']) return;
   const heldOut = values['held-out'];
   const seeds = values.seeds.split(',');

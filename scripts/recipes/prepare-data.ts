@@ -14,9 +14,8 @@ const FUSION_K = 10;
 const EASY = 100;
 /** Their rank; the longest fused ranking has fewer passages. The configuration's depth. */
 const EASY_RANK = 401;
-/** Pseudo queries of the first stage and passages against each. */
-const PSEUDO_QUERIES = 6000;
-const NEGATIVES = 20;
+/** Pseudo queries of the first stage. */
+const PSEUDO_QUERIES = 16000;
 /** Every third query, in the order of their numbers, is held out for validation; the others train. */
 const HELD_OUT = (index: number): boolean => index % 3 === 1;
 
@@ -58,35 +57,32 @@ async function writeTeacher(path: string, teachers: readonly Rankings[], queryId
 }
 
 /**
- * Writes the first stage's data, `pseudo…` in `folder`: pseudo queries made from the passages that were retrieved for
- * `queryIds`, a collection that also holds their positives, a run and judgements.
+ * Writes the first stage's data to `folder`: pseudo queries made from the passages that were retrieved for `queryIds`,
+ * those passages, and a run of candidates that bi_encoder_order.py puts in order.
  */
 async function writePseudo(
   folder: string,
-  name: string,
   collection: ReadonlyMap<string, string>,
   teachers: readonly Rankings[],
   queryIds: readonly string[],
 ): Promise<void> {
   const retrieved = new Set(queryIds.flatMap((id) => teachers.flatMap((teacher) => teacher.get(id) ?? [])));
   const passages = new Map([...collection].filter(([docId]) => retrieved.has(docId)));
-  const pseudo = makePseudoQueries(passages, PSEUDO_QUERIES, NEGATIVES);
+  const pseudo = makePseudoQueries(passages, PSEUDO_QUERIES);
   const write = (file: string, lines: readonly string[]): Promise<void> =>
     writeAtomically(join(folder, file), (text) => text(`${lines.join('\n')}\n`));
-  const texts = [...passages].map(([docId, text]) => `${docId}\t${text}`);
-  await write(`${name}-collection.tsv`, [...texts, ...pseudo.map(({ positive }, i) => `rest${i}\t${positive}`)]);
   await write(
-    `${name}-queries.tsv`,
+    'pseudo-collection.tsv',
+    [...passages].map(([docId, text]) => `${docId}\t${text}`),
+  );
+  await write(
+    'pseudo-queries.tsv',
     pseudo.map(({ query }, i) => `pseudo${i}\t${query}`),
   );
-  await write(
-    `${name}.qrels`,
-    pseudo.map((_, i) => `pseudo${i} 0 rest${i} 1`),
+  const runLines = pseudo.flatMap(({ candidates }, i) =>
+    candidates.map((docId, at) => `pseudo${i} Q0 ${docId} ${at + 1} ${candidates.length - at} candidates`),
   );
-  const runLines = pseudo.flatMap(({ hard, easy }, i) =>
-    [`rest${i}`, ...hard, ...easy].map((docId, at) => `pseudo${i} Q0 ${docId} ${at + 1} ${NEGATIVES - at} pseudo`),
-  );
-  await write(`__bm25-and-random__${name}.run`, runLines);
+  await write('__candidates__pseudo.run', runLines);
 }
 
 /** Copies a file; of a run or qrels only the lines of `queryIds` where given. */
@@ -98,8 +94,8 @@ async function copyText(from: string, to: string, queryIds?: ReadonlySet<string>
 
 /**
  * Writes to `folder` what the configurations name, in forms that lightning-ir reads, too: the training run (the fusion of
- * the teachers' rankings), the first stage's pseudo queries, both once of all queries of DL 2020 and once without
- * those held out; runs to re-rank; collections, queries and qrels.
+ * the teachers' rankings), once of all queries of DL 2020 and once without those held out; the first stage's pseudo
+ * queries, which never see a passage of those held out; runs to re-rank; collections, queries and qrels.
  */
 export async function prepareData(shared: string, folder: string): Promise<void> {
   const dl2020 = join(shared, 'trec-dl-2020');
@@ -111,8 +107,7 @@ export async function prepareData(shared: string, folder: string): Promise<void>
   await writeTeacher(join(folder, '__rank-vicuna__dl-2020.run'), teachers, queryIds);
   await writeTeacher(join(folder, '__rank-vicuna__dl-2020-train.run'), teachers, training);
   const collection = await readQueries(join(dl2020, 'collection.tsv'));
-  await writePseudo(folder, 'pseudo', collection, teachers, queryIds);
-  await writePseudo(folder, 'pseudo-train', collection, teachers, training);
+  await writePseudo(folder, collection, teachers, training);
   for (const name of ['bm25', 'splade-pp']) {
     const run = join('runs', `${name}.run`);
     await copyText(join(dl2020, run), join(folder, `__${name}__dl-2020-held-out.run`), heldOut);

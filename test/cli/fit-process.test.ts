@@ -62,6 +62,25 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     }));
 }
 
+test('a second signal ends at once: nothing is saved and nothing half-written is left', () =>
+  inFolder(async (folder) => {
+    await writeTrainingCollection(folder);
+    const seldom = callback('{every_n_train_steps: 900000}');
+    const { code, stdout, stderr } = await start([...ENDLESS, seldom, '--trainer.logger=CSVLogger'], folder, {
+      act: (kill) =>
+        once(join(folder, VERSION, 'metrics.csv'), () => {
+          kill('SIGINT');
+          kill('SIGTERM'); // two of the same kind may arrive as one
+        }),
+    });
+    assert.is(code, 130, stderr);
+    assert.is(stdout, '');
+    assert.match(stderr, /interrupting; press Ctrl-C again to stop at once\n$/);
+    const left = readdirSync(join(folder, VERSION), { recursive: true, withFileTypes: true });
+    const files = left.filter((entry) => entry.isFile()).map(({ name }) => name);
+    assert.equal(files.sort(), ['metrics.csv', 'pl_config.yaml']);
+  }));
+
 test('a folder that is taken away while fit runs is one error', () =>
   inFolder(async (folder) => {
     await writeTrainingCollection(folder);

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <napi.h>
+
+#include <memory>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "api/environment.h"
+#include "api/js_values.h"
+
+namespace rank_distillm {
+
+/// createModel(options, tensors) and createTrainer(options, tensors): makes the engine's object on its thread and
+/// hands it to the constructor of `js_class` as a Napi::External of `Shared`, a shared pointer.
+template <typename Shared, typename Options>
+Napi::Value create(const Napi::CallbackInfo& info, Options (*read_options)(const Napi::Object&),
+                   Napi::FunctionReference Environment::* js_class) {
+  if (!info[0].IsObject()) throw Napi::TypeError::New(info.Env(), "options: expected an object");
+  const auto js_options = info[0].As<Napi::Object>();
+  const auto options = read_options(js_options);
+  EngineThread::instance().set_threads(js_options.Get("threads").ToNumber().Int32Value());
+  auto tensors = std::make_shared<std::vector<TensorSource>>(read_tensors(info[1]));
+  return Environment::of(info.Env())
+      .submit(
+          info.Env(), make_cancel_flag(),
+          [options, tensors](Workers&) {
+            return Shared(
+                std::make_shared<std::remove_const_t<typename Shared::element_type>>(options, std::move(*tensors)));
+          },
+          [js_class](Napi::Env env, Shared& made) -> Napi::Value {
+            return (Environment::of(env).*js_class).New({Napi::External<Shared>::New(env, &made)});
+          });
+}
+
+}  // namespace rank_distillm
