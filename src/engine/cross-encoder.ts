@@ -5,6 +5,7 @@ import { RankDistillmError, throwIfAborted } from '../errors.js';
 import type { EncodedPair, TextPair } from '../tokenize/encoded-pair.js';
 import { createPairTokenizer, type PairTokenizer } from '../tokenize/pair-tokenizer.js';
 import { badArgument, checkThreads } from './check-argument.js';
+import { distinctPairs } from './distinct-pairs.js';
 import { loadBinding } from './load-binding.js';
 import { fromNative } from './native-error.js';
 import { scoreWindows, type ScoredWindow } from './score-windows.js';
@@ -131,7 +132,7 @@ export class CrossEncoder implements AsyncDisposable {
   }
 
   /**
-   * Scores pairs.
+   * Scores pairs; one that occurs several times is computed once.
    *
    * @returns [pairs], raw logits in the caller's order (log-probabilities for scoring_strategy mono)
    * @throws RankDistillmError `bad_input`, `aborted`, `closed`, `native`
@@ -192,13 +193,17 @@ export class CrossEncoder implements AsyncDisposable {
   }
 
   async #scoreAll(pairs: readonly TextPair[], options: ScoreOptions): Promise<Float32Array> {
-    const all = new Float32Array(pairs.length);
+    const { distinct, of } = distinctPairs(pairs);
+    const found = new Float32Array(distinct.length);
+    let scored = 0;
     let done = 0;
-    for await (const { scores } of this.scoreWindows(pairs, options)) {
-      all.set(scores, done);
-      done += scores.length;
+    for await (const { scores } of this.scoreWindows(distinct, options)) {
+      found.set(scores, scored);
+      scored += scores.length;
+      while (done < of.length && of[done]! < scored) ++done; // the first `done` pairs all have their scores
       options.onProgress?.({ done, total: pairs.length });
     }
+    const all = Float32Array.from(of, (index) => found[index]!);
     return options.activation === 'sigmoid' ? all.map(sigmoid) : all;
   }
 

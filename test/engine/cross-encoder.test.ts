@@ -12,6 +12,8 @@ const test = suite('CrossEncoder');
 const reference = await referenceModel('mono-rank');
 const { folder, pairs } = reference;
 const many = Array.from({ length: 40_000 }, (_, i) => pairs[i % pairs.length]!);
+/** Pairs of which no two are equal, so that each is computed. */
+const different = many.map(({ query, document }, i) => ({ query: `${query} ${i}`, document }));
 
 async function codeOf(promise: Promise<unknown>): Promise<ErrorCode | undefined> {
   try {
@@ -71,10 +73,22 @@ test('a stream gives the scores of score(), in order, with the reference token i
   assert.is(i, 3000);
 });
 
+test('a pair that occurs many times is computed once and has its score everywhere', async () => {
+  await using model = await CrossEncoder.load(folder);
+  const once = await model.score(pairs);
+  let windows = 0;
+  const again = await model.score(many, { onProgress: () => ++windows });
+  assert.is(windows, 1); // 40,000 different pairs are dozens
+  assert.equal(
+    again,
+    Float32Array.from(many, (_, i) => once[i % pairs.length]!),
+  );
+});
+
 test('progress counts up to the total', async () => {
   await using model = await CrossEncoder.load(folder);
   const seen: number[] = [];
-  await model.score(many.slice(0, 20_000), { onProgress: ({ done, total }) => seen.push(done / total) });
+  await model.score(different.slice(0, 20_000), { onProgress: ({ done, total }) => seen.push(done / total) });
   assert.ok(seen.length > 1);
   assert.equal(seen, [...seen].sort());
   assert.is(seen.at(-1), 1);
@@ -83,7 +97,7 @@ test('progress counts up to the total', async () => {
 test('an abort ends the run, and the model stays usable', async () => {
   await using model = await CrossEncoder.load(folder);
   const controller = new AbortController();
-  const run = model.score(many, { signal: controller.signal, onProgress: () => controller.abort() });
+  const run = model.score(different, { signal: controller.signal, onProgress: () => controller.abort() });
   assert.is(await codeOf(run), 'aborted');
   assert.is(await codeOf(model.score(pairs, { signal: AbortSignal.abort() })), 'aborted');
   assert.is((await model.score(pairs)).length, pairs.length);
@@ -92,7 +106,7 @@ test('an abort ends the run, and the model stays usable', async () => {
 
 test('close waits for the run, can be called twice, and ends the model', async () => {
   const model = await CrossEncoder.load(folder);
-  const run = model.score(many.slice(0, 5000));
+  const run = model.score(different.slice(0, 5000));
   await Promise.all([model.close(), model.close()]);
   assert.is((await run).length, 5000);
   assert.is(await codeOf(model.score(pairs)), 'closed');
