@@ -62,8 +62,11 @@ export interface NamedTensor {
   data: TensorData;
 }
 
-/** What the engine computes in; sums, softmax, LayerNorm statistics and the score head are float32 in both. */
-export type ComputePrecision = 'float32' | 'bfloat16';
+/**
+ * What the linear layers multiply; sums, softmax, LayerNorm statistics and the score head are float32 in all. `int8`
+ * is for inference only: weights per output, activations per token, quantised on the fly.
+ */
+export type ComputePrecision = 'float32' | 'bfloat16' | 'int8';
 
 export interface ModelOptions {
   encoder: EncoderConfig;
@@ -85,6 +88,19 @@ export interface ScoreResult {
   linearFlops: number;
   /** Seconds the engine thread spent on the batch. */
   seconds: number;
+  /** Seconds by kind of operation, summed over the engine's threads; zeros where a trainer scored. */
+  opSeconds: OpSeconds;
+}
+
+export interface OpSeconds {
+  linear: number;
+  /** Activations, with the scales and biases of the layers that have one. */
+  activation: number;
+  attention: number;
+  /** LayerNorm and residual, with the copy for the next product. */
+  norm: number;
+  embedding: number;
+  rest: number;
 }
 
 /** Stops a job between two layers of a block; the job's promise rejects with an error whose code is `aborted`. */
@@ -193,8 +209,10 @@ export interface EngineInfo {
   /** For example `2.13.0`. */
   libtorch: string;
   devices: string[];
-  /** Flags that choose a code path, of: avx2, avx512f, avx512_bf16, avx512_vnni, amx_tile, amx_bf16, amx_int8. */
+  /** Flags that choose a code path, of: fma, avx2, avx512{f,bw,dq,vl}, avx512_vnni, avx512_bf16, amx_{tile,bf16,int8}. */
   cpuFeatures: string[];
+  /** Level of the kernels: generic, avx2, avx512, avx512_vnni, avx512_bf16 or amx. */
+  kernels: string;
   /** True when bf16 runs on instructions made for it. */
   bf16: boolean;
   threads: number;
@@ -207,8 +225,16 @@ export interface Binding {
   createModel(options: ModelOptions, tensors: NamedTensor[]): Promise<NativeModel>;
   createTrainer(options: TrainerOptions, tensors: NamedTensor[]): Promise<NativeTrainer>;
   createCancelToken(): CancelToken;
-  /** GEMM rates of this machine in GFLOP/s for [m, k] x [k, n], best of `repeats`, at::linear on the engine thread. */
-  gemmRate(shape: { m: number; n: number; k: number }, precision: ComputePrecision, repeats: number): Promise<number>;
+  /**
+   * GEMM rate of this machine in GFLOP/s for [m, k] x [k, n], best of `repeats`: the engine's own kernel, oneDNN's on
+   * packed weights or at::linear; 0 where there is none.
+   */
+  gemmRate(
+    shape: { m: number; n: number; k: number },
+    precision: ComputePrecision,
+    kernel: 'own' | 'onednn' | 'aten',
+    repeats: number,
+  ): Promise<number>;
 }
 
 declare const binding: Binding;

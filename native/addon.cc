@@ -3,6 +3,7 @@
 #include "api/cancel_token.h"
 #include "api/engine_info.h"
 #include "api/environment.h"
+#include "api/gemm_rate.h"
 #include "api/native_model.h"
 #include "api/native_trainer.h"
 

@@ -7,7 +7,4 @@ namespace rank_distillm {
 /// `info()`: LibTorch's version, devices, CPU features, threads, memory held.
 Napi::Value engine_info(const Napi::CallbackInfo& info);
 
-/// `gemmRate({ m, n, k }, precision, repeats)`: GFLOP/s of at::linear, best of the repeats.
-Napi::Value gemm_rate(const Napi::CallbackInfo& info);
-
 }  // namespace rank_distillm

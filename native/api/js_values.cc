@@ -211,7 +211,9 @@ int64_t read_integer(const Napi::Value& value, const std::string& key) {
 }
 
 Precision read_precision(const Napi::Value& value) {
-  return one_of<Precision>(value, "precision", {{"float32", Precision::float32}, {"bfloat16", Precision::bfloat16}});
+  return one_of<Precision>(
+      value, "precision",
+      {{"float32", Precision::float32}, {"bfloat16", Precision::bfloat16}, {"int8", Precision::int8}});
 }
 
 ModelOptions read_model_options(const Napi::Object& options) {

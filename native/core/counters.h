@@ -1,17 +1,54 @@
 #pragma once
 
+#include <x86intrin.h>
+
 #include <cstdint>
 
 namespace rank_distillm {
+
+/// Time of a job by kind of operation, in ticks of the time-stamp counter, summed over its threads.
+struct OpTicks {
+  uint64_t linear = 0;
+  uint64_t activation = 0;  // with the linear layers' scales and bias, where there is one
+  uint64_t attention = 0;
+  uint64_t norm = 0;
+  uint64_t embedding = 0;
+  uint64_t all = 0;  // the rest is what the others leave of it
+
+  OpTicks& operator+=(const OpTicks& other) {
+    linear += other.linear;
+    activation += other.activation;
+    attention += other.attention;
+    norm += other.norm;
+    embedding += other.embedding;
+    all += other.all;
+    return *this;
+  }
+};
+
+/// Adds the time of its life to a sum.
+class OpTimer {
+ public:
+  explicit OpTimer(uint64_t& sum) : sum_(sum), start_(__rdtsc()) {}
+  ~OpTimer() { sum_ += __rdtsc() - start_; }
+  OpTimer(const OpTimer&) = delete;
+  OpTimer& operator=(const OpTimer&) = delete;
+
+ private:
+  uint64_t& sum_;
+  uint64_t start_;
+};
 
 /// What the linear layers of a job really multiplied; proof that padding is never computed, and the bench's numerator.
 struct Counters {
   int64_t linear_rows = 0;
   int64_t linear_flops = 0;  // 2 per multiply-add
+  OpTicks ticks;
 
   Counters& operator+=(const Counters& other) {
     linear_rows += other.linear_rows;
     linear_flops += other.linear_flops;
+    ticks += other.ticks;
     return *this;
   }
 };

@@ -13,8 +13,9 @@ namespace rank_distillm {
 namespace {
 
 std::vector<std::string> read_features() {
-  static const std::set<std::string> known = {"avx2",        "avx512f",  "avx512_bf16", "avx512_vnni",
-                                              "avx512_fp16", "amx_tile", "amx_bf16",    "amx_int8"};
+  static const std::set<std::string> known = {"fma",      "avx2",     "avx512f",     "avx512bw",
+                                              "avx512dq", "avx512vl", "avx512_vnni", "avx512_bf16",
+                                              "amx_tile", "amx_bf16", "amx_int8"};
   std::ifstream file("/proc/cpuinfo");
   std::string line;
   while (std::getline(file, line)) {

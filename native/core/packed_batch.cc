@@ -1,5 +1,6 @@
 #include "core/packed_batch.h"
 
+#include <algorithm>
 #include <string>
 
 #include "core/error.h"
@@ -34,27 +35,36 @@ void check_batch(const PackedBatch& batch, int64_t vocab_size, int64_t type_voca
   }
 }
 
-std::vector<Block> cut_blocks(const PackedBatch& batch, int64_t token_budget) {
+namespace {
+
+/// `budget(tokens left)` is how many tokens the next block may have.
+template <typename Budget>
+std::vector<Block> cut(const PackedBatch& batch, const Budget& budget) {
   std::vector<Block> blocks;
+  const int64_t all = static_cast<int64_t>(batch.input_ids.size());
+  int64_t room = 0;
   for (int64_t i = 0; i < batch.sequences(); ++i) {
     const int64_t start = batch.cu_seqlens[i];
     const int64_t length = batch.cu_seqlens[i + 1] - start;
-    if (blocks.empty() || blocks.back().tokens + length > token_budget) blocks.push_back({i, 0, start, 0});
+    if (blocks.empty() || blocks.back().tokens + length > room) {
+      blocks.push_back({i, 0, start, 0});
+      room = budget(all - start);
+    }
     blocks.back().sequences += 1;
     blocks.back().tokens += length;
   }
   return blocks;
 }
 
-std::vector<EqualLengthRun> equal_length_runs(const PackedBatch& batch, const Block& block) {
-  std::vector<EqualLengthRun> runs;
-  for (int64_t i = 0; i < block.sequences; ++i) {
-    const int64_t start = batch.cu_seqlens[block.first_sequence + i];
-    const int64_t length = batch.cu_seqlens[block.first_sequence + i + 1] - start;
-    if (runs.empty() || runs.back().length != length) runs.push_back({i, start - block.first_token, 0, length});
-    runs.back().sequences += 1;
-  }
-  return runs;
+}  // namespace
+
+std::vector<Block> cut_blocks(const PackedBatch& batch, int64_t token_budget) {
+  return cut(batch, [token_budget](int64_t) { return token_budget; });
+}
+
+std::vector<Block> cut_shrinking_blocks(const PackedBatch& batch, int threads) {
+  // Fewer tokens are not worth passing all weights by once more; more would leave the cores' own caches.
+  return cut(batch, [threads](int64_t left) { return std::clamp<int64_t>(left / (2 * threads), 128, 768); });
 }
 
 }  // namespace rank_distillm

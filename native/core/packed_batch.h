@@ -22,14 +22,6 @@ struct Block {
   int64_t tokens;
 };
 
-/// Sequences of one length that stand next to each other in a block; attention takes them in one call.
-struct EqualLengthRun {
-  int64_t first_sequence;  // within the block
-  int64_t first_token;     // within the block
-  int64_t sequences;
-  int64_t length;
-};
-
 /// Refuses ids outside the vocabulary, empty or too long sequences and offsets that do not add up. TypeScript has
 /// checked the same with better words; this guards the memory.
 void check_batch(const PackedBatch& batch, int64_t vocab_size, int64_t type_vocab_size, int64_t max_positions);
@@ -37,6 +29,8 @@ void check_batch(const PackedBatch& batch, int64_t vocab_size, int64_t type_voca
 /// Cuts a batch on sequence borders into blocks of at most `token_budget` tokens (more only for one long sequence).
 std::vector<Block> cut_blocks(const PackedBatch& batch, int64_t token_budget);
 
-std::vector<EqualLengthRun> equal_length_runs(const PackedBatch& batch, const Block& block);
+/// Cuts a batch for `threads` threads that take block after block: each block is a share of what is left, so that the
+/// first are large and the last are small enough for no thread to wait long at the end.
+std::vector<Block> cut_shrinking_blocks(const PackedBatch& batch, int threads);
 
 }  // namespace rank_distillm

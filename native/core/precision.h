@@ -1,16 +1,14 @@
 #pragma once
 
-#include <ATen/core/Tensor.h>
+#include <cstdint>
 
 namespace rank_distillm {
 
-/// What weights and activations are held in; sums, softmax, LayerNorm statistics and the head are float32 in both.
-enum class Precision { float32, bfloat16 };
+/// What the linear layers multiply; sums, softmax, LayerNorm statistics and the head are float32 in all.
+enum class Precision : uint8_t { float32, bfloat16, int8 };
 
-inline at::ScalarType scalar_type(Precision precision) {
-  return precision == Precision::bfloat16 ? at::kBFloat16 : at::kFloat;
+inline const char* name_of(Precision precision) {
+  return precision == Precision::bfloat16 ? "bfloat16" : precision == Precision::int8 ? "int8" : "float32";
 }
-
-inline const char* name_of(Precision precision) { return precision == Precision::bfloat16 ? "bfloat16" : "float32"; }
 
 }  // namespace rank_distillm

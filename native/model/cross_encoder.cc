@@ -1,10 +1,11 @@
 #include "model/cross_encoder.h"
 
-#include <algorithm>
+#include <ATen/ops/from_blob.h>
+
 #include <atomic>
 #include <chrono>
+#include <cstring>
 
-#include "core/cpu.h"
 #include "ops/pooling.h"
 
 namespace rank_distillm {
@@ -12,24 +13,22 @@ namespace {
 
 std::atomic<int64_t> all_weight_bytes{0};
 
-/// The packed kernel needs instructions for bf16 and takes inputs in pairs.
+/// bf16 needs instructions for it, and pairs of inputs; int8 runs everywhere.
 Precision available_precision(const ModelOptions& options) {
+  if (options.precision != Precision::bfloat16) return options.precision;
   const auto& encoder = options.encoder;
-  const bool can = cpu_has_bf16() && encoder.hidden_size % 2 == 0 && encoder.intermediate_size % 2 == 0;
-  return can ? options.precision : Precision::float32;
+  const bool can = kernels().gemm_bfloat16 != nullptr && encoder.hidden_size / encoder.heads % 2 == 0;
+  return can ? Precision::bfloat16 : Precision::float32;
 }
 
 RowsNeeded rows_needed(const HeadConfig& head) {
   return head.pooling == Pooling::first ? RowsNeeded::first_of_each_sequence : RowsNeeded::all;
 }
 
-/// A block's activations should stay near its core, a block of a small model should still be worth its calls, and a
-/// small batch should keep every core busy.
-int64_t token_budget(const EncoderConfig& config, const PackedBatch& batch, int threads) {
-  constexpr int64_t activation_values = 9 << 20;
-  const int64_t per_token = 4 * config.hidden_size + 2 * config.intermediate_size;
-  const int64_t share = (static_cast<int64_t>(batch.input_ids.size()) + threads - 1) / threads;
-  return std::min(share, std::clamp<int64_t>(activation_values / per_token, 512, 2048));
+/// A thread's memory from block to block. Threads live as long as the engine.
+Workspace& workspace() {
+  thread_local Workspace memory;
+  return memory;
 }
 
 }  // namespace
@@ -50,27 +49,41 @@ CrossEncoder::~CrossEncoder() { all_weight_bytes -= weight_bytes_; }
 
 int64_t CrossEncoder::total_weight_bytes() { return all_weight_bytes; }
 
-at::Tensor CrossEncoder::score_block(const PackedBatch& batch, const Block& block, const CancelFlag& cancel,
-                                     Counters& counters) const {
-  const auto hidden = encoder_.forward(batch, block, cancel, counters);
+void CrossEncoder::score_block(const PackedBatch& batch, const Block& block, float* scores, const CancelFlag& cancel,
+                               Counters& counters) const {
+  const OpTimer timer(counters.ticks.all);
+  auto& memory = workspace();
+  const auto rows = encoder_.forward(batch, block, memory, cancel, counters);
   const auto pooling = options_.head.pooling;
-  return head_.forward(pooling == Pooling::first ? hidden : pool(hidden, batch, block, pooling), counters);
+  if (pooling == Pooling::first) {
+    head_.forward(block.sequences, rows, scores, memory, counters);
+    return;
+  }
+  const int64_t width = options_.encoder.hidden_size;
+  const auto hidden = at::from_blob(rows.data, {block.tokens, width}, {rows.stride / 4, 1}, at::kFloat);
+  const auto pooled = pool(hidden, batch, block, pooling);
+  const auto pooled_rows = memory.rows(Slot::first, block.sequences, width, 4);
+  for (int64_t s = 0; s < block.sequences; ++s) {
+    std::memcpy(pooled_rows.row(s), pooled.const_data_ptr<float>() + s * width, 4 * width);
+  }
+  head_.forward(block.sequences, pooled_rows, scores, memory, counters);
 }
 
 Scores CrossEncoder::score(const PackedBatch& batch, Workers& workers, const CancelFlag& cancel) const {
   const auto& config = options_.encoder;
   check_batch(batch, config.vocab_size, config.type_vocab_size, config.max_positions);
   const auto start = std::chrono::steady_clock::now();
-  const auto blocks = cut_blocks(batch, token_budget(config, batch, workers.count()));
+  const auto first_tick = __rdtsc();
+  const auto blocks = cut_shrinking_blocks(batch, workers.count());
   std::vector<Counters> counters(blocks.size());
   Scores scores;
   scores.values.resize(batch.sequences());
   workers.run(static_cast<int64_t>(blocks.size()), [&](int64_t i) {
-    const auto values = score_block(batch, blocks[i], cancel, counters[i]);
-    std::copy_n(values.const_data_ptr<float>(), values.numel(), scores.values.begin() + blocks[i].first_sequence);
+    score_block(batch, blocks[i], scores.values.data() + blocks[i].first_sequence, cancel, counters[i]);
   });
   for (const auto& part : counters) scores.counters += part;
   scores.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  scores.seconds_per_tick = scores.seconds / static_cast<double>(__rdtsc() - first_tick);
   return scores;
 }
 

@@ -16,6 +16,7 @@ struct Scores {
   std::vector<float> values;  // [sequences], in the batch's order
   Counters counters;
   double seconds = 0;
+  double seconds_per_tick = 0;  // of `counters.ticks`
 };
 
 /// Encoder, pooling and head. Immutable after construction.
@@ -38,8 +39,8 @@ class CrossEncoder {
   static int64_t total_weight_bytes();
 
  private:
-  at::Tensor score_block(const PackedBatch& batch, const Block& block, const CancelFlag& cancel,
-                         Counters& counters) const;
+  void score_block(const PackedBatch& batch, const Block& block, float* scores, const CancelFlag& cancel,
+                   Counters& counters) const;
 
   CrossEncoder(const ModelOptions& options, Weights weights);
 

@@ -1,37 +1,66 @@
 #include "model/encoder.h"
 
+#include <algorithm>
+#include <cstring>
 #include <string>
 
-#include "ops/attention.h"
-#include "ops/bf16.h"
-#include "ops/pooling.h"
+#include "kernels/round_to_bf16.h"
 
 namespace rank_distillm {
 namespace {
 
-Linear take_linear(Weights& weights, const std::string& name, int64_t out, int64_t in, at::ScalarType dtype) {
-  return weights.linear({name}, out, in, dtype);
-}
-
-LayerNorm take_norm(Weights& weights, const std::string& name, int64_t size, double eps) {
-  return {weights.take(name + ".weight", {size}, at::kFloat), weights.take(name + ".bias", {size}, at::kFloat), eps};
-}
-
 std::string layer_prefix(int64_t index) { return "encoder.layer." + std::to_string(index) + "."; }
+
+ElementType product_type(Precision precision) {
+  switch (precision) {
+    case Precision::bfloat16:
+      return ElementType::bfloat16;
+    case Precision::int8:
+      return ElementType::int8;
+    case Precision::float32:
+      break;
+  }
+  return ElementType::float32;
+}
+
+/// int8 products are inputs and outputs of operations that are not: those stay in what the CPU does fast.
+ElementType between_products(ElementType products) {
+  if (products != ElementType::int8) return products;
+  return kernels().attention_bfloat16 != nullptr ? ElementType::bfloat16 : ElementType::float32;
+}
+
+TileEnd tile_end(Activation activation) {
+  switch (activation) {
+    case Activation::gelu:
+      return TileEnd::gelu;
+    case Activation::gelu_tanh:
+      return TileEnd::gelu_tanh;
+    case Activation::relu:
+      break;
+  }
+  return TileEnd::relu;
+}
+
+Rows columns(const Rows& rows, int64_t first, ElementType type) {
+  return {rows.data + first * kernels().element_bytes(type), rows.stride};
+}
 
 }  // namespace
 
 Encoder::Encoder(const EncoderConfig& config, Precision precision, RowsNeeded rows, Weights& weights)
-    : config_(config), compute_type_(scalar_type(precision)) {
+    : config_(config),
+      type_(product_type(precision)),
+      attention_type_(between_products(type_)),
+      activation_(tile_end(config.activation)) {
   const auto width = config.embedding_size;
   const auto table = [&](const std::string& name, int64_t size) {
     return weights.take("embeddings." + name + ".weight", {size, width}, at::kFloat);
   };
   embedding_ = {table("word_embeddings", config.vocab_size), table("position_embeddings", config.max_positions),
                 table("token_type_embeddings", config.type_vocab_size),
-                take_norm(weights, "embeddings.LayerNorm", width, config.layer_norm_eps)};
+                take_norm(weights, "embeddings.LayerNorm", width), std::nullopt};
   if (width != config.hidden_size) {
-    project_ = take_linear(weights, "embeddings_project", config.hidden_size, width, at::kFloat);
+    embedding_.project = take_linear(weights, "embeddings_project", config.hidden_size, width, ElementType::float32);
   }
   const bool first_rows_only = rows == RowsNeeded::first_of_each_sequence;
   const int64_t full_layers = first_rows_only ? config.layers - 1 : config.layers;
@@ -39,75 +68,198 @@ Encoder::Encoder(const EncoderConfig& config, Precision precision, RowsNeeded ro
   if (first_rows_only) last_ = take_first_rows_layer(weights, full_layers);
 }
 
-Encoder::AfterAttention Encoder::take_after_attention(Weights& weights, int64_t index, at::ScalarType dtype) const {
+Encoder::Norm Encoder::take_norm(Weights& weights, const std::string& name, int64_t size) const {
+  const int64_t padded = (size + 15) / 16 * 16;
+  Norm norm{AlignedBuffer(2 * padded * sizeof(float)), {}};
+  auto* numbers = norm.numbers.as<float>();
+  const auto weight = weights.take(name + ".weight", {size}, at::kFloat).contiguous();
+  const auto bias = weights.take(name + ".bias", {size}, at::kFloat).contiguous();
+  std::copy_n(weight.const_data_ptr<float>(), size, numbers);
+  std::copy_n(bias.const_data_ptr<float>(), size, numbers + padded);
+  norm.view = {numbers, numbers + padded, static_cast<float>(config_.layer_norm_eps)};
+  return norm;
+}
+
+Linear Encoder::take_linear(Weights& weights, const std::string& name, int64_t out, int64_t in,
+                            ElementType type) const {
+  return weights.linear({name}, out, in, type);
+}
+
+Encoder::AfterAttention Encoder::take_after_attention(Weights& weights, int64_t index, ElementType type) const {
   const auto prefix = layer_prefix(index);
   const auto hidden = config_.hidden_size, wide = config_.intermediate_size;
-  return {take_linear(weights, prefix + "attention.output.dense", hidden, hidden, dtype),
-          take_norm(weights, prefix + "attention.output.LayerNorm", hidden, config_.layer_norm_eps),
-          take_linear(weights, prefix + "intermediate.dense", wide, hidden, dtype),
-          take_linear(weights, prefix + "output.dense", hidden, wide, dtype),
-          take_norm(weights, prefix + "output.LayerNorm", hidden, config_.layer_norm_eps)};
+  return {take_linear(weights, prefix + "attention.output.dense", hidden, hidden, type),
+          take_norm(weights, prefix + "attention.output.LayerNorm", hidden),
+          take_linear(weights, prefix + "intermediate.dense", wide, hidden, type),
+          take_linear(weights, prefix + "output.dense", hidden, wide, type),
+          take_norm(weights, prefix + "output.LayerNorm", hidden)};
 }
 
 Linear Encoder::take_attention_inputs(Weights& weights, int64_t index, std::initializer_list<const char*> parts,
-                                      at::ScalarType dtype) const {
+                                      ElementType type) const {
   std::vector<std::string> names;
   for (const auto* part : parts) names.push_back(layer_prefix(index) + "attention.self." + part);
-  return weights.linear(names, config_.hidden_size, config_.hidden_size, dtype);
+  return weights.linear(names, config_.hidden_size, config_.hidden_size, type);
 }
 
 Encoder::Layer Encoder::take_layer(Weights& weights, int64_t index) const {
-  return {take_attention_inputs(weights, index, {"query", "key", "value"}, compute_type_),
-          take_after_attention(weights, index, compute_type_)};
+  return {take_attention_inputs(weights, index, {"query", "key", "value"}, type_),
+          take_after_attention(weights, index, type_)};
 }
 
 Encoder::FirstRowsLayer Encoder::take_first_rows_layer(Weights& weights, int64_t index) const {
-  return {take_attention_inputs(weights, index, {"query"}, at::kFloat),
-          take_attention_inputs(weights, index, {"key", "value"}, compute_type_),
-          take_after_attention(weights, index, at::kFloat)};
+  return {take_attention_inputs(weights, index, {"query"}, ElementType::float32),
+          take_attention_inputs(weights, index, {"key", "value"}, type_),
+          take_after_attention(weights, index, ElementType::float32)};
 }
 
-HiddenState Encoder::embed_and_project(const PackedBatch& batch, const Block& block, Counters& counters) const {
-  auto exact = embed(batch, block, embedding_);
-  // In float32 even for bf16: a sliver of the work, and its rounding would pass through every layer.
-  if (project_.weight.defined()) exact = linear(exact, project_, counters);
-  return {exact, to_compute_type(exact, compute_type_)};
+ComputeCopy Encoder::compute_copy(Workspace& workspace, Slot rows, Slot scales, int64_t count, int64_t width) const {
+  if (type_ == ElementType::float32) return {};
+  ComputeCopy copy = {type_, workspace.rows(rows, count, width, kernels().element_bytes(type_)), nullptr};
+  if (type_ == ElementType::int8) copy.scales = reinterpret_cast<float*>(workspace.bytes(scales, 4 * count));
+  return copy;
 }
 
-HiddenState Encoder::apply(const AfterAttention& after, const at::Tensor& context, const at::Tensor& residual,
-                           Counters& counters) const {
-  const auto dtype = context.scalar_type();
-  const auto attended =
-      residual_layer_norm(linear(context, after.attention_output, counters), residual, after.attention_norm, dtype);
-  const auto widened = linear_activated(attended.compute, after.up, config_.activation, counters);
-  return residual_layer_norm(linear(widened, after.down, counters), attended.exact, after.output_norm, dtype);
+void Encoder::embed(Pass& pass) const {
+  const auto& [batch, block, workspace, counters, exact, compute] = pass;
+  const bool direct = !embedding_.project;
+  const int64_t width = config_.embedding_size;
+  const auto embedded = direct ? exact : workspace.rows(Slot::embedded, block.tokens, width, 4);
+  {
+    const OpTimer timer(counters.ticks.embedding);
+    for (int64_t s = block.first_sequence; s < block.first_sequence + block.sequences; ++s) {
+      const int64_t start = batch.cu_seqlens[s], row = start - block.first_token;
+      auto copy = direct ? compute : ComputeCopy{};
+      copy.rows.data = copy.rows.row(row);
+      if (copy.scales != nullptr) copy.scales += row;
+      kernels().embed({batch.cu_seqlens[s + 1] - start,
+                       width,
+                       batch.input_ids.data() + start,
+                       batch.token_type_ids.data() + start,
+                       embedding_.word.const_data_ptr<float>(),
+                       embedding_.position.const_data_ptr<float>(),
+                       embedding_.type.const_data_ptr<float>(),
+                       embedding_.norm.view,
+                       {embedded.row(row), embedded.stride},
+                       copy});
+    }
+  }
+  if (direct) return;
+  linear(*embedding_.project, block.tokens, {embedded}, TileEnd::none, exact, ElementType::float32, counters);
+  if (compute.type != ElementType::float32) {
+    kernels().convert({block.tokens, config_.hidden_size, exact, ElementType::float32, compute});
+  }
 }
 
-HiddenState Encoder::apply(const Layer& layer, const HiddenState& hidden, const std::vector<EqualLengthRun>& runs,
-                           Counters& counters) const {
-  const auto context = self_attention(linear_rounded(hidden.compute, layer.qkv, counters), config_.heads, runs);
-  return apply(layer.after, context, hidden.exact, counters);
+void Encoder::attend(const Pass& pass, const Rows& query, bool first_rows_only, const Rows& keys, const Rows& values,
+                     const Rows& context) const {
+  const OpTimer timer(pass.counters.ticks.attention);
+  const auto& offsets = pass.batch.cu_seqlens;
+  const int64_t head_size = config_.hidden_size / config_.heads;
+  const auto attention =
+      attention_type_ == ElementType::bfloat16 ? kernels().attention_bfloat16 : kernels().attention_float32;
+  for (int64_t s = 0; s < pass.block.sequences; ++s) {
+    const int64_t start = offsets[pass.block.first_sequence + s], row = start - pass.block.first_token;
+    const int64_t length = offsets[pass.block.first_sequence + s + 1] - start;
+    const int64_t first_query = first_rows_only ? s : row;
+    const auto from = [](const Rows& rows, int64_t first) { return Rows{rows.row(first), rows.stride}; };
+    char* scratch = pass.workspace.bytes(Slot::attention, attention_scratch(length, head_size));
+    attention({first_rows_only ? 1 : length, length, config_.heads, head_size, from(query, first_query),
+               from(keys, row), from(values, row), from(context, first_query), scratch});
+  }
 }
 
-at::Tensor Encoder::apply(const FirstRowsLayer& layer, const HiddenState& hidden, const PackedBatch& batch,
-                          const Block& block, const std::vector<EqualLengthRun>& runs, Counters& counters) const {
-  const auto rows = first_rows(hidden.exact, batch, block);
-  const auto query = to_compute_type(linear(rows, layer.query, counters), compute_type_);
-  const auto kv = linear_rounded(hidden.compute, layer.kv, counters);
-  const auto context = first_row_attention(query, kv, config_.heads, runs);
-  return apply(layer.after, context.to(at::kFloat), rows, counters).exact;
+void Encoder::apply(const AfterAttention& after, int64_t rows, const LinearInput& context, const Rows& exact,
+                    const ComputeCopy& copy, Slot wide_slot, Pass& pass) const {
+  auto& [batch, block, workspace, counters, stream, compute] = pass;
+  const int64_t hidden = config_.hidden_size, intermediate = config_.intermediate_size;
+  const auto type = after.up.type();
+  const auto wide_type = type == ElementType::float32 ? ElementType::float32 : attention_type_;
+  const auto branch = workspace.rows(Slot::branch, rows, hidden, 4);
+  linear(after.attention_output, rows, context, TileEnd::none, branch, ElementType::float32, counters);
+  {
+    const OpTimer timer(counters.ticks.norm);
+    kernels().residual_norm({rows, hidden, branch, exact, after.attention_norm.view, exact, copy});
+  }
+  const LinearInput narrow = {copy.type == ElementType::float32 ? exact : copy.rows, copy.scales};
+  const auto wide = workspace.rows(wide_slot, rows, intermediate, kernels().element_bytes(wide_type));
+  linear(after.up, rows, narrow, activation_, wide, wide_type, counters);
+  LinearInput widened = {wide};
+  if (type == ElementType::int8) {
+    const auto integers = compute_copy(workspace, Slot::wide_compute, Slot::wide_scales, rows, intermediate);
+    kernels().convert({rows, intermediate, wide, wide_type, integers});
+    widened = {integers.rows, integers.scales};
+  }
+  linear(after.down, rows, widened, TileEnd::none, branch, ElementType::float32, counters);
+  const OpTimer timer(counters.ticks.norm);
+  kernels().residual_norm({rows, hidden, branch, exact, after.output_norm.view, exact, copy});
 }
 
-at::Tensor Encoder::forward(const PackedBatch& batch, const Block& block, const CancelFlag& cancel,
-                            Counters& counters) const {
-  const auto runs = equal_length_runs(batch, block);
-  auto hidden = embed_and_project(batch, block, counters);
+void Encoder::apply(const Layer& layer, Pass& pass) const {
+  auto& [batch, block, workspace, counters, exact, compute] = pass;
+  const int64_t hidden = config_.hidden_size, bytes_each = kernels().element_bytes(attention_type_);
+  const LinearInput input = {compute.type == ElementType::float32 ? exact : compute.rows, compute.scales};
+  const auto qkv = workspace.rows(Slot::qkv, block.tokens, 3 * hidden, bytes_each);
+  linear(layer.qkv, block.tokens, input, TileEnd::none, qkv, attention_type_, counters);
+  const auto context = workspace.rows(Slot::context, block.tokens, hidden, bytes_each);
+  attend(pass, qkv, false, columns(qkv, hidden, attention_type_), columns(qkv, 2 * hidden, attention_type_), context);
+  LinearInput attended = {context};
+  if (type_ == ElementType::int8) {
+    kernels().convert({block.tokens, hidden, context, attention_type_, compute});
+    attended = {compute.rows, compute.scales};
+  }
+  apply(layer.after, block.tokens, attended, exact, compute, Slot::wide, pass);
+}
+
+Rows Encoder::apply(const FirstRowsLayer& layer, Pass& pass) const {
+  auto& [batch, block, workspace, counters, exact, compute] = pass;
+  const int64_t hidden = config_.hidden_size, bytes_each = kernels().element_bytes(attention_type_);
+  const int64_t sequences = block.sequences;
+  const LinearInput input = {compute.type == ElementType::float32 ? exact : compute.rows, compute.scales};
+  const auto kv = workspace.rows(Slot::qkv, block.tokens, 2 * hidden, bytes_each);
+  linear(layer.kv, block.tokens, input, TileEnd::none, kv, attention_type_, counters);
+
+  const auto first = workspace.rows(Slot::first, sequences, hidden, 4);
+  for (int64_t s = 0; s < sequences; ++s) {
+    const int64_t row = batch.cu_seqlens[block.first_sequence + s] - block.first_token;
+    std::memcpy(first.row(s), exact.row(row), 4 * hidden);
+  }
+  auto context = workspace.rows(Slot::exact_context, sequences, hidden, 4);
+  const auto exact_query = workspace.rows(Slot::branch, sequences, hidden, 4);
+  linear(layer.query, sequences, {first}, TileEnd::none, exact_query, ElementType::float32, counters);
+  if (attention_type_ == ElementType::float32) {
+    attend(pass, exact_query, true, kv, columns(kv, hidden, attention_type_), context);
+  } else {
+    const auto query = workspace.rows(Slot::query, sequences, hidden, bytes_each);
+    kernels().convert({sequences, hidden, exact_query, ElementType::float32, {attention_type_, query, nullptr}});
+    const auto rounded = workspace.rows(Slot::context, sequences, hidden, bytes_each);
+    attend(pass, query, true, kv, columns(kv, hidden, attention_type_), rounded);
+    for (int64_t s = 0; s < sequences; ++s) {
+      const auto* from = reinterpret_cast<const uint16_t*>(rounded.row(s));
+      std::transform(from, from + hidden, reinterpret_cast<float*>(context.row(s)), widen_bf16);
+    }
+  }
+  apply(layer.after, sequences, {context}, first, {}, Slot::first_wide, pass);
+  return first;
+}
+
+Rows Encoder::forward(const PackedBatch& batch, const Block& block, Workspace& workspace, const CancelFlag& cancel,
+                      Counters& counters) const {
+  Pass pass = {batch,
+               block,
+               workspace,
+               counters,
+               workspace.rows(Slot::exact, block.tokens, config_.hidden_size, 4),
+               compute_copy(workspace, Slot::compute, Slot::compute_scales, block.tokens, config_.hidden_size)};
+  embed(pass);
   for (const auto& layer : layers_) {
     throw_if_cancelled(cancel);
-    hidden = apply(layer, hidden, runs, counters);
+    apply(layer, pass);
   }
   throw_if_cancelled(cancel);
-  return last_ ? apply(*last_, hidden, batch, block, runs, counters) : hidden.exact;
+  const auto result = last_ ? apply(*last_, pass) : pass.exact;
+  kernels().release();
+  return result;
 }
 
 }  // namespace rank_distillm

@@ -2,39 +2,53 @@
 
 #include <initializer_list>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "core/cancel.h"
 #include "core/counters.h"
 #include "core/packed_batch.h"
 #include "model/config.h"
+#include "model/linear.h"
 #include "model/weights.h"
-#include "ops/embedding.h"
-#include "ops/layer_norm.h"
-#include "ops/linear.h"
+#include "model/workspace.h"
 
 namespace rank_distillm {
 
 /// Which rows of the last hidden state the pooling reads.
 enum class RowsNeeded { all, first_of_each_sequence };
 
-/// The ELECTRA and BERT encoder on packed sequences (Devlin et al. 2019; Clark et al. 2020).
+/// The ELECTRA and BERT encoder on packed sequences (Devlin et al. 2019; Clark et al. 2020). A block goes through all
+/// layers on the calling thread. The residual stream stays float32, so that roundings do not add up over the layers;
+/// the products read its copy in the type they multiply.
 class Encoder {
  public:
   Encoder(const EncoderConfig& config, Precision precision, RowsNeeded rows, Weights& weights);
 
   /// Last hidden state of a block in float32: [tokens, hidden], or [sequences, hidden] where only first rows are
-  /// needed. Throws `aborted` between layers.
-  at::Tensor forward(const PackedBatch& batch, const Block& block, const CancelFlag& cancel, Counters& counters) const;
+  /// needed. It lies in `workspace` until the next block. Throws `aborted` between layers.
+  Rows forward(const PackedBatch& batch, const Block& block, Workspace& workspace, const CancelFlag& cancel,
+               Counters& counters) const;
 
  private:
+  struct Norm {
+    AlignedBuffer numbers;  // weight, bias: each up to whole vectors
+    NormWeights view;
+  };
+
+  struct Embedding {
+    at::Tensor word, position, type;  // float32, in their mapped file: a block reads few of their rows
+    Norm norm;
+    std::optional<Linear> project;  // where embeddings are narrower than the encoder; float32, a sliver of the work
+  };
+
   /// Everything of a layer that follows its attention.
   struct AfterAttention {
     Linear attention_output;
-    LayerNorm attention_norm;
+    Norm attention_norm;
     Linear up;
     Linear down;
-    LayerNorm output_norm;
+    Norm output_norm;
   };
 
   struct Layer {
@@ -51,24 +65,38 @@ class Encoder {
     AfterAttention after;
   };
 
+  /// A block on its way.
+  struct Pass {
+    const PackedBatch& batch;
+    const Block& block;
+    Workspace& workspace;
+    Counters& counters;
+    Rows exact;           // residual stream, float32
+    ComputeCopy compute;  // its copy
+  };
+
+  Norm take_norm(Weights& weights, const std::string& name, int64_t size) const;
+  Linear take_linear(Weights& weights, const std::string& name, int64_t out, int64_t in, ElementType type) const;
+  Linear take_attention_inputs(Weights& weights, int64_t index, std::initializer_list<const char*> parts,
+                               ElementType type) const;
+  AfterAttention take_after_attention(Weights& weights, int64_t index, ElementType type) const;
   Layer take_layer(Weights& weights, int64_t index) const;
   FirstRowsLayer take_first_rows_layer(Weights& weights, int64_t index) const;
-  Linear take_attention_inputs(Weights& weights, int64_t index, std::initializer_list<const char*> parts,
-                               at::ScalarType dtype) const;
-  AfterAttention take_after_attention(Weights& weights, int64_t index, at::ScalarType dtype) const;
 
-  HiddenState embed_and_project(const PackedBatch& batch, const Block& block, Counters& counters) const;
-  HiddenState apply(const Layer& layer, const HiddenState& hidden, const std::vector<EqualLengthRun>& runs,
-                    Counters& counters) const;
-  at::Tensor apply(const FirstRowsLayer& layer, const HiddenState& hidden, const PackedBatch& batch, const Block& block,
-                   const std::vector<EqualLengthRun>& runs, Counters& counters) const;
-  HiddenState apply(const AfterAttention& after, const at::Tensor& context, const at::Tensor& residual,
-                    Counters& counters) const;
+  ComputeCopy compute_copy(Workspace& workspace, Slot rows, Slot scales, int64_t count, int64_t columns) const;
+  void embed(Pass& pass) const;
+  void attend(const Pass& pass, const Rows& query, bool first_rows_only, const Rows& keys, const Rows& values,
+              const Rows& context) const;
+  void apply(const AfterAttention& after, int64_t rows, const LinearInput& context, const Rows& exact,
+             const ComputeCopy& copy, Slot wide, Pass& pass) const;
+  void apply(const Layer& layer, Pass& pass) const;
+  Rows apply(const FirstRowsLayer& layer, Pass& pass) const;
 
   EncoderConfig config_;
-  at::ScalarType compute_type_;
+  ElementType type_;            // of the products over all tokens
+  ElementType attention_type_;  // of queries, keys, values and what else lies between products
+  TileEnd activation_;
   Embedding embedding_;
-  Linear project_;  // float32; undefined when embeddings are as wide as the encoder
   std::vector<Layer> layers_;
   std::optional<FirstRowsLayer> last_;
 };

@@ -1,50 +1,60 @@
 #include "model/head.h"
 
-#include <ATen/ops/gelu.h>
-#include <ATen/ops/log_softmax.h>
-#include <ATen/ops/tanh.h>
-
+#include <cmath>
 #include <string>
 
 namespace rank_distillm {
 namespace {
 
 Linear take_linear(Weights& weights, const std::string& name, int64_t out, int64_t in) {
-  return weights.linear({name}, out, in, at::kFloat);
+  return weights.linear({name}, out, in, ElementType::float32);
+}
+
+/// log(softmax(row)[1]) of two labels.
+float log_probability(const float* labels) {
+  const float greater = std::fmax(labels[0], labels[1]);
+  return labels[1] - greater - std::log(std::exp(labels[0] - greater) + std::exp(labels[1] - greater));
 }
 
 }  // namespace
 
-Head::Head(const EncoderConfig& encoder, const HeadConfig& config, Weights& weights) : config_(config) {
-  const auto hidden = encoder.hidden_size;
+Head::Head(const EncoderConfig& encoder, const HeadConfig& config, Weights& weights)
+    : config_(config), hidden_(encoder.hidden_size) {
   switch (config.kind) {
-    case HeadKind::mono: {
-      if (config.bert_pool) dense_ = take_linear(weights, "bert_pool.0", hidden, hidden);
-      const int64_t labels = config.log_softmax ? 2 : 1;
-      const auto bias = config.bias ? weights.take("linear.bias", {labels}, at::kFloat) : at::Tensor();
-      output_ = float32_linear(weights.take("linear.weight", {labels, hidden}, at::kFloat), bias);
+    case HeadKind::mono:
+      if (config.bert_pool) dense_ = take_linear(weights, "bert_pool.0", hidden_, hidden_);
+      output_ = weights.output_layer("linear", config.log_softmax ? 2 : 1, hidden_, config.bias);
       return;
-    }
     case HeadKind::electra_classification:
-      dense_ = take_linear(weights, "classifier.dense", hidden, hidden);
-      output_ = take_linear(weights, "classifier.out_proj", config.labels, hidden);
-      break;
+      dense_ = take_linear(weights, "classifier.dense", hidden_, hidden_);
+      output_ = weights.one_label("classifier.out_proj", config.labels, config.label, hidden_);
+      return;
     case HeadKind::bert_classification:
-      dense_ = take_linear(weights, "pooler.dense", hidden, hidden);
-      output_ = take_linear(weights, "classifier", config.labels, hidden);
-      break;
+      dense_ = take_linear(weights, "pooler.dense", hidden_, hidden_);
+      output_ = weights.one_label("classifier", config.labels, config.label, hidden_);
+      return;
   }
-  output_ = float32_linear(output_.weight.narrow(0, config.label, 1), output_.bias.narrow(0, config.label, 1));
 }
 
-at::Tensor Head::forward(const at::Tensor& pooled, Counters& counters) const {
-  auto row = pooled;
-  if (dense_.weight.defined()) {
-    row = linear(row, dense_, counters);
-    row = config_.kind == HeadKind::electra_classification ? at::gelu(row) : at::tanh(row);
+void Head::forward(int64_t sequences, const Rows& pooled, float* scores, Workspace& workspace,
+                   Counters& counters) const {
+  auto input = pooled;
+  if (dense_.defined()) {
+    const bool gelu = config_.kind == HeadKind::electra_classification;
+    const auto row = workspace.rows(Slot::head, sequences, hidden_, 4);
+    linear(dense_, sequences, {input}, gelu ? TileEnd::gelu : TileEnd::none, row, ElementType::float32, counters);
+    for (int64_t s = 0; !gelu && s < sequences; ++s) {
+      auto* values = reinterpret_cast<float*>(row.row(s));
+      for (int64_t i = 0; i < hidden_; ++i) values[i] = std::tanh(values[i]);
+    }
+    input = row;
   }
-  const auto logits = linear(row, output_, counters);
-  return config_.log_softmax ? at::log_softmax(logits, -1).select(1, 1).contiguous() : logits.view({-1});
+  const auto labels = workspace.rows(Slot::scores, sequences, 2, 4);
+  linear(output_, sequences, {input}, TileEnd::none, labels, ElementType::float32, counters);
+  for (int64_t s = 0; s < sequences; ++s) {
+    const auto* row = reinterpret_cast<const float*>(labels.row(s));
+    scores[s] = config_.log_softmax ? log_probability(row) : row[0];
+  }
 }
 
 }  // namespace rank_distillm

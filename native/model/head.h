@@ -1,9 +1,12 @@
 #pragma once
 
+#include <vector>
+
 #include "core/counters.h"
 #include "model/config.h"
+#include "model/linear.h"
 #include "model/weights.h"
-#include "ops/linear.h"
+#include "model/workspace.h"
 
 namespace rank_distillm {
 
@@ -12,11 +15,12 @@ class Head {
  public:
   Head(const EncoderConfig& encoder, const HeadConfig& config, Weights& weights);
 
-  /// pooled [sequences, hidden] float32 → [sequences] float32: raw logits, or log_softmax[1] for strategy mono.
-  at::Tensor forward(const at::Tensor& pooled, Counters& counters) const;
+  /// pooled [sequences, hidden] float32 → scores [sequences]: raw logits, or log_softmax[1] for strategy mono.
+  void forward(int64_t sequences, const Rows& pooled, float* scores, Workspace& workspace, Counters& counters) const;
 
  private:
   HeadConfig config_;
+  int64_t hidden_;
   Linear dense_;  // undefined where the head is one linear layer
   Linear output_;
 };

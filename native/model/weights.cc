@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "core/error.h"
+#include "core/parallel.h"
 
 namespace rank_distillm {
 namespace {
@@ -74,23 +75,32 @@ at::Tensor Weights::joined(const std::vector<std::string>& names, const std::str
   return parts.size() == 1 ? parts.front() : at::cat(parts);
 }
 
-Linear Weights::linear(const std::vector<std::string>& names, int64_t out, int64_t in, at::ScalarType dtype) {
+Linear Weights::packed(const at::Tensor& weight, const at::Tensor& bias, ElementType type) {
+  const auto values = weight.contiguous();
+  const auto* biases = bias.defined() ? bias.contiguous().const_data_ptr<float>() : nullptr;
+  auto layer = Linear(kernels(), type, values.const_data_ptr<float>(), biases, values.size(0), values.size(1),
+                      [](int64_t count, const auto& body) { parallel_for(count, 1, body); });
+  allocated_bytes_ += layer.bytes();
+  return layer;
+}
+
+Linear Weights::linear(const std::vector<std::string>& names, int64_t out, int64_t in, ElementType type) {
   // Float32 parts that were converted or joined on the way to a packed layer are gone when this returns.
   const int64_t before = allocated_bytes_;
-  auto weight = joined(names, ".weight", {out, in});
-  auto bias = joined(names, ".bias", {out});
-  if (dtype == at::kFloat) {
-    if (names.size() > 1) {
-      own(weight);
-      own(bias);
-    }
-    return float32_linear(std::move(weight), std::move(bias));
-  }
-  auto layer = packed_linear(weight, std::move(bias));
+  const auto weight = joined(names, ".weight", {out, in});
+  const auto bias = joined(names, ".bias", {out});
   allocated_bytes_ = before;
-  own(layer.weight);
-  own(layer.bias);
-  return layer;
+  return packed(weight, bias, type);
+}
+
+Linear Weights::output_layer(const std::string& name, int64_t out, int64_t in, bool bias) {
+  return packed(take(name + ".weight", {out, in}, at::kFloat),
+                bias ? take(name + ".bias", {out}, at::kFloat) : at::Tensor(), ElementType::float32);
+}
+
+Linear Weights::one_label(const std::string& name, int64_t labels, int64_t label, int64_t in) {
+  return packed(take(name + ".weight", {labels, in}, at::kFloat).narrow(0, label, 1),
+                take(name + ".bias", {labels}, at::kFloat).narrow(0, label, 1), ElementType::float32);
 }
 
 at::Tensor Weights::own(at::Tensor tensor) {

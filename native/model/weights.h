@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "core/mapped_file.h"
-#include "ops/linear.h"
+#include "model/linear.h"
 
 namespace rank_distillm {
 
@@ -34,8 +34,14 @@ class Weights {
   at::Tensor take(const std::string& name, at::IntArrayRef shape, at::ScalarType dtype);
 
   /// Dense layers [out, in] with `name.weight` and `name.bias` as one whose outputs stand beside each other (a fused
-  /// QKV); packed for the matrix kernel when `dtype` is bf16.
-  Linear linear(const std::vector<std::string>& names, int64_t out, int64_t in, at::ScalarType dtype);
+  /// QKV), packed for the kernels.
+  Linear linear(const std::vector<std::string>& names, int64_t out, int64_t in, ElementType type);
+
+  /// A float32 layer that may have no bias.
+  Linear output_layer(const std::string& name, int64_t out, int64_t in, bool bias);
+
+  /// Row `label` of a float32 layer with `labels` outputs.
+  Linear one_label(const std::string& name, int64_t labels, int64_t label, int64_t in);
 
   int64_t allocated_bytes() const { return allocated_bytes_; }
 
@@ -43,6 +49,7 @@ class Weights {
   at::Tensor view(const TensorSource& source);
   at::Tensor own(at::Tensor tensor);
   at::Tensor joined(const std::vector<std::string>& names, const std::string& suffix, at::IntArrayRef shape);
+  Linear packed(const at::Tensor& weight, const at::Tensor& bias, ElementType type);
 
   std::unordered_map<std::string, TensorSource> sources_;
   std::unordered_map<std::string, std::shared_ptr<const MappedFile>> files_;

@@ -7,18 +7,6 @@
 
 namespace rank_distillm {
 
-at::Tensor activate_(at::Tensor values, Activation activation) {
-  switch (activation) {
-    case Activation::gelu:
-      return at::gelu_(values);
-    case Activation::gelu_tanh:
-      return at::gelu_(values, "tanh");
-    case Activation::relu:
-      return values.relu_();
-  }
-  return values;
-}
-
 at::Tensor activate(const at::Tensor& input, Activation activation) {
   switch (activation) {
     case Activation::gelu:

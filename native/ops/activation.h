@@ -7,9 +7,6 @@ namespace rank_distillm {
 /// transformers' ACT2FN: "gelu" (erf), "gelu_new" and "gelu_pytorch_tanh" (tanh approximation), "relu".
 enum class Activation { gelu, gelu_tanh, relu };
 
-/// Overwrites `values` (any shape) and returns it.
-at::Tensor activate_(at::Tensor values, Activation activation);
-
 /// activation(input), any dtype, into a new tensor.
 at::Tensor activate(const at::Tensor& input, Activation activation);
 

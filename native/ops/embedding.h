@@ -2,7 +2,6 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "core/packed_batch.h"
 #include "ops/layer_norm.h"
 
 namespace rank_distillm {
@@ -14,9 +13,5 @@ struct Embedding {
   at::Tensor type;      // [types, embedding]
   LayerNorm norm;
 };
-
-/// LayerNorm(word + position + type) of a block's tokens → [tokens, embedding] float32; positions restart with each
-/// sequence.
-at::Tensor embed(const PackedBatch& batch, const Block& block, const Embedding& embedding);
 
 }  // namespace rank_distillm

@@ -34,7 +34,7 @@ struct Trainer::State {
 Trainer::Trainer(const TrainerOptions& options, std::vector<TensorSource> tensors)
     : options_(options),
       precision_(cpu_has_bf16() || cpu_emulates_bf16() ? options.model.precision : Precision::float32),
-      compute_type_(scalar_type(precision_)),
+      compute_type_(precision_ == Precision::bfloat16 ? at::kBFloat16 : at::kFloat),
       parameters_(std::move(tensors), precision_),
       head_(options.model.encoder, options.model.head, parameters_) {
   const auto& config = options.model.encoder;

@@ -1,3 +1,4 @@
+import type { ComputePrecision } from '../../binding.js';
 import { RankDistillmError } from '../errors.js';
 import { PRECISION_NAMES } from './schema/trainer.js';
 
@@ -10,8 +11,14 @@ const ALIASES: Readonly<Record<string, string>> = {
 };
 
 /** Precisions the CPU engine computes in. */
-export const CPU_PRECISIONS = ['32-true', 'bf16-mixed', 'bf16-true'] as const;
+export const CPU_PRECISIONS = ['32-true', 'bf16-mixed', 'bf16-true', 'int8'] as const;
 export type CpuPrecision = (typeof CPU_PRECISIONS)[number];
+
+/** What the engine calls a precision. */
+export function enginePrecision(precision: CpuPrecision): ComputePrecision {
+  if (precision === 'int8') return 'int8';
+  return precision === '32-true' ? 'float32' : 'bfloat16';
+}
 
 /**
  * The full name of a precision as Lightning writes it; null is Lightning's default.

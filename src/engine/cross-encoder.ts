@@ -1,6 +1,6 @@
 import type { Binding, EngineInfo, NativeModel } from '../../binding.js';
 import { loadCheckpoint, type MonoOverrides } from '../checkpoint/load-checkpoint.js';
-import { cpuPrecision } from '../config/precision.js';
+import { cpuPrecision, enginePrecision } from '../config/precision.js';
 import { RankDistillmError, throwIfAborted } from '../errors.js';
 import type { EncodedPair, TextPair } from '../tokenize/encoded-pair.js';
 import { createPairTokenizer, type PairTokenizer } from '../tokenize/pair-tokenizer.js';
@@ -13,7 +13,10 @@ import { scoreWindows, type ScoredWindow } from './score-windows.js';
 export interface LoadOptions {
   /** Only `cpu` in this release. */
   device?: string | undefined;
-  /** `32-true` (default), `bf16-mixed` or `bf16-true`, as in Lightning; on a CPU the two bf16 ones are the same. */
+  /**
+   * `32-true` (default), `bf16-mixed` or `bf16-true`, as in Lightning; on a CPU the two bf16 ones are the same. `int8`
+   * quantises the linear layers, see docs/numerics.md.
+   */
   precision?: string | number | undefined;
   /** Engine threads, process-wide; by default physical cores or the cgroup's share. */
   threads?: number | undefined;
@@ -101,7 +104,7 @@ export class CrossEncoder implements AsyncDisposable {
     });
     for (const warning of checkpoint.warnings) warn(warning);
     throwIfAborted(options.signal);
-    const asked = precision === '32-true' ? 'float32' : 'bfloat16';
+    const asked = enginePrecision(precision);
     const { encoder, head } = checkpoint;
     const [tokenizer, native] = await Promise.all([
       createPairTokenizer(checkpoint),
@@ -112,7 +115,7 @@ export class CrossEncoder implements AsyncDisposable {
     if (native.precision !== asked) {
       warn(
         binding.info().bf16
-          ? `${nameOrPath}: bf16 needs even layer widths, which this model has not; it runs in float32`
+          ? `${nameOrPath}: bf16 needs heads of even size, which this model has not; it runs in float32`
           : `this CPU has no bf16 instructions (AVX512_BF16 or AMX); ${nameOrPath} runs in float32 instead of ${precision}`,
       );
     }

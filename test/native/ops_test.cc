@@ -3,15 +3,11 @@
 
 #include <ATen/ATen.h>
 
-#include <atomic>
 #include <functional>
-#include <future>
 #include <string>
 #include <vector>
 
 #include "compare.h"
-#include "core/engine_thread.h"
-#include "core/parallel.h"
 #include "model/config.h"
 #include "ops/activation.h"
 #include "ops/attention_training.h"
@@ -57,28 +53,6 @@ void test_philox() {
     wanted[i] = zero[i] / 4294967296.0;
   }
   report("masks are Philox4x32-10 (Random123's known answer)", {{"numbers", found, wanted}});
-}
-
-/// The bits of a product depend on the number of threads, and so does its speed: every new engine thread must use the
-/// number that is set, however its workers' start falls in with its first op.
-void test_thread_count() {
-  constexpr int threads = 3, starts = 100;
-  auto& engine_thread = EngineThread::instance();
-  engine_thread.set_threads(threads);
-  const auto found = at::zeros({starts}, at::kDouble);
-  for (int start = 0; start < starts; ++start) {
-    engine_thread.retain();
-    std::promise<int> used;
-    engine_thread.post(nullptr, [&used](Workers&) {
-      std::atomic<int> parts = 0;  // LibTorch hands each of its threads one part
-      parallel_for(threads, 1, [&parts](int64_t, int64_t) { ++parts; });
-      used.set_value(parts);
-    });
-    found[start] = used.get_future().get();
-    engine_thread.release();
-  }
-  report("a new engine thread uses the number of threads that is set",
-         {{"threads", found, at::full({starts}, static_cast<double>(threads), at::kDouble)}});
 }
 
 void test_linear(int64_t rows, int64_t in, int64_t out_size, bool bias) {
@@ -392,7 +366,6 @@ HeadConfig head(HeadKind kind, bool bias, bool bert_pool, bool log_softmax, int6
 int main() {
   at::manual_seed(42);
   test_philox();
-  test_thread_count();
   for (const double rate : {0.1, 0.5}) test_dropout(rate);
   for (const int64_t rows : {1, 7, 512}) {
     for (const bool bias : {true, false}) test_linear(rows, 26, 312, bias);

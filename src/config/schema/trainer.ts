@@ -4,7 +4,7 @@ import { callbacks } from './callbacks.js';
 import { allIgnored, inWords, key } from './fields.js';
 import { loggers } from './loggers.js';
 
-/** Precision names of Lightning's Trainer. Which of them run here is decided in `precision.ts`. */
+/** Precision names of Lightning's Trainer, and our int8. Which of them run here is decided in `precision.ts`. */
 export const PRECISION_NAMES = [
   32,
   '32',
@@ -16,6 +16,7 @@ export const PRECISION_NAMES = [
   '16',
   '16-mixed',
   '16-true',
+  'int8',
   64,
   '64',
   '64-true',

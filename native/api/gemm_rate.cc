@@ -1,0 +1,135 @@
+#include "api/gemm_rate.h"
+
+#include <ATen/core/dispatch/Dispatcher.h>
+#include <ATen/ops/linear.h>
+#include <ATen/ops/randn.h>
+
+#include <algorithm>
+#include <chrono>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "api/environment.h"
+#include "api/js_values.h"
+#include "core/parallel.h"
+#include "kernels/packed_weights.h"
+
+namespace rank_distillm {
+namespace {
+
+struct Shape {
+  int64_t m, n, k;
+};
+
+/// One call more than asked for: the first builds kernels and touches memory.
+double best_rate(const Shape& shape, int repeats, const std::function<void()>& multiply) {
+  double best = 0;
+  for (int i = 0; i <= repeats; ++i) {
+    const auto start = std::chrono::steady_clock::now();
+    multiply();
+    const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
+    best = std::max(best, 2e-9 * static_cast<double>(shape.m * shape.n * shape.k) / elapsed.count());
+  }
+  return best;
+}
+
+at::ScalarType scalar_type(Precision precision) {
+  return precision == Precision::bfloat16 ? at::kBFloat16 : at::kFloat;
+}
+
+/// Each thread multiplies its share of the rows, as it does in a model.
+double own_rate(const Shape& shape, Precision precision, int repeats, Workers& workers) {
+  const auto& level = kernels();
+  const auto type = precision == Precision::int8       ? ElementType::int8
+                    : precision == Precision::bfloat16 ? ElementType::bfloat16
+                                                       : ElementType::float32;
+  const auto multiply = type == ElementType::int8       ? level.gemm_int8
+                        : type == ElementType::bfloat16 ? level.gemm_bfloat16
+                                                        : level.gemm_float32;
+  if (multiply == nullptr) return 0;
+  const auto weight = at::randn({shape.n, shape.k});
+  const PackedWeights packed(level, type, weight.const_data_ptr<float>(), nullptr, shape.n, shape.k,
+                             [](int64_t count, const auto& body) { parallel_for(count, 1, body); });
+  const int64_t threads = workers.count(), share = (shape.m + threads - 1) / threads;
+  const int64_t bytes = level.element_bytes(type);
+  const int64_t in_stride = row_stride(shape.k, bytes), out_stride = row_stride(shape.n, 4);
+  struct Memory {
+    AlignedBuffer input, output, scales;
+  };
+  std::vector<Memory> memory;
+  for (int64_t i = 0; i < threads; ++i) {
+    memory.push_back({AlignedBuffer(share * in_stride), AlignedBuffer(share * out_stride), AlignedBuffer(share * 4)});
+  }
+  return best_rate({share * threads, shape.n, shape.k}, repeats, [&] {
+    workers.run(threads, [&](int64_t i) {
+      uint64_t ticks = 0;
+      const auto& own = memory[i];
+      multiply({share,
+                {own.input.data(), in_stride},
+                own.scales.as<float>(),
+                packed.view(),
+                TileEnd::none,
+                {own.output.data(), out_stride},
+                ElementType::float32,
+                &ticks});
+      level.release();
+    });
+  });
+}
+
+double aten_rate(const Shape& shape, Precision precision, int repeats) {
+  if (precision == Precision::int8) return 0;
+  const auto options = at::TensorOptions().dtype(scalar_type(precision));
+  const auto input = at::randn({shape.m, shape.k}, options), weight = at::randn({shape.n, shape.k}, options);
+  return best_rate(shape, repeats, [&] { at::linear(input, weight); });
+}
+
+/// oneDNN with weights packed for these rows, as torch.compile calls it; 0 where this LibTorch or CPU has no such path.
+double onednn_rate(const Shape& shape, Precision precision, int repeats) {
+  if (precision == Precision::int8) return 0;
+  try {
+    const auto options = at::TensorOptions().dtype(scalar_type(precision));
+    const auto input = at::randn({shape.m, shape.k}, options), weight = at::randn({shape.n, shape.k}, options);
+    auto& dispatcher = c10::Dispatcher::singleton();
+    const auto pack = dispatcher.findSchemaOrThrow("mkldnn::_reorder_linear_weight", "");
+    const auto apply = dispatcher.findSchemaOrThrow("mkldnn::_linear_pointwise", "");
+    torch::jit::Stack stack = {weight, c10::IValue(shape.m)};
+    pack.callBoxed(stack);
+    const auto packed = stack.front().toTensor();
+    return best_rate(shape, repeats, [&] {
+      torch::jit::Stack call = {
+          input, packed, c10::IValue(), c10::IValue("none"), c10::List<std::optional<at::Scalar>>(), c10::IValue()};
+      apply.callBoxed(call);
+    });
+  } catch (const c10::Error&) {
+    return 0;
+  }
+}
+
+}  // namespace
+
+Napi::Value gemm_rate(const Napi::CallbackInfo& info) {
+  const auto object = info[0].ToObject();
+  const auto size = [&object](const char* key) { return object.Get(key).ToNumber().Int64Value(); };
+  const Shape shape = {size("m"), size("n"), size("k")};
+  const auto precision = read_precision(info[1]);
+  const auto kernel = info[2].ToString().Utf8Value();
+  const int repeats = info[3].ToNumber().Int32Value();
+  if (shape.m < 1 || shape.n < 1 || shape.k < 1 || repeats < 1) {
+    throw Napi::TypeError::New(info.Env(), "gemmRate: m, n, k and repeats must be at least 1");
+  }
+  if (kernel != "own" && kernel != "aten" && kernel != "onednn") {
+    throw Napi::TypeError::New(info.Env(), "gemmRate: kernel must be own, aten or onednn");
+  }
+  return Environment::of(info.Env())
+      .submit(
+          info.Env(), make_cancel_flag(),
+          [=](Workers& workers) {
+            if (kernel == "own") return own_rate(shape, precision, repeats, workers);
+            return kernel == "aten" ? aten_rate(shape, precision, repeats) : onednn_rate(shape, precision, repeats);
+          },
+          [](Napi::Env env, double& rate) -> Napi::Value { return Napi::Number::New(env, rate); });
+}
+
+}  // namespace rank_distillm

@@ -1,0 +1,55 @@
+#include "core/aligned_buffer.h"
+
+#include <sys/mman.h>
+
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+
+namespace rank_distillm {
+namespace {
+
+constexpr size_t cache_line = 64, huge_page = size_t{2} << 20;
+
+size_t up_to(size_t value, size_t multiple) { return (value + multiple - 1) / multiple * multiple; }
+
+/// Straight from the kernel, whose pages are zero when they are first touched, by whichever thread does so; the part
+/// before the first whole huge page and the rest behind go back.
+char* map_huge_pages(size_t bytes) {
+  void* mapped = mmap(nullptr, bytes + huge_page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (mapped == MAP_FAILED) throw std::bad_alloc();
+  auto* begin = static_cast<char*>(mapped);
+  const size_t before = up_to(reinterpret_cast<uintptr_t>(begin), huge_page) - reinterpret_cast<uintptr_t>(begin);
+  if (before > 0) munmap(begin, before);
+  if (before < huge_page) munmap(begin + before + bytes, huge_page - before);
+  madvise(begin + before, bytes, MADV_HUGEPAGE);  // a wish; the kernel may have none left
+  return begin + before;
+}
+
+}  // namespace
+
+AlignedBuffer::AlignedBuffer(size_t bytes) {
+  if (bytes == 0) return;
+  if (bytes >= huge_page) {
+    const size_t size = up_to(bytes, huge_page);
+    data_ = map_huge_pages(size);
+    size_ = size;
+    return;
+  }
+  const size_t size = up_to(bytes, cache_line);
+  data_ = static_cast<char*>(std::aligned_alloc(cache_line, size));
+  if (data_ == nullptr) throw std::bad_alloc();
+  size_ = size;
+  std::memset(data_, 0, size);
+}
+
+AlignedBuffer::~AlignedBuffer() {
+  if (size_ >= huge_page) {
+    munmap(data_, size_);
+  } else {
+    std::free(data_);
+  }
+}
+
+}  // namespace rank_distillm

@@ -1,0 +1,144 @@
+#pragma once
+
+#include <cstdint>
+
+namespace rank_distillm {
+
+/// What a matrix product multiplies. Sums are float32, or int32 for int8.
+enum class ElementType : uint8_t { float32, bfloat16, int8 };
+
+/// What happens to a product's sums before they are stored, besides scales and bias.
+enum class TileEnd : uint8_t { none, gelu, gelu_tanh, relu };
+
+/// A matrix in memory: row r begins at data + r · stride bytes. Made by row_stride(), whose slack kernels may read and
+/// write up to whole vectors and panels; what lies there beyond the columns is zero.
+struct Rows {
+  char* data = nullptr;
+  int64_t stride = 0;
+
+  char* row(int64_t r) const { return data + r * stride; }
+};
+
+/// Room for every kernel's vectors and panels, and one cache line more: rows whose distance is a multiple of 4 KiB
+/// would share one set of the near cache (a product's rate falls to 0.4 of what it is).
+constexpr int64_t row_stride(int64_t columns, int64_t bytes_each) {
+  return (columns + 31) / 32 * 32 * bytes_each / 64 * 64 + 64 + (32 * bytes_each % 64 != 0 ? 64 : 0);
+}
+
+/// Weights [out, in] as a product reads them: panels [⌈out / panel_width⌉, steps, panel_width] of 4-byte groups, a
+/// group being the 1 (float32), 2 (bf16, int16) or 4 (int8) weights of one output that are multiplied in one step.
+struct PackedMatrix {
+  const char* panels = nullptr;
+  int64_t in = 0;
+  int64_t out = 0;
+  int64_t steps = 0;
+  const float* bias = nullptr;       // [out up to whole panels], zero where there is none
+  const float* scales = nullptr;     // int8: [out up to whole panels], what an output's integers are multiples of
+  const int32_t* offsets = nullptr;  // int8: [out up to whole panels], what unsigned inputs add to each sum
+};
+
+/// output = end(input · weightsᵀ + bias).
+struct GemmCall {
+  int64_t rows;
+  Rows input;                 // [rows, in] in the product's element type
+  const float* input_scales;  // int8: [rows]
+  PackedMatrix weights;
+  TileEnd end;
+  Rows output;              // [rows, out]
+  ElementType output_type;  // float32 or bfloat16
+  uint64_t* end_ticks;      // time spent in `end` is added, in ticks of the time-stamp counter
+};
+
+/// softmax(Q Kᵀ / √head_size) V of one sequence, all heads.
+struct AttentionCall {
+  int64_t queries;
+  int64_t keys;
+  int64_t heads;
+  int64_t head_size;
+  Rows query;     // [queries, heads · head_size], all in the call's element type
+  Rows key;       // [keys, heads · head_size]
+  Rows value;     // [keys, heads · head_size]
+  Rows output;    // [queries, heads · head_size]
+  char* scratch;  // attention_scratch() bytes at a multiple of 64
+};
+
+constexpr int64_t attention_scratch(int64_t keys, int64_t head_size) {
+  const int64_t all_keys = (keys + 63) / 64 * 64, width = (head_size + 63) / 64 * 64;
+  return 4 * (2 * all_keys * width + 32 * (2 * all_keys + 16) + 32 * (width + 16));
+}
+
+/// Integers and their scales, or another copy of a float32 row in the type that the next product multiplies.
+struct ComputeCopy {
+  ElementType type = ElementType::float32;  // float32: no copy
+  Rows rows;
+  float* scales = nullptr;  // int8: [rows]
+};
+
+struct NormWeights {
+  const float* weight = nullptr;  // [columns up to a multiple of 16], then zeros
+  const float* bias = nullptr;
+  float eps = 0;
+};
+
+/// exact = layer_norm(branch + residual), all [rows, columns] float32; `exact` may be `residual`.
+struct NormCall {
+  int64_t rows;
+  int64_t columns;
+  Rows branch;
+  Rows residual;
+  NormWeights norm;
+  Rows exact;
+  ComputeCopy copy;
+};
+
+/// exact = layer_norm(word + position + type) for the tokens of one sequence.
+struct EmbedCall {
+  int64_t tokens;
+  int64_t columns;
+  const int32_t* ids;
+  const uint8_t* types;
+  const float* words;      // [vocabulary, columns], unpadded
+  const float* positions;  // [positions, columns], unpadded
+  const float* type_rows;  // [types, columns], unpadded
+  NormWeights norm;
+  Rows exact;
+  ComputeCopy copy;
+};
+
+struct QuantizeCall {
+  int64_t rows;
+  int64_t columns;
+  Rows input;
+  ElementType input_type;  // float32 or bfloat16
+  ComputeCopy copy;        // int8, or bfloat16
+};
+
+/// The kernels of one level of instruction sets. They use no library and touch no memory but what they are given.
+struct Kernels {
+  const char* level;
+  int64_t panel_width;    // outputs of a panel
+  int64_t step_multiple;  // steps of a panel are a multiple of this, the last ones zero
+  int64_t int8_bytes;     // bytes of an int8 product's operands: 2 where the CPU multiplies no single bytes exactly
+  bool unsigned_inputs;   // int8 inputs are stored with 128 added
+  void (*gemm_float32)(const GemmCall&);
+  void (*gemm_bfloat16)(const GemmCall&);  // null below AVX512_BF16
+  void (*gemm_int8)(const GemmCall&);
+  void (*attention_float32)(const AttentionCall&);
+  void (*attention_bfloat16)(const AttentionCall&);  // null below AVX512_BF16
+  void (*residual_norm)(const NormCall&);
+  void (*embed)(const EmbedCall&);
+  void (*convert)(const QuantizeCall&);
+  void (*release)();  // after a thread's last product, before it rests: gives the tile registers back
+
+  int64_t element_bytes(ElementType type) const {
+    return type == ElementType::float32 ? 4 : type == ElementType::bfloat16 ? 2 : int8_bytes;
+  }
+};
+
+/// The best level of this CPU, chosen once.
+const Kernels& kernels();
+
+/// Every level that this CPU and this build have, least first; tests run them all.
+int kernel_levels(const Kernels** levels, int most);
+
+}  // namespace rank_distillm

@@ -1,0 +1,113 @@
+#pragma once
+
+// rows × one panel: the innermost product, its sums in registers. A step takes 4 bytes of each input row (one float32,
+// two bf16, two int16 or four bytes), repeats them over a vector and multiplies with the groups of 2 · lanes outputs.
+// `rows` inputs share each load of the panel, and 2 vectors of the panel share each load of an input: 12 rows on 32
+// registers, 6 on 16, leave just enough registers for the operands. Left-over rows run the same steps in a narrower
+// variant, so a row's sums never depend on its neighbours.
+
+#include "kernels/level/vector.h"
+
+namespace rank_distillm::RANK_DISTILLM_LEVEL {
+
+constexpr int panel_width = 2 * lanes;
+#if defined(__AVX512F__)
+constexpr int rows_at_once = 12;
+#else
+constexpr int rows_at_once = 6;
+#endif
+
+struct Float32 {
+  using Sum = F;
+  using Number = float;
+  static constexpr int group = 1;
+  RD_INLINE Sum add(Sum sum, const char* input, const char* panel) {
+    return sum + load_as<float>(input) * load_as<F>(panel);
+  }
+};
+
+#if defined(__AVX512BF16__)
+struct BFloat16 {
+  using Sum = F;
+  using Number = uint16_t;
+  static constexpr int group = 2;
+  RD_INLINE Sum add(Sum sum, const char* input, const char* panel) {
+    const auto repeated = _mm512_set1_epi32(load_as<int32_t>(input));
+    const auto result = _mm512_dpbf16_ps(load_as<__m512>(&sum), load_as<__m512bh>(&repeated), load_as<__m512bh>(panel));
+    return load_as<F>(&result);
+  }
+};
+#endif
+
+/// Four bytes at once where the CPU multiplies unsigned with signed bytes exactly; the older instruction for that cuts
+/// its 16-bit sums off, so lesser CPUs multiply pairs of 16-bit numbers, to the same integers.
+struct Int8 {
+  using Sum = I;
+#if defined(__AVX512VNNI__)
+  using Number = uint8_t;
+  static constexpr int group = 4;
+#else
+  using Number = int16_t;
+  static constexpr int group = 2;
+#endif
+  RD_INLINE Sum add(Sum sum, const char* input, const char* panel) {
+    const I repeated = all(load_as<int32_t>(input));
+#if defined(__AVX512VNNI__)
+    const auto result =
+        _mm512_dpbusd_epi32(load_as<__m512i>(&sum), load_as<__m512i>(&repeated), load_as<__m512i>(panel));
+#elif defined(__AVX512F__)
+    const auto result = _mm512_add_epi32(load_as<__m512i>(&sum),
+                                         _mm512_madd_epi16(load_as<__m512i>(&repeated), load_as<__m512i>(panel)));
+#elif defined(__AVX2__)
+    const auto result = _mm256_add_epi32(load_as<__m256i>(&sum),
+                                         _mm256_madd_epi16(load_as<__m256i>(&repeated), load_as<__m256i>(panel)));
+#else
+    const auto result =
+        _mm_add_epi32(load_as<__m128i>(&sum), _mm_madd_epi16(load_as<__m128i>(&repeated), load_as<__m128i>(panel)));
+#endif
+    return load_as<I>(&result);
+  }
+};
+
+template <class Dot, int rows>
+[[gnu::noinline]] static void multiply_rows(const char* input, int64_t stride, const char* panel, int64_t steps,
+                                            float* sums, int64_t sums_stride, bool add) {
+  using Sum = typename Dot::Sum;
+  Sum low[rows], high[rows];
+  each<rows>([&](auto r) __attribute__((always_inline)) {
+    low[r] = add ? load_as<Sum>(sums + r * sums_stride) : Sum{};
+    high[r] = add ? load_as<Sum>(sums + r * sums_stride + lanes) : Sum{};
+  });
+  for (int64_t step = 0; step < steps; ++step, input += 4, panel += 4 * panel_width) {
+    each<rows>([&](auto r) __attribute__((always_inline)) {
+      low[r] = Dot::add(low[r], input + r * stride, panel);
+      high[r] = Dot::add(high[r], input + r * stride, panel + 4 * lanes);
+    });
+  }
+  each<rows>([&](auto r) __attribute__((always_inline)) {
+    store_as(sums + r * sums_stride, low[r]);
+    store_as(sums + r * sums_stride + lanes, high[r]);
+  });
+}
+
+/// A product on vector registers.
+template <class Dot>
+struct OnVectors : Dot {
+  /// sums[rows][panel_width] (+)= input · panel. Integer sums are stored in the same 4-byte places.
+  RD_INLINE void multiply(int64_t rows, const char* input, int64_t stride, const char* panel, int64_t steps,
+                          float* sums, int64_t sums_stride, bool add) {
+    int64_t row = 0;
+    for (; row + rows_at_once <= rows; row += rows_at_once) {
+      multiply_rows<Dot, rows_at_once>(input + row * stride, stride, panel, steps, sums + row * sums_stride,
+                                       sums_stride, add);
+    }
+    each<rows_at_once - 1>([&](auto left) __attribute__((always_inline)) {
+      if (rows - row == left + 1) {
+        multiply_rows<Dot, left + 1>(input + row * stride, stride, panel, steps, sums + row * sums_stride, sums_stride,
+                                     add);
+      }
+    });
+  }
+};
+
+}  // namespace rank_distillm::RANK_DISTILLM_LEVEL

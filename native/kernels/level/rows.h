@@ -1,0 +1,114 @@
+#pragma once
+
+// What is done to single rows between the products: LayerNorm with what comes before it (a sum of two rows, or of three
+// embeddings) and after it (the copy that the next product multiplies), in one pass while the row is in the near cache.
+
+#include "kernels/level/dot_product.h"
+
+namespace rank_distillm::RANK_DISTILLM_LEVEL {
+
+/// Greatest magnitude of a row's `vectors` whole vectors.
+template <class Load>
+RD_INLINE float greatest_magnitude(int64_t columns, Load load_values) {
+  F greatest{};
+  for (int64_t c = 0; c < columns; c += lanes) greatest = max(greatest, magnitude(load_values(c)));
+  return greatest_of(greatest);
+}
+
+/// x → the nearest of -127 … 127 times `scale`, which is returned; 128 added where the product wants unsigned inputs.
+template <class Load>
+RD_INLINE float quantize_row(int64_t columns, Load load_values, char* to) {
+  using Number = Int8::Number;
+  using Numbers = Number __attribute__((vector_size(sizeof(Number) * lanes)));
+  const float greatest = greatest_magnitude(columns, load_values);
+  const float inverse = greatest > 0 ? 127 / greatest : 0;
+  for (int64_t c = 0; c < columns; c += lanes) {
+    // Adding 1.5 · 2^23 leaves the nearest whole number in the low bits.
+    const I bits = float_to_bits(load_values(c) * inverse + 12582912.0F) - 0x4B400000;
+    const I whole = sizeof(Number) == 1 ? bits + 128 : bits;
+    store_as(to + c * static_cast<int64_t>(sizeof(Number)), __builtin_convertvector(whole, Numbers));
+  }
+  return greatest / 127;
+}
+
+RD_INLINE void copy_row(const ComputeCopy& copy, int64_t row, int64_t columns, const float* values) {
+  if (copy.type == ElementType::int8) {
+    copy.scales[row] = quantize_row(
+        columns, [&](int64_t c) __attribute__((always_inline)) { return load(values + c); }, copy.rows.row(row));
+  }
+#if defined(__AVX512BF16__)
+  if (copy.type == ElementType::bfloat16) {
+    char* to = copy.rows.row(row);
+    for (int64_t c = 0; c < columns; c += lanes) store_bf16(to + 2 * c, load(values + c));
+  }
+#endif
+}
+
+/// Overwrites a row whose values beyond `columns` are zero; they stay zero.
+RD_INLINE void normalize_row(float* values, int64_t columns, const NormWeights& norm) {
+  const int64_t whole = columns / lanes * lanes;
+  F sum{};
+  for (int64_t c = 0; c < columns; c += lanes) sum += load(values + c);
+  const float size = static_cast<float>(columns);
+  const float mean = sum_of(sum) / size;
+  // Two passes: the row is in the nearest cache, and the one-pass formula cancels where the mean is large.
+  F squares{};
+  for (int64_t c = 0; c < whole; c += lanes) {
+    const F d = load(values + c) - mean;
+    squares += d * d;
+  }
+  if (whole < columns) {
+    const F d = first_lanes(columns - whole) ? load(values + whole) - mean : F{};
+    squares += d * d;
+  }
+  const float scale = 1 / __builtin_sqrtf(sum_of(squares) / size + norm.eps);
+  for (int64_t c = 0; c < columns; c += lanes) {
+    store(values + c, (load(values + c) - mean) * scale * load(norm.weight + c) + load(norm.bias + c));
+  }
+}
+
+static void residual_norm(const NormCall& call) {
+  for (int64_t r = 0; r < call.rows; ++r) {
+    const auto* branch = reinterpret_cast<const float*>(call.branch.row(r));
+    const auto* residual = reinterpret_cast<const float*>(call.residual.row(r));
+    auto* exact = reinterpret_cast<float*>(call.exact.row(r));
+    for (int64_t c = 0; c < call.columns; c += lanes) store(exact + c, load(branch + c) + load(residual + c));
+    normalize_row(exact, call.columns, call.norm);
+    copy_row(call.copy, r, call.columns, exact);
+  }
+}
+
+static void embed(const EmbedCall& call) {
+  const int64_t whole = call.columns / lanes * lanes;
+  for (int64_t t = 0; t < call.tokens; ++t) {
+    const float* word = call.words + call.ids[t] * call.columns;
+    const float* position = call.positions + t * call.columns;
+    const float* type = call.type_rows + call.types[t] * call.columns;
+    auto* exact = reinterpret_cast<float*>(call.exact.row(t));
+    for (int64_t c = 0; c < whole; c += lanes) store(exact + c, load(word + c) + load(position + c) + load(type + c));
+    if (whole < call.columns) {
+      // The tables end where they end: no whole vector may be read there.
+      store(exact + whole, F{});
+      for (int64_t c = whole; c < call.columns; ++c) exact[c] = word[c] + position[c] + type[c];
+    }
+    normalize_row(exact, call.columns, call.norm);
+    copy_row(call.copy, t, call.columns, exact);
+  }
+}
+
+static void convert(const QuantizeCall& call) {
+  for (int64_t r = 0; r < call.rows; ++r) {
+    if (call.input_type == ElementType::float32) {
+      copy_row(call.copy, r, call.columns, reinterpret_cast<const float*>(call.input.row(r)));
+      continue;
+    }
+#if defined(__AVX512BF16__)
+    const char* from = call.input.row(r);
+    call.copy.scales[r] = quantize_row(
+        call.columns, [&](int64_t c) __attribute__((always_inline)) { return load_bf16(from + 2 * c); },
+        call.copy.rows.row(r));
+#endif
+  }
+}
+
+}  // namespace rank_distillm::RANK_DISTILLM_LEVEL

@@ -1,0 +1,110 @@
+#pragma once
+
+// Vectors of one instruction-set level. Every file in this folder is compiled once per level, in a namespace of its own
+// and without any library function that is not inlined by force: a shared inline function compiled for AVX-512 could be
+// the one copy that the linker keeps for all levels.
+
+#include <immintrin.h>
+
+#include <cstdint>
+#include <cstring>
+#include <utility>
+
+#define RD_INLINE [[gnu::always_inline]] static inline
+
+namespace rank_distillm::RANK_DISTILLM_LEVEL {
+
+#if defined(__AVX512F__)
+constexpr int lanes = 16;
+#elif defined(__AVX2__)
+constexpr int lanes = 8;
+#else
+constexpr int lanes = 4;
+#endif
+
+using F = float __attribute__((vector_size(4 * lanes)));
+using I = int32_t __attribute__((vector_size(4 * lanes)));
+
+/// Calls f(0) … f(count - 1) with constants, so that arrays of vectors indexed by them stay in registers.
+template <int count, class Body>
+[[gnu::always_inline]] inline void each(Body body) {
+  [&]<int... index>(std::integer_sequence<int, index...>) __attribute__((always_inline)) {
+    (body(std::integral_constant<int, index>{}), ...);
+  }(std::make_integer_sequence<int, count>{});
+}
+
+template <class To>
+RD_INLINE To load_as(const void* from) {
+  To value;
+  std::memcpy(&value, from, sizeof(value));
+  return value;
+}
+
+template <class Value>
+RD_INLINE void store_as(void* to, Value value) {
+  std::memcpy(to, &value, sizeof(value));
+}
+
+RD_INLINE F load(const float* from) { return load_as<F>(from); }
+RD_INLINE void store(float* to, F value) { store_as(to, value); }
+RD_INLINE F all(float value) { return value - F{}; }
+RD_INLINE I all(int32_t value) { return value - I{}; }
+RD_INLINE F max(F a, F b) { return a > b ? a : b; }
+RD_INLINE F min(F a, F b) { return a < b ? a : b; }
+RD_INLINE F bits_to_float(I bits) { return load_as<F>(&bits); }
+RD_INLINE I float_to_bits(F value) { return load_as<I>(&value); }
+RD_INLINE F magnitude(F value) { return bits_to_float(float_to_bits(value) & 0x7fffffff); }
+RD_INLINE F to_float(I value) { return __builtin_convertvector(value, F); }
+
+/// Lanes below `count`.
+RD_INLINE I first_lanes(int64_t count) {
+  constexpr int32_t index[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  return load_as<I>(index) < static_cast<int32_t>(count);
+}
+
+template <class Fold>
+RD_INLINE float fold(F value, Fold combine) {
+#if defined(__AVX512F__)
+  value = combine(value, __builtin_shufflevector(value, value, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7));
+  value = combine(value, __builtin_shufflevector(value, value, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3));
+  value = combine(value, __builtin_shufflevector(value, value, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1));
+  value = combine(value, __builtin_shufflevector(value, value, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0));
+#elif defined(__AVX2__)
+  value = combine(value, __builtin_shufflevector(value, value, 4, 5, 6, 7, 0, 1, 2, 3));
+  value = combine(value, __builtin_shufflevector(value, value, 2, 3, 0, 1, 2, 3, 0, 1));
+  value = combine(value, __builtin_shufflevector(value, value, 1, 0, 1, 0, 1, 0, 1, 0));
+#else
+  value = combine(value, __builtin_shufflevector(value, value, 2, 3, 0, 1));
+  value = combine(value, __builtin_shufflevector(value, value, 1, 0, 1, 0));
+#endif
+  return value[0];
+}
+
+RD_INLINE float sum_of(F value) {
+  return fold(value, [](F a, F b) __attribute__((always_inline)) { return a + b; });
+}
+
+RD_INLINE float greatest_of(F value) {
+  return fold(value, [](F a, F b) __attribute__((always_inline)) { return max(a, b); });
+}
+
+/// 2^x for x <= 0, relative error 1e-7; below -126 it is 2^-126.
+RD_INLINE F exp2_negative(F x) {
+  x = max(x, all(-126.0F));
+  const I whole = __builtin_convertvector(x - 0.5F, I);  // to nearest, since it cuts towards zero
+  const F f = (x - to_float(whole)) * 0.693147181F;
+  const F series =
+      1 + f * (1 + f * (1 / 2.F + f * (1 / 6.F + f * (1 / 24.F + f * (1 / 120.F + f * (1 / 720.F + f / 5040.F))))));
+  return bits_to_float((whole + 127) << 23) * series;
+}
+
+#if defined(__AVX512BF16__)
+RD_INLINE void store_bf16(char* to, F value) { store_as(to, _mm512_cvtneps_pbh(load_as<__m512>(&value))); }
+
+RD_INLINE F load_bf16(const char* from) {
+  using Halves = uint16_t __attribute__((vector_size(2 * lanes)));
+  return bits_to_float(__builtin_convertvector(load_as<Halves>(from), I) << 16);
+}
+#endif
+
+}  // namespace rank_distillm::RANK_DISTILLM_LEVEL

@@ -1,0 +1,109 @@
+#include "kernels/packed_weights.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <type_traits>
+#include <vector>
+
+#include "kernels/round_to_bf16.h"
+
+namespace rank_distillm {
+namespace {
+
+constexpr int64_t up_to(int64_t value, int64_t multiple) { return (value + multiple - 1) / multiple * multiple; }
+
+/// A panel's outputs into its groups: number i of an output goes to group i / group, place i % group. Some numbers of
+/// all outputs at a time, so that each cache line of the panel is filled while it is near.
+template <typename Number>
+void fill_panel(char* panel, const Number* const* outputs, int64_t count, int64_t in, int64_t width) {
+  constexpr int64_t group = 4 / sizeof(Number), together = 64;
+  for (int64_t first = 0; first < in; first += together) {
+    const int64_t last = std::min(in, first + together);
+    for (int64_t o = 0; o < count; ++o) {
+      auto* to = reinterpret_cast<Number*>(panel) + o * group;
+      for (int64_t i = first; i < last; ++i) to[i / group * width * group + i % group] = outputs[o][i];
+    }
+  }
+}
+
+void round_all_to_bf16(const float* weights, int64_t in, uint16_t* numbers) {
+  for (int64_t i = 0; i < in; ++i) numbers[i] = round_to_bf16(weights[i]);
+}
+
+/// One output's weights as whole multiples of the scale that is returned.
+template <typename Number>
+float quantize(const float* weights, int64_t in, Number* numbers) {
+  float greatest = 0;
+  for (int64_t i = 0; i < in; ++i) greatest = std::max(greatest, std::fabs(weights[i]));
+  const float inverse = greatest > 0 ? 127 / greatest : 0;
+  for (int64_t i = 0; i < in; ++i) numbers[i] = static_cast<Number>(std::lrintf(weights[i] * inverse));
+  return greatest / 127;
+}
+
+/// Packs panel after panel; `convert(output, weights, numbers)` makes an output's numbers from its weights.
+template <typename Number, typename Convert>
+void pack(const float* weight, int64_t out, int64_t in, int64_t width, int64_t panel_bytes, char* panels,
+          const ParallelLoop& parallel, const Convert& convert) {
+  parallel((out + width - 1) / width, [&](int64_t begin, int64_t end) {
+    std::vector<Number> converted(std::is_same_v<Number, float> ? 0 : width * in);
+    std::vector<const Number*> outputs(width);
+    for (int64_t p = begin; p < end; ++p) {
+      const int64_t first = p * width, count = std::min(out - first, width);
+      for (int64_t o = 0; o < count; ++o) {
+        const float* weights = weight + (first + o) * in;
+        if constexpr (std::is_same_v<Number, float>) {
+          outputs[o] = weights;
+        } else {
+          convert(first + o, weights, converted.data() + o * in);
+          outputs[o] = converted.data() + o * in;
+        }
+      }
+      fill_panel(panels + p * panel_bytes, outputs.data(), count, in, width);
+    }
+  });
+}
+
+}  // namespace
+
+PackedWeights::PackedWeights(const Kernels& kernels, ElementType type, const float* weight, const float* bias,
+                             int64_t out, int64_t in, const ParallelLoop& parallel)
+    : type_(type) {
+  const int64_t width = kernels.panel_width, columns = up_to(out, width);
+  const int64_t group = 4 / kernels.element_bytes(type);
+  const int64_t steps = up_to((in + group - 1) / group, kernels.step_multiple);
+  const int64_t panel_bytes = steps * width * 4;
+  panels_ = AlignedBuffer(columns / width * panel_bytes);
+  rows_ = AlignedBuffer(columns * 4 * (type == ElementType::int8 ? 3 : 1));
+  auto* all_biases = rows_.as<float>();
+  auto* scales = all_biases + columns;
+  auto* offsets = reinterpret_cast<int32_t*>(scales + columns);
+  if (bias != nullptr) std::copy_n(bias, out, all_biases);
+  const auto pack_as = [&]<typename Number>(Number, const auto& convert) {
+    pack<Number>(weight, out, in, width, panel_bytes, panels_.data(), parallel, convert);
+  };
+  switch (type) {
+    case ElementType::float32:
+      pack_as(float{}, nullptr);
+      break;
+    case ElementType::bfloat16:
+      pack_as(uint16_t{},
+              [in](int64_t, const float* weights, uint16_t* numbers) { round_all_to_bf16(weights, in, numbers); });
+      break;
+    case ElementType::int8: {
+      const auto integers = [&](int64_t o, const float* weights, auto* numbers) {
+        scales[o] = quantize(weights, in, numbers);
+        offsets[o] = kernels.unsigned_inputs ? 128 * std::accumulate(numbers, numbers + in, 0) : 0;
+      };
+      if (kernels.int8_bytes == 1) {
+        pack_as(int8_t{}, integers);
+      } else {
+        pack_as(int16_t{}, integers);
+      }
+      break;
+    }
+  }
+  view_ = {panels_.data(), in, out, steps, all_biases, scales, offsets};
+}
+
+}  // namespace rank_distillm

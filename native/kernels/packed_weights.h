@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+
+#include "core/aligned_buffer.h"
+#include "kernels/kernels.h"
+
+namespace rank_distillm {
+
+/// Runs `body(begin, end)` over parts of [0, count), on as many threads as the caller has.
+using ParallelLoop = std::function<void(int64_t count, const std::function<void(int64_t, int64_t)>& body)>;
+
+/// Weights and bias of a dense layer in the order a level's products read them.
+class PackedWeights {
+ public:
+  PackedWeights() = default;
+
+  /// weight [out, in] and bias [out] (or null), float32. int8: each output's weights become the nearest whole multiples
+  /// of 1/127 of their greatest magnitude.
+  PackedWeights(const Kernels& kernels, ElementType type, const float* weight, const float* bias, int64_t out,
+                int64_t in, const ParallelLoop& parallel);
+
+  bool defined() const { return view_.panels != nullptr; }
+  ElementType type() const { return type_; }
+  const PackedMatrix& view() const { return view_; }
+  int64_t bytes() const { return static_cast<int64_t>(panels_.size() + rows_.size()); }
+
+ private:
+  ElementType type_ = ElementType::float32;
+  AlignedBuffer panels_;
+  AlignedBuffer rows_;  // bias, scales, offsets
+  PackedMatrix view_;
+};
+
+}  // namespace rank_distillm

@@ -1,0 +1,21 @@
+#pragma once
+
+#include "core/counters.h"
+#include "kernels/packed_weights.h"
+
+namespace rank_distillm {
+
+/// A dense layer y = end(x Wᵀ + b) of a model that is not trained; its weights are packed once for the kernels.
+using Linear = PackedWeights;
+
+/// Rows and, for int8, their scales, as a linear layer reads them.
+struct LinearInput {
+  Rows rows;
+  const float* scales = nullptr;
+};
+
+/// `output_type`: float32, or bfloat16 where the CPU has it. Counts its multiplications and its time.
+void linear(const Linear& layer, int64_t rows, const LinearInput& input, TileEnd end, const Rows& output,
+            ElementType output_type, Counters& counters);
+
+}  // namespace rank_distillm

@@ -1,0 +1,23 @@
+#include "model/workspace.h"
+
+#include <cstring>
+
+namespace rank_distillm {
+
+char* Workspace::bytes(Slot slot, int64_t size) {
+  auto& buffer = buffers_[static_cast<size_t>(slot)];
+  if (static_cast<int64_t>(buffer.size()) < size) {
+    buffer = AlignedBuffer();  // first the old one goes
+    buffer = AlignedBuffer(size);
+  }
+  return buffer.data();
+}
+
+Rows Workspace::rows(Slot slot, int64_t count, int64_t columns, int64_t bytes_each) {
+  const int64_t stride = row_stride(columns, bytes_each), used = columns * bytes_each;
+  const Rows rows = {bytes(slot, count * stride), stride};
+  for (int64_t r = 0; r < count; ++r) std::memset(rows.row(r) + used, 0, stride - used);
+  return rows;
+}
+
+}  // namespace rank_distillm

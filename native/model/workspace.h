@@ -1,0 +1,47 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "core/aligned_buffer.h"
+#include "kernels/kernels.h"
+
+namespace rank_distillm {
+
+/// What a block's rows are for; each has memory of its own.
+enum class Slot : uint8_t {
+  embedded,
+  exact,
+  compute,
+  compute_scales,
+  qkv,
+  query,
+  context,
+  exact_context,
+  branch,
+  wide,
+  wide_compute,
+  wide_scales,
+  first,
+  first_wide,
+  attention,
+  head,
+  scores,
+  count
+};
+
+/// The memory of a thread that takes blocks through a model. It grows to what the largest block needs and is used again
+/// by the next one: no allocation and no page fault in steady state.
+class Workspace {
+ public:
+  /// Rows of zeros beyond their columns; what the columns hold is left over from the last use.
+  Rows rows(Slot slot, int64_t count, int64_t columns, int64_t bytes_each);
+
+  char* bytes(Slot slot, int64_t size);
+
+ private:
+  std::array<AlignedBuffer, static_cast<size_t>(Slot::count)> buffers_;
+};
+
+}  // namespace rank_distillm

@@ -1,0 +1,3 @@
+import { testNatively } from './test-program.js';
+
+testNatively('every kernel of this CPU against its plain version', { target: 'kernels_test', fewestCases: 90 });
