@@ -5,7 +5,7 @@ export interface SearchHit {
 }
 
 /** Words in lower case; digits count as letters. */
-function wordsOf(text: string): string[] {
+export function wordsOf(text: string): string[] {
   return text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
 }
 

@@ -47,6 +47,8 @@ async function firstStage(): Promise<void> {
   const folder = join(WORK, 'first-stage-training');
   const config = join('configs', 'recipes', 'minilm-first-stage.yaml');
   await rankDistillm(['fit', '--config', config, '--trainer.default_root_dir', folder]);
+  // cp would merge into what a killed run has left
+  await rm(`${model}.tmp`, { recursive: true, force: true });
   await cp(join(root, await modelFolder(folder)), `${model}.tmp`, { recursive: true });
   await rename(`${model}.tmp`, model);
 }

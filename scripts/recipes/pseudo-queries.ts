@@ -1,5 +1,5 @@
 import { RandomStream } from '../../src/random/random-stream.js';
-import { Bm25 } from '../demo/bm25.js';
+import { Bm25, wordsOf } from '../demo/bm25.js';
 
 /** A query made from a passage, and passages to put in order for it. */
 export interface PseudoQuery {
@@ -38,8 +38,6 @@ const OPENING_SHARE = 0.5;
 const FOUND = 4;
 const FOUND_DEPTH = 30;
 const EASY = 3;
-
-const wordsOf = (text: string): string[] => text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
 
 /** Words that are in few of the passages. */
 function rareWords(passages: Iterable<string>): Set<string> {
