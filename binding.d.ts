@@ -209,7 +209,7 @@ export interface EngineInfo {
   /** For example `2.13.0`. */
   libtorch: string;
   devices: string[];
-  /** Flags that choose a code path, of: fma, avx2, avx512{f,bw,dq,vl}, avx512_vnni, avx512_bf16, amx_{tile,bf16,int8}. */
+  /** Flags that choose a code path, of: avx2, avx512{f,bw,dq,vl}, avx512_vnni, avx512_bf16, amx_{tile,bf16,int8}. */
   cpuFeatures: string[];
   /** Level of the kernels: generic, avx2, avx512, avx512_vnni, avx512_bf16 or amx. */
   kernels: string;

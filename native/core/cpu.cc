@@ -13,19 +13,21 @@ namespace rank_distillm {
 namespace {
 
 std::vector<std::string> read_features() {
-  static const std::set<std::string> known = {"fma",      "avx2",     "avx512f",     "avx512bw",
-                                              "avx512dq", "avx512vl", "avx512_vnni", "avx512_bf16",
-                                              "amx_tile", "amx_bf16", "amx_int8"};
+  static const std::set<std::string> known = {"avx2",        "avx512f",     "avx512bw", "avx512dq", "avx512vl",
+                                              "avx512_vnni", "avx512_bf16", "amx_tile", "amx_bf16", "amx_int8"};
   std::ifstream file("/proc/cpuinfo");
   std::string line;
   while (std::getline(file, line)) {
     if (line.rfind("flags", 0) != 0) continue;
     std::istringstream words(line);
     std::vector<std::string> found;
+    bool fma = false;
     for (std::string word; words >> word;) {
+      fma = fma || word == "fma";
       if (known.count(word) != 0) found.push_back(word);
     }
-    return found;
+    // Everything from AVX2 on multiplies and adds in one; the few AVX2 CPUs that cannot count as older ones.
+    return fma ? found : std::vector<std::string>{};
   }
   return {};
 }

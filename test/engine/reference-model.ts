@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import type { NativeModel, PackedBatch } from '../../binding.js';
+import type { ComputePrecision, NativeModel, PackedBatch } from '../../binding.js';
 import { loadCheckpoint } from '../../src/checkpoint/load-checkpoint.js';
 import type { Checkpoint } from '../../src/checkpoint/checkpoint.js';
 import { loadBinding } from '../../src/engine/load-binding.js';
@@ -41,7 +41,7 @@ export function pack(pairs: readonly Pick<ExpectedPair, 'input_ids' | 'token_typ
 /** The reference model in the engine, without the layers above it. */
 export function createNative(
   { checkpoint }: ReferenceModel,
-  precision: 'float32' | 'bfloat16' = 'float32',
+  precision: ComputePrecision = 'float32',
   threads = 0,
 ): Promise<NativeModel> {
   const { encoder, head, tensors } = checkpoint;

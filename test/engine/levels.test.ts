@@ -1,0 +1,86 @@
+import { spawnSync } from 'node:child_process';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { loadBinding } from '../../src/engine/load-binding.js';
+import { createNative, referenceModel } from './reference-model.js';
+
+const test = suite('levels of instruction sets');
+
+/** Flags of /proc/cpuinfo that a level needs, with those of the levels before it. */
+const LEVELS = {
+  generic: [],
+  avx2: ['avx2'],
+  avx512: ['avx512f', 'avx512bw', 'avx512dq', 'avx512vl'],
+  avx512_vnni: ['avx512_vnni'],
+  avx512_bf16: ['avx512_bf16'],
+  amx: ['amx_tile', 'amx_bf16', 'amx_int8'],
+} as const;
+
+interface Answer {
+  kernels: string;
+  float32: number[];
+  int8: number[];
+}
+
+/** Scores the reference model in a process of its own, in which the CPU seems to have only `features`. */
+function scoreWith(features: readonly string[], env: Record<string, string> = {}): Answer {
+  const { href } = new URL('reference-model.ts', import.meta.url);
+  const source = `
+    const { createNative, referenceModel } = await import('${href}');
+    const { loadBinding } = await import('${new URL('../../src/engine/load-binding.ts', import.meta.url).href}');
+    const reference = await referenceModel('mono-rank');
+    const answer = { kernels: loadBinding().info().kernels };
+    for (const precision of ['float32', 'int8']) {
+      const model = await createNative(reference, precision);
+      answer[precision] = [...(await model.score(reference.batch)).scores];
+      await model.close();
+    }
+    console.log(JSON.stringify(answer));`;
+  const { stdout, stderr, status, signal } = spawnSync(
+    process.execPath,
+    ['--import', 'tsx', '--input-type=module', '-e', source],
+    { encoding: 'utf8', env: { ...process.env, ...env, RANK_DISTILLM_CPU_FEATURES: features.join(',') } },
+  );
+  assert.is(status, 0, `${String(signal)} ${stderr}`);
+  return JSON.parse(stdout) as Answer;
+}
+
+const own = loadBinding().info().cpuFeatures;
+const reference = await referenceModel('mono-rank');
+const wanted = reference.pairs.map(({ score }) => score);
+const spread = Math.max(...wanted) - Math.min(...wanted);
+const allowed: string[] = [];
+let integers: number[] | undefined;
+
+for (const [level, features] of Object.entries(LEVELS)) {
+  allowed.push(...features);
+  const upToHere = [...allowed];
+  if (!features.every((feature) => own.includes(feature))) {
+    console.log(`left out: ${level}, this CPU has no ${features.join(', ')}`);
+    continue;
+  }
+  const limits = level === 'generic' ? { ATEN_CPU_CAPABILITY: 'default', ONEDNN_MAX_CPU_ISA: 'SSE41' } : {};
+  test(`${level}: float32 and int8 score as the references do`, () => {
+    const { kernels, float32, int8 } = scoreWith(upToHere, limits);
+    assert.is(kernels, level);
+    wanted.forEach((score, i) => {
+      assert.ok(Math.abs(float32[i]! - score) <= 1e-4, `float32, pair ${i}: ${float32[i]}, reference ${score}`);
+      assert.ok(Math.abs(int8[i]! - score) <= 0.1 * spread, `int8, pair ${i}: ${int8[i]}, reference ${score}`);
+    });
+    // Integers sum alike everywhere; what lies between the products may be bf16 at the higher levels.
+    integers ??= int8;
+    int8.forEach((score, i) => assert.ok(Math.abs(score - integers![i]!) <= 0.05 * spread, `int8, pair ${i}`));
+  });
+}
+
+test('int8 is what runs where it is asked for', async () => {
+  const model = await createNative(reference, 'int8');
+  assert.is(model.precision, 'int8');
+  const { scores, precision, opSeconds } = await model.score(reference.batch);
+  assert.is(precision, 'int8');
+  assert.ok(scores.some((score, i) => score !== wanted[i]));
+  assert.ok(opSeconds.linear > 0 && opSeconds.attention > 0 && opSeconds.norm > 0 && opSeconds.embedding > 0);
+  await model.close();
+});
+
+test.run();
