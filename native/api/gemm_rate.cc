@@ -59,7 +59,8 @@ double own_rate(const Shape& shape, Precision precision, int repeats, Workers& w
   };
   std::vector<Memory> memory;
   for (int64_t i = 0; i < threads; ++i) {
-    memory.push_back({AlignedBuffer(share * in_stride), AlignedBuffer(share * out_stride), AlignedBuffer(share * 4)});
+    memory.push_back(
+        {AlignedBuffer(share * in_stride), AlignedBuffer(share * out_stride), AlignedBuffer(share * sizeof(RowScale))});
   }
   return best_rate({share * threads, shape.n, shape.k}, repeats, [&] {
     workers.run(threads, [&](int64_t i) {
@@ -67,7 +68,7 @@ double own_rate(const Shape& shape, Precision precision, int repeats, Workers& w
       const auto& own = memory[i];
       multiply({share,
                 {own.input.data(), in_stride},
-                own.scales.as<float>(),
+                own.scales.as<RowScale>(),
                 packed.view(),
                 TileEnd::none,
                 {own.output.data(), out_stride},

@@ -49,7 +49,7 @@ int kernel_levels(const Kernels** levels, int most) {
   };
   add(generic::table);
   // Each level needs the ones before it: no CPU has a later one without them.
-  has({"avx2"}) && add(avx2::table) &&                                        //
+  has({"avx2"}) && add(avx2::table) &&                                               //
       has({"avx512f", "avx512bw", "avx512dq", "avx512vl"}) && add(avx512::table) &&  //
       has({"avx512_vnni"}) && add(avx512_vnni::table) &&                             //
       has({"avx512_bf16"}) && add(avx512_bf16::table) &&                             //

@@ -25,6 +25,12 @@ constexpr int64_t row_stride(int64_t columns, int64_t bytes_each) {
   return (columns + 31) / 32 * 32 * bytes_each / 64 * 64 + 64 + (32 * bytes_each % 64 != 0 ? 64 : 0);
 }
 
+/// What an int8 row's integers stand for: (integer - zero) · scale.
+struct RowScale {
+  float scale = 0;
+  int32_t zero = 0;
+};
+
 /// Weights [out, in] as a product reads them: panels [⌈out / panel_width⌉, steps, panel_width] of 4-byte groups, a
 /// group being the 1 (float32), 2 (bf16, int16) or 4 (int8) weights of one output that are multiplied in one step.
 struct PackedMatrix {
@@ -32,16 +38,16 @@ struct PackedMatrix {
   int64_t in = 0;
   int64_t out = 0;
   int64_t steps = 0;
-  const float* bias = nullptr;       // [out up to whole panels], zero where there is none
-  const float* scales = nullptr;     // int8: [out up to whole panels], what an output's integers are multiples of
-  const int32_t* offsets = nullptr;  // int8: [out up to whole panels], what unsigned inputs add to each sum
+  const float* bias = nullptr;           // [out up to whole panels], zero where there is none
+  const float* scales = nullptr;         // int8: [out up to whole panels], what an output's integers are multiples of
+  const int32_t* weight_sums = nullptr;  // int8: [out up to whole panels], what a row's zero is multiplied with
 };
 
 /// output = end(input · weightsᵀ + bias).
 struct GemmCall {
   int64_t rows;
-  Rows input;                 // [rows, in] in the product's element type
-  const float* input_scales;  // int8: [rows]
+  Rows input;                    // [rows, in] in the product's element type
+  const RowScale* input_scales;  // int8: [rows]
   PackedMatrix weights;
   TileEnd end;
   Rows output;              // [rows, out]
@@ -71,7 +77,7 @@ constexpr int64_t attention_scratch(int64_t keys, int64_t head_size) {
 struct ComputeCopy {
   ElementType type = ElementType::float32;  // float32: no copy
   Rows rows;
-  float* scales = nullptr;  // int8: [rows]
+  RowScale* scales = nullptr;  // int8: [rows]
 };
 
 struct NormWeights {
@@ -119,7 +125,6 @@ struct Kernels {
   int64_t panel_width;    // outputs of a panel
   int64_t step_multiple;  // steps of a panel are a multiple of this, the last ones zero
   int64_t int8_bytes;     // bytes of an int8 product's operands: 2 where the CPU multiplies no single bytes exactly
-  bool unsigned_inputs;   // int8 inputs are stored with 128 added
   void (*gemm_float32)(const GemmCall&);
   void (*gemm_bfloat16)(const GemmCall&);  // null below AVX512_BF16
   void (*gemm_int8)(const GemmCall&);

@@ -77,7 +77,7 @@ PackedWeights::PackedWeights(const Kernels& kernels, ElementType type, const flo
   rows_ = AlignedBuffer(columns * 4 * (type == ElementType::int8 ? 3 : 1));
   auto* all_biases = rows_.as<float>();
   auto* scales = all_biases + columns;
-  auto* offsets = reinterpret_cast<int32_t*>(scales + columns);
+  auto* weight_sums = reinterpret_cast<int32_t*>(scales + columns);
   if (bias != nullptr) std::copy_n(bias, out, all_biases);
   const auto pack_as = [&]<typename Number>(Number, const auto& convert) {
     pack<Number>(weight, out, in, width, panel_bytes, panels_.data(), parallel, convert);
@@ -93,7 +93,7 @@ PackedWeights::PackedWeights(const Kernels& kernels, ElementType type, const flo
     case ElementType::int8: {
       const auto integers = [&](int64_t o, const float* weights, auto* numbers) {
         scales[o] = quantize(weights, in, numbers);
-        offsets[o] = kernels.unsigned_inputs ? 128 * std::accumulate(numbers, numbers + in, 0) : 0;
+        weight_sums[o] = std::accumulate(numbers, numbers + in, 0);
       };
       if (kernels.int8_bytes == 1) {
         pack_as(int8_t{}, integers);
@@ -103,7 +103,7 @@ PackedWeights::PackedWeights(const Kernels& kernels, ElementType type, const flo
       break;
     }
   }
-  view_ = {panels_.data(), in, out, steps, all_biases, scales, offsets};
+  view_ = {panels_.data(), in, out, steps, all_biases, scales, weight_sums};
 }
 
 }  // namespace rank_distillm

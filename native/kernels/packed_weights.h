@@ -29,7 +29,7 @@ class PackedWeights {
  private:
   ElementType type_ = ElementType::float32;
   AlignedBuffer panels_;
-  AlignedBuffer rows_;  // bias, scales, offsets
+  AlignedBuffer rows_;  // bias, scales, sums of weights
   PackedMatrix view_;
 };
 

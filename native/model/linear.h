@@ -11,7 +11,7 @@ using Linear = PackedWeights;
 /// Rows and, for int8, their scales, as a linear layer reads them.
 struct LinearInput {
   Rows rows;
-  const float* scales = nullptr;
+  const RowScale* scales = nullptr;
 };
 
 /// `output_type`: float32, or bfloat16 where the CPU has it. Counts its multiplications and its time.

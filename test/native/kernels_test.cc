@@ -97,7 +97,7 @@ Matrix read_integers(const Kernels& level, const ComputeCopy& copy, int64_t coun
     for (int64_t c = 0; c < columns; ++c) {
       const double integer = level.int8_bytes == 2 ? reinterpret_cast<const int16_t*>(copy.rows.row(r))[c]
                                                    : reinterpret_cast<const uint8_t*>(copy.rows.row(r))[c];
-      matrix.at(r, c) = (integer - (level.unsigned_inputs ? 128 : 0)) * copy.scales[r];
+      matrix.at(r, c) = (integer - copy.scales[r].zero) * copy.scales[r].scale;
     }
   }
   return matrix;
@@ -144,7 +144,7 @@ void test_linear(const Kernels& level, ElementType type, ElementType stored, con
   const PackedWeights packed(level, type, weights.data(), biases.data(), out, in, loop);
   const Storage exact(rows, in, 4), inputs(rows, in, level.element_bytes(type));
   const Storage output(rows, out, stored == ElementType::bfloat16 ? 2 : 4);
-  std::vector<float> scales(rows);
+  std::vector<RowScale> scales(rows);
   if (type == ElementType::int8) {
     write(input, exact.rows(), ElementType::float32);
     const ComputeCopy copy = {type, inputs.rows(), scales.data()};
@@ -237,7 +237,7 @@ void test_norm(const Kernels& level, int64_t rows, int64_t columns, ElementType 
   const Storage b(rows, columns, 4), r(rows, columns, 4), copies(rows, columns, level.element_bytes(copy_type));
   write(branch, b.rows(), ElementType::float32);
   write(residual, r.rows(), ElementType::float32);
-  std::vector<float> scales(rows);
+  std::vector<RowScale> scales(rows);
   const ComputeCopy copy = {copy_type, copies.rows(), scales.data()};
   level.residual_norm({rows, columns, b.rows(), r.rows(), norm.view(), r.rows(), copy});
   auto sum = branch;
@@ -264,7 +264,7 @@ void test_embedding(const Kernels& level, int64_t tokens, int64_t columns, Eleme
     for (int64_t c = 0; c < columns; ++c) sum.at(t, c) = words.at(ids[t], c) + positions.at(t, c) + types.at(t % 2, c);
   }
   const Storage exact(tokens, columns, 4), copies(tokens, columns, level.element_bytes(copy_type));
-  std::vector<float> scales(tokens);
+  std::vector<RowScale> scales(tokens);
   const ComputeCopy copy = {copy_type, copies.rows(), scales.data()};
   level.embed({tokens, columns, ids.data(), kinds.data(), word_table.data(), position_table.data(), type_table.data(),
                norm.view(), exact.rows(), copy});
@@ -279,7 +279,7 @@ void test_conversion(const Kernels& level, int64_t rows, int64_t columns, Elemen
   for (int64_t c = 0; c < columns; ++c) values.at(rows - 1, c) = 0;  // a row without a scale
   const Storage input(rows, columns, level.element_bytes(from)), copies(rows, columns, level.int8_bytes);
   write(values, input.rows(), from);
-  std::vector<float> scales(rows);
+  std::vector<RowScale> scales(rows);
   const ComputeCopy copy = {ElementType::int8, copies.rows(), scales.data()};
   level.convert({rows, columns, input.rows(), from, copy});
   report_copy(level, std::string("conversion from ") + name_of(from) + ", " + std::to_string(columns) + " columns",

@@ -24,8 +24,9 @@ RD_INLINE void finish_row(const GemmCall& call, int64_t row, int64_t column, int
   for (int64_t c = 0; c < columns; c += lanes) {
     F value;
     if constexpr (integer_sums<Dot>) {
-      const I whole = load_as<I>(sums + c) - load_as<I>(call.weights.offsets + column + c);
-      value = to_float(whole) * (call.input_scales[row] * load(call.weights.scales + column + c));
+      const I whole =
+          load_as<I>(sums + c) - call.input_scales[row].zero * load_as<I>(call.weights.weight_sums + column + c);
+      value = to_float(whole) * (call.input_scales[row].scale * load(call.weights.scales + column + c));
     } else {
       value = load(sums + c);
     }

@@ -46,7 +46,6 @@ const Kernels table = {
     .panel_width = panel_width,
     .step_multiple = step_multiple,
     .int8_bytes = sizeof(Int8::Number),
-    .unsigned_inputs = sizeof(Int8::Number) == 1,
     .gemm_float32 = gemm<OnVectors<Float32>>,
     .gemm_bfloat16 = gemm_bfloat16,
     .gemm_int8 = gemm<Narrow<Int8>>,

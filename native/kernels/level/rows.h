@@ -7,28 +7,30 @@
 
 namespace rank_distillm::RANK_DISTILLM_LEVEL {
 
-/// Greatest magnitude of a row's `vectors` whole vectors.
+/// x → the nearest of 255 whole numbers that span the row's values and 0. The span is not symmetric, since gelu's
+/// values are not. 128 and more are stored as such where the product wants unsigned inputs.
 template <class Load>
-RD_INLINE float greatest_magnitude(int64_t columns, Load load_values) {
-  F greatest{};
-  for (int64_t c = 0; c < columns; c += lanes) greatest = max(greatest, magnitude(load_values(c)));
-  return greatest_of(greatest);
-}
-
-/// x → the nearest of -127 … 127 times `scale`, which is returned; 128 added where the product wants unsigned inputs.
-template <class Load>
-RD_INLINE float quantize_row(int64_t columns, Load load_values, char* to) {
+RD_INLINE RowScale quantize_row(int64_t columns, Load load_values, char* to) {
   using Number = Int8::Number;
   using Numbers = Number __attribute__((vector_size(sizeof(Number) * lanes)));
-  const float greatest = greatest_magnitude(columns, load_values);
-  const float inverse = greatest > 0 ? 127 / greatest : 0;
+  F greatest{}, least{};
   for (int64_t c = 0; c < columns; c += lanes) {
-    // Adding 1.5 · 2^23 leaves the nearest whole number in the low bits.
-    const I bits = float_to_bits(load_values(c) * inverse + 12582912.0F) - 0x4B400000;
-    const I whole = sizeof(Number) == 1 ? bits + 128 : bits;
+    greatest = max(greatest, load_values(c));
+    least = min(least, load_values(c));
+  }
+  const float most = greatest_of(greatest), fewest = -greatest_of(-least);
+  // 254, so that the roundings at both ends together stay below 256.
+  const float inverse = most > fewest ? 254 / (most - fewest) : 0;
+  // Adding 1.5 · 2^23 leaves the nearest whole number in the low bits.
+  constexpr float rounder = 12582912.0F;
+  const float rounded = rounder - fewest * inverse;
+  const int32_t zero = load_as<int32_t>(&rounded) - 0x4B400000;
+  const int32_t shift = sizeof(Number) == 1 ? zero : 0;
+  for (int64_t c = 0; c < columns; c += lanes) {
+    const I whole = float_to_bits(load_values(c) * inverse + rounder) - (0x4B400000 - shift);
     store_as(to + c * static_cast<int64_t>(sizeof(Number)), __builtin_convertvector(whole, Numbers));
   }
-  return greatest / 127;
+  return {(most - fewest) / 254, shift};
 }
 
 RD_INLINE void copy_row(const ComputeCopy& copy, int64_t row, int64_t columns, const float* values) {
