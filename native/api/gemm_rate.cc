@@ -58,6 +58,7 @@ double own_rate(const Shape& shape, Precision precision, int repeats, Workers& w
     AlignedBuffer input, output, scales;
   };
   std::vector<Memory> memory;
+  memory.reserve(threads);
   for (int64_t i = 0; i < threads; ++i) {
     memory.push_back(
         {AlignedBuffer(share * in_stride), AlignedBuffer(share * out_stride), AlignedBuffer(share * sizeof(RowScale))});

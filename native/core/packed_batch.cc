@@ -64,7 +64,7 @@ std::vector<Block> cut_blocks(const PackedBatch& batch, int64_t token_budget) {
 
 std::vector<Block> cut_shrinking_blocks(const PackedBatch& batch, int threads) {
   // Fewer tokens are not worth passing all weights by once more; more would leave the cores' own caches.
-  return cut(batch, [threads](int64_t left) { return std::clamp<int64_t>(left / (2 * threads), 128, 768); });
+  return cut(batch, [threads](int64_t left) { return std::clamp<int64_t>(left / (int64_t{2} * threads), 128, 768); });
 }
 
 }  // namespace rank_distillm

@@ -45,27 +45,27 @@ struct PackedMatrix {
 
 /// output = end(input · weightsᵀ + bias).
 struct GemmCall {
-  int64_t rows;
-  Rows input;                    // [rows, in] in the product's element type
-  const RowScale* input_scales;  // int8: [rows]
+  int64_t rows = 0;
+  Rows input;                              // [rows, in] in the product's element type
+  const RowScale* input_scales = nullptr;  // int8: [rows]
   PackedMatrix weights;
-  TileEnd end;
-  Rows output;              // [rows, out]
-  ElementType output_type;  // float32 or bfloat16
-  uint64_t* end_ticks;      // time spent in `end` is added, in ticks of the time-stamp counter
+  TileEnd end = TileEnd::none;
+  Rows output;                                     // [rows, out]
+  ElementType output_type = ElementType::float32;  // float32 or bfloat16
+  uint64_t* end_ticks = nullptr;                   // time spent in `end` is added, in ticks of the time-stamp counter
 };
 
 /// softmax(Q Kᵀ / √head_size) V of one sequence, all heads.
 struct AttentionCall {
-  int64_t queries;
-  int64_t keys;
-  int64_t heads;
-  int64_t head_size;
-  Rows query;     // [queries, heads · head_size], all in the call's element type
-  Rows key;       // [keys, heads · head_size]
-  Rows value;     // [keys, heads · head_size]
-  Rows output;    // [queries, heads · head_size]
-  char* scratch;  // attention_scratch() bytes at a multiple of 64
+  int64_t queries = 0;
+  int64_t keys = 0;
+  int64_t heads = 0;
+  int64_t head_size = 0;
+  Rows query;               // [queries, heads · head_size], all in the call's element type
+  Rows key;                 // [keys, heads · head_size]
+  Rows value;               // [keys, heads · head_size]
+  Rows output;              // [queries, heads · head_size]
+  char* scratch = nullptr;  // attention_scratch() bytes at a multiple of 64
 };
 
 constexpr int64_t attention_scratch(int64_t keys, int64_t head_size) {
@@ -88,8 +88,8 @@ struct NormWeights {
 
 /// exact = layer_norm(branch + residual), all [rows, columns] float32; `exact` may be `residual`.
 struct NormCall {
-  int64_t rows;
-  int64_t columns;
+  int64_t rows = 0;
+  int64_t columns = 0;
   Rows branch;
   Rows residual;
   NormWeights norm;
@@ -99,24 +99,24 @@ struct NormCall {
 
 /// exact = layer_norm(word + position + type) for the tokens of one sequence.
 struct EmbedCall {
-  int64_t tokens;
-  int64_t columns;
-  const int32_t* ids;
-  const uint8_t* types;
-  const float* words;      // [vocabulary, columns], unpadded
-  const float* positions;  // [positions, columns], unpadded
-  const float* type_rows;  // [types, columns], unpadded
+  int64_t tokens = 0;
+  int64_t columns = 0;
+  const int32_t* ids = nullptr;
+  const uint8_t* types = nullptr;
+  const float* words = nullptr;      // [vocabulary, columns], unpadded
+  const float* positions = nullptr;  // [positions, columns], unpadded
+  const float* type_rows = nullptr;  // [types, columns], unpadded
   NormWeights norm;
   Rows exact;
   ComputeCopy copy;
 };
 
 struct QuantizeCall {
-  int64_t rows;
-  int64_t columns;
+  int64_t rows = 0;
+  int64_t columns = 0;
   Rows input;
-  ElementType input_type;  // float32 or bfloat16
-  ComputeCopy copy;        // int8, or bfloat16
+  ElementType input_type = ElementType::float32;  // float32 or bfloat16
+  ComputeCopy copy;                               // int8, or bfloat16
 };
 
 /// The kernels of one level of instruction sets. They use no library and touch no memory but what they are given.

@@ -33,7 +33,7 @@ RD_INLINE void lay_out_keys(const AttentionCall& call, int64_t head, int64_t ste
 template <class Dot>
 RD_INLINE void lay_out_values(const AttentionCall& call, int64_t head, int64_t steps, char* panels) {
   using Number = typename Dot::Number;
-  constexpr int group = Dot::group;
+  constexpr int64_t group = Dot::group;
   const int64_t offset = head * call.head_size * static_cast<int64_t>(sizeof(Number));
   for (int64_t first = 0; first < call.head_size; first += panel_width, panels += steps * panel_width * 4) {
     const int64_t count = call.head_size - first < panel_width ? call.head_size - first : panel_width;
@@ -42,7 +42,7 @@ RD_INLINE void lay_out_values(const AttentionCall& call, int64_t head, int64_t s
       const auto* from = reinterpret_cast<const Number*>(call.value.row(key) + offset) + first;
       auto* to = reinterpret_cast<Number*>(panels + key / group * panel_width * 4) + key % group;
       if (count == panel_width) {
-        for (int c = 0; c < panel_width; ++c) to[c * group] = from[c];
+        for (int64_t c = 0; c < panel_width; ++c) to[c * group] = from[c];
       } else {
         for (int64_t c = 0; c < count; ++c) to[c * group] = from[c];
       }

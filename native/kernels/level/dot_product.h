@@ -10,7 +10,9 @@
 
 namespace rank_distillm::RANK_DISTILLM_LEVEL {
 
-constexpr int panel_width = 2 * lanes;
+constexpr int64_t panel_width = int64_t{2} * lanes;
+/// From one vector of a panel's groups to the next.
+constexpr int64_t vector_bytes = int64_t{4} * lanes;
 #if defined(__AVX512F__)
 constexpr int rows_at_once = 12;
 #else
@@ -81,7 +83,7 @@ template <class Dot, int rows>
   for (int64_t step = 0; step < steps; ++step, input += 4, panel += 4 * panel_width) {
     each<rows>([&](auto r) __attribute__((always_inline)) {
       low[r] = Dot::add(low[r], input + r * stride, panel);
-      high[r] = Dot::add(high[r], input + r * stride, panel + 4 * lanes);
+      high[r] = Dot::add(high[r], input + r * stride, panel + vector_bytes);
     });
   }
   each<rows>([&](auto r) __attribute__((always_inline)) {

@@ -49,7 +49,7 @@ template <class Dot>
     _tile_zero(2);
     _tile_zero(3);
   }
-  for (int64_t step = 0; step < steps; step += 16, input += 64, panel += 16 * 4 * panel_width) {
+  for (int64_t step = 0; step < steps; step += 16, input += 64, panel += 64 * panel_width) {
     _tile_loadd(4, input, stride);
     _tile_loadd(6, panel, 4 * panel_width);
     _tile_loadd(7, panel + 64, 4 * panel_width);
