@@ -3,24 +3,16 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
 import { CrossEncoder } from '../../src/engine/cross-encoder.js';
-import type { TextPair } from '../../src/tokenize/encoded-pair.js';
-import { benchPairs } from './pairs.js';
-import { randomElectraBase } from './random-model.js';
+import { dl20Pairs, endless } from './pairs.js';
+import { randomModel } from './random-model.js';
 
 const BOUND_MS = 20;
-
-async function* endless(pairs: readonly TextPair[]): AsyncGenerator<TextPair> {
-  // Every pass has new texts, so that tokenization is measured too and not its cache.
-  for (let pass = 0; ; pass++) {
-    for (const { query, document } of pairs) yield { query, document: `${document} ${pass}` };
-  }
-}
 
 const { values } = parseArgs({
   options: { seconds: { type: 'string', default: '60' }, model: { type: 'string' } },
 });
-const folder = values.model ?? (await randomElectraBase());
-const pairs = await benchPairs(1000);
+const folder = values.model ?? (await randomModel('electra-base'));
+const pairs = await dl20Pairs(1000);
 for (const precision of ['32-true', 'bf16-mixed']) {
   const model = await CrossEncoder.load(folder, { precision, onWarning: () => undefined });
   const delay = monitorEventLoopDelay({ resolution: 1 });

@@ -1,7 +1,6 @@
 // Shows that re-ranking holds a bounded amount of memory however long the run is: the largest RssAnon while a run of a
 // million pairs is re-ranked with a tiny model, above the state after loading.
 // usage: tsx scripts/bench/memory.ts [--topics 10000] [--depth 100]
-import { readFileSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -15,6 +14,7 @@ import { rerank } from '../../src/rerank/rerank.js';
 import { writeElectraFolder } from '../demo/electra-folder.js';
 import { Random } from '../demo/random.js';
 import { madeUpVocabulary } from '../demo/vocabulary.js';
+import { anonymousMiB, watchAnonymous } from './memory-use.js';
 
 const BOUND_MB = 300;
 const DOCUMENTS = 200_000;
@@ -26,11 +26,6 @@ const TINY = {
   intermediateSize: 128,
   maxPositions: 512,
 };
-
-function anonymousMb(): number {
-  const line = /^RssAnon:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8'));
-  return Number(line?.[1]) / 1024;
-}
 
 async function writeLines(path: string, count: number, line: (i: number) => string): Promise<void> {
   await writeAtomically(path, async (write) => {
@@ -62,9 +57,8 @@ await writeLines(join(folder, 'first-stage.run'), topics * depth, (i) => {
 
 const model = await CrossEncoder.load(join(folder, 'model'), { onWarning: () => undefined });
 globalThis.gc?.();
-const loaded = anonymousMb();
-let largest = loaded;
-const watch = setInterval(() => (largest = Math.max(largest, anonymousMb())), 20);
+const loaded = anonymousMiB();
+const watch = watchAnonymous();
 
 const registry = new DatasetRegistry();
 registry.register('memory', { docs: join(folder, 'docs.tsv'), queries: join(folder, 'queries.tsv') });
@@ -75,7 +69,7 @@ const run = {
   samplingStrategy: 'top' as const,
 };
 const dataset = await RunDataset.open({ ...run, sampleSize: depth }, registry, { folder: join(folder, 'index') });
-console.log(`dataset open: ${(anonymousMb() - loaded).toFixed(0)} MB above the state after loading`);
+console.log(`dataset open: ${(anonymousMiB() - loaded).toFixed(0)} MB above the state after loading`);
 const progress = createProgress({ label: 're-rank', total: topics * depth, unit: 'pairs' });
 const result = await rerank({
   model,
@@ -85,7 +79,7 @@ const result = await rerank({
   onProgress: ({ pairs }) => progress.update(pairs),
 });
 progress.stop();
-clearInterval(watch);
+const largest = watch.stop();
 await dataset.close();
 await model.close();
 const above = largest - loaded;

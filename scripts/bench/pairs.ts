@@ -1,46 +1,96 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { readDocuments, readQueries } from '../../src/data/read-texts.js';
 import { readRun } from '../../src/data/read-run.js';
 import type { TextPair } from '../../src/tokenize/encoded-pair.js';
 import { Random } from '../demo/random.js';
+import { sharedRoot, wholeWords } from './vocabulary.js';
 
-const sharedRoot = process.env['RANK_DISTILLM_SHARED'] ?? fileURLToPath(new URL('../../../shared', import.meta.url));
+export interface Topic {
+  query: string;
+  documents: string[];
+}
+
+/** Truncation of both sides, as Rank-DistiLLM's models are used. */
+export const TRUNCATION = { queryLength: 32, docLength: 256 };
+const TOPICS = 54;
+const DEPTH = 100;
+/** `[CLS]` query `[SEP]` document `[SEP]` */
+const SPECIAL_TOKENS = 3;
 
 /**
- * Pairs to measure with: every k-th pair of the BM25 run of TREC DL 2020 where that data lies beside the checkout, else
- * made-up words with about the same lengths.
+ * The BM25 run of TREC DL 2020, 54 topics with 100 documents, where that data lies beside the checkout; else made-up
+ * texts with the same distribution of lengths.
  */
-export async function benchPairs(count: number): Promise<TextPair[]> {
+export async function dl20Topics(): Promise<Topic[]> {
   const folder = join(sharedRoot, 'data/trec-dl-2020');
-  return existsSync(folder) ? trecPairs(folder, count) : madeUpPairs(count);
+  return existsSync(folder) ? trecTopics(folder) : madeUpTopics();
 }
 
-/** Where the vocabulary that goes with the pairs lies, if it is there. */
-export function benchVocabulary(): string | undefined {
-  const path = join(sharedRoot, 'golden/tiny-monoelectra/vocab.txt');
-  return existsSync(path) ? path : undefined;
+/** Every k-th pair of those topics, so that few pairs have the lengths of all. */
+export async function dl20Pairs(count: number): Promise<TextPair[]> {
+  const topics = await dl20Topics();
+  const all = topics.flatMap(({ query, documents }) => documents.map((document) => ({ query, document })));
+  const step = Math.max(1, all.length / count);
+  return Array.from({ length: Math.min(count, all.length) }, (_, i) => all[Math.floor(i * step)]!);
 }
 
-async function trecPairs(folder: string, count: number): Promise<TextPair[]> {
+/** The pairs over and over; every pass has new texts, so that tokenization is measured too and not its cache. */
+export function* endless(pairs: readonly TextPair[]): Generator<TextPair, never> {
+  yield* pairs;
+  for (let pass = 1; ; pass++) {
+    for (const { query, document } of pairs) yield { query, document: `${document} ${pass}` };
+  }
+}
+
+/** Pairs of exactly this many tokens; a query has 100 documents. */
+export async function pairsOfLength(tokens: number): Promise<Generator<TextPair, never>> {
+  const text = await textMaker();
+  const queryTokens = Math.min(TRUNCATION.queryLength - SPECIAL_TOKENS, Math.floor(tokens / 4));
+  const documentTokens = tokens - SPECIAL_TOKENS - queryTokens;
+  if (documentTokens > TRUNCATION.docLength) throw new RangeError(`no pair has ${tokens} tokens`);
+  return (function* () {
+    for (;;) {
+      const query = text(queryTokens);
+      for (let i = 0; i < DEPTH; i++) yield { query, document: text(documentTokens) };
+    }
+  })();
+}
+
+async function trecTopics(folder: string): Promise<Topic[]> {
   const queries = await readQueries(join(folder, 'queries.tsv'));
   const run = await readRun(join(folder, 'runs/bm25.run'));
-  const step = Math.max(1, Math.floor(run.length / count));
-  const chosen = run.filter((_, i) => i % step === 0).slice(0, count);
-  const wanted = new Set(chosen.map((entry) => entry.docId));
+  const wanted = new Set(run.map((entry) => entry.docId));
   const texts = new Map<string, string>();
   for await (const { id, text } of readDocuments(join(folder, 'collection.tsv')))
     if (wanted.has(id)) texts.set(id, text);
-  return chosen.map(({ queryId, docId }) => ({ query: queries.get(queryId)!, document: texts.get(docId)! }));
+  const topics = new Map<string, Topic>();
+  for (const { queryId, docId } of run) {
+    const topic = topics.get(queryId) ?? { query: queries.get(queryId)!, documents: [] };
+    topic.documents.push(texts.get(docId)!);
+    topics.set(queryId, topic);
+  }
+  return [...topics.values()];
 }
 
-/** Passages of 20 to 200 words, 57 in the mean, as MS MARCO's have; queries of 3 to 9. */
-function madeUpPairs(count: number): TextPair[] {
+/** Lengths in tokens are log-normal with the parameters, and within the bounds, that those of TREC DL 2020 have. */
+async function madeUpTopics(): Promise<Topic[]> {
   const random = new Random(42);
-  const words = (n: number): string => Array.from({ length: n }, () => `w${random.below(20_000)}`).join(' ');
-  return Array.from({ length: count }, () => ({
-    query: words(3 + random.below(7)),
-    document: words(20 + Math.floor(-37 * Math.log(1 - random.next() * 0.99))),
+  const text = await textMaker();
+  const length = (mean: number, deviation: number, least: number, most: number): number => {
+    const part = new Float32Array(1);
+    random.fillNormal(part, deviation);
+    return Math.min(most, Math.max(least, Math.round(Math.exp(mean + part[0]!))));
+  };
+  return Array.from({ length: TOPICS }, () => ({
+    query: text(length(1.91, 0.35, 3, 17)),
+    documents: Array.from({ length: DEPTH }, () => text(length(4.37, 0.41, 14, TRUNCATION.docLength))),
   }));
+}
+
+/** Makes texts of the given number of tokens. */
+async function textMaker(): Promise<(tokens: number) => string> {
+  const words = await wholeWords();
+  const random = new Random(7);
+  return (tokens) => Array.from({ length: tokens }, () => words[random.below(words.length)]).join(' ');
 }

@@ -1,12 +1,23 @@
-// usage: npm run bench -- [forward | train] [options]; each says with --help what it takes.
-export {};
+// `npm run bench`: what a word after it starts. Each bench says with --help what it takes.
+import { giveUp, SetupError } from '../lib/say.mjs';
+import { USAGE } from './usage.js';
 
 const benches: Readonly<Record<string, () => Promise<unknown>>> = {
-  forward: () => import('./forward.js'),
+  suite: () => import('./suite.js'),
   train: () => import('./train.js'),
+  peers: () => import('./peers/run.js'),
 };
 
-const name = process.argv[2]?.startsWith('-') ? 'forward' : (process.argv[2] ?? 'forward');
-const bench = benches[name];
-if (!bench) throw new Error(`${name}: no such bench; there are ${Object.keys(benches).join(', ')}`);
-await bench();
+const first = process.argv[2];
+try {
+  if (first === '--help' || first === '-h') {
+    console.log(USAGE);
+  } else {
+    const name = first === undefined || first.startsWith('-') ? 'suite' : first;
+    const bench = benches[name];
+    if (!bench) throw new SetupError(`${name}: no such bench`, `There are: ${Object.keys(benches).join(', ')}`);
+    await bench();
+  }
+} catch (error) {
+  giveUp(error);
+}

@@ -13,6 +13,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout } from 'node:timers/promises';
 import { createPairTokenizer } from '../../src/tokenize/pair-tokenizer.js';
 import type { TextPair } from '../../src/tokenize/encoded-pair.js';
+import { anonymousMiB } from './memory-use.js';
 
 const DOCUMENTS = 200_000;
 const WORDS = 60;
@@ -37,11 +38,6 @@ function vocabulary(): string[] {
 function text(words: string[], seed: number, length: number): string {
   state = (seed + 1) * 2654435761;
   return Array.from({ length }, () => words[random(words.length)]).join(' ');
-}
-
-/** KiB of anonymous memory, the figure that page cache and mapped files do not blur. */
-function anonymousKib(): number {
-  return Number(/^RssAnon:\s+(\d+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? 0);
 }
 
 async function main(): Promise<void> {
@@ -84,7 +80,7 @@ async function main(): Promise<void> {
   sample.length = 0;
 
   const delay = monitorEventLoopDelay({ resolution: 1 });
-  const before = anonymousKib();
+  const before = anonymousMiB();
   let peak = before;
   let seconds = 0;
   for (let done = 0; done < pairsOfRun; done += WINDOW) {
@@ -102,12 +98,12 @@ async function main(): Promise<void> {
     await tokenizer.encodePairs(window);
     seconds += (performance.now() - start) / 1e3;
     delay.disable();
-    peak = Math.max(peak, anonymousKib());
+    peak = Math.max(peak, anonymousMiB());
   }
   const [p99, max] = [delay.percentile(99), delay.max].map((value) => (value / 1e6).toFixed(1));
   console.log(
     `long run: ${pairsOfRun} pairs in ${seconds.toFixed(0)} s; event loop held up ${p99} ms (99th percentile), ${max} ms at most; ` +
-      `RssAnon ${Math.round(before / 1024)} MiB before, ${Math.round(peak / 1024)} MiB at its peak`,
+      `RssAnon ${before.toFixed(0)} MiB before, ${peak.toFixed(0)} MiB at its peak`,
   );
 }
 

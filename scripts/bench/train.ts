@@ -4,14 +4,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { TrainableModel } from '../../src/engine/trainable-model.js';
-import { createLoss } from '../../src/loss/create-loss.js';
+import { loadCheckpoint } from '../../src/checkpoint/load-checkpoint.js';
+import { loadBinding } from '../../src/engine/load-binding.js';
 import { formatTable } from '../../src/report/table.js';
 import type { TextPair } from '../../src/tokenize/encoded-pair.js';
-import { Trainer } from '../../src/train/trainer.js';
-import { gemmPeak, machine, machineLine } from './gemm-peak.js';
-import { benchPairs } from './pairs.js';
-import { randomElectraBase } from './random-model.js';
+import { positiveNumber, positiveNumberIfGiven } from './arguments.js';
+import { GemmPeaks } from './gemm-peak.js';
+import { machine, machineLine } from './machine.js';
+import { trainingSamples } from './measure-training.js';
+import { dl20Pairs } from './pairs.js';
+import { randomModel } from './random-model.js';
+import { measureInProcess } from './row-process.js';
 
 const USAGE = `usage: npm run bench -- train [options]
 
@@ -55,65 +58,36 @@ const { values } = parseArgs({
   },
 });
 
-const queries = Number(values.queries);
-const docs = Number(values.docs);
-const steps = Number(values.steps);
+const queries = positiveNumber('queries', values.queries);
+const docs = positiveNumber('docs', values.docs);
+const steps = positiveNumber('steps', values.steps);
 
-/** The documents of each topic, with targets by rank. */
-function samplesOf(pairs: readonly TextPair[]) {
-  return Array.from({ length: queries }, (_, q) => {
-    const own = pairs.slice(q * docs, (q + 1) * docs);
-    return {
-      queryId: String(q),
-      query: own[0]!.query,
-      docIds: own.map((_, i) => String(i)),
-      docs: own.map(({ document }) => document),
-      targets: own.map((_, i) => docs - i),
-    };
-  });
-}
-
-async function measure(folder: string, pairs: readonly TextPair[]): Promise<Row> {
-  await using model = await TrainableModel.load(folder, {
+async function measure(folder: string): Promise<Row> {
+  const { encoder } = await loadCheckpoint(folder);
+  const asked = values.precision.startsWith('bf16') && loadBinding().info().bf16 ? 'bfloat16' : 'float32';
+  const peaks = new GemmPeaks();
+  await peaks.measure(encoder, asked);
+  const { computed, pairs, tokens, linearFlops, seconds, peakRssMiB } = await measureInProcess({
+    workload: `train-${queries}x${docs}`,
+    folder,
     precision: values.precision,
-    threads: values.threads === undefined ? undefined : Number(values.threads),
-    config: { queryLength: 32, docLength: 256 },
-    onWarning: () => undefined,
+    seconds: 0, // the steps say how long
+    steps,
+    threads: positiveNumberIfGiven('threads', values.threads),
+    tokenBudget: positiveNumberIfGiven('budget', values.budget),
   });
-  const trainer = new Trainer(model, {
-    losses: [createLoss('RankNet')],
-    optimizer: { lr: 1e-5 },
-    tokenBudget: values.budget === undefined ? undefined : Number(values.budget),
-  });
-  const samples = samplesOf(pairs);
-  let forwardFlops = 0;
-  for await (const { result } of model.scoreWindows(
-    samples.flatMap(({ query, docs: texts }) => texts.map((document) => ({ query, document }))),
-  )) {
-    forwardFlops += result.linearFlops;
-  }
-  const step = async (): Promise<number> => {
-    const { tokens } = await trainer.backward(await trainer.encode(samples));
-    await trainer.update();
-    return tokens;
-  };
-  await step(); // fills caches, touches all memory
-  const before = await gemmPeak(model.native.precision);
-  let tokens = 0;
-  const start = performance.now();
-  for (let i = 0; i < steps; i++) tokens += await step();
-  const seconds = (performance.now() - start) / 1000;
-  const peak = Math.max(before, await gemmPeak(model.native.precision));
-  const gflops = (3 * forwardFlops * steps) / seconds / 1e9;
+  await peaks.measure(encoder, computed);
+  const peak = peaks.peak(encoder, computed).gflops;
+  const gflops = linearFlops / seconds / 1e9;
   return {
     trainer: 'rank-distillm',
-    precision: model.native.precision,
-    pairsPerSecond: (queries * docs * steps) / seconds,
+    precision: computed,
+    pairsPerSecond: pairs / seconds,
     tokensPerSecond: tokens / seconds,
     gflops,
     gemmPeakGflops: peak,
     ratio: gflops / peak,
-    peakMemoryMiB: process.resourceUsage().maxRSS / 1024,
+    peakMemoryMiB: peakRssMiB,
   };
 }
 
@@ -121,15 +95,13 @@ async function peer(python: string, folder: string, pairs: readonly TextPair[]):
   const work = await mkdtemp(join(tmpdir(), 'rank-distillm-bench-'));
   try {
     const file = join(work, 'samples.json');
-    await writeFile(file, JSON.stringify(samplesOf(pairs)));
+    await writeFile(file, JSON.stringify(trainingSamples(pairs, queries, docs)));
     const script = fileURLToPath(new URL('peers/lightning_ir_train.py', import.meta.url));
     const threads = values.threads ?? String(machine().threads);
     const { stdout, stderr, status } = spawnSync(
       python,
       [script, folder, file, values.precision, String(steps), threads],
-      {
-        encoding: 'utf8',
-      },
+      { encoding: 'utf8' },
     );
     if (status !== 0) throw new Error(`${python}: ${stderr}`);
     const found = JSON.parse(stdout.trim().split('\n').at(-1)!) as { pairsPerSecond: number; peakMemoryMiB: number };
@@ -143,10 +115,9 @@ async function peer(python: string, folder: string, pairs: readonly TextPair[]):
 if (values.help) {
   console.log(USAGE);
 } else {
-  const folder = values.model ?? (await randomElectraBase());
-  const pairs = await benchPairs(queries * docs);
-  const results = [await measure(folder, pairs)];
-  if (values.peer !== undefined) results.push(await peer(values.peer, folder, pairs));
+  const folder = values.model ?? (await randomModel('electra-base'));
+  const results = [await measure(folder)];
+  if (values.peer !== undefined) results.push(await peer(values.peer, folder, await dl20Pairs(queries * docs)));
   if (values.json) {
     console.log(JSON.stringify({ machine: machine(), results }, null, 2));
   } else {

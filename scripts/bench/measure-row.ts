@@ -1,0 +1,44 @@
+// A row's own process: takes a RowTask as JSON, prints a RowMeasurement as JSON. Started by row-process.ts.
+import { CrossEncoder } from '../../src/engine/cross-encoder.js';
+import { measureLatency } from './measure-latency.js';
+import { measureThroughput } from './measure-throughput.js';
+import { measureTraining } from './measure-training.js';
+import { peakRssMiB, watchAnonymous } from './memory-use.js';
+import { TRUNCATION } from './pairs.js';
+import type { RowMeasurement, RowTask } from './row-measurement.js';
+
+async function measureScoring(task: RowTask, documents: number | undefined): Promise<RowMeasurement> {
+  const memory = watchAnonymous();
+  const start = performance.now();
+  const secondsSoFar = (): number => (performance.now() - start) / 1000;
+  const { folder, precision, threads, seconds } = task;
+  await using model = await CrossEncoder.load(folder, {
+    precision,
+    threads,
+    config: TRUNCATION,
+    onWarning: () => undefined,
+  });
+  const loadSeconds = secondsSoFar();
+  await model.score([{ query: 'what is a run', document: 'a run is a list of documents' }]);
+  const firstSeconds = secondsSoFar();
+  const work =
+    documents === undefined
+      ? await measureThroughput(model, task.workload, seconds)
+      : await measureLatency(model, documents, seconds);
+  return {
+    computed: model.precision,
+    ...work,
+    loadSeconds,
+    firstSeconds,
+    peakRssMiB: peakRssMiB(),
+    peakAnonymousMiB: memory.stop(),
+  };
+}
+
+const task = JSON.parse(process.argv[2]!) as RowTask;
+const training = /^train-(\d+)x(\d+)$/.exec(task.workload);
+const query = /^query-(\d+)$/.exec(task.workload);
+const measurement = training
+  ? await measureTraining(task, Number(training[1]), Number(training[2]))
+  : await measureScoring(task, query ? Number(query[1]) : undefined);
+console.log(JSON.stringify(measurement));

@@ -1,0 +1,29 @@
+import { CrossEncoder } from '../../src/engine/cross-encoder.js';
+import type { ComputePrecision } from '../../binding.js';
+import { randomModel } from './random-model.js';
+import { PRECISIONS, type PrecisionName } from './rows.js';
+
+const COMPUTED: Record<PrecisionName, ComputePrecision> = {
+  '32-true': 'float32',
+  'bf16-mixed': 'bfloat16',
+  int8: 'int8',
+};
+
+/** What a tiny model is computed in when it is asked for each precision, or why a precision is left out. */
+export async function nativePrecisions(
+  threads: number | undefined,
+): Promise<Map<PrecisionName, ComputePrecision | { leftOut: string }>> {
+  const folder = await randomModel('tiny');
+  const found = new Map<PrecisionName, ComputePrecision | { leftOut: string }>();
+  for (const precision of PRECISIONS) {
+    const wanted = COMPUTED[precision];
+    try {
+      await using model = await CrossEncoder.load(folder, { precision, threads, onWarning: () => undefined });
+      const computed: ComputePrecision = model.precision;
+      found.set(precision, computed === wanted ? wanted : { leftOut: `this machine computes it in ${computed}` });
+    } catch (error) {
+      found.set(precision, { leftOut: (error as Error).message });
+    }
+  }
+  return found;
+}

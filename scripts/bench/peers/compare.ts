@@ -1,0 +1,80 @@
+import { join } from 'node:path';
+import { CrossEncoder } from '../../../src/engine/cross-encoder.js';
+import type { Contender } from './contenders.js';
+import type { PeerPair } from './peer-options.js';
+import { median, type PeerResult } from './report.js';
+import { tuneBatch } from './tune-batch.js';
+import type { Worker } from './worker.js';
+
+interface Running {
+  worker: Worker;
+  batch: number;
+  rounds: number[];
+  largestDifference: number;
+}
+
+export interface CompareOptions {
+  pairs: readonly PeerPair[];
+  rounds: number;
+  /** What make_models.py wrote. */
+  models: string;
+  say: (text: string) => void;
+}
+
+export interface Comparison {
+  results: PeerResult[];
+  /** Standard deviation of the scores that the differences are to be seen against. */
+  scoreDeviation: number;
+}
+
+/** Chooses batch sizes, then lets all score the same pairs, one after another, in each round. */
+export async function compare(workers: readonly Worker[], options: CompareOptions): Promise<Comparison> {
+  const { pairs, rounds, models, say } = options;
+  const reference = {
+    mono: await ours(models, 'mono', pairs),
+    classification: await ours(models, 'classification', pairs),
+  };
+  const running: Running[] = [];
+  for (const worker of workers) {
+    const batch = await tuneBatch(worker, pairs);
+    const { name, precision, batches } = worker.contender;
+    say(`${name} ${precision}: ${batches ? `batches of ${batch}` : 'ready'}`);
+    running.push({ worker, batch, rounds: [], largestDifference: 0 });
+  }
+  for (let round = 1; round <= rounds; round++) {
+    for (const each of running) {
+      const { name, precision, head } = each.worker.contender;
+      const { seconds, scores } = await each.worker.score({ count: pairs.length, batch: each.batch });
+      each.rounds.push(pairs.length / seconds);
+      each.largestDifference = Math.max(each.largestDifference, difference(scores, reference[head]));
+      say(`round ${round}: ${name} ${precision}: ${(pairs.length / seconds).toFixed(2)} pairs/s`);
+    }
+  }
+  const results = running.map(({ worker, batch, rounds: rates, largestDifference }) => ({
+    name: worker.contender.name,
+    version: worker.version,
+    precision: worker.contender.precision,
+    batch: worker.contender.batches && batch,
+    rounds: rates,
+    pairsPerSecond: median(rates),
+    largestDifference,
+    peakMiB: worker.peakMiB,
+  }));
+  return { results, scoreDeviation: deviation(reference.classification) };
+}
+
+/** What all are compared with: ours in float32, with either head. */
+async function ours(models: string, head: Contender['head'], pairs: readonly PeerPair[]): Promise<Float32Array> {
+  await using model = await CrossEncoder.load(join(models, head), { precision: '32-true' });
+  return model.score(pairs);
+}
+
+function difference(scores: readonly number[], expected: Float32Array): number {
+  if (scores.length !== expected.length) throw new Error(`${scores.length} scores for ${expected.length} pairs`);
+  return scores.reduce((largest, score, i) => Math.max(largest, Math.abs(score - expected[i]!)), 0);
+}
+
+function deviation(scores: Float32Array): number {
+  const mean = scores.reduce((sum, score) => sum + score, 0) / scores.length;
+  return Math.sqrt(scores.reduce((sum, score) => sum + (score - mean) ** 2, 0) / scores.length);
+}

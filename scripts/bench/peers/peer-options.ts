@@ -1,0 +1,36 @@
+/** A pair as it lies in the file that all contenders read. */
+export interface PeerPair {
+  query: string;
+  document: string;
+  inputIds: number[];
+  tokenTypeIds: number[];
+}
+
+/** What a contender's process is started with. */
+export interface PeerOptions {
+  folder: string;
+  /** File of PeerPair[]. */
+  pairs: string;
+  precision: 'float32' | 'bfloat16' | 'int8';
+  /** Batches of equal length. */
+  sorted: boolean;
+  threads: number;
+  /** Folder whose node_modules holds the peers that are npm packages. */
+  packages: string;
+}
+
+/** The first `count` pairs in batches of `batch`. */
+export interface PeerRequest {
+  count: number;
+  batch: number;
+}
+
+export interface PeerAnswer {
+  seconds: number;
+  /** [count], in the file's order */
+  scores: number[];
+}
+
+export interface PeerHello {
+  version: string;
+}

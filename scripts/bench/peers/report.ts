@@ -1,0 +1,67 @@
+import { formatTable } from '../../../src/report/table.js';
+import { OURS } from './contenders.js';
+
+export interface PeerResult {
+  name: string;
+  version: string;
+  precision: string;
+  /** Undefined: chosen by the library. */
+  batch: number | undefined;
+  /** Pairs a second of each round. */
+  rounds: number[];
+  pairsPerSecond: number;
+  /** Largest difference of a score from ours in float32. */
+  largestDifference: number;
+  peakMiB: number;
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}
+
+/** How many times as fast ours is in the same precision: the median over rounds, in which noise falls on both alike. */
+export function ratioOf(result: PeerResult, results: readonly PeerResult[]): number | undefined {
+  const ours = results.find(({ name, precision }) => name === OURS && precision === result.precision);
+  return ours && median(result.rounds.map((rate, i) => ours.rounds[i]! / rate));
+}
+
+export function formatPeers(results: readonly PeerResult[]): string {
+  return formatTable(
+    [
+      { head: 'contender' },
+      { head: 'version' },
+      { head: 'precision' },
+      { head: 'batch' },
+      { head: 'pairs/s', digits: 2 },
+      { head: 'least', digits: 2 },
+      { head: 'most', digits: 2 },
+      { head: 'ours / theirs', digits: 2 },
+      { head: 'difference' },
+      { head: 'peak MiB', digits: 0 },
+    ],
+    results.map((result) => [
+      result.name,
+      result.version,
+      result.precision,
+      result.batch,
+      result.pairsPerSecond,
+      Math.min(...result.rounds),
+      Math.max(...result.rounds),
+      ratioOf(result, results),
+      result.largestDifference.toExponential(1),
+      result.peakMiB,
+    ]),
+  );
+}
+
+/** For the README. */
+export function formatMarkdown(results: readonly PeerResult[]): string {
+  const rows = results.map((result) => {
+    const ratio = result.name === OURS ? '' : (ratioOf(result, results)?.toFixed(2) ?? '');
+    const library = `${result.name.split(',')[0]} ${result.version}${result.name.includes(',') ? ', sorted' : ''}`;
+    return `| ${library} | ${result.precision} | ${result.pairsPerSecond.toFixed(1)} | ${ratio} |`;
+  });
+  return ['| library | precision | pairs/s | ours / theirs |', '|---|---|---|---|', ...rows].join('\n');
+}

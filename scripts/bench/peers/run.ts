@@ -1,0 +1,125 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { SetupError } from '../../lib/say.mjs';
+import { positiveNumber, positiveNumberIfGiven, wordsOf } from '../arguments.js';
+import { machine, machineLine } from '../machine.js';
+import { nativePrecisions } from '../native-precisions.js';
+import { RANDOM_MODELS, type RandomModelName } from '../random-model.js';
+import { compare, type Comparison } from './compare.js';
+import { chooseContenders, CONTENDERS, OURS, type Contender } from './contenders.js';
+import { peerEnvironment } from './environment.js';
+import { peerModels } from './peer-models.js';
+import { formatMarkdown, formatPeers, ratioOf } from './report.js';
+import { uncutPairs } from './uncut-pairs.js';
+import { Worker } from './worker.js';
+
+const USAGE = `usage: npm run bench -- peers [options]
+
+Other libraries and ours on the same pairs of dl20-bm25, with the same model of random weights. The first call makes a Python
+environment and an npm folder for them in the cache.
+
+Each contender is a process that loads its model once. In each round every contender scores all pairs once, one after
+another, so that noise falls on all alike; before that each chooses the fastest of a few batch sizes. Ours,
+sentence-transformers and lightning-ir get texts and tokenize in the measured time (ours remembers texts of earlier
+rounds); the others get ready token ids, cut into padded batches in the order given or ("sorted") by length.
+
+  --only WORDS     peers that have each of these words in "name precision", beside ours
+  --model NAME     ${Object.keys(RANDOM_MODELS).join(', ')}; default electra-base
+  --pairs N        default 128
+  --rounds N       default 3
+  --threads N      of each; default: what our engine takes by itself
+  --bf16           peers in bf16 even where the CPU has no instructions for it
+  --json FILE      also writes { machine, model, pairs, results: [{ name, version, precision, pairsPerSecond, ... }] }
+
+contenders: ${[...new Set(CONTENDERS.map(({ name }) => name))].join('; ')}`;
+
+/** Scores in float32 of different libraries differ by rounding only. */
+const TOLERANCE = 1e-4;
+
+const { values, positionals } = parseArgs({
+  args: process.argv.slice(3),
+  allowPositionals: true, // more words of --only
+  options: {
+    only: { type: 'string', multiple: true, default: [] },
+    model: { type: 'string', default: 'electra-base' },
+    pairs: { type: 'string', default: '128' },
+    rounds: { type: 'string', default: '3' },
+    threads: { type: 'string' },
+    bf16: { type: 'boolean', default: false },
+    json: { type: 'string' },
+    help: { type: 'boolean' },
+  },
+});
+const say = (text: string): void => void process.stderr.write(`bench: ${text}\n`);
+
+function modelName(): RandomModelName {
+  const name = Object.keys(RANDOM_MODELS).find((known) => known === values.model);
+  if (name === undefined) throw new SetupError(`--model ${values.model}: no such model`, 'See --help.');
+  return name as RandomModelName;
+}
+
+/** Contenders whose precision is worth measuring here. */
+async function runnable(contenders: readonly Contender[], threads: number | undefined): Promise<Contender[]> {
+  const native = [...(await nativePrecisions(threads)).values()];
+  return contenders.filter(({ name, precision }) => {
+    const runs = native.includes(precision);
+    if (name === OURS ? runs : precision !== 'bfloat16' || runs || values.bf16) return true;
+    say(`${name} ${precision} left out: this machine does not run it natively`);
+    return false;
+  });
+}
+
+async function measure(contenders: readonly Contender[], threads: number): Promise<Comparison> {
+  const { python, packages } = await peerEnvironment();
+  const models = await peerModels(python, modelName());
+  const pairs = await uncutPairs(join(models, 'mono'), positiveNumber('pairs', values.pairs));
+  const work = await mkdtemp(join(tmpdir(), 'rank-distillm-peers-'));
+  const workers: Worker[] = [];
+  try {
+    const file = join(work, 'pairs.json');
+    await writeFile(file, JSON.stringify(pairs));
+    for (const contender of contenders) {
+      const { head, precision, sorted } = contender;
+      const options = { folder: join(models, head), pairs: file, precision, sorted, threads, packages };
+      try {
+        workers.push(await Worker.start(contender, python, options));
+      } catch (error) {
+        process.exitCode = 1;
+        say(`${contender.name} ${precision} left out: ${(error as Error).message}`);
+      }
+    }
+    return await compare(workers, { pairs, rounds: positiveNumber('rounds', values.rounds), models, say });
+  } finally {
+    for (const worker of workers) worker.stop();
+    await rm(work, { recursive: true });
+  }
+}
+
+async function main(): Promise<void> {
+  const only = wordsOf(values.only, positionals);
+  const wanted = positiveNumberIfGiven('threads', values.threads);
+  const contenders = await runnable(chooseContenders(only), wanted);
+  if (contenders.length === 0)
+    throw new SetupError(`no contender has all of these words: ${only.join(' ')}`, 'See --help.');
+  const { results, scoreDeviation } = await measure(contenders, machine().threads);
+  const { model, pairs, rounds } = values;
+  console.log(`${machineLine()}; ${model}, ${pairs} pairs, ${rounds} rounds\n`);
+  console.log(formatPeers(results));
+  console.log(`difference: of a score from ours in float32; all scores deviate by ${scoreDeviation.toFixed(2)}\n`);
+  console.log(formatMarkdown(results));
+  if (values.json !== undefined) {
+    const rows = results.map((result) => ({ ...result, ratio: ratioOf(result, results) }));
+    const report = { machine: machine(), model, pairs: Number(pairs), scoreDeviation, results: rows };
+    await writeFile(values.json, `${JSON.stringify(report, null, 2)}\n`);
+  }
+  for (const { name, precision, largestDifference } of results) {
+    if (precision !== 'float32' || largestDifference <= TOLERANCE) continue;
+    say(`${name} does not compute what ours does: a score differs by ${largestDifference}`);
+    process.exitCode = 1;
+  }
+}
+
+if (values.help) console.log(USAGE);
+else await main();
