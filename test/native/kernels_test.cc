@@ -1,6 +1,6 @@
 // Compares every kernel of every level that this CPU has with its plain version in float64, at odd sizes. Prints one
 // line of JSON per case; test/native/kernels.test.ts reads them. It links no library, so that it also runs on an
-// emulated CPU (scripts/emulate). With the argument `small`, the large sizes are left out.
+// emulated CPU. With the argument `small`, the large sizes are left out.
 
 #include <algorithm>
 #include <cmath>

@@ -21,14 +21,8 @@ export interface CompareOptions {
   say: (text: string) => void;
 }
 
-export interface Comparison {
-  results: PeerResult[];
-  /** Standard deviation of the scores that the differences are to be seen against. */
-  scoreDeviation: number;
-}
-
 /** Chooses batch sizes, then lets all score the same pairs, one after another, in each round. */
-export async function compare(workers: readonly Worker[], options: CompareOptions): Promise<Comparison> {
+export async function compare(workers: readonly Worker[], options: CompareOptions): Promise<PeerResult[]> {
   const { pairs, rounds, models, say } = options;
   const reference = {
     mono: await ours(models, 'mono', pairs),
@@ -50,7 +44,7 @@ export async function compare(workers: readonly Worker[], options: CompareOption
       say(`round ${round}: ${name} ${precision}: ${(pairs.length / seconds).toFixed(2)} pairs/s`);
     }
   }
-  const results = running.map(({ worker, batch, rounds: rates, largestDifference }) => ({
+  return running.map(({ worker, batch, rounds: rates, largestDifference }) => ({
     name: worker.contender.name,
     version: worker.version,
     precision: worker.contender.precision,
@@ -60,7 +54,6 @@ export async function compare(workers: readonly Worker[], options: CompareOption
     largestDifference,
     peakMiB: worker.peakMiB,
   }));
-  return { results, scoreDeviation: deviation(reference.classification) };
 }
 
 /** What all are compared with: ours in float32, with either head. */
@@ -69,9 +62,11 @@ async function ours(models: string, head: Contender['head'], pairs: readonly Pee
   return model.score(pairs);
 }
 
+/** Largest difference of a score, in standard deviations of all scores. */
 function difference(scores: readonly number[], expected: Float32Array): number {
   if (scores.length !== expected.length) throw new Error(`${scores.length} scores for ${expected.length} pairs`);
-  return scores.reduce((largest, score, i) => Math.max(largest, Math.abs(score - expected[i]!)), 0);
+  const largest = scores.reduce((most, score, i) => Math.max(most, Math.abs(score - expected[i]!)), 0);
+  return largest / deviation(expected);
 }
 
 function deviation(scores: Float32Array): number {

@@ -20,15 +20,27 @@ from transformers import AutoTokenizer, ElectraForSequenceClassification
 
 INPUTS = ["input_ids", "attention_mask", "token_type_ids"]
 
+# As transformers initialises, all pairs get nearly the same score: a comparison of scores would show little.
+LAYER_SCALE = 3
+
+
+@torch.no_grad()
+def with_scaled_layers(model):
+    for name, parameter in model.named_parameters():
+        if "encoder.layer." in name and parameter.ndim == 2:
+            parameter.mul_(LAYER_SCALE)
+    return model
+
+
 backbone, out = Path(sys.argv[1]), Path(sys.argv[2])
 torch.manual_seed(1)
 
-CrossEncoderModule(
-    model_name_or_path=str(backbone), config=MonoConfig(query_length=32, doc_length=256)
-).save_pretrained(out / "mono")
+module = CrossEncoderModule(model_name_or_path=str(backbone), config=MonoConfig(query_length=32, doc_length=256))
+with_scaled_layers(module.model)
+module.save_pretrained(out / "mono")
 
 folder = out / "classification"
-model = ElectraForSequenceClassification.from_pretrained(backbone, num_labels=1).eval()
+model = with_scaled_layers(ElectraForSequenceClassification.from_pretrained(backbone, num_labels=1).eval())
 model.save_pretrained(folder)
 AutoTokenizer.from_pretrained(backbone).save_pretrained(folder)
 

@@ -10,7 +10,7 @@ export interface PeerResult {
   /** Pairs a second of each round. */
   rounds: number[];
   pairsPerSecond: number;
-  /** Largest difference of a score from ours in float32. */
+  /** Largest difference of a score from ours in float32, in standard deviations of all scores. */
   largestDifference: number;
   peakMiB: number;
 }
