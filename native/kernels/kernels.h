@@ -70,7 +70,9 @@ struct AttentionCall {
 
 constexpr int64_t attention_scratch(int64_t keys, int64_t head_size) {
   const int64_t all_keys = (keys + 63) / 64 * 64, width = (head_size + 63) / 64 * 64;
-  return 4 * (2 * all_keys * width + 32 * (2 * all_keys + 16) + 32 * (width + 16));
+  // Keys and values as panels; for each of up to 32 queries its scores, its weights and its result, a cache line behind
+  // each.
+  return 4 * (2 * all_keys * width + 32 * (2 * (all_keys + 16) + width + 16));
 }
 
 /// Integers and their scales, or another copy of a float32 row in the type that the next product multiplies.

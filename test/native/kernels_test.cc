@@ -189,10 +189,15 @@ void test_attention(const Kernels& level, ElementType type, int64_t queries, int
   write(query, q.rows(), type);
   write(key, k.rows(), type);
   write(value, v.rows(), type);
-  const AlignedBuffer scratch(attention_scratch(keys, size));
+  constexpr int64_t guard = 16384;
+  const int64_t given = attention_scratch(keys, size);
+  const AlignedBuffer scratch(given + guard);
   std::memset(scratch.data(), 0xff, scratch.size());  // NaN: every number must be written before it is read
   const auto attend = type == ElementType::bfloat16 ? level.attention_bfloat16 : level.attention_float32;
   attend({queries, keys, heads, size, q.rows(), k.rows(), v.rows(), output.rows(), scratch.data()});
+  const bool within = std::all_of(scratch.data() + given, scratch.data() + given + guard,
+                                  [](char byte) { return byte == static_cast<char>(0xff); });
+  if (!within) report(level, "attention writes behind its scratch memory", Matrix(1, 1), random_matrix(1, 1, 9), 0, 0);
   report(level,
          std::string("attention ") + name_of(type) + ", " + std::to_string(queries) + " queries, " +
              std::to_string(keys) + " keys, " + std::to_string(heads) + " heads of " + std::to_string(size),
