@@ -55,7 +55,7 @@ inline Matrix attention(const Matrix& query, const Matrix& key, const Matrix& va
   std::vector<double> weights(key.rows);
   for (int64_t h = 0; h < heads; ++h) {
     for (int64_t q = 0; q < query.rows; ++q) {
-      double greatest = -INFINITY, total = 0;
+      double greatest = -HUGE_VAL, total = 0;
       for (int64_t k = 0; k < key.rows; ++k) {
         double score = 0;
         for (int64_t c = h * size; c < (h + 1) * size; ++c) score += query.at(q, c) * key.at(k, c);
