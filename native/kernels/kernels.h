@@ -113,7 +113,8 @@ struct EmbedCall {
   ComputeCopy copy;
 };
 
-struct QuantizeCall {
+/// The copy alone, of rows that no norm has made.
+struct ConvertCall {
   int64_t rows = 0;
   int64_t columns = 0;
   Rows input;
@@ -134,7 +135,7 @@ struct Kernels {
   void (*attention_bfloat16)(const AttentionCall&);  // null below AVX512_BF16
   void (*residual_norm)(const NormCall&);
   void (*embed)(const EmbedCall&);
-  void (*convert)(const QuantizeCall&);
+  void (*convert)(const ConvertCall&);
   void (*release)();  // after a thread's last product, before it rests: gives the tile registers back
 
   int64_t element_bytes(ElementType type) const {

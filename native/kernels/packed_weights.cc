@@ -34,11 +34,15 @@ void round_all_to_bf16(const float* weights, int64_t in, uint16_t* numbers) {
 /// One output's weights as whole multiples of the scale that is returned.
 template <typename Number>
 float quantize(const float* weights, int64_t in, Number* numbers) {
-  float greatest = 0;
-  for (int64_t i = 0; i < in; ++i) greatest = std::max(greatest, std::fabs(weights[i]));
+  float greatest = 0, nothing = 0;
+  for (int64_t i = 0; i < in; ++i) {
+    greatest = std::max(greatest, std::fabs(weights[i]));
+    nothing += weights[i] * 0;
+  }
   const float inverse = greatest > 0 ? 127 / greatest : 0;
   for (int64_t i = 0; i < in; ++i) numbers[i] = static_cast<Number>(std::lrintf(weights[i] * inverse));
-  return greatest / 127;
+  // `nothing` is 0, or no number if one of the weights is none, which whole numbers cannot say.
+  return greatest / 127 + nothing;
 }
 
 /// Packs panel after panel; `convert(output, weights, numbers)` makes an output's numbers from its weights.

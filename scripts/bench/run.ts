@@ -19,5 +19,7 @@ try {
     await bench();
   }
 } catch (error) {
-  giveUp(error);
+  const { code, message } = error as NodeJS.ErrnoException;
+  // node:util says what is wrong with the command line; where it said so helps nobody
+  giveUp(code?.startsWith('ERR_PARSE_ARGS') ? new SetupError(message, 'See --help.') : error);
 }

@@ -28,7 +28,7 @@ export function addScoreCommand(program: Command, io: CliIo): void {
     .requiredOption('--model <name>', 'folder of a model, or a Hugging Face id in the local cache')
     .requiredOption('--input <file>', 'pairs; - is standard input')
     .option('--output <file>', 'scores; - is standard output', '-')
-    .option('--precision <name>', '32-true, bf16-mixed or bf16-true', '32-true')
+    .option('--precision <name>', '32-true, bf16-mixed, bf16-true or int8', '32-true')
     .option('--with-tokens', 'add "input_ids" and "token_type_ids" to each line')
     .option('--label <name>', 'which label is the score, for a classifier of several labels')
     .addOption(new Option('--threads <count>', 'threads of the engine; all cores when left out').argParser(wholeNumber))

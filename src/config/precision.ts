@@ -13,6 +13,8 @@ const ALIASES: Readonly<Record<string, string>> = {
 /** Precisions the CPU engine computes in. */
 export const CPU_PRECISIONS = ['32-true', 'bf16-mixed', 'bf16-true', 'int8'] as const;
 export type CpuPrecision = (typeof CPU_PRECISIONS)[number];
+/** Those that train: AdamW needs float32 weights. */
+export const TRAINING_PRECISIONS: readonly CpuPrecision[] = ['32-true', 'bf16-mixed'];
 
 /** What the engine calls a precision. */
 export function enginePrecision(precision: CpuPrecision): ComputePrecision {

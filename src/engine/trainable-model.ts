@@ -1,8 +1,8 @@
-import type { Binding, EngineInfo, FlatArray, NativeTrainer, ParameterPlace } from '../../binding.js';
+import type { ComputePrecision, Binding, EngineInfo, FlatArray, NativeTrainer, ParameterPlace } from '../../binding.js';
 import type { Checkpoint } from '../checkpoint/checkpoint.js';
 import { loadCheckpoint, type MonoOverrides } from '../checkpoint/load-checkpoint.js';
 import type { TensorValues } from '../checkpoint/tensor-values.js';
-import { cpuPrecision } from '../config/precision.js';
+import { cpuPrecision, enginePrecision, TRAINING_PRECISIONS } from '../config/precision.js';
 import { RankDistillmError, throwIfAborted } from '../errors.js';
 import type { TextPair } from '../tokenize/encoded-pair.js';
 import { createPairTokenizer, type PairTokenizer } from '../tokenize/pair-tokenizer.js';
@@ -157,14 +157,14 @@ function ratesOf({ training }: Checkpoint): [hidden: number, attention: number, 
   return [training.hiddenDropout, training.attentionDropout, training.classifierDropout];
 }
 
-function trainingPrecision(written: string | number | undefined): 'float32' | 'bfloat16' {
+function trainingPrecision(written: string | number | undefined): ComputePrecision {
   const precision = cpuPrecision(written ?? null, 'precision');
-  if (precision === 'bf16-true') {
-    throw new RankDistillmError('unsupported', 'precision: bf16-true does not train: AdamW needs float32 weights', {
-      hint: 'Use bf16-mixed, which computes in bf16 and keeps float32 weights.',
+  if (!TRAINING_PRECISIONS.includes(precision)) {
+    throw new RankDistillmError('unsupported', `precision: ${precision} does not train: AdamW needs float32 weights`, {
+      hint: 'Use bf16-mixed, which computes in bf16 and keeps float32 weights, or 32-true.',
     });
   }
-  return precision === '32-true' ? 'float32' : 'bfloat16';
+  return enginePrecision(precision);
 }
 
 function checkSeed(seed: number): number {

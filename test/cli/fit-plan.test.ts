@@ -180,6 +180,7 @@ const REFUSED: [yaml: string, code: string, message: RegExp][] = [
     /gains 2\^target - 1 overflow/,
   ],
   ['trainer: {precision: bf16-true}', 'unsupported', /trainer\.precision: fit keeps its weights in float32/],
+  ['trainer: {precision: int8}', 'unsupported', /trainer\.precision: fit keeps its weights in float32/],
   ['trainer: {fast_dev_run: true}', 'unsupported', /fast_dev_run: is not built/],
   ['trainer: {overfit_batches: 0.1}', 'unsupported', /overfit_batches: is not built/],
   ['trainer: {devices: 2}', 'unsupported', /devices: this release trains on one device/],

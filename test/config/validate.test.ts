@@ -136,8 +136,8 @@ test('an anchor bomb is refused', async () => {
 
 test('precision names are those of Lightning', () => {
   assert.equal(
-    [null, 32, '32', '32-true', 'bf16', 'bf16-mixed', 'bf16-true'].map((name) => cpuPrecision(name, 'here')),
-    ['32-true', '32-true', '32-true', '32-true', 'bf16-mixed', 'bf16-mixed', 'bf16-true'],
+    [null, 32, '32', '32-true', 'bf16', 'bf16-mixed', 'bf16-true', 'int8'].map((name) => cpuPrecision(name, 'here')),
+    ['32-true', '32-true', '32-true', '32-true', 'bf16-mixed', 'bf16-mixed', 'bf16-true', 'int8'],
   );
   for (const name of [16, '16', '16-mixed', '16-true', 64, 'transformer-engine']) {
     assert.throws(

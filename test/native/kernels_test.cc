@@ -118,6 +118,14 @@ void report(const Kernels& level, const std::string& name, const Matrix& found, 
               level.level, name.c_str(), ok ? "true" : "false", worst, bound);
 }
 
+/// A case that holds or does not.
+void report(const Kernels& level, const std::string& name, bool ok) {
+  all_ok = all_ok && ok;
+  std::printf(R"({"name":"%s: %s","ok":%s,"detail":"does not hold"})"
+              "\n",
+              level.level, name.c_str(), ok ? "true" : "false");
+}
+
 /// Rounding of a result that is stored as bf16.
 double bound_of(ElementType stored) { return stored == ElementType::bfloat16 ? 0.0045 : 1e-5; }
 
@@ -176,7 +184,7 @@ void test_linear(const Kernels& level, ElementType type, ElementType stored, con
   for (int64_t r = 0; r < rows; ++r) {
     for (int64_t b = used; b < output.rows().stride; ++b) behind += output.rows().row(r)[b] != 0;
   }
-  if (behind != 0) report(level, title + ", zeros behind the rows", Matrix(1, 1), random_matrix(1, 1, 9), 0, 0);
+  if (behind != 0) report(level, title + ", zeros behind the rows", false);
 }
 
 void test_attention(const Kernels& level, ElementType type, int64_t queries, int64_t keys, int64_t heads,
@@ -197,7 +205,7 @@ void test_attention(const Kernels& level, ElementType type, int64_t queries, int
   attend({queries, keys, heads, size, q.rows(), k.rows(), v.rows(), output.rows(), scratch.data()});
   const bool within = std::all_of(scratch.data() + given, scratch.data() + given + guard,
                                   [](char byte) { return byte == static_cast<char>(0xff); });
-  if (!within) report(level, "attention writes behind its scratch memory", Matrix(1, 1), random_matrix(1, 1, 9), 0, 0);
+  if (!within) report(level, "attention stays within its scratch memory", false);
   report(level,
          std::string("attention ") + name_of(type) + ", " + std::to_string(queries) + " queries, " +
              std::to_string(keys) + " keys, " + std::to_string(heads) + " heads of " + std::to_string(size),
@@ -291,6 +299,56 @@ void test_conversion(const Kernels& level, int64_t rows, int64_t columns, Elemen
               copy, values);
 }
 
+bool all_nan(const Matrix& matrix) {
+  return std::all_of(matrix.values.begin(), matrix.values.end(), [](double value) { return std::isnan(value); });
+}
+
+/// A broken weight or activation must show in the scores; whole numbers and a softmax's maximum could hide it.
+void test_nan(const Kernels& level, ElementType type) {
+  constexpr int64_t in = 70, out = 40;
+  const std::string name = name_of(type);
+  auto input = random_matrix(1, in, 16), weight = random_matrix(out, in, 17);
+  const auto product = [&](const Matrix& rows, const Matrix& matrix) {
+    const auto weights = floats(matrix.values);
+    const PackedWeights packed(level, type, weights.data(), nullptr, out, in, loop);
+    const Storage exact(1, in, 4), inputs(1, in, level.element_bytes(type)), output(1, out, 4);
+    RowScale scale;
+    write(rows, exact.rows(), ElementType::float32);
+    if (type == ElementType::int8) {
+      level.convert({1, in, exact.rows(), ElementType::float32, {type, inputs.rows(), &scale}});
+    } else {
+      write(rows, inputs.rows(), type);
+    }
+    const auto multiply = type == ElementType::float32    ? level.gemm_float32
+                          : type == ElementType::bfloat16 ? level.gemm_bfloat16
+                                                          : level.gemm_int8;
+    uint64_t ticks = 0;
+    multiply({1, inputs.rows(), &scale, packed.view(), TileEnd::relu, output.rows(), ElementType::float32, &ticks});
+    return read(output.rows(), 1, out, ElementType::float32);
+  };
+  auto broken_input = input, broken_weight = weight;
+  broken_input.at(0, 33) = NAN;
+  for (int64_t o = 0; o < out; ++o) broken_weight.at(o, 33) = NAN;
+  report(level, "linear " + name + " shows an input that is no number", all_nan(product(broken_input, weight)));
+  report(level, "linear " + name + " shows weights that are no numbers", all_nan(product(input, broken_weight)));
+  if (type == ElementType::int8) return;
+  for (const bool in_query : {true, false}) {
+    constexpr int64_t size = 32, keys = 37;
+    auto query = random_matrix(1, size, 18), key = random_matrix(keys, size, 19);
+    (in_query ? query : key).at(0, 5) = NAN;
+    const int64_t bytes = level.element_bytes(type);
+    const Storage q(1, size, bytes), k(keys, size, bytes), v(keys, size, bytes), output(1, size, bytes);
+    write(query, q.rows(), type);
+    write(key, k.rows(), type);
+    write(random_matrix(keys, size, 20), v.rows(), type);
+    const AlignedBuffer scratch(attention_scratch(keys, size));
+    (type == ElementType::float32 ? level.attention_float32 : level.attention_bfloat16)(
+        {1, keys, 1, size, q.rows(), k.rows(), v.rows(), output.rows(), scratch.data()});
+    report(level, "attention " + name + " shows a " + (in_query ? "query" : "key") + " that is no number",
+           all_nan(read(output.rows(), 1, size, type)));
+  }
+}
+
 void test_linear_layers(const Kernels& level) {
   const std::vector<LinearCase> every = {{1, 26, 1, TileEnd::none},    {7, 64, 26, TileEnd::gelu},
                                          {13, 26, 64, TileEnd::relu},  {33, 64, 100, TileEnd::gelu_tanh},
@@ -335,6 +393,7 @@ void test_level(const Kernels& level) {
     test_conversion(level, 4, columns, ElementType::float32);
     if (level.gemm_bfloat16 != nullptr) test_conversion(level, 4, columns, ElementType::bfloat16);
   }
+  for (const auto type : copy_types(level)) test_nan(level, type);
   level.release();
 }
 

@@ -4,6 +4,8 @@
 // passed by the rows of a chunk that stays in the next one; the sums wait in a small tile beside them, where scales,
 // bias and activation are applied before anything is rounded or leaves the core.
 
+#include <type_traits>
+
 #include "kernels/level/activation.h"
 #include "kernels/level/dot_product.h"
 

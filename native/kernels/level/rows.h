@@ -13,10 +13,12 @@ template <class Load>
 RD_INLINE RowScale quantize_row(int64_t columns, Load load_values, char* to) {
   using Number = Int8::Number;
   using Numbers = Number __attribute__((vector_size(sizeof(Number) * lanes)));
-  F greatest{}, least{};
+  F greatest{}, least{}, nothing{};
   for (int64_t c = 0; c < columns; c += lanes) {
-    greatest = max(greatest, load_values(c));
-    least = min(least, load_values(c));
+    const F value = load_values(c);
+    greatest = max(greatest, value);
+    least = min(least, value);
+    nothing += value * 0;
   }
   const float most = greatest_of(greatest), fewest = -greatest_of(-least);
   // 254, so that the roundings at both ends together stay below 256.
@@ -30,7 +32,8 @@ RD_INLINE RowScale quantize_row(int64_t columns, Load load_values, char* to) {
     const I whole = float_to_bits(load_values(c) * inverse + rounder) - (0x4B400000 - shift);
     store_as(to + c * static_cast<int64_t>(sizeof(Number)), __builtin_convertvector(whole, Numbers));
   }
-  return {(most - fewest) / 254, shift};
+  // `nothing` is 0, or no number if one of the values is none, which whole numbers cannot say.
+  return {(most - fewest) / 254 + sum_of(nothing), shift};
 }
 
 RD_INLINE void copy_row(const ComputeCopy& copy, int64_t row, int64_t columns, const float* values) {
@@ -98,7 +101,7 @@ static void embed(const EmbedCall& call) {
   }
 }
 
-static void convert(const QuantizeCall& call) {
+static void convert(const ConvertCall& call) {
   for (int64_t r = 0; r < call.rows; ++r) {
     if (call.input_type == ElementType::float32) {
       copy_row(call.copy, r, call.columns, reinterpret_cast<const float*>(call.input.row(r)));

@@ -49,8 +49,9 @@ RD_INLINE F load(const float* from) { return load_as<F>(from); }
 RD_INLINE void store(float* to, F value) { store_as(to, value); }
 RD_INLINE F all(float value) { return value - F{}; }
 RD_INLINE I all(int32_t value) { return value - I{}; }
-RD_INLINE F max(F a, F b) { return a > b ? a : b; }
-RD_INLINE F min(F a, F b) { return a < b ? a : b; }
+/// What is no number in the first of the two stays so.
+RD_INLINE F max(F a, F b) { return b > a ? b : a; }
+RD_INLINE F min(F a, F b) { return b < a ? b : a; }
 RD_INLINE F bits_to_float(I bits) { return load_as<F>(&bits); }
 RD_INLINE I float_to_bits(F value) { return load_as<I>(&value); }
 RD_INLINE F magnitude(F value) { return bits_to_float(float_to_bits(value) & 0x7fffffff); }

@@ -1,5 +1,5 @@
 import type { Config } from '../../config/schema/schema.js';
-import { cpuPrecision } from '../../config/precision.js';
+import { cpuPrecision, TRAINING_PRECISIONS } from '../../config/precision.js';
 import { Share } from '../../config/share.js';
 import { spanSeconds } from '../../config/time-span.js';
 import type { TrainerSettings } from '../../fit/fit-options.js';
@@ -12,7 +12,7 @@ export function trainerSettings({ trainer }: Config, placeOf: PlaceOf): TrainerS
   refuseGiven(
     [
       {
-        given: precision === 'bf16-true',
+        given: !TRAINING_PRECISIONS.includes(precision),
         path: ['trainer', 'precision'],
         what: 'fit keeps its weights in float32',
         hint: 'Use bf16-mixed, which computes in bfloat16, or 32-true.',
