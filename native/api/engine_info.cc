@@ -26,7 +26,7 @@ Napi::Value engine_info(const Napi::CallbackInfo& info) {
   result.Set("devices", strings(env, {"cpu"}));
   result.Set("cpuFeatures", strings(env, cpu_features()));
   result.Set("kernels", kernels().level);
-  result.Set("bf16", kernels().gemm_bfloat16 != nullptr);
+  result.Set("bf16", cpu_has_bf16());
   result.Set("threads", EngineThread::instance().threads());
   result.Set("weightBytes", static_cast<double>(CrossEncoder::total_weight_bytes()));
   return result;

@@ -12,6 +12,7 @@
 
 #include "api/environment.h"
 #include "api/js_values.h"
+#include "core/cpu.h"
 #include "core/parallel.h"
 #include "kernels/packed_weights.h"
 
@@ -47,7 +48,7 @@ double own_rate(const Shape& shape, Precision precision, int repeats, Workers& w
   const auto multiply = type == ElementType::int8       ? level.gemm_int8
                         : type == ElementType::bfloat16 ? level.gemm_bfloat16
                                                         : level.gemm_float32;
-  if (multiply == nullptr) return 0;
+  if (type == ElementType::bfloat16 && !cpu_has_bf16()) return 0;
   const auto weight = at::randn({shape.n, shape.k});
   const PackedWeights packed(level, type, weight.const_data_ptr<float>(), nullptr, shape.n, shape.k,
                              [](int64_t count, const auto& body) { parallel_for(count, 1, body); });

@@ -94,9 +94,9 @@ EncoderConfig read_encoder(const Napi::Object& object) {
   const auto eps = object.Get("layerNormEps");
   if (!eps.IsNumber()) throw wrong(eps, "layerNormEps", "a number");
   config.layer_norm_eps = eps.As<Napi::Number>().DoubleValue();
-  config.activation = one_of<Activation>(
-      object.Get("activation"), "activation",
-      {{"gelu", Activation::gelu}, {"gelu_tanh", Activation::gelu_tanh}, {"relu", Activation::relu}});
+  config.activation =
+      one_of<TileEnd>(object.Get("activation"), "activation",
+                      {{"gelu", TileEnd::gelu}, {"gelu_tanh", TileEnd::gelu_tanh}, {"relu", TileEnd::relu}});
   if (config.hidden_size % config.heads != 0) throw wrong(object, "heads", "a divisor of hiddenSize");
   return config;
 }

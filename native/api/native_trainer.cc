@@ -21,8 +21,8 @@ template <typename Work>
 Napi::Value submit(Napi::Env env, Work work) {
   return Environment::of(env).submit(
       env, make_cancel_flag(),
-      [work = std::move(work)](Workers&) mutable {
-        work();
+      [work = std::move(work)](Workers& workers) mutable {
+        work(workers);
         return true;
       },
       nothing);
@@ -66,7 +66,9 @@ Napi::Value NativeTrainer::score(const Napi::CallbackInfo& info) {
   return Environment::of(info.Env())
       .submit(
           info.Env(), cancel,
-          [trainer = trainer(info.Env()), batch, cancel](Workers&) { return trainer->score(*batch, cancel); },
+          [trainer = trainer(info.Env()), batch, cancel](Workers& workers) {
+            return trainer->score(*batch, workers, cancel);
+          },
           [precision = precision_](Napi::Env env, Scores& scores) -> Napi::Value {
             return scores_to_js(env, scores, precision);
           });
@@ -80,8 +82,8 @@ Napi::Value NativeTrainer::forward(const Napi::CallbackInfo& info) {
   return Environment::of(info.Env())
       .submit(
           info.Env(), cancel,
-          [trainer = trainer(info.Env()), batch, step, keep, cancel](Workers&) {
-            return trainer->forward(std::move(*batch), step, keep, cancel);
+          [trainer = trainer(info.Env()), batch, step, keep, cancel](Workers& workers) {
+            return trainer->forward(std::move(*batch), step, keep, workers, cancel);
           },
           [precision = precision_](Napi::Env env, Trainer::Forward& forward) -> Napi::Value {
             auto result = scores_to_js(env, forward.scores, precision);
@@ -96,8 +98,8 @@ Napi::Value NativeTrainer::backward(const Napi::CallbackInfo& info) {
   return Environment::of(info.Env())
       .submit(
           info.Env(), make_cancel_flag(),
-          [trainer = trainer(info.Env()), kept, gradient = std::move(gradient)](Workers&) {
-            return trainer->backward(kept, gradient);
+          [trainer = trainer(info.Env()), kept, gradient = std::move(gradient)](Workers& workers) {
+            return trainer->backward(kept, gradient, workers);
           },
           [](Napi::Env env, Counters& counters) -> Napi::Value {
             auto result = Napi::Object::New(env);
@@ -108,24 +110,27 @@ Napi::Value NativeTrainer::backward(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value NativeTrainer::discard(const Napi::CallbackInfo& info) {
-  return submit(info.Env(),
-                [trainer = trainer(info.Env()), kept = read_integer(info[0], "kept")] { trainer->discard(kept); });
+  return submit(info.Env(), [trainer = trainer(info.Env()), kept = read_integer(info[0], "kept")](Workers&) {
+    trainer->discard(kept);
+  });
 }
 
 Napi::Value NativeTrainer::gradient_norm(const Napi::CallbackInfo& info) {
   return Environment::of(info.Env())
       .submit(
           info.Env(), make_cancel_flag(),
-          [trainer = trainer(info.Env())](Workers&) { return trainer->gradient_norm(); },
+          [trainer = trainer(info.Env())](Workers& workers) { return trainer->gradient_norm(workers); },
           [](Napi::Env env, double& norm) -> Napi::Value { return Napi::Number::New(env, norm); });
 }
 
 Napi::Value NativeTrainer::step(const Napi::CallbackInfo& info) {
-  return submit(info.Env(), [trainer = trainer(info.Env()), step = read_adamw_step(info[0])] { trainer->step(step); });
+  return submit(info.Env(), [trainer = trainer(info.Env()), step = read_adamw_step(info[0])](Workers& workers) {
+    trainer->step(step, workers);
+  });
 }
 
 Napi::Value NativeTrainer::zero_gradients(const Napi::CallbackInfo& info) {
-  return submit(info.Env(), [trainer = trainer(info.Env())] { trainer->zero_gradients(); });
+  return submit(info.Env(), [trainer = trainer(info.Env())](Workers&) { trainer->zero_gradients(); });
 }
 
 Napi::Value NativeTrainer::read(const Napi::CallbackInfo& info) {
@@ -146,12 +151,12 @@ Napi::Value NativeTrainer::read(const Napi::CallbackInfo& info) {
 
 Napi::Value NativeTrainer::write(const Napi::CallbackInfo& info) {
   return submit(info.Env(), [trainer = trainer(info.Env()), array = read_flat_array(info[0]),
-                             offset = read_integer(info[1], "offset"),
-                             values = read_floats(info[2], "values")] { trainer->write(array, offset, values); });
+                             offset = read_integer(info[1], "offset"), values = read_floats(info[2], "values")](
+                                Workers&) { trainer->write(array, offset, values); });
 }
 
 Napi::Value NativeTrainer::close(const Napi::CallbackInfo& info) {
-  return submit(info.Env(), [trainer = std::exchange(trainer_, nullptr)]() mutable { trainer.reset(); });
+  return submit(info.Env(), [trainer = std::exchange(trainer_, nullptr)](Workers&) mutable { trainer.reset(); });
 }
 
 Napi::Value NativeTrainer::parameters(const Napi::CallbackInfo& info) {

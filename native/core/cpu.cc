@@ -83,14 +83,10 @@ const std::vector<std::string>& cpu_features() {
 }
 
 bool cpu_has_bf16() {
-  const auto& features = cpu_features();
-  return std::any_of(features.begin(), features.end(),
-                     [](const std::string& flag) { return flag == "avx512_bf16" || flag == "amx_bf16"; });
-}
-
-bool cpu_emulates_bf16() {
   const char* setting = std::getenv("RANK_DISTILLM_EMULATE_BF16");
-  return setting != nullptr && std::string(setting) == "1";
+  if (setting != nullptr && std::string(setting) == "1") return true;
+  const auto& features = cpu_features();
+  return std::find(features.begin(), features.end(), "avx512_bf16") != features.end();
 }
 
 int default_threads() {

@@ -9,12 +9,9 @@ namespace rank_distillm {
 /// away.
 const std::vector<std::string>& cpu_features();
 
-/// True when bf16 products run on instructions made for them (AMX or AVX512_BF16); else float32 is faster and exact.
+/// True when bf16 products run on instructions made for them (AVX512_BF16, AMX); else float32 is faster and exact.
+/// RANK_DISTILLM_EMULATE_BF16=1 says so of every CPU: slow, but it lets each machine test what is rounded where.
 bool cpu_has_bf16();
-
-/// RANK_DISTILLM_EMULATE_BF16=1: training computes in bf16 where the CPU has no instructions for it. Slow; it lets
-/// every machine test what is rounded where.
-bool cpu_emulates_bf16();
 
 /// Physical cores this process may use: its affinity, hyper-threads counted once, and the cgroup's CPU quota.
 int default_threads();

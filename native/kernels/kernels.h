@@ -7,8 +7,9 @@ namespace rank_distillm {
 /// What a matrix product multiplies. Sums are float32, or int32 for int8.
 enum class ElementType : uint8_t { float32, bfloat16, int8 };
 
-/// What happens to a product's sums before they are stored, besides scales and bias.
-enum class TileEnd : uint8_t { none, gelu, gelu_tanh, relu };
+/// What happens to a product's sums before they are stored. `none` and activations come after scales and bias. A slope
+/// is that of the activation at GemmCall::before, which the sums are multiplied with. `add` adds them to the output.
+enum class TileEnd : uint8_t { none, gelu, gelu_tanh, relu, gelu_slope, gelu_tanh_slope, relu_slope, add };
 
 /// A matrix in memory: row r begins at data + r · stride bytes. Made by row_stride(), whose slack kernels may read and
 /// write up to whole vectors and panels; what lies there beyond the columns is zero.
@@ -50,30 +51,102 @@ struct GemmCall {
   const RowScale* input_scales = nullptr;  // int8: [rows]
   PackedMatrix weights;
   TileEnd end = TileEnd::none;
-  Rows output;                                     // [rows, out]
-  ElementType output_type = ElementType::float32;  // float32 or bfloat16
+  Rows output;                                     // [rows, out]; `add` alone needs no slack behind the columns
+  ElementType output_type = ElementType::float32;  // float32 or bfloat16; `add`: float32
   uint64_t* end_ticks = nullptr;                   // time spent in `end` is added, in ticks of the time-stamp counter
+  Rows before = {};                                // [rows, out] as `output`: written by activations, read by slopes
 };
 
-/// softmax(Q Kᵀ / √head_size) V of one sequence, all heads.
+/// Which values of a row are dropped: those whose draw, a function of all these numbers and the value's place in its
+/// row, lies below the threshold (Philox4x32-10, Salmon et al. 2011).
+struct DropoutMask {
+  uint32_t threshold = 0;  // 0: none
+  float kept = 1;          // the factor of the values that stay
+  uint32_t seed = 0;
+  uint32_t step = 0;
+  uint32_t place = 0;  // of the row in the model; the head in the bits from 18 on
+  uint32_t pair = 0;
+  uint32_t token = 0;
+
+  bool active() const { return threshold > 0; }
+};
+
+/// Writes the factors of a row's values.
+struct DropoutCall {
+  DropoutMask mask;
+  int64_t columns = 0;
+  float* factors = nullptr;
+};
+
+/// dropout(softmax(Q Kᵀ / √head_size)) V of one sequence, all heads.
 struct AttentionCall {
   int64_t queries = 0;
   int64_t keys = 0;
   int64_t heads = 0;
   int64_t head_size = 0;
-  Rows query;               // [queries, heads · head_size], all in the call's element type
-  Rows key;                 // [keys, heads · head_size]
-  Rows value;               // [keys, heads · head_size]
-  Rows output;              // [queries, heads · head_size]
-  char* scratch = nullptr;  // attention_scratch() bytes at a multiple of 64
+  Rows query;                // [queries, heads · head_size], all in the call's element type
+  Rows key;                  // [keys, heads · head_size]
+  Rows value;                // [keys, heads · head_size]
+  Rows output;               // [queries, heads · head_size]
+  char* scratch = nullptr;   // attention_scratch() bytes at a multiple of 64
+  float* softmax = nullptr;  // null, or [queries, heads, 2]: each row's shift and the inverse of its sum, for backward
+  DropoutMask dropout = {};  // of the first query and head
 };
 
 constexpr int64_t attention_scratch(int64_t keys, int64_t head_size) {
   const int64_t all_keys = (keys + 63) / 64 * 64, width = (head_size + 63) / 64 * 64;
-  // Keys and values as panels; for each of up to 32 queries its scores, its weights and its result, a cache line behind
-  // each.
-  return 4 * (2 * all_keys * width + 32 * (2 * (all_keys + 16) + width + 16));
+  // Keys and values as panels; a row of dropout factors; for each of up to 32 queries its scores, its weights and its
+  // result, a cache line behind each.
+  return 4 * (2 * all_keys * width + all_keys + 64 + 32 * (2 * (all_keys + 16) + width + 16));
 }
+
+/// The gradients of an AttentionCall's queries, keys and values, overwritten, from that of its output.
+struct AttentionBackwardCall {
+  int64_t queries = 0;
+  int64_t keys = 0;
+  int64_t heads = 0;
+  int64_t head_size = 0;
+  Rows query, key, value, gradient;  // `gradient` [queries, heads · head_size]
+  const float* softmax = nullptr;    // [queries, heads, 2], as the forward left it
+  DropoutMask dropout;               // as in the forward
+  Rows query_gradient, key_gradient, value_gradient;
+  char* scratch = nullptr;  // attention_backward_scratch() bytes at a multiple of 64
+};
+
+constexpr int64_t attention_backward_scratch(int64_t keys, int64_t head_size) {
+  const int64_t all_keys = (keys + 63) / 64 * 64, width = (head_size + 63) / 64 * 64;
+  // Three panels of keys or values and the sums of their gradients; weights and slopes by query and by key; two panels
+  // of queries, a row of dropout factors and the queries' gradients.
+  constexpr int64_t queries = 32;
+  return 4 * (3 * all_keys * width + 2 * all_keys * (width + 16) + 4 * queries * (all_keys + 32) + 2 * all_keys * 48 +
+              2 * queries * width + all_keys + 64 + queries * (width + 16));
+}
+
+/// Rows as the weights of a product whose steps are the rows: those of a gradient of weights, or weights the other way
+/// round.
+struct PackRowsCall {
+  int64_t rows = 0;
+  int64_t columns = 0;
+  Rows input;  // [rows, columns], no slack needed
+  ElementType input_type = ElementType::float32;
+  TileEnd end = TileEnd::none;              // or an activation, which comes first
+  ElementType type = ElementType::float32;  // float32 or bfloat16, of the panels
+  char* panels = nullptr;                   // as PackedMatrix::panels
+  int64_t steps = 0;                        // of each panel
+  int64_t first = 0;                        // the first row's number among all rows that the panels hold, even
+  int64_t zeros = 0;                        // rows of zeros that follow
+};
+
+/// output [columns, …, rows at `first`, zeros] = inputᵀ.
+struct TransposeCall {
+  int64_t rows = 0;
+  int64_t columns = 0;
+  Rows input;  // [rows, columns], no slack needed
+  ElementType type = ElementType::float32;
+  Rows output;
+  int64_t first = 0;
+  int64_t zeros = 0;
+};
 
 /// Integers and their scales, or another copy of a float32 row in the type that the next product multiplies.
 struct ComputeCopy {
@@ -129,13 +202,18 @@ struct Kernels {
   int64_t step_multiple;  // steps of a panel are a multiple of this, the last ones zero
   int64_t int8_bytes;     // bytes of an int8 product's operands: 2 where the CPU multiplies no single bytes exactly
   void (*gemm_float32)(const GemmCall&);
-  void (*gemm_bfloat16)(const GemmCall&);  // null below AVX512_BF16
+  void (*gemm_bfloat16)(const GemmCall&);  // slower than float32 below AVX512_BF16
   void (*gemm_int8)(const GemmCall&);
   void (*attention_float32)(const AttentionCall&);
-  void (*attention_bfloat16)(const AttentionCall&);  // null below AVX512_BF16
+  void (*attention_bfloat16)(const AttentionCall&);
+  void (*attention_backward_float32)(const AttentionBackwardCall&);
+  void (*attention_backward_bfloat16)(const AttentionBackwardCall&);
   void (*residual_norm)(const NormCall&);
   void (*embed)(const EmbedCall&);
   void (*convert)(const ConvertCall&);
+  void (*dropout)(const DropoutCall&);
+  void (*pack_rows)(const PackRowsCall&);
+  void (*transpose)(const TransposeCall&);
   void (*release)();  // after a thread's last product, before it rests: gives the tile registers back
 
   int64_t element_bytes(ElementType type) const {

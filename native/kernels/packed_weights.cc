@@ -72,13 +72,27 @@ void pack(const float* weight, int64_t out, int64_t in, int64_t width, int64_t p
 
 PackedWeights::PackedWeights(const Kernels& kernels, ElementType type, const float* weight, const float* bias,
                              int64_t out, int64_t in, const ParallelLoop& parallel)
-    : type_(type) {
+    : kernels_(&kernels), type_(type) {
   const int64_t width = kernels.panel_width, columns = up_to(out, width);
   const int64_t group = 4 / kernels.element_bytes(type);
   const int64_t steps = up_to((in + group - 1) / group, kernels.step_multiple);
   const int64_t panel_bytes = steps * width * 4;
   panels_ = AlignedBuffer(columns / width * panel_bytes);
   rows_ = AlignedBuffer(columns * 4 * (type == ElementType::int8 ? 3 : 1));
+  const auto* all_biases = rows_.as<float>();
+  view_ = {panels_.data(),
+           in,
+           out,
+           steps,
+           all_biases,
+           all_biases + columns,
+           reinterpret_cast<const int32_t*>(all_biases + 2 * columns)};
+  fill(weight, bias, parallel);
+}
+
+void PackedWeights::fill(const float* weight, const float* bias, const ParallelLoop& parallel) {
+  const int64_t in = view_.in, out = view_.out, width = kernels_->panel_width;
+  const int64_t columns = up_to(out, width), panel_bytes = view_.steps * width * 4;
   auto* all_biases = rows_.as<float>();
   auto* scales = all_biases + columns;
   auto* weight_sums = reinterpret_cast<int32_t*>(scales + columns);
@@ -86,7 +100,7 @@ PackedWeights::PackedWeights(const Kernels& kernels, ElementType type, const flo
   const auto pack_as = [&]<typename Number>(Number, const auto& convert) {
     pack<Number>(weight, out, in, width, panel_bytes, panels_.data(), parallel, convert);
   };
-  switch (type) {
+  switch (type_) {
     case ElementType::float32:
       pack_as(float{}, nullptr);
       break;
@@ -99,7 +113,7 @@ PackedWeights::PackedWeights(const Kernels& kernels, ElementType type, const flo
         scales[o] = quantize(weights, in, numbers);
         weight_sums[o] = std::accumulate(numbers, numbers + in, 0);
       };
-      if (kernels.int8_bytes == 1) {
+      if (kernels_->int8_bytes == 1) {
         pack_as(int8_t{}, integers);
       } else {
         pack_as(int16_t{}, integers);
@@ -107,7 +121,6 @@ PackedWeights::PackedWeights(const Kernels& kernels, ElementType type, const flo
       break;
     }
   }
-  view_ = {panels_.data(), in, out, steps, all_biases, scales, weight_sums};
 }
 
 }  // namespace rank_distillm

@@ -21,12 +21,16 @@ class PackedWeights {
   PackedWeights(const Kernels& kernels, ElementType type, const float* weight, const float* bias, int64_t out,
                 int64_t in, const ParallelLoop& parallel);
 
+  /// Takes over changed weights and biases of the same shape.
+  void fill(const float* weight, const float* bias, const ParallelLoop& parallel);
+
   bool defined() const { return view_.panels != nullptr; }
   ElementType type() const { return type_; }
   const PackedMatrix& view() const { return view_; }
   int64_t bytes() const { return static_cast<int64_t>(panels_.size() + rows_.size()); }
 
  private:
+  const Kernels* kernels_ = nullptr;
   ElementType type_ = ElementType::float32;
   AlignedBuffer panels_;
   AlignedBuffer rows_;  // bias, scales, sums of weights

@@ -3,7 +3,7 @@
 #include <cstdint>
 
 #include "core/precision.h"
-#include "ops/activation.h"
+#include "kernels/kernels.h"
 #include "ops/pooling.h"
 
 namespace rank_distillm {
@@ -19,7 +19,7 @@ struct EncoderConfig {
   int64_t max_positions = 0;
   int64_t type_vocab_size = 0;
   double layer_norm_eps = 1e-12;
-  Activation activation = Activation::gelu;
+  TileEnd activation = TileEnd::gelu;  // transformers' ACT2FN: "gelu_new" and "gelu_pytorch_tanh" are gelu_tanh
 };
 
 enum class HeadKind { mono, electra_classification, bert_classification };
@@ -39,5 +39,11 @@ struct ModelOptions {
   HeadConfig head;
   Precision precision = Precision::float32;  // asked for; see CrossEncoder::precision
 };
+
+/// The slope of an activation, for its backward.
+TileEnd slope_of(TileEnd activation);
+
+/// What is computed of what was asked for: bf16 needs instructions for it, and pairs of inputs.
+Precision available_precision(const EncoderConfig& encoder, Precision asked);
 
 }  // namespace rank_distillm

@@ -13,22 +13,8 @@ namespace {
 
 std::atomic<int64_t> all_weight_bytes{0};
 
-/// bf16 needs instructions for it, and pairs of inputs; int8 runs everywhere.
-Precision available_precision(const ModelOptions& options) {
-  if (options.precision != Precision::bfloat16) return options.precision;
-  const auto& encoder = options.encoder;
-  const bool can = kernels().gemm_bfloat16 != nullptr && encoder.hidden_size / encoder.heads % 2 == 0;
-  return can ? Precision::bfloat16 : Precision::float32;
-}
-
 RowsNeeded rows_needed(const HeadConfig& head) {
   return head.pooling == Pooling::first ? RowsNeeded::first_of_each_sequence : RowsNeeded::all;
-}
-
-/// A thread's memory from block to block. Threads live as long as the engine.
-Workspace& workspace() {
-  thread_local Workspace memory;
-  return memory;
 }
 
 }  // namespace
@@ -38,7 +24,7 @@ CrossEncoder::CrossEncoder(const ModelOptions& options, std::vector<TensorSource
 
 CrossEncoder::CrossEncoder(const ModelOptions& options, Weights weights)
     : options_(options),
-      precision_(available_precision(options)),
+      precision_(available_precision(options.encoder, options.precision)),
       encoder_(options.encoder, precision_, rows_needed(options.head), weights),
       head_(options.encoder, options.head, weights),
       weight_bytes_(weights.allocated_bytes()) {
@@ -52,7 +38,7 @@ int64_t CrossEncoder::total_weight_bytes() { return all_weight_bytes; }
 void CrossEncoder::score_block(const PackedBatch& batch, const Block& block, float* scores, const CancelFlag& cancel,
                                Counters& counters) const {
   const OpTimer timer(counters.ticks.all);
-  auto& memory = workspace();
+  auto& memory = thread_workspace();
   const auto rows = encoder_.forward(batch, block, memory, cancel, counters);
   const auto pooling = options_.head.pooling;
   if (pooling == Pooling::first) {

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <string>
 
+#include "core/cpu.h"
 #include "kernels/round_to_bf16.h"
 
 namespace rank_distillm {
@@ -26,19 +27,7 @@ ElementType product_type(Precision precision) {
 /// int8 products are inputs and outputs of operations that are not: those stay in what the CPU does fast.
 ElementType between_products(ElementType products) {
   if (products != ElementType::int8) return products;
-  return kernels().attention_bfloat16 != nullptr ? ElementType::bfloat16 : ElementType::float32;
-}
-
-TileEnd tile_end(Activation activation) {
-  switch (activation) {
-    case Activation::gelu:
-      return TileEnd::gelu;
-    case Activation::gelu_tanh:
-      return TileEnd::gelu_tanh;
-    case Activation::relu:
-      break;
-  }
-  return TileEnd::relu;
+  return cpu_has_bf16() ? ElementType::bfloat16 : ElementType::float32;
 }
 
 Rows columns(const Rows& rows, int64_t first, ElementType type) {
@@ -51,7 +40,7 @@ Encoder::Encoder(const EncoderConfig& config, Precision precision, RowsNeeded ro
     : config_(config),
       type_(product_type(precision)),
       attention_type_(between_products(type_)),
-      activation_(tile_end(config.activation)) {
+      activation_(config.activation) {
   const auto width = config.embedding_size;
   const auto table = [&](const std::string& name, int64_t size) {
     return weights.take("embeddings." + name + ".weight", {size, width}, at::kFloat);

@@ -2,14 +2,12 @@
 
 namespace rank_distillm {
 
-void linear(const Linear& layer, int64_t rows, const LinearInput& input, TileEnd end, const Rows& output,
-            ElementType output_type, Counters& counters) {
-  const auto& weights = layer.view();
+void multiply(GemmCall call, ElementType type, Counters& counters) {
   uint64_t ticks = 0, end_ticks = 0;
+  call.end_ticks = &end_ticks;
   {
     const OpTimer timer(ticks);
-    const GemmCall call = {rows, input.rows, input.scales, weights, end, output, output_type, &end_ticks};
-    switch (layer.type()) {
+    switch (type) {
       case ElementType::float32:
         kernels().gemm_float32(call);
         break;
@@ -23,8 +21,13 @@ void linear(const Linear& layer, int64_t rows, const LinearInput& input, TileEnd
   }
   counters.ticks.linear += ticks - end_ticks;
   counters.ticks.activation += end_ticks;
-  counters.linear_rows += rows;
-  counters.linear_flops += 2 * rows * weights.in * weights.out;
+  counters.linear_rows += call.rows;
+  counters.linear_flops += 2 * call.rows * call.weights.in * call.weights.out;
+}
+
+void linear(const Linear& layer, int64_t rows, const LinearInput& input, TileEnd end, const Rows& output,
+            ElementType output_type, Counters& counters) {
+  multiply({rows, input.rows, input.scales, layer.view(), end, output, output_type}, layer.type(), counters);
 }
 
 }  // namespace rank_distillm

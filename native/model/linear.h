@@ -14,7 +14,10 @@ struct LinearInput {
   const RowScale* scales = nullptr;
 };
 
-/// `output_type`: float32, or bfloat16 where the CPU has it. Counts its multiplications and its time.
+/// The product of a type; counts its multiplications and its time (`call.end_ticks` is not read).
+void multiply(GemmCall call, ElementType type, Counters& counters);
+
+/// `output_type`: float32 or bfloat16.
 void linear(const Linear& layer, int64_t rows, const LinearInput& input, TileEnd end, const Rows& output,
             ElementType output_type, Counters& counters);
 

@@ -20,4 +20,9 @@ Rows Workspace::rows(Slot slot, int64_t count, int64_t columns, int64_t bytes_ea
   return rows;
 }
 
+Workspace& thread_workspace() {
+  thread_local Workspace memory;
+  return memory;
+}
+
 }  // namespace rank_distillm

@@ -44,4 +44,7 @@ class Workspace {
   std::array<AlignedBuffer, static_cast<size_t>(Slot::count)> buffers_;
 };
 
+/// The calling thread's, from block to block. Threads live as long as the engine.
+Workspace& thread_workspace();
+
 }  // namespace rank_distillm

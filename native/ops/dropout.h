@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "kernels/kernels.h"
+
 namespace rank_distillm {
 
 /// Where in the model values are dropped.
@@ -17,8 +19,14 @@ enum class DropoutSite : uint32_t {
   head_hidden
 };
 
+/// What a row stands for: the pair's number in the whole batch and the token's place in its sequence.
+struct RowId {
+  uint32_t pair;
+  uint32_t token;
+};
+
 /// Dropout of one optimizer step. A mask is a function of (seed, step, layer, site, pair, token) alone: recomputing a
-/// pair in another micro-batch, or after a resume, gives the same mask (Philox4x32-10, Salmon et al. 2011).
+/// pair in another micro-batch, or after a resume, gives the same mask.
 struct Dropout {
   double rate = 0;
   uint32_t seed = 0;
@@ -27,16 +35,12 @@ struct Dropout {
   DropoutSite site = DropoutSite::embeddings;
 
   bool active() const { return rate > 0; }
+  /// The mask of a row, for attention that of its first head.
+  DropoutMask mask(RowId row) const;
 };
 
-/// What a row stands for: the pair's number in the whole batch and the token's place in its sequence.
-struct RowId {
-  uint32_t pair;
-  uint32_t token;
-};
-
-/// Writes n factors, 0 with probability `rate`, else 1 / (1 - rate). `head` tells the heads of attention apart.
-void dropout_factors(const Dropout& dropout, RowId row, uint32_t head, float* factors, int64_t n);
+/// Writes n factors, 0 with probability `rate`, else 1 / (1 - rate).
+void dropout_factors(const Dropout& dropout, RowId row, float* factors, int64_t n);
 
 /// values [rows, n] float32 *= factors, row i being ids[i]. It is its own backward.
 void dropout_(const at::Tensor& values, const Dropout& dropout, const std::vector<RowId>& ids);

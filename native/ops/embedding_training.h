@@ -1,29 +1,38 @@
 #pragma once
 
-#include <ATen/core/Tensor.h>
-
 #include "core/packed_batch.h"
-#include "ops/embedding.h"
 #include "ops/layer_norm_training.h"
 
 namespace rank_distillm {
 
-/// dropout(LayerNorm(word + position + type)) of a whole batch → [tokens, embedding] float32, with LayerNorm's state.
-at::Tensor embed_training(const PackedBatch& batch, const Embedding& embedding, const Dropout& dropout,
-                          const std::vector<RowId>& ids, NormState& state);
+/// Tables [words, width], [positions, width], [types, width] float32 that are trained, with their gradients.
+struct TrainableEmbedding {
+  struct Table {
+    const float* values = nullptr;
+    float* gradient = nullptr;  // added to
+  };
 
-/// Gradients shaped as the tables, added to.
-struct EmbeddingGradients {
-  at::Tensor word;
-  at::Tensor position;
-  at::Tensor type;
-  NormGradients norm;
+  Table word, position, type;
+  TrainableNorm norm;
+  int64_t padding_id = -1;  // this word gets no gradient, as torch.nn.Embedding's padding_idx; -1: none
 };
 
-/// Takes the gradient of the output [tokens, embedding] float32 (overwritten) to the tables. The word `padding_id`, if
-/// not negative, gets none, as torch.nn.Embedding's padding_idx.
-void embed_backward(const at::Tensor& gradient, const PackedBatch& batch, const Embedding& embedding,
-                    int64_t padding_id, const Dropout& dropout, const std::vector<RowId>& ids, const NormState& state,
-                    const EmbeddingGradients& gradients);
+/// dropout(LayerNorm(word + position + type)) of a block → `exact` [tokens, width] float32, with LayerNorm's state.
+/// `ids` are the batch's.
+void embed_training(const PackedBatch& batch, const Block& block, const TrainableEmbedding& embedding,
+                    const Dropout& dropout, const RowId* ids, const Rows& exact, const NormState& state);
+
+/// `gradient` [tokens, width] float32 of a block: that of the output becomes that of the sum of the three rows. `sums`
+/// as in residual_layer_norm_backward.
+void embed_backward_norm(const Block& block, const TrainableEmbedding& embedding, const Dropout& dropout,
+                         const RowId* ids, const NormState& state, const Rows& gradient, float* sums);
+
+/// Columns that embed_backward_tables takes of all tables at a time: each sum has one owner and one order, so no two
+/// runs differ.
+constexpr int64_t table_slice = 32;
+
+/// Adds a block's rows to the tables' gradients, columns [first, first + table_slice) as far as there are.
+void embed_backward_tables(const PackedBatch& batch, const Block& block, const TrainableEmbedding& embedding,
+                           const RowId* ids, const Rows& gradient, int64_t first);
 
 }  // namespace rank_distillm

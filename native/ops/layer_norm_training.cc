@@ -1,34 +1,14 @@
 #include "ops/layer_norm_training.h"
 
-#include <ATen/ops/empty.h>
-#include <ATen/ops/zeros.h>
-
+#include <algorithm>
 #include <cmath>
+#include <cstring>
 
-#include "core/parallel.h"
 #include "ops/bf16.h"
 #include "ops/vectorize.h"
 
 namespace rank_distillm {
 namespace {
-
-/// Rows whose weight gradients are summed together, whatever the number of threads.
-constexpr int64_t chunk_rows = 64;
-
-/// A row of float32 or bf16 as float32.
-RANK_DISTILLM_VECTORIZE
-void widen_row(const uint16_t* from, float* to, int64_t n) {
-  for (int64_t i = 0; i < n; ++i) to[i] = widen_bf16(from[i]);
-}
-
-void load_row(const at::Tensor& tensor, int64_t row, float* to) {
-  const int64_t n = tensor.size(1);
-  if (tensor.scalar_type() == at::kFloat) {
-    std::copy_n(tensor.const_data_ptr<float>() + row * n, n, to);
-  } else {
-    widen_row(bf16_data(tensor) + row * n, to, n);
-  }
-}
 
 RANK_DISTILLM_VECTORIZE
 void add_to(float* values, const float* other, int64_t n) {
@@ -87,84 +67,70 @@ void backward_row(float* gradient, const float* normalized, float scale, const f
   }
 }
 
-/// The gradient of the branch of one row: through the mask, in the compute type.
-void store_branch(const float* gradient, const Dropout& dropout, RowId id, std::vector<float>& factors,
-                  const at::Tensor& branch, int64_t row) {
-  const int64_t n = branch.size(1);
-  const bool float32 = branch.scalar_type() == at::kFloat;
+float* floats(const Rows& rows, int64_t row) { return reinterpret_cast<float*>(rows.row(row)); }
+
+/// The gradient of the branch of one row: through the mask, in its type.
+void store_branch(const float* gradient, const NormGradientRows& rows, int64_t row, const Dropout& dropout, RowId id,
+                  std::vector<float>& factors) {
+  const auto n = static_cast<int64_t>(factors.size());
+  const bool float32 = rows.branch_type == ElementType::float32;
   const float* values = gradient;
   if (dropout.active()) {
-    dropout_factors(dropout, id, 0, factors.data(), n);
-    auto* target = float32 ? branch.data_ptr<float>() + row * n : factors.data();
+    dropout_factors(dropout, id, factors.data(), n);
+    auto* target = float32 ? floats(rows.branch, row) : factors.data();
     multiply_to(gradient, factors.data(), target, n);
     values = target;
   }
-  if (!float32) round_row_to_bf16(values, bf16_data(branch) + row * n, n);
+  if (!float32) {
+    round_row_to_bf16(values, reinterpret_cast<uint16_t*>(rows.branch.row(row)), n);
+  } else if (values == gradient && rows.branch.data != rows.gradient.data) {
+    std::memcpy(rows.branch.row(row), gradient, n * sizeof(float));
+  }
 }
 
 }  // namespace
 
-HiddenState residual_layer_norm_training(const at::Tensor& branch, const at::Tensor& residual, const LayerNorm& norm,
-                                         const Dropout& dropout, const std::vector<RowId>& ids,
-                                         at::ScalarType compute_type, NormState& state) {
-  const int64_t rows = branch.size(0), n = branch.size(1);
-  const auto float32 = at::TensorOptions().dtype(at::kFloat);
-  state = {at::empty({rows, n}, float32), at::empty({rows}, float32)};
-  HiddenState result;
-  result.exact = at::empty({rows, n}, float32);
-  result.compute = compute_type == at::kFloat ? result.exact : at::empty({rows, n}, float32.dtype(compute_type));
-  const auto* weight = norm.weight.const_data_ptr<float>();
-  const auto* bias = norm.bias.const_data_ptr<float>();
-  const auto* old = residual.defined() ? residual.const_data_ptr<float>() : nullptr;
-  auto* normalized = state.normalized.data_ptr<float>();
-  auto* scale = state.scale.data_ptr<float>();
-  auto* exact = result.exact.data_ptr<float>();
-  parallel_for(rows, row_grain(n), [&](int64_t begin, int64_t end) {
-    std::vector<float> factors(n);
-    for (int64_t row = begin; row < end; ++row) {
-      auto* values = normalized + row * n;
-      load_row(branch, row, values);
-      if (dropout.active()) {
-        dropout_factors(dropout, ids[row], 0, factors.data(), n);
-        multiply_to(values, factors.data(), values, n);
-      }
-      if (old != nullptr) add_to(values, old + row * n, n);
-      scale[row] = normalize(values, static_cast<float>(norm.eps), n);
-      weigh(values, weight, bias, exact + row * n, n);
-      if (compute_type != at::kFloat) round_row_to_bf16(exact + row * n, bf16_data(result.compute) + row * n, n);
+void residual_layer_norm_training(const NormRows& rows, const TrainableNorm& norm, const Dropout& dropout,
+                                  const RowId* ids, const NormState& state) {
+  const int64_t n = norm.columns;
+  std::vector<float> factors(n);
+  for (int64_t row = 0; row < rows.rows; ++row) {
+    auto* values = floats(state.normalized, row);
+    if (dropout.active()) {
+      dropout_factors(dropout, ids[row], factors.data(), n);
+      multiply_to(floats(rows.branch, row), factors.data(), values, n);
+    } else {
+      std::memcpy(values, rows.branch.row(row), n * sizeof(float));
     }
-  });
-  return result;
+    if (rows.residual.data != nullptr) add_to(values, floats(rows.residual, row), n);
+    state.scale[row] = normalize(values, norm.eps, n);
+    weigh(values, norm.weight, norm.bias, floats(rows.exact, row), n);
+    if (rows.copy.type == ElementType::bfloat16) {
+      round_row_to_bf16(floats(rows.exact, row), reinterpret_cast<uint16_t*>(rows.copy.rows.row(row)), n);
+    }
+  }
 }
 
-at::Tensor residual_layer_norm_backward(const at::Tensor& gradient, const NormState& state, const LayerNorm& norm,
-                                        const Dropout& dropout, const std::vector<RowId>& ids,
-                                        at::ScalarType compute_type, const NormGradients& gradients) {
-  const int64_t rows = gradient.size(0), n = gradient.size(1);
-  const bool same = compute_type == at::kFloat && !dropout.active();
-  const auto branch = same ? gradient : at::empty({rows, n}, gradient.options().dtype(compute_type));
-  const int64_t chunks = (rows + chunk_rows - 1) / chunk_rows;
-  const auto parts = at::zeros({chunks, 2, n}, gradient.options());
-  auto* values = gradient.data_ptr<float>();
-  const auto* normalized = state.normalized.const_data_ptr<float>();
-  const auto* scale = state.scale.const_data_ptr<float>();
-  const auto* weight = norm.weight.const_data_ptr<float>();
-  auto* part = parts.data_ptr<float>();
-  parallel_for(chunks, 1, [&](int64_t begin, int64_t end) {
-    std::vector<float> factors(n);
-    for (int64_t chunk = begin; chunk < end; ++chunk) {
-      auto* sums = part + chunk * 2 * n;
-      for (int64_t row = chunk * chunk_rows; row < std::min(rows, (chunk + 1) * chunk_rows); ++row) {
-        backward_row(values + row * n, normalized + row * n, scale[row], weight, sums, sums + n, n);
-        if (!same) store_branch(values + row * n, dropout, ids[row], factors, branch, row);
-      }
+void residual_layer_norm_backward(const NormGradientRows& rows, const TrainableNorm& norm, const Dropout& dropout,
+                                  const RowId* ids, const NormState& state, float* sums) {
+  const int64_t n = norm.columns;
+  std::vector<float> factors(n);
+  for (int64_t row = 0; row < rows.rows; ++row) {
+    if (ids[row].token == 0) {
+      if (row > 0) sums += 2 * n;
+      std::fill_n(sums, 2 * n, 0.0F);
     }
-  });
-  for (int64_t chunk = 0; chunk < chunks; ++chunk) {
-    add_to(gradients.weight.data_ptr<float>(), part + chunk * 2 * n, n);
-    add_to(gradients.bias.data_ptr<float>(), part + (chunk * 2 + 1) * n, n);
+    auto* values = floats(rows.gradient, row);
+    backward_row(values, floats(state.normalized, row), state.scale[row], norm.weight, sums, sums + n, n);
+    store_branch(values, rows, row, dropout, ids[row], factors);
   }
-  return branch;
+}
+
+void add_norm_gradients(const TrainableNorm& norm, const float* sums, int64_t sequences) {
+  for (int64_t s = 0; s < sequences; ++s, sums += 2 * norm.columns) {
+    add_to(norm.weight_gradient, sums, norm.columns);
+    add_to(norm.bias_gradient, sums + norm.columns, norm.columns);
+  }
 }
 
 }  // namespace rank_distillm

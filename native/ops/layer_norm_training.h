@@ -1,37 +1,55 @@
 #pragma once
 
-#include <ATen/core/Tensor.h>
+#include <cstdint>
 
-#include <vector>
-
+#include "kernels/kernels.h"
 #include "ops/dropout.h"
-#include "ops/hidden_state.h"
-#include "ops/layer_norm.h"
 
 namespace rank_distillm {
 
+/// A LayerNorm that is trained, with its gradients; all [columns] float32.
+struct TrainableNorm {
+  const float* weight = nullptr;
+  const float* bias = nullptr;
+  float* weight_gradient = nullptr;  // added to
+  float* bias_gradient = nullptr;    // added to
+  int64_t columns = 0;
+  float eps = 0;
+};
+
 /// What the backward of LayerNorm needs of its forward.
 struct NormState {
-  at::Tensor normalized;  // [rows, hidden] float32, before weight and bias
-  at::Tensor scale;       // [rows] float32, 1 / standard deviation
+  Rows normalized;         // [rows, columns] float32, before weight and bias
+  float* scale = nullptr;  // [rows], 1 / standard deviation
 };
 
-struct NormGradients {
-  at::Tensor weight;  // [hidden] float32, added to
-  at::Tensor bias;    // [hidden] float32, added to
+/// Rows of a norm: those of the residual stream and their copy for the next product.
+struct NormRows {
+  int64_t rows = 0;
+  Rows branch;            // [rows, columns] float32
+  Rows residual;          // [rows, columns] float32; no data: none
+  Rows exact;             // [rows, columns] float32, the output; may be `residual`
+  ComputeCopy copy = {};  // of the output, bf16 or none
 };
 
-/// layer_norm(dropout(branch) + residual) as `residual_layer_norm`, with the state its backward needs. Row i draws
-/// its mask as ids[i]. branch [rows, hidden] float32 or bf16; residual float32, undefined for none.
-HiddenState residual_layer_norm_training(const at::Tensor& branch, const at::Tensor& residual, const LayerNorm& norm,
-                                         const Dropout& dropout, const std::vector<RowId>& ids,
-                                         at::ScalarType compute_type, NormState& state);
+/// exact = layer_norm(dropout(branch) + residual), with the state its backward needs. Row i draws its mask as ids[i].
+void residual_layer_norm_training(const NormRows& rows, const TrainableNorm& norm, const Dropout& dropout,
+                                  const RowId* ids, const NormState& state);
 
-/// Overwrites `gradient` [rows, hidden] float32, that of the output, with that of the residual, and returns that of
-/// the branch, in the compute type: the same tensor where nothing is dropped in float32. Adds to the gradients of
-/// weight and bias, in an order that does not depend on the number of threads.
-at::Tensor residual_layer_norm_backward(const at::Tensor& gradient, const NormState& state, const LayerNorm& norm,
-                                        const Dropout& dropout, const std::vector<RowId>& ids,
-                                        at::ScalarType compute_type, const NormGradients& gradients);
+/// Rows of a norm's backward.
+struct NormGradientRows {
+  int64_t rows = 0;
+  Rows gradient;  // [rows, columns] float32: that of the output becomes that of the residual
+  Rows branch;    // [rows, columns], that of the branch; may be `gradient` where nothing is dropped in float32
+  ElementType branch_type = ElementType::float32;
+};
+
+/// `sums` [sequences, 2, columns] are overwritten with the gradients of weight and bias of each sequence's rows, for
+/// add_norm_gradients: sums whose order does not depend on how a part is cut into blocks. Rows of
+/// token 0 begin sequences.
+void residual_layer_norm_backward(const NormGradientRows& rows, const TrainableNorm& norm, const Dropout& dropout,
+                                  const RowId* ids, const NormState& state, float* sums);
+
+void add_norm_gradients(const TrainableNorm& norm, const float* sums, int64_t sequences);
 
 }  // namespace rank_distillm

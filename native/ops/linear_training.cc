@@ -22,27 +22,13 @@ at::Tensor linear_training(const at::Tensor& input, const TrainableLinear& layer
 void linear_backward_weights(const at::Tensor& gradient, const at::Tensor& input, const TrainableLinear& layer,
                              Counters& counters) {
   count(gradient, layer, counters);
-  if (gradient.scalar_type() == at::kFloat) {
-    layer.weight_gradient.addmm_(gradient.t(), input);
-  } else {
-    layer.weight_gradient.add_(at::mm(gradient.t(), input));
-  }
-  if (layer.bias_gradient.defined()) layer.bias_gradient.add_(at::sum(gradient, {0}, false, at::kFloat));
+  layer.weight_gradient.addmm_(gradient.t(), input);
+  if (layer.bias_gradient.defined()) layer.bias_gradient.add_(at::sum(gradient, {0}));
 }
 
 at::Tensor linear_backward_input(const at::Tensor& gradient, const TrainableLinear& layer, Counters& counters) {
   count(gradient, layer, counters);
   return at::mm(gradient, layer.weight);
-}
-
-void linear_backward_input_add(const at::Tensor& gradient, const TrainableLinear& layer, const at::Tensor& sum,
-                               Counters& counters) {
-  count(gradient, layer, counters);
-  if (gradient.scalar_type() == at::kFloat) {
-    sum.addmm_(gradient, layer.weight);
-  } else {
-    sum.add_(at::mm(gradient, layer.weight));
-  }
 }
 
 }  // namespace rank_distillm

@@ -2,28 +2,10 @@
 
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
-#include <ATen/ops/index_select.h>
 
 #include "core/error.h"
 
 namespace rank_distillm {
-
-namespace {
-
-/// Places of the sequences' first rows in a block, [sequences] int32.
-at::Tensor first_row_places(const PackedBatch& batch, const Block& block) {
-  const auto rows = at::empty({block.sequences}, at::kInt);
-  for (int64_t i = 0; i < block.sequences; ++i) {
-    rows.data_ptr<int32_t>()[i] = static_cast<int32_t>(batch.cu_seqlens[block.first_sequence + i] - block.first_token);
-  }
-  return rows;
-}
-
-}  // namespace
-
-at::Tensor first_rows(const at::Tensor& hidden, const PackedBatch& batch, const Block& block) {
-  return at::index_select(hidden, 0, first_row_places(batch, block));
-}
 
 at::Tensor pool(const at::Tensor& hidden, const PackedBatch& batch, const Block& block, Pooling pooling) {
   const auto pooled = at::empty({block.sequences, hidden.size(1)}, hidden.options());
@@ -67,11 +49,6 @@ at::Tensor pool_backward(const at::Tensor& gradient, const at::Tensor& hidden, c
     }
   }
   return result;
-}
-
-void add_to_first_rows(const at::Tensor& gradient, const PackedBatch& batch, const Block& block,
-                       const at::Tensor& sum) {
-  sum.index_add_(0, first_row_places(batch, block), gradient);
 }
 
 }  // namespace rank_distillm

@@ -18,10 +18,4 @@ at::Tensor pool(const at::Tensor& hidden, const PackedBatch& batch, const Block&
 at::Tensor pool_backward(const at::Tensor& gradient, const at::Tensor& hidden, const PackedBatch& batch,
                          const Block& block, Pooling pooling);
 
-/// The first row of each sequence: hidden [tokens, hidden] → [sequences, hidden].
-at::Tensor first_rows(const at::Tensor& hidden, const PackedBatch& batch, const Block& block);
-
-/// Adds row i of `gradient` [sequences, hidden] to the first row of sequence i in `sum` [tokens, hidden] float32.
-void add_to_first_rows(const at::Tensor& gradient, const PackedBatch& batch, const Block& block, const at::Tensor& sum);
-
 }  // namespace rank_distillm

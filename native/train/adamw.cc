@@ -4,7 +4,6 @@
 #include <cmath>
 #include <vector>
 
-#include "core/parallel.h"
 #include "ops/vectorize.h"
 
 namespace rank_distillm {
@@ -67,29 +66,26 @@ double squares(const float* values, int64_t n) {
 
 }  // namespace
 
-void adamw_step(Parameters& parameters, const AdamWStep& step) {
+void adamw_step(Parameters& parameters, const AdamWStep& step, Workers& workers) {
   const int64_t size = parameters.values().numel();
   const auto factors = factors_of(step);
   auto* values = parameters.values().data_ptr<float>();
   auto* gradients = parameters.gradients().data_ptr<float>();
   auto* first = parameters.first_moments().data_ptr<float>();
   auto* second = parameters.second_moments().data_ptr<float>();
-  parallel_for(chunks_of(parameters), 1, [&](int64_t begin, int64_t end) {
-    const int64_t start = begin * chunk_values, count = std::min(size, end * chunk_values) - start;
+  workers.run(chunks_of(parameters), [&](int64_t chunk) {
+    const int64_t start = chunk * chunk_values, count = std::min(size - start, chunk_values);
     update(values + start, gradients + start, first + start, second + start, factors, count);
   });
-  parameters.values_changed();
 }
 
-double gradient_norm(const Parameters& parameters) {
+double gradient_norm(const Parameters& parameters, Workers& workers) {
   const int64_t size = parameters.gradients().numel();
   const auto* gradients = parameters.gradients().const_data_ptr<float>();
   std::vector<double> sums(chunks_of(parameters));
-  parallel_for(static_cast<int64_t>(sums.size()), 1, [&](int64_t begin, int64_t end) {
-    for (int64_t chunk = begin; chunk < end; ++chunk) {
-      const int64_t start = chunk * chunk_values;
-      sums[chunk] = squares(gradients + start, std::min(chunk_values, size - start));
-    }
+  workers.run(static_cast<int64_t>(sums.size()), [&](int64_t chunk) {
+    const int64_t start = chunk * chunk_values;
+    sums[chunk] = squares(gradients + start, std::min(chunk_values, size - start));
   });
   double total = 0;
   for (const double sum : sums) total += sum;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "core/workers.h"
 #include "train/parameters.h"
 
 namespace rank_distillm {
@@ -17,9 +18,9 @@ struct AdamWStep {
 };
 
 /// Updates values and moments in one pass over the flat arrays and zeroes the gradients.
-void adamw_step(Parameters& parameters, const AdamWStep& step);
+void adamw_step(Parameters& parameters, const AdamWStep& step, Workers& workers);
 
 /// Euclidean norm of all gradients, summed in float64 in an order that does not depend on the number of threads.
-double gradient_norm(const Parameters& parameters);
+double gradient_norm(const Parameters& parameters, Workers& workers);
 
 }  // namespace rank_distillm

@@ -61,7 +61,7 @@ bool joins_previous(const std::string& name) {
 
 }  // namespace
 
-Parameters::Parameters(std::vector<TensorSource> sources, Precision precision) {
+Parameters::Parameters(std::vector<TensorSource> sources) {
   sources = ordered(std::move(sources));
   int64_t size = 0;
   for (const auto& source : sources) {
@@ -78,7 +78,6 @@ Parameters::Parameters(std::vector<TensorSource> sources, Precision precision) {
   gradients_ = at::zeros_like(values_);
   first_moments_ = at::zeros_like(values_);
   second_moments_ = at::zeros_like(values_);
-  if (precision == Precision::bfloat16) rounded_ = values_.to(at::kBFloat16);
 }
 
 const ParameterPlace& Parameters::place(const std::string& name) const {
@@ -110,25 +109,17 @@ at::Tensor Parameters::gradient(const std::string& name, at::IntArrayRef shape) 
   return joined(gradients_, {name}, "", shape.vec());
 }
 
-TrainableLinear Parameters::linear(const std::vector<std::string>& names, int64_t out, int64_t in, at::ScalarType dtype,
+TrainableLinear Parameters::linear(const std::vector<std::string>& names, int64_t out, int64_t in,
                                    bool has_bias) const {
-  const auto& compute = dtype == at::kFloat ? values_ : rounded_;
   TrainableLinear layer{
-      joined(compute, names, ".weight", {out, in}), {}, joined(gradients_, names, ".weight", {out, in}), {}};
+      joined(values_, names, ".weight", {out, in}), {}, joined(gradients_, names, ".weight", {out, in}), {}};
   if (has_bias) {
-    layer.bias = joined(compute, names, ".bias", {out});
+    layer.bias = joined(values_, names, ".bias", {out});
     layer.bias_gradient = joined(gradients_, names, ".bias", {out});
   }
   return layer;
 }
 
-void Parameters::values_changed() {
-  if (rounded_.defined()) rounded_.copy_(values_);
-}
-
-int64_t Parameters::bytes() const {
-  return static_cast<int64_t>(values_.nbytes()) * 4 +
-         (rounded_.defined() ? static_cast<int64_t>(rounded_.nbytes()) : 0);
-}
+int64_t Parameters::bytes() const { return static_cast<int64_t>(values_.nbytes()) * 4; }
 
 }  // namespace rank_distillm

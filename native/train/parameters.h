@@ -6,7 +6,6 @@
 #include <unordered_map>
 #include <vector>
 
-#include "core/precision.h"
 #include "model/weights.h"
 #include "ops/linear_training.h"
 
@@ -24,7 +23,7 @@ struct ParameterPlace {
 class Parameters {
  public:
   /// Copies the tensors. Throws `bad_input` where one does not fit its shape.
-  Parameters(std::vector<TensorSource> sources, Precision precision);
+  explicit Parameters(std::vector<TensorSource> sources);
 
   const std::vector<ParameterPlace>& places() const { return places_; }
 
@@ -37,13 +36,9 @@ class Parameters {
   at::Tensor value(const std::string& name, at::IntArrayRef shape) const;
   at::Tensor gradient(const std::string& name, at::IntArrayRef shape) const;
 
-  /// Dense layers [out, in] `name.weight` and `name.bias` as one whose outputs stand beside each other, in the compute
-  /// dtype; the layers must lie beside each other.
-  TrainableLinear linear(const std::vector<std::string>& names, int64_t out, int64_t in, at::ScalarType dtype,
-                         bool has_bias = true) const;
-
-  /// Call after the values have changed: the bf16 copies follow them.
-  void values_changed();
+  /// Dense layers [out, in] `name.weight` and `name.bias` as one whose outputs stand beside each other; the layers must
+  /// lie beside each other.
+  TrainableLinear linear(const std::vector<std::string>& names, int64_t out, int64_t in, bool has_bias = true) const;
 
   int64_t bytes() const;
 
@@ -55,7 +50,6 @@ class Parameters {
   std::vector<ParameterPlace> places_;
   std::unordered_map<std::string, size_t> index_;
   at::Tensor values_;
-  at::Tensor rounded_;  // values in bf16; undefined in float32
   at::Tensor gradients_;
   at::Tensor first_moments_;
   at::Tensor second_moments_;

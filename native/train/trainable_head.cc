@@ -13,7 +13,7 @@ TrainableHead::TrainableHead(const EncoderConfig& encoder, const HeadConfig& con
     : config_(config) {
   const auto hidden = encoder.hidden_size;
   const auto linear = [&](const char* name, int64_t out, bool bias = true) {
-    return parameters.linear({name}, out, hidden, at::kFloat, bias);
+    return parameters.linear({name}, out, hidden, bias);
   };
   switch (config.kind) {
     case HeadKind::mono:

@@ -1,107 +1,281 @@
 #include "train/trainable_layer.h"
 
-#include <ATen/ops/empty_like.h>
-#include <ATen/ops/zeros.h>
+#include <algorithm>
+#include <cstring>
 
-#include <string>
-
-#include "ops/activation.h"
-#include "ops/bf16.h"
-#include "ops/pooling.h"
+#include "kernels/round_to_bf16.h"
 
 namespace rank_distillm {
+namespace {
 
-TrainableNorm trainable_norm(const Parameters& parameters, const std::string& name, int64_t size, double eps) {
-  return {{parameters.value(name + ".weight", {size}), parameters.value(name + ".bias", {size}), eps},
-          {parameters.gradient(name + ".weight", {size}), parameters.gradient(name + ".bias", {size})}};
+/// Between float32 and bf16.
+void convert_rows(const Rows& from, const Rows& to, ElementType to_type, int64_t count, int64_t width) {
+  if (to_type == ElementType::bfloat16) {
+    kernels().convert({count, width, from, ElementType::float32, {to_type, to}});
+    return;
+  }
+  for (int64_t r = 0; r < count; ++r) {
+    const auto* numbers = reinterpret_cast<const uint16_t*>(from.row(r));
+    std::transform(numbers, numbers + width, reinterpret_cast<float*>(to.row(r)), widen_bf16);
+  }
 }
 
-TrainableLayer::TrainableLayer(const EncoderConfig& config, int64_t index, bool first_rows_only,
-                               at::ScalarType compute_type, const Parameters& parameters)
+}  // namespace
+
+TrainableNorm trainable_norm(const Parameters& parameters, const std::string& name, int64_t size, double eps) {
+  const auto values = [&](const char* part) { return parameters.value(name + part, {size}).const_data_ptr<float>(); };
+  const auto gradients = [&](const char* part) { return parameters.gradient(name + part, {size}).data_ptr<float>(); };
+  return {values(".weight"), values(".bias"), gradients(".weight"), gradients(".bias"), size, static_cast<float>(eps)};
+}
+
+TrainableLayer::TrainableLayer(const EncoderConfig& config, int64_t index, bool first_rows_only, ElementType type,
+                               const Parameters& parameters)
     : index_(index),
       first_rows_only_(first_rows_only),
       heads_(config.heads),
       hidden_(config.hidden_size),
+      intermediate_(config.intermediate_size),
       activation_(config.activation),
-      compute_type_(compute_type) {
+      type_(type),
+      rows_type_(first_rows_only ? ElementType::float32 : type) {
   const auto prefix = "encoder.layer." + std::to_string(index) + ".";
-  const auto wide = config.intermediate_size;
-  const auto linear = [&](const std::string& name, int64_t out, int64_t in) {
-    return parameters.linear({prefix + name}, out, in, compute_type);
+  const std::string self = prefix + "attention.self.";
+  const auto of_rows = [&](const std::string& name, int64_t out, int64_t in) {
+    return PackedLinear(parameters, {name}, out, in, rows_type_);
   };
-  query_ = linear("attention.self.query", hidden_, hidden_);
-  kv_ = parameters.linear({prefix + "attention.self.key", prefix + "attention.self.value"}, hidden_, hidden_,
-                          compute_type);
-  attention_output_ = linear("attention.output.dense", hidden_, hidden_);
-  up_ = linear("intermediate.dense", wide, hidden_);
-  down_ = linear("output.dense", hidden_, wide);
+  std::vector<std::string> of_tokens = {self + "key", self + "value"};
+  if (first_rows_only) {
+    linears_[query] = of_rows(self + "query", hidden_, hidden_);
+  } else {
+    of_tokens.insert(of_tokens.begin(), self + "query");
+  }
+  linears_[key_value] = PackedLinear(parameters, of_tokens, hidden_, hidden_, type);
+  linears_[attention_output] = of_rows(prefix + "attention.output.dense", hidden_, hidden_);
+  linears_[up] = of_rows(prefix + "intermediate.dense", intermediate_, hidden_);
+  linears_[down] = of_rows(prefix + "output.dense", hidden_, intermediate_);
   attention_norm_ = trainable_norm(parameters, prefix + "attention.output.LayerNorm", hidden_, config.layer_norm_eps);
   output_norm_ = trainable_norm(parameters, prefix + "output.LayerNorm", hidden_, config.layer_norm_eps);
 }
 
-AttentionInputs TrainableLayer::columns(const at::Tensor& query, const at::Tensor& kv) const {
-  return {query, kv.narrow(1, 0, hidden_), kv.narrow(1, hidden_, hidden_)};
-}
-
-HiddenState TrainableLayer::forward(const HiddenState& input, const BatchRows& rows, const DropoutRates& dropout,
-                                    LayerState& state, Counters& counters) const {
-  const auto& spans = first_rows_only_ ? rows.first_query : rows.all_queries;
-  const auto& ids = first_rows_only_ ? rows.first : rows.tokens;
-  HiddenState residual = input;
-  if (first_rows_only_) {
-    residual.exact = first_rows(input.exact, *rows.packed, rows.block);
-    residual.compute = to_compute_type(residual.exact, compute_type_);
+std::vector<PackedLinear*> TrainableLayer::linears() {
+  std::vector<PackedLinear*> result;
+  for (auto& linear : linears_) {
+    if (linear.out() > 0) result.push_back(&linear);
   }
-  state.input = input.compute;
-  state.rows = residual.compute;
-  state.query = linear_training(state.rows, query_, counters);
-  state.kv = linear_training(state.input, kv_, counters);
-  state.context =
-      attention_training(columns(state.query, state.kv), heads_, spans,
-                         dropout.at(DropoutSite::attention_weights, dropout.attention, index_), state.softmax);
-  const auto attended = residual_layer_norm_training(
-      linear_training(state.context, attention_output_, counters), residual.exact, attention_norm_.norm,
-      dropout.at(DropoutSite::attention_output, dropout.hidden, index_), ids, compute_type_, state.attention_norm);
-  state.attended = attended.compute;
-  state.widened = linear_training(state.attended, up_, counters);
-  return residual_layer_norm_training(
-      linear_training(activate(state.widened, activation_), down_, counters), attended.exact, output_norm_.norm,
-      dropout.at(DropoutSite::layer_output, dropout.hidden, index_), ids, compute_type_, state.output_norm);
-}
-
-at::Tensor TrainableLayer::backward(const at::Tensor& gradient, const BatchRows& rows, const DropoutRates& dropout,
-                                    const LayerState& state, Counters& counters) const {
-  const auto& spans = first_rows_only_ ? rows.first_query : rows.all_queries;
-  const auto& ids = first_rows_only_ ? rows.first : rows.tokens;
-  // `gradient` walks down the residual stream: each step overwrites it or adds to it.
-  {
-    const auto branch = residual_layer_norm_backward(gradient, state.output_norm, output_norm_.norm,
-                                                     dropout.at(DropoutSite::layer_output, dropout.hidden, index_), ids,
-                                                     compute_type_, output_norm_.gradients);
-    linear_backward_weights(branch, activate(state.widened, activation_), down_, counters);
-    const auto widened =
-        activation_backward(linear_backward_input(branch, down_, counters), state.widened, activation_);
-    linear_backward_weights(widened, state.attended, up_, counters);
-    linear_backward_input_add(widened, up_, gradient, counters);
-  }
-  const auto branch = residual_layer_norm_backward(gradient, state.attention_norm, attention_norm_.norm,
-                                                   dropout.at(DropoutSite::attention_output, dropout.hidden, index_),
-                                                   ids, compute_type_, attention_norm_.gradients);
-  linear_backward_weights(branch, state.context, attention_output_, counters);
-  const auto query = at::empty_like(state.query), kv = at::empty_like(state.kv);
-  attention_backward(linear_backward_input(branch, attention_output_, counters), columns(state.query, state.kv), heads_,
-                     spans, dropout.at(DropoutSite::attention_weights, dropout.attention, index_), state.softmax,
-                     columns(query, kv));
-  linear_backward_weights(query, state.rows, query_, counters);
-  linear_backward_weights(kv, state.input, kv_, counters);
-  linear_backward_input_add(query, query_, gradient, counters);
-  auto result = gradient;
-  if (first_rows_only_) {
-    result = at::zeros({rows.block.tokens, hidden_}, gradient.options());
-    add_to_first_rows(gradient, *rows.packed, rows.block, result);
-  }
-  linear_backward_input_add(kv, kv_, result, counters);
   return result;
+}
+
+const RowId* TrainableLayer::ids_of(const BlockPass& pass) const {
+  return first_rows_only_ ? pass.batch.first.data() + pass.block.first_sequence
+                          : pass.batch.tokens.data() + pass.block.first_token;
+}
+
+Rows TrainableLayer::columns(const Rows& rows, int64_t first) const {
+  return {rows.data + first * kernels().element_bytes(type_), rows.stride};
+}
+
+LayerState TrainableLayer::state(const Block& block, Arena& arena) const {
+  const int64_t rows = rows_of(block);
+  const auto typed = [&](int64_t count, int64_t width, ElementType type) {
+    return arena.rows(count, width, kernels().element_bytes(type));
+  };
+  // Where products are not float32, `exact` is the residual stream, which is updated in place: backward needs its
+  // normalized rows alone.
+  const auto hidden = [&] {
+    const auto compute = typed(rows, hidden_, rows_type_);
+    return HiddenRows{rows_type_ == ElementType::float32 ? compute : Rows(), compute};
+  };
+  const auto norm = [&] { return NormState{arena.rows(rows, hidden_, 4), arena.floats(rows)}; };
+  LayerState state;
+  if (first_rows_only_) {
+    state.first = arena.rows(rows, hidden_, 4);
+    state.query = typed(rows, hidden_, type_);
+    state.kv = typed(block.tokens, 2 * hidden_, type_);
+  } else {
+    state.query = typed(rows, 3 * hidden_, type_);
+    state.kv = columns(state.query, hidden_);
+  }
+  state.softmax = arena.floats(2 * rows * heads_);
+  state.context = typed(rows, hidden_, rows_type_);
+  state.attended = hidden();
+  state.widened = typed(rows, intermediate_, rows_type_);
+  state.output = hidden();
+  state.attention_norm = norm();
+  state.output_norm = norm();
+  return state;
+}
+
+LayerGradients TrainableLayer::gradients(int64_t sequences, int64_t token_rows, int64_t first_rows,
+                                         Arena& arena) const {
+  LayerGradients result;
+  result.sequences = sequences;
+  for (int i = 0; i < count; ++i) {
+    if (linears_[i].out() == 0) continue;
+    const bool all_tokens = !first_rows_only_ || i == key_value;
+    result.linears.emplace_back(linears_[i], all_tokens ? token_rows : first_rows, arena);
+  }
+  result.attention_norm = arena.floats(sequences * 2 * hidden_);
+  result.output_norm = arena.floats(sequences * 2 * hidden_);
+  return result;
+}
+
+template <typename Body>
+void TrainableLayer::each_sequence(const BlockPass& pass, const Body& body) const {
+  const auto& [batch, block, dropout, workspace, counters] = pass;
+  const OpTimer timer(counters.ticks.attention);
+  const auto& offsets = batch.packed->cu_seqlens;
+  for (int64_t s = 0; s < block.sequences; ++s) {
+    const int64_t start = offsets[block.first_sequence + s], row = start - block.first_token;
+    const int64_t length = offsets[block.first_sequence + s + 1] - start;
+    const auto drops = dropout.at(DropoutSite::attention_weights, dropout.attention, index_);
+    body(first_rows_only_ ? s : row, first_rows_only_ ? 1 : length, row, length,
+         drops.mask(batch.first[block.first_sequence + s]));
+  }
+}
+
+void TrainableLayer::attend(const BlockPass& pass, const LayerState& state, const Rows& context) const {
+  const int64_t head_size = hidden_ / heads_;
+  const auto attention = type_ == ElementType::bfloat16 ? kernels().attention_bfloat16 : kernels().attention_float32;
+  const auto from = [](const Rows& rows, int64_t first) { return Rows{rows.row(first), rows.stride}; };
+  const auto values = columns(state.kv, hidden_);
+  each_sequence(pass, [&](int64_t query, int64_t queries, int64_t key, int64_t keys, const DropoutMask& mask) {
+    char* scratch = pass.workspace.bytes(Slot::attention, attention_scratch(keys, head_size));
+    attention({queries, keys, heads_, head_size, from(state.query, query), from(state.kv, key), from(values, key),
+               from(context, query), scratch, state.softmax + 2 * query * heads_, mask});
+  });
+}
+
+void TrainableLayer::attend_backward(const BlockPass& pass, const LayerState& state, const Rows& gradient,
+                                     const Rows& query_gradient, const Rows& kv_gradient) const {
+  const int64_t head_size = hidden_ / heads_;
+  const auto backward =
+      type_ == ElementType::bfloat16 ? kernels().attention_backward_bfloat16 : kernels().attention_backward_float32;
+  const auto from = [](const Rows& rows, int64_t first) { return Rows{rows.row(first), rows.stride}; };
+  const auto values = columns(state.kv, hidden_), value_gradient = columns(kv_gradient, hidden_);
+  each_sequence(pass, [&](int64_t query, int64_t queries, int64_t key, int64_t keys, const DropoutMask& mask) {
+    char* scratch = pass.workspace.bytes(Slot::attention, attention_backward_scratch(keys, head_size));
+    backward({queries, keys, heads_, head_size, from(state.query, query), from(state.kv, key), from(values, key),
+              from(gradient, query), state.softmax + 2 * query * heads_, mask, from(query_gradient, query),
+              from(kv_gradient, key), from(value_gradient, key), scratch});
+  });
+}
+
+HiddenRows TrainableLayer::forward(const BlockPass& pass, const HiddenRows& input, LayerState& state) const {
+  const auto& [batch, block, dropout, workspace, counters] = pass;
+  const int64_t rows = rows_of(block);
+  const bool same = type_ == rows_type_;
+  state.input = input.compute;
+  auto residual = input.exact;
+  if (first_rows_only_) {
+    for (int64_t s = 0; s < rows; ++s) {
+      const int64_t row = batch.packed->cu_seqlens[block.first_sequence + s] - block.first_token;
+      std::memcpy(state.first.row(s), input.exact.row(row), hidden_ * 4);
+    }
+    residual = state.first;
+    const auto queries = same ? state.query : workspace.rows(Slot::query, rows, hidden_, 4);
+    linears_[query].forward(rows, state.first, TileEnd::none, queries, rows_type_, counters);
+    if (!same) convert_rows(queries, state.query, type_, rows, hidden_);
+    linears_[key_value].forward(block.tokens, state.input, TileEnd::none, state.kv, type_, counters);
+  } else {
+    linears_[key_value].forward(rows, state.input, TileEnd::none, state.query, type_, counters);
+  }
+  const auto context =
+      same ? state.context : workspace.rows(Slot::context, rows, hidden_, kernels().element_bytes(type_));
+  attend(pass, state, context);
+  if (!same) convert_rows(context, state.context, rows_type_, rows, hidden_);
+  if (rows_type_ != ElementType::float32) state.attended.exact = state.output.exact = residual;
+  const auto branch = workspace.rows(Slot::branch, rows, hidden_, 4);
+  const auto norm = [&](const Rows& old, const HiddenRows& to, const TrainableNorm& with, DropoutSite site,
+                        const NormState& kept) {
+    const OpTimer timer(counters.ticks.norm);
+    residual_layer_norm_training({rows, branch, old, to.exact, {rows_type_, to.compute}}, with,
+                                 dropout.at(site, dropout.hidden, index_), ids_of(pass), kept);
+  };
+  linears_[attention_output].forward(rows, state.context, TileEnd::none, branch, ElementType::float32, counters);
+  norm(residual, state.attended, attention_norm_, DropoutSite::attention_output, state.attention_norm);
+  const auto wide = workspace.rows(Slot::wide, rows, intermediate_, kernels().element_bytes(rows_type_));
+  linears_[up].forward(rows, state.attended.compute, activation_, wide, rows_type_, counters, state.widened);
+  linears_[down].forward(rows, wide, TileEnd::none, branch, ElementType::float32, counters);
+  norm(state.attended.exact, state.output, output_norm_, DropoutSite::layer_output, state.output_norm);
+  return state.output;
+}
+
+void TrainableLayer::backward(const BlockPass& pass, const GradientPlace& place, const Rows& gradient,
+                              const Rows& token_gradient, const LayerState& state,
+                              const LayerGradients& gradients) const {
+  const auto& [batch, block, dropout, workspace, counters] = pass;
+  const int64_t rows = rows_of(block), bytes = kernels().element_bytes(rows_type_);
+  const auto place_rows = [&](Linear linear, const Rows& of_output, const Rows& input,
+                              TileEnd activation = TileEnd::none) {
+    const bool all_tokens = !first_rows_only_ || linear == key_value;
+    const auto index = first_rows_only_ || linear < query ? linear : linear - 1;
+    gradients.linears[index].place(of_output, input, activation, all_tokens ? block.tokens : rows,
+                                   all_tokens ? place.first_token : place.first_sequence,
+                                   all_tokens ? place.end_token : place.end_sequence);
+  };
+  // `gradient` walks down the residual stream: each step overwrites it or adds to it.
+  const auto norm = [&](const TrainableNorm& with, DropoutSite site, const NormState& kept, float* sums) {
+    const OpTimer timer(counters.ticks.norm);
+    const auto drops = dropout.at(site, dropout.hidden, index_);
+    const bool same = rows_type_ == ElementType::float32 && !drops.active();
+    const auto branch = same ? gradient : workspace.rows(Slot::branch, rows, hidden_, bytes);
+    residual_layer_norm_backward({rows, gradient, branch, rows_type_}, with, drops, ids_of(pass), kept,
+                                 sums + block.first_sequence * 2 * hidden_);
+    return branch;
+  };
+  {
+    const auto branch = norm(output_norm_, DropoutSite::layer_output, state.output_norm, gradients.output_norm);
+    place_rows(down, branch, state.widened, activation_);
+    const auto widened = workspace.rows(Slot::wide, rows, intermediate_, bytes);
+    linears_[down].backward(rows, branch, slope_of(activation_), widened, rows_type_, counters, state.widened);
+    place_rows(up, widened, state.attended.compute);
+    linears_[up].backward(rows, widened, TileEnd::add, gradient, ElementType::float32, counters);
+  }
+  const auto branch =
+      norm(attention_norm_, DropoutSite::attention_output, state.attention_norm, gradients.attention_norm);
+  place_rows(attention_output, branch, state.context);
+  const auto context = workspace.rows(Slot::context, rows, hidden_, bytes);
+  linears_[attention_output].backward(rows, branch, TileEnd::none, context, rows_type_, counters);
+  if (!first_rows_only_) {
+    const auto qkv = workspace.rows(Slot::qkv, rows, 3 * hidden_, bytes);
+    attend_backward(pass, state, context, qkv, columns(qkv, hidden_));
+    place_rows(key_value, qkv, state.input);
+    linears_[key_value].backward(rows, qkv, TileEnd::add, gradient, ElementType::float32, counters);
+    return;
+  }
+  const bool same = type_ == rows_type_;
+  const int64_t narrow_bytes = kernels().element_bytes(type_);
+  const auto attended = same ? context : workspace.rows(Slot::exact_context, rows, hidden_, narrow_bytes);
+  if (!same) convert_rows(context, attended, type_, rows, hidden_);
+  const auto rounded = workspace.rows(Slot::compute, rows, hidden_, narrow_bytes);
+  const auto kv = workspace.rows(Slot::qkv, block.tokens, 2 * hidden_, narrow_bytes);
+  attend_backward(pass, state, attended, rounded, kv);
+  const auto queries = same ? rounded : workspace.rows(Slot::query, rows, hidden_, 4);
+  if (!same) convert_rows(rounded, queries, rows_type_, rows, hidden_);
+  place_rows(query, queries, state.first);
+  place_rows(key_value, kv, state.input);
+  linears_[query].backward(rows, queries, TileEnd::add, gradient, ElementType::float32, counters);
+  for (int64_t t = 0; t < block.tokens; ++t) std::memset(token_gradient.row(t), 0, hidden_ * 4);
+  for (int64_t s = 0; s < rows; ++s) {
+    const int64_t row = batch.packed->cu_seqlens[block.first_sequence + s] - block.first_token;
+    std::memcpy(token_gradient.row(row), gradient.row(s), hidden_ * 4);
+  }
+  linears_[key_value].backward(block.tokens, kv, TileEnd::add, token_gradient, ElementType::float32, counters);
+}
+
+int64_t TrainableLayer::gradient_tasks(const LayerGradients& gradients) const {
+  int64_t tasks = 1;
+  for (const auto& linear : gradients.linears) tasks += linear.tasks();
+  return tasks;
+}
+
+void TrainableLayer::add_gradients(const LayerGradients& gradients, int64_t task, Counters& counters) const {
+  for (const auto& linear : gradients.linears) {
+    if (task < linear.tasks()) return linear.add(task, counters);
+    task -= linear.tasks();
+  }
+  add_norm_gradients(attention_norm_, gradients.attention_norm, gradients.sequences);
+  add_norm_gradients(output_norm_, gradients.output_norm, gradients.sequences);
 }
 
 }  // namespace rank_distillm

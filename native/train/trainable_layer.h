@@ -1,64 +1,119 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
+#include <vector>
 
+#include "core/cancel.h"
 #include "model/config.h"
+#include "model/workspace.h"
 #include "ops/layer_norm_training.h"
-#include "train/parameters.h"
+#include "train/packed_linear.h"
 #include "train/training_batch.h"
+#include "train/weight_gradient.h"
 
 namespace rank_distillm {
 
-struct TrainableNorm {
-  LayerNorm norm;
-  NormGradients gradients;
-};
-
 TrainableNorm trainable_norm(const Parameters& parameters, const std::string& name, int64_t size, double eps);
 
-/// What a layer's backward needs of its forward; activations in the compute dtype.
+/// Rows between two layers. The residual stream is float32, so that roundings do not add up over the layers; the
+/// products read its copy in their type. In float32 both are the same rows.
+struct HiddenRows {
+  Rows exact;
+  Rows compute;
+};
+
+/// A block on its way through the layers, on the calling thread.
+struct BlockPass {
+  const BatchRows& batch;
+  const Block& block;
+  const DropoutRates& dropout;
+  Workspace& workspace;
+  Counters& counters;
+};
+
+/// What a layer's backward needs of its forward; products' inputs in their type. `rows` are the block's tokens or, in
+/// a last layer that works for first rows only, its sequences, whose products are float32.
 struct LayerState {
-  at::Tensor input;     // [tokens, hidden]
-  at::Tensor rows;      // [rows, hidden], the inputs that queries are made of
-  at::Tensor query;     // [rows, hidden]
-  at::Tensor kv;        // [tokens, 2 · hidden]
-  at::Tensor softmax;   // [rows, heads, 2] float32
-  at::Tensor context;   // [rows, hidden]
-  at::Tensor attended;  // [rows, hidden]
-  at::Tensor widened;   // [rows, intermediate], before the activation, which is recomputed
+  Rows input;                // [tokens, hidden]
+  Rows first;                // [rows, hidden] float32, the inputs of the queries; first rows only
+  Rows query;                // [rows, hidden] in the attention's type, as keys and values
+  Rows kv;                   // [tokens, 2 · hidden]
+  float* softmax = nullptr;  // [rows, heads, 2]
+  Rows context;              // [rows, hidden]
+  HiddenRows attended;       // [rows, hidden]
+  Rows widened;              // [rows, intermediate], before the activation, which is computed again
+  HiddenRows output;         // [rows, hidden]
   NormState attention_norm;
   NormState output_norm;
 };
 
+/// Where a block's rows lie among those of the whole part in the gradients of weights: tokens, and sequences.
+struct GradientPlace {
+  int64_t first_token = 0;
+  int64_t end_token = 0;
+  int64_t first_sequence = 0;
+  int64_t end_sequence = 0;
+};
+
+/// The gradients of one layer's weights over all rows of a part.
+struct LayerGradients {
+  std::vector<WeightGradient> linears;
+  int64_t sequences = 0;
+  float* attention_norm = nullptr;  // [sequences, 2, hidden]: of LayerNorm's weight and bias
+  float* output_norm = nullptr;
+};
+
 /// One layer of the encoder with its backward. The last one may work for each sequence's first row only, as the
-/// engine that scores does (model/encoder.h): keys and values of all tokens, the rest for one row.
+/// engine that scores does (model/encoder.h): keys and values of all tokens, the rest for one row, in float32.
 class TrainableLayer {
  public:
-  TrainableLayer(const EncoderConfig& config, int64_t index, bool first_rows_only, at::ScalarType compute_type,
+  TrainableLayer(const EncoderConfig& config, int64_t index, bool first_rows_only, ElementType type,
                  const Parameters& parameters);
 
-  HiddenState forward(const HiddenState& input, const BatchRows& rows, const DropoutRates& dropout, LayerState& state,
-                      Counters& counters) const;
+  std::vector<PackedLinear*> linears();
+  bool first_rows_only() const { return first_rows_only_; }
 
-  /// Overwrites `gradient`, that of the output [rows, hidden] float32; returns that of the input [tokens, hidden].
-  at::Tensor backward(const at::Tensor& gradient, const BatchRows& rows, const DropoutRates& dropout,
-                      const LayerState& state, Counters& counters) const;
+  /// Memory for a block's state, all but `input`.
+  LayerState state(const Block& block, Arena& arena) const;
+  /// Memory for the gradients of a part of `sequences`, whose tokens and first rows take so many rows.
+  LayerGradients gradients(int64_t sequences, int64_t token_rows, int64_t first_rows, Arena& arena) const;
+
+  /// Fills `state` and returns its output. `input` may be the output of the same state, which is then not good for
+  /// backward.
+  HiddenRows forward(const BlockPass& pass, const HiddenRows& input, LayerState& state) const;
+
+  /// `gradient` [rows, hidden] float32 of the output becomes that of the input, which for first rows only is
+  /// `token_gradient` [tokens, hidden] float32. What the weights' gradients need is placed; add_gradients does the
+  /// rest.
+  void backward(const BlockPass& pass, const GradientPlace& place, const Rows& gradient, const Rows& token_gradient,
+                const LayerState& state, const LayerGradients& gradients) const;
+
+  int64_t gradient_tasks(const LayerGradients& gradients) const;
+  void add_gradients(const LayerGradients& gradients, int64_t task, Counters& counters) const;
 
  private:
-  AttentionInputs columns(const at::Tensor& query, const at::Tensor& kv) const;
+  enum Linear : uint8_t { down, up, attention_output, query, key_value, count };
+
+  int64_t rows_of(const Block& block) const { return first_rows_only_ ? block.sequences : block.tokens; }
+  const RowId* ids_of(const BlockPass& pass) const;
+  Rows columns(const Rows& rows, int64_t first) const;
+  template <typename Body>
+  void each_sequence(const BlockPass& pass, const Body& body) const;
+  void attend(const BlockPass& pass, const LayerState& state, const Rows& context) const;
+  void attend_backward(const BlockPass& pass, const LayerState& state, const Rows& gradient, const Rows& query_gradient,
+                       const Rows& kv_gradient) const;
 
   int64_t index_;
   bool first_rows_only_;
   int64_t heads_;
   int64_t hidden_;
-  Activation activation_;
-  at::ScalarType compute_type_;
-  TrainableLinear query_;
-  TrainableLinear kv_;  // [2 · hidden, hidden]
-  TrainableLinear attention_output_;
+  int64_t intermediate_;
+  TileEnd activation_;
+  ElementType type_;             // of what is computed for all tokens
+  ElementType rows_type_;        // of what is computed for `rows`
+  PackedLinear linears_[count];  // without queries of their own `key_value` is [3 · hidden, hidden], queries first
   TrainableNorm attention_norm_;
-  TrainableLinear up_;
-  TrainableLinear down_;
   TrainableNorm output_norm_;
 };
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/cancel.h"
+#include "core/workers.h"
 #include "model/config.h"
 #include "model/cross_encoder.h"
 #include "ops/embedding_training.h"
@@ -27,14 +28,15 @@ struct TrainerOptions {
 /// Which of the flat arrays.
 enum class FlatArray { values, gradients, first_moments, second_moments };
 
-/// A cross-encoder that is trained: forward with or without dropout, backward written out by hand, AdamW. Each op is
-/// spread over LibTorch's threads; our own sums have one order whatever their number, ATen's follow from it.
+/// A cross-encoder that is trained: forward with or without dropout, backward written out by hand, AdamW. Threads take
+/// block after block through the layers, and in the backward the gradients of weights in between. In float32 sums have
+/// one order whatever the number of threads; in bf16 it follows from how the batch is cut for them.
 class Trainer {
  public:
   Trainer(const TrainerOptions& options, std::vector<TensorSource> tensors);
 
   /// Scores in evaluation, in blocks that are not kept.
-  Scores score(const PackedBatch& batch, const CancelFlag& cancel) const;
+  Scores score(const PackedBatch& batch, Workers& workers, const CancelFlag& cancel);
 
   struct Forward {
     Scores scores;
@@ -42,16 +44,16 @@ class Trainer {
   };
 
   /// Scores with the masks of `step`; `keep` holds what backward needs.
-  Forward forward(TrainingBatch batch, uint32_t step, bool keep, const CancelFlag& cancel);
+  Forward forward(TrainingBatch batch, uint32_t step, bool keep, Workers& workers, const CancelFlag& cancel);
 
   /// Adds the gradients of Σ gradient[i] · score[i] and lets the kept state go. gradient [sequences].
-  Counters backward(int64_t kept, const std::vector<float>& gradient);
+  Counters backward(int64_t kept, const std::vector<float>& gradient, Workers& workers);
 
   /// Lets a kept state go unused.
-  void discard(int64_t kept) { kept_.erase(kept); }
+  void discard(int64_t kept);
 
-  double gradient_norm() const { return rank_distillm::gradient_norm(parameters_); }
-  void step(const AdamWStep& step) { adamw_step(parameters_, step); }
+  double gradient_norm(Workers& workers) const { return rank_distillm::gradient_norm(parameters_, workers); }
+  void step(const AdamWStep& step, Workers& workers);
   void zero_gradients();
 
   const std::vector<ParameterPlace>& places() const { return parameters_.places(); }
@@ -60,28 +62,37 @@ class Trainer {
   void write(FlatArray array, int64_t offset, const std::vector<float>& values);
 
   Precision precision() const { return precision_; }
-  int64_t bytes() const { return parameters_.bytes(); }
+  int64_t bytes() const;
   /// What one token's activations take while they are kept.
   int64_t bytes_per_token() const;
 
  private:
+  struct BlockState;
   struct State;
 
-  at::Tensor run(const BatchRows& rows, const DropoutRates& dropout, State& state, const CancelFlag& cancel,
-                 Counters& counters, bool keep) const;
-  HiddenState embed(const BatchRows& rows, const DropoutRates& dropout, State& state, Counters& counters) const;
+  std::vector<PackedLinear*> linears();
+  void pack_weights(Workers& workers);
+  at::Tensor run(State& state, Workers& workers, const CancelFlag& cancel, Counters& counters, bool keep);
+  void forward_block(State& state, BlockState& block, const CancelFlag& cancel, Counters& counters, bool keep,
+                     const at::Tensor& pooled) const;
+  HiddenRows embed(const State& state, BlockState& block, Counters& counters) const;
+  void pool_gradient(const State& state, const BlockState& block, const at::Tensor& pooled) const;
+  Arena take_arena(int64_t tokens);
+  void give_back(State& state);
   const at::Tensor& flat(FlatArray array) const;
   at::Tensor range(FlatArray array, int64_t offset, int64_t count) const;
 
   TrainerOptions options_;
   Precision precision_;
-  at::ScalarType compute_type_;
+  ElementType type_;
   Parameters parameters_;
-  Embedding embedding_;
-  EmbeddingGradients embedding_gradients_;
-  std::optional<TrainableLinear> project_;  // float32
+  bool weights_changed_ = false;  // since they were packed
+  TrainableEmbedding embedding_;
+  std::optional<PackedLinear> project_;  // float32
   std::vector<TrainableLayer> layers_;
   TrainableHead head_;
+  std::vector<Arena> arenas_;  // free ones, for blocks
+  Arena gradient_arenas_[2];   // of every other layer
   std::map<int64_t, std::shared_ptr<State>> kept_;
   int64_t next_kept_ = 1;
 };

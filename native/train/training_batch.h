@@ -4,7 +4,6 @@
 #include <vector>
 
 #include "core/packed_batch.h"
-#include "ops/attention_training.h"
 #include "ops/dropout.h"
 
 namespace rank_distillm {
@@ -20,11 +19,8 @@ struct BatchRows {
   explicit BatchRows(const TrainingBatch& batch);
 
   const PackedBatch* packed;
-  Block block;                             // the whole batch
-  std::vector<RowId> tokens;               // [tokens]
-  std::vector<RowId> first;                // [sequences]
-  std::vector<AttentionSpan> all_queries;  // every token is a query
-  std::vector<AttentionSpan> first_query;  // only each sequence's first token is
+  std::vector<RowId> tokens;  // [tokens]
+  std::vector<RowId> first;   // [sequences]
 };
 
 /// The masks of one forward and its backward; rates 0 in evaluation.

@@ -3,7 +3,7 @@ import { packByLength } from '../pack/pack-by-length.js';
 import type { EncodedPair } from '../tokenize/encoded-pair.js';
 
 /** Tokens of a part: enough for the products' rate, few enough to stay near the cores. */
-const TOKENS_PER_PART = 2048;
+const TOKENS_PER_PART = 4096;
 
 export interface CachedPass {
   /** [pairs], in the caller's order. */

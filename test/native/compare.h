@@ -73,7 +73,9 @@ inline std::vector<RowId> row_ids(int64_t rows) {
 inline at::Tensor mask_of(const Dropout& dropout, const std::vector<RowId>& ids, int64_t columns, uint32_t head = 0) {
   const auto mask = at::ones({static_cast<int64_t>(ids.size()), columns});
   for (size_t i = 0; dropout.active() && i < ids.size(); ++i) {
-    dropout_factors(dropout, ids[i], head, mask.data_ptr<float>() + static_cast<int64_t>(i) * columns, columns);
+    auto row = dropout.mask(ids[i]);
+    row.place += head << 18;
+    kernels().dropout({row, columns, mask.data_ptr<float>() + static_cast<int64_t>(i) * columns});
   }
   return mask.to(at::kDouble);
 }

@@ -187,30 +187,77 @@ void test_linear(const Kernels& level, ElementType type, ElementType stored, con
   if (behind != 0) report(level, title + ", zeros behind the rows", false);
 }
 
-void test_attention(const Kernels& level, ElementType type, int64_t queries, int64_t keys, int64_t heads,
-                    int64_t size) {
-  const int64_t width = heads * size;
-  const auto query = random_matrix(queries, width, 4, type), key = random_matrix(keys, width, 5, type);
-  const auto value = random_matrix(keys, width, 6, type);
-  const int64_t bytes = level.element_bytes(type);
-  const Storage q(queries, width, bytes), k(keys, width, bytes), v(keys, width, bytes), output(queries, width, bytes);
-  write(query, q.rows(), type);
-  write(key, k.rows(), type);
-  write(value, v.rows(), type);
-  constexpr int64_t guard = 16384;
-  const int64_t given = attention_scratch(keys, size);
-  const AlignedBuffer scratch(given + guard);
-  std::memset(scratch.data(), 0xff, scratch.size());  // NaN: every number must be written before it is read
-  const auto attend = type == ElementType::bfloat16 ? level.attention_bfloat16 : level.attention_float32;
-  attend({queries, keys, heads, size, q.rows(), k.rows(), v.rows(), output.rows(), scratch.data()});
-  const bool within = std::all_of(scratch.data() + given, scratch.data() + given + guard,
-                                  [](char byte) { return byte == static_cast<char>(0xff); });
-  if (!within) report(level, "attention stays within its scratch memory", false);
-  report(level,
-         std::string("attention ") + name_of(type) + ", " + std::to_string(queries) + " queries, " +
-             std::to_string(keys) + " keys, " + std::to_string(heads) + " heads of " + std::to_string(size),
-         read(output.rows(), queries, width, type), plain::attention(query, key, value, heads),
-         type == ElementType::bfloat16 ? 0.01 : 1e-5, 0.5);
+/// Memory of which every number must be written before it is read, with a guard behind it.
+class Scratch {
+ public:
+  explicit Scratch(int64_t bytes) : bytes_(bytes), buffer_(bytes + guard) {
+    std::memset(buffer_.data(), 0xff, buffer_.size());  // NaN
+  }
+  char* data() const { return buffer_.data(); }
+  bool kept_within() const {
+    return std::all_of(data() + bytes_, data() + bytes_ + guard,
+                       [](char byte) { return byte == static_cast<char>(0xff); });
+  }
+
+ private:
+  static constexpr int64_t guard = 16384;
+  int64_t bytes_;
+  AlignedBuffer buffer_;
+};
+
+DropoutMask mask_of(double rate) {
+  return {static_cast<uint32_t>(rate * 4294967296.0), static_cast<float>(1 / (1 - rate)), 7, 3, 12, 5, 0};
+}
+
+void test_dropout(const Kernels& level, int64_t columns) {
+  const auto mask = mask_of(0.3);
+  std::vector<float> factors(columns + 1, 42);
+  level.dropout({mask, columns, factors.data()});
+  Matrix found(1, columns + 1), wanted(1, columns + 1);
+  for (int64_t c = 0; c < columns; ++c) wanted.at(0, c) = plain::dropout_factor(mask, c);
+  wanted.at(0, columns) = 42;
+  std::copy(factors.begin(), factors.end(), found.values.begin());
+  report(level, "dropout of " + std::to_string(columns) + " values", found, wanted, 0, 1);
+}
+
+void test_attention(const Kernels& level, ElementType type, int64_t queries, int64_t keys, int64_t heads, int64_t size,
+                    double rate = 0) {
+  const int64_t width = heads * size, bytes = level.element_bytes(type);
+  const plain::AttentionInputs inputs = {random_matrix(queries, width, 4, type), random_matrix(keys, width, 5, type),
+                                         random_matrix(keys, width, 6, type), heads,
+                                         rate > 0 ? mask_of(rate) : DropoutMask{}};
+  const auto gradient = random_matrix(queries, width, 21, type);
+  const Storage q(queries, width, bytes), k(keys, width, bytes), v(keys, width, bytes), g(queries, width, bytes);
+  const Storage output(queries, width, bytes), dq(queries, width, bytes), dk(keys, width, bytes),
+      dv(keys, width, bytes);
+  write(inputs.query, q.rows(), type);
+  write(inputs.key, k.rows(), type);
+  write(inputs.value, v.rows(), type);
+  write(gradient, g.rows(), type);
+  const Scratch scratch(attention_scratch(keys, size)), more(attention_backward_scratch(keys, size));
+  const bool bf16 = type == ElementType::bfloat16;
+  std::vector<float> softmax(2 * queries * heads);
+  (bf16 ? level.attention_bfloat16
+        : level.attention_float32)({queries, keys, heads, size, q.rows(), k.rows(), v.rows(), output.rows(),
+                                    scratch.data(), softmax.data(), inputs.dropout});
+  (bf16 ? level.attention_backward_bfloat16 : level.attention_backward_float32)(
+      {queries, keys, heads, size, q.rows(), k.rows(), v.rows(), g.rows(), softmax.data(), inputs.dropout, dq.rows(),
+       dk.rows(), dv.rows(), more.data()});
+  if (!scratch.kept_within()) report(level, "attention stays within its scratch memory", false);
+  if (!more.kept_within()) report(level, "attention's backward stays within its scratch memory", false);
+  const auto title = std::string("attention ") + name_of(type) + ", " + std::to_string(queries) + " queries, " +
+                     std::to_string(keys) + " keys, " + std::to_string(heads) + " heads of " + std::to_string(size) +
+                     (rate > 0 ? ", dropout" : "");
+  const double bound = bf16 ? 0.01 : 1e-5;
+  report(level, title, read(output.rows(), queries, width, type), plain::attention(inputs), bound, 0.5);
+  const auto wanted = plain::attention_backward(inputs, gradient);
+  const auto compare = [&](const char* of, const Storage& found, int64_t rows, const Matrix& expected) {
+    // A slope is a difference of sums over the keys that have been rounded.
+    report(level, title + ", gradient of " + of, read(found.rows(), rows, width, type), expected, 3 * bound, 1);
+  };
+  compare("queries", dq, queries, wanted.query);
+  compare("keys", dk, keys, wanted.key);
+  compare("values", dv, keys, wanted.value);
 }
 
 /// The copies of `rows` for each product type against the rows themselves.
@@ -226,11 +273,7 @@ void report_copy(const Kernels& level, const std::string& title, const ComputeCo
   }
 }
 
-std::vector<ElementType> copy_types(const Kernels& level) {
-  std::vector<ElementType> types = {ElementType::float32, ElementType::int8};
-  if (level.gemm_bfloat16 != nullptr) types.push_back(ElementType::bfloat16);
-  return types;
-}
+constexpr ElementType copy_types[] = {ElementType::float32, ElementType::int8, ElementType::bfloat16};
 
 struct Norm {
   std::vector<double> weight, bias;
@@ -349,6 +392,100 @@ void test_nan(const Kernels& level, ElementType type) {
   }
 }
 
+/// What an activation keeps for backward, the gradient through it, and the gradient of weights: the products of
+/// training.
+void test_training_products(const Kernels& level, ElementType type, int64_t rows, int64_t in, int64_t out) {
+  const int64_t bytes = level.element_bytes(type);
+  const bool bf16 = type == ElementType::bfloat16;
+  const auto multiply = bf16 ? level.gemm_bfloat16 : level.gemm_float32;
+  const auto title = std::string("training ") + name_of(type) + ", " + std::to_string(rows) + " rows, " +
+                     std::to_string(in) + " -> " + std::to_string(out) + ": ";
+  const double bound = bf16 ? 0.0045 : 1e-5, scale = std::sqrt(static_cast<double>(in));
+  const auto input = random_matrix(rows, in, 22, type), weight = random_matrix(out, in, 23, type);
+  const auto gradient = random_matrix(rows, out, 24, type);
+  const auto bias = random_vector(out, 25);
+  const auto weights = floats(weight.values), biases = floats(bias);
+  const Storage x(rows, in, bytes), g(rows, out, bytes), before(rows, out, bytes), after(rows, out, bytes);
+  write(input, x.rows(), type);
+  write(gradient, g.rows(), type);
+  uint64_t ticks = 0;
+  const PackedWeights forward(level, type, weights.data(), biases.data(), out, in, loop);
+  multiply({rows, x.rows(), nullptr, forward.view(), TileEnd::gelu, after.rows(), type, &ticks, before.rows()});
+  const auto linear = plain::linear(input, weight, bias, TileEnd::none);
+  report(level, title + "kept before the activation", read(before.rows(), rows, out, type), linear, bound, scale);
+  report(level, title + "activation", read(after.rows(), rows, out, type),
+         plain::linear(input, weight, bias, TileEnd::gelu), bound, scale);
+
+  // The weights the other way round, packed from their own rows, and a slope.
+  const int64_t group = 4 / bytes;
+  const auto steps_of = [&](int64_t numbers) {
+    return ((numbers + group - 1) / group + level.step_multiple - 1) / level.step_multiple * level.step_multiple;
+  };
+  const auto panels_of = [&](int64_t columns, int64_t steps) {
+    AlignedBuffer panels((columns + level.panel_width - 1) / level.panel_width * steps * level.panel_width * 4);
+    std::memset(panels.data(), 0xff, panels.size());
+    return panels;
+  };
+  const int64_t back_steps = steps_of(out);
+  const auto back = panels_of(in, back_steps);
+  const Rows weight_rows = {reinterpret_cast<char*>(const_cast<float*>(weights.data())), 4 * in};
+  level.pack_rows({out, in, weight_rows, ElementType::float32, TileEnd::none, type, back.data(), back_steps, 0,
+                   back_steps * group - out});
+  const std::pair<TileEnd, TileEnd> activations[] = {{TileEnd::gelu, TileEnd::gelu_slope},
+                                                     {TileEnd::gelu_tanh, TileEnd::gelu_tanh_slope},
+                                                     {TileEnd::relu, TileEnd::relu_slope}};
+  for (const auto& [activation, slope] : activations) {
+    const Storage result(rows, in, bytes);
+    multiply(
+        {rows, g.rows(), nullptr, {back.data(), out, in, back_steps}, slope, result.rows(), type, &ticks, x.rows()});
+    Matrix wanted(rows, in);
+    for (int64_t r = 0; r < rows; ++r) {
+      for (int64_t i = 0; i < in; ++i) {
+        for (int64_t o = 0; o < out; ++o) wanted.at(r, i) += gradient.at(r, o) * weight.at(o, i);
+        wanted.at(r, i) *= plain::slope(input.at(r, i), activation);
+      }
+    }
+    report(level, title + "gradient through activation " + std::to_string(static_cast<int>(activation)),
+           read(result.rows(), rows, in, type), wanted, bound, std::sqrt(static_cast<double>(out)));
+  }
+
+  // The gradient of the weights: rows in two parts, of which the first ends before a whole group, become steps.
+  const int64_t first = std::min<int64_t>(rows, rows / 2 | 1), second = (first + 1) / 2 * 2;
+  const int64_t steps = steps_of(second + rows - first);
+  const auto panels = panels_of(in, steps);
+  const Storage turned(out, steps * group, bytes);
+  const auto place = [&](int64_t from, int64_t count, int64_t to, int64_t zeros) {
+    level.transpose({count, out, {g.rows().row(from), g.rows().stride}, type, turned.rows(), to, zeros});
+    level.pack_rows(
+        {count, in, {x.rows().row(from), x.rows().stride}, type, TileEnd::gelu, type, panels.data(), steps, to, zeros});
+  };
+  place(0, first, 0, second - first);
+  place(first, rows - first, second, steps * group - second - (rows - first));
+  auto sums = floats(random_matrix(out, in, 26).values);  // without slack
+  const auto started = sums;
+  multiply({out,
+            turned.rows(),
+            nullptr,
+            {panels.data(), steps * group, in, steps},
+            TileEnd::add,
+            {reinterpret_cast<char*>(sums.data()), 4 * in},
+            ElementType::float32,
+            &ticks});
+  Matrix found(out, in), wanted(out, in);
+  for (int64_t o = 0; o < out; ++o) {
+    for (int64_t i = 0; i < in; ++i) {
+      found.at(o, i) = sums[o * in + i];
+      wanted.at(o, i) = started[o * in + i];
+      for (int64_t r = 0; r < rows; ++r) {
+        wanted.at(o, i) += gradient.at(r, o) * rounded(plain::activated(input.at(r, i), TileEnd::gelu), type);
+      }
+    }
+  }
+  // An activation at the edge of two bf16 numbers may be rounded to the other one.
+  report(level, title + "gradient of the weights", found, wanted, bf16 ? 0.001 : 1e-5,
+         std::sqrt(static_cast<double>(rows)));
+}
+
 void test_linear_layers(const Kernels& level) {
   const std::vector<LinearCase> every = {{1, 26, 1, TileEnd::none},    {7, 64, 26, TileEnd::gelu},
                                          {13, 26, 64, TileEnd::relu},  {33, 64, 100, TileEnd::gelu_tanh},
@@ -361,7 +498,6 @@ void test_linear_layers(const Kernels& level) {
   for (const auto& shape : cases) {
     test_linear(level, ElementType::float32, ElementType::float32, shape);
     test_linear(level, ElementType::int8, ElementType::float32, shape);
-    if (level.gemm_bfloat16 == nullptr) continue;
     test_linear(level, ElementType::bfloat16, ElementType::float32, shape);
     test_linear(level, ElementType::bfloat16, ElementType::bfloat16, shape);
     test_linear(level, ElementType::int8, ElementType::bfloat16, shape);
@@ -370,9 +506,15 @@ void test_linear_layers(const Kernels& level) {
 
 void test_level(const Kernels& level) {
   test_linear_layers(level);
-  std::vector<ElementType> attention_types = {ElementType::float32};
-  if (level.attention_bfloat16 != nullptr) attention_types.push_back(ElementType::bfloat16);
-  for (const auto type : attention_types) {
+  for (const auto type : {ElementType::float32, ElementType::bfloat16}) {
+    test_training_products(level, type, 1, 26, 31);
+    test_training_products(level, type, 37, 64, 26);
+    test_training_products(level, type, 66, 39, 100);
+    if (!small) test_training_products(level, type, 200, 312, 384);
+    for (const int64_t size : {16, 26}) {
+      test_attention(level, type, 1, 7, 3, size, 0.1);
+      test_attention(level, type, 65, 65, 2, size, 0.1);
+    }
     for (const int64_t size : {16, 26, 32, 64}) {
       test_attention(level, type, 1, 1, 2, size);
       test_attention(level, type, 1, 37, 2, size);
@@ -382,7 +524,7 @@ void test_level(const Kernels& level) {
       test_attention(level, type, 512, 512, 1, size);
     }
   }
-  for (const auto type : copy_types(level)) {
+  for (const auto type : copy_types) {
     for (const int64_t columns : {1, 26, 64, 312, 384, 768, 1024}) {
       if (small && columns > 400) continue;
       test_norm(level, 5, columns, type);
@@ -391,9 +533,10 @@ void test_level(const Kernels& level) {
   }
   for (const int64_t columns : {26, 312, 768}) {
     test_conversion(level, 4, columns, ElementType::float32);
-    if (level.gemm_bfloat16 != nullptr) test_conversion(level, 4, columns, ElementType::bfloat16);
+    test_conversion(level, 4, columns, ElementType::bfloat16);
   }
-  for (const auto type : copy_types(level)) test_nan(level, type);
+  for (const auto type : copy_types) test_nan(level, type);
+  for (const int64_t columns : {1, 63, 64, 65, 500}) test_dropout(level, columns);
   level.release();
 }
 

@@ -3,22 +3,24 @@
 
 #include <ATen/ATen.h>
 
+#include <cstring>
 #include <functional>
 #include <string>
 #include <vector>
 
 #include "compare.h"
+#include "core/aligned_buffer.h"
 #include "model/config.h"
-#include "ops/activation.h"
-#include "ops/attention_training.h"
 #include "ops/dropout.h"
 #include "ops/embedding_training.h"
 #include "ops/layer_norm_training.h"
 #include "ops/linear_training.h"
 #include "ops/pooling.h"
 #include "train/adamw.h"
+#include "train/packed_linear.h"
 #include "train/parameters.h"
 #include "train/trainable_head.h"
+#include "train/weight_gradient.h"
 
 namespace {
 
@@ -46,7 +48,7 @@ void test_philox() {
     for (int bit = 0; bit < 32; ++bit) {
       const double middle = (low + high) / 2;
       float factors[4];
-      dropout_factors({middle, 0, 0, 0, DropoutSite::embeddings}, {0, 0}, 0, factors, 4);
+      dropout_factors({middle, 0, 0, 0, DropoutSite::embeddings}, {0, 0}, factors, 4);
       (factors[i] == 0 ? high : low) = middle;
     }
     found[i] = low;
@@ -55,12 +57,32 @@ void test_philox() {
   report("masks are Philox4x32-10 (Random123's known answer)", {{"numbers", found, wanted}});
 }
 
+/// A tensor's numbers as kernels want them.
+class RowsOf {
+ public:
+  explicit RowsOf(const at::Tensor& values)
+      : count_(values.size(0)), columns_(values.size(1)), buffer_(count_ * row_stride(columns_, 4)) {
+    const auto numbers = values.contiguous();
+    for (int64_t r = 0; r < count_; ++r) {
+      std::memcpy(rows().row(r), numbers.const_data_ptr<float>() + r * columns_, columns_ * 4);
+    }
+  }
+  Rows rows() const { return {buffer_.data(), row_stride(columns_, 4)}; }
+  at::Tensor values() const {
+    return at::from_blob(buffer_.data(), {count_, columns_}, {row_stride(columns_, 4) / 4, 1}, at::kFloat).clone();
+  }
+
+ private:
+  int64_t count_, columns_;
+  AlignedBuffer buffer_;
+};
+
 void test_linear(int64_t rows, int64_t in, int64_t out_size, bool bias) {
   const auto x = normal({rows, in}), w = normal({out_size, in}), b = normal({out_size}), g = normal({rows, out_size});
   const auto dx = leaf(x), dw = leaf(w), db = leaf(b);
   const auto y = at::linear(dx, dw, bias ? std::optional<at::Tensor>(db) : std::nullopt);
   y.backward(g.to(at::kDouble));
-  at::Tensor found, input, sum, weight, bias_gradient;
+  at::Tensor found, input, weight, bias_gradient;
   engine([&] {
     TrainableLinear layer{w.clone(), bias ? b.clone() : at::Tensor(), at::zeros_like(w),
                           bias ? at::zeros_like(b) : at::Tensor()};
@@ -68,31 +90,51 @@ void test_linear(int64_t rows, int64_t in, int64_t out_size, bool bias) {
     found = out(linear_training(x, layer, counters));
     linear_backward_weights(g, x, layer, counters);
     input = out(linear_backward_input(g, layer, counters));
-    sum = at::ones({rows, in});
-    linear_backward_input_add(g, layer, sum, counters);
     weight = layer.weight_gradient;
     bias_gradient = layer.bias_gradient;
   });
-  std::vector<Comparison> all = {{"output", found, y.detach()},
-                                 {"weight", weight, dw.grad()},
-                                 {"input", input, dx.grad()},
-                                 {"input, added", sum, dx.grad() + 1}};
+  std::vector<Comparison> all = {
+      {"output", found, y.detach()}, {"weight", weight, dw.grad()}, {"input", input, dx.grad()}};
   if (bias) all.push_back({"bias", bias_gradient, db.grad()});
-  report(title("linear", {{"rows", rows}, {"in", in}, {"out", out_size}, {"bias", bias}}), all);
+  report(title("linear of a head", {{"rows", rows}, {"in", in}, {"out", out_size}, {"bias", bias}}), all);
 }
 
-void test_activation(const char* name, Activation activation,
-                     const std::function<at::Tensor(const at::Tensor&)>& reference) {
-  const auto x = normal({37, 53}) * 3, g = normal({37, 53});
-  const auto dx = leaf(x);
-  const auto y = reference(dx);
+/// A layer of the encoder with an activation behind it, its rows placed in blocks of odd sizes.
+void test_packed_linear(const char* name, TileEnd activation, int64_t rows, int64_t in, int64_t out_size,
+                        const std::function<at::Tensor(const at::Tensor&)>& reference) {
+  const auto x = normal({rows, in}), w = normal({out_size, in}), b = normal({out_size}), g = normal({rows, out_size});
+  const auto dx = leaf(x), dw = leaf(w), db = leaf(b);
+  const auto before = at::linear(dx, dw, db);
+  const auto y = reference(before);
   y.backward(g.to(at::kDouble));
-  at::Tensor found, gradient;
-  engine([&] {
-    found = out(activate(x, activation));
-    gradient = out(activation_backward(g, x, activation));
-  });
-  report(std::string("activation ") + name, {{"output", found, y.detach()}, {"input", gradient, dx.grad()}});
+  // The slope enters where a next layer's gradient comes down: here that layer is the unit matrix.
+  const auto unit = at::eye(out_size);
+  Parameters parameters({source("layer.weight", w), source("layer.bias", b), source("unit.weight", unit),
+                         source("unit.bias", at::zeros({out_size}))});
+  const PackedLinear layer(parameters, {"layer"}, out_size, in, ElementType::float32);
+  const PackedLinear next(parameters, {"unit"}, out_size, out_size, ElementType::float32);
+  const RowsOf input(x), kept(at::zeros({rows, out_size})), output(at::zeros({rows, out_size})), above(g),
+      slopes(at::zeros({rows, out_size})), below(at::ones({rows, in}));
+  Counters counters;
+  layer.forward(rows, input.rows(), activation, output.rows(), ElementType::float32, counters, kept.rows());
+  next.backward(rows, above.rows(), slope_of(activation), slopes.rows(), ElementType::float32, counters, kept.rows());
+  layer.backward(rows, slopes.rows(), TileEnd::add, below.rows(), ElementType::float32, counters);
+  Arena arena;
+  const int64_t first = (rows + 2) / 3, second = (first + 1) / 2 * 2;
+  const WeightGradient weights(layer, second + rows - first, arena);
+  const auto place = [&](int64_t from, int64_t count, int64_t to, int64_t end) {
+    const auto part = [&](const RowsOf& of) { return Rows{of.rows().row(from), of.rows().stride}; };
+    weights.place(part(slopes), part(input), TileEnd::none, count, to, end);
+  };
+  place(0, first, 0, second);
+  place(first, rows - first, second, INT64_MAX);
+  for (int64_t task = 0; task < weights.tasks(); ++task) weights.add(task, counters);
+  report(title((std::string("layer with ") + name).c_str(), {{"rows", rows}, {"in", in}, {"out", out_size}}),
+         {{"output", output.values(), y.detach()},
+          {"before", kept.values(), before.detach()},
+          {"input, added", below.values(), dx.grad() + 1},
+          {"weight", parameters.gradient("layer.weight", {out_size, in}), dw.grad()},
+          {"bias", parameters.gradient("layer.bias", {out_size}), db.grad()}});
 }
 
 void test_layer_norm(int64_t rows, int64_t hidden, double rate) {
@@ -104,21 +146,28 @@ void test_layer_norm(int64_t rows, int64_t hidden, double rate) {
   const auto dbranch = leaf(branch), dresidual = leaf(residual), dw = leaf(w), db = leaf(b);
   const auto y = at::layer_norm(dbranch * mask + dresidual, {hidden}, dw, db, 1e-12);
   y.backward(g.to(at::kDouble));
-  at::Tensor found, branch_gradient, weight, bias;
-  const auto walking = g.clone();
-  engine([&] {
-    const LayerNorm norm{w, b, 1e-12};
-    const NormGradients gradients{at::zeros({hidden}), at::zeros({hidden})};
-    NormState state;
-    found = out(residual_layer_norm_training(branch, residual, norm, dropout, ids, at::kFloat, state).exact);
-    branch_gradient = out(residual_layer_norm_backward(walking, state, norm, dropout, ids, at::kFloat, gradients));
-    weight = gradients.weight;
-    bias = gradients.bias;
-  });
+  const auto weight = at::zeros({hidden}), bias = at::zeros({hidden});
+  const TrainableNorm norm = {w.const_data_ptr<float>(),
+                              b.const_data_ptr<float>(),
+                              weight.data_ptr<float>(),
+                              bias.data_ptr<float>(),
+                              hidden,
+                              1e-12F};
+  const RowsOf branch_rows(branch), residual_rows(residual), normalized(at::zeros({rows, hidden})),
+      branch_gradient(at::zeros({rows, hidden})), walking(g);
+  std::vector<float> scale(rows);
+  const NormState state = {normalized.rows(), scale.data()};
+  residual_layer_norm_training({rows, branch_rows.rows(), residual_rows.rows(), residual_rows.rows()}, norm, dropout,
+                               ids.data(), state);
+  const int64_t sequences = (rows + 4) / 5;
+  std::vector<float> sums(sequences * 2 * hidden, NAN);
+  residual_layer_norm_backward({rows, walking.rows(), branch_gradient.rows()}, norm, dropout, ids.data(), state,
+                               sums.data());
+  add_norm_gradients(norm, sums.data(), sequences);
   report(title("dropout + residual + LayerNorm", {{"rows", rows}, {"hidden", hidden}, {"dropout", rate}}),
-         {{"output", found, y.detach()},
-          {"residual", walking, dresidual.grad()},
-          {"branch", branch_gradient, dbranch.grad()},
+         {{"output", residual_rows.values(), y.detach()},
+          {"residual", walking.values(), dresidual.grad()},
+          {"branch", branch_gradient.values(), dbranch.grad()},
           {"weight", weight, dw.grad()},
           {"bias", bias, db.grad()}});
 }
@@ -133,53 +182,39 @@ at::Tensor attention_reference(const at::Tensor& query, const at::Tensor& key, c
   return at::matmul(weights, v).transpose(0, 1).flatten(1);
 }
 
-void test_attention(const std::vector<int64_t>& lengths, int64_t heads, int64_t size, double rate, bool first_only) {
-  const int64_t hidden = heads * size;
-  int64_t tokens = 0;
-  std::vector<AttentionSpan> spans;
-  for (size_t i = 0; i < lengths.size(); ++i) {
-    const auto sequence = static_cast<int64_t>(i);
-    spans.push_back({first_only ? sequence : tokens, first_only ? 1 : lengths[i], tokens, lengths[i],
-                     static_cast<uint32_t>(sequence + 10)});
-    tokens += lengths[i];
-  }
-  const int64_t rows = first_only ? static_cast<int64_t>(lengths.size()) : tokens;
-  const auto query = normal({rows, hidden}), kv = normal({tokens, 2 * hidden}), g = normal({rows, hidden});
+void test_attention(int64_t length, int64_t heads, int64_t size, double rate, bool first_only) {
+  const int64_t hidden = heads * size, queries = first_only ? 1 : length;
+  const auto query = normal({queries, hidden}), key = normal({length, hidden}), value = normal({length, hidden});
+  const auto g = normal({queries, hidden});
   const auto dropout = dropout_of(rate, DropoutSite::attention_weights);
-  const auto dquery = leaf(query), dkv = leaf(kv);
-  std::vector<at::Tensor> parts;
-  for (const auto& span : spans) {
-    std::vector<RowId> ids;
-    for (int64_t i = 0; i < span.queries; ++i) ids.push_back({span.pair, static_cast<uint32_t>(i)});
-    std::vector<at::Tensor> masks;
-    for (int64_t head = 0; head < heads; ++head) {
-      masks.push_back(mask_of(dropout, ids, span.keys, static_cast<uint32_t>(head)));
-    }
-    const auto own = dkv.narrow(0, span.key_row, span.keys);
-    parts.push_back(attention_reference(dquery.narrow(0, span.query_row, span.queries), own.narrow(1, 0, hidden),
-                                        own.narrow(1, hidden, hidden), heads, masks));
+  const auto dquery = leaf(query), dkey = leaf(key), dvalue = leaf(value);
+  std::vector<RowId> ids;
+  for (int64_t i = 0; i < queries; ++i) ids.push_back({10, static_cast<uint32_t>(i)});
+  std::vector<at::Tensor> masks;
+  for (int64_t head = 0; head < heads; ++head) {
+    masks.push_back(mask_of(dropout, ids, length, static_cast<uint32_t>(head)));
   }
-  const auto y = at::cat(parts);
+  const auto y = attention_reference(dquery, dkey, dvalue, heads, masks);
   y.backward(g.to(at::kDouble));
-  at::Tensor found;
-  const auto query_gradient = at::full_like(query, NAN), kv_gradient = at::full_like(kv, NAN);
-  engine([&] {
-    const auto columns = [&](const at::Tensor& q, const at::Tensor& both) {
-      return AttentionInputs{q, both.narrow(1, 0, hidden), both.narrow(1, hidden, hidden)};
-    };
-    at::Tensor softmax;
-    found = out(attention_training(columns(query, kv), heads, spans, dropout, softmax));
-    attention_backward(g, columns(query, kv), heads, spans, dropout, softmax, columns(query_gradient, kv_gradient));
-  });
-  report(title("attention", {{"sequences", lengths.size()},
-                             {"longest", *std::max_element(lengths.begin(), lengths.end())},
+  const auto nothing = [&](int64_t rows) { return RowsOf(at::full({rows, hidden}, NAN)); };
+  const RowsOf q(query), k(key), v(value), above(g);
+  const auto output = nothing(queries), dq = nothing(queries), dk = nothing(length), dv = nothing(length);
+  std::vector<float> softmax(2 * queries * heads);
+  const AlignedBuffer scratch(attention_scratch(length, size)), more(attention_backward_scratch(length, size));
+  const auto mask = dropout.mask({10, 0});
+  kernels().attention_float32({queries, length, heads, size, q.rows(), k.rows(), v.rows(), output.rows(),
+                               scratch.data(), softmax.data(), mask});
+  kernels().attention_backward_float32({queries, length, heads, size, q.rows(), k.rows(), v.rows(), above.rows(),
+                                        softmax.data(), mask, dq.rows(), dk.rows(), dv.rows(), more.data()});
+  report(title("attention", {{"tokens", length},
                              {"heads", heads},
                              {"head size", size},
                              {"dropout", rate},
-                             {"first rows only", first_only}}),
-         {{"output", found, y.detach()},
-          {"query", query_gradient, dquery.grad()},
-          {"key and value", kv_gradient, dkv.grad()}});
+                             {"first row only", first_only}}),
+         {{"output", output.values(), y.detach()},
+          {"query", dq.values(), dquery.grad()},
+          {"key", dk.values(), dkey.grad()},
+          {"value", dv.values(), dvalue.grad()}});
 }
 
 TrainingBatch batch_of(const std::vector<int64_t>& lengths, int64_t vocabulary) {
@@ -218,29 +253,53 @@ void test_embedding(const std::vector<int64_t>& lengths, int64_t width, double r
                    at::embedding(dtype, indices(types));
   const auto y = at::layer_norm(sum, {width}, dw, db, 1e-12) * mask_of(dropout, rows.tokens, width);
   y.backward(g.to(at::kDouble));
-  at::Tensor found;
-  const EmbeddingGradients gradients{
-      at::zeros_like(word), at::zeros_like(position), at::zeros_like(type), {at::zeros({width}), at::zeros({width})}};
-  engine([&] {
-    const Embedding embedding{word, position, type, {w, b, 1e-12}};
-    NormState state;
-    found = out(embed_training(batch.packed, embedding, dropout, rows.tokens, state));
-    embed_backward(g.clone(), batch.packed, embedding, padding, dropout, rows.tokens, state, gradients);
-  });
+  const auto gradient_of = [](const at::Tensor& table) { return at::zeros_like(table); };
+  const auto words_gradient = gradient_of(word), positions_gradient = gradient_of(position),
+             types_gradient = gradient_of(type), w_gradient = gradient_of(w), b_gradient = gradient_of(b);
+  const auto table = [](const at::Tensor& values, const at::Tensor& gradient) {
+    return TrainableEmbedding::Table{values.const_data_ptr<float>(), gradient.data_ptr<float>()};
+  };
+  const TrainableEmbedding embedding = {table(word, words_gradient),
+                                        table(position, positions_gradient),
+                                        table(type, types_gradient),
+                                        {w.const_data_ptr<float>(), b.const_data_ptr<float>(),
+                                         w_gradient.data_ptr<float>(), b_gradient.data_ptr<float>(), width, 1e-12F},
+                                        padding};
+  const auto sequences = static_cast<int64_t>(lengths.size());
+  const RowsOf exact(at::zeros({tokens, width})), normalized(at::zeros({tokens, width})), walking(g);
+  std::vector<float> scale(tokens), sums(sequences * 2 * width, NAN);
+  const auto* ids = rows.tokens.data();
+  // In two blocks, the second of which is the last sequence.
+  std::vector<Block> blocks = {{0, sequences, 0, tokens}};
+  if (sequences > 1) {
+    const int64_t before = batch.packed.cu_seqlens[sequences - 1];
+    blocks = {{0, sequences - 1, 0, before}, {sequences - 1, 1, before, tokens - before}};
+  }
+  for (const auto& block : blocks) {
+    const auto part = [&](const RowsOf& of) { return Rows{of.rows().row(block.first_token), of.rows().stride}; };
+    const NormState state = {part(normalized), scale.data() + block.first_token};
+    embed_training(batch.packed, block, embedding, dropout, ids, part(exact), state);
+    embed_backward_norm(block, embedding, dropout, ids, state, part(walking),
+                        sums.data() + block.first_sequence * 2 * width);
+    for (int64_t first = 0; first < width; first += table_slice) {
+      embed_backward_tables(batch.packed, block, embedding, ids, part(walking), first);
+    }
+  }
+  add_norm_gradients(embedding.norm, sums.data(), sequences);
   report(title("embedding", {{"sequences", lengths.size()}, {"tokens", tokens}, {"width", width}, {"dropout", rate}}),
-         {{"output", found, y.detach()},
-          {"words", gradients.word, dword.grad()},
-          {"positions", gradients.position, dposition.grad()},
-          {"types", gradients.type, dtype.grad()},
-          {"LayerNorm's weight", gradients.norm.weight, dw.grad()},
-          {"LayerNorm's bias", gradients.norm.bias, db.grad()}});
+         {{"output", exact.values(), y.detach()},
+          {"words", words_gradient, dword.grad()},
+          {"positions", positions_gradient, dposition.grad()},
+          {"types", types_gradient, dtype.grad()},
+          {"LayerNorm's weight", w_gradient, dw.grad()},
+          {"LayerNorm's bias", b_gradient, db.grad()}});
 }
 
 void test_pooling(const char* name, Pooling pooling, const std::function<at::Tensor(const at::Tensor&)>& reference) {
   const std::vector<int64_t> lengths = {1, 5, 130};
   const auto batch = batch_of(lengths, 5);
-  const BatchRows rows(batch);
-  const auto hidden = normal({rows.block.tokens, 26}), g = normal({3, 26});
+  const Block block = {0, 3, 0, batch.packed.cu_seqlens.back()};
+  const auto hidden = normal({block.tokens, 26}), g = normal({3, 26});
   hidden.narrow(0, 2, 1).copy_(hidden.narrow(0, 1, 1));  // ties for max
   const auto dhidden = leaf(hidden);
   std::vector<at::Tensor> parts;
@@ -249,8 +308,8 @@ void test_pooling(const char* name, Pooling pooling, const std::function<at::Ten
   y.backward(g.to(at::kDouble));
   at::Tensor found, gradient;
   engine([&] {
-    found = out(pool(hidden, batch.packed, rows.block, pooling));
-    gradient = out(pool_backward(g, hidden, batch.packed, rows.block, pooling));
+    found = out(pool(hidden, batch.packed, block, pooling));
+    gradient = out(pool_backward(g, hidden, batch.packed, block, pooling));
   });
   report(std::string("pooling ") + name, {{"output", found, y.detach()}, {"input", gradient, dhidden.grad()}});
 }
@@ -299,7 +358,7 @@ void test_head(const HeadCase& test, double rate) {
   }
   std::vector<Comparison> all;
   engine([&] {
-    const Parameters parameters(std::move(sources), Precision::float32);
+    const Parameters parameters(std::move(sources));
     EncoderConfig encoder;
     encoder.hidden_size = hidden;
     const TrainableHead head(encoder, config, parameters);
@@ -327,7 +386,8 @@ void test_adamw(double clip_norm, double clip_value) {
   const double rate = 1e-2, beta1 = 0.9, beta2 = 0.98, decay = 0.05, eps = 1e-7;
   const auto value = start.clone(), first = at::zeros({size}), second = at::zeros({size}), steps = at::zeros({});
   std::vector<Comparison> all;
-  Parameters parameters({source("tensor", start)}, Precision::float32);
+  Parameters parameters({source("tensor", start)});
+  Workers workers(2);
   for (int64_t t = 1; t <= 5; ++t) {
     const auto gradient = normal({size}) * static_cast<double>(t);
     const auto norm = gradient.to(at::kDouble).norm();
@@ -337,9 +397,9 @@ void test_adamw(double clip_norm, double clip_value) {
     at::_fused_adamw_({value}, {clipped}, {first}, {second}, {}, {steps}, rate, beta1, beta2, decay, eps, false, false);
     engine([&] {
       parameters.gradient("tensor", {size}).copy_(gradient);
-      const double found = gradient_norm(parameters);
+      const double found = gradient_norm(parameters, workers);
       const double scale = clip_norm > 0 ? std::min(1.0, clip_norm / (found + 1e-6)) : 1.0;
-      adamw_step(parameters, {rate, beta1, beta2, eps, decay, t, scale, clip_value});
+      adamw_step(parameters, {rate, beta1, beta2, eps, decay, t, scale, clip_value}, workers);
       all.push_back({"norm", at::tensor(found), norm});
     });
   }
@@ -370,9 +430,12 @@ int main() {
   for (const int64_t rows : {1, 7, 512}) {
     for (const bool bias : {true, false}) test_linear(rows, 26, 312, bias);
   }
-  test_activation("gelu", Activation::gelu, [](const at::Tensor& x) { return at::gelu(x); });
-  test_activation("gelu_tanh", Activation::gelu_tanh, [](const at::Tensor& x) { return at::gelu(x, "tanh"); });
-  test_activation("relu", Activation::relu, [](const at::Tensor& x) { return at::relu(x); });
+  for (const int64_t rows : {1, 2, 37, 300}) {
+    test_packed_linear("gelu", TileEnd::gelu, rows, 26, 312, [](const at::Tensor& x) { return at::gelu(x); });
+    test_packed_linear("gelu_tanh", TileEnd::gelu_tanh, rows, 64, 39,
+                       [](const at::Tensor& x) { return at::gelu(x, "tanh"); });
+    test_packed_linear("relu", TileEnd::relu, rows, 17, 64, [](const at::Tensor& x) { return at::relu(x); });
+  }
   for (const int64_t rows : {1, 65, 130}) {
     for (const int64_t hidden : {16, 26, 64, 312}) {
       for (const double rate : {0.0, 0.1}) test_layer_norm(rows, hidden, rate);
@@ -381,9 +444,8 @@ int main() {
   for (const int64_t size : {16, 26, 64}) {
     for (const double rate : {0.0, 0.1}) {
       for (const bool first_only : {false, true}) {
-        test_attention({1}, 1, size, rate, first_only);
-        test_attention({512}, 2, size, rate, first_only);
-        test_attention({130, 33, 33, 1, 7}, 3, size, rate, first_only);
+        for (const int64_t length : {1, 7, 33, 130}) test_attention(length, 3, size, rate, first_only);
+        test_attention(512, 2, size, rate, first_only);
       }
     }
   }

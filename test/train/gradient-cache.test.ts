@@ -15,14 +15,14 @@ const QUERIES = 3;
 const DOCS = 7;
 
 /** A model that drops a tenth of what can be dropped; the references are made without. */
-function withDropout<T>(name: string, use: (model: TrainableModel) => Promise<T>): Promise<T> {
+function withDropout<T>(name: string, use: (model: TrainableModel) => Promise<T>, threads?: number): Promise<T> {
   return inFolder(async (folder) => {
     await copyModel(folder, name);
     const path = join(folder, 'config.json');
     const config = JSON.parse(await readFile(path, 'utf8')) as Record<string, unknown>;
     const rates = { hidden_dropout_prob: 0.1, attention_probs_dropout_prob: 0.1, classifier_dropout: 0.1 };
     await writeFile(path, JSON.stringify({ ...config, ...rates }));
-    await using model = await TrainableModel.load(folder, { onWarning: () => undefined });
+    await using model = await TrainableModel.load(folder, { threads, onWarning: () => undefined });
     return await use(model);
   });
 }
@@ -80,6 +80,18 @@ test('masks follow from the step: the same step gives the same bits, another ste
     assert.equal(again.gradient, first.gradient);
     assert.not.equal(other.scores, first.scores);
   }));
+
+for (const name of ['mono-rank', 'mono-mean']) {
+  test(`${name}: scores and gradients have the same bits with 1, 2 and 5 threads`, async () => {
+    const at = (threads: number) => withDropout(name, (model) => gradients(model, 1e9), threads);
+    const one = await at(1);
+    for (const threads of [2, 5]) {
+      const more = await at(threads);
+      assert.equal(more.scores, one.scores);
+      assert.equal(more.gradient, one.gradient);
+    }
+  });
+}
 
 test('evaluation drops nothing: scores are those of the engine that re-ranks', () =>
   withDropout('mono-rank', async (model) => {

@@ -4,62 +4,29 @@
 // near the core. Each head's keys and values are laid out once as panels, so both products are those of the linear
 // layers; the softmax between them sees float32 scores.
 
-#include "kernels/level/dot_product.h"
+#include "kernels/level/attention_panels.h"
+#include "kernels/level/dropout.h"
 
 namespace rank_distillm::RANK_DISTILLM_LEVEL {
 
 /// Queries whose scores are held at a time; each panel of keys is loaded once for all of them.
 constexpr int64_t queries_at_once = rows_at_once == 6 ? 24 : 32;
 
-RD_INLINE int64_t up_to(int64_t value, int64_t multiple) { return (value + multiple - 1) / multiple * multiple; }
-
-/// Columns of one head's keys become the steps: 4-byte groups change places.
-template <class Dot>
-RD_INLINE void lay_out_keys(const AttentionCall& call, int64_t head, int64_t steps, char* panels) {
-  const int64_t groups = (call.head_size + Dot::group - 1) / Dot::group;
-  const int64_t offset = head * call.head_size * static_cast<int64_t>(sizeof(typename Dot::Number));
-  for (int64_t first = 0; first < call.keys; first += panel_width, panels += steps * panel_width * 4) {
-    const int64_t count = call.keys - first < panel_width ? call.keys - first : panel_width;
-    if (count < panel_width || groups < steps) std::memset(panels, 0, steps * panel_width * 4);
-    for (int64_t key = 0; key < count; ++key) {
-      const char* from = call.key.row(first + key) + offset;
-      char* to = panels + 4 * key;
-      for (int64_t s = 0; s < groups; ++s) store_as(to + s * panel_width * 4, load_as<int32_t>(from + 4 * s));
-    }
-  }
-}
-
-/// Keys become the steps: rows of values stay rows (float32) or are laced in pairs (bf16).
-template <class Dot>
-RD_INLINE void lay_out_values(const AttentionCall& call, int64_t head, int64_t steps, char* panels) {
-  using Number = typename Dot::Number;
-  constexpr int64_t group = Dot::group;
-  const int64_t offset = head * call.head_size * static_cast<int64_t>(sizeof(Number));
-  for (int64_t first = 0; first < call.head_size; first += panel_width, panels += steps * panel_width * 4) {
-    const int64_t count = call.head_size - first < panel_width ? call.head_size - first : panel_width;
-    std::memset(panels, 0, steps * panel_width * 4);
-    for (int64_t key = 0; key < call.keys; ++key) {
-      const auto* from = reinterpret_cast<const Number*>(call.value.row(key) + offset) + first;
-      auto* to = reinterpret_cast<Number*>(panels + key / group * panel_width * 4) + key % group;
-      if (count == panel_width) {
-        for (int64_t c = 0; c < panel_width; ++c) to[c * group] = from[c];
-      } else {
-        for (int64_t c = 0; c < count; ++c) to[c * group] = from[c];
-      }
-    }
-  }
-}
-
 RD_INLINE void store_weights(Float32, char* row, int64_t i, F value) {
   store(reinterpret_cast<float*>(row) + i, value);
 }
-#if defined(__AVX512BF16__)
 RD_INLINE void store_weights(BFloat16, char* row, int64_t i, F value) { store_bf16(row + 2 * i, value); }
-#endif
 
-/// A row of scores → exp(score - greatest) in the product's type, zero from `keys` to `width`; returns 1 / their sum.
-template <class Dot>
-RD_INLINE float exponentials(const float* scores, int64_t keys, int64_t width, float scale, char* weights) {
+/// A row's softmax: weights are 2^(score · scale - shift) · inverse.
+struct Softmax {
+  float shift = 0;
+  float inverse = 0;
+};
+
+/// A row of scores → 2^(score · to_powers_of_two - shift) · factors in the product's type, zero from `keys` to `width`.
+template <class Dot, bool drops>
+RD_INLINE Softmax exponentials(const float* scores, int64_t keys, int64_t width, float to_powers_of_two,
+                               const float* factors, char* weights) {
   const int64_t whole = keys / lanes * lanes;
   const I tail = first_lanes(keys - whole);
   F greatest = all(-3.4e38F);
@@ -68,24 +35,22 @@ RD_INLINE float exponentials(const float* scores, int64_t keys, int64_t width, f
     const F last = load(scores + whole);
     greatest = max(greatest, tail ? last : all(-3.4e38F));
   }
-  const float to_powers_of_two = scale * 1.44269504F;
-  const F shift = all(greatest_of(greatest)) * to_powers_of_two;
+  const float shift = greatest_of(greatest) * to_powers_of_two;
   F sum{};
   int64_t i = 0;
-  for (; i < whole; i += lanes) {
-    const F value = exp2_negative(load(scores + i) * to_powers_of_two - shift);
+  const auto store_next = [&](F value) __attribute__((always_inline)) {
     sum += value;
+    if constexpr (drops) value *= load(factors + i);
     store_weights(Dot{}, weights, i, value);
-  }
+  };
+  for (; i < whole; i += lanes) store_next(exp2_negative(load(scores + i) * to_powers_of_two - shift));
   if (whole < keys) {
     const F last = exp2_negative(min(load(scores + i) * to_powers_of_two - shift, F{}));
-    const F value = tail ? last : F{};
-    sum += value;
-    store_weights(Dot{}, weights, i, value);
+    store_next(tail ? last : F{});
     i += lanes;
   }
   for (; i < width; i += lanes) store_weights(Dot{}, weights, i, F{});
-  return 1 / sum_of(sum);
+  return {shift, 1 / sum_of(sum)};
 }
 
 RD_INLINE void store_context(Float32, char* to, const float* values, int64_t count, float factor) {
@@ -95,7 +60,6 @@ RD_INLINE void store_context(Float32, char* to, const float* values, int64_t cou
   for (; c < count; ++c) out[c] = values[c] * factor;
 }
 
-#if defined(__AVX512BF16__)
 RD_INLINE void store_context(BFloat16, char* to, const float* values, int64_t count, float factor) {
   int64_t c = 0;
   for (; c + lanes <= count; c += lanes) store_bf16(to + 2 * c, load(values + c) * factor);
@@ -104,7 +68,18 @@ RD_INLINE void store_context(BFloat16, char* to, const float* values, int64_t co
   store_bf16(last, load(values + c) * factor);
   for (int64_t i = 0; i < count - c; ++i) store_as(to + 2 * (c + i), load_as<uint16_t>(last + 2 * i));
 }
-#endif
+
+/// What makes a score the power of two that softmax sums.
+RD_INLINE float to_powers_of_two(int64_t head_size) {
+  return 1.44269504F / __builtin_sqrtf(static_cast<float>(head_size));
+}
+
+/// The row's own mask of the mask of the first query and head.
+RD_INLINE DropoutMask mask_of(DropoutMask mask, int64_t query, int64_t head) {
+  mask.token += static_cast<uint32_t>(query);
+  mask.place += static_cast<uint32_t>(head) << 18;
+  return mask;
+}
 
 template <class Product, class Dot>
 static void attention(const AttentionCall& call) {
@@ -121,23 +96,33 @@ static void attention(const AttentionCall& call) {
   char* const weights = reinterpret_cast<char*>(scores + queries_at_once * scores_stride);
   auto* const context = reinterpret_cast<float*>(weights + queries_at_once * weights_stride);
   const int64_t context_stride = value_width + 16;
+  auto* const factors = context + queries_at_once * context_stride;
   // bf16 has lanes of 2 bytes: whole vectors of weights may be stored up to a multiple of the lanes
   const int64_t width = up_to(value_steps * Dot::group, lanes);
-  const auto scale = 1 / __builtin_sqrtf(static_cast<float>(call.head_size));
+  const float scale = to_powers_of_two(call.head_size);
   for (int64_t head = 0; head < call.heads; ++head) {
-    lay_out_keys<Dot>(call, head, key_steps, keys);
-    lay_out_values<Dot>(call, head, value_steps, values);
     const int64_t offset = head * call.head_size * bytes;
+    lay_out_outputs<Dot>(call.key, call.keys, offset, call.head_size, key_steps, keys);
+    lay_out_steps<Dot>(call.value, call.keys, offset, call.head_size, value_steps, values);
     for (int64_t first = 0; first < call.queries; first += queries_at_once) {
       const int64_t count = call.queries - first < queries_at_once ? call.queries - first : queries_at_once;
       for (int64_t key = 0; key < key_width; key += panel_width) {
         Product::multiply(count, call.query.row(first) + offset, call.query.stride, keys + key * key_steps * 4,
                           key_steps, scores + key, scores_stride, false);
       }
-      float factors[queries_at_once];
+      float inverses[queries_at_once];
       for (int64_t q = 0; q < count; ++q) {
-        factors[q] =
-            exponentials<Dot>(scores + q * scores_stride, call.keys, width, scale, weights + q * weights_stride);
+        const auto* row = scores + q * scores_stride;
+        char* const to = weights + q * weights_stride;
+        Softmax softmax;
+        if (call.dropout.active()) {
+          drop_factors(mask_of(call.dropout, first + q, head), up_to(call.keys, lanes), factors);
+          softmax = exponentials<Dot, true>(row, call.keys, width, scale, factors, to);
+        } else {
+          softmax = exponentials<Dot, false>(row, call.keys, width, scale, nullptr, to);
+        }
+        inverses[q] = softmax.inverse;
+        if (call.softmax != nullptr) store_as(call.softmax + 2 * ((first + q) * call.heads + head), softmax);
       }
       for (int64_t column = 0; column < value_width; column += panel_width) {
         Product::multiply(count, weights, weights_stride, values + column * value_steps * 4, value_steps,
@@ -145,7 +130,7 @@ static void attention(const AttentionCall& call) {
       }
       for (int64_t q = 0; q < count; ++q) {
         store_context(Dot{}, call.output.row(first + q) + offset, context + q * context_stride, call.head_size,
-                      factors[q]);
+                      inverses[q]);
       }
     }
   }

@@ -12,8 +12,9 @@ constexpr int64_t step_multiple = 1;
 #endif
 }  // namespace rank_distillm::RANK_DISTILLM_LEVEL
 
-#include "kernels/level/attention.h"
+#include "kernels/level/attention_backward.h"
 #include "kernels/level/gemm.h"
+#include "kernels/level/packing.h"
 #include "kernels/level/rows.h"
 #include "kernels/level/tile_product.h"
 
@@ -32,14 +33,6 @@ using Narrow = OnVectors<Dot>;
 static void release() {}
 #endif
 
-#if defined(__AVX512BF16__)
-constexpr auto gemm_bfloat16 = gemm<Narrow<BFloat16>>;
-constexpr auto attention_bfloat16 = attention<Narrow<BFloat16>, BFloat16>;
-#else
-constexpr void (*gemm_bfloat16)(const GemmCall&) = nullptr;
-constexpr void (*attention_bfloat16)(const AttentionCall&) = nullptr;
-#endif
-
 extern const Kernels table;
 const Kernels table = {
     .level = RD_TEXT(RANK_DISTILLM_LEVEL),
@@ -47,13 +40,18 @@ const Kernels table = {
     .step_multiple = step_multiple,
     .int8_bytes = sizeof(Int8::Number),
     .gemm_float32 = gemm<OnVectors<Float32>>,
-    .gemm_bfloat16 = gemm_bfloat16,
+    .gemm_bfloat16 = gemm<Narrow<BFloat16>>,
     .gemm_int8 = gemm<Narrow<Int8>>,
     .attention_float32 = attention<OnVectors<Float32>, Float32>,
-    .attention_bfloat16 = attention_bfloat16,
+    .attention_bfloat16 = attention<Narrow<BFloat16>, BFloat16>,
+    .attention_backward_float32 = attention_backward<OnVectors<Float32>, Float32>,
+    .attention_backward_bfloat16 = attention_backward<Narrow<BFloat16>, BFloat16>,
     .residual_norm = residual_norm,
     .embed = embed,
     .convert = convert,
+    .dropout = dropout,
+    .pack_rows = pack_rows,
+    .transpose = transpose,
     .release = release,
 };
 

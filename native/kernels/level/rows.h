@@ -41,12 +41,10 @@ RD_INLINE void copy_row(const ComputeCopy& copy, int64_t row, int64_t columns, c
     copy.scales[row] = quantize_row(
         columns, [&](int64_t c) __attribute__((always_inline)) { return load(values + c); }, copy.rows.row(row));
   }
-#if defined(__AVX512BF16__)
   if (copy.type == ElementType::bfloat16) {
     char* to = copy.rows.row(row);
     for (int64_t c = 0; c < columns; c += lanes) store_bf16(to + 2 * c, load(values + c));
   }
-#endif
 }
 
 /// Overwrites a row whose values beyond `columns` are zero; they stay zero.
@@ -107,12 +105,10 @@ static void convert(const ConvertCall& call) {
       copy_row(call.copy, r, call.columns, reinterpret_cast<const float*>(call.input.row(r)));
       continue;
     }
-#if defined(__AVX512BF16__)
     const char* from = call.input.row(r);
     call.copy.scales[r] = quantize_row(
         call.columns, [&](int64_t c) __attribute__((always_inline)) { return load_bf16(from + 2 * c); },
         call.copy.rows.row(r));
-#endif
   }
 }
 

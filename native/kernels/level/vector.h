@@ -99,13 +99,28 @@ RD_INLINE F exp2_negative(F x) {
   return bits_to_float((whole + 127) << 23) * series;
 }
 
+using Halves = uint16_t __attribute__((vector_size(2 * lanes)));
+using U = uint32_t __attribute__((vector_size(4 * lanes)));
+
+/// The nearest bf16 numbers, ties to even, in the upper halves; NaN stays NaN.
+RD_INLINE I bf16_bits(F value) {
+  const auto bits = load_as<U>(&value);
+  const U rounded = bits + 0x7fff + ((bits >> 16) & 1);
+  const I result = load_as<I>(&rounded) & static_cast<int32_t>(0xffff0000);
+  return value == value ? result : all(0x7fc00000);
+}
+
+RD_INLINE void store_bf16(char* to, F value) {
 #if defined(__AVX512BF16__)
-RD_INLINE void store_bf16(char* to, F value) { store_as(to, _mm512_cvtneps_pbh(load_as<__m512>(&value))); }
+  store_as(to, _mm512_cvtneps_pbh(load_as<__m512>(&value)));
+#else
+  const I bits = bf16_bits(value);
+  store_as(to, __builtin_convertvector(load_as<U>(&bits) >> 16, Halves));
+#endif
+}
 
 RD_INLINE F load_bf16(const char* from) {
-  using Halves = uint16_t __attribute__((vector_size(2 * lanes)));
   return bits_to_float(__builtin_convertvector(load_as<Halves>(from), I) << 16);
 }
-#endif
 
 }  // namespace rank_distillm::RANK_DISTILLM_LEVEL

@@ -1,0 +1,157 @@
+#pragma once
+
+// Attention's gradients of one sequence. The weights are computed again from the saved shift and sum of each row, by
+// the forward's own products, so they have the same bits and no matrix of scores is kept (Dao et al. 2022). A few
+// queries at a time: their scores and the gradients of their weights are rows near the core; both are turned once so
+// that the gradients of keys and values are products over queries, whose sums wait beside the panels.
+
+#include "kernels/level/attention.h"
+
+namespace rank_distillm::RANK_DISTILLM_LEVEL {
+
+/// What a query's row of scores becomes: its weights, after dropout, and the slopes of its scores.
+struct RowGradient {
+  int64_t keys;
+  int64_t width;  // zeros up to here
+  float to_powers_of_two;
+  float scale;  // 1 / √head_size
+  Softmax softmax;
+  const float* factors;  // dropout's
+};
+
+/// `scores` and `slopes` (the gradients of the weights) are overwritten on the way.
+template <class Dot, bool drops>
+RD_INLINE void row_gradient(const RowGradient& row, float* scores, float* slopes, char* weights_to, char* slopes_to) {
+  const I tail = first_lanes(row.keys - row.keys / lanes * lanes);
+  F sum{};
+  for (int64_t i = 0; i < row.keys; i += lanes) {
+    const I inside = i + lanes <= row.keys ? all(-1) : tail;
+    F weight =
+        exp2_negative(min(load(scores + i) * row.to_powers_of_two - row.softmax.shift, F{})) * row.softmax.inverse;
+    F gradient = load(slopes + i);
+    weight = inside ? weight : F{};
+    gradient = inside ? gradient : F{};
+    F kept = weight;
+    if constexpr (drops) {
+      const F factors = inside ? load(row.factors + i) : F{};
+      gradient *= factors;
+      kept *= factors;
+    }
+    sum += weight * gradient;
+    store(scores + i, weight);
+    store(slopes + i, gradient);
+    store_weights(Dot{}, weights_to, i, kept);
+  }
+  const float along = sum_of(sum);
+  int64_t i = 0;
+  for (; i < row.keys; i += lanes) {
+    store_weights(Dot{}, slopes_to, i, row.scale * load(scores + i) * (load(slopes + i) - along));
+  }
+  for (; i < row.width; i += lanes) store_weights(Dot{}, slopes_to, i, F{});
+}
+
+/// Some rows by query → rows by key, zeros behind the last query.
+template <class Number>
+RD_INLINE void turn(const char* from, int64_t from_stride, int64_t queries, int64_t keys, char* to, int64_t to_stride) {
+  if (queries < queries_at_once) {
+    for (int64_t k = 0; k < keys; ++k) std::memset(to + k * to_stride, 0, to_stride);
+  }
+  for (int64_t q = 0; q < queries; ++q) {
+    const auto* row = reinterpret_cast<const Number*>(from + q * from_stride);
+    for (int64_t k = 0; k < keys; ++k) reinterpret_cast<Number*>(to + k * to_stride)[q] = row[k];
+  }
+}
+
+template <class Product, class Dot>
+static void attention_backward(const AttentionBackwardCall& call) {
+  using Number = typename Dot::Number;
+  constexpr int64_t bytes = sizeof(Number), group = Dot::group;
+  const auto steps_of = [](int64_t numbers) { return up_to((numbers + group - 1) / group, step_multiple); };
+  const int64_t size = call.head_size, keys = call.keys;
+  const int64_t size_steps = steps_of(size), key_steps = steps_of(keys);
+  const int64_t key_width = up_to(keys, panel_width), width = up_to(size, panel_width);
+  const int64_t rows_stride = key_width + 16, sums_stride = width + 16;             // of float32 numbers
+  const int64_t typed_stride = up_to(key_steps * 4, 64) + 64, turned_stride = 192;  // of bytes
+  const int64_t zeros_to = up_to(key_steps * group, lanes);
+
+  char* free = call.scratch;
+  const auto take = [&free](int64_t size_in_bytes) __attribute__((always_inline)) {
+    char* const taken = free;
+    free += up_to(size_in_bytes, 64);
+    return taken;
+  };
+  const auto take_floats = [&take](int64_t count)
+                               __attribute__((always_inline)) { return reinterpret_cast<float*>(take(4 * count)); };
+  char* const key_outputs = take(key_width * size_steps * 4);
+  char* const value_outputs = take(key_width * size_steps * 4);
+  char* const key_rows = take(width * key_steps * 4);
+  float* const key_sums = take_floats(keys * sums_stride);
+  float* const value_sums = take_floats(keys * sums_stride);
+  float* const scores = take_floats(queries_at_once * rows_stride);
+  float* const slopes = take_floats(queries_at_once * rows_stride);
+  char* const weights = take(queries_at_once * typed_stride);
+  char* const typed_slopes = take(queries_at_once * typed_stride);
+  char* const turned_weights = take(keys * turned_stride);
+  char* const turned_slopes = take(keys * turned_stride);
+  char* const query_rows = take(width * steps_of(queries_at_once) * 4);
+  char* const gradient_rows = take(width * steps_of(queries_at_once) * 4);
+  float* const query_sums = take_floats(queries_at_once * sums_stride);
+  float* const factors = take_floats(key_width);
+
+  const float powers = to_powers_of_two(size);
+  for (int64_t head = 0; head < call.heads; ++head) {
+    const int64_t offset = head * size * bytes;
+    lay_out_outputs<Dot>(call.key, keys, offset, size, size_steps, key_outputs);
+    lay_out_outputs<Dot>(call.value, keys, offset, size, size_steps, value_outputs);
+    lay_out_steps<Dot>(call.key, keys, offset, size, key_steps, key_rows);
+    for (int64_t first = 0; first < call.queries; first += queries_at_once) {
+      const int64_t count = call.queries - first < queries_at_once ? call.queries - first : queries_at_once;
+      const Rows queries = {call.query.row(first), call.query.stride};
+      const Rows gradients = {call.gradient.row(first), call.gradient.stride};
+      for (int64_t key = 0; key < key_width; key += panel_width) {
+        Product::multiply(count, queries.data + offset, queries.stride, key_outputs + key * size_steps * 4, size_steps,
+                          scores + key, rows_stride, false);
+        Product::multiply(count, gradients.data + offset, gradients.stride, value_outputs + key * size_steps * 4,
+                          size_steps, slopes + key, rows_stride, false);
+      }
+      for (int64_t q = 0; q < count; ++q) {
+        const RowGradient row = {keys,
+                                 zeros_to,
+                                 powers,
+                                 1 / __builtin_sqrtf(static_cast<float>(size)),
+                                 load_as<Softmax>(call.softmax + 2 * ((first + q) * call.heads + head)),
+                                 factors};
+        if (call.dropout.active()) {
+          drop_factors(mask_of(call.dropout, first + q, head), keys, factors);
+          row_gradient<Dot, true>(row, scores + q * rows_stride, slopes + q * rows_stride, weights + q * typed_stride,
+                                  typed_slopes + q * typed_stride);
+        } else {
+          row_gradient<Dot, false>(row, scores + q * rows_stride, slopes + q * rows_stride, weights + q * typed_stride,
+                                   typed_slopes + q * typed_stride);
+        }
+      }
+      const int64_t query_steps = steps_of(count);
+      lay_out_steps<Dot>(queries, count, offset, size, query_steps, query_rows);
+      lay_out_steps<Dot>(gradients, count, offset, size, query_steps, gradient_rows);
+      turn<Number>(weights, typed_stride, count, keys, turned_weights, turned_stride);
+      turn<Number>(typed_slopes, typed_stride, count, keys, turned_slopes, turned_stride);
+      for (int64_t c = 0; c < width; c += panel_width) {
+        Product::multiply(keys, turned_weights, turned_stride, gradient_rows + c * query_steps * 4, query_steps,
+                          value_sums + c, sums_stride, first > 0);
+        Product::multiply(keys, turned_slopes, turned_stride, query_rows + c * query_steps * 4, query_steps,
+                          key_sums + c, sums_stride, first > 0);
+        Product::multiply(count, typed_slopes, typed_stride, key_rows + c * key_steps * 4, key_steps, query_sums + c,
+                          sums_stride, false);
+      }
+      for (int64_t q = 0; q < count; ++q) {
+        store_context(Dot{}, call.query_gradient.row(first + q) + offset, query_sums + q * sums_stride, size, 1);
+      }
+    }
+    for (int64_t k = 0; k < keys; ++k) {
+      store_context(Dot{}, call.key_gradient.row(k) + offset, key_sums + k * sums_stride, size, 1);
+      store_context(Dot{}, call.value_gradient.row(k) + offset, value_sums + k * sums_stride, size, 1);
+    }
+  }
+}
+
+}  // namespace rank_distillm::RANK_DISTILLM_LEVEL

@@ -1,0 +1,126 @@
+#pragma once
+
+// Rows into the order that products over rows read: panels whose steps are the rows, and rows turned into columns. Both
+// are for the gradients of weights, and the first for a product with weights the other way round. Some rows at a time,
+// so that what is read and what is written stay near.
+
+#include "kernels/level/activation.h"
+#include "kernels/level/dot_product.h"
+
+namespace rank_distillm::RANK_DISTILLM_LEVEL {
+
+/// Columns [0, count) of a row as vectors of float32, zeros behind; `count` up to a panel.
+template <bool bf16, TileEnd end, class Store>
+RD_INLINE void load_panel_row(const char* from, int64_t count, Store store_vector) {
+  constexpr int64_t bytes = bf16 ? 2 : 4;
+  alignas(64) char last[panel_width * 4];
+  if (count < panel_width) {
+    std::memset(last, 0, sizeof(last));
+    for (int64_t c = 0; c < count * bytes; ++c) last[c] = from[c];
+    from = last;
+  }
+  each<2>([&](auto half) __attribute__((always_inline)) {
+    const char* numbers = from + half * lanes * bytes;
+    F value;
+    if constexpr (bf16) {
+      value = load_bf16(numbers);
+    } else {
+      value = load_as<F>(numbers);
+    }
+    store_vector(half, activated<end>(value));
+  });
+}
+
+/// Rows `r` and, for bf16, `r` + 1 of a panel's columns into one step.
+template <bool bf16_input, TileEnd end, class Dot>
+RD_INLINE void pack_step(const PackRowsCall& call, int64_t r, int64_t column, int64_t count, char* to) {
+  constexpr int64_t bytes = bf16_input ? 2 : 4;
+  const auto row = [&](int64_t index) __attribute__((always_inline)) { return call.input.row(index) + column * bytes; };
+  if constexpr (Dot::group == 1) {
+    load_panel_row<bf16_input, end>(row(r), count, [&](int64_t half, F value) __attribute__((always_inline)) {
+      store_as(to + half * vector_bytes, value);
+    });
+  } else {
+    I pairs[2] = {};
+    if (r + 1 < call.rows) {
+      load_panel_row<bf16_input, end>(row(r + 1), count, [&](int64_t half, F value) __attribute__((always_inline)) {
+        pairs[half] = bf16_bits(value);
+      });
+    }
+    load_panel_row<bf16_input, end>(row(r), count, [&](int64_t half, F value) __attribute__((always_inline)) {
+      const I bits = bf16_bits(value);
+      const U lower = load_as<U>(&bits) >> 16;
+      store_as(to + half * vector_bytes, pairs[half] | load_as<I>(&lower));
+    });
+  }
+}
+
+template <bool bf16_input, TileEnd end, class Dot>
+[[gnu::noinline]] static void pack_rows_as(const PackRowsCall& call) {
+  constexpr int64_t rows_together = 16, group = Dot::group;
+  const int64_t panel_bytes = call.steps * panel_width * 4;
+  char* const start = call.panels + call.first / group * panel_width * 4;
+  for (int64_t first = 0; first < call.rows; first += rows_together) {
+    const int64_t last = first + rows_together < call.rows ? first + rows_together : call.rows;
+    for (int64_t column = 0; column < call.columns; column += panel_width) {
+      const int64_t count = call.columns - column < panel_width ? call.columns - column : panel_width;
+      char* const panel = start + column / panel_width * panel_bytes;
+      for (int64_t r = first; r < last; r += group) {
+        pack_step<bf16_input, end, Dot>(call, r, column, count, panel + r / group * panel_width * 4);
+      }
+    }
+  }
+  const int64_t filled = (call.rows + group - 1) / group, all_steps = (call.rows + call.zeros + group - 1) / group;
+  for (int64_t column = 0; column < call.columns; column += panel_width) {
+    std::memset(start + column / panel_width * panel_bytes + filled * panel_width * 4, 0,
+                (all_steps - filled) * panel_width * 4);
+  }
+}
+
+template <bool bf16_input, class Dot>
+RD_INLINE void pack_rows_from(const PackRowsCall& call) {
+  switch (call.end) {
+    case TileEnd::gelu:
+      return pack_rows_as<bf16_input, TileEnd::gelu, Dot>(call);
+    case TileEnd::gelu_tanh:
+      return pack_rows_as<bf16_input, TileEnd::gelu_tanh, Dot>(call);
+    case TileEnd::relu:
+      return pack_rows_as<bf16_input, TileEnd::relu, Dot>(call);
+    default:
+      return pack_rows_as<bf16_input, TileEnd::none, Dot>(call);
+  }
+}
+
+static void pack_rows(const PackRowsCall& call) {
+  const bool bf16_input = call.input_type == ElementType::bfloat16;
+  if (call.type == ElementType::float32) {
+    return bf16_input ? pack_rows_from<true, Float32>(call) : pack_rows_from<false, Float32>(call);
+  }
+  return bf16_input ? pack_rows_from<true, BFloat16>(call) : pack_rows_from<false, BFloat16>(call);
+}
+
+template <class Number>
+RD_INLINE void transpose_as(const TransposeCall& call) {
+  constexpr int64_t together = 16;
+  const int64_t end = call.first + call.rows;
+  for (int64_t column = 0; column < call.columns; column += together) {
+    const int64_t columns = call.columns - column < together ? call.columns - column : together;
+    for (int64_t first = 0; first < call.rows; first += together) {
+      const int64_t last = first + together < call.rows ? first + together : call.rows;
+      for (int64_t c = column; c < column + columns; ++c) {
+        auto* to = reinterpret_cast<Number*>(call.output.row(c)) + call.first;
+        for (int64_t r = first; r < last; ++r) to[r] = reinterpret_cast<const Number*>(call.input.row(r))[c];
+      }
+    }
+    for (int64_t c = column; c < column + columns; ++c) {
+      std::memset(reinterpret_cast<Number*>(call.output.row(c)) + end, 0, call.zeros * sizeof(Number));
+    }
+  }
+}
+
+static void transpose(const TransposeCall& call) {
+  if (call.type == ElementType::bfloat16) return transpose_as<uint16_t>(call);
+  transpose_as<float>(call);
+}
+
+}  // namespace rank_distillm::RANK_DISTILLM_LEVEL

@@ -1,0 +1,55 @@
+#include "train/packed_linear.h"
+
+#include "model/linear.h"
+
+namespace rank_distillm {
+namespace {
+
+void on_this_thread(int64_t count, const std::function<void(int64_t, int64_t)>& body) { body(0, count); }
+
+int64_t up_to(int64_t value, int64_t multiple) { return (value + multiple - 1) / multiple * multiple; }
+
+}  // namespace
+
+int64_t panel_steps(int64_t numbers, ElementType type) {
+  const int64_t group = 4 / kernels().element_bytes(type);
+  return up_to((numbers + group - 1) / group, kernels().step_multiple);
+}
+
+int64_t panel_bytes(int64_t outputs, int64_t steps) { return up_to(outputs, kernels().panel_width) * steps * 4; }
+
+PackedLinear::PackedLinear(const Parameters& parameters, const std::vector<std::string>& names, int64_t out, int64_t in,
+                           ElementType type)
+    : type_(type), out_(out * static_cast<int64_t>(names.size())), in_(in) {
+  const auto joined = parameters.linear(names, out, in);
+  weight_ = joined.weight.const_data_ptr<float>();
+  bias_ = joined.bias.const_data_ptr<float>();
+  weight_gradient_ = joined.weight_gradient.data_ptr<float>();
+  bias_gradient_ = joined.bias_gradient.data_ptr<float>();
+  forward_ = PackedWeights(kernels(), type, weight_, bias_, out_, in_, on_this_thread);
+  const int64_t steps = panel_steps(out_, type);
+  backward_panels_ = AlignedBuffer(panel_bytes(in_, steps));
+  no_bias_ = AlignedBuffer(up_to(in_, kernels().panel_width) * 4);
+  backward_ = {backward_panels_.data(), out_, in_, steps, no_bias_.as<float>()};
+  pack_backward();
+}
+
+void PackedLinear::pack_forward() { forward_.fill(weight_, bias_, on_this_thread); }
+
+void PackedLinear::pack_backward() {
+  const Rows rows = {reinterpret_cast<char*>(const_cast<float*>(weight_)), 4 * in_};
+  kernels().pack_rows({out_, in_, rows, ElementType::float32, TileEnd::none, type_, backward_panels_.data(),
+                       backward_.steps, 0, backward_.steps * 4 / kernels().element_bytes(type_) - out_});
+}
+
+void PackedLinear::forward(int64_t rows, const Rows& input, TileEnd end, const Rows& output, ElementType output_type,
+                           Counters& counters, const Rows& before) const {
+  multiply({rows, input, nullptr, forward_.view(), end, output, output_type, nullptr, before}, type_, counters);
+}
+
+void PackedLinear::backward(int64_t rows, const Rows& gradient, TileEnd end, const Rows& output,
+                            ElementType output_type, Counters& counters, const Rows& before) const {
+  multiply({rows, gradient, nullptr, backward_, end, output, output_type, nullptr, before}, type_, counters);
+}
+
+}  // namespace rank_distillm

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/counters.h"
+#include "kernels/packed_weights.h"
+#include "train/parameters.h"
+
+namespace rank_distillm {
+
+/// A dense layer y = x Wᵀ + b of the encoder that is trained, its weights packed for the products of both directions.
+class PackedLinear {
+ public:
+  PackedLinear() = default;
+
+  /// Layers [out, in] that lie beside each other in `parameters` as one whose outputs stand beside each other.
+  PackedLinear(const Parameters& parameters, const std::vector<std::string>& names, int64_t out, int64_t in,
+               ElementType type);
+
+  /// Takes over the weights as they are now, on the calling thread.
+  void pack_forward();
+  void pack_backward();
+
+  /// output [rows, out] = end(x Wᵀ + b); `before`, if given, keeps what goes into an activation.
+  void forward(int64_t rows, const Rows& input, TileEnd end, const Rows& output, ElementType output_type,
+               Counters& counters, const Rows& before = {}) const;
+
+  /// The gradient of the input [rows, in] from that of the output; a slope reads `before`, `add` adds.
+  void backward(int64_t rows, const Rows& gradient, TileEnd end, const Rows& output, ElementType output_type,
+                Counters& counters, const Rows& before = {}) const;
+
+  ElementType type() const { return type_; }
+  int64_t out() const { return out_; }
+  int64_t in() const { return in_; }
+  float* weight_gradient() const { return weight_gradient_; }  // [out, in]
+  float* bias_gradient() const { return bias_gradient_; }      // [out]
+  int64_t bytes() const { return forward_.bytes() + static_cast<int64_t>(backward_panels_.size()); }
+
+ private:
+  ElementType type_ = ElementType::float32;
+  int64_t out_ = 0;
+  int64_t in_ = 0;
+  const float* weight_ = nullptr;
+  const float* bias_ = nullptr;
+  float* weight_gradient_ = nullptr;
+  float* bias_gradient_ = nullptr;
+  PackedWeights forward_;
+  AlignedBuffer backward_panels_;
+  AlignedBuffer no_bias_;
+  PackedMatrix backward_;  // [in, out]
+};
+
+/// Steps of a panel over `numbers` inputs.
+int64_t panel_steps(int64_t numbers, ElementType type);
+
+/// Bytes of the panels of `outputs`.
+int64_t panel_bytes(int64_t outputs, int64_t steps);
+
+}  // namespace rank_distillm
