@@ -11,9 +11,10 @@
 
 namespace rank_distillm {
 
-#define RD_LEVEL(name)        \
-  namespace name {            \
-  extern const Kernels table; \
+// Weak: a test need not link the levels that its machine cannot run.
+#define RD_LEVEL(name)                      \
+  namespace name {                          \
+  [[gnu::weak]] extern const Kernels table; \
   }
 RD_LEVEL(generic)
 RD_LEVEL(avx2)
@@ -42,18 +43,19 @@ bool may_use_tiles() {
 
 int kernel_levels(const Kernels** levels, int most) {
   int count = 0;
-  const auto add = [&](const Kernels& level) {
-    if (count < most) levels[count] = &level;
+  const auto add = [&](const Kernels* level) {
+    if (level == nullptr) return false;
+    if (count < most) levels[count] = level;
     ++count;
     return true;
   };
-  add(generic::table);
+  add(&generic::table);
   // Each level needs the ones before it: no CPU has a later one without them.
-  has({"avx2"}) && add(avx2::table) &&                                               //
-      has({"avx512f", "avx512bw", "avx512dq", "avx512vl"}) && add(avx512::table) &&  //
-      has({"avx512_vnni"}) && add(avx512_vnni::table) &&                             //
-      has({"avx512_bf16"}) && add(avx512_bf16::table) &&                             //
-      has({"amx_tile", "amx_bf16", "amx_int8"}) && may_use_tiles() && add(amx::table);
+  has({"avx2"}) && add(&avx2::table) &&                                               //
+      has({"avx512f", "avx512bw", "avx512dq", "avx512vl"}) && add(&avx512::table) &&  //
+      has({"avx512_vnni"}) && add(&avx512_vnni::table) &&                             //
+      has({"avx512_bf16"}) && add(&avx512_bf16::table) &&                             //
+      has({"amx_tile", "amx_bf16", "amx_int8"}) && may_use_tiles() && add(&amx::table);
   return std::min(count, most);
 }
 
