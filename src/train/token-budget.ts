@@ -5,12 +5,12 @@ import type { NativeTrainer } from '../../binding.js';
 /** What is left for everything else: texts, tokens, the other passes' temporaries. */
 const SHARE_OF_FREE = 0.5;
 /** A process that takes all that is free is no good neighbour; what does not fit is computed twice, a third slower. */
-const MOST_BYTES = 4 * 2 ** 30;
+const MOST_BYTES = 6 * 2 ** 30;
 const FEWEST_TOKENS = 512;
 
 /**
  * Tokens whose activations may be held at a time: half of the memory that is free or that the cgroup grants, at most
- * 4 GiB. A batch that fits is not computed twice.
+ * 6 GiB. A batch that fits is not computed twice.
  */
 export function defaultTokenBudget(native: Pick<NativeTrainer, 'bytesPerToken'>): number {
   const bytes = Math.min(MOST_BYTES, freeMemory() * SHARE_OF_FREE);
