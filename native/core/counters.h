@@ -3,6 +3,7 @@
 #include <x86intrin.h>
 
 #include <cstdint>
+#include <mutex>
 
 namespace rank_distillm {
 
@@ -51,6 +52,20 @@ struct Counters {
     ticks += other.ticks;
     return *this;
   }
+};
+
+/// What several threads count.
+class SharedCounters {
+ public:
+  explicit SharedCounters(Counters& sum) : sum_(sum) {}
+  void add(const Counters& part) {
+    const std::lock_guard lock(mutex_);
+    sum_ += part;
+  }
+
+ private:
+  std::mutex mutex_;
+  Counters& sum_;
 };
 
 }  // namespace rank_distillm

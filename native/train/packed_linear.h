@@ -31,6 +31,7 @@ class PackedLinear {
   void backward(int64_t rows, const Rows& gradient, TileEnd end, const Rows& output, ElementType output_type,
                 Counters& counters, const Rows& before = {}) const;
 
+  bool defined() const { return weight_ != nullptr; }
   ElementType type() const { return type_; }
   int64_t out() const { return out_; }
   int64_t in() const { return in_; }

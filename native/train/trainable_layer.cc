@@ -57,14 +57,6 @@ TrainableLayer::TrainableLayer(const EncoderConfig& config, int64_t index, bool 
   output_norm_ = trainable_norm(parameters, prefix + "output.LayerNorm", hidden_, config.layer_norm_eps);
 }
 
-std::vector<PackedLinear*> TrainableLayer::linears() {
-  std::vector<PackedLinear*> result;
-  for (auto& linear : linears_) {
-    if (linear.out() > 0) result.push_back(&linear);
-  }
-  return result;
-}
-
 const RowId* TrainableLayer::ids_of(const BlockPass& pass) const {
   return first_rows_only_ ? pass.batch.first.data() + pass.block.first_sequence
                           : pass.batch.tokens.data() + pass.block.first_token;
@@ -110,7 +102,7 @@ LayerGradients TrainableLayer::gradients(int64_t sequences, int64_t token_rows, 
   LayerGradients result;
   result.sequences = sequences;
   for (int i = 0; i < count; ++i) {
-    if (linears_[i].out() == 0) continue;
+    if (!linears_[i].defined()) continue;
     const bool all_tokens = !first_rows_only_ || i == key_value;
     result.linears.emplace_back(linears_[i], all_tokens ? token_rows : first_rows, arena);
   }

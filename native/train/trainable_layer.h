@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -71,7 +72,9 @@ class TrainableLayer {
   TrainableLayer(const EncoderConfig& config, int64_t index, bool first_rows_only, ElementType type,
                  const Parameters& parameters);
 
-  std::vector<PackedLinear*> linears();
+  /// Some may be undefined.
+  auto& linears() { return linears_; }
+  const auto& linears() const { return linears_; }
   bool first_rows_only() const { return first_rows_only_; }
 
   /// Memory for a block's state, all but `input`.
@@ -110,9 +113,10 @@ class TrainableLayer {
   int64_t hidden_;
   int64_t intermediate_;
   TileEnd activation_;
-  ElementType type_;             // of what is computed for all tokens
-  ElementType rows_type_;        // of what is computed for `rows`
-  PackedLinear linears_[count];  // without queries of their own `key_value` is [3 · hidden, hidden], queries first
+  ElementType type_;       // of what is computed for all tokens
+  ElementType rows_type_;  // of what is computed for `rows`
+  std::array<PackedLinear, count>
+      linears_;  // without queries of their own `key_value` is [3 · hidden, hidden], queries first
   TrainableNorm attention_norm_;
   TrainableNorm output_norm_;
 };

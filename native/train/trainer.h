@@ -1,7 +1,7 @@
 #pragma once
 
 #include <map>
-#include <optional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -9,10 +9,9 @@
 #include "core/workers.h"
 #include "model/config.h"
 #include "model/cross_encoder.h"
-#include "ops/embedding_training.h"
 #include "train/adamw.h"
+#include "train/trainable_encoder.h"
 #include "train/trainable_head.h"
-#include "train/trainable_layer.h"
 
 namespace rank_distillm {
 
@@ -28,9 +27,7 @@ struct TrainerOptions {
 /// Which of the flat arrays.
 enum class FlatArray { values, gradients, first_moments, second_moments };
 
-/// A cross-encoder that is trained: forward with or without dropout, backward written out by hand, AdamW. Threads take
-/// block after block through the layers, and in the backward the gradients of weights in between. In float32 sums have
-/// one order whatever the number of threads; in bf16 it follows from how the batch is cut for them.
+/// A cross-encoder that is trained: forward with or without dropout, backward written out by hand, AdamW.
 class Trainer {
  public:
   Trainer(const TrainerOptions& options, std::vector<TensorSource> tensors);
@@ -62,37 +59,22 @@ class Trainer {
   void write(FlatArray array, int64_t offset, const std::vector<float>& values);
 
   Precision precision() const { return precision_; }
-  int64_t bytes() const;
+  int64_t bytes() const { return parameters_.bytes() + encoder_.bytes(); }
   /// What one token's activations take while they are kept.
-  int64_t bytes_per_token() const;
+  int64_t bytes_per_token() const { return encoder_.bytes_per_token(); }
 
  private:
-  struct BlockState;
   struct State;
 
-  std::vector<PackedLinear*> linears();
-  void pack_weights(Workers& workers);
-  at::Tensor run(State& state, Workers& workers, const CancelFlag& cancel, Counters& counters, bool keep);
-  void forward_block(State& state, BlockState& block, const CancelFlag& cancel, Counters& counters, bool keep,
-                     const at::Tensor& pooled) const;
-  HiddenRows embed(const State& state, BlockState& block, Counters& counters) const;
-  void pool_gradient(const State& state, const BlockState& block, const at::Tensor& pooled) const;
-  Arena take_arena(int64_t tokens);
-  void give_back(State& state);
+  at::Tensor run(State& state, bool keep, Workers& workers, const CancelFlag& cancel, Counters& counters);
   const at::Tensor& flat(FlatArray array) const;
   at::Tensor range(FlatArray array, int64_t offset, int64_t count) const;
 
   TrainerOptions options_;
   Precision precision_;
-  ElementType type_;
   Parameters parameters_;
-  bool weights_changed_ = false;  // since they were packed
-  TrainableEmbedding embedding_;
-  std::optional<PackedLinear> project_;  // float32
-  std::vector<TrainableLayer> layers_;
+  TrainableEncoder encoder_;
   TrainableHead head_;
-  std::vector<Arena> arenas_;  // free ones, for blocks
-  Arena gradient_arenas_[2];   // of every other layer
   std::map<int64_t, std::shared_ptr<State>> kept_;
   int64_t next_kept_ = 1;
 };

@@ -1,0 +1,298 @@
+#include "train/trainable_encoder.h"
+
+#include <ATen/ops/empty.h>
+#include <ATen/ops/from_blob.h>
+
+#include <algorithm>
+
+#include "ops/pooling.h"
+
+namespace rank_distillm {
+namespace {
+
+at::Tensor view(const Rows& rows, int64_t count, int64_t width) {
+  return at::from_blob(rows.data, {count, width}, {rows.stride / 4, 1}, at::kFloat);
+}
+
+/// A task that counts what it does and leaves the thread fit to rest.
+template <typename Body>
+auto counted(SharedCounters& counters, const Body& body) {
+  return [&counters, body](int64_t task) {
+    Counters own;
+    body(task, own);
+    kernels().release();
+    counters.add(own);
+  };
+}
+
+}  // namespace
+
+TrainableEncoder::TrainableEncoder(const EncoderConfig& config, Pooling pooling, ElementType type, int64_t padding_id,
+                                   const Parameters& parameters)
+    : config_(config), pooling_(pooling), type_(type) {
+  const auto width = config.embedding_size;
+  const auto table = [&](const char* name, int64_t size) {
+    const auto tensor = "embeddings." + std::string(name) + "_embeddings.weight";
+    return TrainableEmbedding::Table{parameters.value(tensor, {size, width}).const_data_ptr<float>(),
+                                     parameters.gradient(tensor, {size, width}).data_ptr<float>()};
+  };
+  embedding_ = {table("word", config.vocab_size), table("position", config.max_positions),
+                table("token_type", config.type_vocab_size),
+                trainable_norm(parameters, "embeddings.LayerNorm", width, config.layer_norm_eps), padding_id};
+  if (width != config.hidden_size) {
+    project_ = PackedLinear(parameters, {"embeddings_project"}, config.hidden_size, width, ElementType::float32);
+  }
+  for (int64_t i = 0; i < config.layers; ++i) {
+    const bool first_rows_only = pooling == Pooling::first && i + 1 == config.layers;
+    layers_.emplace_back(config, i, first_rows_only, type, parameters);
+  }
+}
+
+void TrainableEncoder::pack_weights(Workers& workers) {
+  if (!weights_changed_) return;
+  std::vector<PackedLinear*> all;
+  if (project_) all.push_back(&*project_);
+  for (auto& layer : layers_) {
+    for (auto& linear : layer.linears()) {
+      if (linear.defined()) all.push_back(&linear);
+    }
+  }
+  workers.run(static_cast<int64_t>(2 * all.size()), [&](int64_t task) {
+    auto& linear = *all[task / 2];
+    task % 2 == 0 ? linear.pack_forward() : linear.pack_backward();
+  });
+  weights_changed_ = false;
+}
+
+Arena TrainableEncoder::take_arena(int64_t tokens) {
+  // Sizes of a few steps, so that the same memory serves again and again; what is not touched costs nothing.
+  constexpr int64_t together = 128;
+  const int64_t size = (tokens + together - 1) / together * together * bytes_per_token() * 9 / 8;
+  // The smallest that is large enough, or else the largest, which grows.
+  const auto fits = [size](const Arena& arena) { return arena.size() >= size; };
+  const auto best = std::min_element(arenas_.begin(), arenas_.end(), [&](const Arena& a, const Arena& b) {
+    return fits(a) != fits(b) ? fits(a) : fits(a) ? a.size() < b.size() : a.size() > b.size();
+  });
+  Arena arena;
+  if (best != arenas_.end()) {
+    arena = std::move(*best);
+    arenas_.erase(best);
+  }
+  arena.reserve(size);
+  return arena;
+}
+
+void TrainableEncoder::give_back(EncoderState& state) {
+  for (auto& of : state.blocks) {
+    of.arena.reset();
+    arenas_.push_back(std::move(of.arena));
+  }
+  state.blocks.clear();
+}
+
+void TrainableEncoder::cut(EncoderState& state, int threads) {
+  const int64_t group = 4 / kernels().element_bytes(type_);  // rows that a product takes at a time
+  const auto whole_groups = [group](int64_t rows) { return (rows + group - 1) / group * group; };
+  GradientPlace place;
+  for (const auto& block : cut_shrinking_blocks(*state.batch->packed, threads)) {
+    place = {place.end_token, place.end_token + whole_groups(block.tokens), place.end_sequence,
+             place.end_sequence + whole_groups(block.sequences)};
+    BlockState of;
+    of.block = block;
+    of.place = place;
+    of.arena = take_arena(block.tokens);
+    state.blocks.push_back(std::move(of));
+  }
+}
+
+HiddenRows TrainableEncoder::embed(const EncoderState& state, BlockState& of, Counters& counters) const {
+  const int64_t tokens = of.block.tokens, hidden = config_.hidden_size, width = config_.embedding_size;
+  of.embedding_norm = {of.arena.rows(tokens, width, 4), of.arena.floats(tokens)};
+  of.stream = of.arena.rows(tokens, hidden, 4);
+  of.embedded = project_ ? of.arena.rows(tokens, width, 4) : of.stream;
+  {
+    const OpTimer timer(counters.ticks.embedding);
+    embed_training(*state.batch->packed, of.block, embedding_,
+                   state.dropout.at(DropoutSite::embeddings, state.dropout.hidden), state.batch->tokens.data(),
+                   of.embedded, of.embedding_norm);
+  }
+  if (project_) {
+    project_->forward(tokens, of.embedded, TileEnd::none, of.stream, ElementType::float32, counters);
+  }
+  if (type_ == ElementType::float32) return {of.stream, of.stream};
+  const auto compute = of.arena.rows(tokens, hidden, kernels().element_bytes(type_));
+  kernels().convert({tokens, hidden, of.stream, ElementType::float32, {type_, compute}});
+  return {of.stream, compute};
+}
+
+void TrainableEncoder::forward_block(const EncoderState& state, BlockState& of, bool keep, const at::Tensor& pooled,
+                                     const CancelFlag& cancel, Counters& counters) const {
+  auto hidden = embed(state, of, counters);
+  const BlockPass pass = {*state.batch, of.block, state.dropout, thread_workspace(), counters};
+  for (size_t i = 0; i < layers_.size(); ++i) {
+    throw_if_cancelled(cancel);
+    // What is not kept is overwritten by the next layer, but for one of another shape.
+    if (keep || i == 0 || layers_[i].first_rows_only()) of.layers.push_back(layers_[i].state(of.block, of.arena));
+    hidden = layers_[i].forward(pass, hidden, of.layers.back());
+  }
+  const auto target = pooled.narrow(0, of.block.first_sequence, of.block.sequences);
+  if (pooling_ == Pooling::first) {
+    target.copy_(view(hidden.exact, of.block.sequences, config_.hidden_size));
+    return;
+  }
+  of.last = hidden.exact;
+  target.copy_(
+      pool(view(hidden.exact, of.block.tokens, config_.hidden_size), *state.batch->packed, of.block, pooling_));
+}
+
+at::Tensor TrainableEncoder::forward(EncoderState& state, bool keep, Workers& workers, const CancelFlag& cancel,
+                                     Counters& counters) {
+  pack_weights(workers);
+  cut(state, workers.count());
+  const auto pooled = at::empty({state.batch->packed->sequences(), config_.hidden_size}, at::kFloat);
+  SharedCounters shared(counters);
+  workers.run(static_cast<int64_t>(state.blocks.size()), counted(shared, [&](int64_t b, Counters& own) {
+                forward_block(state, state.blocks[b], keep, pooled, cancel, own);
+              }));
+  return pooled;
+}
+
+TrainableEncoder::Gradients TrainableEncoder::prepare_gradients(EncoderState& state) {
+  for (auto& of : state.blocks) {
+    of.gradient = of.arena.rows(of.block.tokens, config_.hidden_size, 4);
+    of.pooled_gradient = of.arena.rows(of.block.sequences, config_.hidden_size, 4);
+    of.embedded_gradient = project_ ? of.arena.rows(of.block.tokens, config_.embedding_size, 4) : of.gradient;
+  }
+  auto& end = state.blocks.back().place;
+  const int64_t tokens = end.end_token, first_rows = end.end_sequence, sequences = state.batch->packed->sequences();
+  end.end_token = end.end_sequence = INT64_MAX;  // its zeros go on to the end of the products' steps
+
+  const auto layers = static_cast<int64_t>(layers_.size());
+  Gradients gradients;
+  gradients.layers.resize(layers);
+  for (auto& arena : gradient_arenas_) arena.reset();
+  // A layer's memory is used again two layers below, once its gradients are added.
+  for (int64_t i = layers; i-- > 0;) {
+    auto& arena = gradient_arenas_[i % 2];
+    arena.rewind();
+    gradients.layers[i] = layers_[i].gradients(sequences, tokens, first_rows, arena);
+  }
+  gradients.embedding_sums = gradient_arenas_[0].floats(sequences * 2 * config_.embedding_size);
+  if (project_) gradients.project.emplace(*project_, tokens, gradient_arenas_[0]);
+  return gradients;
+}
+
+void TrainableEncoder::pool_backward(const EncoderState& state, const BlockState& of, const at::Tensor& pooled) const {
+  const int64_t hidden = config_.hidden_size;
+  const auto own = pooled.narrow(0, of.block.first_sequence, of.block.sequences);
+  if (pooling_ == Pooling::first) {
+    view(of.pooled_gradient, of.block.sequences, hidden).copy_(own);
+    return;
+  }
+  view(of.gradient, of.block.tokens, hidden)
+      .copy_(rank_distillm::pool_backward(own, view(of.last, of.block.tokens, hidden), *state.batch->packed, of.block,
+                                          pooling_));
+}
+
+void TrainableEncoder::embed_backward(const EncoderState& state, const BlockState& of, const Gradients& gradients,
+                                      Counters& counters) const {
+  if (project_ && gradients.project) {
+    gradients.project->place(of.gradient, of.embedded, TileEnd::none, of.block.tokens, of.place.first_token,
+                             of.place.end_token);
+    project_->backward(of.block.tokens, of.gradient, TileEnd::none, of.embedded_gradient, ElementType::float32,
+                       counters);
+  }
+  embed_backward_norm(of.block, embedding_, state.dropout.at(DropoutSite::embeddings, state.dropout.hidden),
+                      state.batch->tokens.data(), of.embedding_norm, of.embedded_gradient,
+                      gradients.embedding_sums + of.block.first_sequence * 2 * config_.embedding_size);
+}
+
+/// Between the blocks of a layer and the gradients of its weights stand the blocks of the layer below, so that no
+/// thread waits for the last block. Returns the stage of the lowest layer's blocks.
+int TrainableEncoder::add_layer_tasks(StagedTasks& tasks, const EncoderState& state, const Gradients& gradients,
+                                      int pooled, SharedCounters& counters) const {
+  const auto blocks = static_cast<int64_t>(state.blocks.size()), layers = static_cast<int64_t>(layers_.size());
+  std::vector<int> added(layers, StagedTasks::none);
+  const auto add_weights = [&](int64_t i, int placed) {
+    const auto& layer = layers_[i];
+    const auto& of_layer = gradients.layers[i];
+    added[i] = tasks.add(
+        {layer.gradient_tasks(of_layer),
+         counted(counters, [&](int64_t task, Counters& own) { layer.add_gradients(of_layer, task, own); }), placed});
+  };
+  int above = pooled;
+  for (int64_t i = layers; i-- > 0;) {
+    const auto& layer = layers_[i];
+    const auto& of_layer = gradients.layers[i];
+    const int memory_free = i + 2 < layers ? added[i + 2] : StagedTasks::none;
+    const int here =
+        tasks.add({blocks,
+                   counted(counters,
+                           [&, i](int64_t b, Counters& own) {
+                             const auto& of = state.blocks[b];
+                             const BlockPass pass = {*state.batch, of.block, state.dropout, thread_workspace(), own};
+                             layer.backward(pass, of.place, layer.first_rows_only() ? of.pooled_gradient : of.gradient,
+                                            of.gradient, of.layers[i], of_layer);
+                           }),
+                   memory_free, above});
+    if (i + 1 < layers) add_weights(i + 1, above);
+    above = here;
+  }
+  add_weights(0, above);
+  return above;
+}
+
+void TrainableEncoder::add_embedding_tasks(StagedTasks& tasks, const EncoderState& state, const Gradients& gradients,
+                                           int above, SharedCounters& counters) const {
+  const auto blocks = static_cast<int64_t>(state.blocks.size());
+  const int norms = tasks.add(
+      {blocks,
+       counted(counters, [&](int64_t b, Counters& own) { embed_backward(state, state.blocks[b], gradients, own); }),
+       StagedTasks::none, above});
+  if (gradients.project) {
+    tasks.add({gradients.project->tasks(),
+               counted(counters, [&](int64_t task, Counters& own) { gradients.project->add(task, own); }), norms});
+  }
+  const int64_t slices = (config_.embedding_size + table_slice - 1) / table_slice;
+  tasks.add({slices,
+             [&](int64_t slice) {
+               for (const auto& of : state.blocks) {
+                 embed_backward_tables(*state.batch->packed, of.block, embedding_, state.batch->tokens.data(),
+                                       of.embedded_gradient, slice * table_slice);
+               }
+             },
+             norms});
+  tasks.add({1,
+             [&](int64_t) {
+               add_norm_gradients(embedding_.norm, gradients.embedding_sums, state.batch->packed->sequences());
+             },
+             norms});
+}
+
+void TrainableEncoder::backward(EncoderState& state, const at::Tensor& pooled, Workers& workers, Counters& counters) {
+  const auto gradients = prepare_gradients(state);
+  StagedTasks tasks;
+  SharedCounters shared(counters);
+  const auto blocks = static_cast<int64_t>(state.blocks.size());
+  const int start = tasks.add({blocks, [&](int64_t b) { pool_backward(state, state.blocks[b], pooled); }});
+  const int above = add_layer_tasks(tasks, state, gradients, start, shared);
+  add_embedding_tasks(tasks, state, gradients, above, shared);
+  tasks.run(workers);
+}
+
+int64_t TrainableEncoder::bytes() const {
+  int64_t sum = project_ ? project_->bytes() : 0;
+  for (const auto& layer : layers_) {
+    for (const auto& linear : layer.linears()) sum += linear.bytes();
+  }
+  return sum;
+}
+
+int64_t TrainableEncoder::bytes_per_token() const {
+  const int64_t width = kernels().element_bytes(type_);
+  const int64_t hidden = config_.hidden_size, wide = config_.intermediate_size;
+  const int64_t layer = width * (6 * hidden + wide) + 8 * hidden + 8 * config_.heads;
+  return config_.layers * layer + 4 * (2 * config_.embedding_size + 3 * hidden);
+}
+
+}  // namespace rank_distillm

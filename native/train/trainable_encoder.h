@@ -1,0 +1,100 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <optional>
+#include <vector>
+
+#include "core/cancel.h"
+#include "core/staged_tasks.h"
+#include "core/workers.h"
+#include "model/config.h"
+#include "ops/embedding_training.h"
+#include "train/arena.h"
+#include "train/trainable_layer.h"
+
+namespace rank_distillm {
+
+/// What a block's backward needs of its forward, and the gradients that walk down its residual stream.
+struct BlockState {
+  Block block = {};
+  GradientPlace place;
+  Arena arena;  // of all that follows
+  NormState embedding_norm;
+  Rows embedded;  // [tokens, embedding] float32; only with a projection
+  Rows stream;    // [tokens, hidden] float32; in bf16 all layers' residual stream
+  std::vector<LayerState> layers;
+  Rows last;               // [tokens, hidden] float32; for pooling over all tokens only
+  Rows gradient;           // [tokens, hidden] float32
+  Rows pooled_gradient;    // [sequences, hidden] float32, where the last layer works for first rows only
+  Rows embedded_gradient;  // [tokens, embedding] float32; may be `gradient`
+};
+
+/// A part of a batch on its way through the encoder and back.
+struct EncoderState {
+  const BatchRows* batch = nullptr;
+  DropoutRates dropout;
+  std::vector<BlockState> blocks;
+};
+
+/// The encoder of a model that is trained, with its backward and the pooling at its end. Threads take block after block
+/// through the layers, and in the backward the gradients of weights in between. In float32 sums have one order whatever
+/// the number of threads; in bf16 it follows from how the batch is cut for them.
+class TrainableEncoder {
+ public:
+  TrainableEncoder(const EncoderConfig& config, Pooling pooling, ElementType type, int64_t padding_id,
+                   const Parameters& parameters);
+
+  /// The packed weights follow before the next forward.
+  void weights_changed() { weights_changed_ = true; }
+
+  /// Pooled rows [sequences, hidden] float32. Without `keep` the state is not good for backward. Throws `aborted`
+  /// between layers.
+  at::Tensor forward(EncoderState& state, bool keep, Workers& workers, const CancelFlag& cancel, Counters& counters);
+
+  /// Adds the gradients of all parameters from that of the pooled rows [sequences, hidden] float32.
+  void backward(EncoderState& state, const at::Tensor& pooled, Workers& workers, Counters& counters);
+
+  /// Takes the state's memory back for the next one.
+  void give_back(EncoderState& state);
+
+  /// Of the packed weights.
+  int64_t bytes() const;
+  /// What one token's activations take while they are kept.
+  int64_t bytes_per_token() const;
+
+ private:
+  /// The gradients of weights of a part, layer by layer, and of what lies before the layers.
+  struct Gradients {
+    std::vector<LayerGradients> layers;
+    std::optional<WeightGradient> project;
+    float* embedding_sums = nullptr;  // [sequences, 2, embedding]
+  };
+
+  void pack_weights(Workers& workers);
+  void cut(EncoderState& state, int threads);
+  Arena take_arena(int64_t tokens);
+  HiddenRows embed(const EncoderState& state, BlockState& of, Counters& counters) const;
+  void forward_block(const EncoderState& state, BlockState& of, bool keep, const at::Tensor& pooled,
+                     const CancelFlag& cancel, Counters& counters) const;
+  Gradients prepare_gradients(EncoderState& state);
+  void pool_backward(const EncoderState& state, const BlockState& of, const at::Tensor& pooled) const;
+  void embed_backward(const EncoderState& state, const BlockState& of, const Gradients& gradients,
+                      Counters& counters) const;
+  int add_layer_tasks(StagedTasks& tasks, const EncoderState& state, const Gradients& gradients, int pooled,
+                      SharedCounters& counters) const;
+  void add_embedding_tasks(StagedTasks& tasks, const EncoderState& state, const Gradients& gradients, int above,
+                           SharedCounters& counters) const;
+
+  EncoderConfig config_;
+  Pooling pooling_;
+  ElementType type_;
+  bool weights_changed_ = false;  // since they were packed
+  TrainableEmbedding embedding_;
+  std::optional<PackedLinear> project_;  // float32
+  std::vector<TrainableLayer> layers_;
+  std::vector<Arena> arenas_;  // free ones, for blocks
+  Arena gradient_arenas_[2];   // of every other layer
+};
+
+}  // namespace rank_distillm
