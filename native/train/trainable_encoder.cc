@@ -68,6 +68,7 @@ Arena TrainableEncoder::take_arena(int64_t tokens) {
   // Sizes of a few steps, so that the same memory serves again and again; what is not touched costs nothing.
   constexpr int64_t together = 128;
   const int64_t size = (tokens + together - 1) / together * together * bytes_per_token() * 9 / 8;
+  const std::lock_guard lock(arenas_mutex_);
   // The smallest that is large enough, or else the largest, which grows.
   const auto fits = [size](const Arena& arena) { return arena.size() >= size; };
   const auto best = std::min_element(arenas_.begin(), arenas_.end(), [&](const Arena& a, const Arena& b) {
@@ -82,11 +83,14 @@ Arena TrainableEncoder::take_arena(int64_t tokens) {
   return arena;
 }
 
+void TrainableEncoder::give_back(BlockState& of) {
+  of.arena.reset();
+  const std::lock_guard lock(arenas_mutex_);
+  arenas_.push_back(std::move(of.arena));
+}
+
 void TrainableEncoder::give_back(EncoderState& state) {
-  for (auto& of : state.blocks) {
-    of.arena.reset();
-    arenas_.push_back(std::move(of.arena));
-  }
+  for (auto& of : state.blocks) give_back(of);
   state.blocks.clear();
 }
 
@@ -100,7 +104,6 @@ void TrainableEncoder::cut(EncoderState& state, int threads) {
     BlockState of;
     of.block = block;
     of.place = place;
-    of.arena = take_arena(block.tokens);
     state.blocks.push_back(std::move(of));
   }
 }
@@ -126,7 +129,8 @@ HiddenRows TrainableEncoder::embed(const EncoderState& state, BlockState& of, Co
 }
 
 void TrainableEncoder::forward_block(const EncoderState& state, BlockState& of, bool keep, const at::Tensor& pooled,
-                                     const CancelFlag& cancel, Counters& counters) const {
+                                     const CancelFlag& cancel, Counters& counters) {
+  of.arena = take_arena(of.block.tokens);
   auto hidden = embed(state, of, counters);
   const BlockPass pass = {*state.batch, of.block, state.dropout, thread_workspace(), counters};
   for (size_t i = 0; i < layers_.size(); ++i) {
@@ -138,11 +142,12 @@ void TrainableEncoder::forward_block(const EncoderState& state, BlockState& of, 
   const auto target = pooled.narrow(0, of.block.first_sequence, of.block.sequences);
   if (pooling_ == Pooling::first) {
     target.copy_(view(hidden.exact, of.block.sequences, config_.hidden_size));
-    return;
+  } else {
+    of.last = hidden.exact;
+    target.copy_(
+        pool(view(hidden.exact, of.block.tokens, config_.hidden_size), *state.batch->packed, of.block, pooling_));
   }
-  of.last = hidden.exact;
-  target.copy_(
-      pool(view(hidden.exact, of.block.tokens, config_.hidden_size), *state.batch->packed, of.block, pooling_));
+  if (!keep) give_back(of);
 }
 
 at::Tensor TrainableEncoder::forward(EncoderState& state, bool keep, Workers& workers, const CancelFlag& cancel,
@@ -154,6 +159,7 @@ at::Tensor TrainableEncoder::forward(EncoderState& state, bool keep, Workers& wo
   workers.run(static_cast<int64_t>(state.blocks.size()), counted(shared, [&](int64_t b, Counters& own) {
                 forward_block(state, state.blocks[b], keep, pooled, cancel, own);
               }));
+  if (!keep) state.blocks.clear();
   return pooled;
 }
 

@@ -2,6 +2,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <mutex>
 #include <optional>
 #include <vector>
 
@@ -48,8 +49,8 @@ class TrainableEncoder {
   /// The packed weights follow before the next forward.
   void weights_changed() { weights_changed_ = true; }
 
-  /// Pooled rows [sequences, hidden] float32. Without `keep` the state is not good for backward. Throws `aborted`
-  /// between layers.
+  /// Pooled rows [sequences, hidden] float32. Without `keep` the state is not good for backward and holds nothing.
+  /// Throws `aborted` between layers.
   at::Tensor forward(EncoderState& state, bool keep, Workers& workers, const CancelFlag& cancel, Counters& counters);
 
   /// Adds the gradients of all parameters from that of the pooled rows [sequences, hidden] float32.
@@ -73,10 +74,11 @@ class TrainableEncoder {
 
   void pack_weights(Workers& workers);
   void cut(EncoderState& state, int threads);
-  Arena take_arena(int64_t tokens);
+  Arena take_arena(int64_t tokens);  // this and give_back from any thread
+  void give_back(BlockState& of);
   HiddenRows embed(const EncoderState& state, BlockState& of, Counters& counters) const;
   void forward_block(const EncoderState& state, BlockState& of, bool keep, const at::Tensor& pooled,
-                     const CancelFlag& cancel, Counters& counters) const;
+                     const CancelFlag& cancel, Counters& counters);
   Gradients prepare_gradients(EncoderState& state);
   void pool_backward(const EncoderState& state, const BlockState& of, const at::Tensor& pooled) const;
   void embed_backward(const EncoderState& state, const BlockState& of, const Gradients& gradients,
@@ -93,6 +95,7 @@ class TrainableEncoder {
   TrainableEmbedding embedding_;
   std::optional<PackedLinear> project_;  // float32
   std::vector<TrainableLayer> layers_;
+  std::mutex arenas_mutex_;
   std::vector<Arena> arenas_;  // free ones, for blocks
   Arena gradient_arenas_[2];   // of every other layer
 };

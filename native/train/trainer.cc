@@ -60,8 +60,6 @@ Trainer::Forward Trainer::forward(TrainingBatch batch, uint32_t step, bool keep,
   if (keep) {
     result.kept = next_kept_++;
     kept_[result.kept] = state;
-  } else {
-    encoder_.give_back(state->encoder);
   }
   result.scores.seconds = seconds_since(start);
   return result;
@@ -111,7 +109,6 @@ Scores Trainer::score(const PackedBatch& batch, Workers& workers, const CancelFl
     part.pairs.resize(block.sequences);
     State state(std::move(part), DropoutRates());
     const auto values = run(state, false, workers, cancel, scores.counters);
-    encoder_.give_back(state.encoder);
     scores.values.insert(scores.values.end(), values.const_data_ptr<float>(),
                          values.const_data_ptr<float>() + values.numel());
   }
