@@ -41,7 +41,7 @@ async function sanitizers() {
     ASAN_OPTIONS: 'detect_leaks=0:abort_on_error=1:detect_odr_violation=0',
     UBSAN_OPTIONS: 'halt_on_error=1:print_stacktrace=1',
   };
-  await run(process.execPath, [join(root, 'scripts/test.mjs'), 'test/engine', 'test/golden'], {
+  await run(process.execPath, [join(root, 'scripts/test.mjs'), 'test/engine', 'test/golden', 'test/train'], {
     what: 'tests under sanitizers',
     cwd: root,
     env,
