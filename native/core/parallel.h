@@ -10,9 +10,9 @@
 
 namespace rank_distillm {
 
-/// Runs `body(begin, end)` over parts of [0, count) on LibTorch's own threads. Training spreads each op over the
-/// threads, in turn with ATen's ops: a second pool would fight with OpenMP's threads, which spin for a while. The way
-/// in is LibTorch's C interface, so that the addon itself need not be compiled with OpenMP.
+/// Runs `body(begin, end)` over parts of [0, count) on LibTorch's own threads, where the engine's workers are not at
+/// hand: while weights are packed. The way in is LibTorch's C interface, so that the addon itself need not be compiled
+/// with OpenMP.
 template <typename Body>
 void parallel_for(int64_t count, int64_t grain, const Body& body) {
   struct Context {
@@ -32,12 +32,6 @@ void parallel_for(int64_t count, int64_t grain, const Body& body) {
   const auto code = torch_parallel_for(0, count, grain, call, &context);
   if (context.error) std::rethrow_exception(context.error);
   if (code != 0) throw Error("native", "LibTorch could not run a parallel loop");
-}
-
-/// Rows that a thread should at least have, so that small jobs are not torn into smaller ones.
-inline int64_t row_grain(int64_t values_per_row) {
-  constexpr int64_t values = 16384;
-  return values_per_row >= values ? 1 : values / values_per_row;
 }
 
 }  // namespace rank_distillm
