@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { loadBinding } from '../../src/engine/load-binding.js';
+import { gradientOf } from './reference-gradient.js';
 import { createNative, referenceModel } from './reference-model.js';
 
 const test = suite('levels of instruction sets');
@@ -20,6 +21,8 @@ interface Answer {
   kernels: string;
   float32: number[];
   int8: number[];
+  /** Of the sum of the pairs' scores, some more than others. */
+  gradient: number[];
 }
 
 /** Scores the reference model in a process of its own, in which the CPU seems to have only `features`. */
@@ -30,6 +33,8 @@ function scoreWith(features: readonly string[], env: Record<string, string> = {}
     const { loadBinding } = await import('${new URL('../../src/engine/load-binding.ts', import.meta.url).href}');
     const reference = await referenceModel('mono-rank');
     const answer = { kernels: loadBinding().info().kernels };
+    const { gradientOf } = await import('${new URL('reference-gradient.ts', import.meta.url).href}');
+    answer.gradient = [...(await gradientOf('mono-rank'))];
     for (const precision of ['float32', 'int8']) {
       const model = await createNative(reference, precision);
       answer[precision] = [...(await model.score(reference.batch)).scores];
@@ -51,6 +56,8 @@ const wanted = reference.pairs.map(({ score }) => score);
 const spread = Math.max(...wanted) - Math.min(...wanted);
 const allowed: string[] = [];
 let integers: number[] | undefined;
+/** At this CPU's best level, where test/train compares it with lightning-ir's. */
+const gradient = await gradientOf('mono-rank');
 
 for (const [level, features] of Object.entries(LEVELS)) {
   allowed.push(...features);
@@ -61,8 +68,10 @@ for (const [level, features] of Object.entries(LEVELS)) {
   }
   const limits = level === 'generic' ? { ATEN_CPU_CAPABILITY: 'default', ONEDNN_MAX_CPU_ISA: 'SSE41' } : {};
   test(`${level}: float32 and int8 score as the references do`, () => {
-    const { kernels, float32, int8 } = scoreWith(upToHere, limits);
+    const { kernels, float32, int8, gradient: found } = scoreWith(upToHere, limits);
     assert.is(kernels, level);
+    const off = Math.hypot(...found.map((value, i) => value - gradient[i]!));
+    assert.ok(off <= 1e-5 * Math.hypot(...gradient), `the gradient is off by ${off}`);
     wanted.forEach((score, i) => {
       assert.ok(Math.abs(float32[i]! - score) <= 1e-4, `float32, pair ${i}: ${float32[i]}, reference ${score}`);
       assert.ok(Math.abs(int8[i]! - score) <= 0.1 * spread, `int8, pair ${i}: ${int8[i]}, reference ${score}`);
