@@ -18,6 +18,7 @@ struct Rows {
   int64_t stride = 0;
 
   char* row(int64_t r) const { return data + r * stride; }
+  float* floats(int64_t r) const { return reinterpret_cast<float*>(row(r)); }
 };
 
 /// Room for every kernel's vectors and panels, and one cache line more: rows whose distance is a multiple of 4 KiB
@@ -186,13 +187,13 @@ struct EmbedCall {
   ComputeCopy copy;
 };
 
-/// The copy alone, of rows that no norm has made.
+/// The copy alone, of rows that no norm has made; for bf16 rows, float32 is one, too.
 struct ConvertCall {
   int64_t rows = 0;
   int64_t columns = 0;
   Rows input;
   ElementType input_type = ElementType::float32;  // float32 or bfloat16
-  ComputeCopy copy;                               // int8, or bfloat16
+  ComputeCopy copy;                               // in another type
 };
 
 /// The kernels of one level of instruction sets. They use no library and touch no memory but what they are given.

@@ -70,14 +70,20 @@ void pack(const float* weight, int64_t out, int64_t in, int64_t width, int64_t p
 
 }  // namespace
 
+int64_t panel_steps(const Kernels& kernels, int64_t numbers, ElementType type) {
+  const int64_t group = 4 / kernels.element_bytes(type);
+  return up_to((numbers + group - 1) / group, kernels.step_multiple);
+}
+
+int64_t panel_bytes(const Kernels& kernels, int64_t outputs, int64_t steps) {
+  return up_to(outputs, kernels.panel_width) * steps * 4;
+}
+
 PackedWeights::PackedWeights(const Kernels& kernels, ElementType type, const float* weight, const float* bias,
                              int64_t out, int64_t in, const ParallelLoop& parallel)
     : kernels_(&kernels), type_(type) {
-  const int64_t width = kernels.panel_width, columns = up_to(out, width);
-  const int64_t group = 4 / kernels.element_bytes(type);
-  const int64_t steps = up_to((in + group - 1) / group, kernels.step_multiple);
-  const int64_t panel_bytes = steps * width * 4;
-  panels_ = AlignedBuffer(columns / width * panel_bytes);
+  const int64_t columns = up_to(out, kernels.panel_width), steps = panel_steps(kernels, in, type);
+  panels_ = AlignedBuffer(panel_bytes(kernels, out, steps));
   rows_ = AlignedBuffer(columns * 4 * (type == ElementType::int8 ? 3 : 1));
   const auto* all_biases = rows_.as<float>();
   view_ = {panels_.data(),
@@ -92,13 +98,13 @@ PackedWeights::PackedWeights(const Kernels& kernels, ElementType type, const flo
 
 void PackedWeights::fill(const float* weight, const float* bias, const ParallelLoop& parallel) {
   const int64_t in = view_.in, out = view_.out, width = kernels_->panel_width;
-  const int64_t columns = up_to(out, width), panel_bytes = view_.steps * width * 4;
+  const int64_t columns = up_to(out, width), bytes_each = view_.steps * width * 4;
   auto* all_biases = rows_.as<float>();
   auto* scales = all_biases + columns;
   auto* weight_sums = reinterpret_cast<int32_t*>(scales + columns);
   if (bias != nullptr) std::copy_n(bias, out, all_biases);
   const auto pack_as = [&]<typename Number>(Number, const auto& convert) {
-    pack<Number>(weight, out, in, width, panel_bytes, panels_.data(), parallel, convert);
+    pack<Number>(weight, out, in, width, bytes_each, panels_.data(), parallel, convert);
   };
   switch (type_) {
     case ElementType::float32:

@@ -11,6 +11,10 @@ namespace rank_distillm {
 /// Runs `body(begin, end)` over parts of [0, count), on as many threads as the caller has.
 using ParallelLoop = std::function<void(int64_t count, const std::function<void(int64_t, int64_t)>& body)>;
 
+/// Steps of a panel over `numbers` inputs, and bytes of the panels of `outputs`.
+int64_t panel_steps(const Kernels& kernels, int64_t numbers, ElementType type);
+int64_t panel_bytes(const Kernels& kernels, int64_t outputs, int64_t steps);
+
 /// Weights and bias of a dense layer in the order a level's products read them.
 class PackedWeights {
  public:

@@ -4,6 +4,18 @@
 
 namespace rank_distillm {
 
+ElementType product_type(Precision precision) {
+  switch (precision) {
+    case Precision::bfloat16:
+      return ElementType::bfloat16;
+    case Precision::int8:
+      return ElementType::int8;
+    case Precision::float32:
+      break;
+  }
+  return ElementType::float32;
+}
+
 TileEnd slope_of(TileEnd activation) {
   switch (activation) {
     case TileEnd::gelu:

@@ -40,6 +40,9 @@ struct ModelOptions {
   Precision precision = Precision::float32;  // asked for; see CrossEncoder::precision
 };
 
+/// What a precision's products multiply.
+ElementType product_type(Precision precision);
+
 /// The slope of an activation, for its backward.
 TileEnd slope_of(TileEnd activation);
 

@@ -5,24 +5,11 @@
 #include <string>
 
 #include "core/cpu.h"
-#include "kernels/round_to_bf16.h"
 
 namespace rank_distillm {
 namespace {
 
 std::string layer_prefix(int64_t index) { return "encoder.layer." + std::to_string(index) + "."; }
-
-ElementType product_type(Precision precision) {
-  switch (precision) {
-    case Precision::bfloat16:
-      return ElementType::bfloat16;
-    case Precision::int8:
-      return ElementType::int8;
-    case Precision::float32:
-      break;
-  }
-  return ElementType::float32;
-}
 
 /// int8 products are inputs and outputs of operations that are not: those stay in what the CPU does fast.
 ElementType between_products(ElementType products) {
@@ -224,10 +211,7 @@ Rows Encoder::apply(const FirstRowsLayer& layer, Pass& pass) const {
     kernels().convert({sequences, hidden, exact_query, ElementType::float32, {attention_type_, query, nullptr}});
     const auto rounded = workspace.rows(Slot::context, sequences, hidden, bytes_each);
     attend(pass, query, true, kv, columns(kv, hidden, attention_type_), rounded);
-    for (int64_t s = 0; s < sequences; ++s) {
-      const auto* from = reinterpret_cast<const uint16_t*>(rounded.row(s));
-      std::transform(from, from + hidden, reinterpret_cast<float*>(context.row(s)), widen_bf16);
-    }
+    kernels().convert({sequences, hidden, rounded, attention_type_, {ElementType::float32, context}});
   }
   apply(layer.after, sequences, {context}, first, {}, Slot::first_wide, pass);
   return first;

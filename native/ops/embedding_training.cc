@@ -23,14 +23,12 @@ void multiply(float* values, const float* factors, int64_t n) {
   for (int64_t i = 0; i < n; ++i) values[i] *= factors[i];
 }
 
-float* floats(const Rows& rows, int64_t row) { return reinterpret_cast<float*>(rows.row(row)); }
-
 void drop_rows(const Rows& values, const Block& block, int64_t width, const Dropout& dropout, const RowId* ids) {
   if (!dropout.active()) return;
   std::vector<float> factors(width);
   for (int64_t t = 0; t < block.tokens; ++t) {
     dropout_factors(dropout, ids[block.first_token + t], factors.data(), width);
-    multiply(floats(values, t), factors.data(), width);
+    multiply(values.floats(t), factors.data(), width);
   }
 }
 
@@ -43,7 +41,7 @@ void embed_training(const PackedBatch& batch, const Block& block, const Trainabl
     const int64_t token = block.first_token + t;
     add_three(embedding.word.values + batch.input_ids[token] * width,
               embedding.position.values + ids[token].token * width,
-              embedding.type.values + batch.token_type_ids[token] * width, floats(exact, t), width);
+              embedding.type.values + batch.token_type_ids[token] * width, exact.floats(t), width);
   }
   residual_layer_norm_training({block.tokens, exact, {}, exact}, embedding.norm, Dropout(), nullptr, state);
   drop_rows(exact, block, width, dropout, ids);
@@ -61,7 +59,7 @@ void embed_backward_tables(const PackedBatch& batch, const Block& block, const T
   const int64_t width = embedding.norm.columns, count = std::min(table_slice, width - first);
   for (int64_t t = 0; t < block.tokens; ++t) {
     const int64_t token = block.first_token + t;
-    const auto* row = floats(gradient, t) + first;
+    const auto* row = gradient.floats(t) + first;
     const int64_t word = batch.input_ids[token];
     if (word != embedding.padding_id) add_to(embedding.word.gradient + word * width + first, row, count);
     add_to(embedding.position.gradient + ids[token].token * width + first, row, count);

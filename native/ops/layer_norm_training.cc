@@ -67,8 +67,6 @@ void backward_row(float* gradient, const float* normalized, float scale, const f
   }
 }
 
-float* floats(const Rows& rows, int64_t row) { return reinterpret_cast<float*>(rows.row(row)); }
-
 /// The gradient of the branch of one row: through the mask, in its type.
 void store_branch(const float* gradient, const NormGradientRows& rows, int64_t row, const Dropout& dropout, RowId id,
                   std::vector<float>& factors) {
@@ -77,7 +75,7 @@ void store_branch(const float* gradient, const NormGradientRows& rows, int64_t r
   const float* values = gradient;
   if (dropout.active()) {
     dropout_factors(dropout, id, factors.data(), n);
-    auto* target = float32 ? floats(rows.branch, row) : factors.data();
+    auto* target = float32 ? rows.branch.floats(row) : factors.data();
     multiply_to(gradient, factors.data(), target, n);
     values = target;
   }
@@ -95,18 +93,18 @@ void residual_layer_norm_training(const NormRows& rows, const TrainableNorm& nor
   const int64_t n = norm.columns;
   std::vector<float> factors(n);
   for (int64_t row = 0; row < rows.rows; ++row) {
-    auto* values = floats(state.normalized, row);
+    auto* values = state.normalized.floats(row);
     if (dropout.active()) {
       dropout_factors(dropout, ids[row], factors.data(), n);
-      multiply_to(floats(rows.branch, row), factors.data(), values, n);
+      multiply_to(rows.branch.floats(row), factors.data(), values, n);
     } else {
       std::memcpy(values, rows.branch.row(row), n * sizeof(float));
     }
-    if (rows.residual.data != nullptr) add_to(values, floats(rows.residual, row), n);
+    if (rows.residual.data != nullptr) add_to(values, rows.residual.floats(row), n);
     state.scale[row] = normalize(values, norm.eps, n);
-    weigh(values, norm.weight, norm.bias, floats(rows.exact, row), n);
+    weigh(values, norm.weight, norm.bias, rows.exact.floats(row), n);
     if (rows.copy.type == ElementType::bfloat16) {
-      round_row_to_bf16(floats(rows.exact, row), reinterpret_cast<uint16_t*>(rows.copy.rows.row(row)), n);
+      round_row_to_bf16(rows.exact.floats(row), reinterpret_cast<uint16_t*>(rows.copy.rows.row(row)), n);
     }
   }
 }
@@ -120,8 +118,8 @@ void residual_layer_norm_backward(const NormGradientRows& rows, const TrainableN
       if (row > 0) sums += 2 * n;
       std::fill_n(sums, 2 * n, 0.0F);
     }
-    auto* values = floats(rows.gradient, row);
-    backward_row(values, floats(state.normalized, row), state.scale[row], norm.weight, sums, sums + n, n);
+    auto* values = rows.gradient.floats(row);
+    backward_row(values, state.normalized.floats(row), state.scale[row], norm.weight, sums, sums + n, n);
     store_branch(values, rows, row, dropout, ids[row], factors);
   }
 }

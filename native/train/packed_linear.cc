@@ -7,16 +7,7 @@ namespace {
 
 void on_this_thread(int64_t count, const std::function<void(int64_t, int64_t)>& body) { body(0, count); }
 
-int64_t up_to(int64_t value, int64_t multiple) { return (value + multiple - 1) / multiple * multiple; }
-
 }  // namespace
-
-int64_t panel_steps(int64_t numbers, ElementType type) {
-  const int64_t group = 4 / kernels().element_bytes(type);
-  return up_to((numbers + group - 1) / group, kernels().step_multiple);
-}
-
-int64_t panel_bytes(int64_t outputs, int64_t steps) { return up_to(outputs, kernels().panel_width) * steps * 4; }
 
 PackedLinear::PackedLinear(const Parameters& parameters, const std::vector<std::string>& names, int64_t out, int64_t in,
                            ElementType type)
@@ -27,9 +18,9 @@ PackedLinear::PackedLinear(const Parameters& parameters, const std::vector<std::
   weight_gradient_ = joined.weight_gradient.data_ptr<float>();
   bias_gradient_ = joined.bias_gradient.data_ptr<float>();
   forward_ = PackedWeights(kernels(), type, weight_, bias_, out_, in_, on_this_thread);
-  const int64_t steps = panel_steps(out_, type);
-  backward_panels_ = AlignedBuffer(panel_bytes(in_, steps));
-  no_bias_ = AlignedBuffer(up_to(in_, kernels().panel_width) * 4);
+  const int64_t steps = panel_steps(kernels(), out_, type);
+  backward_panels_ = AlignedBuffer(panel_bytes(kernels(), in_, steps));
+  no_bias_ = AlignedBuffer(panel_bytes(kernels(), in_, 1));
   backward_ = {backward_panels_.data(), out_, in_, steps, no_bias_.as<float>()};
   pack_backward();
 }

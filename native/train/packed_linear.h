@@ -53,10 +53,4 @@ class PackedLinear {
   PackedMatrix backward_;  // [in, out]
 };
 
-/// Steps of a panel over `numbers` inputs.
-int64_t panel_steps(int64_t numbers, ElementType type);
-
-/// Bytes of the panels of `outputs`.
-int64_t panel_bytes(int64_t outputs, int64_t steps);
-
 }  // namespace rank_distillm

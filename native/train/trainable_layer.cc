@@ -1,27 +1,8 @@
 #include "train/trainable_layer.h"
 
-#include <algorithm>
 #include <cstring>
 
-#include "kernels/round_to_bf16.h"
-
 namespace rank_distillm {
-namespace {
-
-/// Between float32 and bf16.
-void convert_rows(const Rows& from, const Rows& to, ElementType to_type, int64_t count, int64_t width) {
-  if (to_type == ElementType::bfloat16) {
-    kernels().convert({count, width, from, ElementType::float32, {to_type, to}});
-    return;
-  }
-  for (int64_t r = 0; r < count; ++r) {
-    const auto* numbers = reinterpret_cast<const uint16_t*>(from.row(r));
-    std::transform(numbers, numbers + width, reinterpret_cast<float*>(to.row(r)), widen_bf16);
-  }
-}
-
-}  // namespace
-
 TrainableNorm trainable_norm(const Parameters& parameters, const std::string& name, int64_t size, double eps) {
   const auto values = [&](const char* part) { return parameters.value(name + part, {size}).const_data_ptr<float>(); };
   const auto gradients = [&](const char* part) { return parameters.gradient(name + part, {size}).data_ptr<float>(); };
@@ -166,7 +147,7 @@ HiddenRows TrainableLayer::forward(const BlockPass& pass, const HiddenRows& inpu
     residual = state.first;
     const auto queries = same ? state.query : workspace.rows(Slot::query, rows, hidden_, 4);
     linears_[query].forward(rows, state.first, TileEnd::none, queries, rows_type_, counters);
-    if (!same) convert_rows(queries, state.query, type_, rows, hidden_);
+    if (!same) kernels().convert({rows, hidden_, queries, rows_type_, {type_, state.query}});
     linears_[key_value].forward(block.tokens, state.input, TileEnd::none, state.kv, type_, counters);
   } else {
     linears_[key_value].forward(rows, state.input, TileEnd::none, state.query, type_, counters);
@@ -174,7 +155,7 @@ HiddenRows TrainableLayer::forward(const BlockPass& pass, const HiddenRows& inpu
   const auto context =
       same ? state.context : workspace.rows(Slot::context, rows, hidden_, kernels().element_bytes(type_));
   attend(pass, state, context);
-  if (!same) convert_rows(context, state.context, rows_type_, rows, hidden_);
+  if (!same) kernels().convert({rows, hidden_, context, type_, {rows_type_, state.context}});
   if (rows_type_ != ElementType::float32) state.attended.exact = state.output.exact = residual;
   const auto branch = workspace.rows(Slot::branch, rows, hidden_, 4);
   const auto norm = [&](const Rows& old, const HiddenRows& to, const TrainableNorm& with, DropoutSite site,
@@ -238,12 +219,12 @@ void TrainableLayer::backward(const BlockPass& pass, const GradientPlace& place,
   const bool same = type_ == rows_type_;
   const int64_t narrow_bytes = kernels().element_bytes(type_);
   const auto attended = same ? context : workspace.rows(Slot::exact_context, rows, hidden_, narrow_bytes);
-  if (!same) convert_rows(context, attended, type_, rows, hidden_);
+  if (!same) kernels().convert({rows, hidden_, context, rows_type_, {type_, attended}});
   const auto rounded = workspace.rows(Slot::compute, rows, hidden_, narrow_bytes);
   const auto kv = workspace.rows(Slot::qkv, block.tokens, 2 * hidden_, narrow_bytes);
   attend_backward(pass, state, attended, rounded, kv);
   const auto queries = same ? rounded : workspace.rows(Slot::query, rows, hidden_, 4);
-  if (!same) convert_rows(rounded, queries, rows_type_, rows, hidden_);
+  if (!same) kernels().convert({rows, hidden_, rounded, type_, {rows_type_, queries}});
   place_rows(query, queries, state.first);
   place_rows(key_value, kv, state.input);
   linears_[query].backward(rows, queries, TileEnd::add, gradient, ElementType::float32, counters);

@@ -33,8 +33,7 @@ Trainer::Trainer(const TrainerOptions& options, std::vector<TensorSource> tensor
     : options_(options),
       precision_(available_precision(options.model.encoder, options.model.precision)),
       parameters_(std::move(tensors)),
-      encoder_(options.model.encoder, options.model.head.pooling,
-               precision_ == Precision::bfloat16 ? ElementType::bfloat16 : ElementType::float32, options.padding_id,
+      encoder_(options.model.encoder, options.model.head.pooling, product_type(precision_), options.padding_id,
                parameters_),
       head_(options.model.encoder, options.model.head, parameters_) {}
 
@@ -75,10 +74,11 @@ void Trainer::discard(int64_t kept) {
 Counters Trainer::backward(int64_t kept, const std::vector<float>& gradient, Workers& workers) {
   const auto found = kept_.find(kept);
   if (found == kept_.end()) throw bad_input("backward: nothing is kept under this number");
-  const auto state = found->second;
+  const auto state = std::move(found->second);
+  kept_.erase(found);  // whatever happens: a backward that broke off cannot be done again
   const auto sequences = state->batch.packed.sequences();
   if (static_cast<int64_t>(gradient.size()) != sequences) {
-    discard(kept);
+    encoder_.give_back(state->encoder);
     throw bad_input("backward: the gradient must have one value for each sequence");
   }
   Counters counters;
@@ -87,7 +87,7 @@ Counters Trainer::backward(int64_t kept, const std::vector<float>& gradient, Wor
   const auto scores = at::from_blob(const_cast<float*>(gradient.data()), {sequences}, at::kFloat).clone();
   const auto pooled = head_.backward(scores, state->rows, state->encoder.dropout, state->head, counters);
   encoder_.backward(state->encoder, pooled, workers, counters);
-  discard(kept);
+  encoder_.give_back(state->encoder);
   return counters;
 }
 

@@ -29,12 +29,12 @@ float sum_of(const Number* numbers, int64_t count, const Widen& widen) {
 }  // namespace
 
 WeightGradient::WeightGradient(const PackedLinear& layer, int64_t rows, Arena& arena)
-    : layer_(&layer), steps_(panel_steps(rows, layer.type())) {
+    : layer_(&layer), steps_(panel_steps(kernels(), rows, layer.type())) {
   const int64_t bytes = kernels().element_bytes(layer.type());
   numbers_ = steps_ * 4 / bytes;
   const int64_t stride = row_stride(numbers_, bytes);
   turned_ = {arena.bytes(layer.out() * stride), stride};
-  panels_ = arena.bytes(panel_bytes(layer.in(), steps_));
+  panels_ = arena.bytes(panel_bytes(kernels(), layer.in(), steps_));
 }
 
 void WeightGradient::place(const Rows& gradient, const Rows& input, TileEnd activation, int64_t rows, int64_t first,

@@ -2,140 +2,16 @@
 // line of JSON per case; test/native/kernels.test.ts reads them. It links no library, so that it also runs on an
 // emulated CPU. With the argument `small`, the large sizes are left out.
 
-#include <algorithm>
-#include <cmath>
-#include <cstdio>
 #include <cstdlib>
-#include <cstring>
-#include <string>
-#include <vector>
 
-#include "kernels/packed_weights.h"
-#include "kernels/plain.h"
-#include "kernels/round_to_bf16.h"
+#include "kernel_cases.h"
 
 namespace {
 
 using namespace rank_distillm;
 using plain::Matrix;
 
-bool all_ok = true;
 bool small = false;
-
-/// Numbers that are the same everywhere: about normal, a few of them large.
-class Numbers {
- public:
-  explicit Numbers(uint32_t seed) : state_(seed * 2654435761U + 1) {}
-  double next() {
-    double sum = 0;
-    for (int i = 0; i < 4; ++i) sum += uniform() - 0.5;
-    return sum * (uniform() < 0.01 ? 8 : 1.7);
-  }
-  double uniform() {
-    state_ = state_ * 1664525 + 1013904223;
-    return (state_ >> 8) / 16777216.0;
-  }
-
- private:
-  uint32_t state_;
-};
-
-double rounded(double value, ElementType type) {
-  const auto single = static_cast<float>(value);
-  return type == ElementType::bfloat16 ? widen_bf16(round_to_bf16(single)) : single;
-}
-
-Matrix random_matrix(int64_t rows, int64_t columns, uint32_t seed, ElementType type = ElementType::float32) {
-  Matrix matrix(rows, columns);
-  Numbers numbers(seed);
-  for (auto& value : matrix.values) value = rounded(numbers.next(), type);
-  return matrix;
-}
-
-std::vector<double> random_vector(int64_t size, uint32_t seed) { return random_matrix(1, size, seed).values; }
-
-/// Memory as kernels want it. Behind each row lies what no kernel may read as a number of the row: zeros by contract.
-class Storage {
- public:
-  Storage(int64_t rows, int64_t columns, int64_t bytes_each)
-      : buffer_(rows * row_stride(columns, bytes_each)), rows_{buffer_.data(), row_stride(columns, bytes_each)} {}
-  const Rows& rows() const { return rows_; }
-
- private:
-  AlignedBuffer buffer_;
-  Rows rows_;
-};
-
-void write(const Matrix& matrix, const Rows& rows, ElementType type) {
-  for (int64_t r = 0; r < matrix.rows; ++r) {
-    for (int64_t c = 0; c < matrix.columns; ++c) {
-      const auto value = static_cast<float>(matrix.at(r, c));
-      if (type == ElementType::bfloat16) {
-        reinterpret_cast<uint16_t*>(rows.row(r))[c] = round_to_bf16(value);
-      } else {
-        reinterpret_cast<float*>(rows.row(r))[c] = value;
-      }
-    }
-  }
-}
-
-Matrix read(const Rows& rows, int64_t count, int64_t columns, ElementType type) {
-  Matrix matrix(count, columns);
-  for (int64_t r = 0; r < count; ++r) {
-    for (int64_t c = 0; c < columns; ++c) {
-      matrix.at(r, c) = type == ElementType::bfloat16 ? widen_bf16(reinterpret_cast<const uint16_t*>(rows.row(r))[c])
-                                                      : reinterpret_cast<const float*>(rows.row(r))[c];
-    }
-  }
-  return matrix;
-}
-
-/// Integers of an int8 row, as the numbers they stand for.
-Matrix read_integers(const Kernels& level, const ComputeCopy& copy, int64_t count, int64_t columns) {
-  Matrix matrix(count, columns);
-  for (int64_t r = 0; r < count; ++r) {
-    for (int64_t c = 0; c < columns; ++c) {
-      const double integer = level.int8_bytes == 2 ? reinterpret_cast<const int16_t*>(copy.rows.row(r))[c]
-                                                   : reinterpret_cast<const uint8_t*>(copy.rows.row(r))[c];
-      matrix.at(r, c) = (integer - copy.scales[r].zero) * copy.scales[r].scale;
-    }
-  }
-  return matrix;
-}
-
-/// |found - wanted| <= bound · (size of the wanted values + scale)
-void report(const Kernels& level, const std::string& name, const Matrix& found, const Matrix& wanted, double bound,
-            double scale) {
-  double worst = 0;
-  for (size_t i = 0; i < wanted.values.size(); ++i) {
-    const double error = std::fabs(found.values[i] - wanted.values[i]) / (std::fabs(wanted.values[i]) + scale);
-    worst = std::isnan(error) ? INFINITY : std::fmax(worst, error);
-  }
-  const bool ok = worst <= bound;
-  all_ok = all_ok && ok;
-  std::printf(R"({"name":"%s: %s","ok":%s,"detail":"largest error %g, bound %g"})"
-              "\n",
-              level.level, name.c_str(), ok ? "true" : "false", worst, bound);
-}
-
-/// A case that holds or does not.
-void report(const Kernels& level, const std::string& name, bool ok) {
-  all_ok = all_ok && ok;
-  std::printf(R"({"name":"%s: %s","ok":%s,"detail":"does not hold"})"
-              "\n",
-              level.level, name.c_str(), ok ? "true" : "false");
-}
-
-/// Rounding of a result that is stored as bf16.
-double bound_of(ElementType stored) { return stored == ElementType::bfloat16 ? 0.0045 : 1e-5; }
-
-const char* name_of(ElementType type) {
-  return type == ElementType::float32 ? "float32" : type == ElementType::bfloat16 ? "bfloat16" : "int8";
-}
-
-void loop(int64_t count, const std::function<void(int64_t, int64_t)>& body) { body(0, count); }
-
-std::vector<float> floats(const std::vector<double>& values) { return {values.begin(), values.end()}; }
 
 struct LinearCase {
   int64_t rows, in, out;
@@ -168,9 +44,7 @@ void test_linear(const Kernels& level, ElementType type, ElementType stored, con
   } else {
     write(input, inputs.rows(), type);
   }
-  const auto multiply = type == ElementType::float32    ? level.gemm_float32
-                        : type == ElementType::bfloat16 ? level.gemm_bfloat16
-                                                        : level.gemm_int8;
+  const auto multiply = product_of(level, type);
   uint64_t ticks = 0;
   multiply({rows, inputs.rows(), scales.data(), packed.view(), end, output.rows(), stored, &ticks});
   const std::string title = std::string("linear ") + name_of(type) + " to " + name_of(stored) + ", " +
@@ -185,79 +59,6 @@ void test_linear(const Kernels& level, ElementType type, ElementType stored, con
     for (int64_t b = used; b < output.rows().stride; ++b) behind += output.rows().row(r)[b] != 0;
   }
   if (behind != 0) report(level, title + ", zeros behind the rows", false);
-}
-
-/// Memory of which every number must be written before it is read, with a guard behind it.
-class Scratch {
- public:
-  explicit Scratch(int64_t bytes) : bytes_(bytes), buffer_(bytes + guard) {
-    std::memset(buffer_.data(), 0xff, buffer_.size());  // NaN
-  }
-  char* data() const { return buffer_.data(); }
-  bool kept_within() const {
-    return std::all_of(data() + bytes_, data() + bytes_ + guard,
-                       [](char byte) { return byte == static_cast<char>(0xff); });
-  }
-
- private:
-  static constexpr int64_t guard = 16384;
-  int64_t bytes_;
-  AlignedBuffer buffer_;
-};
-
-DropoutMask mask_of(double rate) {
-  return {static_cast<uint32_t>(rate * 4294967296.0), static_cast<float>(1 / (1 - rate)), 7, 3, 12, 5, 0};
-}
-
-void test_dropout(const Kernels& level, int64_t columns) {
-  const auto mask = mask_of(0.3);
-  std::vector<float> factors(columns + 1, 42);
-  level.dropout({mask, columns, factors.data()});
-  Matrix found(1, columns + 1), wanted(1, columns + 1);
-  for (int64_t c = 0; c < columns; ++c) wanted.at(0, c) = plain::dropout_factor(mask, c);
-  wanted.at(0, columns) = 42;
-  std::copy(factors.begin(), factors.end(), found.values.begin());
-  report(level, "dropout of " + std::to_string(columns) + " values", found, wanted, 0, 1);
-}
-
-void test_attention(const Kernels& level, ElementType type, int64_t queries, int64_t keys, int64_t heads, int64_t size,
-                    double rate = 0) {
-  const int64_t width = heads * size, bytes = level.element_bytes(type);
-  const plain::AttentionInputs inputs = {random_matrix(queries, width, 4, type), random_matrix(keys, width, 5, type),
-                                         random_matrix(keys, width, 6, type), heads,
-                                         rate > 0 ? mask_of(rate) : DropoutMask{}};
-  const auto gradient = random_matrix(queries, width, 21, type);
-  const Storage q(queries, width, bytes), k(keys, width, bytes), v(keys, width, bytes), g(queries, width, bytes);
-  const Storage output(queries, width, bytes), dq(queries, width, bytes), dk(keys, width, bytes),
-      dv(keys, width, bytes);
-  write(inputs.query, q.rows(), type);
-  write(inputs.key, k.rows(), type);
-  write(inputs.value, v.rows(), type);
-  write(gradient, g.rows(), type);
-  const Scratch scratch(attention_scratch(keys, size)), more(attention_backward_scratch(keys, size));
-  const bool bf16 = type == ElementType::bfloat16;
-  std::vector<float> softmax(2 * queries * heads);
-  (bf16 ? level.attention_bfloat16
-        : level.attention_float32)({queries, keys, heads, size, q.rows(), k.rows(), v.rows(), output.rows(),
-                                    scratch.data(), softmax.data(), inputs.dropout});
-  (bf16 ? level.attention_backward_bfloat16 : level.attention_backward_float32)(
-      {queries, keys, heads, size, q.rows(), k.rows(), v.rows(), g.rows(), softmax.data(), inputs.dropout, dq.rows(),
-       dk.rows(), dv.rows(), more.data()});
-  if (!scratch.kept_within()) report(level, "attention stays within its scratch memory", false);
-  if (!more.kept_within()) report(level, "attention's backward stays within its scratch memory", false);
-  const auto title = std::string("attention ") + name_of(type) + ", " + std::to_string(queries) + " queries, " +
-                     std::to_string(keys) + " keys, " + std::to_string(heads) + " heads of " + std::to_string(size) +
-                     (rate > 0 ? ", dropout" : "");
-  const double bound = bf16 ? 0.01 : 1e-5;
-  report(level, title, read(output.rows(), queries, width, type), plain::attention(inputs), bound, 0.5);
-  const auto wanted = plain::attention_backward(inputs, gradient);
-  const auto compare = [&](const char* of, const Storage& found, int64_t rows, const Matrix& expected) {
-    // A slope is a difference of sums over the keys that have been rounded.
-    report(level, title + ", gradient of " + of, read(found.rows(), rows, width, type), expected, 3 * bound, 1);
-  };
-  compare("queries", dq, queries, wanted.query);
-  compare("keys", dk, keys, wanted.key);
-  compare("values", dv, keys, wanted.value);
 }
 
 /// The copies of `rows` for each product type against the rows themselves.
@@ -342,6 +143,15 @@ void test_conversion(const Kernels& level, int64_t rows, int64_t columns, Elemen
               copy, values);
 }
 
+void test_widening(const Kernels& level, int64_t rows, int64_t columns) {
+  const auto values = random_matrix(rows, columns, 27, ElementType::bfloat16);
+  const Storage input(rows, columns, 2), output(rows, columns, 4);
+  write(values, input.rows(), ElementType::bfloat16);
+  level.convert({rows, columns, input.rows(), ElementType::bfloat16, {ElementType::float32, output.rows()}});
+  report(level, "bf16 to float32, " + std::to_string(columns) + " columns",
+         read(output.rows(), rows, columns, ElementType::float32), values, 0, 1);
+}
+
 bool all_nan(const Matrix& matrix) {
   return std::all_of(matrix.values.begin(), matrix.values.end(), [](double value) { return std::isnan(value); });
 }
@@ -362,9 +172,7 @@ void test_nan(const Kernels& level, ElementType type) {
     } else {
       write(rows, inputs.rows(), type);
     }
-    const auto multiply = type == ElementType::float32    ? level.gemm_float32
-                          : type == ElementType::bfloat16 ? level.gemm_bfloat16
-                                                          : level.gemm_int8;
+    const auto multiply = product_of(level, type);
     uint64_t ticks = 0;
     multiply({1, inputs.rows(), &scale, packed.view(), TileEnd::relu, output.rows(), ElementType::float32, &ticks});
     return read(output.rows(), 1, out, ElementType::float32);
@@ -392,100 +200,6 @@ void test_nan(const Kernels& level, ElementType type) {
   }
 }
 
-/// What an activation keeps for backward, the gradient through it, and the gradient of weights: the products of
-/// training.
-void test_training_products(const Kernels& level, ElementType type, int64_t rows, int64_t in, int64_t out) {
-  const int64_t bytes = level.element_bytes(type);
-  const bool bf16 = type == ElementType::bfloat16;
-  const auto multiply = bf16 ? level.gemm_bfloat16 : level.gemm_float32;
-  const auto title = std::string("training ") + name_of(type) + ", " + std::to_string(rows) + " rows, " +
-                     std::to_string(in) + " -> " + std::to_string(out) + ": ";
-  const double bound = bf16 ? 0.0045 : 1e-5, scale = std::sqrt(static_cast<double>(in));
-  const auto input = random_matrix(rows, in, 22, type), weight = random_matrix(out, in, 23, type);
-  const auto gradient = random_matrix(rows, out, 24, type);
-  const auto bias = random_vector(out, 25);
-  const auto weights = floats(weight.values), biases = floats(bias);
-  const Storage x(rows, in, bytes), g(rows, out, bytes), before(rows, out, bytes), after(rows, out, bytes);
-  write(input, x.rows(), type);
-  write(gradient, g.rows(), type);
-  uint64_t ticks = 0;
-  const PackedWeights forward(level, type, weights.data(), biases.data(), out, in, loop);
-  multiply({rows, x.rows(), nullptr, forward.view(), TileEnd::gelu, after.rows(), type, &ticks, before.rows()});
-  const auto linear = plain::linear(input, weight, bias, TileEnd::none);
-  report(level, title + "kept before the activation", read(before.rows(), rows, out, type), linear, bound, scale);
-  report(level, title + "activation", read(after.rows(), rows, out, type),
-         plain::linear(input, weight, bias, TileEnd::gelu), bound, scale);
-
-  // The weights the other way round, packed from their own rows, and a slope.
-  const int64_t group = 4 / bytes;
-  const auto steps_of = [&](int64_t numbers) {
-    return ((numbers + group - 1) / group + level.step_multiple - 1) / level.step_multiple * level.step_multiple;
-  };
-  const auto panels_of = [&](int64_t columns, int64_t steps) {
-    AlignedBuffer panels((columns + level.panel_width - 1) / level.panel_width * steps * level.panel_width * 4);
-    std::memset(panels.data(), 0xff, panels.size());
-    return panels;
-  };
-  const int64_t back_steps = steps_of(out);
-  const auto back = panels_of(in, back_steps);
-  const Rows weight_rows = {reinterpret_cast<char*>(const_cast<float*>(weights.data())), 4 * in};
-  level.pack_rows({out, in, weight_rows, ElementType::float32, TileEnd::none, type, back.data(), back_steps, 0,
-                   back_steps * group - out});
-  const std::pair<TileEnd, TileEnd> activations[] = {{TileEnd::gelu, TileEnd::gelu_slope},
-                                                     {TileEnd::gelu_tanh, TileEnd::gelu_tanh_slope},
-                                                     {TileEnd::relu, TileEnd::relu_slope}};
-  for (const auto& [activation, slope] : activations) {
-    const Storage result(rows, in, bytes);
-    multiply(
-        {rows, g.rows(), nullptr, {back.data(), out, in, back_steps}, slope, result.rows(), type, &ticks, x.rows()});
-    Matrix wanted(rows, in);
-    for (int64_t r = 0; r < rows; ++r) {
-      for (int64_t i = 0; i < in; ++i) {
-        for (int64_t o = 0; o < out; ++o) wanted.at(r, i) += gradient.at(r, o) * weight.at(o, i);
-        wanted.at(r, i) *= plain::slope(input.at(r, i), activation);
-      }
-    }
-    report(level, title + "gradient through activation " + std::to_string(static_cast<int>(activation)),
-           read(result.rows(), rows, in, type), wanted, bound, std::sqrt(static_cast<double>(out)));
-  }
-
-  // The gradient of the weights: rows in two parts, of which the first ends before a whole group, become steps.
-  const int64_t first = std::min<int64_t>(rows, rows / 2 | 1), second = (first + 1) / 2 * 2;
-  const int64_t steps = steps_of(second + rows - first);
-  const auto panels = panels_of(in, steps);
-  const Storage turned(out, steps * group, bytes);
-  const auto place = [&](int64_t from, int64_t count, int64_t to, int64_t zeros) {
-    level.transpose({count, out, {g.rows().row(from), g.rows().stride}, type, turned.rows(), to, zeros});
-    level.pack_rows(
-        {count, in, {x.rows().row(from), x.rows().stride}, type, TileEnd::gelu, type, panels.data(), steps, to, zeros});
-  };
-  place(0, first, 0, second - first);
-  place(first, rows - first, second, steps * group - second - (rows - first));
-  auto sums = floats(random_matrix(out, in, 26).values);  // without slack
-  const auto started = sums;
-  multiply({out,
-            turned.rows(),
-            nullptr,
-            {panels.data(), steps * group, in, steps},
-            TileEnd::add,
-            {reinterpret_cast<char*>(sums.data()), 4 * in},
-            ElementType::float32,
-            &ticks});
-  Matrix found(out, in), wanted(out, in);
-  for (int64_t o = 0; o < out; ++o) {
-    for (int64_t i = 0; i < in; ++i) {
-      found.at(o, i) = sums[o * in + i];
-      wanted.at(o, i) = started[o * in + i];
-      for (int64_t r = 0; r < rows; ++r) {
-        wanted.at(o, i) += gradient.at(r, o) * rounded(plain::activated(input.at(r, i), TileEnd::gelu), type);
-      }
-    }
-  }
-  // An activation at the edge of two bf16 numbers may be rounded to the other one.
-  report(level, title + "gradient of the weights", found, wanted, bf16 ? 0.001 : 1e-5,
-         std::sqrt(static_cast<double>(rows)));
-}
-
 void test_linear_layers(const Kernels& level) {
   const std::vector<LinearCase> every = {{1, 26, 1, TileEnd::none},    {7, 64, 26, TileEnd::gelu},
                                          {13, 26, 64, TileEnd::relu},  {33, 64, 100, TileEnd::gelu_tanh},
@@ -506,24 +220,6 @@ void test_linear_layers(const Kernels& level) {
 
 void test_level(const Kernels& level) {
   test_linear_layers(level);
-  for (const auto type : {ElementType::float32, ElementType::bfloat16}) {
-    test_training_products(level, type, 1, 26, 31);
-    test_training_products(level, type, 37, 64, 26);
-    test_training_products(level, type, 66, 39, 100);
-    if (!small) test_training_products(level, type, 200, 312, 384);
-    for (const int64_t size : {16, 26}) {
-      test_attention(level, type, 1, 7, 3, size, 0.1);
-      test_attention(level, type, 65, 65, 2, size, 0.1);
-    }
-    for (const int64_t size : {16, 26, 32, 64}) {
-      test_attention(level, type, 1, 1, 2, size);
-      test_attention(level, type, 1, 37, 2, size);
-      test_attention(level, type, 33, 33, 2, size);
-      if (small) continue;
-      test_attention(level, type, 511, 511, 1, size);
-      test_attention(level, type, 512, 512, 1, size);
-    }
-  }
   for (const auto type : copy_types) {
     for (const int64_t columns : {1, 26, 64, 312, 384, 768, 1024}) {
       if (small && columns > 400) continue;
@@ -534,9 +230,10 @@ void test_level(const Kernels& level) {
   for (const int64_t columns : {26, 312, 768}) {
     test_conversion(level, 4, columns, ElementType::float32);
     test_conversion(level, 4, columns, ElementType::bfloat16);
+    test_widening(level, 4, columns);
   }
   for (const auto type : copy_types) test_nan(level, type);
-  for (const int64_t columns : {1, 63, 64, 65, 500}) test_dropout(level, columns);
+  test_training_kernels(level, small);
   level.release();
 }
 

@@ -106,6 +106,11 @@ static void convert(const ConvertCall& call) {
       continue;
     }
     const char* from = call.input.row(r);
+    if (call.copy.type == ElementType::float32) {
+      auto* to = call.copy.rows.floats(r);
+      for (int64_t c = 0; c < call.columns; c += lanes) store(to + c, load_bf16(from + 2 * c));
+      continue;
+    }
     call.copy.scales[r] = quantize_row(
         call.columns, [&](int64_t c) __attribute__((always_inline)) { return load_bf16(from + 2 * c); },
         call.copy.rows.row(r));
