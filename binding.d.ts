@@ -75,6 +75,18 @@ export interface ModelOptions {
   precision: ComputePrecision;
   /** Intra-op threads of the engine; 0 means physical cores or the cgroup's share. Process-wide. */
   threads: number;
+  /** `cpu` (default), `cuda` or `cuda:N`. */
+  device?: string;
+  /** Devices: float32 products on tensor cores, with 10 bits of mantissa. Default false. */
+  tf32?: boolean;
+  /** Devices, with bfloat16: the residual stream is bfloat16, too, as in Lightning's `bf16-true`. Default false. */
+  bfloat16Stream?: boolean;
+  /** Devices: share of the GPU's memory that this process may take, process-wide. 0 (default): all that is free. */
+  memoryFraction?: number;
+  /** Devices: most tokens that go through the model together. 0 (default): what is fast and fits. */
+  blockTokens?: number;
+  /** Devices: measure `ScoreResult.opSeconds`, which costs some. Default false. */
+  timed?: boolean;
 }
 
 export interface ScoreResult {
@@ -86,9 +98,11 @@ export interface ScoreResult {
   linearRows: number;
   /** Multiplications and additions of the linear layers (2 per multiply-add). */
   linearFlops: number;
+  /** Devices: tokens of a block after memory ran out on this batch and blocks were halved; 0 where it did not. */
+  halvedTo: number;
   /** Seconds the engine thread spent on the batch. */
   seconds: number;
-  /** Seconds by kind of operation, summed over the engine's threads; zeros where a trainer scored. */
+  /** Seconds by kind of operation, summed over the engine's threads; zeros where a trainer scored on the CPU. */
   opSeconds: OpSeconds;
 }
 
@@ -112,6 +126,8 @@ export interface NativeModel {
   readonly precision: ComputePrecision;
   /** Bytes of weights held besides mapped files. */
   readonly weightBytes: number;
+  /** Tokens of a batch that keep a device busy for long enough; 0 where the time they take should decide. */
+  readonly windowTokens: number;
   /** Runs on the engine thread, jobs in order of their calls. Token ids and lengths are checked once per batch. */
   score(batch: PackedBatch, cancel?: CancelToken): Promise<ScoreResult>;
   /** Waits for jobs already posted, then frees the weights. Further calls reject. */
@@ -182,6 +198,10 @@ export interface NativeTrainer {
   readonly weightBytes: number;
   /** Bytes that a kept token takes, about. */
   readonly bytesPerToken: number;
+  /** Tokens of a part of a batch that are computed together best. */
+  readonly tokensPerPart: number;
+  /** Bytes of a device that activations may take; 0 where they lie in the host's memory. */
+  readonly activationBytes: number;
   /** Scores without dropout; nothing is kept. */
   score(batch: PackedBatch, cancel?: CancelToken): Promise<ScoreResult>;
   /** Scores with the dropout masks of optimizer step `step` (0-based, below 2^32). */
@@ -205,10 +225,23 @@ export interface NativeTrainer {
   close(): Promise<void>;
 }
 
+export interface GpuInfo {
+  name: string;
+  totalBytes: number;
+  /** What the driver has left for any process. */
+  freeBytes: number;
+  /** Taken by this process, in use or not. */
+  reservedBytes: number;
+  /** Most that this process used at a time. */
+  peakBytes: number;
+}
+
 export interface EngineInfo {
   /** For example `2.13.0`. */
   libtorch: string;
+  /** `cpu`, and `cuda:N` for each GPU. */
   devices: string[];
+  gpus: GpuInfo[];
   /** Flags that choose a code path, of: avx2, avx512{f,bw,dq,vl}, avx512_vnni, avx512_bf16, amx_{tile,bf16,int8}. */
   cpuFeatures: string[];
   /** Level of the kernels: generic, avx2, avx512, avx512_vnni, avx512_bf16 or amx. */
@@ -227,13 +260,15 @@ export interface Binding {
   createCancelToken(): CancelToken;
   /**
    * GEMM rate of this machine in GFLOP/s for [m, k] x [k, n], best of `repeats`: the engine's own kernel, oneDNN's on
-   * packed weights or at::linear; 0 where there is none.
+   * packed weights or at::linear (the one on devices); 0 where there is none.
    */
   gemmRate(
     shape: { m: number; n: number; k: number },
     precision: ComputePrecision,
     kernel: 'own' | 'onednn' | 'aten',
     repeats: number,
+    device?: string,
+    tf32?: boolean,
   ): Promise<number>;
 }
 

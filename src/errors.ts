@@ -6,10 +6,19 @@
  * - `unsupported`: something this package deliberately does not build (CLI exit code 2)
  * - `io`: the operating system refused a read or a write (CLI exit code 2)
  * - `native`: the addon could not be loaded, or the engine failed (CLI exit code 1)
+ * - `out_of_memory`: a model, or a single sequence, does not fit into a device's memory (CLI exit code 1)
  * - `aborted`: the caller's AbortSignal fired (CLI exit code 130)
  * - `closed`: a model was used after `close()` (CLI exit code 1)
  */
-export type ErrorCode = 'bad_input' | 'not_found' | 'unsupported' | 'io' | 'native' | 'aborted' | 'closed';
+export type ErrorCode =
+  | 'bad_input'
+  | 'not_found'
+  | 'unsupported'
+  | 'io'
+  | 'native'
+  | 'out_of_memory'
+  | 'aborted'
+  | 'closed';
 
 export interface ErrorDetails {
   /** How to mend it, in one sentence. */

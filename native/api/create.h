@@ -3,7 +3,6 @@
 #include <napi.h>
 
 #include <memory>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -16,7 +15,7 @@ namespace rank_distillm {
 /// hands it to the constructor of `js_class` as a Napi::External of `Shared`, a shared pointer.
 template <typename Shared, typename Options>
 Napi::Value create(const Napi::CallbackInfo& info, Options (*read_options)(const Napi::Object&),
-                   Napi::FunctionReference Environment::* js_class) {
+                   Shared (*make)(const Options&, std::vector<TensorSource>), Napi::FunctionReference Environment::* js_class) {
   if (!info[0].IsObject()) throw Napi::TypeError::New(info.Env(), "options: expected an object");
   const auto js_options = info[0].As<Napi::Object>();
   const auto options = read_options(js_options);
@@ -25,10 +24,7 @@ Napi::Value create(const Napi::CallbackInfo& info, Options (*read_options)(const
   return Environment::of(info.Env())
       .submit(
           info.Env(), make_cancel_flag(),
-          [options, tensors](Workers&) {
-            return Shared(
-                std::make_shared<std::remove_const_t<typename Shared::element_type>>(options, std::move(*tensors)));
-          },
+          [options, tensors, make](Workers&) { return make(options, std::move(*tensors)); },
           [js_class](Napi::Env env, Shared& made) -> Napi::Value {
             return (Environment::of(env).*js_class).New({Napi::External<Shared>::New(env, &made)});
           });

@@ -14,6 +14,7 @@
 #include "api/js_values.h"
 #include "core/cpu.h"
 #include "core/parallel.h"
+#include "cuda/device_model.h"
 #include "kernels/packed_weights.h"
 
 namespace rank_distillm {
@@ -88,6 +89,21 @@ double aten_rate(const Shape& shape, Precision precision, int repeats) {
   return best_rate(shape, repeats, [&] { at::linear(input, weight); });
 }
 
+/// Products that follow one another on a device, so that its rate is measured and not the launches'.
+constexpr int products_together = 10;
+
+double device_rate(const Device& device, const Shape& shape, Precision precision, bool tf32, int repeats) {
+  if (precision == Precision::int8) return 0;
+  const DeviceScope scope(device, tf32);
+  const auto options = at::TensorOptions().dtype(scalar_type(precision)).device(device.place());
+  const auto input = at::randn({shape.m, shape.k}, options), weight = at::randn({shape.n, shape.k}, options);
+  const auto multiply = [&] {
+    for (int i = 0; i < products_together; ++i) at::linear(input, weight);
+    device.synchronize();
+  };
+  return best_rate({shape.m * products_together, shape.n, shape.k}, repeats, multiply);
+}
+
 /// oneDNN with weights packed for these rows, as torch.compile calls it; 0 where this LibTorch or CPU has no such path.
 double onednn_rate(const Shape& shape, Precision precision, int repeats) {
   if (precision == Precision::int8) return 0;
@@ -125,10 +141,15 @@ Napi::Value gemm_rate(const Napi::CallbackInfo& info) {
   if (kernel != "own" && kernel != "aten" && kernel != "onednn") {
     throw Napi::TypeError::New(info.Env(), "gemmRate: kernel must be own, aten or onednn");
   }
+  const auto device = info[4].IsString() ? info[4].ToString().Utf8Value() : std::string("cpu");
+  const bool tf32 = info[5].ToBoolean();
   return Environment::of(info.Env())
       .submit(
           info.Env(), make_cancel_flag(),
-          [=](Workers& workers) {
+          [=](Workers& workers) -> double {
+            if (device != "cpu") {
+              return kernel == "aten" ? device_rate(Device(device, 0), shape, precision, tf32, repeats) : 0;
+            }
             if (kernel == "own") return own_rate(shape, precision, repeats, workers);
             return kernel == "aten" ? aten_rate(shape, precision, repeats) : onednn_rate(shape, precision, repeats);
           },

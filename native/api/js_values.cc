@@ -216,9 +216,25 @@ Precision read_precision(const Napi::Value& value) {
       {{"float32", Precision::float32}, {"bfloat16", Precision::bfloat16}, {"int8", Precision::int8}});
 }
 
+namespace {
+
+/// All but the device's name may be missing.
+DeviceOptions read_device(const Napi::Object& options) {
+  DeviceOptions device;
+  if (options.Has("device")) device.name = text(options, "device");
+  device.tf32 = options.Get("tf32").ToBoolean();
+  device.bfloat16_stream = options.Get("bfloat16Stream").ToBoolean();
+  device.timed = options.Get("timed").ToBoolean();
+  if (options.Has("memoryFraction")) device.memory_fraction = number(options, "memoryFraction", 0);
+  if (options.Has("blockTokens")) device.block_tokens = integer(options, "blockTokens", 0);
+  return device;
+}
+
+}  // namespace
+
 ModelOptions read_model_options(const Napi::Object& options) {
   return {read_encoder(object_of(options.Get("encoder"), "encoder")), read_head(object_of(options.Get("head"), "head")),
-          read_precision(options.Get("precision"))};
+          read_precision(options.Get("precision")), read_device(options)};
 }
 
 std::vector<TensorSource> read_tensors(const Napi::Value& value) {

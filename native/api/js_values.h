@@ -8,7 +8,7 @@
 #include "core/packed_batch.h"
 #include "model/config.h"
 #include "model/weights.h"
-#include "train/trainer.h"
+#include "train/training_model.h"
 
 namespace rank_distillm {
 

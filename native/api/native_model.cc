@@ -7,11 +7,18 @@
 #include "api/environment.h"
 #include "api/js_values.h"
 #include "api/scores.h"
+#include "cuda/device_cross_encoder.h"
+#include "model/cross_encoder.h"
 
 namespace rank_distillm {
 namespace {
 
-using SharedModel = std::shared_ptr<const CrossEncoder>;
+using SharedModel = std::shared_ptr<ScoringModel>;
+
+SharedModel make_model(const ModelOptions& options, std::vector<TensorSource> tensors) {
+  if (options.device.is_cpu()) return std::make_shared<CrossEncoder>(options, std::move(tensors));
+  return std::make_shared<DeviceCrossEncoder>(options, std::move(tensors));
+}
 
 }  // namespace
 
@@ -19,11 +26,12 @@ Napi::Function NativeModel::define(Napi::Env env) {
   return DefineClass(env, "NativeModel",
                      {InstanceMethod("score", &NativeModel::score), InstanceMethod("close", &NativeModel::close),
                       InstanceAccessor("precision", &NativeModel::precision, nullptr),
-                      InstanceAccessor("weightBytes", &NativeModel::weight_bytes, nullptr)});
+                      InstanceAccessor("weightBytes", &NativeModel::weight_bytes, nullptr),
+                      InstanceAccessor("windowTokens", &NativeModel::window_tokens, nullptr)});
 }
 
 Napi::Value NativeModel::create(const Napi::CallbackInfo& info) {
-  return rank_distillm::create<SharedModel>(info, read_model_options, &Environment::model_class);
+  return rank_distillm::create<SharedModel>(info, read_model_options, make_model, &Environment::model_class);
 }
 
 NativeModel::NativeModel(const Napi::CallbackInfo& info) : ObjectWrap(info) {
@@ -31,6 +39,7 @@ NativeModel::NativeModel(const Napi::CallbackInfo& info) : ObjectWrap(info) {
   model_ = *info[0].As<Napi::External<SharedModel>>().Data();
   precision_ = model_->precision();
   weight_bytes_ = model_->weight_bytes();
+  window_tokens_ = model_->window_tokens();
 }
 
 Napi::Value NativeModel::score(const Napi::CallbackInfo& info) {
@@ -61,6 +70,10 @@ Napi::Value NativeModel::precision(const Napi::CallbackInfo& info) {
 
 Napi::Value NativeModel::weight_bytes(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<double>(weight_bytes_));
+}
+
+Napi::Value NativeModel::window_tokens(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(window_tokens_));
 }
 
 }  // namespace rank_distillm

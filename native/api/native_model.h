@@ -4,7 +4,7 @@
 
 #include <memory>
 
-#include "model/cross_encoder.h"
+#include "model/scoring_model.h"
 
 namespace rank_distillm {
 
@@ -21,10 +21,12 @@ class NativeModel : public Napi::ObjectWrap<NativeModel> {
   Napi::Value close(const Napi::CallbackInfo& info);
   Napi::Value precision(const Napi::CallbackInfo& info);
   Napi::Value weight_bytes(const Napi::CallbackInfo& info);
+  Napi::Value window_tokens(const Napi::CallbackInfo& info);
 
-  std::shared_ptr<const CrossEncoder> model_;
+  std::shared_ptr<ScoringModel> model_;
   Precision precision_ = Precision::float32;
   int64_t weight_bytes_ = 0;
+  int64_t window_tokens_ = 0;
 };
 
 }  // namespace rank_distillm

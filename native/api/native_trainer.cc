@@ -8,11 +8,18 @@
 #include "api/environment.h"
 #include "api/js_values.h"
 #include "api/scores.h"
+#include "cuda/device_trainer.h"
+#include "train/trainer.h"
 
 namespace rank_distillm {
 namespace {
 
-using SharedTrainer = std::shared_ptr<Trainer>;
+using SharedTrainer = std::shared_ptr<TrainingModel>;
+
+SharedTrainer make_trainer(const TrainerOptions& options, std::vector<TensorSource> tensors) {
+  if (options.model.device.is_cpu()) return std::make_shared<Trainer>(options, std::move(tensors));
+  return std::make_shared<DeviceTrainer>(options, std::move(tensors));
+}
 
 Napi::Value nothing(Napi::Env env, bool&) { return env.Undefined(); }
 
@@ -42,11 +49,13 @@ Napi::Function NativeTrainer::define(Napi::Env env) {
        InstanceAccessor("precision", &NativeTrainer::precision, nullptr),
        InstanceAccessor("size", &NativeTrainer::size, nullptr),
        InstanceAccessor("weightBytes", &NativeTrainer::weight_bytes, nullptr),
-       InstanceAccessor("bytesPerToken", &NativeTrainer::bytes_per_token, nullptr)});
+       InstanceAccessor("bytesPerToken", &NativeTrainer::bytes_per_token, nullptr),
+       InstanceAccessor("tokensPerPart", &NativeTrainer::tokens_per_part, nullptr),
+       InstanceAccessor("activationBytes", &NativeTrainer::activation_bytes, nullptr)});
 }
 
 Napi::Value NativeTrainer::create(const Napi::CallbackInfo& info) {
-  return rank_distillm::create<SharedTrainer>(info, read_trainer_options, &Environment::trainer_class);
+  return rank_distillm::create<SharedTrainer>(info, read_trainer_options, make_trainer, &Environment::trainer_class);
 }
 
 NativeTrainer::NativeTrainer(const Napi::CallbackInfo& info) : ObjectWrap(info) {
@@ -55,7 +64,7 @@ NativeTrainer::NativeTrainer(const Napi::CallbackInfo& info) : ObjectWrap(info) 
   precision_ = trainer_->precision();
 }
 
-std::shared_ptr<Trainer> NativeTrainer::trainer(Napi::Env env) const {
+std::shared_ptr<TrainingModel> NativeTrainer::trainer(Napi::Env env) const {
   if (!trainer_) throw closed_error(env, "the trainer is closed");
   return trainer_;
 }
@@ -85,7 +94,7 @@ Napi::Value NativeTrainer::forward(const Napi::CallbackInfo& info) {
           [trainer = trainer(info.Env()), batch, step, keep, cancel](Workers& workers) {
             return trainer->forward(std::move(*batch), step, keep, workers, cancel);
           },
-          [precision = precision_](Napi::Env env, Trainer::Forward& forward) -> Napi::Value {
+          [precision = precision_](Napi::Env env, TrainingModel::Forward& forward) -> Napi::Value {
             auto result = scores_to_js(env, forward.scores, precision);
             result.Set("kept", static_cast<double>(forward.kept));
             return result;
@@ -189,6 +198,14 @@ Napi::Value NativeTrainer::weight_bytes(const Napi::CallbackInfo& info) {
 
 Napi::Value NativeTrainer::bytes_per_token(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<double>(trainer(info.Env())->bytes_per_token()));
+}
+
+Napi::Value NativeTrainer::tokens_per_part(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(trainer(info.Env())->tokens_per_part()));
+}
+
+Napi::Value NativeTrainer::activation_bytes(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(trainer(info.Env())->activation_bytes()));
 }
 
 }  // namespace rank_distillm

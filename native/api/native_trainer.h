@@ -4,7 +4,7 @@
 
 #include <memory>
 
-#include "train/trainer.h"
+#include "train/training_model.h"
 
 namespace rank_distillm {
 
@@ -33,11 +33,13 @@ class NativeTrainer : public Napi::ObjectWrap<NativeTrainer> {
   Napi::Value size(const Napi::CallbackInfo& info);
   Napi::Value weight_bytes(const Napi::CallbackInfo& info);
   Napi::Value bytes_per_token(const Napi::CallbackInfo& info);
+  Napi::Value tokens_per_part(const Napi::CallbackInfo& info);
+  Napi::Value activation_bytes(const Napi::CallbackInfo& info);
 
   /// Throws `closed` after close().
-  std::shared_ptr<Trainer> trainer(Napi::Env env) const;
+  std::shared_ptr<TrainingModel> trainer(Napi::Env env) const;
 
-  std::shared_ptr<Trainer> trainer_;
+  std::shared_ptr<TrainingModel> trainer_;
   Precision precision_ = Precision::float32;
 };
 

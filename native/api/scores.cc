@@ -32,6 +32,7 @@ Napi::Object scores_to_js(Napi::Env env, const Scores& scores, Precision precisi
   result.Set("precision", name_of(precision));
   result.Set("linearRows", static_cast<double>(scores.counters.linear_rows));
   result.Set("linearFlops", static_cast<double>(scores.counters.linear_flops));
+  result.Set("halvedTo", static_cast<double>(scores.halved_to));
   result.Set("seconds", scores.seconds);
   result.Set("opSeconds", op_seconds(env, scores));
   return result;

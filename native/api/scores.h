@@ -2,7 +2,7 @@
 
 #include <napi.h>
 
-#include "model/cross_encoder.h"
+#include "model/scoring_model.h"
 
 namespace rank_distillm {
 

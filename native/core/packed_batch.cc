@@ -67,4 +67,17 @@ std::vector<Block> cut_shrinking_blocks(const PackedBatch& batch, int threads) {
   return cut(batch, [threads](int64_t left) { return std::clamp<int64_t>(left / (int64_t{2} * threads), 128, 768); });
 }
 
+Block next_even_block(const PackedBatch& batch, int64_t first, int64_t token_budget) {
+  const int64_t start = batch.cu_seqlens[first], left = batch.cu_seqlens.back() - start;
+  const int64_t blocks = (left + token_budget - 1) / token_budget, share = (left + blocks - 1) / blocks;
+  Block block = {first, 0, start, 0};
+  for (int64_t i = first; i < batch.sequences(); ++i) {
+    const int64_t tokens = batch.cu_seqlens[i + 1] - start;
+    if (block.sequences > 0 && tokens > share) break;
+    block.sequences += 1;
+    block.tokens = tokens;
+  }
+  return block;
+}
+
 }  // namespace rank_distillm

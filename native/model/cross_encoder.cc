@@ -2,38 +2,22 @@
 
 #include <ATen/ops/from_blob.h>
 
-#include <atomic>
 #include <chrono>
 #include <cstring>
 
 #include "ops/pooling.h"
 
 namespace rank_distillm {
-namespace {
-
-std::atomic<int64_t> all_weight_bytes{0};
-
-RowsNeeded rows_needed(const HeadConfig& head) {
-  return head.pooling == Pooling::first ? RowsNeeded::first_of_each_sequence : RowsNeeded::all;
-}
-
-}  // namespace
-
 CrossEncoder::CrossEncoder(const ModelOptions& options, std::vector<TensorSource> tensors)
     : CrossEncoder(options, Weights(std::move(tensors))) {}
 
 CrossEncoder::CrossEncoder(const ModelOptions& options, Weights weights)
     : options_(options),
       precision_(available_precision(options.encoder, options.precision)),
-      encoder_(options.encoder, precision_, rows_needed(options.head), weights),
-      head_(options.encoder, options.head, weights),
-      weight_bytes_(weights.allocated_bytes()) {
-  all_weight_bytes += weight_bytes_;
+      encoder_(options.encoder, precision_, rows_needed(options.head.pooling), weights),
+      head_(options.encoder, options.head, weights) {
+  holds(weights.allocated_bytes());
 }
-
-CrossEncoder::~CrossEncoder() { all_weight_bytes -= weight_bytes_; }
-
-int64_t CrossEncoder::total_weight_bytes() { return all_weight_bytes; }
 
 void CrossEncoder::score_block(const PackedBatch& batch, const Block& block, float* scores, const CancelFlag& cancel,
                                Counters& counters) const {
@@ -55,7 +39,7 @@ void CrossEncoder::score_block(const PackedBatch& batch, const Block& block, flo
   head_.forward(block.sequences, pooled_rows, scores, memory, counters);
 }
 
-Scores CrossEncoder::score(const PackedBatch& batch, Workers& workers, const CancelFlag& cancel) const {
+Scores CrossEncoder::score(const PackedBatch& batch, Workers& workers, const CancelFlag& cancel) {
   const auto& config = options_.encoder;
   check_batch(batch, config.vocab_size, config.type_vocab_size, config.max_positions);
   const auto start = std::chrono::steady_clock::now();

@@ -18,6 +18,10 @@ namespace rank_distillm {
 /// Which rows of the last hidden state the pooling reads.
 enum class RowsNeeded { all, first_of_each_sequence };
 
+inline RowsNeeded rows_needed(Pooling pooling) {
+  return pooling == Pooling::first ? RowsNeeded::first_of_each_sequence : RowsNeeded::all;
+}
+
 /// The ELECTRA and BERT encoder on packed sequences (Devlin et al. 2019; Clark et al. 2020). A block goes through all
 /// layers on the calling thread. The residual stream stays float32, so that roundings do not add up over the layers;
 /// the products read its copy in the type they multiply.

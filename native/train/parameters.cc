@@ -61,7 +61,7 @@ bool joins_previous(const std::string& name) {
 
 }  // namespace
 
-Parameters::Parameters(std::vector<TensorSource> sources) {
+Parameters::Parameters(std::vector<TensorSource> sources, at::Device device, bool trained) {
   sources = ordered(std::move(sources));
   int64_t size = 0;
   for (const auto& source : sources) {
@@ -70,11 +70,11 @@ Parameters::Parameters(std::vector<TensorSource> sources) {
     places_.push_back({source.name, source.shape, size});
     size += c10::multiply_integers(source.shape);
   }
-  const auto options = at::TensorOptions().dtype(at::kFloat);
-  values_ = at::zeros({size}, options);
+  values_ = at::zeros({size}, at::TensorOptions().dtype(at::kFloat).device(device));
   Weights weights(std::move(sources));
   for (const auto& place : places_)
     value(place.name, place.shape).copy_(weights.take(place.name, place.shape, at::kFloat));
+  if (!trained) return;
   gradients_ = at::zeros_like(values_);
   first_moments_ = at::zeros_like(values_);
   second_moments_ = at::zeros_like(values_);
@@ -86,8 +86,9 @@ const ParameterPlace& Parameters::place(const std::string& name) const {
   return places_[found->second];
 }
 
-at::Tensor Parameters::joined(const at::Tensor& flat, const std::vector<std::string>& names, const std::string& suffix,
-                              std::vector<int64_t> shape) const {
+at::Tensor Parameters::view(const at::Tensor& flat, const std::vector<std::string>& names, const std::string& suffix,
+                            std::vector<int64_t> shape) const {
+  if (!flat.defined()) return {};
   const auto first = place(names.front() + suffix).offset;
   const auto each = c10::multiply_integers(shape);
   for (size_t i = 0; i < names.size(); ++i) {
@@ -102,24 +103,24 @@ at::Tensor Parameters::joined(const at::Tensor& flat, const std::vector<std::str
 }
 
 at::Tensor Parameters::value(const std::string& name, at::IntArrayRef shape) const {
-  return joined(values_, {name}, "", shape.vec());
+  return view(values_, {name}, "", shape.vec());
 }
 
 at::Tensor Parameters::gradient(const std::string& name, at::IntArrayRef shape) const {
-  return joined(gradients_, {name}, "", shape.vec());
+  return view(gradients_, {name}, "", shape.vec());
 }
 
 TrainableLinear Parameters::linear(const std::vector<std::string>& names, int64_t out, int64_t in,
                                    bool has_bias) const {
   TrainableLinear layer{
-      joined(values_, names, ".weight", {out, in}), {}, joined(gradients_, names, ".weight", {out, in}), {}};
+      view(values_, names, ".weight", {out, in}), {}, view(gradients_, names, ".weight", {out, in}), {}};
   if (has_bias) {
-    layer.bias = joined(values_, names, ".bias", {out});
-    layer.bias_gradient = joined(gradients_, names, ".bias", {out});
+    layer.bias = view(values_, names, ".bias", {out});
+    layer.bias_gradient = view(gradients_, names, ".bias", {out});
   }
   return layer;
 }
 
-int64_t Parameters::bytes() const { return static_cast<int64_t>(values_.nbytes()) * 4; }
+int64_t Parameters::bytes() const { return static_cast<int64_t>(values_.nbytes()) * (gradients_.defined() ? 4 : 1); }
 
 }  // namespace rank_distillm

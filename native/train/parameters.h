@@ -22,8 +22,9 @@ struct ParameterPlace {
 /// optimizer step, a norm or an all-reduce is one loop; tensors are views. Gaps between tensors stay zero.
 class Parameters {
  public:
-  /// Copies the tensors. Throws `bad_input` where one does not fit its shape.
-  explicit Parameters(std::vector<TensorSource> sources);
+  /// Copies the tensors to the device. Without `trained` there are values alone. Throws `bad_input` where a tensor does not
+  /// fit its shape.
+  explicit Parameters(std::vector<TensorSource> sources, at::Device device = at::kCPU, bool trained = true);
 
   const std::vector<ParameterPlace>& places() const { return places_; }
 
@@ -32,7 +33,8 @@ class Parameters {
   const at::Tensor& first_moments() const { return first_moments_; }
   const at::Tensor& second_moments() const { return second_moments_; }
 
-  /// Views, float32. Throws `bad_input` when the tensor is missing or shaped otherwise.
+  /// Views, float32. Throws `bad_input` when the tensor is missing or shaped otherwise. Without training gradients are
+  /// undefined.
   at::Tensor value(const std::string& name, at::IntArrayRef shape) const;
   at::Tensor gradient(const std::string& name, at::IntArrayRef shape) const;
 
@@ -40,12 +42,14 @@ class Parameters {
   /// lie beside each other.
   TrainableLinear linear(const std::vector<std::string>& names, int64_t out, int64_t in, bool has_bias = true) const;
 
+  /// Tensors [shape] that lie beside each other, as one along their first dimension, in a flat array of this layout.
+  at::Tensor view(const at::Tensor& flat, const std::vector<std::string>& names, const std::string& suffix,
+                  std::vector<int64_t> shape) const;
+
   int64_t bytes() const;
 
  private:
   const ParameterPlace& place(const std::string& name) const;
-  at::Tensor joined(const at::Tensor& flat, const std::vector<std::string>& names, const std::string& suffix,
-                    std::vector<int64_t> shape) const;
 
   std::vector<ParameterPlace> places_;
   std::unordered_map<std::string, size_t> index_;

@@ -30,7 +30,7 @@ TrainableHead::TrainableHead(const EncoderConfig& encoder, const HeadConfig& con
       break;
   }
   for (auto* tensor : {&output_.weight, &output_.bias, &output_.weight_gradient, &output_.bias_gradient}) {
-    *tensor = tensor->narrow(0, config.label, 1);
+    if (tensor->defined()) *tensor = tensor->narrow(0, config.label, 1);
   }
 }
 
@@ -43,15 +43,15 @@ Dropout TrainableHead::row_dropout(const DropoutRates& dropout) const {
   return dropout.at(DropoutSite::head_hidden, config_.kind == HeadKind::mono ? 0 : dropout.head);
 }
 
-at::Tensor TrainableHead::forward(const at::Tensor& pooled, const BatchRows& rows, const DropoutRates& dropout,
+at::Tensor TrainableHead::forward(const at::Tensor& pooled, const DropFirstRows& drop, const DropoutRates& dropout,
                                   HeadState& state, Counters& counters) const {
   state.input = input_dropout(dropout).active() ? pooled.clone() : pooled;
-  dropout_(state.input, input_dropout(dropout), rows.first);
+  drop(state.input, input_dropout(dropout));
   state.row = state.input;
   if (dense_.weight.defined()) {
     state.before = linear_training(state.input, dense_, counters);
     state.row = config_.kind == HeadKind::electra_classification ? at::gelu(state.before) : at::tanh(state.before);
-    dropout_(state.row, row_dropout(dropout), rows.first);
+    drop(state.row, row_dropout(dropout));
   }
   const auto logits = linear_training(state.row, output_, counters);
   if (!config_.log_softmax) return logits.view({-1});
@@ -59,7 +59,7 @@ at::Tensor TrainableHead::forward(const at::Tensor& pooled, const BatchRows& row
   return at::log_softmax(logits, -1).select(1, 1).contiguous();
 }
 
-at::Tensor TrainableHead::backward(const at::Tensor& gradient, const BatchRows& rows, const DropoutRates& dropout,
+at::Tensor TrainableHead::backward(const at::Tensor& gradient, const DropFirstRows& drop, const DropoutRates& dropout,
                                    const HeadState& state, Counters& counters) const {
   auto logits = gradient.view({-1, 1});
   if (config_.log_softmax) {
@@ -69,7 +69,7 @@ at::Tensor TrainableHead::backward(const at::Tensor& gradient, const BatchRows& 
   linear_backward_weights(logits, state.row, output_, counters);
   auto row = linear_backward_input(logits, output_, counters);
   if (dense_.weight.defined()) {
-    dropout_(row, row_dropout(dropout), rows.first);
+    drop(row, row_dropout(dropout));
     if (config_.kind == HeadKind::electra_classification) {
       row = at::gelu_backward(row, state.before);
     } else {
@@ -78,7 +78,7 @@ at::Tensor TrainableHead::backward(const at::Tensor& gradient, const BatchRows& 
     linear_backward_weights(row, state.input, dense_, counters);
     row = linear_backward_input(row, dense_, counters);
   }
-  dropout_(row, input_dropout(dropout), rows.first);
+  drop(row, input_dropout(dropout));
   return row;
 }
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <functional>
+
 #include "model/config.h"
 #include "train/parameters.h"
 #include "train/training_batch.h"
@@ -14,18 +16,21 @@ struct HeadState {
   at::Tensor logits;  // [sequences, labels]; for log_softmax only
 };
 
+/// Drops values of rows that stand for the sequences, where they lie.
+using DropFirstRows = std::function<void(const at::Tensor& values, const Dropout& dropout)>;
+
 /// The three heads of model/head.h with their backward. Those for classification drop values as transformers' do: the
 /// rows that their layers read; lightning-ir's mono head drops none.
 class TrainableHead {
  public:
   TrainableHead(const EncoderConfig& encoder, const HeadConfig& config, const Parameters& parameters);
 
-  /// pooled [sequences, hidden] float32 → scores [sequences] float32.
-  at::Tensor forward(const at::Tensor& pooled, const BatchRows& rows, const DropoutRates& dropout, HeadState& state,
+  /// pooled [sequences, hidden] float32 → scores [sequences] float32, on whatever device the parameters are.
+  at::Tensor forward(const at::Tensor& pooled, const DropFirstRows& drop, const DropoutRates& dropout, HeadState& state,
                      Counters& counters) const;
 
   /// gradient of the scores [sequences] float32 → that of `pooled`.
-  at::Tensor backward(const at::Tensor& gradient, const BatchRows& rows, const DropoutRates& dropout,
+  at::Tensor backward(const at::Tensor& gradient, const DropFirstRows& drop, const DropoutRates& dropout,
                       const HeadState& state, Counters& counters) const;
 
  private:

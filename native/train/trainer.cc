@@ -12,6 +12,8 @@ namespace {
 
 /// Tokens whose activations are held at a time where none are kept.
 constexpr int64_t scored_together = 16384;
+/// Enough for the products' rate, few enough to stay near the cores.
+constexpr int64_t part_tokens = 4096;
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -23,6 +25,10 @@ struct Trainer::State {
   State(TrainingBatch whole, const DropoutRates& dropout)
       : batch(std::move(whole)), rows(batch), encoder{&rows, dropout, {}} {}
 
+  DropFirstRows drop() const {
+    return [this](const at::Tensor& values, const Dropout& dropout) { dropout_(values, dropout, rows.first); };
+  }
+
   TrainingBatch batch;
   BatchRows rows;
   EncoderState encoder;
@@ -30,29 +36,22 @@ struct Trainer::State {
 };
 
 Trainer::Trainer(const TrainerOptions& options, std::vector<TensorSource> tensors)
-    : options_(options),
-      precision_(available_precision(options.model.encoder, options.model.precision)),
-      parameters_(std::move(tensors)),
+    : TrainingModel(options, available_precision(options.model.encoder, options.model.precision),
+                    Parameters(std::move(tensors))),
       encoder_(options.model.encoder, options.model.head.pooling, product_type(precision_), options.padding_id,
                parameters_),
       head_(options.model.encoder, options.model.head, parameters_) {}
 
 at::Tensor Trainer::run(State& state, bool keep, Workers& workers, const CancelFlag& cancel, Counters& counters) {
   const auto pooled = encoder_.forward(state.encoder, keep, workers, cancel, counters);
-  return head_.forward(pooled, state.rows, state.encoder.dropout, state.head, counters);
+  return head_.forward(pooled, state.drop(), state.encoder.dropout, state.head, counters);
 }
 
 Trainer::Forward Trainer::forward(TrainingBatch batch, uint32_t step, bool keep, Workers& workers,
                                   const CancelFlag& cancel) {
-  const auto& config = options_.model.encoder;
-  check_batch(batch.packed, config.vocab_size, config.type_vocab_size, config.max_positions);
-  if (static_cast<int64_t>(batch.pairs.size()) != batch.packed.sequences()) {
-    throw bad_input("pairs must have one number for each sequence");
-  }
+  check(batch);
   const auto start = std::chrono::steady_clock::now();
-  const DropoutRates rates = {options_.hidden_dropout, options_.attention_dropout, options_.head_dropout, options_.seed,
-                              step};
-  const auto state = std::make_shared<State>(std::move(batch), rates);
+  const auto state = std::make_shared<State>(std::move(batch), options_.rates(step));
   Forward result;
   const auto values = run(*state, keep, workers, cancel, result.scores.counters);
   result.scores.values.assign(values.const_data_ptr<float>(), values.const_data_ptr<float>() + values.numel());
@@ -85,7 +84,7 @@ Counters Trainer::backward(int64_t kept, const std::vector<float>& gradient, Wor
   // A copy, since LibTorch aligns its memory and a vector does not: MKL adds up in another order where rows begin
   // elsewhere within a cache line, and the same run must give the same bits.
   const auto scores = at::from_blob(const_cast<float*>(gradient.data()), {sequences}, at::kFloat).clone();
-  const auto pooled = head_.backward(scores, state->rows, state->encoder.dropout, state->head, counters);
+  const auto pooled = head_.backward(scores, state->drop(), state->encoder.dropout, state->head, counters);
   encoder_.backward(state->encoder, pooled, workers, counters);
   encoder_.give_back(state->encoder);
   return counters;
@@ -121,38 +120,8 @@ void Trainer::step(const AdamWStep& step, Workers& workers) {
   encoder_.weights_changed();
 }
 
-void Trainer::zero_gradients() { parameters_.gradients().zero_(); }
+double Trainer::gradient_norm(Workers& workers) const { return rank_distillm::gradient_norm(parameters_, workers); }
 
-const at::Tensor& Trainer::flat(FlatArray array) const {
-  switch (array) {
-    case FlatArray::values:
-      return parameters_.values();
-    case FlatArray::gradients:
-      return parameters_.gradients();
-    case FlatArray::first_moments:
-      return parameters_.first_moments();
-    case FlatArray::second_moments:
-      return parameters_.second_moments();
-  }
-  return parameters_.values();
-}
-
-at::Tensor Trainer::range(FlatArray array, int64_t offset, int64_t count) const {
-  if (offset < 0 || count < 0 || offset > size() - count) {
-    throw bad_input("the range lies outside the " + std::to_string(size()) + " numbers of the model");
-  }
-  return flat(array).narrow(0, offset, count);
-}
-
-std::vector<float> Trainer::read(FlatArray array, int64_t offset, int64_t count) const {
-  const auto part = range(array, offset, count);
-  return {part.const_data_ptr<float>(), part.const_data_ptr<float>() + count};
-}
-
-void Trainer::write(FlatArray array, int64_t offset, const std::vector<float>& values) {
-  const auto part = range(array, offset, static_cast<int64_t>(values.size()));
-  std::copy(values.begin(), values.end(), part.data_ptr<float>());
-  if (array == FlatArray::values) encoder_.weights_changed();
-}
+int64_t Trainer::tokens_per_part() const { return part_tokens; }
 
 }  // namespace rank_distillm

@@ -81,12 +81,6 @@ export function refuseNotBuilt(config: Config, placeOf: PlaceOf): void {
         what: 'tokenizer patterns are not built',
         hint: 'Leave the key out; monoELECTRA models have no pattern.',
       },
-      {
-        given: !['auto', 'cpu'].includes(config.trainer.accelerator),
-        path: ['trainer', 'accelerator'],
-        what: `this release computes on the CPU, not on "${config.trainer.accelerator}"`,
-        hint: 'Set trainer.accelerator to cpu or auto.',
-      },
     ],
     placeOf,
   );

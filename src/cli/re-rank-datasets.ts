@@ -122,7 +122,7 @@ function loadModel(plan: ReRankPlan, io: CliIo): Promise<CrossEncoder> {
     config: plan.overrides,
     signal: io.signal,
     onWarning: (message) => warn(io, message),
-    threads: plan.threads,
+    ...plan.engine,
     seed: plan.seed,
   });
 }

@@ -1,6 +1,6 @@
 import type { MonoOverrides } from '../checkpoint/load-checkpoint.js';
 import type { LoadedConfig } from '../config/load-config.js';
-import { cpuPrecision, type CpuPrecision } from '../config/precision.js';
+import { readPrecision, type PrecisionName } from '../config/precision.js';
 import type { Config } from '../config/schema/schema.js';
 import { RankDistillmError } from '../errors.js';
 import {
@@ -15,13 +15,14 @@ import {
   type PlaceOf,
   type RunSettings,
 } from './config-plan.js';
+import { engineSettings, type EngineSettings } from './engine-settings.js';
 import type { RunNaming } from './run-path.js';
 
 /** What re_rank does, read from a configuration and checked as far as that goes without opening files. */
 export interface ReRankPlan {
   model: string;
-  precision: CpuPrecision;
-  threads: number | undefined;
+  precision: PrecisionName;
+  engine: EngineSettings;
   seed: number | undefined;
   overrides: MonoOverrides;
   datasets: RunSettings[];
@@ -56,8 +57,8 @@ export function planReRank({ config, placeOf }: LoadedConfig): ReRankPlan {
   }
   return {
     model,
-    precision: cpuPrecision(config.trainer.precision, `${placeOf(['trainer', 'precision'])}: trainer.precision`),
-    threads: config.trainer.threads ?? undefined,
+    precision: readPrecision(config.trainer.precision, `${placeOf(['trainer', 'precision'])}: trainer.precision`),
+    engine: engineSettings(config.trainer, placeOf),
     seed: typeof config.seed_everything === 'number' ? config.seed_everything : undefined,
     overrides: monoOverrides(config),
     datasets,

@@ -8,6 +8,7 @@ const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
   unsupported: 2,
   io: 2,
   native: 1,
+  out_of_memory: 1,
   closed: 1,
   aborted: 130,
 };

@@ -1,5 +1,5 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
-import { cpuPrecision } from '../config/precision.js';
+import { readPrecision } from '../config/precision.js';
 import { CrossEncoder } from '../engine/cross-encoder.js';
 import { writeAtomically, type WriteText } from '../io/atomic-write.js';
 import { formatDuration } from '../report/duration.js';
@@ -12,6 +12,7 @@ interface ScoreOptions {
   input: string;
   output: string;
   precision: string;
+  device: string;
   threads?: number;
   label?: string;
   withTokens?: true;
@@ -29,6 +30,7 @@ export function addScoreCommand(program: Command, io: CliIo): void {
     .requiredOption('--input <file>', 'pairs; - is standard input')
     .option('--output <file>', 'scores; - is standard output', '-')
     .option('--precision <name>', '32-true, bf16-mixed, bf16-true or int8', '32-true')
+    .option('--device <name>', 'cpu, cuda, cuda:N, or auto: the first GPU where there is one', 'auto')
     .option('--with-tokens', 'add "input_ids" and "token_type_ids" to each line')
     .option('--label <name>', 'which label is the score, for a classifier of several labels')
     .addOption(new Option('--threads <count>', 'threads of the engine; all cores when left out').argParser(wholeNumber))
@@ -41,7 +43,7 @@ function wholeNumber(text: string): number {
 }
 
 async function score(options: ScoreOptions, io: CliIo): Promise<void> {
-  const precision = cpuPrecision(options.precision, '--precision');
+  const precision = readPrecision(options.precision, '--precision');
   if (options.output !== '-') {
     const inputs = options.input === '-' ? [] : [options.input];
     await refuseCollisions([options.output], inputs, 'Choose another file for --output.');
@@ -49,6 +51,7 @@ async function score(options: ScoreOptions, io: CliIo): Promise<void> {
   }
   const start = performance.now();
   const model = await CrossEncoder.load(options.model, {
+    device: options.device,
     precision,
     signal: io.signal,
     onWarning: (message) => warn(io, message),

@@ -10,14 +10,14 @@ const ALIASES: Readonly<Record<string, string>> = {
   bf16: 'bf16-mixed',
 };
 
-/** Precisions the CPU engine computes in. */
-export const CPU_PRECISIONS = ['32-true', 'bf16-mixed', 'bf16-true', 'int8'] as const;
-export type CpuPrecision = (typeof CPU_PRECISIONS)[number];
+/** Precisions the engine computes in; int8 on CPUs only. */
+export const PRECISIONS = ['32-true', 'bf16-mixed', 'bf16-true', 'int8'] as const;
+export type PrecisionName = (typeof PRECISIONS)[number];
 /** Those that train: AdamW needs float32 weights. */
-export const TRAINING_PRECISIONS: readonly CpuPrecision[] = ['32-true', 'bf16-mixed'];
+export const TRAINING_PRECISIONS: readonly PrecisionName[] = ['32-true', 'bf16-mixed'];
 
 /** What the engine calls a precision. */
-export function enginePrecision(precision: CpuPrecision): ComputePrecision {
+export function enginePrecision(precision: PrecisionName): ComputePrecision {
   if (precision === 'int8') return 'int8';
   return precision === '32-true' ? 'float32' : 'bfloat16';
 }
@@ -26,21 +26,27 @@ export function enginePrecision(precision: CpuPrecision): ComputePrecision {
  * The full name of a precision as Lightning writes it; null is Lightning's default.
  *
  * @param where place and key for the error, for example `re-rank.yaml:2: trainer.precision`
+ * @param device `cpu` or `cuda:N`; undefined where it is not chosen yet: then what some device computes in passes
  */
-export function cpuPrecision(written: string | number | null, where: string): CpuPrecision {
+export function readPrecision(written: string | number | null, where: string, device?: string): PrecisionName {
   const text = String(written ?? '32-true');
   const name = ALIASES[text] ?? text;
-  const found = CPU_PRECISIONS.find((precision) => precision === name);
+  const found = PRECISIONS.find((precision) => precision === name);
+  if (found === 'int8' && device !== undefined && device !== 'cpu') {
+    throw new RankDistillmError('unsupported', `${where}: precision int8 runs on CPUs, not on ${device}`, {
+      hint: 'Use bf16-mixed or bf16-true there, or device cpu.',
+    });
+  }
   if (found) return found;
   if (!PRECISION_NAMES.some((known) => String(known) === name)) {
     throw new RankDistillmError('bad_input', `${where}: unknown precision "${text}"`, {
-      hint: `Use one of ${CPU_PRECISIONS.join(', ')}.`,
+      hint: `Use one of ${PRECISIONS.join(', ')}.`,
     });
   }
   const half = name.startsWith('16');
-  throw new RankDistillmError('unsupported', `${where}: precision ${text} does not run on a CPU`, {
+  throw new RankDistillmError('unsupported', `${where}: precision ${text} is not built`, {
     hint: half
-      ? 'Use bf16-mixed, which has the range of float32, or 32-true; 16-mixed needs a CUDA device.'
-      : `Use one of ${CPU_PRECISIONS.join(', ')}.`,
+      ? 'Use bf16-mixed, which is as fast and has the range of float32, or 32-true.'
+      : `Use one of ${PRECISIONS.join(', ')}.`,
   });
 }

@@ -1,25 +1,17 @@
 import type { Binding, EngineInfo, NativeModel } from '../../binding.js';
 import { loadCheckpoint, type MonoOverrides } from '../checkpoint/load-checkpoint.js';
-import { cpuPrecision, enginePrecision } from '../config/precision.js';
 import { RankDistillmError, throwIfAborted } from '../errors.js';
 import type { EncodedPair, TextPair } from '../tokenize/encoded-pair.js';
 import { createPairTokenizer, type PairTokenizer } from '../tokenize/pair-tokenizer.js';
-import { badArgument, checkThreads } from './check-argument.js';
+import { badArgument } from './check-argument.js';
 import { distinctPairs } from './distinct-pairs.js';
+import { resolveEngine, type EngineOptions } from './engine-options.js';
 import { loadBinding } from './load-binding.js';
 import { fromNative } from './native-error.js';
+import { halvedWarning, warnOnce } from './memory-warning.js';
 import { scoreWindows, type ScoredWindow } from './score-windows.js';
 
-export interface LoadOptions {
-  /** Only `cpu` in this release. */
-  device?: string | undefined;
-  /**
-   * `32-true` (default), `bf16-mixed` or `bf16-true`, as in Lightning; on a CPU the two bf16 ones are the same. `int8`
-   * quantises the linear layers, see docs/numerics.md.
-   */
-  precision?: string | number | undefined;
-  /** Engine threads, process-wide; by default physical cores or the cgroup's share. */
-  threads?: number | undefined;
+export interface LoadOptions extends EngineOptions {
   signal?: AbortSignal | undefined;
   /** Which label's logit is the score, by index or name, for a classification model of several labels. */
   label?: number | string | undefined;
@@ -57,6 +49,8 @@ export interface RankedDocument {
 
 interface Parts {
   name: string;
+  device: string;
+  warn: (message: string) => void;
   modelClass: string;
   binding: Binding;
   native: NativeModel;
@@ -69,15 +63,20 @@ export class CrossEncoder implements AsyncDisposable {
   readonly name: string;
   /** Name of the Python class that has these weights, for example `MonoElectraModel`. */
   readonly modelClass: string;
+  /** `cpu` or `cuda:N`. */
+  readonly device: string;
+  readonly #warn: (message: string) => void;
   readonly #binding: Binding;
   readonly #native: NativeModel;
   readonly #tokenizer: PairTokenizer;
   readonly #running = new Set<Promise<unknown>>();
   #closed: Promise<void> | undefined;
 
-  private constructor({ name, modelClass, binding, native, tokenizer }: Parts) {
+  private constructor({ name, modelClass, device, warn, binding, native, tokenizer }: Parts) {
     this.name = name;
     this.modelClass = modelClass;
+    this.device = device;
+    this.#warn = warnOnce(warn);
     this.#binding = binding;
     this.#native = native;
     this.#tokenizer = tokenizer;
@@ -89,13 +88,11 @@ export class CrossEncoder implements AsyncDisposable {
    * @throws RankDistillmError `not_found`, `bad_input`, `unsupported`, `io`, `native`, `aborted`
    */
   static async load(nameOrPath: string, options: LoadOptions = {}): Promise<CrossEncoder> {
-    const precision = cpuPrecision(options.precision ?? null, 'precision');
-    const threads = checkThreads(options.threads);
-    checkDevice(options.device);
     throwIfAborted(options.signal);
     const warn = options.onWarning ?? ((message) => process.emitWarning(message, 'RankDistillmWarning'));
 
     const binding = loadBinding();
+    const engine = resolveEngine(options, binding);
     const checkpoint = await loadCheckpoint(nameOrPath, {
       label: options.label,
       overrides: options.config,
@@ -104,24 +101,24 @@ export class CrossEncoder implements AsyncDisposable {
     });
     for (const warning of checkpoint.warnings) warn(warning);
     throwIfAborted(options.signal);
-    const asked = enginePrecision(precision);
     const { encoder, head } = checkpoint;
     const [tokenizer, native] = await Promise.all([
       createPairTokenizer(checkpoint),
       binding
-        .createModel({ encoder, head, precision: asked, threads }, checkpoint.tensors)
+        .createModel({ encoder, head, ...engine.native }, checkpoint.tensors)
         .catch((error: unknown) => Promise.reject(fromNative(error))),
     ]);
-    if (native.precision !== asked) {
+    if (native.precision !== engine.compute) {
       warn(
         binding.info().bf16
           ? `${nameOrPath}: bf16 needs heads of even size, which this model has not; it runs in float32`
-          : `this CPU has no bf16 instructions (AVX512_BF16 or AMX); ${nameOrPath} runs in float32 instead of ${precision}`,
+          : `this CPU has no bf16 instructions (AVX512_BF16 or AMX); ${nameOrPath} runs in float32 instead of ${engine.precision}`,
       );
     }
     if (options.signal?.aborted) await native.close();
     throwIfAborted(options.signal);
-    return new CrossEncoder({ name: nameOrPath, modelClass: checkpoint.modelClass, binding, native, tokenizer });
+    const { modelClass } = checkpoint;
+    return new CrossEncoder({ name: nameOrPath, modelClass, device: engine.device, warn, binding, native, tokenizer });
   }
 
   /** What scores are really computed in; float32 where the CPU has no instructions for bf16. */
@@ -166,7 +163,8 @@ export class CrossEncoder implements AsyncDisposable {
   ): AsyncGenerator<ScoredWindow, void, undefined> {
     this.#assertOpen();
     const cancel = this.#binding.createCancelToken();
-    return scoreWindows(pairs, { model: this.#native, tokenizer: this.#tokenizer, cancel, signal });
+    const onHalved = (tokens: number): void => this.#warn(halvedWarning(this.device, tokens));
+    return scoreWindows(pairs, { model: this.#native, tokenizer: this.#tokenizer, cancel, signal, onHalved });
   }
 
   /** Orders documents for a query, best first; equal scores keep the order that was given. */
@@ -236,11 +234,4 @@ function checkPair(pair: TextPair, index: number): void {
     const value: unknown = (pair as TextPair | undefined)?.[key];
     if (typeof value !== 'string') throw badArgument(`pairs[${index}].${key}`, 'a string', value);
   }
-}
-
-function checkDevice(device: string | undefined): void {
-  if (device === undefined || device === 'cpu') return;
-  throw new RankDistillmError('unsupported', `device: ${device} is not built yet`, {
-    hint: 'Use device: cpu; CUDA comes in a later release.',
-  });
 }

@@ -1,9 +1,18 @@
 import { RankDistillmError, type ErrorCode } from '../errors.js';
 
-const CODES: ReadonlySet<string> = new Set<ErrorCode>(['bad_input', 'aborted', 'closed', 'io', 'native']);
+const CODES: ReadonlySet<string> = new Set<ErrorCode>([
+  'bad_input',
+  'aborted',
+  'closed',
+  'io',
+  'native',
+  'unsupported',
+  'out_of_memory',
+]);
 
 const HINTS: Partial<Record<ErrorCode, string>> = {
   native: 'Report it with the message, the model and `rank-distillm --version`.',
+  out_of_memory: 'Free memory on the device, choose a smaller model or precision bf16-mixed, or use another device.',
   closed: 'Load the model again; a closed one cannot be opened.',
 };
 

@@ -15,11 +15,13 @@ export interface ScoredWindow {
 }
 
 export interface WindowOptions {
-  model: Pick<NativeModel, 'score'>;
+  model: Pick<NativeModel, 'score'> & Partial<Pick<NativeModel, 'windowTokens'>>;
   tokenizer: PairTokenizer;
   /** Used for this stream only. */
   cancel: CancelToken;
   signal?: AbortSignal | undefined;
+  /** Hears when a device's memory ran out and its blocks were halved to so many tokens. */
+  onHalved?: ((blockTokens: number) => void) | undefined;
 }
 
 /** Pairs given to the tokenizer at a time. */
@@ -38,13 +40,14 @@ const WINDOWS_IN_FLIGHT = 2;
  */
 export async function* scoreWindows(
   pairs: Iterable<TextPair> | AsyncIterable<TextPair>,
-  { model, tokenizer, cancel, signal }: WindowOptions,
+  { model, tokenizer, cancel, signal, onHalved }: WindowOptions,
 ): AsyncGenerator<ScoredWindow, void, undefined> {
   throwIfAborted(signal);
   const onAbort = (): void => cancel.cancel();
   signal?.addEventListener('abort', onAbort, { once: true });
   const inFlight: Promise<ScoredWindow>[] = [];
-  let windowTokens = FEWEST_TOKENS;
+  const fixedTokens = model.windowTokens ?? 0;
+  let windowTokens = fixedTokens || FEWEST_TOKENS;
 
   const post = (encoded: EncodedPair[]): void => {
     const { batch, order } = packByLength(encoded);
@@ -63,7 +66,8 @@ export async function* scoreWindows(
   const next = async (): Promise<ScoredWindow> => {
     const window = await inFlight[0]!;
     void inFlight.shift();
-    windowTokens = tokensFor(window);
+    if (fixedTokens === 0) windowTokens = tokensFor(window);
+    if (window.result.halvedTo > 0) onHalved?.(window.result.halvedTo);
     return window;
   };
 

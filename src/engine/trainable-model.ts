@@ -1,21 +1,19 @@
-import type { ComputePrecision, Binding, EngineInfo, FlatArray, NativeTrainer, ParameterPlace } from '../../binding.js';
+import type { Binding, EngineInfo, FlatArray, NativeTrainer, ParameterPlace } from '../../binding.js';
 import type { Checkpoint } from '../checkpoint/checkpoint.js';
 import { loadCheckpoint, type MonoOverrides } from '../checkpoint/load-checkpoint.js';
 import type { TensorValues } from '../checkpoint/tensor-values.js';
-import { cpuPrecision, enginePrecision, TRAINING_PRECISIONS } from '../config/precision.js';
+import { TRAINING_PRECISIONS } from '../config/precision.js';
 import { RankDistillmError, throwIfAborted } from '../errors.js';
 import type { TextPair } from '../tokenize/encoded-pair.js';
 import { createPairTokenizer, type PairTokenizer } from '../tokenize/pair-tokenizer.js';
-import { checkThreads } from './check-argument.js';
+import { resolveEngine, type EngineOptions, type ResolvedEngine } from './engine-options.js';
 import { loadBinding } from './load-binding.js';
+import { halvedWarning, warnOnce } from './memory-warning.js';
 import { fromNative } from './native-error.js';
 import { scoreWindows, type ScoredWindow } from './score-windows.js';
 
-export interface TrainableModelOptions {
-  /** `32-true` (default) or `bf16-mixed`, as in Lightning. */
-  precision?: string | number | undefined;
-  /** Engine threads, process-wide; by default physical cores or the cgroup's share. */
-  threads?: number | undefined;
+/** `precision` is `32-true` (default) or `bf16-mixed`. */
+export interface TrainableModelOptions extends EngineOptions {
   /** Fields of lightning-ir's MonoConfig that win over the model's config.json. */
   config?: MonoOverrides | undefined;
   revision?: string | undefined;
@@ -25,6 +23,15 @@ export interface TrainableModelOptions {
   dropout?: boolean | undefined;
   signal?: AbortSignal | undefined;
   onWarning?: ((message: string) => void) | undefined;
+}
+
+interface Parts {
+  checkpoint: Checkpoint;
+  device: string;
+  warn: (message: string) => void;
+  tokenizer: PairTokenizer;
+  native: NativeTrainer;
+  binding: Binding;
 }
 
 /** Numbers handed over at a time: 16 MiB. */
@@ -41,10 +48,17 @@ export class TrainableModel implements AsyncDisposable {
   readonly checkpoint: Checkpoint;
   readonly tokenizer: PairTokenizer;
   readonly native: NativeTrainer;
+  /** `cpu` or `cuda:N`. */
+  readonly device: string;
+  /** Says once that the device's memory ran out and blocks were halved. */
+  readonly warnHalved: (blockTokens: number) => void;
   readonly #binding: Binding;
 
-  private constructor(checkpoint: Checkpoint, tokenizer: PairTokenizer, native: NativeTrainer, binding: Binding) {
+  private constructor({ checkpoint, device, warn, tokenizer, native, binding }: Parts) {
+    const once = warnOnce(warn);
     this.name = checkpoint.name;
+    this.device = device;
+    this.warnHalved = (blockTokens) => once(halvedWarning(device, blockTokens));
     this.checkpoint = checkpoint;
     this.tokenizer = tokenizer;
     this.native = native;
@@ -57,11 +71,10 @@ export class TrainableModel implements AsyncDisposable {
    * @throws RankDistillmError `not_found`, `bad_input`, `unsupported`, `io`, `native`, `aborted`
    */
   static async load(nameOrPath: string, options: TrainableModelOptions = {}): Promise<TrainableModel> {
-    const precision = trainingPrecision(options.precision);
-    const threads = checkThreads(options.threads);
     const seed = checkSeed(options.seed ?? 42);
     const warn = options.onWarning ?? ((message) => process.emitWarning(message, 'RankDistillmWarning'));
     const binding = loadBinding();
+    const engine = trainingEngine(options, binding);
     const { config: overrides, revision } = options;
     const checkpoint = await loadCheckpoint(nameOrPath, { overrides, revision, seed });
     for (const warning of checkpoint.warnings) warn(warning);
@@ -73,13 +86,13 @@ export class TrainableModel implements AsyncDisposable {
     const [tokenizer, native] = await Promise.all([
       createPairTokenizer(checkpoint),
       binding
-        .createTrainer({ encoder, head, precision, threads, dropout, paddingId, seed }, checkpoint.tensors)
+        .createTrainer({ encoder, head, ...engine.native, dropout, paddingId, seed }, checkpoint.tensors)
         .catch((error: unknown) => Promise.reject(fromNative(error))),
     ]);
-    if (native.precision !== precision) {
+    if (native.precision !== engine.compute) {
       warn(`this CPU has no bf16 instructions (AVX512_BF16 or AMX); ${nameOrPath} is trained in float32`);
     }
-    return new TrainableModel(checkpoint, tokenizer, native, binding);
+    return new TrainableModel({ checkpoint, device: engine.device, warn, tokenizer, native, binding });
   }
 
   /** Engine, CPU features, threads, memory held. */
@@ -130,6 +143,7 @@ export class TrainableModel implements AsyncDisposable {
       tokenizer: this.tokenizer,
       cancel: this.#binding.createCancelToken(),
       signal,
+      onHalved: this.warnHalved,
     });
   }
 
@@ -157,14 +171,15 @@ function ratesOf({ training }: Checkpoint): [hidden: number, attention: number, 
   return [training.hiddenDropout, training.attentionDropout, training.classifierDropout];
 }
 
-function trainingPrecision(written: string | number | undefined): ComputePrecision {
-  const precision = cpuPrecision(written ?? null, 'precision');
+function trainingEngine(options: EngineOptions, binding: Binding): ResolvedEngine {
+  const engine = resolveEngine(options, binding);
+  const { precision } = engine;
   if (!TRAINING_PRECISIONS.includes(precision)) {
     throw new RankDistillmError('unsupported', `precision: ${precision} does not train: AdamW needs float32 weights`, {
       hint: 'Use bf16-mixed, which computes in bf16 and keeps float32 weights, or 32-true.',
     });
   }
-  return enginePrecision(precision);
+  return engine;
 }
 
 function checkSeed(seed: number): number {

@@ -2,6 +2,7 @@ import type { MonoOverrides } from '../checkpoint/load-checkpoint.js';
 import type { DatasetRegistry } from '../data/registry.js';
 import type { RunDatasetOptions } from '../data/run-options.js';
 import type { TrainingDataset } from '../data/training-records.js';
+import type { EngineOptions } from '../engine/engine-options.js';
 import type { Loss } from '../loss/loss.js';
 import type { MetricLogger } from '../report/metric-logger.js';
 import type { TrainingSummary } from '../report/training-summary.js';
@@ -32,18 +33,14 @@ export interface ValidateOptions {
 }
 
 /** Lightning's Trainer arguments of the same names; those of `LimitSettings` say how long a run is. */
-export interface TrainerSettings extends LimitSettings {
+export interface TrainerSettings extends LimitSettings, EngineOptions {
   /** Default 50. */
   logEveryNSteps?: number | undefined;
   gradientClipVal?: number | undefined;
   /** Default norm. */
   gradientClipAlgorithm?: 'norm' | 'value' | undefined;
-  /** `32-true` (default), `bf16-mixed`. */
-  precision?: string | number | undefined;
   /** Tokens whose activations are held at a time; memory follows from it, results do not. Default: from free memory. */
   tokenBudget?: number | undefined;
-  /** Engine threads, process-wide; by default physical cores or the cgroup's share. */
-  threads?: number | undefined;
   /** What to do when a loss or gradient is not finite. Default `stop`; `skip` leaves the step out and counts it. */
   nonFinite?: 'stop' | 'skip' | undefined;
   /** Where logs and checkpoints go. Default: the working directory. */

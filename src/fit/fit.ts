@@ -39,7 +39,10 @@ export async function fit(options: FitOptions): Promise<FitResult> {
   try {
     const plan = planOf(options, validation);
     await using model = await TrainableModel.load(resume?.folder ?? options.model, {
+      device: settings.device,
       precision: settings.precision,
+      tf32: settings.tf32,
+      memoryFraction: settings.memoryFraction,
       threads: settings.threads,
       config: options.config,
       revision: options.revision,

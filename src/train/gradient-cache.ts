@@ -1,9 +1,15 @@
-import type { NativeTrainer, TrainingBatch } from '../../binding.js';
+import type { ForwardResult, NativeTrainer, TrainingBatch } from '../../binding.js';
+import { fromNative } from '../engine/native-error.js';
 import { packByLength } from '../pack/pack-by-length.js';
 import type { EncodedPair } from '../tokenize/encoded-pair.js';
 
-/** Tokens of a part: enough for the products' rate, few enough to stay near the cores. */
-const TOKENS_PER_PART = 4096;
+/** What memory allows. A pass that runs out of it lowers both, for itself and those that follow. */
+export interface PassBudget {
+  /** Tokens whose activations are held at a time. */
+  tokens: number;
+  /** Tokens computed together: the engine's own choice, or less. */
+  partTokens: number;
+}
 
 export interface CachedPass {
   /** [pairs], in the caller's order. */
@@ -11,7 +17,7 @@ export interface CachedPass {
   tokens: number;
   /** Multiplications and additions of the linear layers, backward and recomputation included. */
   linearFlops: number;
-  /** Parts whose activations were held at a time; 1 pass over the data, or 2 with recomputation. */
+  /** 1 pass over the data, or 2 with recomputation. */
   passes: 1 | 2;
 }
 
@@ -20,8 +26,9 @@ export interface PassOptions {
   step: number;
   /** Number of the first pair in the optimizer step; masks are named by pair. */
   firstPair?: number | undefined;
-  /** Tokens whose activations are held at a time. */
-  tokenBudget: number;
+  budget: PassBudget;
+  /** Hears when a device's memory ran out and parts were halved to so many tokens. */
+  onHalved?: ((partTokens: number) => void) | undefined;
 }
 
 /** Part of a batch, with the callers' indices of its sequences. */
@@ -32,65 +39,128 @@ interface Part {
 }
 
 /**
- * Gradients of a loss over all pairs of a batch in memory that `tokenBudget` bounds (gradient caching, Gao et al. 2021):
+ * Gradients of a loss over all pairs of a batch in memory that the budget bounds (gradient caching, Gao et al. 2021):
  * scores of different pairs meet in the loss alone, so all parts are scored, the loss gives dLoss/dScores once, and each
  * part is computed again with its activations and its slice. A batch within the budget is computed once. The gradient is
- * that of the undivided batch up to the order of sums, dropout included: masks follow from seed, step and pair.
+ * that of the undivided batch up to the order of sums, dropout included: masks follow from seed, step and pair. So a part
+ * that a device has no memory for is halved and tried again.
  *
  * @param lossGradient scores [pairs] → dLoss/dScores [pairs], or undefined to add no gradient
  */
-export async function cachedPass(
+export function cachedPass(
   native: NativeTrainer,
   pairs: readonly EncodedPair[],
   lossGradient: (scores: Float32Array) => Float32Array | undefined,
-  { step, firstPair = 0, tokenBudget }: PassOptions,
+  options: PassOptions,
 ): Promise<CachedPass> {
-  const tokens = pairs.reduce((sum, pair) => sum + pair.inputIds.length, 0);
-  const parts = cutParts(pairs, Math.min(TOKENS_PER_PART, tokenBudget), firstPair);
-  const fits = tokens <= tokenBudget;
-  const scores = new Float32Array(pairs.length);
-  const pass: CachedPass = { scores, tokens, linearFlops: 0, passes: fits ? 1 : 2 };
-
-  const forward = async (part: Part, keep: boolean): Promise<number> => {
-    const result = await native.forward(part.batch, step, keep);
-    pass.linearFlops += result.linearFlops;
-    part.pairs.forEach((pair, i) => (scores[pair] = result.scores[i]!));
-    return result.kept;
-  };
-  const backward = async (part: Part, kept: number, gradient: Float32Array): Promise<void> => {
-    const slice = Float32Array.from(part.pairs, (pair) => gradient[pair]!);
-    pass.linearFlops += (await native.backward(kept, slice)).linearFlops;
-  };
-
-  const kept = await Promise.all(parts.map((part) => forward(part, fits)));
-  const gradient = lossGradient(scores);
-  if (gradient === undefined) {
-    await Promise.all(kept.filter((name) => name !== 0).map((name) => native.discard(name)));
-  } else if (fits) {
-    await Promise.all(parts.map((part, i) => backward(part, kept[i]!, gradient)));
-  } else {
-    for (const part of parts) await backward(part, await forward(part, true), gradient);
-  }
-  return pass;
+  return new GradientCache(native, pairs, options).run(lossGradient);
 }
 
-/** Longest first, as many sequences together as the tokens allow, at least one. */
-function cutParts(pairs: readonly EncodedPair[], mostTokens: number, firstPair: number): Part[] {
-  const order = [...pairs.keys()].sort((a, b) => pairs[b]!.inputIds.length - pairs[a]!.inputIds.length || a - b);
-  const groups: number[][] = [];
-  let room = 0;
-  for (const index of order) {
-    const { length } = pairs[index]!.inputIds;
-    if (groups.length === 0 || length > room) {
-      groups.push([]);
-      room = mostTokens;
-    }
-    groups.at(-1)!.push(index);
-    room -= length;
+class GradientCache {
+  readonly #native: NativeTrainer;
+  readonly #pairs: readonly EncodedPair[];
+  readonly #options: PassOptions;
+  readonly #scores: Float32Array;
+  readonly #tokens: number;
+  #linearFlops = 0;
+
+  constructor(native: NativeTrainer, pairs: readonly EncodedPair[], options: PassOptions) {
+    this.#native = native;
+    this.#pairs = pairs;
+    this.#options = options;
+    this.#scores = new Float32Array(pairs.length);
+    this.#tokens = pairs.reduce((sum, pair) => sum + pair.inputIds.length, 0);
   }
-  return groups.map((group) => {
-    const { batch, order: within } = packByLength(group.map((index) => pairs[index]!));
-    const indices = Int32Array.from(within, (i) => group[i]!);
-    return { batch: { ...batch, pairs: Uint32Array.from(indices, (index) => firstPair + index) }, pairs: indices };
-  });
+
+  async run(lossGradient: (scores: Float32Array) => Float32Array | undefined): Promise<CachedPass> {
+    const { parts, kept } = await this.#scoreAll();
+    const gradient = lossGradient(this.#scores);
+    if (gradient === undefined) {
+      await this.#discard(kept);
+    } else if (kept.length > 0) {
+      await Promise.all(parts.map((part, i) => this.#backward(part, kept[i]!, gradient)));
+    } else {
+      for (const part of parts) await this.#computeAgain(part, gradient);
+    }
+    return {
+      scores: this.#scores,
+      tokens: this.#tokens,
+      linearFlops: this.#linearFlops,
+      passes: kept.length > 0 ? 1 : 2,
+    };
+  }
+
+  /** `kept` is empty where the batch does not fit the budget. */
+  async #scoreAll(): Promise<{ parts: Part[]; kept: number[] }> {
+    const { budget } = this.#options;
+    for (;;) {
+      const keep = this.#tokens <= budget.tokens;
+      const parts = this.#cut([...this.#pairs.keys()]);
+      const results = await Promise.allSettled(parts.map((part) => this.#forward(part, keep)));
+      const failed = results.find((result) => result.status === 'rejected');
+      const kept = results.flatMap((result) => (result.status === 'fulfilled' && keep ? [result.value.kept] : []));
+      if (failed === undefined) return { parts, kept };
+      await this.#discard(kept);
+      this.#halveOrThrow(failed.reason, parts);
+    }
+  }
+
+  async #computeAgain(part: Part, gradient: Float32Array): Promise<void> {
+    let kept: number;
+    try {
+      ({ kept } = await this.#forward(part, true));
+    } catch (error) {
+      this.#halveOrThrow(error, [part]);
+      for (const smaller of this.#cut([...part.pairs])) await this.#computeAgain(smaller, gradient);
+      return;
+    }
+    await this.#backward(part, kept, gradient);
+  }
+
+  async #forward(part: Part, keep: boolean): Promise<ForwardResult> {
+    const result = await this.#native.forward(part.batch, this.#options.step, keep);
+    this.#linearFlops += result.linearFlops;
+    part.pairs.forEach((pair, i) => (this.#scores[pair] = result.scores[i]!));
+    return result;
+  }
+
+  async #backward(part: Part, kept: number, gradient: Float32Array): Promise<void> {
+    const slice = Float32Array.from(part.pairs, (pair) => gradient[pair]!);
+    this.#linearFlops += (await this.#native.backward(kept, slice)).linearFlops;
+  }
+
+  async #discard(kept: readonly number[]): Promise<void> {
+    await Promise.all(kept.map((name) => this.#native.discard(name)));
+  }
+
+  #halveOrThrow(error: unknown, parts: readonly Part[]): void {
+    const { budget, onHalved } = this.#options;
+    if (fromNative(error).code !== 'out_of_memory' || parts.every((part) => part.pairs.length === 1)) throw error;
+    const largest = Math.max(...parts.map((part) => part.batch.inputIds.length));
+    budget.partTokens = Math.max(1, Math.floor(Math.min(largest, budget.partTokens) / 2));
+    budget.tokens = Math.max(1, Math.floor(Math.min(this.#tokens, budget.tokens) / 2));
+    onHalved?.(budget.partTokens);
+  }
+
+  /** Longest first, as many sequences together as the tokens allow, at least one. */
+  #cut(indices: number[]): Part[] {
+    const { budget, firstPair = 0 } = this.#options;
+    const mostTokens = Math.min(budget.partTokens, budget.tokens);
+    const lengthOf = (index: number): number => this.#pairs[index]!.inputIds.length;
+    const groups: number[][] = [];
+    let room = 0;
+    for (const index of indices.sort((a, b) => lengthOf(b) - lengthOf(a) || a - b)) {
+      if (groups.length === 0 || lengthOf(index) > room) {
+        groups.push([]);
+        room = mostTokens;
+      }
+      groups.at(-1)!.push(index);
+      room -= lengthOf(index);
+    }
+    return groups.map((group) => {
+      const { batch, order: within } = packByLength(group.map((index) => this.#pairs[index]!));
+      const pairs = Int32Array.from(within, (i) => group[i]!);
+      return { batch: { ...batch, pairs: Uint32Array.from(pairs, (index) => firstPair + index) }, pairs };
+    });
+  }
 }

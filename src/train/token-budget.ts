@@ -10,10 +10,10 @@ const FEWEST_TOKENS = 512;
 
 /**
  * Tokens whose activations may be held at a time: half of the memory that is free or that the cgroup grants, at most
- * 6 GiB. A batch that fits is not computed twice.
+ * 6 GiB; on a GPU what the engine says that is left there. A batch that fits is not computed twice.
  */
-export function defaultTokenBudget(native: Pick<NativeTrainer, 'bytesPerToken'>): number {
-  const bytes = Math.min(MOST_BYTES, freeMemory() * SHARE_OF_FREE);
+export function defaultTokenBudget(native: Pick<NativeTrainer, 'bytesPerToken' | 'activationBytes'>): number {
+  const bytes = native.activationBytes || Math.min(MOST_BYTES, freeMemory() * SHARE_OF_FREE);
   return Math.max(FEWEST_TOKENS, Math.floor(bytes / native.bytesPerToken));
 }
 

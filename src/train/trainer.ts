@@ -9,7 +9,7 @@ import { weightedLosses, type WeightedLoss, type WeightedLosses } from '../loss/
 import type { EncodedPair } from '../tokenize/encoded-pair.js';
 import { checkAdamW, type AdamWOptions } from './adamw-options.js';
 import { badArgument, numberWithin, wholeNumber } from './check-argument.js';
-import { cachedPass } from './gradient-cache.js';
+import { cachedPass, type PassBudget } from './gradient-cache.js';
 import type { LrSchedule } from './lr-schedule.js';
 import { defaultTokenBudget } from './token-budget.js';
 
@@ -70,7 +70,7 @@ export interface UpdateResult {
  */
 export class Trainer {
   readonly model: TrainableModel;
-  readonly tokenBudget: number;
+  readonly #budget: PassBudget;
   readonly #losses: WeightedLosses;
   readonly #optimizer: ReturnType<typeof checkAdamW>;
   readonly #schedule: LrSchedule | undefined;
@@ -86,7 +86,13 @@ export class Trainer {
     this.#optimizer = checkAdamW(options.optimizer ?? {});
     this.#schedule = options.lrScheduler;
     this.#clip = clipOf(options);
-    this.tokenBudget = wholeNumber('tokenBudget', options.tokenBudget ?? defaultTokenBudget(model.native), 1);
+    const tokens = wholeNumber('tokenBudget', options.tokenBudget ?? defaultTokenBudget(model.native), 1);
+    this.#budget = { tokens, partTokens: model.native.tokensPerPart };
+  }
+
+  /** Tokens whose activations are held at a time; less than was asked for once a device's memory ran out. */
+  get tokenBudget(): number {
+    return this.#budget.tokens;
   }
 
   /** Optimizer steps so far. */
@@ -140,8 +146,12 @@ export class Trainer {
       return result.nonFinite ? undefined : Float32Array.from(computed.gradient, (value) => value * share);
     };
     try {
-      const options = { step: this.#step, firstPair: this.#pairs, tokenBudget: this.tokenBudget };
-      const { scores, tokens, linearFlops } = await cachedPass(this.model.native, pairs, lossGradient, options);
+      const { scores, tokens, linearFlops } = await cachedPass(this.model.native, pairs, lossGradient, {
+        step: this.#step,
+        firstPair: this.#pairs,
+        budget: this.#budget,
+        onHalved: this.model.warnHalved,
+      });
       this.#pairs += pairs.length;
       return Object.assign(result, { scores, tokens, linearFlops });
     } catch (error) {

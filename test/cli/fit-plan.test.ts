@@ -45,6 +45,9 @@ trainer:
 `,
   ]);
   assert.equal(trainer, {
+    device: 'auto',
+    tf32: false,
+    memoryFraction: undefined,
     precision: 'bf16-mixed',
     threads: 3,
     maxSteps: 100,
@@ -183,10 +186,12 @@ const REFUSED: [yaml: string, code: string, message: RegExp][] = [
   ['trainer: {precision: int8}', 'unsupported', /trainer\.precision: fit keeps its weights in float32/],
   ['trainer: {fast_dev_run: true}', 'unsupported', /fast_dev_run: is not built/],
   ['trainer: {overfit_batches: 0.1}', 'unsupported', /overfit_batches: is not built/],
-  ['trainer: {devices: 2}', 'unsupported', /devices: this release trains on one device/],
+  ['trainer: {devices: 2}', 'unsupported', /devices: this release computes on one device/],
   ['trainer: {devices: [0, 1]}', 'unsupported', /one device/],
   ['trainer: {num_nodes: 2}', 'unsupported', /one machine/],
-  ['trainer: {accelerator: gpu}', 'unsupported', /computes on the CPU/],
+  ['trainer: {accelerator: gpu}', 'unsupported', /trainer\.accelerator: cuda: no GPU was found/],
+  ['trainer: {devices: [3]}', 'unsupported', /trainer\.devices: cuda:3: no GPU was found/],
+  ['trainer: {accelerator: tpu}', 'unsupported', /trainer\.accelerator: "tpu" is not built/],
   ['trainer: {min_steps: 5, max_time: {hours: 1}}', 'unsupported', /min_steps: is not built beside/],
   ['trainer: {gradient_clip_algorithm: value}', 'bad_input', /gradient_clip_val is missing/],
   [

@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { cpuPrecision } from '../../src/config/precision.js';
+import { readPrecision } from '../../src/config/precision.js';
 import { failure, load } from './support.js';
 
 const test = suite('config validate');
@@ -136,15 +136,17 @@ test('an anchor bomb is refused', async () => {
 
 test('precision names are those of Lightning', () => {
   assert.equal(
-    [null, 32, '32', '32-true', 'bf16', 'bf16-mixed', 'bf16-true', 'int8'].map((name) => cpuPrecision(name, 'here')),
+    [null, 32, '32', '32-true', 'bf16', 'bf16-mixed', 'bf16-true', 'int8'].map((name) => readPrecision(name, 'here')),
     ['32-true', '32-true', '32-true', '32-true', 'bf16-mixed', 'bf16-mixed', 'bf16-true', 'int8'],
   );
   for (const name of [16, '16', '16-mixed', '16-true', 64, 'transformer-engine']) {
     assert.throws(
-      () => cpuPrecision(name, 'a.yaml:2'),
-      (error: Error) => /a\.yaml:2: .*not run on a CPU/.test(error.message),
+      () => readPrecision(name, 'a.yaml:2'),
+      (error: Error) => /a\.yaml:2: precision .* is not built/.test(error.message),
     );
   }
+  assert.is(readPrecision('int8', 'here', 'cpu'), 'int8');
+  assert.throws(() => readPrecision('int8', 'a.yaml:2', 'cuda:0'), /a\.yaml:2: precision int8 runs on CPUs/);
 });
 
 test.run();

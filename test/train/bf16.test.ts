@@ -12,7 +12,7 @@ async function pass(name: string, precision: string) {
   const pairs = await model.tokenizer.encodePairs(await expectedPairs(name));
   const { scores } = await cachedPass(model.native, pairs, (found) => found.map((_, i) => 1 + (i % 3)), {
     step: 0,
-    tokenBudget: 1e9,
+    budget: { tokens: 1e9, partTokens: model.native.tokensPerPart },
   });
   return {
     precision: model.native.precision,

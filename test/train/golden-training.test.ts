@@ -63,7 +63,7 @@ async function trace(golden: GoldenTraining, run: GoldenRun, tokenBudget: number
         values.push(result.value);
         return Float32Array.from(result.gradient);
       },
-      { step, tokenBudget },
+      { step, budget: { tokens: tokenBudget, partTokens: native.tokensPerPart } },
     );
     scores.push(pass.scores);
     if (step === 0) {

@@ -45,7 +45,7 @@ async function gradients(model: TrainableModel, tokenBudget: number, step = 5) {
     model.native,
     pairs,
     (scores) => Float32Array.from(loss.compute(matrix(Float64Array.from(scores)), targets).gradient),
-    { step, tokenBudget },
+    { step, budget: { tokens: tokenBudget, partTokens: model.native.tokensPerPart } },
   );
   const gradient = await model.native.read('gradients', 0, model.native.size);
   await model.native.zeroGradients();
@@ -106,7 +106,10 @@ test('evaluation drops nothing: scores are those of the engine that re-ranks', (
 test('a loss without a gradient lets go of what was kept', async () => {
   await using model = await TrainableModel.load(modelFolder(), { onWarning: () => undefined });
   const pairs = await model.tokenizer.encodePairs(await batch());
-  await cachedPass(model.native, pairs, () => undefined, { step: 0, tokenBudget: 1e9 });
+  await cachedPass(model.native, pairs, () => undefined, {
+    step: 0,
+    budget: { tokens: 1e9, partTokens: model.native.tokensPerPart },
+  });
   assert.is(norm(await model.native.read('gradients', 0, model.native.size)), 0);
 });
 

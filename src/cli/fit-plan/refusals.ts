@@ -2,8 +2,6 @@ import type { Config } from '../../config/schema/schema.js';
 import { LEARNING_CALLBACKS } from '../../config/schema/callbacks.js';
 import { refuseGiven, type PlaceOf, type Refusal } from '../config-plan.js';
 
-const ONE_DEVICE = ['auto', '1', '-1'];
-
 /** What Lightning's fit would do and ours does not: passing over it would train another model than was asked for. */
 export function refuseForFit(config: Config, placeOf: PlaceOf): void {
   refuseGiven([...trainerRefusals(config), ...callbackRefusals(config), ...otherRefusals(config)], placeOf);
@@ -13,7 +11,6 @@ function trainerRefusals({ trainer }: Config): Refusal[] {
   const endsEarly =
     trainer.max_time !== null ||
     trainer.callbacks?.some((callback) => callback.class_path === 'EarlyStopping') === true;
-  const devices = Array.isArray(trainer.devices) ? trainer.devices.length === 1 : isOneDevice(trainer.devices);
   const least = (key: 'min_steps' | 'min_epochs'): Refusal => ({
     given: trainer[key] !== null && endsEarly,
     path: ['trainer', key],
@@ -36,22 +33,12 @@ function trainerRefusals({ trainer }: Config): Refusal[] {
     least('min_steps'),
     least('min_epochs'),
     {
-      given: !devices,
-      path: ['trainer', 'devices'],
-      what: 'this release trains on one device',
-      hint: 'Set trainer.devices to auto or 1; trainer.threads says how many cores are used.',
-    },
-    {
       given: trainer.num_nodes !== 1,
       path: ['trainer', 'num_nodes'],
       what: 'this release trains on one machine',
       hint: 'Set trainer.num_nodes to 1.',
     },
   ];
-}
-
-function isOneDevice(devices: number | string): boolean {
-  return ONE_DEVICE.includes(String(devices));
 }
 
 function callbackRefusals({ trainer }: Config): Refusal[] {

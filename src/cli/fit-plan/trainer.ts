@@ -1,14 +1,15 @@
 import type { Config } from '../../config/schema/schema.js';
-import { cpuPrecision, TRAINING_PRECISIONS } from '../../config/precision.js';
+import { readPrecision, TRAINING_PRECISIONS } from '../../config/precision.js';
 import { Share } from '../../config/share.js';
 import { spanSeconds } from '../../config/time-span.js';
 import type { TrainerSettings } from '../../fit/fit-options.js';
 import type { BatchLimit } from '../../train/train-limits.js';
 import { refuseGiven, type PlaceOf } from '../config-plan.js';
+import { engineSettings } from '../engine-settings.js';
 
 /** `trainer`, by the names of `FitOptions`. Null is Lightning's "not given". */
 export function trainerSettings({ trainer }: Config, placeOf: PlaceOf): TrainerSettings {
-  const precision = cpuPrecision(trainer.precision, `${placeOf(['trainer', 'precision'])}: trainer.precision`);
+  const precision = readPrecision(trainer.precision, `${placeOf(['trainer', 'precision'])}: trainer.precision`);
   refuseGiven(
     [
       {
@@ -29,7 +30,7 @@ export function trainerSettings({ trainer }: Config, placeOf: PlaceOf): TrainerS
   );
   return {
     precision,
-    threads: trainer.threads ?? undefined,
+    ...engineSettings(trainer, placeOf),
     maxSteps: trainer.max_steps === -1 ? undefined : trainer.max_steps,
     maxEpochs: trainer.max_epochs ?? undefined,
     maxTime: trainer.max_time === null ? undefined : spanSeconds(trainer.max_time),

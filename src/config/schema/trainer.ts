@@ -51,13 +51,24 @@ const onlyDefaults = {
   overfit_batches: key(z.number().min(0).default(0), 'Not built, must be 0.', 'fit'),
   min_epochs: count(0, 'Fewest passes over the training data; not built beside EarlyStopping or max_time.'),
   min_steps: count(0, 'Fewest optimizer steps; not built beside EarlyStopping or max_time.'),
-  devices: key(z.union([z.int(), z.string(), z.array(z.int())]).default('auto'), 'auto or 1.', 'fit'),
   num_nodes: key(z.int().default(1), 'Must be 1.', 'fit'),
 };
 
 export const trainer = z.strictObject({
   precision: key(z.literal(PRECISION_NAMES).nullable().default(null), 'What the model computes in; null: 32-true.'),
-  accelerator: key(z.enum(['auto', 'cpu', 'gpu', 'cuda', 'tpu', 'mps', 'hpu']).default('auto'), 'auto or cpu.'),
+  accelerator: key(
+    z.enum(['auto', 'cpu', 'gpu', 'cuda', 'tpu', 'mps', 'hpu']).default('auto'),
+    'cpu, gpu (or cuda); auto: the first GPU where there is one.',
+  ),
+  devices: key(
+    z.union([z.int(), z.string(), z.array(z.int().min(0))]).default('auto'),
+    'auto, 1, or the number of one GPU as a list: [1].',
+  ),
+  tf32: key(z.boolean().default(false), 'GPUs: float32 products on tensor cores, less exact. Not in Lightning.'),
+  memory_fraction: key(
+    z.number().gt(0).max(1).nullable().default(null),
+    'GPUs: share of the memory that may be taken; null: what is free. Not in Lightning.',
+  ),
   threads: key(
     z.int().min(1).nullable().default(null),
     'Threads of the engine; null: physical cores, or what the control group allows. Not in Lightning.',

@@ -76,13 +76,13 @@ export const CONFIGURATION: BadInput[] = [
   {
     what: 'a precision that needs CUDA',
     code: 'unsupported',
-    message: /^--trainer\.precision: trainer\.precision: precision 16-mixed does not run on a CPU/,
+    message: /^--trainer\.precision: trainer\.precision: precision 16-mixed is not built/,
     argv: [...RE_RANK, '--trainer.precision', '16-mixed'],
   },
   {
     what: 'a GPU',
     code: 'unsupported',
-    message: /this release computes on the CPU/,
+    message: /^--trainer\.accelerator: trainer\.accelerator: cuda: no GPU was found/,
     argv: [...RE_RANK, '--trainer.accelerator', 'gpu'],
   },
   {

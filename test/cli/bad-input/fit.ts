@@ -121,13 +121,13 @@ const CONFIGURATION: BadInput[] = [
   {
     what: 'two devices',
     code: 'unsupported',
-    message: /^--trainer\.devices: trainer\.devices: this release trains on one device/,
+    message: /^--trainer\.devices: trainer\.devices: this release computes on one device/,
     argv: [...FIT, '--trainer.devices', '2'],
   },
   {
     what: 'a precision of CUDA',
     code: 'unsupported',
-    message: /precision 16-mixed does not run on a CPU/,
+    message: /precision 16-mixed is not built/,
     argv: [...FIT, '--trainer.precision', '16-mixed'],
   },
   {

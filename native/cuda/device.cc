@@ -1,0 +1,84 @@
+#include "cuda/device.h"
+
+#include <c10/util/Exception.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstdlib>
+
+#include "core/error.h"
+#include "cuda/runtime.h"
+
+namespace rank_distillm {
+namespace {
+
+const char* emulation() {
+  const char* value = std::getenv("RANK_DISTILLM_EMULATE_CUDA");
+  return value == nullptr || *value == '\0' ? nullptr : value;
+}
+
+constexpr int64_t usual_played_bytes = int64_t{1} << 34;
+
+/// The number is a memory's size where it cannot be meant as a switch.
+int64_t played_bytes() {
+  const auto bytes = std::strtoll(emulation(), nullptr, 10);
+  return bytes > 1 ? bytes : usual_played_bytes;
+}
+
+int index_of(const std::string& name) {
+  if (name == "cuda") return 0;
+  const std::string prefix = "cuda:";
+  int index = -1;
+  const char* end = name.data() + name.size();
+  if (name.rfind(prefix, 0) == 0) {
+    const auto [last, error] = std::from_chars(name.data() + prefix.size(), end, index);
+    if (error != std::errc() || last != end) index = -1;
+  }
+  if (index < 0) throw bad_input("device: expected cpu, cuda or cuda:N, received " + name);
+  return index;
+}
+
+}  // namespace
+
+bool cuda_is_emulated() { return emulation() != nullptr; }
+
+Device::Device(const std::string& name, double memory_fraction) : memory_fraction_(memory_fraction) {
+  const int index = index_of(name);
+  name_ = "cuda:" + std::to_string(index);
+  if (cuda_is_emulated()) {
+    played_bytes_ = played_bytes();
+    return;
+  }
+  if (!cuda::built) throw Error("unsupported", "device: " + name + ": this build of the engine has no CUDA");
+  const int count = cuda::gpu_count();
+  if (count == 0) throw Error("unsupported", "device: " + name + ": no GPU, or no NVIDIA driver, was found");
+  if (index >= count) {
+    throw bad_input("device: " + name + " is not there; the GPUs are numbered 0 to " + std::to_string(count - 1));
+  }
+  place_ = c10::Device(c10::kCUDA, static_cast<c10::DeviceIndex>(index));
+  if (memory_fraction > 0) cuda::limit_memory(index, memory_fraction);
+}
+
+int64_t Device::total_bytes() const {
+  return played_bytes_ ? *played_bytes_ : cuda::gpu(place_.index()).total_bytes;
+}
+
+int64_t Device::free_bytes() const {
+  if (played_bytes_) return *played_bytes_;
+  const auto gpu = cuda::gpu(place_.index());
+  const int64_t free = gpu.free_bytes + gpu.reserved_bytes - gpu.used_bytes;
+  if (memory_fraction_ <= 0) return free;
+  const auto share = static_cast<int64_t>(memory_fraction_ * static_cast<double>(gpu.total_bytes));
+  return std::min(free, share - gpu.used_bytes);
+}
+
+void Device::take(int64_t bytes) const {
+  TORCH_CHECK_WITH(OutOfMemoryError, !played_bytes_ || bytes <= *played_bytes_, "out of memory: ", bytes,
+                   " bytes asked for of ", *played_bytes_, " that are played");
+}
+
+void Device::synchronize() const {
+  if (!played_bytes_) cuda::synchronize(place_.index());
+}
+
+}  // namespace rank_distillm

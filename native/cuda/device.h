@@ -1,0 +1,52 @@
+#pragma once
+
+#include <c10/core/Device.h>
+#include <c10/core/ScalarType.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace rank_distillm {
+
+/// Where the tensors of a model lie: a GPU or, with RANK_DISTILLM_EMULATE_CUDA set, the CPU in its place. There every op
+/// of ops/ runs its plain version, so that all but the kernels is tested on machines without a GPU. The variable's number
+/// is the bytes of memory that are played.
+class Device {
+ public:
+  /// `cuda` or `cuda:N`; `memory_fraction` above 0 limits this process's share of the GPU's memory. Throws `unsupported`
+  /// in a build without CUDA or on a machine without a GPU, `bad_input` for a GPU that is not there.
+  Device(const std::string& name, double memory_fraction);
+
+  c10::Device place() const { return place_; }
+  /// `cuda:N`.
+  const std::string& name() const { return name_; }
+
+  int64_t total_bytes() const;
+  /// What this process can still take: memory of others and beyond the fraction is left alone.
+  int64_t free_bytes() const;
+
+  /// Throws LibTorch's OutOfMemoryError where memory is played and this much is not there.
+  void take(int64_t bytes) const;
+
+  /// Waits for what has been asked of the GPU.
+  void synchronize() const;
+
+ private:
+  c10::Device place_ = c10::Device(c10::kCPU);
+  std::string name_;
+  double memory_fraction_ = 0;
+  std::optional<int64_t> played_bytes_;
+};
+
+/// True where `cuda` names the CPU.
+bool cuda_is_emulated();
+
+/// What a model on a device computes in.
+struct DeviceTypes {
+  at::ScalarType compute = at::kFloat;  // of products' inputs
+  at::ScalarType stream = at::kFloat;   // of the residual stream
+  bool tf32 = false;                    // float32 products on tensor cores, with 10 bits of mantissa
+};
+
+}  // namespace rank_distillm

@@ -1,0 +1,105 @@
+#include "cuda/device_block.h"
+
+#include <ATen/ops/empty.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "cuda/kernels/kernels.h"
+
+namespace rank_distillm {
+namespace {
+
+/// Numbers on their way to the device: gathered in pinned memory, copied once, handed out as views.
+class Upload {
+ public:
+  /// Returns which of the parts it is.
+  size_t add(std::vector<int32_t> values) {
+    parts_.push_back(std::move(values));
+    return parts_.size() - 1;
+  }
+
+  void send(const Device& device) {
+    int64_t size = 0;
+    for (const auto& part : parts_) size += padded(part.size());
+    const bool is_gpu = device.place().is_cuda();
+    auto host = at::empty({size}, at::TensorOptions().dtype(at::kInt).pinned_memory(is_gpu));
+    auto* to = host.data_ptr<int32_t>();
+    for (const auto& part : parts_) {
+      std::memcpy(to, part.data(), part.size() * sizeof(int32_t));
+      to += padded(part.size());
+    }
+    all_ = is_gpu ? host.to(device.place(), /*non_blocking=*/true) : host;
+  }
+
+  at::Tensor part(size_t index) const {
+    int64_t start = 0;
+    for (size_t i = 0; i < index; ++i) start += padded(parts_[i].size());
+    return all_.narrow(0, start, static_cast<int64_t>(parts_[index].size()));
+  }
+
+ private:
+  /// Each part begins where 16 bytes can be read at once.
+  static int64_t padded(size_t size) { return (static_cast<int64_t>(size) + 3) / 4 * 4; }
+
+  std::vector<std::vector<int32_t>> parts_;
+  at::Tensor all_;
+};
+
+struct Numbers {
+  std::vector<int32_t> positions, pairs, offsets = {0}, tiles, first_offsets = {0}, first_tiles;
+};
+
+Numbers numbers_of(const std::vector<int64_t>& lengths, const uint32_t* pairs) {
+  Numbers of;
+  for (size_t s = 0; s < lengths.size(); ++s) {
+    const auto length = static_cast<int32_t>(lengths[s]);
+    const auto sequence = static_cast<int32_t>(s);
+    for (int32_t t = 0; t < length; ++t) of.positions.push_back(t);
+    if (pairs != nullptr) of.pairs.insert(of.pairs.end(), length, static_cast<int32_t>(pairs[s]));
+    of.offsets.push_back(of.offsets.back() + length);
+    for (int32_t row = 0; row < length; row += cuda::attention_tile) of.tiles.insert(of.tiles.end(), {sequence, row});
+    of.first_offsets.push_back(sequence + 1);
+    of.first_tiles.insert(of.first_tiles.end(), {sequence, 0});
+  }
+  return of;
+}
+
+}  // namespace
+
+DeviceBlock::DeviceBlock(const PackedBatch& batch, const Block& block, const uint32_t* pairs, const Device& device)
+    : sequences(block.sequences), tokens(block.tokens) {
+  for (int64_t s = block.first_sequence; s < block.first_sequence + sequences; ++s) {
+    lengths.push_back(batch.cu_seqlens[s + 1] - batch.cu_seqlens[s]);
+  }
+  auto numbers = numbers_of(lengths, pairs);
+  const auto ids_begin = batch.input_ids.begin() + block.first_token;
+  const auto types_begin = batch.token_type_ids.begin() + block.first_token;
+  Upload upload;
+  const auto id_part = upload.add({ids_begin, ids_begin + tokens});
+  const auto type_part = upload.add({types_begin, types_begin + tokens});
+  const auto position_part = upload.add(std::move(numbers.positions));
+  const auto offset_part = upload.add(std::move(numbers.offsets));
+  const auto tile_part = upload.add(std::move(numbers.tiles));
+  const auto first_offset_part = upload.add(std::move(numbers.first_offsets));
+  const auto first_tile_part = upload.add(std::move(numbers.first_tiles));
+  const auto pair_part = upload.add(std::move(numbers.pairs));
+  const auto first_pair_part = upload.add(pairs == nullptr ? std::vector<int32_t>()
+                                                           : std::vector<int32_t>(pairs, pairs + sequences));
+  const auto zero_part = upload.add(std::vector<int32_t>(sequences, 0));
+  upload.send(device);
+
+  ids = upload.part(id_part);
+  types = upload.part(type_part);
+  rows.tokens = upload.part(position_part);
+  first_rows.tokens = upload.part(zero_part);
+  if (pairs != nullptr) {
+    rows.pairs = upload.part(pair_part);
+    first_rows.pairs = upload.part(first_pair_part);
+  }
+  all = {upload.part(offset_part), upload.part(tile_part).view({-1, 2}), *std::max_element(lengths.begin(), lengths.end())};
+  first = {upload.part(first_offset_part), upload.part(first_tile_part).view({-1, 2}), 1};
+  first_tokens = all.offsets.narrow(0, 0, sequences).to(at::kLong);
+}
+
+}  // namespace rank_distillm

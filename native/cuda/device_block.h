@@ -1,0 +1,42 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <vector>
+
+#include "core/packed_batch.h"
+#include "cuda/device.h"
+
+namespace rank_distillm {
+
+/// Sequences whose queries and keys attention takes, on the device.
+struct AttentionRows {
+  at::Tensor offsets;  // [sequences + 1] int32
+  at::Tensor tiles;    // [tiles, 2] int32: a sequence, and the first of up to 64 of its rows (kernels.h)
+  int64_t longest = 0;
+};
+
+/// What rows stand for, on the device: names of their dropout masks (ops/dropout.h).
+struct DeviceRowIds {
+  at::Tensor pairs;   // [rows] int32; undefined where nothing is ever dropped
+  at::Tensor tokens;  // [rows] int32
+};
+
+/// A block's numbers on the device; one copy brings them there.
+struct DeviceBlock {
+  /// `pairs`: each sequence's number in the step's whole batch, from the block's first on; null where nothing is dropped.
+  DeviceBlock(const PackedBatch& batch, const Block& block, const uint32_t* pairs, const Device& device);
+
+  int64_t sequences;
+  int64_t tokens;
+  at::Tensor ids;           // [tokens] int32
+  at::Tensor types;         // [tokens] int32
+  at::Tensor first_tokens;  // [sequences] int64, the row of each sequence's first token
+  DeviceRowIds rows;        // [tokens]; `tokens` are the positions
+  DeviceRowIds first_rows;  // [sequences]
+  AttentionRows all;        // every token
+  AttentionRows first;      // each sequence's first token
+  std::vector<int64_t> lengths;  // [sequences], on the host
+};
+
+}  // namespace rank_distillm

@@ -1,0 +1,38 @@
+#include "cuda/device_cross_encoder.h"
+
+#include "cuda/score_in_blocks.h"
+
+namespace rank_distillm {
+namespace {
+
+/// Blocks of one batch: its scores come back together, and what comes next is queued meanwhile.
+constexpr int64_t blocks_per_window = 4;
+
+const std::vector<TensorSource>& fitting(const Device& device, const std::vector<TensorSource>& tensors,
+                                         const ModelOptions& options) {
+  check_room(device, tensors, device_precision(options) == Precision::float32 ? 4 : 6);
+  return tensors;
+}
+
+}  // namespace
+
+DeviceCrossEncoder::DeviceCrossEncoder(const ModelOptions& options, std::vector<TensorSource> tensors)
+    : options_(options),
+      precision_(device_precision(options)),
+      device_(options.device.name, options.device.memory_fraction),
+      parameters_(fitting(device_, tensors, options), device_.place(), /*trained=*/false),
+      model_(options, device_, -1, parameters_),
+      block_tokens_(first_block_tokens(model_, options.device.block_tokens)) {
+  holds(parameters_.bytes() + model_.encoder().bytes());
+}
+
+int64_t DeviceCrossEncoder::window_tokens() const { return blocks_per_window * block_tokens_; }
+
+Scores DeviceCrossEncoder::score(const PackedBatch& batch, Workers&, const CancelFlag& cancel) {
+  const auto& config = options_.encoder;
+  check_batch(batch, config.vocab_size, config.type_vocab_size, config.max_positions);
+  const DeviceScope scope(device_, device_types(options_).tf32);
+  return score_in_blocks(model_, batch, block_tokens_, options_.device.timed, cancel);
+}
+
+}  // namespace rank_distillm

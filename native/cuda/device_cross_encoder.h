@@ -1,0 +1,32 @@
+#pragma once
+
+#include <vector>
+
+#include "cuda/device_model.h"
+#include "model/scoring_model.h"
+
+namespace rank_distillm {
+
+/// A cross-encoder that scores on a GPU, in blocks of tens of thousands of tokens, one after another on one stream. The
+/// host waits once, for a batch's scores.
+class DeviceCrossEncoder : public ScoringModel {
+ public:
+  /// Throws `bad_input`, `unsupported`, `out_of_memory`.
+  DeviceCrossEncoder(const ModelOptions& options, std::vector<TensorSource> tensors);
+
+  /// A block that does not fit is halved and tried again, and so are all later ones.
+  Scores score(const PackedBatch& batch, Workers& workers, const CancelFlag& cancel) override;
+
+  Precision precision() const override { return precision_; }
+  int64_t window_tokens() const override;
+
+ private:
+  ModelOptions options_;
+  Precision precision_;
+  Device device_;
+  Parameters parameters_;
+  DeviceModel model_;
+  int64_t block_tokens_;
+};
+
+}  // namespace rank_distillm

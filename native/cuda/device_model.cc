@@ -1,0 +1,90 @@
+#include "cuda/device_model.h"
+
+#include <ATen/Context.h>
+#include <c10/util/accumulate.h>
+
+#include <cstdio>
+
+#include "core/error.h"
+#include "cuda/kernels/kernels.h"
+#include "cuda/ops/dropout.h"
+#include "cuda/ops/pooling.h"
+
+namespace rank_distillm {
+namespace {
+
+DropFirstRows drop_on(const DeviceBlock& block) {
+  return [&block](const at::Tensor& values, const Dropout& dropout) { drop_rows_(values, dropout, block.first_rows); };
+}
+
+const ModelOptions& checked(const ModelOptions& options) {
+  if (options.encoder.hidden_size > cuda::most_norm_columns) {
+    throw Error("unsupported", "hidden size " + std::to_string(options.encoder.hidden_size) + ": the CUDA engine takes up to " +
+                                   std::to_string(cuda::most_norm_columns));
+  }
+  return options;
+}
+
+}  // namespace
+
+DeviceModel::DeviceModel(const ModelOptions& options, const Device& device, int64_t padding_id,
+                         const Parameters& parameters)
+    : device_(device),
+      pooling_(checked(options).head.pooling),
+      encoder_(options.encoder, rows_needed(options.head.pooling), device_types(options), padding_id, parameters),
+      head_(options.encoder, options.head, parameters) {}
+
+at::Tensor DeviceModel::forward(const DevicePass& pass, State* state) const {
+  const auto rows = encoder_.forward(pass, state == nullptr ? nullptr : &state->encoder);
+  const bool first = pooling_ == Pooling::first;
+  const auto pooled = first ? rows : device_pool(rows, pass.block, pooling_);
+  HeadState unused;
+  auto& head_state = state == nullptr ? unused : state->head;
+  const auto scores = head_.forward(pooled, drop_on(pass.block), pass.dropout, head_state, pass.counters);
+  if (state != nullptr && !first) state->pooled = pooled;
+  return scores;
+}
+
+void DeviceModel::backward(const DevicePass& pass, State& state, const at::Tensor& gradient) const {
+  auto rows = head_.backward(gradient, drop_on(pass.block), pass.dropout, state.head, pass.counters);
+  if (pooling_ != Pooling::first) {
+    rows = device_pool_backward(rows, state.encoder.last, state.pooled, pass.block, pooling_);
+  }
+  encoder_.backward(pass, state.encoder, rows);
+}
+
+DeviceScope::DeviceScope(const Device& device, bool tf32)
+    : guard_(device.place()), tf32_before_(at::globalContext().allowTF32CuBLAS()) {
+  at::globalContext().setAllowTF32CuBLAS(tf32);
+}
+
+DeviceScope::~DeviceScope() { at::globalContext().setAllowTF32CuBLAS(tf32_before_); }
+
+Precision device_precision(const ModelOptions& options) {
+  if (options.precision == Precision::int8) {
+    throw Error("unsupported", "precision: int8 is for CPUs; a GPU computes in float32 or bfloat16");
+  }
+  return options.precision;
+}
+
+DeviceTypes device_types(const ModelOptions& options) {
+  if (device_precision(options) == Precision::float32) return {at::kFloat, at::kFloat, options.device.tf32};
+  return {at::kBFloat16, options.device.bfloat16_stream ? at::kBFloat16 : at::kFloat, false};
+}
+
+void check_room(const Device& device, const std::vector<TensorSource>& tensors, int64_t bytes_per_number) {
+  int64_t numbers = 0;
+  for (const auto& tensor : tensors) numbers += c10::multiply_integers(tensor.shape);
+  const auto needed = numbers * bytes_per_number, free = device.free_bytes();
+  if (needed <= free) return;
+  throw Error("out_of_memory", "the model needs " + gigabytes(needed) + " on " + device.name() + ", of whose " +
+                                   gigabytes(device.total_bytes()) + " this process can have " + gigabytes(free));
+}
+
+std::string gigabytes(int64_t bytes) {
+  char text[32];
+  std::snprintf(text, sizeof(text), "%.2f GB", static_cast<double>(bytes) / 1e9);
+  return text;
+}
+
+}  // namespace rank_distillm

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <c10/core/DeviceGuard.h>
+
+#include <string>
+
+#include "core/counters.h"
+#include "cuda/device.h"
+#include "cuda/device_encoder.h"
+#include "model/config.h"
+#include "model/weights.h"
+#include "train/trainable_head.h"
+
+namespace rank_distillm {
+
+/// What models on a device have in common: the device, types, encoder, pooling and head over the same parameters.
+class DeviceModel {
+ public:
+  DeviceModel(const ModelOptions& options, const Device& device, int64_t padding_id, const Parameters& parameters);
+
+  struct State {
+    DeviceEncoderState encoder;
+    HeadState head;
+    at::Tensor pooled;  // where it is not the encoder's result
+  };
+
+  /// Scores [sequences] float32 on the device. A state that is given is filled for the backward.
+  at::Tensor forward(const DevicePass& pass, State* state) const;
+
+  /// Adds the gradients of all parameters from that of the scores, [sequences] float32.
+  void backward(const DevicePass& pass, State& state, const at::Tensor& gradient) const;
+
+  DeviceEncoder& encoder() { return encoder_; }
+  const DeviceEncoder& encoder() const { return encoder_; }
+  const Device& device() const { return device_; }
+
+ private:
+  Device device_;
+  Pooling pooling_;
+  DeviceEncoder encoder_;
+  TrainableHead head_;
+};
+
+/// The calling thread works on the device with the model's rules for float32 products while this lives.
+class DeviceScope {
+ public:
+  DeviceScope(const Device& device, bool tf32);
+  ~DeviceScope();
+  DeviceScope(const DeviceScope&) = delete;
+  DeviceScope& operator=(const DeviceScope&) = delete;
+
+ private:
+  c10::DeviceGuard guard_;
+  bool tf32_before_;
+};
+
+/// Refuses a precision that no device computes in.
+Precision device_precision(const ModelOptions& options);
+DeviceTypes device_types(const ModelOptions& options);
+
+/// Throws `out_of_memory`, saying what a model of these tensors needs and what is free, where it does not fit.
+/// `bytes_per_number` of its parameters: values, copies and, in training, gradients and moments.
+void check_room(const Device& device, const std::vector<TensorSource>& tensors, int64_t bytes_per_number);
+
+/// Bytes in words: `1.50 GB`.
+std::string gigabytes(int64_t bytes);
+
+}  // namespace rank_distillm

@@ -1,0 +1,133 @@
+#include "cuda/device_trainer.h"
+
+#include <ATen/ops/_fused_adamw.h>
+#include <ATen/ops/from_blob.h>
+#include <ATen/ops/linalg_vector_norm.h>
+#include <ATen/ops/zeros.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "core/error.h"
+#include "cuda/runtime.h"
+#include "cuda/score_in_blocks.h"
+
+namespace rank_distillm {
+namespace {
+
+/// Of values, gradients and two moments in float32, and a copy of the values in bfloat16.
+constexpr int64_t bytes_per_parameter = 18;
+/// Of what is free after that, for activations; the temporaries of a backward and the allocator need the rest.
+constexpr double share_of_free = 0.7;
+
+Device fitting_device(const TrainerOptions& options, const std::vector<TensorSource>& tensors) {
+  const Device device(options.model.device.name, options.model.device.memory_fraction);
+  check_room(device, tensors, bytes_per_parameter);
+  return device;
+}
+
+}  // namespace
+
+struct DeviceTrainer::Kept {
+  TrainingBatch batch;
+  DropoutRates dropout;
+  DeviceBlock block;
+  DeviceModel::State state;
+};
+
+DeviceTrainer::DeviceTrainer(const TrainerOptions& options, std::vector<TensorSource> tensors)
+    : DeviceTrainer(options, fitting_device(options, tensors), std::move(tensors)) {}
+
+DeviceTrainer::DeviceTrainer(const TrainerOptions& options, const Device& device, std::vector<TensorSource> tensors)
+    : TrainingModel(options, device_precision(options.model), Parameters(std::move(tensors), device.place())),
+      model_(options.model, device, options.padding_id, parameters_),
+      block_tokens_(first_block_tokens(model_, options.model.device.block_tokens)),
+      activation_bytes_(static_cast<int64_t>(share_of_free * static_cast<double>(device.free_bytes()))),
+      steps_(at::zeros({}, parameters_.values().options())) {}
+
+Scores DeviceTrainer::score(const PackedBatch& batch, Workers&, const CancelFlag& cancel) {
+  const auto& config = options_.model.encoder;
+  check_batch(batch, config.vocab_size, config.type_vocab_size, config.max_positions);
+  const DeviceScope scope(model_.device(), tf32());
+  return score_in_blocks(model_, batch, block_tokens_, options_.model.device.timed, cancel);
+}
+
+int64_t DeviceTrainer::kept_tokens() const {
+  int64_t tokens = 0;
+  for (const auto& [name, kept] : kept_) tokens += kept->block.tokens;
+  return tokens;
+}
+
+TrainingModel::Forward DeviceTrainer::forward(TrainingBatch batch, uint32_t step, bool keep, Workers&,
+                                              const CancelFlag& cancel) {
+  check(batch);
+  const DeviceScope scope(model_.device(), tf32());
+  const auto start = std::chrono::steady_clock::now();
+  const auto tokens = static_cast<int64_t>(batch.packed.input_ids.size());
+  const Block whole = {0, batch.packed.sequences(), 0, tokens};
+  Forward result;
+  try {
+    const auto& encoder = model_.encoder();
+    model_.device().take(keep ? (kept_tokens() + tokens) * encoder.kept_bytes_per_token()
+                              : tokens * encoder.passing_bytes_per_token());
+    DeviceBlock block(batch.packed, whole, batch.pairs.data(), model_.device());
+    auto kept = std::make_shared<Kept>(Kept{std::move(batch), options_.rates(step), std::move(block), {}});
+    OpClock clock(model_.device(), options_.model.device.timed);
+    const DevicePass pass = {kept->block, kept->dropout, cancel, result.scores.counters, clock};
+    const auto values = model_.forward(pass, keep ? &kept->state : nullptr).cpu();
+    clock.read(result.scores.counters.ticks);
+    result.scores.values.assign(values.const_data_ptr<float>(), values.const_data_ptr<float>() + values.numel());
+    if (keep) {
+      result.kept = next_kept_++;
+      kept_[result.kept] = std::move(kept);
+    }
+  } catch (const c10::OutOfMemoryError&) {
+    cuda::empty_cache();
+    throw Error("out_of_memory", model_.device().name() + ": a part of " + std::to_string(tokens) +
+                                     " tokens does not fit into the " + gigabytes(model_.device().free_bytes()) +
+                                     " that are free");
+  }
+  result.scores.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  result.scores.seconds_per_tick = OpClock::seconds_per_tick;
+  return result;
+}
+
+Counters DeviceTrainer::backward(int64_t name, const std::vector<float>& gradient, Workers&) {
+  const auto found = kept_.find(name);
+  if (found == kept_.end()) throw bad_input("backward: nothing is kept under this number");
+  const auto kept = std::move(found->second);
+  kept_.erase(found);  // whatever happens: a backward that broke off cannot be done again
+  if (static_cast<int64_t>(gradient.size()) != kept->block.sequences) {
+    throw bad_input("backward: the gradient must have one value for each sequence");
+  }
+  const DeviceScope scope(model_.device(), tf32());
+  Counters counters;
+  OpClock clock(model_.device(), false);
+  const auto on_host = at::from_blob(const_cast<float*>(gradient.data()), {kept->block.sequences}, at::kFloat);
+  const auto scores = on_host.clone().to(model_.device().place());
+  model_.backward({kept->block, kept->dropout, make_cancel_flag(), counters, clock}, kept->state, scores);
+  model_.device().synchronize();
+  return counters;
+}
+
+double DeviceTrainer::gradient_norm(Workers&) const {
+  const DeviceScope scope(model_.device(), tf32());
+  return at::linalg_vector_norm(parameters_.gradients(), 2, {}, false, at::kDouble).item<double>();
+}
+
+void DeviceTrainer::step(const AdamWStep& step, Workers&) {
+  const DeviceScope scope(model_.device(), tf32());
+  const auto& gradients = parameters_.gradients();
+  if (step.scale != 1) gradients.mul_(step.scale);
+  if (step.clip_value > 0) gradients.clamp_(-step.clip_value, step.clip_value);
+  steps_.fill_(static_cast<double>(step.step));
+  at::_fused_adamw_({parameters_.values()}, {gradients}, {parameters_.first_moments()}, {parameters_.second_moments()},
+                    {}, {steps_}, step.learning_rate, step.beta1, step.beta2, step.weight_decay, step.eps,
+                    /*amsgrad=*/false, /*maximize=*/false);
+  gradients.zero_();
+  weights_changed();
+}
+
+int64_t DeviceTrainer::tokens_per_part() const { return block_tokens_; }
+
+}  // namespace rank_distillm

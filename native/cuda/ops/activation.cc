@@ -1,0 +1,54 @@
+#include "cuda/ops/activation.h"
+
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/gelu.h>
+#include <ATen/ops/gelu_backward.h>
+#include <ATen/ops/relu.h>
+#include <ATen/ops/threshold_backward.h>
+
+#include "cuda/ops/call.h"
+
+namespace rank_distillm {
+namespace {
+
+cuda::Activation kernel_activation(TileEnd activation) {
+  if (activation == TileEnd::gelu) return cuda::Activation::gelu;
+  return activation == TileEnd::gelu_tanh ? cuda::Activation::gelu_tanh : cuda::Activation::relu;
+}
+
+const char* approximation(TileEnd activation) { return activation == TileEnd::gelu_tanh ? "tanh" : "none"; }
+
+at::Tensor plain_activation(const at::Tensor& before, TileEnd activation) {
+  return activation == TileEnd::relu ? at::relu(before) : at::gelu(before, approximation(activation));
+}
+
+at::Tensor plain_activation_backward(const at::Tensor& gradient, const at::Tensor& before, TileEnd activation) {
+  if (activation == TileEnd::relu) return at::threshold_backward(gradient, before, 0);
+  return at::gelu_backward(gradient, before, approximation(activation));
+}
+
+}  // namespace
+
+at::Tensor device_activation(const at::Tensor& before, TileEnd activation, bool in_place) {
+  auto output = in_place ? before : at::empty_like(before);
+  if (on_gpu(before)) {
+    cuda::activation_forward({before.numel(), kernel_type(before), kernel_activation(activation), before.data_ptr(),
+                              output.data_ptr()},
+                             stream_of(before));
+  } else {
+    output.copy_(plain_activation(before.to(at::kFloat), activation));
+  }
+  return output;
+}
+
+void device_activation_backward_(const at::Tensor& gradient, const at::Tensor& before, TileEnd activation) {
+  if (on_gpu(gradient)) {
+    cuda::activation_backward({gradient.numel(), kernel_type(gradient), kernel_activation(activation),
+                               before.data_ptr(), gradient.data_ptr(), gradient.data_ptr()},
+                              stream_of(gradient));
+  } else {
+    gradient.copy_(plain_activation_backward(gradient.to(at::kFloat), before.to(at::kFloat), activation));
+  }
+}
+
+}  // namespace rank_distillm

@@ -1,0 +1,167 @@
+#include "cuda/ops/attention.h"
+
+#include <ATen/ops/_flash_attention_forward.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/logsumexp.h>
+#include <ATen/ops/matmul.h>
+#include <ATen/ops/softmax.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+
+#include "cuda/ops/call.h"
+#include "cuda/ops/dropout.h"
+
+namespace rank_distillm {
+namespace {
+
+int64_t head_size(const DeviceAttention& attention, const AttentionInputs& inputs) {
+  return inputs.query.size(1) / attention.heads;
+}
+
+cuda::AttentionShape shape_of(const DeviceAttention& attention, const AttentionInputs& inputs) {
+  const auto& [block, queries, heads, dropout] = attention;
+  auto drop = drop_call(dropout, block.first_rows);
+  drop.tokens = nullptr;  // a query's token is its place in its sequence
+  return {static_cast<int>(heads),
+          static_cast<int>(head_size(attention, inputs)),
+          queries.offsets.data_ptr<int32_t>(),
+          block.all.offsets.data_ptr<int32_t>(),
+          queries.tiles.data_ptr<int32_t>(),
+          block.all.tiles.data_ptr<int32_t>(),
+          static_cast<int>(queries.tiles.size(0)),
+          static_cast<int>(block.all.tiles.size(0)),
+          drop};
+}
+
+cuda::HeadRows rows_of(const at::Tensor& rows) { return {rows.data_ptr(), rows.stride(0)}; }
+cuda::HeadRowsOut rows_into(const at::Tensor& rows) { return {rows.data_ptr(), rows.stride(0)}; }
+
+/// One sequence of the plain version, in float32 as [heads, rows, size].
+struct PlainSequence {
+  at::Tensor query, key, value, weights, factors;
+  int64_t first_query, queries, first_key, keys;
+};
+
+at::Tensor by_head(const at::Tensor& rows, int64_t first, int64_t count, int64_t heads) {
+  return rows.narrow(0, first, count).to(at::kFloat).reshape({count, heads, -1}).transpose(0, 1);
+}
+
+at::Tensor by_row(const at::Tensor& heads) { return heads.transpose(0, 1).reshape({heads.size(1), -1}); }
+
+at::Tensor plain_factors(const DeviceAttention& attention, int64_t sequence, int64_t queries, int64_t keys) {
+  auto factors = at::empty({attention.heads, queries, keys}, at::kFloat);
+  const auto pair = static_cast<uint32_t>(attention.block.first_rows.pairs.const_data_ptr<int32_t>()[sequence]);
+  for (int64_t head = 0; head < attention.heads; ++head) {
+    for (int64_t q = 0; q < queries; ++q) {
+      auto mask = attention.dropout.mask({pair, static_cast<uint32_t>(q)});
+      mask.place += static_cast<uint32_t>(head) << 18;
+      kernels().dropout({mask, keys, factors.data_ptr<float>() + (head * queries + q) * keys});
+    }
+  }
+  return factors;
+}
+
+PlainSequence plain_sequence(const DeviceAttention& attention, const AttentionInputs& inputs, int64_t sequence) {
+  const auto* query_offsets = attention.queries.offsets.const_data_ptr<int32_t>();
+  const auto* key_offsets = attention.block.all.offsets.const_data_ptr<int32_t>();
+  PlainSequence of;
+  of.first_query = query_offsets[sequence];
+  of.queries = query_offsets[sequence + 1] - of.first_query;
+  of.first_key = key_offsets[sequence];
+  of.keys = key_offsets[sequence + 1] - of.first_key;
+  of.query = by_head(inputs.query, of.first_query, of.queries, attention.heads)
+                 .div(std::sqrt(static_cast<double>(head_size(attention, inputs))));
+  of.key = by_head(inputs.key, of.first_key, of.keys, attention.heads);
+  of.value = by_head(inputs.value, of.first_key, of.keys, attention.heads);
+  of.weights = at::matmul(of.query, of.key.transpose(1, 2));
+  if (attention.dropout.active()) of.factors = plain_factors(attention, sequence, of.queries, of.keys);
+  return of;
+}
+
+AttentionOutput plain_attention(const DeviceAttention& attention, const AttentionInputs& inputs, bool keep) {
+  const auto& query = inputs.query;
+  AttentionOutput output = {at::empty({query.size(0), query.size(1)}, query.options()), {}};
+  if (keep) output.log_sums = at::empty({query.size(0), attention.heads}, at::kFloat);
+  for (int64_t s = 0; s < attention.block.sequences; ++s) {
+    const auto of = plain_sequence(attention, inputs, s);
+    auto weights = at::softmax(of.weights, -1);
+    if (of.factors.defined()) weights = weights.mul(of.factors);
+    output.context.narrow(0, of.first_query, of.queries).copy_(by_row(at::matmul(weights, of.value)));
+    if (keep) output.log_sums.narrow(0, of.first_query, of.queries).copy_(at::logsumexp(of.weights, {-1}).t());
+  }
+  return output;
+}
+
+void plain_attention_backward(const DeviceAttention& attention, const AttentionInputs& inputs,
+                              const AttentionOutput& output, const at::Tensor& gradient,
+                              const AttentionInputs& gradients) {
+  const double scale = 1 / std::sqrt(static_cast<double>(head_size(attention, inputs)));
+  for (int64_t s = 0; s < attention.block.sequences; ++s) {
+    const auto of = plain_sequence(attention, inputs, s);
+    const auto log_sums = output.log_sums.narrow(0, of.first_query, of.queries).t().unsqueeze(-1);
+    const auto weights = of.weights.sub(log_sums).exp();
+    const auto above = by_head(gradient, of.first_query, of.queries, attention.heads);
+    auto slopes = at::matmul(above, of.value.transpose(1, 2));
+    if (of.factors.defined()) slopes = slopes.mul(of.factors);
+    const auto along = weights.mul(slopes).sum({-1}, true);
+    const auto scores = weights.mul(slopes.sub(along));
+    const auto dropped = of.factors.defined() ? weights.mul(of.factors) : weights;
+    gradients.query.narrow(0, of.first_query, of.queries).copy_(by_row(at::matmul(scores, of.key)).mul_(scale));
+    gradients.key.narrow(0, of.first_key, of.keys).copy_(by_row(at::matmul(scores.transpose(1, 2), of.query)));
+    gradients.value.narrow(0, of.first_key, of.keys).copy_(by_row(at::matmul(dropped.transpose(1, 2), above)));
+  }
+}
+
+/// FlashAttention 2 as LibTorch carries it takes bfloat16 heads of whole 16-byte pieces. Its dropout is named by places in
+/// the batch, so it scores only; RANK_DISTILLM_CUDA_ATTENTION=own takes our kernel there, too, for comparison.
+bool takes_flash(const DeviceAttention& attention, const AttentionInputs& inputs, bool keep) {
+  static const bool own = [] {
+    const char* named = std::getenv("RANK_DISTILLM_CUDA_ATTENTION");
+    return named != nullptr && std::strcmp(named, "own") == 0;
+  }();
+  const auto size = head_size(attention, inputs);
+  return !own && !keep && !attention.dropout.active() && inputs.query.scalar_type() == at::kBFloat16 && size % 8 == 0 &&
+         size <= 256;
+}
+
+at::Tensor flash_attention(const DeviceAttention& attention, const AttentionInputs& inputs) {
+  const auto size = head_size(attention, inputs);
+  const auto heads = [&](const at::Tensor& rows) { return rows.unflatten(1, {attention.heads, size}); };
+  const auto& keys = attention.block.all;
+  const auto result = at::_flash_attention_forward(heads(inputs.query), heads(inputs.key), heads(inputs.value),
+                                                   attention.queries.offsets, keys.offsets, attention.queries.longest,
+                                                   keys.longest, /*dropout_p=*/0, /*is_causal=*/false,
+                                                   /*return_debug_mask=*/false);
+  return std::get<0>(result).reshape({inputs.query.size(0), inputs.query.size(1)});
+}
+
+}  // namespace
+
+AttentionOutput device_attention(const DeviceAttention& attention, const AttentionInputs& inputs, bool keep) {
+  const auto& query = inputs.query;
+  if (!on_gpu(query)) return plain_attention(attention, inputs, keep);
+  if (takes_flash(attention, inputs, keep)) return {flash_attention(attention, inputs), {}};
+  AttentionOutput output = {at::empty({query.size(0), query.size(1)}, query.options()), {}};
+  if (keep) output.log_sums = at::empty({query.size(0), attention.heads}, query.options().dtype(at::kFloat));
+  cuda::attention_forward({shape_of(attention, inputs), kernel_type(query), rows_of(query), rows_of(inputs.key),
+                           rows_of(inputs.value), rows_into(output.context), numbers_of<float>(output.log_sums)},
+                          stream_of(query));
+  return output;
+}
+
+void device_attention_backward(const DeviceAttention& attention, const AttentionInputs& inputs,
+                               const AttentionOutput& output, const at::Tensor& gradient,
+                               const AttentionInputs& gradients) {
+  if (!on_gpu(gradient)) return plain_attention_backward(attention, inputs, output, gradient, gradients);
+  const auto along = at::empty_like(output.log_sums);
+  cuda::attention_backward({shape_of(attention, inputs), kernel_type(gradient), rows_of(inputs.query),
+                            rows_of(inputs.key), rows_of(inputs.value), rows_of(output.context), rows_of(gradient),
+                            output.log_sums.data_ptr<float>(), along.data_ptr<float>(), rows_into(gradients.query),
+                            rows_into(gradients.key), rows_into(gradients.value)},
+                           stream_of(gradient));
+}
+
+}  // namespace rank_distillm

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "cuda/kernels/kernels.h"
+#include "cuda/runtime.h"
+
+namespace rank_distillm {
+
+/// True where a kernel takes the tensor; else the op's plain version does. Constant in a build without CUDA, whose linker
+/// then asks for no kernel.
+inline bool on_gpu(const at::Tensor& tensor) {
+  if constexpr (cuda::built) return tensor.is_cuda();
+  return false;
+}
+
+inline cuda::Stream stream_of(const at::Tensor& tensor) { return cuda::current_stream(tensor.device().index()); }
+
+inline cuda::Type kernel_type(const at::Tensor& tensor) {
+  return tensor.scalar_type() == at::kBFloat16 ? cuda::Type::bfloat16 : cuda::Type::float32;
+}
+
+/// Null for an undefined tensor.
+inline void* data_of(const at::Tensor& tensor) { return tensor.defined() ? tensor.data_ptr() : nullptr; }
+
+template <typename Number>
+Number* numbers_of(const at::Tensor& tensor) {
+  return tensor.defined() ? tensor.data_ptr<Number>() : nullptr;
+}
+
+}  // namespace rank_distillm

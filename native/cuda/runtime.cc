@@ -1,0 +1,77 @@
+#include "cuda/runtime.h"
+
+#include <c10/cuda/CUDACachingAllocator.h>
+#include <c10/cuda/CUDAException.h>
+#include <c10/cuda/CUDAFunctions.h>
+#include <c10/cuda/CUDAGuard.h>
+#include <c10/cuda/CUDAStream.h>
+#include <cuda_runtime_api.h>
+
+namespace rank_distillm::cuda {
+namespace {
+
+c10::DeviceIndex narrow(int index) { return static_cast<c10::DeviceIndex>(index); }
+
+cudaEvent_t make_event() {
+  cudaEvent_t event = nullptr;
+  C10_CUDA_CHECK(cudaEventCreate(&event));
+  return event;
+}
+
+}  // namespace
+
+int gpu_count() { return c10::cuda::device_count(); }
+
+Gpu gpu(int index) {
+  const c10::cuda::CUDAGuard guard(narrow(index));
+  cudaDeviceProp properties{};
+  C10_CUDA_CHECK(cudaGetDeviceProperties(&properties, index));
+  size_t free = 0, total = 0;
+  C10_CUDA_CHECK(cudaMemGetInfo(&free, &total));
+  Gpu result;
+  result.name = properties.name;
+  result.total_bytes = static_cast<int64_t>(total);
+  result.free_bytes = static_cast<int64_t>(free);
+  if (c10::cuda::CUDACachingAllocator::get()->initialized()) {
+    const auto stats = c10::cuda::CUDACachingAllocator::getDeviceStats(narrow(index));
+    result.reserved_bytes = stats.reserved_bytes[0].current;
+    result.used_bytes = stats.allocated_bytes[0].current;
+    result.peak_bytes = stats.allocated_bytes[0].peak;
+  }
+  return result;
+}
+
+void limit_memory(int index, double fraction) {
+  c10::cuda::CUDACachingAllocator::init(gpu_count());
+  c10::cuda::CUDACachingAllocator::setMemoryFraction(fraction, narrow(index));
+}
+
+void empty_cache() { c10::cuda::CUDACachingAllocator::emptyCache(); }
+
+void synchronize(int index) { c10::cuda::getCurrentCUDAStream(narrow(index)).synchronize(); }
+
+void* current_stream(int index) { return c10::cuda::getCurrentCUDAStream(narrow(index)).stream(); }
+
+Stopwatch::Stopwatch() : begin_(make_event()), end_(make_event()) {}
+
+Stopwatch::~Stopwatch() {
+  cudaEventDestroy(static_cast<cudaEvent_t>(begin_));
+  cudaEventDestroy(static_cast<cudaEvent_t>(end_));
+}
+
+void Stopwatch::start() {
+  C10_CUDA_CHECK(cudaEventRecord(static_cast<cudaEvent_t>(begin_), c10::cuda::getCurrentCUDAStream()));
+}
+
+void Stopwatch::stop() {
+  C10_CUDA_CHECK(cudaEventRecord(static_cast<cudaEvent_t>(end_), c10::cuda::getCurrentCUDAStream()));
+}
+
+double Stopwatch::seconds() const {
+  float milliseconds = 0;
+  C10_CUDA_CHECK(cudaEventSynchronize(static_cast<cudaEvent_t>(end_)));
+  C10_CUDA_CHECK(cudaEventElapsedTime(&milliseconds, static_cast<cudaEvent_t>(begin_), static_cast<cudaEvent_t>(end_)));
+  return milliseconds / 1e3;
+}
+
+}  // namespace rank_distillm::cuda

@@ -1,0 +1,24 @@
+#include "core/error.h"
+#include "cuda/runtime.h"
+
+namespace rank_distillm::cuda {
+namespace {
+
+[[noreturn]] void absent() { throw Error("unsupported", "this build of the engine has no CUDA"); }
+
+}  // namespace
+
+int gpu_count() { return 0; }
+Gpu gpu(int) { absent(); }
+void limit_memory(int, double) { absent(); }
+void empty_cache() {}
+void synchronize(int) {}
+void* current_stream(int) { absent(); }
+
+Stopwatch::Stopwatch() : begin_(nullptr), end_(nullptr) { absent(); }
+Stopwatch::~Stopwatch() = default;
+void Stopwatch::start() {}
+void Stopwatch::stop() {}
+double Stopwatch::seconds() const { return 0; }
+
+}  // namespace rank_distillm::cuda

@@ -1,0 +1,21 @@
+#include "model/scoring_model.h"
+
+#include <atomic>
+
+namespace rank_distillm {
+namespace {
+
+std::atomic<int64_t> all_weight_bytes{0};
+
+}  // namespace
+
+ScoringModel::~ScoringModel() { all_weight_bytes -= weight_bytes_; }
+
+void ScoringModel::holds(int64_t weight_bytes) {
+  weight_bytes_ += weight_bytes;
+  all_weight_bytes += weight_bytes;
+}
+
+int64_t ScoringModel::total_weight_bytes() { return all_weight_bytes; }
+
+}  // namespace rank_distillm

@@ -1,0 +1,90 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/cancel.h"
+#include "core/workers.h"
+#include "model/config.h"
+#include "model/scoring_model.h"
+#include "train/adamw.h"
+#include "train/parameters.h"
+#include "train/training_batch.h"
+
+namespace rank_distillm {
+
+struct TrainerOptions {
+  ModelOptions model;
+  double hidden_dropout = 0;
+  double attention_dropout = 0;
+  double head_dropout = 0;
+  int64_t padding_id = -1;  // its word embedding gets no gradient; -1: none
+  uint32_t seed = 0;
+
+  DropoutRates rates(uint32_t step) const { return {hidden_dropout, attention_dropout, head_dropout, seed, step}; }
+};
+
+/// Which of the flat arrays.
+enum class FlatArray { values, gradients, first_moments, second_moments };
+
+/// A cross-encoder that is trained: forward with or without dropout, backward written out by hand, AdamW. On the CPU
+/// (trainer.h) or on a device (cuda/device_trainer.h).
+class TrainingModel {
+ public:
+  TrainingModel(const TrainerOptions& options, Precision precision, Parameters parameters);
+  virtual ~TrainingModel() = default;
+  TrainingModel(const TrainingModel&) = delete;
+  TrainingModel& operator=(const TrainingModel&) = delete;
+
+  /// Scores in evaluation, in blocks that are not kept.
+  virtual Scores score(const PackedBatch& batch, Workers& workers, const CancelFlag& cancel) = 0;
+
+  struct Forward {
+    Scores scores;
+    int64_t kept = 0;  // names the state for `backward`; 0 when none is kept
+  };
+
+  /// Scores with the masks of `step`; `keep` holds what backward needs. Throws `out_of_memory` on a device, holding
+  /// nothing of the batch.
+  virtual Forward forward(TrainingBatch batch, uint32_t step, bool keep, Workers& workers, const CancelFlag& cancel) = 0;
+
+  /// Adds the gradients of Σ gradient[i] · score[i] and lets the kept state go. gradient [sequences].
+  virtual Counters backward(int64_t kept, const std::vector<float>& gradient, Workers& workers) = 0;
+
+  /// Lets a kept state go unused.
+  virtual void discard(int64_t kept) = 0;
+
+  virtual double gradient_norm(Workers& workers) const = 0;
+  virtual void step(const AdamWStep& step, Workers& workers) = 0;
+  void zero_gradients();
+
+  const std::vector<ParameterPlace>& places() const { return parameters_.places(); }
+  int64_t size() const { return parameters_.values().numel(); }
+  std::vector<float> read(FlatArray array, int64_t offset, int64_t count) const;
+  void write(FlatArray array, int64_t offset, const std::vector<float>& values);
+
+  Precision precision() const { return precision_; }
+  virtual int64_t bytes() const = 0;
+  /// What one token's activations take while they are kept.
+  virtual int64_t bytes_per_token() const = 0;
+  /// Tokens of a part of a batch that are computed together best.
+  virtual int64_t tokens_per_part() const = 0;
+  /// What activations may take on a device; 0 where they lie in the host's memory.
+  virtual int64_t activation_bytes() const { return 0; }
+
+ protected:
+  /// Refuses what does not fit the model.
+  void check(const TrainingBatch& batch) const;
+  /// Called after values were written.
+  virtual void weights_changed() = 0;
+
+  TrainerOptions options_;
+  Precision precision_;
+  Parameters parameters_;
+
+ private:
+  const at::Tensor& flat(FlatArray array) const;
+  at::Tensor range(FlatArray array, int64_t offset, int64_t count) const;
+};
+
+}  // namespace rank_distillm

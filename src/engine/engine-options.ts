@@ -1,0 +1,56 @@
+import type { Binding, ComputePrecision, ModelOptions } from '../../binding.js';
+import { readPrecision, enginePrecision, type PrecisionName } from '../config/precision.js';
+import { badArgument, checkThreads } from './check-argument.js';
+import { chooseDevice } from './device.js';
+
+/** Where a model computes, and in what. */
+export interface EngineOptions {
+  /** `cpu`, `cuda`, `cuda:N` or `auto` (default): the first GPU where there is one, else the CPU. */
+  device?: string | undefined;
+  /**
+   * `32-true` (default), `bf16-mixed` or `bf16-true`, as in Lightning; on a CPU the two bf16 ones are the same. `int8`
+   * quantises the linear layers of a model that scores on a CPU, see docs/numerics.md.
+   */
+  precision?: string | number | undefined;
+  /** GPUs: float32 products on tensor cores with 10 bits of mantissa, several times as fast. Default false. */
+  tf32?: boolean | undefined;
+  /** GPUs: share of the memory that this process may take, above 0 to 1. Default: what is free. */
+  memoryFraction?: number | undefined;
+  /** Engine threads, process-wide; by default physical cores or the cgroup's share. */
+  threads?: number | undefined;
+}
+
+/** What the engine is told, and the names for messages. */
+export interface ResolvedEngine {
+  device: string;
+  precision: PrecisionName;
+  compute: ComputePrecision;
+  native: Pick<ModelOptions, 'device' | 'precision' | 'tf32' | 'bfloat16Stream' | 'memoryFraction' | 'threads'>;
+}
+
+/** @throws RankDistillmError `bad_input`, `unsupported`: a device that is not there, a precision that it lacks */
+export function resolveEngine(options: EngineOptions, binding: Pick<Binding, 'info'>): ResolvedEngine {
+  const threads = checkThreads(options.threads);
+  const memoryFraction = checkShare(options.memoryFraction);
+  const device = chooseDevice(options.device, 'device', () => binding.info().devices);
+  const precision = readPrecision(options.precision ?? null, 'precision', device);
+  const compute = enginePrecision(precision);
+  return {
+    device,
+    precision,
+    compute,
+    native: {
+      device,
+      precision: compute,
+      threads,
+      tf32: options.tf32 ?? false,
+      bfloat16Stream: precision === 'bf16-true',
+      memoryFraction: memoryFraction ?? 0,
+    },
+  };
+}
+
+function checkShare(memoryFraction: number | undefined): number | undefined {
+  if (memoryFraction === undefined || (memoryFraction > 0 && memoryFraction <= 1)) return memoryFraction;
+  throw badArgument('memoryFraction', 'a number above 0, at most 1', memoryFraction);
+}
