@@ -15,7 +15,8 @@ namespace rank_distillm {
 /// hands it to the constructor of `js_class` as a Napi::External of `Shared`, a shared pointer.
 template <typename Shared, typename Options>
 Napi::Value create(const Napi::CallbackInfo& info, Options (*read_options)(const Napi::Object&),
-                   Shared (*make)(const Options&, std::vector<TensorSource>), Napi::FunctionReference Environment::* js_class) {
+                   Shared (*make)(const Options&, std::vector<TensorSource>),
+                   Napi::FunctionReference Environment::* js_class) {
   if (!info[0].IsObject()) throw Napi::TypeError::New(info.Env(), "options: expected an object");
   const auto js_options = info[0].As<Napi::Object>();
   const auto options = read_options(js_options);

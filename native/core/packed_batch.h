@@ -29,8 +29,8 @@ void check_batch(const PackedBatch& batch, int64_t vocab_size, int64_t type_voca
 /// Cuts a batch on sequence borders into blocks of at most `token_budget` tokens (more only for one long sequence).
 std::vector<Block> cut_blocks(const PackedBatch& batch, int64_t token_budget);
 
-/// The block that begins with sequence `first`, of at most `token_budget` tokens (more only for one long sequence): a share
-/// of what is left, so that the last block is as large as the others.
+/// The block that begins with sequence `first`, of at most `token_budget` tokens (more only for one long sequence): a
+/// share of what is left, so that the last block is as large as the others.
 Block next_even_block(const PackedBatch& batch, int64_t first, int64_t token_budget);
 
 /// Cuts a batch for `threads` threads that take block after block: each block is a share of what is left, so that the

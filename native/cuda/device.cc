@@ -59,9 +59,7 @@ Device::Device(const std::string& name, double memory_fraction) : memory_fractio
   if (memory_fraction > 0) cuda::limit_memory(index, memory_fraction);
 }
 
-int64_t Device::total_bytes() const {
-  return played_bytes_ ? *played_bytes_ : cuda::gpu(place_.index()).total_bytes;
-}
+int64_t Device::total_bytes() const { return played_bytes_ ? *played_bytes_ : cuda::gpu(place_.index()).total_bytes; }
 
 int64_t Device::free_bytes() const {
   if (played_bytes_) return *played_bytes_;

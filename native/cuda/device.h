@@ -9,13 +9,13 @@
 
 namespace rank_distillm {
 
-/// Where the tensors of a model lie: a GPU or, with RANK_DISTILLM_EMULATE_CUDA set, the CPU in its place. There every op
-/// of ops/ runs its plain version, so that all but the kernels is tested on machines without a GPU. The variable's number
-/// is the bytes of memory that are played.
+/// Where the tensors of a model lie: a GPU or, with RANK_DISTILLM_EMULATE_CUDA set, the CPU in its place. There every
+/// op of ops/ runs its plain version, so that all but the kernels is tested on machines without a GPU. The variable's
+/// number is the bytes of memory that are played.
 class Device {
  public:
-  /// `cuda` or `cuda:N`; `memory_fraction` above 0 limits this process's share of the GPU's memory. Throws `unsupported`
-  /// in a build without CUDA or on a machine without a GPU, `bad_input` for a GPU that is not there.
+  /// `cuda` or `cuda:N`; `memory_fraction` above 0 limits this process's share of the GPU's memory. Throws
+  /// `unsupported` in a build without CUDA or on a machine without a GPU, `bad_input` for a GPU that is not there.
   Device(const std::string& name, double memory_fraction);
 
   c10::Device place() const { return place_; }

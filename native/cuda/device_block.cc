@@ -84,8 +84,8 @@ DeviceBlock::DeviceBlock(const PackedBatch& batch, const Block& block, const uin
   const auto first_offset_part = upload.add(std::move(numbers.first_offsets));
   const auto first_tile_part = upload.add(std::move(numbers.first_tiles));
   const auto pair_part = upload.add(std::move(numbers.pairs));
-  const auto first_pair_part = upload.add(pairs == nullptr ? std::vector<int32_t>()
-                                                           : std::vector<int32_t>(pairs, pairs + sequences));
+  const auto first_pair_part =
+      upload.add(pairs == nullptr ? std::vector<int32_t>() : std::vector<int32_t>(pairs, pairs + sequences));
   const auto zero_part = upload.add(std::vector<int32_t>(sequences, 0));
   upload.send(device);
 
@@ -97,7 +97,8 @@ DeviceBlock::DeviceBlock(const PackedBatch& batch, const Block& block, const uin
     rows.pairs = upload.part(pair_part);
     first_rows.pairs = upload.part(first_pair_part);
   }
-  all = {upload.part(offset_part), upload.part(tile_part).view({-1, 2}), *std::max_element(lengths.begin(), lengths.end())};
+  all = {upload.part(offset_part), upload.part(tile_part).view({-1, 2}),
+         *std::max_element(lengths.begin(), lengths.end())};
   first = {upload.part(first_offset_part), upload.part(first_tile_part).view({-1, 2}), 1};
   first_tokens = all.offsets.narrow(0, 0, sequences).to(at::kLong);
 }

@@ -30,7 +30,8 @@ void DeviceEncoder::weights_changed() {
   }
   if (!layers_.empty()) return;  // the rest are views
   const auto width = config_.embedding_size;
-  embedding_ = {take_table("word_embeddings", config_.vocab_size), take_table("position_embeddings", config_.max_positions),
+  embedding_ = {take_table("word_embeddings", config_.vocab_size),
+                take_table("position_embeddings", config_.max_positions),
                 take_table("token_type_embeddings", config_.type_vocab_size), take_norm("embeddings.LayerNorm", width),
                 padding_id_};
   if (width != config_.hidden_size) {
@@ -139,8 +140,7 @@ DeviceHidden DeviceEncoder::attend(const DevicePass& pass, int64_t index, const 
   }
   return pass.clock.time(&OpTicks::norm, [&] {
     return residual_norm(branch, residual, layer.attention_norm, dropout_at(pass, DropoutSite::attention_output, index),
-                         rows_of(pass, layer),
-                         state == nullptr ? nullptr : &state->attention_norm);
+                         rows_of(pass, layer), state == nullptr ? nullptr : &state->attention_norm);
   });
 }
 
@@ -161,8 +161,7 @@ DeviceHidden DeviceEncoder::feed_forward(const DevicePass& pass, int64_t index, 
   }
   return pass.clock.time(&OpTicks::norm, [&] {
     return residual_norm(branch, hidden.exact, layer.output_norm, dropout_at(pass, DropoutSite::layer_output, index),
-                         rows_of(pass, layer),
-                         state == nullptr ? nullptr : &state->output_norm);
+                         rows_of(pass, layer), state == nullptr ? nullptr : &state->output_norm);
   });
 }
 

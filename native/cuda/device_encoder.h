@@ -25,9 +25,9 @@ struct DeviceLayerState {
   at::Tensor first;           // [sequences, hidden] float32, the queries' input; first rows only
   AttentionInputs attention;  // queries, keys and values; columns of one tensor where all tokens ask
   AttentionOutput attended;
-  at::Tensor context;   // [rows, hidden], what the output's product reads
-  at::Tensor narrow;    // [rows, hidden]
-  at::Tensor before;    // [rows, intermediate], before the activation, which is computed again
+  at::Tensor context;  // [rows, hidden], what the output's product reads
+  at::Tensor narrow;   // [rows, hidden]
+  at::Tensor before;   // [rows, intermediate], before the activation, which is computed again
   DeviceNormState attention_norm;
   DeviceNormState output_norm;
 };
@@ -50,9 +50,9 @@ struct DevicePass {
 };
 
 /// The encoder of model/encoder.h and train/trainable_encoder.h on tensors of a device, scoring and training alike: a
-/// GPU hides no work behind other work of the same block, so nothing is won by two of them. Large blocks go through layer
-/// after layer; float32 residual stream (in bf16-true bfloat16), products in `compute`, first rows of the last layer in
-/// float32, as on the CPU.
+/// GPU hides no work behind other work of the same block, so nothing is won by two of them. Large blocks go through
+/// layer after layer; float32 residual stream (in bf16-true bfloat16), products in `compute`, first rows of the last
+/// layer in float32, as on the CPU.
 class DeviceEncoder {
  public:
   /// `parameters` on the device, trained or not.
@@ -62,8 +62,8 @@ class DeviceEncoder {
   /// Takes over the parameters' values; before the first forward and after each change.
   void weights_changed();
 
-  /// Last hidden state in float32: [tokens, hidden], or [sequences, hidden] where only first rows are needed. A state that
-  /// is given is filled for the backward. Throws `aborted` between layers.
+  /// Last hidden state in float32: [tokens, hidden], or [sequences, hidden] where only first rows are needed. A state
+  /// that is given is filled for the backward. Throws `aborted` between layers.
   at::Tensor forward(const DevicePass& pass, DeviceEncoderState* state) const;
 
   /// Adds the gradients of all parameters from that of forward's result (float32, overwritten). Uses the state up.

@@ -19,8 +19,8 @@ DropFirstRows drop_on(const DeviceBlock& block) {
 
 const ModelOptions& checked(const ModelOptions& options) {
   if (options.encoder.hidden_size > cuda::most_norm_columns) {
-    throw Error("unsupported", "hidden size " + std::to_string(options.encoder.hidden_size) + ": the CUDA engine takes up to " +
-                                   std::to_string(cuda::most_norm_columns));
+    throw Error("unsupported", "hidden size " + std::to_string(options.encoder.hidden_size) +
+                                   ": the CUDA engine takes up to " + std::to_string(cuda::most_norm_columns));
   }
   return options;
 }

@@ -11,8 +11,8 @@
 
 namespace rank_distillm {
 
-/// Time by kind of operation on a device: between events of its stream, read when all is done. Only where it is asked for,
-/// since events between small kernels cost some of what they measure.
+/// Time by kind of operation on a device: between events of its stream, read when all is done. Only where it is asked
+/// for, since events between small kernels cost some of what they measure.
 class OpClock {
  public:
   static constexpr double seconds_per_tick = 1e-9;

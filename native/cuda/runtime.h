@@ -7,8 +7,8 @@
 #define RANK_DISTILLM_CUDA 0
 #endif
 
-/// What is asked of CUDA's runtime and of LibTorch's memory on a GPU. A build without CUDA has runtime_absent.cc in place
-/// of runtime.cc: no GPU, and nothing to probe.
+/// What is asked of CUDA's runtime and of LibTorch's memory on a GPU. A build without CUDA has runtime_absent.cc in
+/// place of runtime.cc: no GPU, and nothing to probe.
 namespace rank_distillm::cuda {
 
 constexpr bool built = RANK_DISTILLM_CUDA != 0;

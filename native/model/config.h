@@ -38,11 +38,11 @@ struct HeadConfig {
 /// What only a device (cuda/device.h) asks for.
 struct DeviceOptions {
   std::string name = "cpu";
-  bool tf32 = false;              // float32 products on tensor cores, with 10 bits of mantissa
-  bool bfloat16_stream = false;   // with bfloat16 products: the residual stream, too (bf16-true)
-  double memory_fraction = 0;     // share of the GPU's memory that this process may take; 0: all that is free
-  int64_t block_tokens = 0;       // that go through the model together at most; 0: what is fast and fits
-  bool timed = false;             // measures time by kind of operation, which costs some
+  bool tf32 = false;             // float32 products on tensor cores, with 10 bits of mantissa
+  bool bfloat16_stream = false;  // with bfloat16 products: the residual stream, too (bf16-true)
+  double memory_fraction = 0;    // share of the GPU's memory that this process may take; 0: all that is free
+  int64_t block_tokens = 0;      // that go through the model together at most; 0: what is fast and fits
+  bool timed = false;            // measures time by kind of operation, which costs some
 
   bool is_cpu() const { return name == "cpu"; }
 };

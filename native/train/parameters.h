@@ -22,8 +22,8 @@ struct ParameterPlace {
 /// optimizer step, a norm or an all-reduce is one loop; tensors are views. Gaps between tensors stay zero.
 class Parameters {
  public:
-  /// Copies the tensors to the device. Without `trained` there are values alone. Throws `bad_input` where a tensor does not
-  /// fit its shape.
+  /// Copies the tensors to the device. Without `trained` there are values alone. Throws `bad_input` where a tensor does
+  /// not fit its shape.
   explicit Parameters(std::vector<TensorSource> sources, at::Device device = at::kCPU, bool trained = true);
 
   const std::vector<ParameterPlace>& places() const { return places_; }

@@ -46,7 +46,8 @@ class TrainingModel {
 
   /// Scores with the masks of `step`; `keep` holds what backward needs. Throws `out_of_memory` on a device, holding
   /// nothing of the batch.
-  virtual Forward forward(TrainingBatch batch, uint32_t step, bool keep, Workers& workers, const CancelFlag& cancel) = 0;
+  virtual Forward forward(TrainingBatch batch, uint32_t step, bool keep, Workers& workers,
+                          const CancelFlag& cancel) = 0;
 
   /// Adds the gradients of Σ gradient[i] · score[i] and lets the kept state go. gradient [sequences].
   virtual Counters backward(int64_t kept, const std::vector<float>& gradient, Workers& workers) = 0;

@@ -2,8 +2,8 @@
 
 #include <cstdint>
 
-// What the CUDA kernels are called with: plain pointers into the device's memory and a stream. Each kernel has its idea,
-// its layout and its plain version's place at its head; native/cuda/ops checks shapes and calls it.
+// What the CUDA kernels are called with: plain pointers into the device's memory and a stream. Each kernel has its
+// idea, its layout and its plain version's place at its head; native/cuda/ops checks shapes and calls it.
 
 namespace rank_distillm::cuda {
 
@@ -44,8 +44,8 @@ struct NormForward {
 };
 void norm_forward(const NormForward& call, Stream stream);
 
-/// The gradient of the output, `gradient` + `more`, becomes that of the residual in `gradient`, and through the mask that
-/// of the branch. `sums` [parts, 2, columns] are overwritten with parts of the gradients of weight and bias.
+/// The gradient of the output, `gradient` + `more`, becomes that of the residual in `gradient`, and through the mask
+/// that of the branch. `sums` [parts, 2, columns] are overwritten with parts of the gradients of weight and bias.
 struct NormBackward {
   int64_t rows;
   int columns;
@@ -62,7 +62,7 @@ struct NormBackward {
 };
 void norm_backward(const NormBackward& call, Stream stream);
 /// Columns that a norm's kernel has room for.
-constexpr int most_norm_columns = 8192;
+constexpr int most_norm_columns = 4096;
 
 /// exact = dropout(LayerNorm(word + position + type)).
 struct EmbeddingForward {
@@ -126,8 +126,8 @@ constexpr int attention_tile = 64;
 /// Of the kernels on tensor cores; larger heads are computed in float32's kernel.
 constexpr int most_tensor_core_head = 128;
 
-/// Attention of packed sequences. Queries of sequence s are rows [query_offsets[s], query_offsets[s + 1]), its keys rows
-/// [key_offsets[s], key_offsets[s + 1]). A tile is a sequence and the first of up to 64 of its rows.
+/// Attention of packed sequences. Queries of sequence s are rows [query_offsets[s], query_offsets[s + 1]), its keys
+/// rows [key_offsets[s], key_offsets[s + 1]). A tile is a sequence and the first of up to 64 of its rows.
 struct AttentionShape {
   int heads;
   int head_size;
@@ -157,7 +157,7 @@ struct AttentionBackward {
   HeadRows context;   // of the forward
   HeadRows gradient;  // that of the context
   const float* log_sums;
-  float* along;  // [queries, heads], overwritten: Σ context · gradient
+  float* along;                                              // [queries, heads], overwritten: Σ context · gradient
   HeadRowsOut query_gradient, key_gradient, value_gradient;  // overwritten
 };
 void attention_backward(const AttentionBackward& call, Stream stream);

@@ -31,10 +31,10 @@ at::Tensor plain_activation_backward(const at::Tensor& gradient, const at::Tenso
 
 at::Tensor device_activation(const at::Tensor& before, TileEnd activation, bool in_place) {
   auto output = in_place ? before : at::empty_like(before);
-  if (on_gpu(before)) {
-    cuda::activation_forward({before.numel(), kernel_type(before), kernel_activation(activation), before.data_ptr(),
-                              output.data_ptr()},
-                             stream_of(before));
+  if (by_kernel(before)) {
+    cuda::activation_forward(
+        {before.numel(), kernel_type(before), kernel_activation(activation), before.data_ptr(), output.data_ptr()},
+        stream_of(before));
   } else {
     output.copy_(plain_activation(before.to(at::kFloat), activation));
   }
@@ -42,7 +42,7 @@ at::Tensor device_activation(const at::Tensor& before, TileEnd activation, bool 
 }
 
 void device_activation_backward_(const at::Tensor& gradient, const at::Tensor& before, TileEnd activation) {
-  if (on_gpu(gradient)) {
+  if (by_kernel(gradient)) {
     cuda::activation_backward({gradient.numel(), kernel_type(gradient), kernel_activation(activation),
                                before.data_ptr(), gradient.data_ptr(), gradient.data_ptr()},
                               stream_of(gradient));

@@ -106,7 +106,8 @@ void plain_attention_backward(const DeviceAttention& attention, const AttentionI
     const auto above = by_head(gradient, of.first_query, of.queries, attention.heads);
     auto slopes = at::matmul(above, of.value.transpose(1, 2));
     if (of.factors.defined()) slopes = slopes.mul(of.factors);
-    const auto along = weights.mul(slopes).sum({-1}, true);
+    const auto context = by_head(output.context, of.first_query, of.queries, attention.heads);
+    const auto along = context.mul(above).sum({-1}, true);
     const auto scores = weights.mul(slopes.sub(along));
     const auto dropped = of.factors.defined() ? weights.mul(of.factors) : weights;
     gradients.query.narrow(0, of.first_query, of.queries).copy_(by_row(at::matmul(scores, of.key)).mul_(scale));
@@ -115,16 +116,17 @@ void plain_attention_backward(const DeviceAttention& attention, const AttentionI
   }
 }
 
-/// FlashAttention 2 as LibTorch carries it takes bfloat16 heads of whole 16-byte pieces. Its dropout is named by places in
-/// the batch, so it scores only; RANK_DISTILLM_CUDA_ATTENTION=own takes our kernel there, too, for comparison.
+/// FlashAttention 2 as LibTorch carries it takes bfloat16 heads of whole 16-byte pieces. Its dropout is named by places
+/// in the batch, so it scores only; RANK_DISTILLM_CUDA_ATTENTION=own takes our kernel there, too, for comparison.
 bool takes_flash(const DeviceAttention& attention, const AttentionInputs& inputs, bool keep) {
   static const bool own = [] {
     const char* named = std::getenv("RANK_DISTILLM_CUDA_ATTENTION");
     return named != nullptr && std::strcmp(named, "own") == 0;
   }();
+  const auto& query = inputs.query;
   const auto size = head_size(attention, inputs);
-  return !own && !keep && !attention.dropout.active() && inputs.query.scalar_type() == at::kBFloat16 && size % 8 == 0 &&
-         size <= 256;
+  return !own && query.is_cuda() && !keep && !attention.dropout.active() && query.scalar_type() == at::kBFloat16 &&
+         size % 8 == 0 && size <= 256;
 }
 
 at::Tensor flash_attention(const DeviceAttention& attention, const AttentionInputs& inputs) {
@@ -142,7 +144,7 @@ at::Tensor flash_attention(const DeviceAttention& attention, const AttentionInpu
 
 AttentionOutput device_attention(const DeviceAttention& attention, const AttentionInputs& inputs, bool keep) {
   const auto& query = inputs.query;
-  if (!on_gpu(query)) return plain_attention(attention, inputs, keep);
+  if (!by_kernel(query)) return plain_attention(attention, inputs, keep);
   if (takes_flash(attention, inputs, keep)) return {flash_attention(attention, inputs), {}};
   AttentionOutput output = {at::empty({query.size(0), query.size(1)}, query.options()), {}};
   if (keep) output.log_sums = at::empty({query.size(0), attention.heads}, query.options().dtype(at::kFloat));
@@ -155,13 +157,13 @@ AttentionOutput device_attention(const DeviceAttention& attention, const Attenti
 void device_attention_backward(const DeviceAttention& attention, const AttentionInputs& inputs,
                                const AttentionOutput& output, const at::Tensor& gradient,
                                const AttentionInputs& gradients) {
-  if (!on_gpu(gradient)) return plain_attention_backward(attention, inputs, output, gradient, gradients);
+  if (!by_kernel(gradient)) return plain_attention_backward(attention, inputs, output, gradient, gradients);
   const auto along = at::empty_like(output.log_sums);
-  cuda::attention_backward({shape_of(attention, inputs), kernel_type(gradient), rows_of(inputs.query),
-                            rows_of(inputs.key), rows_of(inputs.value), rows_of(output.context), rows_of(gradient),
-                            output.log_sums.data_ptr<float>(), along.data_ptr<float>(), rows_into(gradients.query),
-                            rows_into(gradients.key), rows_into(gradients.value)},
-                           stream_of(gradient));
+  cuda::attention_backward(
+      {shape_of(attention, inputs), kernel_type(gradient), rows_of(inputs.query), rows_of(inputs.key),
+       rows_of(inputs.value), rows_of(output.context), rows_of(gradient), output.log_sums.data_ptr<float>(),
+       along.data_ptr<float>(), rows_into(gradients.query), rows_into(gradients.key), rows_into(gradients.value)},
+      stream_of(gradient));
 }
 
 }  // namespace rank_distillm

@@ -7,14 +7,25 @@
 
 namespace rank_distillm {
 
-/// True where a kernel takes the tensor; else the op's plain version does. Constant in a build without CUDA, whose linker
-/// then asks for no kernel.
-inline bool on_gpu(const at::Tensor& tensor) {
+#if defined(RANK_DISTILLM_PLAYED_KERNELS)
+
+/// In the kernels' test on machines without a GPU: whether kernels, compiled for the CPU, take tensors of the CPU.
+extern bool kernels_are_played;
+inline bool by_kernel(const at::Tensor&) { return kernels_are_played; }
+inline cuda::Stream stream_of(const at::Tensor&) { return nullptr; }
+
+#else
+
+/// True where a kernel takes the tensor; else the op's plain version does. Constant in a build without CUDA, whose
+/// linker then asks for no kernel.
+inline bool by_kernel(const at::Tensor& tensor) {
   if constexpr (cuda::built) return tensor.is_cuda();
   return false;
 }
 
 inline cuda::Stream stream_of(const at::Tensor& tensor) { return cuda::current_stream(tensor.device().index()); }
+
+#endif
 
 inline cuda::Type kernel_type(const at::Tensor& tensor) {
   return tensor.scalar_type() == at::kBFloat16 ? cuda::Type::bfloat16 : cuda::Type::float32;

@@ -32,7 +32,7 @@ at::Tensor plain_dropout_factors(const Dropout& dropout, const DeviceRowIds& ids
 
 void drop_rows_(const at::Tensor& values, const Dropout& dropout, const DeviceRowIds& ids) {
   if (!dropout.active()) return;
-  if (on_gpu(values)) {
+  if (by_kernel(values)) {
     cuda::drop_rows(values.data_ptr<float>(), values.size(0), static_cast<int>(values.size(1)), drop_call(dropout, ids),
                     stream_of(values));
     return;

@@ -12,7 +12,9 @@ namespace {
 
 DeviceHidden plain_embed(const DeviceBlock& block, const DeviceEmbedding& embedding, const Dropout& dropout,
                          const DeviceTypes& types, DeviceNormState* state) {
-  const auto rows = [](const DeviceTable& table, const at::Tensor& ids) { return at::index_select(table.values, 0, ids); };
+  const auto rows = [](const DeviceTable& table, const at::Tensor& ids) {
+    return at::index_select(table.values, 0, ids);
+  };
   const auto sum = rows(embedding.word, block.ids)
                        .add_(rows(embedding.position, block.rows.tokens))
                        .add_(rows(embedding.type, block.types));
@@ -31,32 +33,22 @@ void add_rows(const DeviceTable& table, const at::Tensor& ids, const at::Tensor&
 DeviceHidden embed(const DeviceBlock& block, const DeviceEmbedding& embedding, const Dropout& dropout,
                    const DeviceTypes& types, DeviceNormState* state) {
   const auto& word = embedding.word.values;
-  if (!on_gpu(word)) return plain_embed(block, embedding, dropout, types, state);
+  if (!by_kernel(word)) return plain_embed(block, embedding, dropout, types, state);
   const int64_t columns = word.size(1);
   const auto rows = [&](at::ScalarType type) { return at::empty({block.tokens, columns}, word.options().dtype(type)); };
   const bool same = types.compute == types.stream;
   DeviceHidden result = {rows(types.stream), {}};
   result.compute = same ? result.exact : rows(types.compute);
   if (state != nullptr) *state = {rows(types.compute), at::empty({block.tokens}, word.options())};
-  cuda::embedding_forward({block.tokens,
-                           static_cast<int>(columns),
-                           block.ids.data_ptr<int32_t>(),
-                           block.rows.tokens.data_ptr<int32_t>(),
-                           block.types.data_ptr<int32_t>(),
-                           word.data_ptr<float>(),
-                           embedding.position.values.data_ptr<float>(),
-                           embedding.type.values.data_ptr<float>(),
-                           embedding.norm.weight.data_ptr<float>(),
-                           embedding.norm.bias.data_ptr<float>(),
-                           static_cast<float>(embedding.norm.eps),
-                           drop_call(dropout, block.rows),
-                           kernel_type(result.compute),
-                           kernel_type(result.exact),
-                           result.exact.data_ptr(),
-                           same ? nullptr : result.compute.data_ptr(),
-                           state == nullptr ? nullptr : state->normalized.data_ptr(),
-                           state == nullptr ? nullptr : state->scale.data_ptr<float>()},
-                          stream_of(word));
+  cuda::embedding_forward(
+      {block.tokens, static_cast<int>(columns), block.ids.data_ptr<int32_t>(), block.rows.tokens.data_ptr<int32_t>(),
+       block.types.data_ptr<int32_t>(), word.data_ptr<float>(), embedding.position.values.data_ptr<float>(),
+       embedding.type.values.data_ptr<float>(), embedding.norm.weight.data_ptr<float>(),
+       embedding.norm.bias.data_ptr<float>(), static_cast<float>(embedding.norm.eps), drop_call(dropout, block.rows),
+       kernel_type(result.compute), kernel_type(result.exact), result.exact.data_ptr(),
+       same ? nullptr : result.compute.data_ptr(), state == nullptr ? nullptr : state->normalized.data_ptr(),
+       state == nullptr ? nullptr : state->scale.data_ptr<float>()},
+      stream_of(word));
   return result;
 }
 

@@ -46,7 +46,7 @@ DeviceHidden plain_norm(const at::Tensor& rows, const DeviceNorm& norm, const De
 DeviceHidden residual_norm(const at::Tensor& branch, const at::Tensor& residual, const DeviceNorm& norm,
                            const Dropout& dropout, const DeviceRowIds& ids, DeviceNormState* state) {
   const DeviceTypes types = {branch.scalar_type(), residual.scalar_type()};
-  if (!on_gpu(branch)) {
+  if (!by_kernel(branch)) {
     auto rows = branch.to(at::kFloat);
     if (dropout.active()) rows = rows.mul(plain_dropout_factors(dropout, ids, branch.size(1)));
     return plain_norm(rows.add(residual.to(at::kFloat)), norm, types, state);
@@ -67,7 +67,7 @@ DeviceHidden residual_norm(const at::Tensor& branch, const at::Tensor& residual,
 DeviceNormGradients residual_norm_backward(const at::Tensor& gradient, const at::Tensor& more, const DeviceNorm& norm,
                                            const Dropout& dropout, const DeviceRowIds& ids,
                                            const DeviceNormState& state) {
-  if (!on_gpu(gradient)) return plain_backward(gradient, more, norm, dropout, ids, state);
+  if (!by_kernel(gradient)) return plain_backward(gradient, more, norm, dropout, ids, state);
   const int64_t rows = gradient.size(0), columns = gradient.size(1);
   const bool same = state.normalized.scalar_type() == at::kFloat && !dropout.active();
   const DeviceNormGradients result = {gradient, same ? gradient : at::empty_like(state.normalized)};

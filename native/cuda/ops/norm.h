@@ -14,8 +14,8 @@ struct DeviceNorm {
   double eps = 1e-12;
 };
 
-/// Rows between two layers: the residual stream, and its copy in the type of the products, the same tensor where the types
-/// are the same.
+/// Rows between two layers: the residual stream, and its copy in the type of the products, the same tensor where the
+/// types are the same.
 struct DeviceHidden {
   at::Tensor exact;
   at::Tensor compute;
@@ -27,8 +27,8 @@ struct DeviceNormState {
   at::Tensor scale;       // [rows] float32
 };
 
-/// LayerNorm(residual + dropout(branch)), all [rows, columns]: branch of the products' type, residual of the stream's. A
-/// state that is given is filled for the backward.
+/// LayerNorm(residual + dropout(branch)), all [rows, columns]: branch of the products' type, residual of the stream's.
+/// A state that is given is filled for the backward.
 DeviceHidden residual_norm(const at::Tensor& branch, const at::Tensor& residual, const DeviceNorm& norm,
                            const Dropout& dropout, const DeviceRowIds& ids, DeviceNormState* state);
 
@@ -37,8 +37,8 @@ struct DeviceNormGradients {
   at::Tensor branch;    // [rows, columns] of the products' type; may be `residual`
 };
 
-/// The gradients of both inputs from that of the output, `gradient` (float32, overwritten) plus, where given, `more` (of
-/// the products' type). Adds to those of weight and bias, in an order that the number of rows decides.
+/// The gradients of both inputs from that of the output, `gradient` (float32, overwritten) plus, where given, `more`
+/// (of the products' type). Adds to those of weight and bias, in an order that the number of rows decides.
 DeviceNormGradients residual_norm_backward(const at::Tensor& gradient, const at::Tensor& more, const DeviceNorm& norm,
                                            const Dropout& dropout, const DeviceRowIds& ids,
                                            const DeviceNormState& state);
