@@ -123,6 +123,7 @@ function loadModel(plan: ReRankPlan, io: CliIo): Promise<CrossEncoder> {
     signal: io.signal,
     onWarning: (message) => warn(io, message),
     threads: plan.threads,
+    tokenizerThreads: plan.tokenizerThreads,
     seed: plan.seed,
   });
 }

@@ -22,6 +22,7 @@ export interface ReRankPlan {
   model: string;
   precision: CpuPrecision;
   threads: number | undefined;
+  tokenizerThreads: number | undefined;
   seed: number | undefined;
   overrides: MonoOverrides;
   datasets: RunSettings[];
@@ -58,6 +59,7 @@ export function planReRank({ config, placeOf }: LoadedConfig): ReRankPlan {
     model,
     precision: cpuPrecision(config.trainer.precision, `${placeOf(['trainer', 'precision'])}: trainer.precision`),
     threads: config.trainer.threads ?? undefined,
+    tokenizerThreads: config.trainer.tokenizer_threads ?? undefined,
     seed: typeof config.seed_everything === 'number' ? config.seed_everything : undefined,
     overrides: monoOverrides(config),
     datasets,

@@ -9,6 +9,7 @@ import { distinctPairs } from './distinct-pairs.js';
 import { loadBinding } from './load-binding.js';
 import { fromNative } from './native-error.js';
 import { scoreWindows, type ScoredWindow } from './score-windows.js';
+import { tokenizerThreads } from './tokenizer-threads.js';
 
 export interface LoadOptions {
   /** Only `cpu` in this release. */
@@ -20,6 +21,11 @@ export interface LoadOptions {
   precision?: string | number | undefined;
   /** Engine threads, process-wide; by default physical cores or the cgroup's share. */
   threads?: number | undefined;
+  /**
+   * Worker threads that tokenize, started by the first large request; 0: the main thread does it. Default: 0 on a CPU,
+   * whose cores the engine needs, else the number of cores less 2, at most 8.
+   */
+  tokenizerThreads?: number | undefined;
   signal?: AbortSignal | undefined;
   /** Which label's logit is the score, by index or name, for a classification model of several labels. */
   label?: number | string | undefined;
@@ -92,6 +98,7 @@ export class CrossEncoder implements AsyncDisposable {
     const precision = cpuPrecision(options.precision ?? null, 'precision');
     const threads = checkThreads(options.threads);
     checkDevice(options.device);
+    const besides = tokenizerThreads(options.tokenizerThreads, options.device ?? 'cpu');
     throwIfAborted(options.signal);
     const warn = options.onWarning ?? ((message) => process.emitWarning(message, 'RankDistillmWarning'));
 
@@ -107,7 +114,7 @@ export class CrossEncoder implements AsyncDisposable {
     const asked = enginePrecision(precision);
     const { encoder, head } = checkpoint;
     const [tokenizer, native] = await Promise.all([
-      createPairTokenizer(checkpoint),
+      createPairTokenizer(checkpoint, { threads: besides }),
       binding
         .createModel({ encoder, head, precision: asked, threads }, checkpoint.tensors)
         .catch((error: unknown) => Promise.reject(fromNative(error))),
@@ -185,9 +192,12 @@ export class CrossEncoder implements AsyncDisposable {
     }));
   }
 
-  /** Waits for what `score` and `rank` still run, then frees the weights. May be called again. */
+  /**
+   * Waits for what `score` and `rank` still run, then frees the weights and ends the tokenizer's threads. May be called
+   * again.
+   */
   close(): Promise<void> {
-    this.#closed ??= Promise.allSettled(this.#running).then(() => this.#native.close());
+    this.#closed ??= this.#end();
     return this.#closed;
   }
 
@@ -208,6 +218,11 @@ export class CrossEncoder implements AsyncDisposable {
     }
     const all = Float32Array.from(of, (index) => found[index]!);
     return options.activation === 'sigmoid' ? all.map(sigmoid) : all;
+  }
+
+  async #end(): Promise<void> {
+    await Promise.allSettled(this.#running);
+    await Promise.all([this.#native.close(), this.#tokenizer.close()]);
   }
 
   async #track<T>(run: Promise<T>): Promise<T> {

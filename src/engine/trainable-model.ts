@@ -10,12 +10,18 @@ import { checkThreads } from './check-argument.js';
 import { loadBinding } from './load-binding.js';
 import { fromNative } from './native-error.js';
 import { scoreWindows, type ScoredWindow } from './score-windows.js';
+import { tokenizerThreads } from './tokenizer-threads.js';
 
 export interface TrainableModelOptions {
   /** `32-true` (default) or `bf16-mixed`, as in Lightning. */
   precision?: string | number | undefined;
   /** Engine threads, process-wide; by default physical cores or the cgroup's share. */
   threads?: number | undefined;
+  /**
+   * Worker threads that tokenize, started by the first large request; 0: the main thread does it. Default: 0 on a CPU,
+   * whose cores the engine needs, else the number of cores less 2, at most 8.
+   */
+  tokenizerThreads?: number | undefined;
   /** Fields of lightning-ir's MonoConfig that win over the model's config.json. */
   config?: MonoOverrides | undefined;
   revision?: string | undefined;
@@ -59,6 +65,7 @@ export class TrainableModel implements AsyncDisposable {
   static async load(nameOrPath: string, options: TrainableModelOptions = {}): Promise<TrainableModel> {
     const precision = trainingPrecision(options.precision);
     const threads = checkThreads(options.threads);
+    const besides = tokenizerThreads(options.tokenizerThreads, 'cpu');
     const seed = checkSeed(options.seed ?? 42);
     const warn = options.onWarning ?? ((message) => process.emitWarning(message, 'RankDistillmWarning'));
     const binding = loadBinding();
@@ -71,7 +78,7 @@ export class TrainableModel implements AsyncDisposable {
     const dropout = { hidden: rates[0]!, attention: rates[1]!, head: rates[2]! };
     const paddingId = training.padTokenId ?? -1;
     const [tokenizer, native] = await Promise.all([
-      createPairTokenizer(checkpoint),
+      createPairTokenizer(checkpoint, { threads: besides }),
       binding
         .createTrainer({ encoder, head, precision, threads, dropout, paddingId, seed }, checkpoint.tensors)
         .catch((error: unknown) => Promise.reject(fromNative(error))),
@@ -133,8 +140,8 @@ export class TrainableModel implements AsyncDisposable {
     });
   }
 
-  close(): Promise<void> {
-    return this.native.close();
+  async close(): Promise<void> {
+    await Promise.all([this.native.close(), this.tokenizer.close()]);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -44,6 +44,11 @@ export interface TrainerSettings extends LimitSettings {
   tokenBudget?: number | undefined;
   /** Engine threads, process-wide; by default physical cores or the cgroup's share. */
   threads?: number | undefined;
+  /**
+   * Worker threads that tokenize, started by the first large request; 0: the main thread does it. Default: 0 on a CPU,
+   * whose cores the engine needs, else the number of cores less 2, at most 8.
+   */
+  tokenizerThreads?: number | undefined;
   /** What to do when a loss or gradient is not finite. Default `stop`; `skip` leaves the step out and counts it. */
   nonFinite?: 'stop' | 'skip' | undefined;
   /** Where logs and checkpoints go. Default: the working directory. */

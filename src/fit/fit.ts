@@ -41,6 +41,7 @@ export async function fit(options: FitOptions): Promise<FitResult> {
     await using model = await TrainableModel.load(resume?.folder ?? options.model, {
       precision: settings.precision,
       threads: settings.threads,
+      tokenizerThreads: settings.tokenizerThreads,
       config: options.config,
       revision: options.revision,
       seed: options.seed ?? DEFAULT_SEED,

@@ -30,6 +30,7 @@ export function trainerSettings({ trainer }: Config, placeOf: PlaceOf): TrainerS
   return {
     precision,
     threads: trainer.threads ?? undefined,
+    tokenizerThreads: trainer.tokenizer_threads ?? undefined,
     maxSteps: trainer.max_steps === -1 ? undefined : trainer.max_steps,
     maxEpochs: trainer.max_epochs ?? undefined,
     maxTime: trainer.max_time === null ? undefined : spanSeconds(trainer.max_time),
