@@ -3,17 +3,14 @@ import type { WorkerStart } from './worker-messages.js';
 
 /** Starts a thread with the program of tokenizer-worker.ts. */
 export function startWorker(workerData: WorkerStart): Worker {
-  return new Worker(program(), { workerData, name: 'rank-distillm tokenizer' });
+  // a data: URL, since a thread inherits --input-type from `node --input-type=module -e`, which refuses files
+  const url = new URL(`data:text/javascript,${encodeURIComponent(program())}`);
+  return new Worker(url, { workerData, name: 'rank-distillm tokenizer' });
 }
 
-function program(): URL {
-  const url = new URL('./tokenizer-worker.js', import.meta.url);
-  if (!import.meta.url.endsWith('.ts')) return url;
-  // run from its sources by tsx, which leaves worker threads alone: this one calls it itself
-  const code = [
-    `import { register } from ${JSON.stringify(import.meta.resolve('tsx/esm/api'))};`,
-    'register();',
-    `await import(${JSON.stringify(url.href)});`,
-  ];
-  return new URL(`data:text/javascript,${encodeURIComponent(code.join('\n'))}`);
+function program(): string {
+  const start = `await import(${JSON.stringify(new URL('./tokenizer-worker.js', import.meta.url).href)});`;
+  if (!import.meta.url.endsWith('.ts')) return start;
+  // run from the sources by tsx, which does not reach into threads by itself
+  return `import { register } from ${JSON.stringify(import.meta.resolve('tsx/esm/api'))}; register(); ${start}`;
 }

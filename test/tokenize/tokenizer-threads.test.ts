@@ -65,7 +65,7 @@ async function compare(checkpoint: Parameters<typeof createPairTokenizer>[0], pa
 // each of another kind: plain BERT, added tokens inside words, cut on the left
 for (const name of ['uncased-vocab', 'legacy-vocab', 'left-json']) {
   test(`${name}: nasty texts have the same ids with threads and without`, () =>
-    compare(checkpointOf(name), pairsOf(nastyTexts(1_500))));
+    compare(checkpointOf(name), pairsOf(nastyTexts(800))));
 }
 
 const golden = sharedPath('golden/tiny-monoelectra');
@@ -123,7 +123,7 @@ test('bad input gives the same error with threads and without', async () => {
 
 test('an abort ends the wait before a thread has answered, and the next call is whole', async () => {
   const tokenizer = await open(1);
-  const pairs = pairsOf(nastyTexts(2_000));
+  const pairs = pairsOf(nastyTexts(800));
   const controller = new AbortController();
   const encoding = errorOf(tokenizer.encodePairs(pairs, controller.signal));
   const [worker] = (await once(process, 'worker')) as [Worker];
@@ -138,7 +138,7 @@ test('close ends what is worked on and the threads', async () => {
   const tokenizer = await open(2);
   await tokenizer.encodePairs(pairsOf(nastyTexts(200)));
   const ended = started.map((worker) => new Promise((resolve) => worker.once('exit', resolve)));
-  const encoding = errorOf(tokenizer.encodePairs(pairsOf(nastyTexts(4_000).map((text) => `${text} x`))));
+  const encoding = errorOf(tokenizer.encodePairs(pairsOf(nastyTexts(2_000).map((text) => `${text} x`))));
   await tokenizer.close();
   assert.is((await encoding).code, 'closed');
   assert.is((await Promise.all(ended)).length, 2);
@@ -148,7 +148,7 @@ test('close ends what is worked on and the threads', async () => {
 
 test('a thread that dies is one clear error, and the next call starts others', async () => {
   const tokenizer = await open(2);
-  const pairs = pairsOf(nastyTexts(2_000));
+  const pairs = pairsOf(nastyTexts(800));
   // ended when it has just been given its first work
   process.once('worker', (worker) => worker.once('message', () => void worker.terminate()));
   const error = await errorOf(tokenizer.encodePairs(pairs));
