@@ -45,7 +45,7 @@ export class WordTable {
   }
 
   /** Adds a unit, unless it is there. `key` and `ids` are short and copied. */
-  add(key: Uint8Array, hash: number, ids: ArrayLike<number>): void {
+  add(key: Uint8Array, hash: number, ids: Int32Array): void {
     if (this.find(key, 0, key.length, hash) >= 0) return;
     if (!this.#hasRoom(key.length, ids.length)) {
       this.#slots.fill(0);

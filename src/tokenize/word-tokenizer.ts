@@ -142,18 +142,18 @@ export class WordTokenizer {
     const encodings = await this.#native.encodeBatch([together.join(` ${this.#separator} `), ...alone], {
       addSpecialTokens: false,
     });
-    const [joined, ...single] = encodings.map((encoding) => encoding.getIds());
+    const [joined, ...single] = encodings.map((encoding) => new Int32Array(encoding.getIds()));
     let start = 0;
     for (const text of together) {
-      const found = joined!.indexOf(this.#separatorId, start);
-      const end = found < 0 ? joined!.length : found;
-      this.#add(missing.get(text)!, joined!.slice(start, end));
+      let end = start;
+      while (end < joined!.length && joined![end] !== this.#separatorId) end++;
+      this.#add(missing.get(text)!, joined!.subarray(start, end));
       start = end + 1;
     }
     alone.forEach((text, i) => this.#add(missing.get(text)!, single[i]!));
   }
 
-  #add({ key, hash }: Unit, ids: number[]): void {
+  #add({ key, hash }: Unit, ids: Int32Array): void {
     if (ids.length <= key.length) this.#table.add(key, hash, ids);
   }
 }

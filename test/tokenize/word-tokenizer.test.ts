@@ -97,7 +97,7 @@ test('a table that is full begins again, and what it finds is right', () => {
   const hashOf = (i: number) => Math.imul(i >> 2, 0x9e3779b1); // four share one
   let kept = 0;
   const count = 300_000;
-  for (let i = 0; i < count; i++) table.add(keyOf(i), hashOf(i), [i, i + 1, i + 2].slice(0, i % 4));
+  for (let i = 0; i < count; i++) table.add(keyOf(i), hashOf(i), Int32Array.of(i, i + 1, i + 2).subarray(0, i % 4));
   for (let i = 0; i < count; i++) {
     const key = keyOf(i);
     const unit = table.find(key, 0, key.length, hashOf(i));
