@@ -70,9 +70,12 @@ export function ioError(verb: 'read' | 'write', path: string, cause: unknown): R
   });
 }
 
+/** The error for what the caller's signal has ended. */
+export function abortedError(signal: AbortSignal): RankDistillmError {
+  return new RankDistillmError('aborted', 'interrupted', { cause: signal.reason });
+}
+
 /** Throws the `aborted` error when the caller's signal has fired. */
 export function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) {
-    throw new RankDistillmError('aborted', 'interrupted', { cause: signal.reason });
-  }
+  if (signal?.aborted) throw abortedError(signal);
 }

@@ -1,110 +1,163 @@
 /**
- * How fast pairs become token ids, how long the event loop is held up by it, and how much memory a long run takes.
+ * How fast pairs become token ids with 0, 1, 2, … worker threads, what the main thread has to do for it, how long the
+ * event loop is held up, and how much memory a long run takes.
  *
- *   node --import tsx scripts/bench/tokenize.ts [model folder] [pairs, default 1000000]
+ *   node --import tsx scripts/bench/tokenize.ts [--threads 0,1,2] [--model FOLDER] [--pairs 200000]
  *
- * Texts are made up from the vocabulary of the model (default: the small one of the tests), 60 words a document.
- * `cold` tokenizes every text, `warm` finds every text in the cache, `long run` asks for topic after topic with
- * documents from a collection larger than the cache.
+ * Texts are the passages and queries of TREC DL 2020 and 2021 with the vocabulary of the golden model where both lie
+ * beside the checkout, else made up from the vocabulary of the tests. The tokenizer is driven as scoring drives it.
+ *
+ * - `first`: nothing is known. `new texts`: words are known, texts are not. `cached`: all texts are.
+ * - `main` is the CPU time of the main thread; `capacity` the tokens a second at which it would be busy all the time.
+ * - `long run` asks for texts that are made again and again, and lasts for `--pairs` pairs.
  */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { setTimeout } from 'node:timers/promises';
-import { createPairTokenizer } from '../../src/tokenize/pair-tokenizer.js';
+import { parseArgs } from 'node:util';
+import { readDocuments, readQueries } from '../../src/data/read-texts.js';
+import { encodeAhead } from '../../src/engine/encode-ahead.js';
+import { packByLength } from '../../src/pack/pack-by-length.js';
 import type { TextPair } from '../../src/tokenize/encoded-pair.js';
+import { createPairTokenizer, type PairTokenizer } from '../../src/tokenize/pair-tokenizer.js';
+import { Random } from '../demo/random.js';
 import { anonymousMiB } from './memory-use.js';
+import { sharedRoot } from './vocabulary.js';
 
-const DOCUMENTS = 200_000;
+const MADE_UP = 20_000;
 const WORDS = 60;
 const DEPTH = 100;
-const WINDOW = 4096;
+/** Pairs that the engine gets at a time, about. */
+const WINDOW = 256;
 
-const folder = process.argv[2] ?? fileURLToPath(new URL('../../test/tokenize/golden/uncased-vocab', import.meta.url));
-const pairsOfRun = Number(process.argv[3] ?? 1_000_000);
+const { values } = parseArgs({
+  options: {
+    threads: { type: 'string', default: '0,1,2' },
+    model: { type: 'string' },
+    pairs: { type: 'string', default: '200000' },
+  },
+});
+const golden = join(sharedRoot, 'golden/tiny-monoelectra');
+const folder =
+  values.model ??
+  (existsSync(golden) ? golden : fileURLToPath(new URL('../../test/tokenize/golden/uncased-vocab', import.meta.url)));
 
-let state = 20261124;
-function random(below: number): number {
-  state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-  return Math.floor((state / 2 ** 32) * below);
-}
-
-function vocabulary(): string[] {
-  const words = readFileSync(`${folder}/vocab.txt`, 'utf8').split('\n');
-  return words.filter((word) => /^[a-z]{2,}$/.test(word));
-}
-
-/** Texts are made again from their number each time they are asked for, as a collection reads them from its file. */
-function text(words: string[], seed: number, length: number): string {
-  state = (seed + 1) * 2654435761;
-  return Array.from({ length }, () => words[random(words.length)]).join(' ');
-}
-
-async function main(): Promise<void> {
-  const words = vocabulary();
-  const tokenizer = await createPairTokenizer({
-    folder,
-    encoder: {
-      vocabSize: 1 << 20,
-      maxPositions: 512,
-      embeddingSize: 8,
-      hiddenSize: 8,
-      layers: 1,
-      heads: 1,
-      intermediateSize: 8,
-      typeVocabSize: 2,
-      layerNormEps: 1e-12,
-      activation: 'gelu',
-    },
-    pairEncoding: { kind: 'lightning-ir', queryLength: 32, docLength: 256, maxLength: 512 },
-  });
-
-  const sample: TextPair[] = Array.from({ length: 20_000 }, (_, i) => ({
-    query: text(words, Math.floor(i / DEPTH), 6),
-    document: text(words, 1e6 + i, WORDS),
-  }));
-  for (const name of ['cold', 'warm']) {
-    const cpu = process.cpuUsage();
-    const start = performance.now();
-    let tokens = 0;
-    for (let at = 0; at < sample.length; at += WINDOW) {
-      for (const pair of await tokenizer.encodePairs(sample.slice(at, at + WINDOW))) tokens += pair.inputIds.length;
-    }
-    const seconds = (performance.now() - start) / 1e3;
-    const used = process.cpuUsage(cpu);
-    console.log(
-      `${name}: ${Math.round(sample.length / seconds)} pairs/s, ${Math.round(tokens / seconds)} tokens/s, ` +
-        `${((used.user + used.system) / 1e6).toFixed(2)} s of CPU in ${seconds.toFixed(2)} s`,
-    );
+/** Distinct documents, and a query for each hundred of them. */
+async function samplePairs(): Promise<TextPair[]> {
+  const queries: string[] = [];
+  const documents = new Set<string>();
+  for (const year of ['2020', '2021']) {
+    const data = join(sharedRoot, `data/trec-dl-${year}`);
+    if (!existsSync(data)) return madeUpPairs();
+    queries.push(...(await readQueries(join(data, 'queries.tsv'))).values());
+    for await (const { text } of readDocuments(join(data, 'collection.tsv'))) documents.add(text);
   }
-  sample.length = 0;
+  return Array.from(documents, (document, i) => ({
+    query: queries[Math.floor(i / DEPTH) % queries.length]!,
+    document,
+  }));
+}
 
+function madeUpPairs(): TextPair[] {
+  const words = readFileSync(join(folder, 'vocab.txt'), 'utf8')
+    .split('\n')
+    .filter((word) => /^[a-z]{2,}$/.test(word));
+  const random = new Random(20261124);
+  const text = (length: number) => Array.from({ length }, () => words[random.below(words.length)]!).join(' ');
+  const queries = Array.from({ length: MADE_UP / DEPTH }, () => text(6));
+  return Array.from({ length: MADE_UP }, (_, i) => ({
+    query: queries[Math.floor(i / DEPTH)]!,
+    document: text(WORDS),
+  }));
+}
+
+function openTokenizer(threads: number): Promise<PairTokenizer> {
+  const encoder = {
+    vocabSize: 30_522,
+    maxPositions: 512,
+    embeddingSize: 8,
+    hiddenSize: 8,
+    layers: 1,
+    heads: 1,
+    intermediateSize: 8,
+    typeVocabSize: 2,
+    layerNormEps: 1e-12,
+    activation: 'gelu' as const,
+  };
+  const pairEncoding = { kind: 'lightning-ir' as const, queryLength: 32, docLength: 256, maxLength: 512 };
+  return createPairTokenizer({ folder, encoder, pairEncoding }, { threads });
+}
+
+/** Seconds that the main thread has run for; its number is that of the process. */
+function mainThreadSeconds(): number {
+  return Number(readFileSync(`/proc/self/task/${process.pid}/schedstat`, 'utf8').split(' ')[0]) / 1e9;
+}
+
+/** The texts with a number behind them, which changes the text and hardly its words. */
+function* renamed(pairs: readonly TextPair[], pass: number): Generator<TextPair> {
+  for (const { query, document } of pairs) yield { query, document: `${document} ${pass}` };
+}
+
+async function measure(name: string, tokenizer: PairTokenizer, pairs: readonly TextPair[]): Promise<void> {
+  const start = performance.now();
+  const cpu = process.cpuUsage();
+  const main = mainThreadSeconds();
+  let tokens = 0;
+  for await (const window of encodeAhead(pairs, tokenizer, undefined)) {
+    tokens += packByLength(window).batch.inputIds.length;
+  }
+  const seconds = (performance.now() - start) / 1e3;
+  const mainSeconds = mainThreadSeconds() - main;
+  const { user, system } = process.cpuUsage(cpu);
+  const all = (user + system) / 1e6;
+  const { threads } = tokenizer;
+  const perWorker = threads === 0 ? '-' : millions(tokens / Math.max(all - mainSeconds, 1e-9));
+  console.log(
+    [
+      name.padEnd(10),
+      `${threads} threads`,
+      `${millions(tokens / seconds)} tokens/s`,
+      `${Math.round(pairs.length / seconds)} pairs/s`,
+      `main ${((100 * mainSeconds) / seconds).toFixed(0)} %`,
+      `capacity ${millions(tokens / mainSeconds)} tokens/s`,
+      `other threads ${perWorker} tokens/s of CPU`,
+    ].join(', '),
+  );
+}
+
+function millions(perSecond: number): string {
+  return `${(perSecond / 1e6).toFixed(2)} M`;
+}
+
+async function longRun(pairs: readonly TextPair[], total: number, threads: number): Promise<void> {
+  const tokenizer = await openTokenizer(threads);
   const delay = monitorEventLoopDelay({ resolution: 1 });
   const before = anonymousMiB();
   let peak = before;
-  let seconds = 0;
-  for (let done = 0; done < pairsOfRun; done += WINDOW) {
-    const window: TextPair[] = [];
-    for (let i = done; i < Math.min(done + WINDOW, pairsOfRun); i++) {
-      const topic = Math.floor(i / DEPTH);
-      window.push({
-        query: text(words, topic, 6),
-        document: text(words, 1e6 + ((topic * 7919 + i * 104729) % DOCUMENTS), WORDS),
-      });
+  delay.enable();
+  for (let pass = 0, done = 0; done < total; pass++, done += pairs.length) {
+    for await (const window of encodeAhead(renamed(pairs, pass), tokenizer, undefined)) {
+      if (window.length < WINDOW) peak = Math.max(peak, anonymousMiB());
     }
-    await setTimeout(5); // what making the texts held up is not the tokenizer's
-    delay.enable();
-    const start = performance.now();
-    await tokenizer.encodePairs(window);
-    seconds += (performance.now() - start) / 1e3;
-    delay.disable();
-    peak = Math.max(peak, anonymousMiB());
   }
+  delay.disable();
+  await tokenizer.close();
   const [p99, max] = [delay.percentile(99), delay.max].map((value) => (value / 1e6).toFixed(1));
   console.log(
-    `long run: ${pairsOfRun} pairs in ${seconds.toFixed(0)} s; event loop held up ${p99} ms (99th percentile), ${max} ms at most; ` +
+    `long run, ${threads} threads, ${total} pairs: event loop held up ${p99} ms (99th percentile), ${max} ms at most; ` +
       `RssAnon ${before.toFixed(0)} MiB before, ${peak.toFixed(0)} MiB at its peak`,
   );
 }
 
-await main();
+const pairs = await samplePairs();
+const all = values.threads.split(',').map(Number);
+for (const threads of all) {
+  const tokenizer = await openTokenizer(threads);
+  await measure('first', tokenizer, pairs);
+  await measure('new texts', tokenizer, [...renamed(pairs, 1)]);
+  await measure('new texts', tokenizer, [...renamed(pairs, 2)]);
+  await measure('cached', tokenizer, [...renamed(pairs, 2)].slice(-MADE_UP / 2));
+  await tokenizer.close();
+}
+for (const threads of all) await longRun(pairs, Number(values.pairs), threads);

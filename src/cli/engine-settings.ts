@@ -5,7 +5,7 @@ import { loadBinding } from '../engine/load-binding.js';
 import { refuseGiven, type PlaceOf } from './config-plan.js';
 
 /** What a configuration says of where the model computes. */
-export type EngineSettings = Pick<EngineOptions, 'device' | 'tf32' | 'memoryFraction' | 'threads'>;
+export type EngineSettings = Pick<EngineOptions, 'device' | 'tf32' | 'memoryFraction' | 'threads' | 'tokenizerThreads'>;
 
 /**
  * `trainer.accelerator` and `trainer.devices` as the engine's device: Lightning counts devices by a number, and names
@@ -42,6 +42,7 @@ export function engineSettings(trainer: Config['trainer'], placeOf: PlaceOf): En
     tf32: trainer.tf32,
     memoryFraction: trainer.memory_fraction ?? undefined,
     threads: trainer.threads ?? undefined,
+    tokenizerThreads: trainer.tokenizer_threads ?? undefined,
   };
 }
 

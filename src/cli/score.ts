@@ -14,6 +14,7 @@ interface ScoreOptions {
   precision: string;
   device: string;
   threads?: number;
+  tokenizerThreads?: number;
   label?: string;
   withTokens?: true;
 }
@@ -33,13 +34,22 @@ export function addScoreCommand(program: Command, io: CliIo): void {
     .option('--device <name>', 'cpu, cuda, cuda:N, or auto: the first GPU where there is one', 'auto')
     .option('--with-tokens', 'add "input_ids" and "token_type_ids" to each line')
     .option('--label <name>', 'which label is the score, for a classifier of several labels')
-    .addOption(new Option('--threads <count>', 'threads of the engine; all cores when left out').argParser(wholeNumber))
+    .addOption(
+      new Option('--threads <count>', 'threads of the engine; all cores when left out').argParser(wholeNumber(1)),
+    )
+    .addOption(
+      new Option('--tokenizer-threads <count>', 'worker threads that tokenize; when left out, none on a CPU').argParser(
+        wholeNumber(0),
+      ),
+    )
     .action((options: ScoreOptions) => score(options, io));
 }
 
-function wholeNumber(text: string): number {
-  if (!/^[1-9]\d{0,3}$/.test(text)) throw new InvalidArgumentError('Expected a whole number of at least 1.');
-  return Number(text);
+function wholeNumber(least: number): (text: string) => number {
+  return (text) => {
+    if (/^(0|[1-9]\d{0,3})$/.test(text) && Number(text) >= least) return Number(text);
+    throw new InvalidArgumentError(`Expected a whole number of at least ${least}.`);
+  };
 }
 
 async function score(options: ScoreOptions, io: CliIo): Promise<void> {
@@ -56,6 +66,7 @@ async function score(options: ScoreOptions, io: CliIo): Promise<void> {
     signal: io.signal,
     onWarning: (message) => warn(io, message),
     ...(options.threads === undefined ? {} : { threads: options.threads }),
+    ...(options.tokenizerThreads === undefined ? {} : { tokenizerThreads: options.tokenizerThreads }),
     ...(options.label === undefined ? {} : { label: options.label }),
   });
   let pairs = 0;

@@ -8,7 +8,7 @@ export function badArgument(name: string, expected: string, received: unknown): 
   });
 }
 
-const MOST_THREADS = 1024;
+export const MOST_THREADS = 1024;
 
 /** 0 leaves the choice to the engine. */
 export function checkThreads(threads: number | undefined): number {

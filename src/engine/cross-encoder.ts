@@ -103,7 +103,7 @@ export class CrossEncoder implements AsyncDisposable {
     throwIfAborted(options.signal);
     const { encoder, head } = checkpoint;
     const [tokenizer, native] = await Promise.all([
-      createPairTokenizer(checkpoint),
+      createPairTokenizer(checkpoint, { threads: engine.tokenizerThreads }),
       binding
         .createModel({ encoder, head, ...engine.native }, checkpoint.tensors)
         .catch((error: unknown) => Promise.reject(fromNative(error))),
@@ -183,9 +183,12 @@ export class CrossEncoder implements AsyncDisposable {
     }));
   }
 
-  /** Waits for what `score` and `rank` still run, then frees the weights. May be called again. */
+  /**
+   * Waits for what `score` and `rank` still run, then frees the weights and ends the tokenizer's threads. May be called
+   * again.
+   */
   close(): Promise<void> {
-    this.#closed ??= Promise.allSettled(this.#running).then(() => this.#native.close());
+    this.#closed ??= this.#end();
     return this.#closed;
   }
 
@@ -206,6 +209,11 @@ export class CrossEncoder implements AsyncDisposable {
     }
     const all = Float32Array.from(of, (index) => found[index]!);
     return options.activation === 'sigmoid' ? all.map(sigmoid) : all;
+  }
+
+  async #end(): Promise<void> {
+    await Promise.allSettled(this.#running);
+    await Promise.all([this.#native.close(), this.#tokenizer.close()]);
   }
 
   async #track<T>(run: Promise<T>): Promise<T> {

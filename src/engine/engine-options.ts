@@ -2,6 +2,7 @@ import type { Binding, ComputePrecision, ModelOptions } from '../../binding.js';
 import { readPrecision, enginePrecision, type PrecisionName } from '../config/precision.js';
 import { badArgument, checkThreads } from './check-argument.js';
 import { chooseDevice } from './device.js';
+import { tokenizerThreads } from './tokenizer-threads.js';
 
 /** Where a model computes, and in what. */
 export interface EngineOptions {
@@ -18,6 +19,11 @@ export interface EngineOptions {
   memoryFraction?: number | undefined;
   /** Engine threads, process-wide; by default physical cores or the cgroup's share. */
   threads?: number | undefined;
+  /**
+   * Worker threads that tokenize, started by the first large request; 0: the main thread does it. Default: 0 on a CPU,
+   * whose cores the engine needs, else the number of cores less 2, at most 8.
+   */
+  tokenizerThreads?: number | undefined;
 }
 
 /** What the engine is told, and the names for messages. */
@@ -25,6 +31,7 @@ export interface ResolvedEngine {
   device: string;
   precision: PrecisionName;
   compute: ComputePrecision;
+  tokenizerThreads: number;
   native: Pick<ModelOptions, 'device' | 'precision' | 'tf32' | 'bfloat16Stream' | 'memoryFraction' | 'threads'>;
 }
 
@@ -39,6 +46,7 @@ export function resolveEngine(options: EngineOptions, binding: Pick<Binding, 'in
     device,
     precision,
     compute,
+    tokenizerThreads: tokenizerThreads(options.tokenizerThreads, device),
     native: {
       device,
       precision: compute,

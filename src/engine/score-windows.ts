@@ -3,6 +3,7 @@ import { throwIfAborted } from '../errors.js';
 import { inCallersOrder, packByLength } from '../pack/pack-by-length.js';
 import type { EncodedPair, TextPair } from '../tokenize/encoded-pair.js';
 import type { PairTokenizer } from '../tokenize/pair-tokenizer.js';
+import { encodeAhead } from './encode-ahead.js';
 import { fromNative } from './native-error.js';
 
 /** Consecutive pairs of a stream, scored together. */
@@ -24,8 +25,6 @@ export interface WindowOptions {
   onHalved?: ((blockTokens: number) => void) | undefined;
 }
 
-/** Pairs given to the tokenizer at a time. */
-const TOKENIZED_TOGETHER = 256;
 /** Longer windows than this let progress stand still and hold memory; shorter ones leave cores idle at their ends. */
 const SECONDS_PER_WINDOW = 1.5;
 const FEWEST_TOKENS = 8_192;
@@ -74,9 +73,8 @@ export async function* scoreWindows(
   try {
     let encoded: EncodedPair[] = [];
     let tokens = 0;
-    for await (const chunk of chunked(pairs, TOKENIZED_TOGETHER)) {
-      throwIfAborted(signal);
-      for (const pair of await tokenizer.encodePairs(chunk, signal)) {
+    for await (const chunk of encodeAhead(pairs, tokenizer, signal)) {
+      for (const pair of chunk) {
         encoded.push(pair);
         tokens += pair.inputIds.length;
         if (tokens < windowTokens) continue;
@@ -99,15 +97,4 @@ function tokensFor({ encoded, result }: ScoredWindow): number {
   const tokens = encoded.reduce((sum, pair) => sum + pair.inputIds.length, 0);
   const perSecond = tokens / Math.max(result.seconds, 1e-3);
   return Math.min(MOST_TOKENS, Math.max(FEWEST_TOKENS, Math.round(perSecond * SECONDS_PER_WINDOW)));
-}
-
-async function* chunked<T>(items: Iterable<T> | AsyncIterable<T>, size: number): AsyncGenerator<T[]> {
-  let chunk: T[] = [];
-  for await (const item of items) {
-    chunk.push(item);
-    if (chunk.length < size) continue;
-    yield chunk;
-    chunk = [];
-  }
-  if (chunk.length > 0) yield chunk;
 }

@@ -84,7 +84,7 @@ export class TrainableModel implements AsyncDisposable {
     const dropout = { hidden: rates[0]!, attention: rates[1]!, head: rates[2]! };
     const paddingId = training.padTokenId ?? -1;
     const [tokenizer, native] = await Promise.all([
-      createPairTokenizer(checkpoint),
+      createPairTokenizer(checkpoint, { threads: engine.tokenizerThreads }),
       binding
         .createTrainer({ encoder, head, ...engine.native, dropout, paddingId, seed }, checkpoint.tensors)
         .catch((error: unknown) => Promise.reject(fromNative(error))),
@@ -147,8 +147,8 @@ export class TrainableModel implements AsyncDisposable {
     });
   }
 
-  close(): Promise<void> {
-    return this.native.close();
+  async close(): Promise<void> {
+    await Promise.all([this.native.close(), this.tokenizer.close()]);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

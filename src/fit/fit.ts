@@ -44,6 +44,7 @@ export async function fit(options: FitOptions): Promise<FitResult> {
       tf32: settings.tf32,
       memoryFraction: settings.memoryFraction,
       threads: settings.threads,
+      tokenizerThreads: settings.tokenizerThreads,
       config: options.config,
       revision: options.revision,
       seed: options.seed ?? DEFAULT_SEED,

@@ -8,10 +8,14 @@ import { readTokenizerFiles, type TokenizerFiles } from './tokenizer-files.js';
 import { definitionFromVocab } from './vocab-definition.js';
 import { isRecord } from './json-record.js';
 
-/** A model's tokenizer as transformers 4.57 would have it, without stored truncation and padding. */
-export interface LoadedTokenizer {
-  native: Tokenizer;
+/**
+ * A model's tokenizer as transformers 4.57 would have it, without stored truncation and padding. It can be written as
+ * JSON.
+ */
+export interface TokenizerDescription {
   definition: TokenizerDefinition;
+  /** Tokens that other files add to those of the definition, in this order. */
+  toAdd: AddedTokenEntry[];
   /** All tokens matched in raw text: those of the definition and those the other files add. */
   addedTokens: AddedTokenEntry[];
   /** transformers' `clean_up_tokenization_spaces`. */
@@ -21,6 +25,10 @@ export interface LoadedTokenizer {
   tokenTypes: boolean;
   /** The file the vocabulary came from, for messages. */
   file: string;
+}
+
+export interface LoadedTokenizer extends TokenizerDescription {
+  native: Tokenizer;
 }
 
 const MODELS = ['WordPiece', 'BPE', 'Unigram', 'WordLevel'];
@@ -35,6 +43,10 @@ const CLASSES: Record<string, { bert: boolean; tokenTypes: boolean }> = {
 
 /** Reads the tokenizer files of a model folder and builds the native tokenizer from them. */
 export async function loadTokenizer(folder: string, kind: PairEncoding['kind']): Promise<LoadedTokenizer> {
+  return buildTokenizer(await describeTokenizer(folder, kind));
+}
+
+async function describeTokenizer(folder: string, kind: PairEncoding['kind']): Promise<TokenizerDescription> {
   const files = await readTokenizerFiles(folder);
   const { bert, tokenTypes } = tokenizerClass(files, kind);
   const known = (files.tokenizer?.['added_tokens'] ?? []) as AddedTokenEntry[];
@@ -48,8 +60,8 @@ export async function loadTokenizer(folder: string, kind: PairEncoding['kind']):
   const { config } = files;
   const inputs = config['model_input_names'];
   return {
-    native: build(definition, special.toAdd, file),
     definition,
+    toAdd: special.toAdd,
     addedTokens: [...known, ...special.toAdd],
     // transformers' own default differs: its slow tokenizers, which read vocab.txt, clean up
     cleanUp: flag(config, 'clean_up_tokenization_spaces', files.tokenizer === undefined),
@@ -133,10 +145,12 @@ function readTruncationSide(files: TokenizerFiles, definition: TokenizerDefiniti
   );
 }
 
-function build(definition: TokenizerDefinition, toAdd: AddedTokenEntry[], file: string): Tokenizer {
+/** Builds the native tokenizer. */
+export function buildTokenizer(description: TokenizerDescription): LoadedTokenizer {
+  const { definition, toAdd, file } = description;
   try {
-    const tokenizer = Tokenizer.fromString(JSON.stringify(definition));
-    tokenizer.addAddedTokens(
+    const native = Tokenizer.fromString(JSON.stringify(definition));
+    native.addAddedTokens(
       toAdd.map(
         (token) =>
           new AddedToken(token.content, token.special, {
@@ -147,7 +161,7 @@ function build(definition: TokenizerDefinition, toAdd: AddedTokenEntry[], file: 
           }),
       ),
     );
-    return tokenizer;
+    return { ...description, native };
   } catch (cause) {
     throw new RankDistillmError('bad_input', `${file}: not a usable tokenizer: ${(cause as Error).message}`, {
       hint: 'The file is damaged or was made by a newer version of tokenizers; fetch it again, or save it again with transformers 4.',

@@ -40,6 +40,7 @@ trainer:
   token_budget: 4000
   non_finite: skip
   threads: 3
+  tokenizer_threads: 2
   default_root_dir: out
   enable_checkpointing: false
 `,
@@ -50,6 +51,7 @@ trainer:
     memoryFraction: undefined,
     precision: 'bf16-mixed',
     threads: 3,
+    tokenizerThreads: 2,
     maxSteps: 100,
     maxEpochs: undefined,
     maxTime: 3600,

@@ -58,6 +58,7 @@ const WRONG: [argv: string[], error: RegExp, hint: RegExp][] = [
   [['score', '--model', 'm'], /required option '--input <file>' not specified/, /score --help/],
   [['score', '--model'], /'--model <name>' argument missing/, /score --help/],
   [['score', '--model', 'm', '--input', 'x', '--threads', '0'], /'0' is invalid/, /score --help/],
+  [['score', '--model', 'm', '--input', 'x', '--tokenizer-threads', '-1'], /'-1' is invalid/, /score --help/],
   [['evaluate', '--qrels', 'q', '--run', 'r', 'more', '--jsn'], /unknown option '--jsn'/, /--json/],
   [['re_rank', '--config'], /argument missing|value is missing/, /re_rank|--config/],
   [['re_rank', '--model.model_name_or_path'], /the value is missing/, /VALUE/],

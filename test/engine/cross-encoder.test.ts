@@ -119,6 +119,8 @@ test('bad arguments name the argument', async () => {
     [model.score([...pairs, null as never]), /pairs\[\d+\]\.query: expected a string/],
     [model.rank('q', ['d'], { topK: -1 }), /topK/],
     [CrossEncoder.load(folder, { threads: 0 }), /threads/],
+    [CrossEncoder.load(folder, { tokenizerThreads: -1 }), /tokenizerThreads: expected an integer from 0/],
+    [CrossEncoder.load(folder, { tokenizerThreads: 1.5 }), /tokenizerThreads/],
     [CrossEncoder.load(folder, { device: 'cuda' }), /device/],
     [CrossEncoder.load(folder, { precision: '16-mixed' }), /precision/],
   ];
@@ -143,6 +145,21 @@ test('bf16 without the instructions runs in float32, with one warning', async ()
   );
   assert.is(stdout.trim(), 'float32');
   assert.is(stderr.match(/has no bf16 instructions/g)?.length, 1);
+});
+
+test('threads that tokenize change no score, end with the model, and do not keep the process', async () => {
+  const { stdout } = await inProcess(
+    `const [one, two] = await Promise.all([0, 2].map((tokenizerThreads) => CrossEncoder.load(folder, { tokenizerThreads })));
+     const pairs = Array.from({ length: 2000 }, (_, i) => ({ query: 'sovaba ' + (i >> 6), document: 'limlim ' + i }));
+     let threads = 0;
+     process.on('worker', (worker) => worker.once('exit', () => console.log(--threads, 'left')) && ++threads);
+     const [without, beside] = [await one.score(pairs), await two.score(pairs)];
+     console.log(threads, 'begun,', without.every((score, i) => score === beside[i]) ? 'equal' : 'different');
+     await two.close();
+     const open = await CrossEncoder.load(folder, { tokenizerThreads: 1 });
+     console.log((await open.score(pairs)).length, 'scores');`,
+  );
+  assert.equal(stdout.trim().split('\n'), ['2 begun, equal', '1 left', '0 left', '2000 scores']);
 });
 
 test('a process may end while the engine works', async () => {

@@ -1,12 +1,12 @@
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import ts from 'typescript';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { transpile } from '../support/transpile.js';
 
 const test = suite('losses of the user, from the compiled package');
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
@@ -39,7 +39,7 @@ const SCRIPT = `
 let folder = '';
 test.before(async () => {
   folder = await mkdtemp(join(tmpdir(), 'user-loss-'));
-  for (const part of ['loss', 'config', 'config/schema', '.']) await transpile(part);
+  for (const part of ['loss', 'config', 'config/schema', '.']) await transpile(part, join(folder, 'compiled'));
   await symlink(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
   const files = { 'mine.ts': LOSS, 'half.ts': 'export const half = (x: number): number => x / 2;', 'load.mjs': SCRIPT };
   const more = {
@@ -49,18 +49,6 @@ test.before(async () => {
   for (const [name, text] of Object.entries({ ...files, ...more })) await writeFile(join(folder, name), text);
 });
 test.after(() => rm(folder, { recursive: true }));
-
-/** One folder of src, as `tsc` would compile it, but without checking the types. */
-async function transpile(part: string): Promise<void> {
-  await mkdir(join(folder, 'compiled', part), { recursive: true });
-  for (const name of await readdir(join(ROOT, 'src', part))) {
-    if (!name.endsWith('.ts')) continue;
-    const { outputText } = ts.transpileModule(await readFile(join(ROOT, 'src', part, name), 'utf8'), {
-      compilerOptions: { target: ts.ScriptTarget.ES2023, module: ts.ModuleKind.ESNext, verbatimModuleSyntax: true },
-    });
-    await writeFile(join(folder, 'compiled', part, name.replace(/ts$/, 'js')), outputText);
-  }
-}
 
 /** A process without tsx: what a user has. */
 async function load(...classPaths: string[]): Promise<string[]> {

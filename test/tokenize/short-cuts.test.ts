@@ -10,6 +10,7 @@ import { createPairTokenizer } from '../../src/tokenize/pair-tokenizer.js';
 import { isPlainBert } from '../../src/tokenize/plain-bert.js';
 import { RoundTrip } from '../../src/tokenize/round-trip.js';
 import { SideEncoder } from '../../src/tokenize/side-encoder.js';
+import { createSideTokenizers } from '../../src/tokenize/side-tokenizer.js';
 import { nastyTexts } from './nasty-texts.js';
 import { encoderOf } from './support.js';
 
@@ -90,7 +91,8 @@ test('a tokenizer with added tokens that match inside words takes no short cut',
 test('long texts read in part give the tokens of the whole text', async () => {
   const tokenizer = await load({ do_lower_case: true });
   const limit = 40;
-  const encoder = new SideEncoder(tokenizer, { limit, roundTrip: undefined, vocabSize: SIZE, cacheBytes: 1e6 });
+  const sides = createSideTokenizers(tokenizer, { query: null, document: null, room: limit, vocabSize: SIZE });
+  const encoder = new SideEncoder({ tokenizer: sides.document, cacheBytes: 1e6 });
   const texts = [
     'the lighthouse keeper '.repeat(5_000),
     `${' '.repeat(3_000)}harbour ${'river '.repeat(400)}`,
@@ -131,9 +133,9 @@ test('of two long texts the one with more tokens keeps one more, also when both 
 
 test('a cache too small for the texts changes nothing', async () => {
   const tokenizer = await load({ do_lower_case: true });
-  const options = { limit: 32, roundTrip: new RoundTrip(tokenizer, SIZE), vocabSize: SIZE };
-  const small = new SideEncoder(tokenizer, { ...options, cacheBytes: 1_000 });
-  const large = new SideEncoder(tokenizer, { ...options, cacheBytes: 1e6 });
+  const sides = createSideTokenizers(tokenizer, { query: null, document: 32, room: 64, vocabSize: SIZE });
+  const small = new SideEncoder({ tokenizer: sides.document, cacheBytes: 1_000 });
+  const large = new SideEncoder({ tokenizer: sides.document, cacheBytes: 1e6 });
   const texts = nastyTexts(200);
   const expected = await large.encode(texts, undefined);
   for (const pass of [1, 2]) {

@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url';
 import type { EncoderConfig } from '../../binding.js';
 
 /** An encoder's shape, of which the tokenizer looks at two numbers. */
@@ -12,5 +13,14 @@ export function encoderOf(given: { vocabSize: number; maxPositions: number }): E
     typeVocabSize: 2,
     layerNormEps: 1e-12,
     activation: 'gelu',
+  };
+}
+
+/** One of the golden folders as a lightning-ir model, whose texts take the round trip. */
+export function checkpointOf(name: string, vocabSize = 300) {
+  return {
+    folder: fileURLToPath(new URL(`golden/${name}`, import.meta.url)),
+    encoder: encoderOf({ vocabSize, maxPositions: 64 }),
+    pairEncoding: { kind: 'lightning-ir' as const, queryLength: 16, docLength: 40, maxLength: 64 },
   };
 }

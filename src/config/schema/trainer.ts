@@ -73,6 +73,10 @@ export const trainer = z.strictObject({
     z.int().min(1).nullable().default(null),
     'Threads of the engine; null: physical cores, or what the control group allows. Not in Lightning.',
   ),
+  tokenizer_threads: key(
+    z.int().min(0).max(1024).nullable().default(null),
+    'Worker threads that tokenize; 0: the main thread does; null: 0 on a CPU, else cores less 2, at most 8. Not in Lightning.',
+  ),
   enable_progress_bar: key(z.boolean().nullable().default(null), 'false: no progress is shown.'),
   callbacks: key(callbacks.nullable().default(null), 'See the classes below.'),
   max_steps: key(z.int().min(-1).default(-1), 'Most optimizer steps; -1: no limit.', 'fit'),

@@ -1,0 +1,179 @@
+import { RankDistillmError, throwIfAborted } from '../errors.js';
+import { cutText } from './cut-text.js';
+import type { LoadedTokenizer } from './load-tokenizer.js';
+import { isPlainBert } from './plain-bert.js';
+import { RoundTrip } from './round-trip.js';
+import { textBatches } from './text-batches.js';
+import { WordTokenizer } from './word-tokenizer.js';
+
+/** One side of a pair, without special tokens of the pair. */
+export interface SideIds {
+  /** [tokens], cut to the side's limit. */
+  ids: Int32Array;
+  /** Tokens before the cut to `limit`; a lower bound where `exact` is false. */
+  length: number;
+  exact: boolean;
+}
+
+export interface SideOptions {
+  /** Tokens kept. */
+  limit: number;
+  /** Decode and encode again after the cut, as lightning-ir does. */
+  roundTrip: RoundTrip | undefined;
+  /** Undefined: texts are tokenized as wholes. */
+  words: WordTokenizer | undefined;
+  /** Ids from here on are refused. */
+  vocabSize: number;
+}
+
+/** What the two sides of a pair are cut to; null: by lightning-ir's rules to no length, and no round trip. */
+export interface SideLengths {
+  query: number | null;
+  document: number | null;
+  /** Tokens of both sides together. */
+  room: number;
+  /** Ids from here on are refused. */
+  vocabSize: number;
+}
+
+export type Sides<T> = Record<'query' | 'document', T>;
+
+/** Characters read for each token kept, before more of a long text is read. English has 4 to 5. */
+const CHARS_PER_TOKEN = 8;
+/** Texts of few tokens are read far enough, too. */
+const FEWEST_CHARS = 128;
+const WINDOW_GROWTH = 8;
+
+/** The tokenizers of queries and of documents, which share what they know about words. */
+export function createSideTokenizers(tokenizer: LoadedTokenizer, lengths: SideLengths): Sides<SideTokenizer> {
+  const { room, vocabSize } = lengths;
+  const roundTrip = new RoundTrip(tokenizer, vocabSize);
+  const words = WordTokenizer.for(tokenizer);
+  const side = (length: number | null) =>
+    new SideTokenizer(tokenizer, {
+      limit: length ?? room,
+      roundTrip: length === null ? undefined : roundTrip,
+      words,
+      vocabSize,
+    });
+  return { query: side(lengths.query), document: side(lengths.document) };
+}
+
+/** Texts of one role (query or document) to ids. */
+export class SideTokenizer {
+  readonly #tokenizer: LoadedTokenizer;
+  readonly #options: SideOptions;
+  readonly #cuttable: boolean;
+
+  constructor(tokenizer: LoadedTokenizer, options: SideOptions) {
+    this.#tokenizer = tokenizer;
+    this.#options = options;
+    this.#cuttable = isPlainBert(tokenizer);
+  }
+
+  /** [texts]: the ids of each. Few texts at a time: nothing but the native library's calls leaves the thread free. */
+  tokenize(texts: readonly string[], signal?: AbortSignal): Promise<SideIds[]> {
+    const chars = this.#options.limit * CHARS_PER_TOKEN + FEWEST_CHARS;
+    return this.#tokenize(texts, this.#cuttable ? chars : Number.POSITIVE_INFINITY, signal);
+  }
+
+  /** Like `tokenize` for one text, with the exact number of its tokens. */
+  async tokenizeWhole(text: string): Promise<SideIds> {
+    const [side] = await this.#tokenize([text], Number.POSITIVE_INFINITY);
+    return side!;
+  }
+
+  async #tokenize(texts: readonly string[], firstWindow: number, signal?: AbortSignal): Promise<SideIds[]> {
+    const { limit, roundTrip } = this.#options;
+    const results = new Array<SideIds>(texts.length);
+    let window = firstWindow;
+    let pending = texts.map((_, i) => i);
+    while (pending.length > 0) {
+      const tooShort: number[] = [];
+      for (const batch of textBatches(pending, (i) => Math.min(window, texts[i]!.length))) {
+        const pieces = batch.map((i) => cutText(texts[i]!, window));
+        const encoded = await this.#native(() => this.#idsOf(pieces));
+        throwIfAborted(signal);
+        encoded.forEach((ids, at) => {
+          const index = batch[at]!;
+          const exact = pieces[at]!.length === texts[index]!.length;
+          if (!exact && ids.length < limit) tooShort.push(index);
+          else results[index] = { ids: this.#keep(ids), length: ids.length, exact };
+        });
+      }
+      pending = tooShort;
+      window *= WINDOW_GROWTH;
+    }
+    if (roundTrip !== undefined) await this.#throughText(results, roundTrip, signal);
+    return results;
+  }
+
+  async #idsOf(texts: readonly string[]): Promise<Int32Array[]> {
+    const ids =
+      (await this.#options.words?.tokenize(texts)) ?? new Array<Int32Array | undefined>(texts.length).fill(undefined);
+    const whole = texts.filter((_, i) => ids[i] === undefined);
+    if (whole.length === 0) return ids as Int32Array[];
+    const encodings = await this.#tokenizer.native.encodeBatch(whole, { addSpecialTokens: false });
+    let next = 0;
+    return ids.map((found) => found ?? Int32Array.from(encodings[next++]!.getIds()));
+  }
+
+  async #throughText(results: SideIds[], roundTrip: RoundTrip, signal?: AbortSignal): Promise<void> {
+    const changing: SideIds[] = [];
+    for (const side of results) {
+      // lightning-ir counts what is left after its cut
+      side.length = side.ids.length;
+      side.exact = true;
+      if (roundTrip.changes(side.ids)) changing.push(side);
+    }
+    for (const batch of textBatches(changing, (side) => side.ids.length * CHARS_PER_TOKEN)) {
+      const returned = await this.#native(() => roundTrip.run(batch.map((side) => side.ids)));
+      throwIfAborted(signal);
+      batch.forEach((side, i) => {
+        side.ids = returned[i]!;
+        side.length = side.ids.length;
+        this.#checkIds(side.ids);
+      });
+    }
+  }
+
+  #keep(ids: Int32Array): Int32Array {
+    const { limit } = this.#options;
+    const start = this.#tokenizer.truncationSide === 'left' ? Math.max(0, ids.length - limit) : 0;
+    const kept = ids.length > limit ? ids.slice(start, start + limit) : ids;
+    this.#checkIds(kept);
+    return kept;
+  }
+
+  #checkIds(ids: Int32Array): void {
+    const { vocabSize } = this.#options;
+    for (let i = 0; i < ids.length; i++) {
+      if (ids[i]! >= vocabSize) throw outsideVocabulary(this.#tokenizer, ids[i]!, vocabSize);
+    }
+  }
+
+  async #native<T>(call: () => Promise<T>): Promise<T> {
+    try {
+      return await call();
+    } catch (cause) {
+      throw new RankDistillmError(
+        'bad_input',
+        `${this.#tokenizer.file}: cannot tokenize: ${(cause as Error).message}`,
+        {
+          hint: 'The tokenizer files do not fit each other; fetch them again from where the model came from.',
+          cause,
+        },
+      );
+    }
+  }
+}
+
+/** The error for a token the encoder has no embedding for. */
+export function outsideVocabulary(tokenizer: LoadedTokenizer, id: number, vocabSize: number): RankDistillmError {
+  const token = tokenizer.native.idToToken(id) ?? '';
+  return new RankDistillmError(
+    'bad_input',
+    `${tokenizer.file}: token ${JSON.stringify(token)} has id ${id}, but the model's vocab_size is ${vocabSize}`,
+    { hint: 'The tokenizer belongs to another model; copy the tokenizer files of this model into its folder.' },
+  );
+}

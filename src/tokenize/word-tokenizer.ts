@@ -1,0 +1,159 @@
+import type { LoadedTokenizer } from './load-tokenizer.js';
+import { isPlainBert } from './plain-bert.js';
+import { WordTable } from './word-table.js';
+
+/** Longer units hardly recur; a text with one of them is tokenized as a whole. */
+const LONGEST_UNIT_BYTES = 48;
+/** UTF-16 units. Longer texts are tokenized as a whole: they would need large buffers for good. */
+const LONGEST_TEXT = 16_384;
+/** Of UTF-8 for a UTF-16 unit. */
+const BYTES_PER_UNIT = 3;
+
+const SPACE = 0;
+const WORD = 1;
+const PUNCTUATION = 2;
+/** What may belong together with its neighbours: an added token, what normalization deletes, all beyond ASCII. */
+const OTHER = 3;
+
+const KINDS = Uint8Array.from({ length: 256 }, (_, byte) => {
+  const character = String.fromCharCode(byte);
+  if (/[ \t\n\r]/.test(character)) return SPACE;
+  if (/[a-zA-Z0-9]/.test(character)) return WORD;
+  return byte > 0x20 && byte < 0x7f && character !== '[' ? PUNCTUATION : OTHER;
+});
+
+/** FNV-1a, a byte at a time. */
+const HASH_START = 0x811c9dc5 | 0;
+const HASH_PRIME = 0x01000193;
+
+interface Unit {
+  key: Uint8Array;
+  hash: number;
+}
+
+/**
+ * Tokenizes texts unit by unit, where a unit is what plain BERT tokenizes by itself (docs/tokens.md): between spaces, a
+ * punctuation mark or a run of letters and digits; all between two spaces as one where it holds anything but those of
+ * ASCII. The ids of a unit come from the tokenizer, once while the table remembers them.
+ */
+export class WordTokenizer {
+  readonly #native: LoadedTokenizer['native'];
+  /** An added token, which stands between units that are tokenized together. */
+  readonly #separator: string;
+  readonly #separatorId: number;
+  readonly #table = new WordTable();
+  readonly #encoder = new TextEncoder();
+  readonly #decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+  readonly #bytes = new Uint8Array(BYTES_PER_UNIT * LONGEST_TEXT);
+  /** A unit has no more ids than bytes, or it is not in the table. */
+  readonly #ids = new Int32Array(BYTES_PER_UNIT * LONGEST_TEXT);
+  #count = 0;
+
+  private constructor(native: LoadedTokenizer['native'], separator: string, separatorId: number) {
+    this.#native = native;
+    this.#separator = separator;
+    this.#separatorId = separatorId;
+  }
+
+  /** Undefined for tokenizers that are not plain BERT: their texts cannot be taken apart. */
+  static for(tokenizer: LoadedTokenizer): WordTokenizer | undefined {
+    const { native, addedTokens, definition } = tokenizer;
+    // the unknown token's id also stands for words
+    const separator = addedTokens.find(({ content }) => content !== definition.model.unk_token)?.content;
+    if (separator === undefined || !isPlainBert(tokenizer)) return undefined;
+    return new WordTokenizer(native, separator, native.tokenToId(separator)!);
+  }
+
+  /** [texts]: the ids of each, or undefined for one that must be tokenized as a whole. */
+  async tokenize(texts: readonly string[]): Promise<(Int32Array | undefined)[]> {
+    const missing = new Map<string, Unit>();
+    const found = texts.map((text) => this.#lookUp(text, missing));
+    if (missing.size === 0) return found;
+    await this.#learn(missing);
+    return found.map((ids, i) => ids ?? this.#lookUp(texts[i]!, undefined));
+  }
+
+  /** The ids of a text whose units are all in the table; the others go to `missing`. */
+  #lookUp(text: string, missing: Map<string, Unit> | undefined): Int32Array | undefined {
+    if (text.length > LONGEST_TEXT) return undefined;
+    const bytes = this.#bytes;
+    const end = this.#encoder.encodeInto(text, bytes).written;
+    this.#count = 0;
+    let complete = true;
+    let at = 0;
+    while (at < end) {
+      const start = at;
+      let kinds = 0;
+      for (; at < end; at++) {
+        const kind = KINDS[bytes[at]!]!;
+        if (kind === SPACE) break;
+        kinds |= kind === OTHER ? 1 : 0;
+      }
+      if (at > start) {
+        const known = kinds === 0 ? this.#addWords(start, at, missing) : this.#addWhole(start, at, missing);
+        complete &&= known;
+      }
+      at++;
+    }
+    return complete ? this.#ids.slice(0, this.#count) : undefined;
+  }
+
+  #addWords(start: number, end: number, missing: Map<string, Unit> | undefined): boolean {
+    const bytes = this.#bytes;
+    let complete = true;
+    let at = start;
+    while (at < end) {
+      const from = at;
+      const first = bytes[at++]!;
+      let hash = Math.imul(HASH_START ^ first, HASH_PRIME);
+      if (KINDS[first] === WORD) {
+        while (at < end && KINDS[bytes[at]!] === WORD) hash = Math.imul(hash ^ bytes[at++]!, HASH_PRIME);
+      }
+      const known = this.#addUnit(from, at, hash, missing);
+      complete &&= known;
+    }
+    return complete;
+  }
+
+  #addWhole(start: number, end: number, missing: Map<string, Unit> | undefined): boolean {
+    let hash = HASH_START;
+    for (let at = start; at < end; at++) hash = Math.imul(hash ^ this.#bytes[at]!, HASH_PRIME);
+    return this.#addUnit(start, end, hash, missing);
+  }
+
+  #addUnit(start: number, end: number, hash: number, missing: Map<string, Unit> | undefined): boolean {
+    if (end - start > LONGEST_UNIT_BYTES) return false;
+    const unit = this.#table.find(this.#bytes, start, end, hash);
+    if (unit >= 0) {
+      this.#count += this.#table.copyIds(unit, this.#ids, this.#count);
+      return true;
+    }
+    if (missing !== undefined) {
+      const key = this.#bytes.slice(start, end);
+      missing.set(this.#decoder.decode(key), { key, hash });
+    }
+    return false;
+  }
+
+  async #learn(missing: Map<string, Unit>): Promise<void> {
+    // a unit with a bracket may hold the separator
+    const alone = [...missing.keys()].filter((text) => text.includes('['));
+    const together = [...missing.keys()].filter((text) => !text.includes('['));
+    const encodings = await this.#native.encodeBatch([together.join(` ${this.#separator} `), ...alone], {
+      addSpecialTokens: false,
+    });
+    const [joined, ...single] = encodings.map((encoding) => new Int32Array(encoding.getIds()));
+    let start = 0;
+    for (const text of together) {
+      let end = start;
+      while (end < joined!.length && joined![end] !== this.#separatorId) end++;
+      this.#add(missing.get(text)!, joined!.subarray(start, end));
+      start = end + 1;
+    }
+    alone.forEach((text, i) => this.#add(missing.get(text)!, single[i]!));
+  }
+
+  #add({ key, hash }: Unit, ids: Int32Array): void {
+    if (ids.length <= key.length) this.#table.add(key, hash, ids);
+  }
+}
