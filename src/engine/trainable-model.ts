@@ -12,6 +12,8 @@ import { fromNative } from './native-error.js';
 import { scoreWindows, type ScoredWindow } from './score-windows.js';
 
 export interface TrainableModelOptions {
+  /** `cpu` (default) or `cuda`. */
+  device?: string | undefined;
   /** `32-true` (default) or `bf16-mixed`, as in Lightning. */
   precision?: string | number | undefined;
   /** Engine threads, process-wide; by default physical cores or the cgroup's share. */
