@@ -3,24 +3,23 @@ import { loadBinding } from '../../src/engine/load-binding.js';
 import type { Device } from './device.js';
 
 /** What a build for CUDA says of each GPU besides what binding.d.ts promises of all builds. */
-export interface GpuInfo {
+interface GpuInfo {
   name: string;
   totalBytes: number;
-  freeBytes: number;
-  reservedBytes: number;
   peakBytes: number;
 }
 
-/** TF32 is no precision of a model. */
+/** TF32 is no precision of a model but an option of float32. */
 export type GemmPrecision = ComputePrecision | 'tf32';
 type Rate = Parameters<Binding['gemmRate']>;
 type DeviceRate = (
   shape: Rate[0],
-  precision: GemmPrecision,
+  precision: ComputePrecision,
   kernel: Rate[2],
   repeats: number,
   device: string,
-) => unknown;
+  tf32: boolean,
+) => Promise<number>;
 
 /** The GPU that rows run on; undefined on the CPU. */
 export function gpuOf(device: Device): GpuInfo | undefined {
@@ -28,19 +27,15 @@ export function gpuOf(device: Device): GpuInfo | undefined {
   return (loadBinding().info() as EngineInfo & { gpus?: GpuInfo[] }).gpus?.[0];
 }
 
-/** `gemmRate` on either device; 0 where the engine does not know the precision by that name. */
-export async function gemmRate(
+/** `gemmRate` on either device. */
+export function gemmRate(
   shape: Rate[0],
   precision: GemmPrecision,
   kernel: Rate[2],
   repeats: number,
   device: Device,
 ): Promise<number> {
+  const tf32 = precision === 'tf32';
   const binding = loadBinding() as unknown as { gemmRate: DeviceRate };
-  try {
-    return (await binding.gemmRate(shape, precision, kernel, repeats, device)) as number;
-  } catch (error) {
-    if (precision === 'tf32') return 0;
-    throw error;
-  }
+  return binding.gemmRate(shape, tf32 ? 'float32' : precision, kernel, repeats, device, tf32);
 }

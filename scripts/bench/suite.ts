@@ -46,15 +46,15 @@ function gemmPrecision({ precision }: Row, computed: ComputePrecision): GemmPrec
   return precision === 'tf32' ? precision : computed;
 }
 
-/** One row after another. One that fails is told of and makes the run fail, the others count. */
-async function measureRows(rows: readonly Row[], peaks: GemmPeaks): Promise<Done[]> {
+/** One row after another, into `done`. One that fails is told of and makes the run fail, the others count. */
+async function measureRows(rows: readonly Row[], peaks: GemmPeaks, done: Done[]): Promise<void> {
   const precisions = await nativePrecisions(device, threads);
   for (const [precision, found] of precisions) {
     const left = rows.filter((row) => row.precision === precision).length;
     if (typeof found === 'object' && left > 0) say(`${precision}, rows left out: ${left}; ${found.leftOut}`);
   }
   const runs = rows.filter((row) => typeof precisions.get(row.precision) === 'string');
-  const done: Done[] = [];
+  if (runs.length === 0) process.exitCode = 1;
   for (const [i, row] of runs.entries()) {
     const { workload, model, precision } = row;
     const peakOf = gemmPrecision(row, precisions.get(precision) as ComputePrecision);
@@ -78,7 +78,17 @@ async function measureRows(rows: readonly Row[], peaks: GemmPeaks): Promise<Done
       say(`${workload} ${model} ${precision} failed: ${(error as Error).message}`);
     }
   }
-  return done;
+}
+
+function report(done: readonly Done[], peaks: GemmPeaks): void {
+  const results = done.map(({ row, measured }) =>
+    resultOf(row, measured, peaks.peak(RANDOM_MODELS[row.model], gemmPrecision(row, measured.computed))),
+  );
+  console.log(
+    values.json
+      ? JSON.stringify({ machine: machine(device), results }, null, 2)
+      : `${machineLine(device)}\n\n${formatResults(results, device)}`,
+  );
 }
 
 if (values.help) {
@@ -88,13 +98,12 @@ if (values.help) {
   const rows = chooseRows({ only, full: values.full, device });
   if (rows.length === 0) throw new SetupError(`no row has all of these words: ${only.join(' ')}`, 'See --help.');
   const peaks = new GemmPeaks(device);
-  const done = await measureRows(rows, peaks);
-  const results = done.map(({ row, measured }) =>
-    resultOf(row, measured, peaks.peak(RANDOM_MODELS[row.model], gemmPrecision(row, measured.computed))),
-  );
-  console.log(
-    values.json
-      ? JSON.stringify({ machine: machine(device), results }, null, 2)
-      : `${machineLine(device)}\n\n${formatResults(results, device)}`,
-  );
+  const done: Done[] = [];
+  process.once('SIGTERM', () => {
+    say('ended from outside; what was measured so far:');
+    report(done, peaks);
+    process.exit(143);
+  });
+  await measureRows(rows, peaks, done);
+  report(done, peaks);
 }
