@@ -1,4 +1,4 @@
-import { formatTable, type Cell, type Column } from '../../src/report/table.js';
+import { formatTable, type Cell, type Column, type TableOptions } from '../../src/report/table.js';
 import type { Device } from './device.js';
 import { OPS } from './op-seconds.js';
 import { rateColumn, rateUnit } from './rate-unit.js';
@@ -69,7 +69,7 @@ const OF_SOME_ROWS: readonly SuiteTable[] = [
 ];
 
 /** Speed and memory of all rows, then latencies and shares of time of those that have them. */
-export function formatResults(results: readonly SuiteResult[], device: Device): string {
+export function formatResults(results: readonly SuiteResult[], device: Device, options?: TableOptions): string {
   const names = ['workload', 'model', 'precision'].map((head) => ({ head }));
   return [speed(device), ...OF_SOME_ROWS]
     .map(({ columns, cells, has }) => ({ columns, cells, rows: results.filter(has) }))
@@ -78,6 +78,7 @@ export function formatResults(results: readonly SuiteResult[], device: Device): 
       formatTable(
         [...names, ...columns],
         rows.map((row) => [row.workload, row.model, row.precision, ...cells(row)]),
+        options,
       ),
     )
     .join('\n\n');

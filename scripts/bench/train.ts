@@ -1,15 +1,14 @@
 import { parseArgs } from 'node:util';
 import { loadCheckpoint } from '../../src/checkpoint/load-checkpoint.js';
 import { loadBinding } from '../../src/engine/load-binding.js';
-import { formatTable } from '../../src/report/table.js';
 import { positiveNumber, positiveNumberIfGiven } from './arguments.js';
 import { DEVICES, deviceNamed } from './device.js';
 import { GemmPeaks } from './gemm-peak.js';
 import { machine, machineLine } from './machine.js';
 import { runTrainingPeer, trainingPeerName } from './peers/training-peer.js';
 import { randomModel } from './random-model.js';
-import { rateColumn, rateUnit } from './rate-unit.js';
 import { measureInProcess } from './row-process.js';
+import { formatTraining, type TrainingResult } from './training-table.js';
 
 const USAGE = `usage: npm run bench -- train [options]
 
@@ -27,22 +26,6 @@ counts three times the forward's multiplications, whatever was computed besides.
   --peer PYTHON        trains on the same pairs right after ours: a Python with lightning-ir; on cuda one with transformers,
                        see peers/transformers_train.py
   --json               one object instead of a table`;
-
-interface Row {
-  trainer: string;
-  precision: string;
-  pairsPerSecond: number;
-  tokensPerSecond?: number;
-  gflops?: number;
-  gemmPeakGflops?: number | undefined;
-  ratio?: number | undefined;
-  /** Ours a second over the peer's. */
-  oursOverTheirs?: number;
-  /** Pairs, where the peer chose among some. */
-  microBatch?: number;
-  /** The GPU's on cuda. */
-  peakMemoryMiB: number;
-}
 
 const DEFAULTS = {
   cpu: { queries: '2', docs: '16', steps: '3' },
@@ -72,7 +55,7 @@ const [queries, docs, steps] = (['queries', 'docs', 'steps'] as const).map((name
 ) as [number, number, number];
 const threads = positiveNumberIfGiven('threads', values.threads);
 
-async function measure(folder: string): Promise<Row> {
+async function measure(folder: string): Promise<TrainingResult> {
   const { encoder } = await loadCheckpoint(folder);
   const runsBf16 = device === 'cuda' || loadBinding().info().bf16;
   const asked = values.precision.startsWith('bf16') && runsBf16 ? 'bfloat16' : 'float32';
@@ -103,7 +86,7 @@ async function measure(folder: string): Promise<Row> {
   };
 }
 
-async function peer(python: string, folder: string, ours: Row): Promise<Row> {
+async function peer(python: string, folder: string, ours: TrainingResult): Promise<TrainingResult> {
   const { precision } = values;
   const options = {
     python,
@@ -120,36 +103,6 @@ async function peer(python: string, folder: string, ours: Row): Promise<Row> {
   return { trainer: trainingPeerName(device), precision, oursOverTheirs, ...found };
 }
 
-function formatRows(rows: readonly Row[]): string {
-  const unit = rateUnit(device);
-  return formatTable(
-    [
-      { head: 'trainer' },
-      { head: 'precision' },
-      { head: 'pairs/s', digits: 2 },
-      { head: 'tokens/s', digits: 0 },
-      rateColumn(unit.name, device),
-      rateColumn('GEMM peak', device),
-      { head: 'ratio', digits: 2 },
-      { head: 'ours / theirs', digits: 2 },
-      { head: 'micro-batch' },
-      { head: device === 'cuda' ? 'GPU peak MiB' : 'peak MiB', digits: 0 },
-    ],
-    rows.map((row) => [
-      row.trainer,
-      row.precision,
-      row.pairsPerSecond,
-      row.tokensPerSecond,
-      row.gflops && row.gflops / unit.gflops,
-      row.gemmPeakGflops && row.gemmPeakGflops / unit.gflops,
-      row.ratio,
-      row.oursOverTheirs,
-      row.microBatch,
-      row.peakMemoryMiB,
-    ]),
-  );
-}
-
 async function main(): Promise<void> {
   const folder = values.model ?? (await randomModel('electra-base'));
   const ours = await measure(folder);
@@ -158,7 +111,7 @@ async function main(): Promise<void> {
     console.log(JSON.stringify({ machine: machine(device), queries, docs, results }, null, 2));
   } else {
     console.log(`${machineLine(device)}; RankNet, ${queries} x ${docs} pairs a step`);
-    console.log(formatRows(results));
+    console.log(formatTraining(results, device));
   }
 }
 

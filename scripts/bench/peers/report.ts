@@ -1,4 +1,4 @@
-import { formatTable } from '../../../src/report/table.js';
+import { formatTable, type TableOptions } from '../../../src/report/table.js';
 import type { Device } from '../device.js';
 import { OURS } from './contenders.js';
 
@@ -29,7 +29,7 @@ export function ratioOf(result: PeerResult, results: readonly PeerResult[]): num
   return ours && median(result.rounds.map((rate, i) => ours.rounds[i]! / rate));
 }
 
-export function formatPeers(results: readonly PeerResult[], device: Device): string {
+export function formatPeers(results: readonly PeerResult[], device: Device, options?: TableOptions): string {
   return formatTable(
     [
       { head: 'contender' },
@@ -57,6 +57,7 @@ export function formatPeers(results: readonly PeerResult[], device: Device): str
       result.peakMiB,
       ...(device === 'cuda' ? [result.peakGpuMiB] : []),
     ]),
+    options,
   );
 }
 
