@@ -3,6 +3,7 @@ import { SetupError } from '../lib/say.mjs';
 import { positiveNumber, positiveNumberIfGiven, wordsOf } from './arguments.js';
 import type { ComputePrecision } from '../../binding.js';
 import { deviceNamed } from './device.js';
+import { reportWhenEnded } from './ended-early.js';
 import type { GemmPrecision } from './engine-on-gpu.js';
 import { GemmPeaks } from './gemm-peak.js';
 import { machine, machineLine } from './machine.js';
@@ -99,11 +100,7 @@ if (values.help) {
   if (rows.length === 0) throw new SetupError(`no row has all of these words: ${only.join(' ')}`, 'See --help.');
   const peaks = new GemmPeaks(device);
   const done: Done[] = [];
-  process.once('SIGTERM', () => {
-    say('ended from outside; what was measured so far:');
-    report(done, peaks);
-    process.exit(143);
-  });
+  reportWhenEnded(() => report(done, peaks));
   await measureRows(rows, peaks, done);
   report(done, peaks);
 }

@@ -3,6 +3,7 @@ import { loadCheckpoint } from '../../src/checkpoint/load-checkpoint.js';
 import { loadBinding } from '../../src/engine/load-binding.js';
 import { positiveNumber, positiveNumberIfGiven } from './arguments.js';
 import { DEVICES, deviceNamed } from './device.js';
+import { reportWhenEnded } from './ended-early.js';
 import { GemmPeaks } from './gemm-peak.js';
 import { machine, machineLine } from './machine.js';
 import { runTrainingPeer, trainingPeerName } from './peers/training-peer.js';
@@ -103,16 +104,22 @@ async function peer(python: string, folder: string, ours: TrainingResult): Promi
   return { trainer: trainingPeerName(device), precision, oursOverTheirs, ...found };
 }
 
-async function main(): Promise<void> {
-  const folder = values.model ?? (await randomModel('electra-base'));
-  const ours = await measure(folder);
-  const results = values.peer === undefined ? [ours] : [ours, await peer(values.peer, folder, ours)];
+function report(results: readonly TrainingResult[]): void {
   if (values.json) {
     console.log(JSON.stringify({ machine: machine(device), queries, docs, results }, null, 2));
   } else {
     console.log(`${machineLine(device)}; RankNet, ${queries} x ${docs} pairs a step`);
     console.log(formatTraining(results, device));
   }
+}
+
+async function main(): Promise<void> {
+  const folder = values.model ?? (await randomModel('electra-base'));
+  const ours = await measure(folder);
+  const results = [ours];
+  reportWhenEnded(() => report(results));
+  if (values.peer !== undefined) results.push(await peer(values.peer, folder, ours));
+  report(results);
 }
 
 if (values.help) console.log(USAGE);

@@ -1,7 +1,7 @@
 // The steps of a GPU host one after another, each under its own time limit; run.sh starts it.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createWriteStream, mkdirSync, rmSync, type WriteStream } from 'node:fs';
+import { createWriteStream, mkdirSync, readFileSync, rmSync, type WriteStream } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { root } from '../lib/root.mjs';
@@ -15,7 +15,7 @@ const USAGE = `usage: bash scripts/gpu/run.sh [--out FOLDER] [STEP ...]
 
 Builds the addon for CUDA, tests it, measures it, and writes report.md, report.json, log.txt and Nsight Compute's raw
 figures into the folder: default $OUT where that is set, else build/gpu-report. A step that fails or runs out of its time is
-said so at the end, and the others go on. Default: all steps.
+said so in the report, and the others go on. Default: all steps.
 
 ${NAMES.map((name) => `  ${name.padEnd(9)} ${STEPS[name].what}, ${STEPS[name].seconds} s at most`).join('\n')}
 
@@ -37,14 +37,16 @@ async function runCommand({ argv, env }: Command, seconds: number, log: WriteStr
   let said = '';
   const keep = (text: string): void => {
     log.write(text);
-    process.stderr.write(text);
     said = (said + text).slice(-KEPT_CHARACTERS);
   };
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     stdout += text;
     keep(text);
   });
-  child.stderr.setEncoding('utf8').on('data', keep);
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    process.stderr.write(text); // progress; figures come at the end, in the report
+    keep(text);
+  });
   child.on('error', ({ message }) => keep(message));
   const [code] = (await once(child, 'close')) as [number | null];
   return { code, stdout, said };
@@ -90,8 +92,7 @@ async function main(): Promise<void> {
     writeReport(out, facts, results); // after each, in case the next one is the last
   }
   log.end();
-  for (const { name, outcome, seconds } of results) console.log(`gpu: ${name}: ${outcome}, ${seconds.toFixed(0)} s`);
-  console.log(`gpu: ${join(out, 'report.md')}`);
+  console.log(readFileSync(join(out, 'report.md'), 'utf8'));
   if (results.some(({ outcome }) => outcome !== 'ok' && outcome !== 'left out')) process.exitCode = 1;
 }
 

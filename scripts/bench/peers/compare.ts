@@ -22,20 +22,27 @@ export interface CompareOptions {
   /** What make_models.py wrote. */
   models: string;
   say: (text: string) => void;
+  /** Hears after each round of what all rounds so far have given. */
+  onRound: (results: readonly PeerResult[]) => void;
 }
 
 /** Chooses batch sizes, then lets all score the same pairs, one after another, in each round. */
-export async function compare(workers: readonly Worker[], options: CompareOptions): Promise<PeerResult[]> {
-  const { pairs, rounds, device, models, say } = options;
+export async function compare(workers: readonly Worker[], options: CompareOptions): Promise<void> {
+  const { pairs, rounds, device, models, say, onRound } = options;
   const references = new Map<Head, Float32Array>();
   for (const head of new Set(workers.map(({ contender }) => headOf(contender))))
     references.set(head, await ours(join(models, head), device, pairs));
   const running: Running[] = [];
   for (const worker of workers) {
-    const batch = await tuneBatch(worker, pairs, device);
     const { name, precision, batches } = worker.contender;
-    say(`${name} ${precision}: ${batches ? `batches of ${batch}` : 'ready'}`);
-    running.push({ worker, batch, rounds: [], largestDifference: 0, peakGpuMiB: undefined });
+    try {
+      const batch = await tuneBatch(worker, pairs, device);
+      say(`${name} ${precision}: ${batches ? `batches of ${batch}` : 'ready'}`);
+      running.push({ worker, batch, rounds: [], largestDifference: 0, peakGpuMiB: undefined });
+    } catch (error) {
+      process.exitCode = 1;
+      say(`${name} ${precision} left out: ${(error as Error).message}`);
+    }
   }
   for (let round = 1; round <= rounds; round++) {
     for (const each of running) {
@@ -47,18 +54,22 @@ export async function compare(workers: readonly Worker[], options: CompareOption
       each.peakGpuMiB = peakGpuMiB;
       say(`round ${round}: ${name} ${precision}: ${(pairs.length / seconds).toFixed(2)} pairs/s`);
     }
+    onRound(running.map(resultOf));
   }
-  return running.map(({ worker, batch, rounds: rates, largestDifference, peakGpuMiB }) => ({
+}
+
+function resultOf({ worker, batch, rounds, largestDifference, peakGpuMiB }: Running): PeerResult {
+  return {
     name: worker.contender.name,
     version: worker.version,
     precision: worker.contender.precision,
     batch: worker.contender.batches && batch,
-    rounds: rates,
-    pairsPerSecond: median(rates),
+    rounds,
+    pairsPerSecond: median(rounds),
     largestDifference,
     peakMiB: worker.peakMiB,
     peakGpuMiB,
-  }));
+  };
 }
 
 /** What all are compared with: ours in float32, with their head. */

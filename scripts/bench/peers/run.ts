@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -5,6 +6,7 @@ import { parseArgs } from 'node:util';
 import { SetupError } from '../../lib/say.mjs';
 import { positiveNumber, positiveNumberIfGiven, wordsOf } from '../arguments.js';
 import { DEVICES, deviceNamed } from '../device.js';
+import { reportWhenEnded } from '../ended-early.js';
 import { machine, machineLine } from '../machine.js';
 import { nativePrecisions } from '../native-precisions.js';
 import { RANDOM_MODELS, randomModel, type RandomModelName } from '../random-model.js';
@@ -92,7 +94,8 @@ async function measure(
   contenders: readonly Contender[],
   environment: PeerEnvironment,
   threads: number,
-): Promise<PeerResult[]> {
+  onRound: (results: readonly PeerResult[]) => void,
+): Promise<void> {
   const models = await peerModels(environment, modelName(), contenders);
   const pairs = await uncutPairs(await randomModel(modelName()), pairCount);
   const work = await mkdtemp(join(tmpdir(), 'rank-distillm-peers-'));
@@ -116,7 +119,7 @@ async function measure(
       process.exitCode = 1;
       say(`${contenders[i]!.name} ${contenders[i]!.precision} left out: ${(result.reason as Error).message}`);
     }
-    return await compare(workers, { pairs, rounds: positiveNumber('rounds', values.rounds), device, models, say });
+    await compare(workers, { pairs, rounds: positiveNumber('rounds', values.rounds), device, models, say, onRound });
   } finally {
     for (const worker of workers) worker.stop();
     await rm(work, { recursive: true });
@@ -130,8 +133,16 @@ async function main(): Promise<void> {
   if (chosen.length === 0) throw new SetupError(`no peer has all of these words: ${only.join(' ')}`, 'See --help.');
   const [environment, peers] = await environmentFor(chosen);
   const contenders = await runnable(withOurs(device, peers), wanted);
-  const results = await measure(contenders, environment, wanted ?? machine(device).threads);
-  const { model, rounds } = values;
+  let results: readonly PeerResult[] = [];
+  reportWhenEnded(() => report(results));
+  const threads = wanted ?? machine(device).threads;
+  await measure(contenders, environment, threads, (found) => (results = found));
+  report(results);
+}
+
+function report(results: readonly PeerResult[]): void {
+  const { model } = values;
+  const rounds = results[0]?.rounds.length ?? 0;
   console.log(`${machineLine(device)}; ${model}, ${pairCount} pairs, ${rounds} rounds\n`);
   console.log(formatPeers(results, device));
   console.log('difference: the largest of a score from ours in float32, in standard deviations of all scores\n');
@@ -139,7 +150,7 @@ async function main(): Promise<void> {
   if (values.json !== undefined) {
     const rows = results.map((result) => ({ ...result, ratio: ratioOf(result, results) }));
     const report = { machine: machine(device), model, pairs: pairCount, results: rows };
-    await writeFile(values.json, `${JSON.stringify(report, null, 2)}\n`);
+    writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`);
   }
   for (const { name, precision, largestDifference } of results) {
     if (precision !== 'float32' || largestDifference <= TOLERANCE) continue;

@@ -2,7 +2,7 @@
 
 Argument: JSON of peer-options.ts's PeerOptions; `pairs` names a file with query, document, inputIds, tokenTypeIds of each.
 Request: {"count": N, "batch": N}, the first N pairs in batches of that size. Answer: {"seconds": s, "scores": [...]}, on a
-GPU also "peakGpuMiB", what the request held there at most.
+GPU also "peakGpuMiB", what the request held there at most; or {"error": "..."}, after which the next one may go well.
 """
 
 import json
@@ -31,13 +31,21 @@ def serve(load):
         if cuda:
             cuda.synchronize()
             cuda.reset_peak_memory_stats()
-        start = time.perf_counter()
-        scores = score(chosen, request["batch"])
-        seconds = time.perf_counter() - start
-        answer = {"seconds": seconds, "scores": [float(value) for value in scores]}
+        try:
+            answer = timed(score, chosen, request["batch"])
+        except Exception as error:  # a batch that does not fit into a GPU's memory
+            answer = {"error": f"{type(error).__name__}: {error}"}
         if cuda:
             answer["peakGpuMiB"] = cuda.max_memory_allocated() / 2**20
+            if "error" in answer:
+                cuda.empty_cache()
         print(json.dumps(answer), file=answers)
+
+
+def timed(score, pairs, batch):
+    start = time.perf_counter()
+    scores = score(pairs, batch)
+    return {"seconds": time.perf_counter() - start, "scores": [float(value) for value in scores]}
 
 
 def read_pairs(path):
