@@ -7,13 +7,15 @@ import { SetupError } from '../lib/say.mjs';
 /** The build's folder, and where its parts may lie in it. */
 export const BUILD = join(root, 'build/cuda');
 const PLACES = ['Release', '.'];
+/** Where nvcc, ncu and compute-sanitizer are on hosts whose PATH lacks them. */
+const CUDA_PROGRAMS = '/usr/local/cuda/bin';
 
 export interface Host {
   /** Has torch and, for the peers, transformers. */
   python: string;
   /** Folder of LibTorch or of the Python package. */
   torch: string;
-  /** Whose libraries are found beside no addon. */
+  /** In which the addon finds torch's libraries, and CMake CUDA's compiler. */
   env: NodeJS.ProcessEnv;
 }
 
@@ -30,7 +32,8 @@ export function findHost(): Host {
   }
   const libraries = [join(torch, 'lib'), ...cudaLibraries(torch)];
   const paths = [...libraries, process.env['LD_LIBRARY_PATH'] ?? ''].filter((path) => path !== '');
-  return { python, torch, env: { ...process.env, LD_LIBRARY_PATH: paths.join(delimiter) } };
+  const programs = [process.env['PATH'], CUDA_PROGRAMS].join(delimiter);
+  return { python, torch, env: { ...process.env, PATH: programs, LD_LIBRARY_PATH: paths.join(delimiter) } };
 }
 
 /** Python's torch has CUDA's libraries in packages beside it. */

@@ -16,6 +16,8 @@ export interface StepResult {
   stdout: string;
 }
 
+/** Of scripts/test.mjs and of uvu: files, what was left out, tests that failed, the sum. */
+const TEST_LINE = /^(ok {3}|FAIL |\s+left out: |\s+FAIL {2}|\d+ passed, )/;
 const KERNELS_SHOWN = 3;
 const PLAIN = { decorated: false };
 
@@ -33,7 +35,10 @@ function jsonOf<T>(stdout: string): T | undefined {
 }
 
 const FIGURES: Readonly<Partial<Record<StepName, (step: StepResult, out: string) => Figures>>> = {
-  parity: ({ stdout }) => ({ data: undefined, markdown: fenced(stdout.split('\n').slice(-40).join('\n')) }),
+  parity: ({ stdout }) => {
+    const lines = stdout.split('\n').filter((line) => TEST_LINE.test(line));
+    return { data: lines, markdown: fenced(lines.join('\n')) };
+  },
   bench: ({ stdout }) => {
     const data = jsonOf<{ results: SuiteResult[] }>(stdout);
     return data && { data, markdown: fenced(formatResults(data.results, 'cuda', PLAIN)) };

@@ -29,10 +29,14 @@ const GRACE_SECONDS = 8;
 const TIMED_OUT = [124, 137];
 
 /** Runs a command under a limit; `timeout` ends what it has started, too. */
-async function runCommand({ argv, env }: Command, seconds: number, log: WriteStream) {
+async function runCommand({ argv, env }: Command, seconds: number, host: Host, log: WriteStream) {
   log.write(`\n$ ${argv.join(' ')}\n`);
-  const limit = ['--verbose', `--kill-after=${GRACE_SECONDS}`, seconds.toFixed(0)];
-  const child = spawn('timeout', [...limit, ...argv], { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const limit = ['--verbose', `--kill-after=${GRACE_SECONDS}`, String(Math.floor(seconds))];
+  const child = spawn('timeout', [...limit, ...argv], {
+    cwd: root,
+    env: { ...host.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let stdout = '';
   let said = '';
   const keep = (text: string): void => {
@@ -61,7 +65,8 @@ async function runStep(name: StepName, host: Host, out: string, log: WriteStream
   const result: StepResult = { name, outcome: 'ok', why: '', seconds: 0, stdout: '' };
   for (const command of found) {
     const left = seconds - elapsed() - GRACE_SECONDS;
-    const { code, stdout, said } = await runCommand(command, Math.max(1, Math.min(left, command.most ?? left)), log);
+    const limit = Math.max(1, Math.min(left, command.most ?? left));
+    const { code, stdout, said } = await runCommand(command, limit, host, log);
     result.stdout += stdout;
     if (code === 0 || command.mayFail) continue;
     result.outcome = TIMED_OUT.includes(code ?? 0) ? 'out of time' : 'failed';

@@ -5,7 +5,8 @@ import { BUILD, built, type Host } from './host.js';
 
 export interface Command {
   argv: readonly string[];
-  env?: NodeJS.ProcessEnv;
+  /** Besides the host's. */
+  env?: Readonly<Record<string, string>>;
   /** Its failure is none of the step's. */
   mayFail?: boolean;
   /** Seconds, where it may not take all that the step has left. */
@@ -23,11 +24,14 @@ const NO_ADDON = { leftOut: `no rank_distillm.node in ${BUILD}: run the step bui
 const bench = (...args: string[]): string[] => ['scripts/bench/run.ts', ...args, '--device', 'cuda'];
 
 /** With the addon that was built, which the tests and benches find by the variable. */
-function withAddon(env: NodeJS.ProcessEnv, ...commands: readonly (readonly string[])[]): ReturnType<Step['commands']> {
+function withAddon(...commands: readonly (readonly string[])[]): readonly Command[] | typeof NO_ADDON {
   const addon = built('rank_distillm.node');
   if (addon === undefined) return NO_ADDON;
   const node = [process.execPath, '--import', 'tsx'];
-  return commands.map((args) => ({ argv: [...node, ...args], env: { ...env, RANK_DISTILLM_BINDING: addon } }));
+  return commands.map((args) => ({
+    argv: [...node, ...args],
+    env: { RANK_DISTILLM_BINDING: addon, RANK_DISTILLM_TEST_DEVICE: 'cuda' },
+  }));
 }
 
 function build({ torch }: Host): Command[] {
@@ -58,20 +62,17 @@ const PROFILES = { score: { skip: 300, count: 130 }, train: { skip: 1000, count:
 export type Profile = keyof typeof PROFILES;
 export const profileFile = (out: string, profile: Profile): string => join(out, `kernels-${profile}.csv`);
 
-function profile({ env }: Host, out: string): ReturnType<Step['commands']> {
-  const found = withAddon(env, ...Object.keys(PROFILES).map((name) => ['scripts/gpu/profiled-run.ts', name]));
+function profile(_: Host, out: string): ReturnType<Step['commands']> {
+  const found = withAddon(...Object.keys(PROFILES).map((name) => ['scripts/gpu/profiled-run.ts', name]));
   if ('leftOut' in found) return found;
   const sections = ['SpeedOfLight', 'Occupancy', 'ComputeWorkloadAnalysis'].flatMap((name) => ['--section', name]);
-  return found.map(({ argv, env: own }, i) => {
+  return found.map((command, i) => {
     const name = Object.keys(PROFILES)[i] as Profile;
     const { skip, count } = PROFILES[name];
     const which = ['--launch-skip', String(skip), '--launch-count', String(count)];
     const how = ['--clock-control', 'none', '--csv', '--page', 'raw', '--print-units', 'base'];
-    return {
-      argv: ['ncu', ...how, ...sections, ...which, '--log-file', profileFile(out, name), ...argv],
-      env: own!,
-      most: 85,
-    };
+    const watch = ['ncu', ...how, ...sections, ...which, '--log-file', profileFile(out, name)];
+    return { ...command, argv: [...watch, ...command.argv], most: 85 };
   });
 }
 
@@ -83,26 +84,23 @@ export const STEPS = {
   parity: {
     what: 'golden scores and gradients, training, tests of the device',
     seconds: 60,
-    commands: ({ env }) => {
-      const device = { ...env, RANK_DISTILLM_TEST_DEVICE: 'cuda' };
-      return withAddon(device, ['scripts/test.mjs', 'test/cuda', 'test/golden', 'test/train']);
-    },
+    commands: () => withAddon(['scripts/test.mjs', 'test/cuda', 'test/golden', 'test/train']),
   },
   sanitize: { what: 'compute-sanitizer (memcheck, racecheck) on the native test', seconds: 60, commands: sanitize },
   bench: {
     what: 'npm run bench -- --device cuda',
     seconds: 240,
-    commands: ({ env }) => withAddon(env, bench('suite', '--json')),
+    commands: () => withAddon(bench('suite', '--json')),
   },
   train: {
     what: 'npm run bench -- train --device cuda, with its peer',
     seconds: 120,
-    commands: ({ env, python }) => withAddon(env, bench('train', '--json', '--peer', python)),
+    commands: ({ python }) => withAddon(bench('train', '--json', '--peer', python)),
   },
   peers: {
     what: 'npm run bench -- peers --device cuda',
     seconds: 240,
-    commands: ({ env, python }) => withAddon(env, bench('peers', '--python', python, '--json', peersFile)),
+    commands: ({ python }) => withAddon(bench('peers', '--python', python, '--json', peersFile)),
   },
   profile: { what: 'Nsight Compute: the kernels that take longest', seconds: 175, commands: profile },
 } as const satisfies Readonly<Record<string, Step>>;
