@@ -1,10 +1,11 @@
 import type { CrossEncoder } from '../../src/engine/cross-encoder.js';
 import type { TextPair } from '../../src/tokenize/encoded-pair.js';
+import type { Device } from './device.js';
 import { measureThroughput } from './measure-throughput.js';
 import { sumOfOps } from './op-seconds.js';
 import { dl20Topics, type Topic } from './pairs.js';
 import type { Latency, Work } from './row-measurement.js';
-import { scorePairs } from './score-pairs.js';
+import { NO_WORK, scorePairs, type Counted } from './score-pairs.js';
 
 /** Of the row's time, for the throughput that latencies are compared with. */
 const THROUGHPUT_SHARE = 1 / 3;
@@ -32,15 +33,16 @@ export async function measureLatency(
   model: CrossEncoder,
   documents: number,
   seconds: number,
+  device: Device,
 ): Promise<Work & { latency: Latency }> {
   const topics = await dl20Topics();
-  const throughput = await measureThroughput(model, 'dl20-bm25', seconds * THROUGHPUT_SHARE);
-  const all: Work = { pairs: 0, tokens: 0, linearFlops: 0, seconds: 0 };
+  const throughput = await measureThroughput(model, 'dl20-bm25', seconds * THROUGHPUT_SHARE, device);
+  const all: Counted = { ...NO_WORK };
   const latencies: number[] = [];
   for (let i = 0; all.seconds < seconds; i++) {
     const work = await scorePairs(model, request(topics, documents, i));
     latencies.push(work.seconds);
-    for (const key of ['pairs', 'tokens', 'linearFlops', 'seconds'] as const) all[key] += work[key];
+    for (const key of ['pairs', 'tokens', 'linearFlops', 'seconds', 'engineSeconds'] as const) all[key] += work[key];
     all.opSeconds = sumOfOps(all.opSeconds, work.opSeconds);
   }
   latencies.sort((a, b) => a - b);

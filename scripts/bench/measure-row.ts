@@ -1,9 +1,10 @@
 // A row's own process: takes a RowTask as JSON, prints a RowMeasurement as JSON. Started by row-process.ts.
 import { CrossEncoder } from '../../src/engine/cross-encoder.js';
+import { engineOptions } from './device.js';
 import { measureLatency } from './measure-latency.js';
 import { measureThroughput } from './measure-throughput.js';
 import { measureTraining } from './measure-training.js';
-import { peakRssMiB, watchAnonymous } from './memory-use.js';
+import { peakGpuMiB, peakRssMiB, watchAnonymous } from './memory-use.js';
 import { TRUNCATION } from './pairs.js';
 import type { RowMeasurement, RowTask } from './row-measurement.js';
 
@@ -11,9 +12,9 @@ async function measureScoring(task: RowTask, documents: number | undefined): Pro
   const memory = watchAnonymous();
   const start = performance.now();
   const secondsSoFar = (): number => (performance.now() - start) / 1000;
-  const { folder, precision, threads, seconds } = task;
+  const { folder, device, precision, threads, seconds } = task;
   await using model = await CrossEncoder.load(folder, {
-    precision,
+    ...engineOptions(device, precision),
     threads,
     config: TRUNCATION,
     onWarning: () => undefined,
@@ -23,8 +24,8 @@ async function measureScoring(task: RowTask, documents: number | undefined): Pro
   const firstSeconds = secondsSoFar();
   const work =
     documents === undefined
-      ? await measureThroughput(model, task.workload, seconds)
-      : await measureLatency(model, documents, seconds);
+      ? await measureThroughput(model, task.workload, seconds, device)
+      : await measureLatency(model, documents, seconds, device);
   return {
     computed: model.precision,
     ...work,
@@ -32,6 +33,7 @@ async function measureScoring(task: RowTask, documents: number | undefined): Pro
     firstSeconds,
     peakRssMiB: peakRssMiB(),
     peakAnonymousMiB: memory.stop(),
+    peakGpuMiB: peakGpuMiB(device),
   };
 }
 

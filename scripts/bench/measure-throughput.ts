@@ -1,8 +1,9 @@
 import type { CrossEncoder } from '../../src/engine/cross-encoder.js';
 import type { TextPair } from '../../src/tokenize/encoded-pair.js';
+import type { Device } from './device.js';
 import { dl20Pairs, endless, pairsOfLength } from './pairs.js';
 import type { Work } from './row-measurement.js';
-import { scoreFor } from './score-pairs.js';
+import { scoreAtLeast, scoreFor } from './score-pairs.js';
 
 /** Pairs drawn from the whole run, in another order than by topic: any number of them has the lengths of all. */
 const SPREAD = 5400;
@@ -17,6 +18,12 @@ async function source(workload: string): Promise<Iterator<TextPair, never>> {
 }
 
 /** Pairs a second of a stream as it comes from a run. */
-export async function measureThroughput(model: CrossEncoder, workload: string, seconds: number): Promise<Work> {
-  return scoreFor(model, await source(workload), seconds);
+export async function measureThroughput(
+  model: CrossEncoder,
+  workload: string,
+  seconds: number,
+  device: Device,
+): Promise<Work> {
+  const score = device === 'cuda' ? scoreAtLeast : scoreFor;
+  return score(model, await source(workload), seconds);
 }

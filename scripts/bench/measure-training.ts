@@ -2,7 +2,8 @@ import { TrainableModel } from '../../src/engine/trainable-model.js';
 import { createLoss } from '../../src/loss/create-loss.js';
 import type { TextPair } from '../../src/tokenize/encoded-pair.js';
 import { Trainer } from '../../src/train/trainer.js';
-import { peakRssMiB, watchAnonymous } from './memory-use.js';
+import { engineOptions } from './device.js';
+import { peakGpuMiB, peakRssMiB, watchAnonymous } from './memory-use.js';
 import { dl20Pairs, TRUNCATION } from './pairs.js';
 import type { RowMeasurement, RowTask } from './row-measurement.js';
 import { scorePairs } from './score-pairs.js';
@@ -31,7 +32,7 @@ export async function measureTraining(task: RowTask, queries: number, docs: numb
   const start = performance.now();
   const secondsSince = (then: number): number => (performance.now() - then) / 1000;
   await using model = await TrainableModel.load(task.folder, {
-    precision: task.precision,
+    ...engineOptions(task.device, task.precision),
     threads: task.threads,
     config: TRUNCATION,
     onWarning: () => undefined,
@@ -47,16 +48,18 @@ export async function measureTraining(task: RowTask, queries: number, docs: numb
     await trainer.update();
     return tokens;
   };
-  const stepStart = performance.now();
   await step(); // fills caches, touches all memory
   const firstSeconds = secondsSince(start);
-  const steps = task.steps ?? Math.max(1, Math.floor(task.seconds / secondsSince(stepStart)));
 
   const pairs = samples.flatMap(({ query, docs: texts }) => texts.map((document) => ({ query, document })));
   const forward = await scorePairs(model, pairs);
   let tokens = 0;
+  let steps = 0;
   const timed = performance.now();
-  for (let i = 0; i < steps; i++) tokens += await step();
+  do {
+    tokens += await step();
+    steps += 1;
+  } while (task.steps === undefined ? secondsSince(timed) < task.seconds : steps < task.steps);
   return {
     computed: model.native.precision,
     pairs: queries * docs * steps,
@@ -67,5 +70,6 @@ export async function measureTraining(task: RowTask, queries: number, docs: numb
     firstSeconds,
     peakRssMiB: peakRssMiB(),
     peakAnonymousMiB: memory.stop(),
+    peakGpuMiB: peakGpuMiB(task.device),
   };
 }

@@ -1,24 +1,32 @@
 import { CrossEncoder } from '../../src/engine/cross-encoder.js';
 import type { ComputePrecision } from '../../binding.js';
+import { engineOptions, type Device } from './device.js';
 import { randomModel } from './random-model.js';
 import { PRECISIONS, type PrecisionName } from './rows.js';
 
 const COMPUTED: Record<PrecisionName, ComputePrecision> = {
   '32-true': 'float32',
+  tf32: 'float32',
   'bf16-mixed': 'bfloat16',
+  'bf16-true': 'bfloat16',
   int8: 'int8',
 };
 
 /** What a tiny model is computed in when it is asked for each precision, or why a precision is left out. */
 export async function nativePrecisions(
+  device: Device,
   threads: number | undefined,
 ): Promise<Map<PrecisionName, ComputePrecision | { leftOut: string }>> {
   const folder = await randomModel('tiny');
   const found = new Map<PrecisionName, ComputePrecision | { leftOut: string }>();
-  for (const precision of PRECISIONS) {
+  for (const precision of PRECISIONS[device]) {
     const wanted = COMPUTED[precision];
     try {
-      await using model = await CrossEncoder.load(folder, { precision, threads, onWarning: () => undefined });
+      await using model = await CrossEncoder.load(folder, {
+        ...engineOptions(device, precision),
+        threads,
+        onWarning: () => undefined,
+      });
       const computed: ComputePrecision = model.precision;
       found.set(precision, computed === wanted ? wanted : { leftOut: `this machine computes it in ${computed}` });
     } catch (error) {

@@ -17,7 +17,8 @@ export function sumOfOps(a: OpSeconds | undefined, b: OpSeconds | undefined): Op
   return a && b ? ofEach((op) => a[op] + b[op]) : (a ?? b);
 }
 
-export function sharesOfOps(seconds: OpSeconds): OpSeconds {
+/** Undefined where the engine has not measured them. */
+export function sharesOfOps(seconds: OpSeconds): OpSeconds | undefined {
   const all = OPS.reduce((sum, op) => sum + seconds[op], 0);
-  return ofEach((op) => seconds[op] / all);
+  return all === 0 ? undefined : ofEach((op) => seconds[op] / all);
 }

@@ -1,10 +1,12 @@
 import type { ComputePrecision, OpSeconds } from '../../binding.js';
+import type { Device } from './device.js';
 
 /** What a row's process is asked for. */
 export interface RowTask {
   workload: string;
   folder: string;
-  /** As Lightning writes it. */
+  device: Device;
+  /** As Lightning writes it, or tf32. */
   precision: string;
   seconds: number;
   threads?: number | undefined;
@@ -20,6 +22,8 @@ export interface Work {
   /** Of the linear layers that were really executed; of training three times the forward's. */
   linearFlops: number;
   seconds: number;
+  /** The engine thread's; in the rest of `seconds` it waited for tokenization and JavaScript. Training has none. */
+  engineSeconds?: number | undefined;
   /** Thread seconds; training has none. */
   opSeconds?: OpSeconds | undefined;
 }
@@ -43,5 +47,7 @@ export interface RowMeasurement extends Work {
   firstSeconds: number;
   peakRssMiB: number;
   peakAnonymousMiB: number;
+  /** Most of the GPU's memory that was held at a time; none on the CPU. */
+  peakGpuMiB: number | undefined;
   latency?: Latency | undefined;
 }

@@ -12,9 +12,11 @@ export interface SuiteResult extends Omit<Row, 'precision'> {
   /** Of the linear layers' multiplications that were really executed. */
   gflops: number;
   /** The best that was reached on the model's matrices in the same run, and by which kernel on which. */
-  gemmPeakGflops: number;
-  gemmPeak: Omit<GemmPeak, 'gflops'>;
-  ratio: number;
+  gemmPeakGflops: number | undefined;
+  gemmPeak: GemmPeak | undefined;
+  ratio: number | undefined;
+  /** Of the time, that the engine was at work and did not wait for tokenization; training does not say. */
+  engineShare: number | undefined;
   /** Of the threads' time, by class of op. */
   opShare: OpSeconds | undefined;
   latency: Latency | undefined;
@@ -24,20 +26,22 @@ export interface SuiteResult extends Omit<Row, 'precision'> {
   firstSeconds: number;
   peakRssMiB: number;
   peakAnonymousMiB: number;
+  peakGpuMiB: number | undefined;
 }
 
-export function resultOf(row: Row, measured: RowMeasurement, { gflops: peak, ...gemmPeak }: GemmPeak): SuiteResult {
+export function resultOf(row: Row, measured: RowMeasurement, gemmPeak: GemmPeak | undefined): SuiteResult {
   const { pairs, tokens, linearFlops, seconds, opSeconds, latency } = measured;
-  const { loadSeconds, firstSeconds, peakRssMiB, peakAnonymousMiB } = measured;
+  const { engineSeconds, loadSeconds, firstSeconds, peakRssMiB, peakAnonymousMiB, peakGpuMiB } = measured;
   const gflops = linearFlops / seconds / 1e9;
   return {
     ...row,
     pairsPerSecond: pairs / seconds,
     tokensPerSecond: tokens / seconds,
     gflops,
-    gemmPeakGflops: peak,
+    gemmPeakGflops: gemmPeak?.gflops,
     gemmPeak,
-    ratio: gflops / peak,
+    ratio: gemmPeak && gflops / gemmPeak.gflops,
+    engineShare: engineSeconds === undefined ? undefined : engineSeconds / seconds,
     opShare: opSeconds && sharesOfOps(opSeconds),
     latency,
     pairs,
@@ -46,5 +50,6 @@ export function resultOf(row: Row, measured: RowMeasurement, { gflops: peak, ...
     firstSeconds,
     peakRssMiB,
     peakAnonymousMiB,
+    peakGpuMiB,
   };
 }

@@ -1,20 +1,15 @@
-import { spawnSync } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { loadCheckpoint } from '../../src/checkpoint/load-checkpoint.js';
 import { loadBinding } from '../../src/engine/load-binding.js';
-import { formatTable } from '../../src/report/table.js';
-import type { TextPair } from '../../src/tokenize/encoded-pair.js';
 import { positiveNumber, positiveNumberIfGiven } from './arguments.js';
+import { DEVICES, deviceNamed } from './device.js';
+import { reportWhenEnded } from './ended-early.js';
 import { GemmPeaks } from './gemm-peak.js';
 import { machine, machineLine } from './machine.js';
-import { trainingSamples } from './measure-training.js';
-import { dl20Pairs } from './pairs.js';
+import { runTrainingPeer, trainingPeerName } from './peers/training-peer.js';
 import { randomModel } from './random-model.js';
 import { measureInProcess } from './row-process.js';
+import { formatTraining, type TrainingResult } from './training-table.js';
 
 const USAGE = `usage: npm run bench -- train [options]
 
@@ -22,33 +17,30 @@ Training pairs per second (RankNet, AdamW, dropout as configured) beside the mat
 counts three times the forward's multiplications, whatever was computed besides.
 
   --model FOLDER       default: ELECTRA-base with random weights, made once
-  --queries N          topics of a step, default 2
-  --docs N             documents of each, default 16
-  --steps N            steps that are timed, default 3
+  --device NAME        ${DEVICES.join(' or ')}; default cpu
+  --queries N          topics of a step, default 2, on cuda 32
+  --docs N             documents of each, default 16, on cuda 100
+  --steps N            steps that are timed, default 3, on cuda 10
   --budget N           tokens held at a time; default: from free memory
   --precision NAME     default bf16-mixed (float32 where the CPU has no bf16)
   --threads N
-  --peer PYTHON        a Python with lightning-ir: trains on the same pairs, in turn with ours
+  --peer PYTHON        trains on the same pairs right after ours: a Python with lightning-ir; on cuda one with transformers,
+                       see peers/transformers_train.py
   --json               one object instead of a table`;
 
-interface Row {
-  trainer: string;
-  precision: string;
-  pairsPerSecond: number;
-  tokensPerSecond: number | undefined;
-  gflops: number | undefined;
-  gemmPeakGflops: number | undefined;
-  ratio: number | undefined;
-  peakMemoryMiB: number;
-}
+const DEFAULTS = {
+  cpu: { queries: '2', docs: '16', steps: '3' },
+  cuda: { queries: '32', docs: '100', steps: '10' },
+};
 
 const { values } = parseArgs({
   args: process.argv.slice(3),
   options: {
     model: { type: 'string' },
-    queries: { type: 'string', default: '2' },
-    docs: { type: 'string', default: '16' },
-    steps: { type: 'string', default: '3' },
+    device: { type: 'string', default: 'cpu' },
+    queries: { type: 'string' },
+    docs: { type: 'string' },
+    steps: { type: 'string' },
     budget: { type: 'string' },
     precision: { type: 'string', default: 'bf16-mixed' },
     threads: { type: 'string' },
@@ -58,26 +50,30 @@ const { values } = parseArgs({
   },
 });
 
-const queries = positiveNumber('queries', values.queries);
-const docs = positiveNumber('docs', values.docs);
-const steps = positiveNumber('steps', values.steps);
+const device = deviceNamed(values.device);
+const [queries, docs, steps] = (['queries', 'docs', 'steps'] as const).map((name) =>
+  positiveNumber(name, values[name] ?? DEFAULTS[device][name]),
+) as [number, number, number];
+const threads = positiveNumberIfGiven('threads', values.threads);
 
-async function measure(folder: string): Promise<Row> {
+async function measure(folder: string): Promise<TrainingResult> {
   const { encoder } = await loadCheckpoint(folder);
-  const asked = values.precision.startsWith('bf16') && loadBinding().info().bf16 ? 'bfloat16' : 'float32';
-  const peaks = new GemmPeaks();
+  const runsBf16 = device === 'cuda' || loadBinding().info().bf16;
+  const asked = values.precision.startsWith('bf16') && runsBf16 ? 'bfloat16' : 'float32';
+  const peaks = new GemmPeaks(device);
   await peaks.measure(encoder, asked);
-  const { computed, pairs, tokens, linearFlops, seconds, peakRssMiB } = await measureInProcess({
+  const { computed, pairs, tokens, linearFlops, seconds, peakRssMiB, peakGpuMiB } = await measureInProcess({
     workload: `train-${queries}x${docs}`,
     folder,
+    device,
     precision: values.precision,
     seconds: 0, // the steps say how long
     steps,
-    threads: positiveNumberIfGiven('threads', values.threads),
+    threads,
     tokenBudget: positiveNumberIfGiven('budget', values.budget),
   });
   await peaks.measure(encoder, computed);
-  const peak = peaks.peak(encoder, computed).gflops;
+  const peak = peaks.peak(encoder, computed)?.gflops;
   const gflops = linearFlops / seconds / 1e9;
   return {
     trainer: 'rank-distillm',
@@ -86,65 +82,45 @@ async function measure(folder: string): Promise<Row> {
     tokensPerSecond: tokens / seconds,
     gflops,
     gemmPeakGflops: peak,
-    ratio: gflops / peak,
-    peakMemoryMiB: peakRssMiB,
+    ratio: peak && gflops / peak,
+    peakMemoryMiB: peakGpuMiB ?? peakRssMiB,
   };
 }
 
-async function peer(python: string, folder: string, pairs: readonly TextPair[]): Promise<Row> {
-  const work = await mkdtemp(join(tmpdir(), 'rank-distillm-bench-'));
-  try {
-    const file = join(work, 'samples.json');
-    await writeFile(file, JSON.stringify(trainingSamples(pairs, queries, docs)));
-    const script = fileURLToPath(new URL('peers/lightning_ir_train.py', import.meta.url));
-    const threads = values.threads ?? String(machine().threads);
-    const { stdout, stderr, status } = spawnSync(
-      python,
-      [script, folder, file, values.precision, String(steps), threads],
-      { encoding: 'utf8' },
-    );
-    if (status !== 0) throw new Error(`${python}: ${stderr}`);
-    const found = JSON.parse(stdout.trim().split('\n').at(-1)!) as { pairsPerSecond: number; peakMemoryMiB: number };
-    const unknown = { tokensPerSecond: undefined, gflops: undefined, gemmPeakGflops: undefined, ratio: undefined };
-    return { trainer: 'lightning-ir', precision: values.precision, ...unknown, ...found };
-  } finally {
-    await rm(work, { recursive: true });
+async function peer(python: string, folder: string, ours: TrainingResult): Promise<TrainingResult> {
+  const { precision } = values;
+  const options = {
+    python,
+    folder,
+    device,
+    queries,
+    docs,
+    precision,
+    steps,
+    threads: threads ?? machine(device).threads,
+  };
+  const found = await runTrainingPeer(options);
+  const oursOverTheirs = ours.pairsPerSecond / found.pairsPerSecond;
+  return { trainer: trainingPeerName(device), precision, oursOverTheirs, ...found };
+}
+
+function report(results: readonly TrainingResult[]): void {
+  if (values.json) {
+    console.log(JSON.stringify({ machine: machine(device), queries, docs, results }, null, 2));
+  } else {
+    console.log(`${machineLine(device)}; RankNet, ${queries} x ${docs} pairs a step`);
+    console.log(formatTraining(results, device));
   }
 }
 
-if (values.help) {
-  console.log(USAGE);
-} else {
+async function main(): Promise<void> {
   const folder = values.model ?? (await randomModel('electra-base'));
-  const results = [await measure(folder)];
-  if (values.peer !== undefined) results.push(await peer(values.peer, folder, await dl20Pairs(queries * docs)));
-  if (values.json) {
-    console.log(JSON.stringify({ machine: machine(), results }, null, 2));
-  } else {
-    console.log(`${machineLine()}; RankNet, ${queries} x ${docs} pairs a step`);
-    console.log(
-      formatTable(
-        [
-          { head: 'trainer' },
-          { head: 'precision' },
-          { head: 'pairs/s', digits: 2 },
-          { head: 'tokens/s', digits: 0 },
-          { head: 'GFLOP/s', digits: 0 },
-          { head: 'GEMM peak', digits: 0 },
-          { head: 'ratio', digits: 2 },
-          { head: 'peak MiB', digits: 0 },
-        ],
-        results.map((row) => [
-          row.trainer,
-          row.precision,
-          row.pairsPerSecond,
-          row.tokensPerSecond,
-          row.gflops,
-          row.gemmPeakGflops,
-          row.ratio,
-          row.peakMemoryMiB,
-        ]),
-      ),
-    );
-  }
+  const ours = await measure(folder);
+  const results = [ours];
+  reportWhenEnded(() => report(results));
+  if (values.peer !== undefined) results.push(await peer(values.peer, folder, ours));
+  report(results);
 }
+
+if (values.help) console.log(USAGE);
+else await main();

@@ -3,25 +3,29 @@
 import numpy
 
 
-def score_in_batches(pairs, size, by_length, run):
-    """Scores in the order of the pairs. `run` takes input_ids, attention_mask, token_type_ids: int64 [batch, longest]."""
+def score_in_batches(pairs, size, by_length, run, join=numpy.concatenate, multiple=1):
+    """Scores in the order of the pairs.
+
+    `run` takes input_ids, attention_mask, token_type_ids: int64 [batch, longest], and returns the batch's scores or what
+    stands for them while a device computes; `join` makes one numpy array of all. Lengths are rounded up to `multiple`.
+    """
     order = range(len(pairs))
     if by_length:
         order = sorted(order, key=lambda i: -len(pairs[i]["inputIds"]))
+    cuts = [order[start : start + size] for start in range(0, len(pairs), size)]
+    found = join([run(padded([pairs[i] for i in cut], multiple)) for cut in cuts])
     scores = numpy.empty(len(pairs), dtype=numpy.float32)
-    for start in range(0, len(pairs), size):
-        chosen = order[start : start + size]
-        scores[list(chosen)] = run(padded([pairs[i] for i in chosen]))
+    scores[list(order)] = found
     return scores
 
 
-def padded(pairs):
-    longest = max(len(pair["inputIds"]) for pair in pairs)
-    names = ("input_ids", "attention_mask", "token_type_ids")
-    inputs = {name: numpy.zeros((len(pairs), longest), dtype=numpy.int64) for name in names}
-    for row, pair in enumerate(pairs):
-        length = len(pair["inputIds"])
-        inputs["input_ids"][row, :length] = pair["inputIds"]
-        inputs["attention_mask"][row, :length] = 1
-        inputs["token_type_ids"][row, :length] = pair["tokenTypeIds"]
+def padded(pairs, multiple=1):
+    """Ids are numpy arrays where serve.py read them: row by row from lists they would take longer than a GPU's scores."""
+    lengths = numpy.array([len(pair["inputIds"]) for pair in pairs])
+    longest = -(-lengths.max() // multiple) * multiple
+    filled = numpy.arange(longest) < lengths[:, None]
+    inputs = {"attention_mask": filled.astype(numpy.int64)}
+    for name, key in (("input_ids", "inputIds"), ("token_type_ids", "tokenTypeIds")):
+        inputs[name] = numpy.zeros(filled.shape, dtype=numpy.int64)
+        inputs[name][filled] = numpy.concatenate([pair[key] for pair in pairs])
     return inputs

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { CrossEncoder } from '../../../src/engine/cross-encoder.js';
-import type { Contender } from './contenders.js';
+import { engineOptions, type Device } from '../device.js';
+import { headOf, type Head } from './contenders.js';
 import type { PeerPair } from './peer-options.js';
 import { median, type PeerResult } from './report.js';
 import { tuneBatch } from './tune-batch.js';
@@ -11,54 +12,69 @@ interface Running {
   batch: number;
   rounds: number[];
   largestDifference: number;
+  peakGpuMiB: number | undefined;
 }
 
 export interface CompareOptions {
   pairs: readonly PeerPair[];
   rounds: number;
+  device: Device;
   /** What make_models.py wrote. */
   models: string;
   say: (text: string) => void;
+  /** Hears after each round of what all rounds so far have given. */
+  onRound: (results: readonly PeerResult[]) => void;
 }
 
 /** Chooses batch sizes, then lets all score the same pairs, one after another, in each round. */
-export async function compare(workers: readonly Worker[], options: CompareOptions): Promise<PeerResult[]> {
-  const { pairs, rounds, models, say } = options;
-  const reference = {
-    mono: await ours(models, 'mono', pairs),
-    classification: await ours(models, 'classification', pairs),
-  };
+export async function compare(workers: readonly Worker[], options: CompareOptions): Promise<void> {
+  const { pairs, rounds, device, models, say, onRound } = options;
+  const references = new Map<Head, Float32Array>();
+  for (const head of new Set(workers.map(({ contender }) => headOf(contender))))
+    references.set(head, await ours(join(models, head), device, pairs));
   const running: Running[] = [];
   for (const worker of workers) {
-    const batch = await tuneBatch(worker, pairs);
     const { name, precision, batches } = worker.contender;
-    say(`${name} ${precision}: ${batches ? `batches of ${batch}` : 'ready'}`);
-    running.push({ worker, batch, rounds: [], largestDifference: 0 });
+    try {
+      const batch = await tuneBatch(worker, pairs, device);
+      say(`${name} ${precision}: ${batches ? `batches of ${batch}` : 'ready'}`);
+      running.push({ worker, batch, rounds: [], largestDifference: 0, peakGpuMiB: undefined });
+    } catch (error) {
+      process.exitCode = 1;
+      say(`${name} ${precision} left out: ${(error as Error).message}`);
+    }
   }
   for (let round = 1; round <= rounds; round++) {
     for (const each of running) {
-      const { name, precision, head } = each.worker.contender;
-      const { seconds, scores } = await each.worker.score({ count: pairs.length, batch: each.batch });
+      const { name, precision } = each.worker.contender;
+      const reference = references.get(headOf(each.worker.contender))!;
+      const { seconds, scores, peakGpuMiB } = await each.worker.score({ count: pairs.length, batch: each.batch });
       each.rounds.push(pairs.length / seconds);
-      each.largestDifference = Math.max(each.largestDifference, difference(scores, reference[head]));
+      each.largestDifference = Math.max(each.largestDifference, difference(scores, reference));
+      each.peakGpuMiB = peakGpuMiB;
       say(`round ${round}: ${name} ${precision}: ${(pairs.length / seconds).toFixed(2)} pairs/s`);
     }
+    onRound(running.map(resultOf));
   }
-  return running.map(({ worker, batch, rounds: rates, largestDifference }) => ({
+}
+
+function resultOf({ worker, batch, rounds, largestDifference, peakGpuMiB }: Running): PeerResult {
+  return {
     name: worker.contender.name,
     version: worker.version,
     precision: worker.contender.precision,
     batch: worker.contender.batches && batch,
-    rounds: rates,
-    pairsPerSecond: median(rates),
+    rounds,
+    pairsPerSecond: median(rounds),
     largestDifference,
     peakMiB: worker.peakMiB,
-  }));
+    peakGpuMiB,
+  };
 }
 
-/** What all are compared with: ours in float32, with either head. */
-async function ours(models: string, head: Contender['head'], pairs: readonly PeerPair[]): Promise<Float32Array> {
-  await using model = await CrossEncoder.load(join(models, head), { precision: '32-true' });
+/** What all are compared with: ours in float32, with their head. */
+async function ours(folder: string, device: Device, pairs: readonly PeerPair[]): Promise<Float32Array> {
+  await using model = await CrossEncoder.load(folder, engineOptions(device, '32-true'));
   return model.score(pairs);
 }
 

@@ -1,58 +1,114 @@
 import type { ComputePrecision } from '../../../binding.js';
+import type { Device } from '../device.js';
+
+/** What make_models.py makes: `onnx` lies in the folder of `classification`. */
+export type ModelPart = 'classification' | 'mono' | 'onnx';
+export type Head = Exclude<ModelPart, 'onnx'>;
 
 export interface Contender {
   name: string;
   precision: ComputePrecision;
   /** Beside this file; `.py` runs in the virtual environment, `.ts` in Node.js. */
   script: string;
-  /** Which of make_models.py's folders it runs. */
-  head: 'classification' | 'mono';
+  /** What it is a package of, Python's by the name that is imported; ours has none. */
+  library?: { python: string } | { npm: string };
+  model: ModelPart;
   /** Batches of equal length, made by our script; false where the library gets the pairs as they come. */
   sorted: boolean;
+  /** By torch.compile. */
+  compiled: boolean;
   /** Sizes to choose from; undefined: it chooses by itself. */
   batches: readonly number[] | undefined;
 }
 
-const BATCHES = [1, 8, 32, 64];
-
-function peer(
-  name: string,
-  script: string,
-  precisions: readonly ComputePrecision[],
-  more: Partial<Contender> = {},
-): Contender[] {
-  return precisions.map((precision) => ({
-    name,
-    script,
-    precision,
-    head: 'classification',
-    sorted: false,
-    batches: BATCHES,
-    ...more,
-  }));
-}
+type Peer = Pick<Contender, 'name' | 'script'> & Partial<Contender>;
 
 export const OURS = 'rank-distillm';
+const OUR_SCRIPT: Peer = { name: OURS, script: 'ours-peer.ts' };
+const TRANSFORMERS = { script: 'transformers_peer.py', library: { python: 'transformers' } };
+const SENTENCE_TRANSFORMERS: Peer = {
+  name: 'sentence-transformers',
+  script: 'sentence_transformers_peer.py',
+  library: { python: 'sentence_transformers' },
+};
 
-/** In the order in which each round goes through them. */
-export const CONTENDERS: readonly Contender[] = [
-  ...peer(OURS, 'ours-peer.ts', ['float32', 'bfloat16', 'int8'], { head: 'mono', batches: undefined }),
-  ...peer('transformers', 'transformers_peer.py', ['float32', 'bfloat16']),
-  ...peer('transformers, sorted', 'transformers_peer.py', ['float32', 'bfloat16'], { sorted: true }),
-  ...peer('sentence-transformers', 'sentence_transformers_peer.py', ['float32']),
-  ...peer('lightning-ir', 'lightning_ir_peer.py', ['float32', 'bfloat16'], { head: 'mono' }),
-  ...peer('onnxruntime, sorted', 'onnxruntime_peer.py', ['float32', 'int8'], { sorted: true }),
-  ...peer('onnxruntime-node, sorted', 'onnxruntime-node-peer.ts', ['float32', 'int8'], { sorted: true }),
-  ...peer('transformers.js, sorted', 'transformers-js-peer.ts', ['float32', 'int8'], { sorted: true }),
-];
+function inPrecisions(
+  precisions: readonly ComputePrecision[],
+  peer: Peer,
+  batches?: Contender['batches'],
+): readonly Contender[] {
+  const model = 'classification';
+  return precisions.map((precision) => ({ model, sorted: false, compiled: false, batches, ...peer, precision }));
+}
 
-/** Peers whose "name precision" holds all of the words, and ours in every precision that one of them has. */
-export function chooseContenders(only: readonly string[]): Contender[] {
-  const peers = CONTENDERS.filter(
+function onCpu(precisions: readonly ComputePrecision[], peer: Peer): readonly Contender[] {
+  return inPrecisions(precisions, peer, [1, 8, 32, 64]);
+}
+
+function onCuda(precisions: readonly ComputePrecision[], peer: Peer): readonly Contender[] {
+  return inPrecisions(precisions, peer, [64, 256, 1024]);
+}
+
+/** In the order in which each round goes through them. On a GPU only what runs at its best there. */
+export const CONTENDERS: Readonly<Record<Device, readonly Contender[]>> = {
+  cpu: [
+    ...inPrecisions(['float32', 'bfloat16', 'int8'], OUR_SCRIPT),
+    ...onCpu(['float32', 'bfloat16'], { name: 'transformers', ...TRANSFORMERS }),
+    ...onCpu(['float32', 'bfloat16'], { name: 'transformers, sorted', ...TRANSFORMERS, sorted: true }),
+    ...onCpu(['float32'], SENTENCE_TRANSFORMERS),
+    ...onCpu(['float32', 'bfloat16'], {
+      name: 'lightning-ir',
+      script: 'lightning_ir_peer.py',
+      library: { python: 'lightning_ir' },
+      model: 'mono',
+    }),
+    ...onCpu(['float32', 'int8'], {
+      name: 'onnxruntime, sorted',
+      script: 'onnxruntime_peer.py',
+      library: { python: 'onnxruntime' },
+      model: 'onnx',
+      sorted: true,
+    }),
+    ...onCpu(['float32', 'int8'], {
+      name: 'onnxruntime-node, sorted',
+      script: 'onnxruntime-node-peer.ts',
+      library: { npm: 'onnxruntime-node' },
+      model: 'onnx',
+      sorted: true,
+    }),
+    ...onCpu(['float32', 'int8'], {
+      name: 'transformers.js, sorted',
+      script: 'transformers-js-peer.ts',
+      library: { npm: '@huggingface/transformers' },
+      model: 'onnx',
+      sorted: true,
+    }),
+  ],
+  cuda: [
+    ...inPrecisions(['float32', 'bfloat16'], OUR_SCRIPT),
+    ...onCuda(['float32', 'bfloat16'], { name: 'transformers, sorted', ...TRANSFORMERS, sorted: true }),
+    ...onCuda(['bfloat16'], { name: 'transformers, sorted, compiled', ...TRANSFORMERS, sorted: true, compiled: true }),
+    ...onCuda(['bfloat16'], SENTENCE_TRANSFORMERS),
+  ],
+};
+
+/** The folder that a contender's model lies in. */
+export function headOf({ model }: Contender): Head {
+  return model === 'mono' ? 'mono' : 'classification';
+}
+
+/** Peers of a device whose "name precision" holds all of the words. */
+export function choosePeers(device: Device, only: readonly string[]): Contender[] {
+  return CONTENDERS[device].filter(
     ({ name, precision }) => name !== OURS && only.every((word) => `${name} ${precision}`.includes(word)),
   );
-  const ours = CONTENDERS.filter(
+}
+
+/** Ours in every precision that a peer has, with lightning-ir's head where lightning-ir is one of them. */
+export function withOurs(device: Device, peers: readonly Contender[]): Contender[] {
+  const model = peers.some((peer) => peer.model === 'mono') ? 'mono' : 'classification';
+  const ours = CONTENDERS[device].filter(
     ({ name, precision }) => name === OURS && peers.some((other) => other.precision === precision),
   );
-  return [...ours, ...peers];
+  return [...ours.map((contender): Contender => ({ ...contender, model })), ...peers];
 }

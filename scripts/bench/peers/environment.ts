@@ -9,8 +9,10 @@ import { NPM_PACKAGES, PYTHON_PACKAGES, TORCH, VERSIONS_KEY } from './versions.j
 
 export interface PeerEnvironment {
   python: string;
-  /** Its node_modules holds the npm packages. */
-  packages: string;
+  /** Its node_modules holds the npm packages; undefined where there are none. */
+  packages: string | undefined;
+  /** Names what is installed in it. */
+  key: string;
 }
 
 const CPU_WHEELS = 'https://download.pytorch.org/whl/cpu';
@@ -29,7 +31,7 @@ export async function peerEnvironment(): Promise<PeerEnvironment> {
     await installPython(join(folder, 'venv'), python);
     await writeFile(complete, `${[`torch==${TORCH}`, ...PYTHON_PACKAGES, ...NPM_PACKAGES].join('\n')}\n`);
   });
-  return { python, packages };
+  return { python, packages, key: VERSIONS_KEY };
 }
 
 async function installPython(folder: string, python: string): Promise<void> {

@@ -17,7 +17,7 @@ interface Session {
 }
 
 await serve(async ({ folder, precision, sorted, threads, packages }) => {
-  const { InferenceSession, Tensor, env } = createRequire(join(packages, 'x'))('onnxruntime-node') as OnnxRuntime;
+  const { InferenceSession, Tensor, env } = createRequire(join(packages!, 'x'))('onnxruntime-node') as OnnxRuntime;
   const file = join(folder, 'onnx', FILES[precision]!);
   const session = await InferenceSession.create(file, { intraOpNumThreads: threads, interOpNumThreads: 1 });
   return {

@@ -1,3 +1,5 @@
+import type { Device } from '../device.js';
+
 /** A pair as it lies in the file that all contenders read. */
 export interface PeerPair {
   query: string;
@@ -11,12 +13,14 @@ export interface PeerOptions {
   folder: string;
   /** File of PeerPair[]. */
   pairs: string;
+  device: Device;
   precision: 'float32' | 'bfloat16' | 'int8';
   /** Batches of equal length. */
   sorted: boolean;
+  compiled: boolean;
   threads: number;
-  /** Folder whose node_modules holds the peers that are npm packages. */
-  packages: string;
+  /** Folder whose node_modules holds the peers that are npm packages, where one of them runs. */
+  packages: string | undefined;
 }
 
 /** The first `count` pairs in batches of `batch`. */
@@ -29,6 +33,8 @@ export interface PeerAnswer {
   seconds: number;
   /** [count], in the file's order */
   scores: number[];
+  /** Most of the GPU's memory that was held. */
+  peakGpuMiB?: number | undefined;
 }
 
 export interface PeerHello {

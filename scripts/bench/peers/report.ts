@@ -1,4 +1,5 @@
-import { formatTable } from '../../../src/report/table.js';
+import { formatTable, type TableOptions } from '../../../src/report/table.js';
+import type { Device } from '../device.js';
 import { OURS } from './contenders.js';
 
 export interface PeerResult {
@@ -13,6 +14,7 @@ export interface PeerResult {
   /** Largest difference of a score from ours in float32, in standard deviations of all scores. */
   largestDifference: number;
   peakMiB: number;
+  peakGpuMiB: number | undefined;
 }
 
 export function median(values: readonly number[]): number {
@@ -27,7 +29,7 @@ export function ratioOf(result: PeerResult, results: readonly PeerResult[]): num
   return ours && median(result.rounds.map((rate, i) => ours.rounds[i]! / rate));
 }
 
-export function formatPeers(results: readonly PeerResult[]): string {
+export function formatPeers(results: readonly PeerResult[], device: Device, options?: TableOptions): string {
   return formatTable(
     [
       { head: 'contender' },
@@ -40,6 +42,7 @@ export function formatPeers(results: readonly PeerResult[]): string {
       { head: 'ours / theirs', digits: 2 },
       { head: 'difference' },
       { head: 'peak MiB', digits: 0 },
+      ...(device === 'cuda' ? [{ head: 'GPU peak MiB', digits: 0 }] : []),
     ],
     results.map((result) => [
       result.name,
@@ -52,7 +55,9 @@ export function formatPeers(results: readonly PeerResult[]): string {
       ratioOf(result, results),
       result.largestDifference.toExponential(1),
       result.peakMiB,
+      ...(device === 'cuda' ? [result.peakGpuMiB] : []),
     ]),
+    options,
   );
 }
 
@@ -60,7 +65,8 @@ export function formatPeers(results: readonly PeerResult[]): string {
 export function formatMarkdown(results: readonly PeerResult[]): string {
   const rows = results.map((result) => {
     const ratio = result.name === OURS ? '' : (ratioOf(result, results)?.toFixed(2) ?? '');
-    const library = `${result.name.split(',')[0]} ${result.version}${result.name.includes(',') ? ', sorted' : ''}`;
+    const [name, ...how] = result.name.split(',');
+    const library = [`${name} ${result.version}`, ...how].join(',');
     return `| ${library} | ${result.precision} | ${result.pairsPerSecond.toFixed(1)} | ${ratio} |`;
   });
   return ['| library | precision | pairs/s | ours / theirs |', '|---|---|---|---|', ...rows].join('\n');

@@ -15,7 +15,7 @@ interface TransformersJs {
 type Model = (inputs: Record<string, object>) => Promise<{ logits: { data: Float32Array } }>;
 
 await serve(async ({ folder, precision, sorted, threads, packages }) => {
-  const library = createRequire(join(packages, 'x'))('@huggingface/transformers') as TransformersJs;
+  const library = createRequire(join(packages!, 'x'))('@huggingface/transformers') as TransformersJs;
   const { AutoModelForSequenceClassification, Tensor, env } = library;
   env.allowRemoteModels = false;
   env.localModelPath = dirname(folder);

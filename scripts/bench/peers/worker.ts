@@ -40,9 +40,12 @@ export class Worker {
     return worker;
   }
 
+  /** @throws Error what the peer said; it may be asked again */
   async score(request: PeerRequest): Promise<PeerAnswer> {
     this.#child.stdin.write(`${JSON.stringify(request)}\n`);
-    return this.#answer<PeerAnswer>();
+    const answer = await this.#answer<PeerAnswer | { error: string }>();
+    if ('error' in answer) throw new Error(answer.error);
+    return answer;
   }
 
   get peakMiB(): number {
