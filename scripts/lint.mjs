@@ -1,6 +1,6 @@
 // Checks style and finds faults: ESLint and Prettier for TypeScript and JavaScript, clang-format and clang-tidy for C++.
 // usage: node scripts/lint.mjs [--fix]
-import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join, relative } from 'node:path';
 import { filesBelow, hashOf } from './lib/hash.mjs';
@@ -39,6 +39,12 @@ async function cppTools() {
   rmSync(folder, { recursive: true, force: true });
   renameSync(beside, folder);
   return programs;
+}
+
+/** Tells whether a source is part of the build that is there: one for the CPU leaves out what needs CUDA's headers. */
+function isCompiled() {
+  const commands = readFileSync(join(root, 'build/compile_commands.json'), 'utf8');
+  return (/** @type {string} */ file) => commands.includes(file);
 }
 
 /**
@@ -88,12 +94,13 @@ try {
   const tools = await cppTools();
   const headers = filesBelow(join(root, 'native'), (name) => name.endsWith('.h'));
   const sources = filesBelow(join(root, 'native'), (name) => name.endsWith('.cc'));
-  await run(tools.format, [...(fix ? ['-i'] : ['--dry-run', '-Werror']), ...headers, ...sources], {
+  const kernels = filesBelow(join(root, 'native'), (name) => /\.cuh?$/.test(name));
+  await run(tools.format, [...(fix ? ['-i'] : ['--dry-run', '-Werror']), ...headers, ...sources, ...kernels], {
     what: 'clang-format',
     hint: 'npm run format mends it.',
     cwd: root,
   });
-  await tidy(tools.tidy, sources, headers);
+  await tidy(tools.tidy, sources.filter(isCompiled()), headers);
 } catch (error) {
   giveUp(error);
 }

@@ -70,6 +70,10 @@ int64_t Device::free_bytes() const {
   return std::min(free, share - gpu.used_bytes);
 }
 
+void Device::keep(int64_t bytes) {
+  if (played_bytes_) *played_bytes_ -= bytes;
+}
+
 void Device::take(int64_t bytes) const {
   TORCH_CHECK_WITH(OutOfMemoryError, !played_bytes_ || bytes <= *played_bytes_, "out of memory: ", bytes,
                    " bytes asked for of ", *played_bytes_, " that are played");

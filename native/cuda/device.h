@@ -26,6 +26,9 @@ class Device {
   /// What this process can still take: memory of others and beyond the fraction is left alone.
   int64_t free_bytes() const;
 
+  /// Where memory is played: a model holds so much of it from now on.
+  void keep(int64_t bytes);
+
   /// Throws LibTorch's OutOfMemoryError where memory is played and this much is not there.
   void take(int64_t bytes) const;
 

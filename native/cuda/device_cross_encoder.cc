@@ -8,9 +8,9 @@ namespace {
 /// Blocks of one batch: its scores come back together, and what comes next is queued meanwhile.
 constexpr int64_t blocks_per_window = 4;
 
-const std::vector<TensorSource>& fitting(const Device& device, const std::vector<TensorSource>& tensors,
+const std::vector<TensorSource>& fitting(Device& device, const std::vector<TensorSource>& tensors,
                                          const ModelOptions& options) {
-  check_room(device, tensors, device_precision(options) == Precision::float32 ? 4 : 6);
+  reserve_room(device, tensors, device_precision(options) == Precision::float32 ? 4 : 6);
   return tensors;
 }
 

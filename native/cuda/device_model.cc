@@ -72,18 +72,19 @@ DeviceTypes device_types(const ModelOptions& options) {
   return {at::kBFloat16, options.device.bfloat16_stream ? at::kBFloat16 : at::kFloat, false};
 }
 
-void check_room(const Device& device, const std::vector<TensorSource>& tensors, int64_t bytes_per_number) {
+void reserve_room(Device& device, const std::vector<TensorSource>& tensors, int64_t bytes_per_number) {
   int64_t numbers = 0;
   for (const auto& tensor : tensors) numbers += c10::multiply_integers(tensor.shape);
   const auto needed = numbers * bytes_per_number, free = device.free_bytes();
-  if (needed <= free) return;
-  throw Error("out_of_memory", "the model needs " + gigabytes(needed) + " on " + device.name() + ", of whose " +
-                                   gigabytes(device.total_bytes()) + " this process can have " + gigabytes(free));
+  if (needed <= free) return device.keep(needed);
+  throw Error("out_of_memory", "the model needs " + in_words(needed) + " on " + device.name() + ", of whose " +
+                                   in_words(device.total_bytes()) + " this process can have " + in_words(free));
 }
 
-std::string gigabytes(int64_t bytes) {
+std::string in_words(int64_t bytes) {
+  const bool small = bytes < 100'000'000;
   char text[32];
-  std::snprintf(text, sizeof(text), "%.2f GB", static_cast<double>(bytes) / 1e9);
+  std::snprintf(text, sizeof(text), "%.2f %s", static_cast<double>(bytes) / (small ? 1e6 : 1e9), small ? "MB" : "GB");
   return text;
 }
 

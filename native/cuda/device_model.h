@@ -60,9 +60,9 @@ DeviceTypes device_types(const ModelOptions& options);
 
 /// Throws `out_of_memory`, saying what a model of these tensors needs and what is free, where it does not fit.
 /// `bytes_per_number` of its parameters: values, copies and, in training, gradients and moments.
-void check_room(const Device& device, const std::vector<TensorSource>& tensors, int64_t bytes_per_number);
+void reserve_room(Device& device, const std::vector<TensorSource>& tensors, int64_t bytes_per_number);
 
-/// Bytes in words: `1.50 GB`.
-std::string gigabytes(int64_t bytes);
+/// `1.50 GB`, `20.00 MB`.
+std::string in_words(int64_t bytes);
 
 }  // namespace rank_distillm

@@ -1,6 +1,7 @@
 #include "cuda/device_trainer.h"
 
 #include <ATen/ops/_fused_adamw.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/zeros.h>
@@ -21,8 +22,8 @@ constexpr int64_t bytes_per_parameter = 18;
 constexpr double share_of_free = 0.7;
 
 Device fitting_device(const TrainerOptions& options, const std::vector<TensorSource>& tensors) {
-  const Device device(options.model.device.name, options.model.device.memory_fraction);
-  check_room(device, tensors, bytes_per_parameter);
+  Device device(options.model.device.name, options.model.device.memory_fraction);
+  reserve_room(device, tensors, bytes_per_parameter);
   return device;
 }
 
@@ -36,7 +37,7 @@ struct DeviceTrainer::Kept {
 };
 
 DeviceTrainer::DeviceTrainer(const TrainerOptions& options, std::vector<TensorSource> tensors)
-    : DeviceTrainer(options, fitting_device(options, tensors), std::move(tensors)) {}
+    : DeviceTrainer{options, fitting_device(options, tensors), std::move(tensors)} {}  // braces: in this order
 
 DeviceTrainer::DeviceTrainer(const TrainerOptions& options, const Device& device, std::vector<TensorSource> tensors)
     : TrainingModel(options, device_precision(options.model), Parameters(std::move(tensors), device.place())),
@@ -50,6 +51,10 @@ Scores DeviceTrainer::score(const PackedBatch& batch, Workers&, const CancelFlag
   check_batch(batch, config.vocab_size, config.type_vocab_size, config.max_positions);
   const DeviceScope scope(model_.device(), tf32());
   return score_in_blocks(model_, batch, block_tokens_, options_.model.device.timed, cancel);
+}
+
+void DeviceTrainer::try_room(int64_t bytes) const {
+  at::empty({bytes}, at::TensorOptions().dtype(at::kByte).device(model_.device().place()));
 }
 
 int64_t DeviceTrainer::kept_tokens() const {
@@ -76,6 +81,7 @@ TrainingModel::Forward DeviceTrainer::forward(TrainingBatch batch, uint32_t step
     const DevicePass pass = {kept->block, kept->dropout, cancel, result.scores.counters, clock};
     const auto values = model_.forward(pass, keep ? &kept->state : nullptr).cpu();
     clock.read(result.scores.counters.ticks);
+    if (keep) try_room(tokens * encoder.passing_bytes_per_token());
     result.scores.values.assign(values.const_data_ptr<float>(), values.const_data_ptr<float>() + values.numel());
     if (keep) {
       result.kept = next_kept_++;
@@ -84,7 +90,7 @@ TrainingModel::Forward DeviceTrainer::forward(TrainingBatch batch, uint32_t step
   } catch (const c10::OutOfMemoryError&) {
     cuda::empty_cache();
     throw Error("out_of_memory", model_.device().name() + ": a part of " + std::to_string(tokens) +
-                                     " tokens does not fit into the " + gigabytes(model_.device().free_bytes()) +
+                                     " tokens does not fit into the " + in_words(model_.device().free_bytes()) +
                                      " that are free");
   }
   result.scores.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

@@ -32,6 +32,8 @@ class DeviceTrainer : public TrainingModel {
 
   DeviceTrainer(const TrainerOptions& options, const Device& device, std::vector<TensorSource> tensors);
   int64_t kept_tokens() const;
+  /// Throws where there is no room for the temporaries of a backward, which could not be done again if it broke off.
+  void try_room(int64_t bytes) const;
   void weights_changed() override { model_.encoder().weights_changed(); }
   bool tf32() const { return options_.model.device.tf32; }
 

@@ -33,7 +33,7 @@ at::Tensor score_block(const DeviceModel& model, const PackedBatch& batch, const
 
 Error does_not_fit(const Device& device, const Block& block) {
   return Error("out_of_memory", device.name() + ": a single sequence of " + std::to_string(block.tokens) +
-                                    " tokens does not fit into the " + gigabytes(device.free_bytes()) +
+                                    " tokens does not fit into the " + in_words(device.free_bytes()) +
                                     " that are free");
 }
 

@@ -3,12 +3,11 @@ import { delimiter, join } from 'node:path';
 import { root } from '../lib/root.mjs';
 import { output } from '../lib/run.mjs';
 import { SetupError } from '../lib/say.mjs';
+import { CUDA_PROGRAMS } from '../lib/tools.mjs';
 
 /** The build's folder, and where its parts may lie in it. */
 export const BUILD = join(root, 'build/cuda');
 const PLACES = ['Release', '.'];
-/** Where nvcc, ncu and compute-sanitizer are on hosts whose PATH lacks them. */
-const CUDA_PROGRAMS = '/usr/local/cuda/bin';
 
 export interface Host {
   /** Has torch and, for the peers, transformers. */

@@ -11,7 +11,7 @@ import { checkBuildTools } from './tools.mjs';
 
 /** Always the wheel of one Python version, whatever Python is here: only its C++ part is used, and one hash is enough. */
 const WHEEL_SHA256 = '6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264667b';
-const WHEEL_TAGS = [
+export const WHEEL_TAGS = [
   '--python-version',
   '3.11',
   '--implementation',

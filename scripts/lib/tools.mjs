@@ -6,6 +6,9 @@ const OLDEST_NODE = [20, 19];
 /** The oldest CMake that CMakeLists.txt accepts. */
 const OLDEST_CMAKE = [3, 22];
 
+/** Where nvcc and the profilers are on machines whose PATH lacks them. */
+export const CUDA_PROGRAMS = '/usr/local/cuda/bin';
+
 /** LibTorch's headers need these of C++20; trying them beats guessing from version numbers. */
 const PROBE =
   '#include <concepts>\n#include <span>\n#include <bit>\ntemplate <std::integral T> T f(T x) { return std::bit_width(unsigned(x)); }\nint main() { return f(1) - 1; }\n';

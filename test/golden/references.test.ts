@@ -7,6 +7,7 @@ import * as assert from 'uvu/assert';
 import { loadCheckpoint, type LoadOptions } from '../../src/checkpoint/load-checkpoint.js';
 import { CrossEncoder } from '../../src/engine/cross-encoder.js';
 import { createPairTokenizer } from '../../src/tokenize/pair-tokenizer.js';
+import { useDevices } from '../support/devices.js';
 import { assertClose, assertSameIds, type ScoredPair } from './support.js';
 
 /** What scripts/references/make_references.py wrote beside each model. */
@@ -22,6 +23,7 @@ interface Expected {
 
 const root = fileURLToPath(new URL('references/', import.meta.url));
 const folders = readdirSync(root);
+const devices = useDevices();
 
 const cache = mkdtempSync(join(tmpdir(), 'rank-distillm-hub-'));
 process.env['HF_HUB_CACHE'] = cache;
@@ -57,15 +59,13 @@ for (const name of folders) {
     assertSameIds(await tokenizer.encodePairs(pairs), pairs);
   });
 
-  test(`${name}: scores of ${source}`, async () => {
-    const encoder = await CrossEncoder.load(model, { precision: '32-true', ...options });
-    try {
+  for (const device of devices) {
+    test(`${name}: scores of ${source} on ${device}`, async () => {
+      await using encoder = await CrossEncoder.load(model, { device, precision: '32-true', ...options });
       assert.is(encoder.precision, 'float32');
       assertClose(await encoder.score(pairs, {}), pairs, 1e-4);
-    } finally {
-      await encoder.close();
-    }
-  });
+    });
+  }
 }
 
 test.after(() => rmSync(cache, { recursive: true }));

@@ -44,9 +44,10 @@ void attention_forward(const AttentionForward& call, Stream stream) {
   check(shape);
   const Grid grid = {shape.query_tile_count, shape.heads};
   if (takes_tiles(call.type, shape)) {
-    with_head(shape.head_size, by_vectors(shape, call.query, call.key, call.value), [&](auto size, auto vector) {
-      launch(attention_forward_kernel<size.value, vector.value>, grid, tile_threads, stream, call);
-    });
+    with_head(shape.head_size, by_vectors(shape, call.query, call.key, call.value, call.context),
+              [&](auto size, auto vector) {
+                launch(attention_forward_kernel<size.value, vector.value>, grid, tile_threads, stream, call);
+              });
     return;
   }
   with_type(call.type, [&](auto type) {
@@ -66,7 +67,8 @@ void attention_backward(const AttentionBackward& call, Stream stream) {
     launch(attention_rows_backward_keys_kernel<decltype(type)>, keys, threads, stream, call);
   });
   if (!takes_tiles(call.type, shape)) return;
-  const bool vectors = by_vectors(shape, call.query, call.key, call.value, call.gradient);
+  const bool vectors = by_vectors(shape, call.query, call.key, call.value, call.gradient, call.query_gradient,
+                                  call.key_gradient, call.value_gradient);
   with_head(shape.head_size, vectors, [&](auto size, auto vector) {
     launch(attention_backward_queries_kernel<size.value, vector.value>, queries, tile_threads, stream, call);
     launch(attention_backward_keys_kernel<size.value, vector.value>, keys, tile_threads, stream, call);

@@ -76,7 +76,7 @@ RD_KERNEL void attention_backward_queries_kernel(AttentionBackward call) {
     }
     add_product<size>(sums, slopes, keys);
   }
-  store_rows<size>(call.query_gradient, sums, tile.first, tile.rows, head, shape.head_size);
+  store_rows<size, vector>(call.query_gradient, sums, tile.first, tile.rows, head, shape.head_size);
 }
 
 /// Keys are the rows here and queries the columns.
@@ -136,8 +136,8 @@ RD_KERNEL void attention_backward_keys_kernel(AttentionBackward call) {
 #pragma unroll
     for (int i = 0; i < 4; ++i) value_sums[n][i] *= shape.dropout.kept;
   }
-  store_rows<size>(call.key_gradient, key_sums, tile.first, tile.rows, head, shape.head_size);
-  store_rows<size>(call.value_gradient, value_sums, tile.first, tile.rows, head, shape.head_size);
+  store_rows<size, vector>(call.key_gradient, key_sums, tile.first, tile.rows, head, shape.head_size);
+  store_rows<size, vector>(call.value_gradient, value_sums, tile.first, tile.rows, head, shape.head_size);
 }
 
 }  // namespace rank_distillm::cuda

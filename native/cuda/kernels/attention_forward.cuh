@@ -85,7 +85,7 @@ RD_KERNEL void attention_forward_kernel(AttentionForward call) {
       call.log_sums[(tile.first + row) * shape.heads + head] = (greatest[half] + log2f(total)) / log2_e;
     }
   }
-  store_rows<size>(call.context, sums, tile.first, tile.rows, head, shape.head_size);
+  store_rows<size, vector>(call.context, sums, tile.first, tile.rows, head, shape.head_size);
 }
 
 }  // namespace rank_distillm::cuda

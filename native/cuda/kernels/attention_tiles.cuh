@@ -119,7 +119,7 @@ RD_DEVICE float row_max(float value) {
 }
 
 /// Writes the warp's sums [16, size] as rows of one head, those that are there.
-template <int size>
+template <int size, bool vector>
 RD_DEVICE void store_rows(const HeadRowsOut& rows, const float (&sums)[size / 8][4], int64_t first, int count, int head,
                           int head_size) {
   auto* data = static_cast<Bf16*>(rows.data) + static_cast<int64_t>(head) * head_size;
@@ -132,8 +132,12 @@ RD_DEVICE void store_rows(const HeadRowsOut& rows, const float (&sums)[size / 8]
     for (int n = 0; n < size / 8; ++n) {
       const int column = n * 8 + lane_pair();
       const uint32_t word = pack(sums[n][2 * half], sums[n][2 * half + 1]);
-      if (column < head_size) of_row[column] = {static_cast<uint16_t>(word)};
-      if (column + 1 < head_size) of_row[column + 1] = {static_cast<uint16_t>(word >> 16)};
+      if constexpr (vector) {
+        if (column < head_size) *reinterpret_cast<uint32_t*>(of_row + column) = word;
+      } else {
+        if (column < head_size) of_row[column] = {static_cast<uint16_t>(word)};
+        if (column + 1 < head_size) of_row[column + 1] = {static_cast<uint16_t>(word >> 16)};
+      }
     }
   }
 }

@@ -1,0 +1,97 @@
+import { readFileSync } from 'node:fs';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { CrossEncoder, type LoadOptions } from '../../src/engine/cross-encoder.js';
+import { expectedPairs, modelFolder } from '../cli/support.js';
+import { assertClose, type ScoredPair } from '../golden/support.js';
+import { useDevices } from '../support/devices.js';
+import { sharedPath } from '../support/shared.js';
+
+const test = suite('scoring on a device');
+useDevices();
+
+/** How far lightning-ir's own scores under bf16 autocast are off on the golden pairs, of their spread. */
+const AUTOCAST_ERROR = 0.023;
+
+async function scoresOf(folder: string, pairs: readonly ScoredPair[], options: LoadOptions): Promise<Float32Array> {
+  await using model = await CrossEncoder.load(folder, { device: 'cuda', ...options });
+  assert.is(model.device, 'cuda:0');
+  return model.score(pairs);
+}
+
+/** Kendall's tau-b's numerator over all pairs of places: 1 where both orders are the same. */
+function agreement(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  let agreeing = 0;
+  let all = 0;
+  for (let i = 0; i < a.length; i++) {
+    for (let j = 0; j < i; j++) {
+      const first = Math.sign(a[i]! - a[j]!);
+      const second = Math.sign(b[i]! - b[j]!);
+      if (first === 0) continue;
+      all += 1;
+      agreeing += first * second;
+    }
+  }
+  return agreeing / all;
+}
+
+const pairsPath = sharedPath('golden/pairs.jsonl');
+const folder = sharedPath('golden/tiny-monoelectra');
+if (pairsPath && folder) {
+  const pairs = readFileSync(pairsPath, 'utf8')
+    .trimEnd()
+    .split('\n')
+    .map((line) => {
+      const { doc, ...rest } = JSON.parse(line) as ScoredPair & { doc: string };
+      return { ...rest, document: doc };
+    });
+  const expected = pairs.map(({ score }) => score);
+  const spread = Math.max(...expected) - Math.min(...expected);
+
+  test('float32: golden scores within 1e-4', async () => {
+    assertClose(await scoresOf(folder, pairs, {}), pairs, 1e-4);
+  });
+
+  for (const precision of ['bf16-mixed', 'bf16-true']) {
+    test(`${precision}: golden scores within lightning-ir's own error, ranked as in float32`, async () => {
+      const scores = await scoresOf(folder, pairs, { precision });
+      assertClose(scores, pairs, AUTOCAST_ERROR * spread);
+      const tau = agreement(expected, scores);
+      assert.ok(tau >= 0.97, `Kendall's tau is ${tau}`);
+    });
+  }
+
+  test('scores do not depend on which pairs share a block', async () => {
+    const alone = await scoresOf(folder, pairs.slice(0, 20), {});
+    const among = await scoresOf(folder, pairs, {});
+    alone.forEach((score, i) => assert.ok(Math.abs(score - among[i]!) <= 1e-5, `pair ${i}`));
+  });
+}
+
+test('what a device does not do is refused in words', async () => {
+  const load = (options: LoadOptions): Promise<unknown> => CrossEncoder.load(modelFolder(), options);
+  const bad: [LoadOptions, RegExp][] = [
+    [{ device: 'cuda', precision: 'int8' }, /precision int8 runs on CPUs, not on cuda:0/],
+    [{ device: 'cuda:7' }, /device: cuda:7: there is no such GPU; found: cuda:0/],
+    [{ device: 'gpu' }, /device: expected auto, cpu, cuda or cuda:N, received "gpu"/],
+    [{ device: 'cuda', memoryFraction: 0 }, /memoryFraction: expected a number above 0, at most 1/],
+  ];
+  for (const [options, message] of bad) {
+    const error = await load(options).then(
+      () => assert.unreachable(String(message)),
+      (reason: unknown) => reason as Error,
+    );
+    assert.match(error!.message, message);
+  }
+});
+
+test('auto takes the device, cpu does not', async () => {
+  const pairs = await expectedPairs();
+  await using any = await CrossEncoder.load(modelFolder());
+  await using host = await CrossEncoder.load(modelFolder(), { device: 'cpu' });
+  assert.equal([any.device, host.device], ['cuda:0', 'cpu']);
+  const [found, wanted] = [await any.score(pairs), await host.score(pairs)];
+  found.forEach((score, i) => assert.ok(Math.abs(score - wanted[i]!) <= 1e-4, `pair ${i}`));
+});
+
+test.run();

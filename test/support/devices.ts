@@ -1,0 +1,20 @@
+/**
+ * A GPU where RANK_DISTILLM_TEST_DEVICE=cuda says that there is one (scripts/gpu/run.sh does), else the CPU in its place:
+ * the engine on a device with every op's plain version. Tests then name the device they mean, `cpu` or `cuda`.
+ */
+export function useDevices(): readonly ['cpu', 'cuda'] {
+  if (process.env['RANK_DISTILLM_TEST_DEVICE'] !== 'cuda') process.env['RANK_DISTILLM_EMULATE_CUDA'] ??= '1';
+  return ['cpu', 'cuda'];
+}
+
+/** Runs with so many bytes of a device's memory, which is played by the CPU. */
+export async function withPlayedBytes<T>(bytes: number, use: () => Promise<T>): Promise<T> {
+  const before = process.env['RANK_DISTILLM_EMULATE_CUDA'];
+  process.env['RANK_DISTILLM_EMULATE_CUDA'] = String(bytes);
+  try {
+    return await use();
+  } finally {
+    if (before === undefined) delete process.env['RANK_DISTILLM_EMULATE_CUDA'];
+    else process.env['RANK_DISTILLM_EMULATE_CUDA'] = before;
+  }
+}
