@@ -11,14 +11,7 @@
  * - `closed`: a model was used after `close()` (CLI exit code 1)
  */
 export type ErrorCode =
-  | 'bad_input'
-  | 'not_found'
-  | 'unsupported'
-  | 'io'
-  | 'native'
-  | 'out_of_memory'
-  | 'aborted'
-  | 'closed';
+  'bad_input' | 'not_found' | 'unsupported' | 'io' | 'native' | 'out_of_memory' | 'aborted' | 'closed';
 
 export interface ErrorDetails {
   /** How to mend it, in one sentence. */
