@@ -9,6 +9,7 @@ import { CrossEncoder } from '../engine/cross-encoder.js';
 import { throwIfAborted } from '../errors.js';
 import { evaluate } from '../evaluate/evaluate.js';
 import { formatDuration } from '../report/duration.js';
+import { onDevice } from '../report/on-device.js';
 import { createProgress, type Progress } from '../report/progress.js';
 import { formatMetrics, type MetricsRow } from '../report/table.js';
 import { rerank } from '../rerank/rerank.js';
@@ -155,7 +156,7 @@ async function scoreJob(job: Job, model: CrossEncoder, plan: ReRankPlan, io: Cli
     note(
       io,
       `wrote ${job.output}: ${result.pairs} pairs of ${result.topics} topics in ` +
-        `${formatDuration(result.seconds)} (${rate} pairs/s, ${result.precision})`,
+        `${formatDuration(result.seconds)} (${rate} pairs/s, ${onDevice(result)})`,
     );
     return entriesOf(topics);
   } catch (error) {

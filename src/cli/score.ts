@@ -3,6 +3,7 @@ import { readPrecision } from '../config/precision.js';
 import { CrossEncoder } from '../engine/cross-encoder.js';
 import { writeAtomically, type WriteText } from '../io/atomic-write.js';
 import { formatDuration } from '../report/duration.js';
+import { onDevice } from '../report/on-device.js';
 import { note, print, warn, type CliIo } from './cli-io.js';
 import { readPairs } from './read-pairs.js';
 import { assertWritable, refuseCollisions } from './output-files.js';
@@ -85,5 +86,5 @@ async function score(options: ScoreOptions, io: CliIo): Promise<void> {
     await model.close();
   }
   const seconds = (performance.now() - start) / 1000;
-  note(io, `scored ${pairs} pairs in ${formatDuration(seconds)} (${model.precision})`);
+  note(io, `scored ${pairs} pairs in ${formatDuration(seconds)} (${onDevice(model)})`);
 }

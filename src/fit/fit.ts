@@ -197,6 +197,7 @@ async function summaryOf(options: FitOptions, { plan, model }: Parts, trainer: T
     modelClass: model.checkpoint.modelClass,
     parameters: model.parameterCount,
     precision: model.native.precision,
+    device: model.device,
     threads: model.engine.threads,
     tokenBudget: trainer.tokenBudget,
     dataset: dataset.name,

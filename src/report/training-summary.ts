@@ -1,4 +1,5 @@
 import { formatDuration } from './duration.js';
+import { onDevice } from './on-device.js';
 import { formatTable, type TableOptions } from './table.js';
 
 /** What a run is going to do. */
@@ -9,6 +10,8 @@ export interface TrainingSummary {
   /** Trained numbers. */
   parameters: number;
   precision: string;
+  /** `cpu` or `cuda:N`. */
+  device: string;
   threads: number;
   /** Tokens whose activations are held at a time. */
   tokenBudget: number;
@@ -67,7 +70,10 @@ export function formatTrainingSummary(summary: TrainingSummary, options: TableOp
   const rows = [
     ['model', `${summary.model} (${summary.modelClass})`],
     ['parameters', parameterCount(summary.parameters)],
-    ['computes in', `${summary.precision}, ${counted(summary.threads, 'thread')}`],
+    [
+      'computes in',
+      summary.device === 'cpu' ? `${summary.precision}, ${counted(summary.threads, 'thread')}` : onDevice(summary),
+    ],
     ['data', `${summary.dataset}: ${counted(summary.samples, 'sample')} of ${counted(docsPerSample, 'document')}`],
     ['batch', `${counted(batchSize, 'sample')}, ${counted(batchSize * docsPerSample, 'pair')}${grouped}`],
     ['at a time', counted(summary.tokenBudget, 'token')],

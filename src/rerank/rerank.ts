@@ -37,6 +37,8 @@ export interface RerankResult {
   seconds: number;
   /** What the scores were really computed in. */
   precision: CrossEncoder['precision'];
+  /** `cpu` or `cuda:N`. */
+  device: string;
   /** Multiplications and additions of the linear layers. */
   linearFlops: number;
 }
@@ -74,7 +76,7 @@ export async function rerank(options: RerankOptions): Promise<RerankResult> {
     }
     await writeWholeTopics();
   });
-  return { ...result, seconds: (performance.now() - start) / 1000, precision: model.precision };
+  return { ...result, seconds: (performance.now() - start) / 1000, precision: model.precision, device: model.device };
 }
 
 /** A topic whose pairs are on their way through the engine. */

@@ -80,6 +80,7 @@ const SUMMARY: TrainingSummary = {
   modelClass: 'MonoElectraModel',
   parameters: 108_892_417,
   precision: 'bfloat16',
+  device: 'cpu',
   threads: 16,
   tokenBudget: 8192,
   dataset: 'teacher.run',
