@@ -8,20 +8,23 @@ namespace {
 /// Blocks of one batch: its scores come back together, and what comes next is queued meanwhile.
 constexpr int64_t blocks_per_window = 4;
 
-const std::vector<TensorSource>& fitting(Device& device, const std::vector<TensorSource>& tensors,
-                                         const ModelOptions& options) {
+Device fitting_device(const ModelOptions& options, const std::vector<TensorSource>& tensors) {
+  Device device(options.device.name, options.device.memory_fraction);
   reserve_room(device, tensors, device_precision(options) == Precision::float32 ? 4 : 6);
-  return tensors;
+  return device;
 }
 
 }  // namespace
 
 DeviceCrossEncoder::DeviceCrossEncoder(const ModelOptions& options, std::vector<TensorSource> tensors)
+    : DeviceCrossEncoder{options, fitting_device(options, tensors), std::move(tensors)} {}  // braces: in this order
+
+DeviceCrossEncoder::DeviceCrossEncoder(const ModelOptions& options, const Device& device,
+                                       std::vector<TensorSource> tensors)
     : options_(options),
       precision_(device_precision(options)),
-      device_(options.device.name, options.device.memory_fraction),
-      parameters_(fitting(device_, tensors, options), device_.place(), /*trained=*/false),
-      model_(options, device_, -1, parameters_),
+      parameters_(std::move(tensors), device.place(), /*trained=*/false),
+      model_(options, device, -1, parameters_),
       block_tokens_(first_block_tokens(model_, options.device.block_tokens)) {
   holds(parameters_.bytes() + model_.encoder().bytes());
 }
@@ -31,7 +34,7 @@ int64_t DeviceCrossEncoder::window_tokens() const { return blocks_per_window * b
 Scores DeviceCrossEncoder::score(const PackedBatch& batch, Workers&, const CancelFlag& cancel) {
   const auto& config = options_.encoder;
   check_batch(batch, config.vocab_size, config.type_vocab_size, config.max_positions);
-  const DeviceScope scope(device_, device_types(options_).tf32);
+  const DeviceScope scope(model_.device(), device_types(options_).tf32);
   return score_in_blocks(model_, batch, block_tokens_, options_.device.timed, cancel);
 }
 

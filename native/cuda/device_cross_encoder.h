@@ -21,9 +21,10 @@ class DeviceCrossEncoder : public ScoringModel {
   int64_t window_tokens() const override;
 
  private:
+  DeviceCrossEncoder(const ModelOptions& options, const Device& device, std::vector<TensorSource> tensors);
+
   ModelOptions options_;
   Precision precision_;
-  Device device_;
   Parameters parameters_;
   DeviceModel model_;
   int64_t block_tokens_;

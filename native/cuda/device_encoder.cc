@@ -5,8 +5,10 @@
 #include <ATen/ops/index_select.h>
 #include <ATen/ops/zeros.h>
 
-#include <algorithm>
+#include <utility>
 
+#include "core/error.h"
+#include "cuda/kernels/kernels.h"
 #include "cuda/ops/activation.h"
 
 namespace rank_distillm {
@@ -19,6 +21,10 @@ std::string prefix_of(int64_t layer) { return "encoder.layer." + std::to_string(
 DeviceEncoder::DeviceEncoder(const EncoderConfig& config, RowsNeeded rows, const DeviceTypes& types, int64_t padding_id,
                              const Parameters& parameters)
     : config_(config), rows_(rows), types_(types), padding_id_(padding_id), parameters_(parameters) {
+  if (config.hidden_size > cuda::most_norm_columns) {
+    throw Error("unsupported", "hidden size " + std::to_string(config.hidden_size) +
+                                   ": the engine for GPUs takes up to " + std::to_string(cuda::most_norm_columns));
+  }
   weights_changed();
 }
 
@@ -133,8 +139,8 @@ DeviceHidden DeviceEncoder::attend(const DevicePass& pass, int64_t index, const 
   const auto branch = linear(context, layer.attention_output);
   if (state != nullptr) {
     state->input = hidden.compute;
-    state->first = first;
-    state->attention = inputs;
+    state->first = std::move(first);
+    state->attention = std::move(inputs);
     state->attended = attended;
     state->context = context;
   }
@@ -240,7 +246,7 @@ int64_t DeviceEncoder::kept_bytes_per_token() const {
 int64_t DeviceEncoder::passing_bytes_per_token() const {
   const auto compute = static_cast<int64_t>(c10::elementSize(types_.compute));
   // the widest moments: two wide tensors and the streams around them, forward or backward
-  return compute * (2 * config_.intermediate_size + 6 * config_.hidden_size) + 3 * 4 * config_.hidden_size + 32;
+  return compute * (2 * config_.intermediate_size + 6 * config_.hidden_size) + 12 * config_.hidden_size + 32;
 }
 
 }  // namespace rank_distillm

@@ -17,20 +17,12 @@ DropFirstRows drop_on(const DeviceBlock& block) {
   return [&block](const at::Tensor& values, const Dropout& dropout) { drop_rows_(values, dropout, block.first_rows); };
 }
 
-const ModelOptions& checked(const ModelOptions& options) {
-  if (options.encoder.hidden_size > cuda::most_norm_columns) {
-    throw Error("unsupported", "hidden size " + std::to_string(options.encoder.hidden_size) +
-                                   ": the CUDA engine takes up to " + std::to_string(cuda::most_norm_columns));
-  }
-  return options;
-}
-
 }  // namespace
 
 DeviceModel::DeviceModel(const ModelOptions& options, const Device& device, int64_t padding_id,
                          const Parameters& parameters)
     : device_(device),
-      pooling_(checked(options).head.pooling),
+      pooling_(options.head.pooling),
       encoder_(options.encoder, rows_needed(options.head.pooling), device_types(options), padding_id, parameters),
       head_(options.encoder, options.head, parameters) {}
 

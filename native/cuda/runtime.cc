@@ -52,25 +52,29 @@ void synchronize(int index) { c10::cuda::getCurrentCUDAStream(narrow(index)).syn
 
 void* current_stream(int index) { return c10::cuda::getCurrentCUDAStream(narrow(index)).stream(); }
 
-Stopwatch::Stopwatch() : begin_(make_event()), end_(make_event()) {}
+struct Stopwatch::Events {
+  cudaEvent_t begin = make_event();
+  cudaEvent_t end = make_event();
 
-Stopwatch::~Stopwatch() {
-  cudaEventDestroy(static_cast<cudaEvent_t>(begin_));
-  cudaEventDestroy(static_cast<cudaEvent_t>(end_));
-}
+  Events() = default;
+  ~Events() {
+    cudaEventDestroy(begin);
+    cudaEventDestroy(end);
+  }
+  Events(const Events&) = delete;
+  Events& operator=(const Events&) = delete;
+};
 
-void Stopwatch::start() {
-  C10_CUDA_CHECK(cudaEventRecord(static_cast<cudaEvent_t>(begin_), c10::cuda::getCurrentCUDAStream()));
-}
+Stopwatch::Stopwatch() : events_(std::make_shared<Events>()) {}
 
-void Stopwatch::stop() {
-  C10_CUDA_CHECK(cudaEventRecord(static_cast<cudaEvent_t>(end_), c10::cuda::getCurrentCUDAStream()));
-}
+void Stopwatch::start() { C10_CUDA_CHECK(cudaEventRecord(events_->begin, c10::cuda::getCurrentCUDAStream())); }
+
+void Stopwatch::stop() { C10_CUDA_CHECK(cudaEventRecord(events_->end, c10::cuda::getCurrentCUDAStream())); }
 
 double Stopwatch::seconds() const {
   float milliseconds = 0;
-  C10_CUDA_CHECK(cudaEventSynchronize(static_cast<cudaEvent_t>(end_)));
-  C10_CUDA_CHECK(cudaEventElapsedTime(&milliseconds, static_cast<cudaEvent_t>(begin_), static_cast<cudaEvent_t>(end_)));
+  C10_CUDA_CHECK(cudaEventSynchronize(events_->end));
+  C10_CUDA_CHECK(cudaEventElapsedTime(&milliseconds, events_->begin, events_->end));
   return milliseconds / 1e3;
 }
 

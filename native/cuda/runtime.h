@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #ifndef RANK_DISTILLM_CUDA
@@ -42,9 +43,6 @@ void* current_stream(int index);
 class Stopwatch {
  public:
   Stopwatch();
-  ~Stopwatch();
-  Stopwatch(const Stopwatch&) = delete;
-  Stopwatch& operator=(const Stopwatch&) = delete;
 
   void start();
   void stop();
@@ -52,8 +50,8 @@ class Stopwatch {
   double seconds() const;
 
  private:
-  void* begin_;
-  void* end_;
+  struct Events;
+  std::shared_ptr<Events> events_;
 };
 
 }  // namespace rank_distillm::cuda

@@ -15,8 +15,7 @@ void empty_cache() {}
 void synchronize(int) {}
 void* current_stream(int) { absent(); }
 
-Stopwatch::Stopwatch() : begin_(nullptr), end_(nullptr) { absent(); }
-Stopwatch::~Stopwatch() = default;
+Stopwatch::Stopwatch() { absent(); }
 void Stopwatch::start() {}
 void Stopwatch::stop() {}
 double Stopwatch::seconds() const { return 0; }

@@ -45,6 +45,14 @@ function build({ torch }: Host): Command[] {
   ];
 }
 
+/** Kernels against their plain versions, then what the addon computes. */
+function parity(): ReturnType<Step['commands']> {
+  const tests = withAddon(['scripts/test.mjs', 'test/cuda', 'test/golden', 'test/train']);
+  const program = built('cuda_test');
+  if ('leftOut' in tests || program === undefined) return tests;
+  return [{ argv: [program], most: 30 }, ...tests];
+}
+
 function sanitize(): ReturnType<Step['commands']> {
   const program = built('cuda_test');
   if (program === undefined) return { leftOut: `no cuda_test in ${BUILD}` };
@@ -82,9 +90,9 @@ export const peersFile = join(root, 'build/bench/gpu-peers.json');
 export const STEPS = {
   build: { what: 'the addon and the native test of its CUDA kernels', seconds: 180, commands: build },
   parity: {
-    what: 'golden scores and gradients, training, tests of the device',
-    seconds: 60,
-    commands: () => withAddon(['scripts/test.mjs', 'test/cuda', 'test/golden', 'test/train']),
+    what: 'kernels against plain ops, golden scores and gradients, training, tests of the device',
+    seconds: 90,
+    commands: parity,
   },
   sanitize: { what: 'compute-sanitizer (memcheck, racecheck) on the native test', seconds: 60, commands: sanitize },
   bench: {

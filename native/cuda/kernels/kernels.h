@@ -27,38 +27,38 @@ struct DropRows {
 
 /// exact = LayerNorm(residual + dropout(branch)), and its copy in the type of the products.
 struct NormForward {
-  int64_t rows;
-  int columns;
-  const void* branch;  // [rows, columns] of `compute`
-  Type compute;
-  const void* residual;  // [rows, columns] of `stream`
-  Type stream;
-  const float* weight;  // [columns]
-  const float* bias;    // [columns]
-  float eps;
+  int64_t rows = 0;
+  int columns = 0;
+  const void* branch = nullptr;  // [rows, columns] of `compute`
+  Type compute = Type::float32;
+  const void* residual = nullptr;  // [rows, columns] of `stream`
+  Type stream = Type::float32;
+  const float* weight = nullptr;  // [columns]
+  const float* bias = nullptr;    // [columns]
+  float eps = 0;
   DropRows dropout;
-  void* exact;       // [rows, columns] of `stream`; may be `residual`
-  void* copy;        // [rows, columns] of `compute`; null where the types are the same
-  void* normalized;  // [rows, columns] of `compute`, for the backward; or null
-  float* scale;      // [rows], 1 / standard deviation, for the backward; or null
+  void* exact = nullptr;       // [rows, columns] of `stream`; may be `residual`
+  void* copy = nullptr;        // [rows, columns] of `compute`; null where the types are the same
+  void* normalized = nullptr;  // [rows, columns] of `compute`, for the backward; or null
+  float* scale = nullptr;      // [rows], 1 / standard deviation, for the backward; or null
 };
 void norm_forward(const NormForward& call, Stream stream);
 
 /// The gradient of the output, `gradient` + `more`, becomes that of the residual in `gradient`, and through the mask
 /// that of the branch. `sums` [parts, 2, columns] are overwritten with parts of the gradients of weight and bias.
 struct NormBackward {
-  int64_t rows;
-  int columns;
-  float* gradient;         // [rows, columns]
-  const void* more;        // [rows, columns] of `compute`; or null
-  const void* normalized;  // [rows, columns] of `compute`
-  Type compute;
-  const float* scale;   // [rows]
-  const float* weight;  // [columns]
+  int64_t rows = 0;
+  int columns = 0;
+  float* gradient = nullptr;         // [rows, columns]
+  const void* more = nullptr;        // [rows, columns] of `compute`; or null
+  const void* normalized = nullptr;  // [rows, columns] of `compute`
+  Type compute = Type::float32;
+  const float* scale = nullptr;   // [rows]
+  const float* weight = nullptr;  // [columns]
   DropRows dropout;
-  void* branch;  // [rows, columns] of `compute`; or null where the residual's gradient is the branch's
-  float* sums;
-  int parts;
+  void* branch = nullptr;  // [rows, columns] of `compute`; or null where the residual's gradient is the branch's
+  float* sums = nullptr;
+  int parts = 0;
 };
 void norm_backward(const NormBackward& call, Stream stream);
 /// Columns that a norm's kernel has room for.
@@ -66,23 +66,23 @@ constexpr int most_norm_columns = 4096;
 
 /// exact = dropout(LayerNorm(word + position + type)).
 struct EmbeddingForward {
-  int64_t tokens;
-  int columns;
-  const int32_t* ids;        // [tokens]
-  const int32_t* positions;  // [tokens]
-  const int32_t* types;      // [tokens]
-  const float* word;         // [vocabulary, columns]
-  const float* position;     // [positions, columns]
-  const float* type;         // [types, columns]
-  const float* weight;       // [columns]
-  const float* bias;         // [columns]
-  float eps;
+  int64_t tokens = 0;
+  int columns = 0;
+  const int32_t* ids = nullptr;        // [tokens]
+  const int32_t* positions = nullptr;  // [tokens]
+  const int32_t* types = nullptr;      // [tokens]
+  const float* word = nullptr;         // [vocabulary, columns]
+  const float* position = nullptr;     // [positions, columns]
+  const float* type = nullptr;         // [types, columns]
+  const float* weight = nullptr;       // [columns]
+  const float* bias = nullptr;         // [columns]
+  float eps = 0;
   DropRows dropout;
-  Type compute, stream;
-  void* exact;       // [tokens, columns] of `stream`
-  void* copy;        // of `compute`; null where the types are the same
-  void* normalized;  // of `compute`; or null
-  float* scale;      // [tokens]; or null
+  Type compute = Type::float32, stream = Type::float32;
+  void* exact = nullptr;       // [tokens, columns] of `stream`
+  void* copy = nullptr;        // of `compute`; null where the types are the same
+  void* normalized = nullptr;  // of `compute`; or null
+  float* scale = nullptr;      // [tokens]; or null
 };
 void embedding_forward(const EmbeddingForward& call, Stream stream);
 
@@ -91,34 +91,34 @@ void drop_rows(float* values, int64_t rows, int columns, const DropRows& dropout
 
 /// output = activation(input); may be the same memory.
 struct ActivationForward {
-  int64_t count;
-  Type type;
-  Activation activation;
-  const void* input;
-  void* output;
+  int64_t count = 0;
+  Type type = Type::float32;
+  Activation activation = Activation::gelu;
+  const void* input = nullptr;
+  void* output = nullptr;
 };
 void activation_forward(const ActivationForward& call, Stream stream);
 
 /// output = gradient · activation'(before); may be `gradient`.
 struct ActivationBackward {
-  int64_t count;
-  Type type;
-  Activation activation;
-  const void* before;
-  const void* gradient;
-  void* output;
+  int64_t count = 0;
+  Type type = Type::float32;
+  Activation activation = Activation::gelu;
+  const void* before = nullptr;
+  const void* gradient = nullptr;
+  void* output = nullptr;
 };
 void activation_backward(const ActivationBackward& call, Stream stream);
 
 /// Rows of heads side by side.
 struct HeadRows {
-  const void* data;
-  int64_t stride;  // elements from row to row
+  const void* data = nullptr;
+  int64_t stride = 0;  // elements from row to row
 };
 
 struct HeadRowsOut {
-  void* data;
-  int64_t stride;
+  void* data = nullptr;
+  int64_t stride = 0;
 };
 
 /// Queries or keys that one block of threads takes.
@@ -129,35 +129,35 @@ constexpr int most_tensor_core_head = 128;
 /// Attention of packed sequences. Queries of sequence s are rows [query_offsets[s], query_offsets[s + 1]), its keys
 /// rows [key_offsets[s], key_offsets[s + 1]). A tile is a sequence and the first of up to 64 of its rows.
 struct AttentionShape {
-  int heads;
-  int head_size;
-  const int32_t* query_offsets;  // [sequences + 1]
-  const int32_t* key_offsets;    // [sequences + 1]
-  const int32_t* query_tiles;    // [query_tile_count, 2]
-  const int32_t* key_tiles;      // [key_tile_count, 2]
-  int query_tile_count;
-  int key_tile_count;
+  int heads = 0;
+  int head_size = 0;
+  const int32_t* query_offsets = nullptr;  // [sequences + 1]
+  const int32_t* key_offsets = nullptr;    // [sequences + 1]
+  const int32_t* query_tiles = nullptr;    // [query_tile_count, 2]
+  const int32_t* key_tiles = nullptr;      // [key_tile_count, 2]
+  int query_tile_count = 0;
+  int key_tile_count = 0;
   DropRows dropout;  // `pairs` by sequence [sequences]; `place` that of the first head
 };
 
 /// context = dropout(softmax(Q Kᵀ / √d)) V.
 struct AttentionForward {
   AttentionShape shape;
-  Type type;
+  Type type = Type::float32;
   HeadRows query, key, value;
   HeadRowsOut context;
-  float* log_sums;  // [queries, heads], log Σ exp of the scaled scores, for the backward; or null
+  float* log_sums = nullptr;  // [queries, heads], log Σ exp of the scaled scores, for the backward; or null
 };
 void attention_forward(const AttentionForward& call, Stream stream);
 
 struct AttentionBackward {
   AttentionShape shape;
-  Type type;
+  Type type = Type::float32;
   HeadRows query, key, value;
   HeadRows context;   // of the forward
   HeadRows gradient;  // that of the context
-  const float* log_sums;
-  float* along;                                              // [queries, heads], overwritten: Σ context · gradient
+  const float* log_sums = nullptr;
+  float* along = nullptr;                                    // [queries, heads], overwritten: Σ context · gradient
   HeadRowsOut query_gradient, key_gradient, value_gradient;  // overwritten
 };
 void attention_backward(const AttentionBackward& call, Stream stream);

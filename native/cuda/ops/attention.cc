@@ -42,7 +42,7 @@ cuda::HeadRowsOut rows_into(const at::Tensor& rows) { return {rows.data_ptr(), r
 /// One sequence of the plain version, in float32 as [heads, rows, size].
 struct PlainSequence {
   at::Tensor query, key, value, weights, factors;
-  int64_t first_query, queries, first_key, keys;
+  int64_t first_query = 0, queries = 0, first_key = 0, keys = 0;
 };
 
 at::Tensor by_head(const at::Tensor& rows, int64_t first, int64_t count, int64_t heads) {

@@ -10,7 +10,7 @@ namespace rank_distillm {
 struct DeviceAttention {
   const DeviceBlock& block;
   const AttentionRows& queries;  // block.all or block.first; keys are all tokens
-  int64_t heads;
+  int64_t heads = 1;
   Dropout dropout;
 };
 
