@@ -85,7 +85,7 @@ export interface ModelOptions {
   memoryFraction?: number;
   /** Devices: most tokens that go through the model together. 0 (default): what is fast and fits. */
   blockTokens?: number;
-  /** Devices: measure `ScoreResult.opSeconds`, which costs some. Default false. */
+  /** Devices: measure `ScoreResult.opSeconds` when scoring, which costs some. Default false. */
   timed?: boolean;
 }
 
@@ -102,7 +102,10 @@ export interface ScoreResult {
   halvedTo: number;
   /** Seconds the engine thread spent on the batch. */
   seconds: number;
-  /** Seconds by kind of operation, summed over the engine's threads; zeros where a trainer scored on the CPU. */
+  /**
+   * Seconds by kind of operation, on the CPU summed over the engine's threads; zeros where a trainer scored, and on a
+   * device without `timed`.
+   */
   opSeconds: OpSeconds;
 }
 

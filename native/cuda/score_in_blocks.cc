@@ -69,7 +69,7 @@ Scores score_in_blocks(const DeviceModel& model, const PackedBatch& batch, int64
   }
   scores.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   scores.seconds_per_tick = OpClock::seconds_per_tick;
-  scores.counters.ticks.all = static_cast<uint64_t>(scores.seconds / OpClock::seconds_per_tick);
+  if (timed) scores.counters.ticks.all = static_cast<uint64_t>(scores.seconds / OpClock::seconds_per_tick);
   return scores;
 }
 

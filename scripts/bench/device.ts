@@ -12,6 +12,6 @@ export function deviceNamed(value: string): Device {
 }
 
 /** How a model is asked for a device and a row's precision: TF32 is an option of float32 and no precision of its own. */
-export function engineOptions(device: Device, precision: string): LoadOptions & { tf32?: boolean } {
+export function engineOptions(device: Device, precision: string): LoadOptions {
   return precision === 'tf32' ? { device, precision: '32-true', tf32: true } : { device, precision };
 }

@@ -7,6 +7,7 @@ import { measureTraining } from './measure-training.js';
 import { peakGpuMiB, peakRssMiB, watchAnonymous } from './memory-use.js';
 import { TRUNCATION } from './pairs.js';
 import type { RowMeasurement, RowTask } from './row-measurement.js';
+import { timeOps } from './time-ops.js';
 
 async function measureScoring(task: RowTask, documents: number | undefined): Promise<RowMeasurement> {
   const memory = watchAnonymous();
@@ -26,9 +27,11 @@ async function measureScoring(task: RowTask, documents: number | undefined): Pro
     documents === undefined
       ? await measureThroughput(model, task.workload, seconds, device)
       : await measureLatency(model, documents, seconds, device);
+  const timed = device === 'cuda' && documents === undefined ? { opSeconds: await timeOps(task) } : {};
   return {
     computed: model.precision,
     ...work,
+    ...timed,
     loadSeconds,
     firstSeconds,
     peakRssMiB: peakRssMiB(),

@@ -17,6 +17,8 @@ export interface EngineOptions {
   tf32?: boolean | undefined;
   /** GPUs: share of the memory that this process may take, above 0 to 1. Default: what is free. */
   memoryFraction?: number | undefined;
+  /** GPUs: measure the time of each kind of operation (`ScoredWindow.result.opSeconds`), which costs some. Default false. */
+  timed?: boolean | undefined;
   /** Engine threads, process-wide; by default physical cores or the cgroup's share. */
   threads?: number | undefined;
   /**
@@ -32,7 +34,10 @@ export interface ResolvedEngine {
   precision: PrecisionName;
   compute: ComputePrecision;
   tokenizerThreads: number;
-  native: Pick<ModelOptions, 'device' | 'precision' | 'tf32' | 'bfloat16Stream' | 'memoryFraction' | 'threads'>;
+  native: Pick<
+    ModelOptions,
+    'device' | 'precision' | 'tf32' | 'bfloat16Stream' | 'memoryFraction' | 'threads' | 'timed'
+  >;
 }
 
 /** @throws RankDistillmError `bad_input`, `unsupported`: a device that is not there, a precision that it lacks */
@@ -54,6 +59,7 @@ export function resolveEngine(options: EngineOptions, binding: Pick<Binding, 'in
       tf32: options.tf32 ?? false,
       bfloat16Stream: precision === 'bf16-true',
       memoryFraction: memoryFraction ?? 0,
+      timed: options.timed ?? false,
     },
   };
 }

@@ -68,6 +68,18 @@ if (pairsPath && folder) {
   });
 }
 
+test('time is measured by kind of operation where it is asked for', async () => {
+  for (const timed of [true, false]) {
+    await using model = await CrossEncoder.load(modelFolder(), { device: 'cuda', timed });
+    for await (const { result } of model.scoreWindows(await expectedPairs())) {
+      const { rest, ...kinds } = result.opSeconds;
+      assert.ok(Object.values(kinds).every((seconds) => (timed ? seconds > 0 : seconds === 0)));
+      const sum = Object.values(kinds).reduce((a, b) => a + b);
+      if (timed) assert.ok(Math.abs(sum + rest - result.seconds) <= 0.1 * result.seconds, `${sum} + ${rest}`);
+    }
+  }
+});
+
 test('what a device does not do is refused in words', async () => {
   const load = (options: LoadOptions): Promise<unknown> => CrossEncoder.load(modelFolder(), options);
   const bad: [LoadOptions, RegExp][] = [

@@ -8,7 +8,11 @@ const test = suite('training in bf16');
 
 /** Scores and gradients of Σ scores in one precision. */
 async function pass(name: string, precision: string) {
-  await using model = await TrainableModel.load(modelFolder(name), { precision, dropout: false });
+  await using model = await TrainableModel.load(modelFolder(name), {
+    device: 'cpu', // test/cuda has its own
+    precision,
+    dropout: false,
+  });
   const pairs = await model.tokenizer.encodePairs(await expectedPairs(name));
   const { scores } = await cachedPass(model.native, pairs, (found) => found.map((_, i) => 1 + (i % 3)), {
     step: 0,
