@@ -1,9 +1,8 @@
-import { readFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { CrossEncoder, type LoadOptions } from '../../src/engine/cross-encoder.js';
 import { expectedPairs, modelFolder } from '../cli/support.js';
-import { assertClose, type ScoredPair } from '../golden/support.js';
+import { assertClose, readScoredPairs, type ScoredPair } from '../golden/support.js';
 import { useDevices } from '../support/devices.js';
 import { sharedPath } from '../support/shared.js';
 
@@ -38,13 +37,7 @@ function agreement(a: ArrayLike<number>, b: ArrayLike<number>): number {
 const pairsPath = sharedPath('golden/pairs.jsonl');
 const folder = sharedPath('golden/tiny-monoelectra');
 if (pairsPath && folder) {
-  const pairs = readFileSync(pairsPath, 'utf8')
-    .trimEnd()
-    .split('\n')
-    .map((line) => {
-      const { doc, ...rest } = JSON.parse(line) as ScoredPair & { doc: string };
-      return { ...rest, document: doc };
-    });
+  const pairs = readScoredPairs(pairsPath);
   const expected = pairs.map(({ score }) => score);
   const spread = Math.max(...expected) - Math.min(...expected);
 

@@ -1,11 +1,10 @@
-import { readFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { loadCheckpoint } from '../../src/checkpoint/load-checkpoint.js';
 import { CrossEncoder } from '../../src/engine/cross-encoder.js';
 import { createPairTokenizer } from '../../src/tokenize/pair-tokenizer.js';
 import { sharedPath } from '../support/shared.js';
-import { assertClose, assertSameIds, type ScoredPair } from './support.js';
+import { assertClose, assertSameIds, readScoredPairs } from './support.js';
 
 /** lightning-ir 0.0.6, transformers 4.57.6, torch 2.13.0, float32 on a CPU: shared/golden/make_golden.py. */
 const PAIRS = 177;
@@ -16,13 +15,7 @@ const pairsPath = sharedPath('golden/pairs.jsonl');
 const model = sharedPath('golden/tiny-monoelectra');
 
 if (pairsPath && model) {
-  const pairs = readFileSync(pairsPath, 'utf8')
-    .trimEnd()
-    .split('\n')
-    .map((line) => {
-      const { doc, ...rest } = JSON.parse(line) as ScoredPair & { doc: string };
-      return { ...rest, document: doc };
-    });
+  const pairs = readScoredPairs(pairsPath);
 
   async function score(precision: '32-true' | 'bf16-true'): Promise<{ scores: Float32Array; ran: string }> {
     const encoder = await CrossEncoder.load(model!, { precision });

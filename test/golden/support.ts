@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import * as assert from 'uvu/assert';
 import type { EncodedPair, TextPair } from '../../src/tokenize/encoded-pair.js';
 
@@ -6,6 +7,15 @@ export interface ScoredPair extends TextPair {
   input_ids: number[];
   token_type_ids: number[];
   score: number;
+}
+
+/** The pairs that shared/golden/make_golden.py wrote, a line of JSON each. */
+export function readScoredPairs(path: string): ScoredPair[] {
+  const lines = readFileSync(path, 'utf8').trimEnd().split('\n');
+  return lines.map((line) => {
+    const { doc, ...rest } = JSON.parse(line) as ScoredPair & { doc: string };
+    return { ...rest, document: doc };
+  });
 }
 
 export function assertSameIds(found: readonly EncodedPair[], expected: readonly ScoredPair[]): void {
