@@ -1,9 +1,9 @@
 import type { Worker } from 'node:worker_threads';
 import { abortedError, RankDistillmError } from '../errors.js';
+import { receivedError, startThread } from '../io/thread.js';
 import { unpackSides } from './packed-sides.js';
 import type { SideIds, Sides } from './side-tokenizer.js';
-import { startWorker } from './start-worker.js';
-import type { SentError, WorkerReply, WorkerRequest, WorkerStart } from './worker-messages.js';
+import type { WorkerReply, WorkerRequest, WorkerStart } from './worker-messages.js';
 
 interface Job extends Omit<WorkerRequest, 'id'> {
   signal: AbortSignal | undefined;
@@ -18,6 +18,7 @@ interface Member {
   running: Map<number, Job>;
 }
 
+const PROGRAM = new URL('./tokenizer-worker.js', import.meta.url).href;
 /** One is worked on, and the next is there when it is done. The others wait here, where they can be dropped. */
 const JOBS_PER_WORKER = 2;
 
@@ -64,7 +65,7 @@ export class TokenizerPool {
   }
 
   #startOne(workerData: WorkerStart): Member {
-    const worker = startWorker(workerData);
+    const worker = startThread(PROGRAM, 'rank-distillm tokenizer', workerData);
     const member: Member = { worker, ready: false, running: new Map() };
     worker.on('message', (message: WorkerReply) => this.#receive(member, message));
     worker.on('error', (cause: unknown) => this.#lose(member, died(cause)));
@@ -79,7 +80,7 @@ export class TokenizerPool {
       const job = member.running.get(message.id);
       member.running.delete(message.id);
       if (message.type === 'encoded') job?.resolve(unpackSides(message.sides));
-      else job?.reject(received(message.error));
+      else job?.reject(receivedError(message.error));
     }
     this.#handOut();
   }
@@ -133,13 +134,6 @@ function died(cause: unknown): RankDistillmError {
   const why = cause instanceof Error ? `: ${cause.message}` : '';
   return new RankDistillmError('native', `a tokenizer thread ended before its work was done${why}`, {
     hint: 'Try again, or set tokenizerThreads to 0, which tokenizes on the main thread; it may have lacked memory.',
-    ...(cause === undefined ? {} : { cause }),
-  });
-}
-
-function received({ code, message, hint, cause }: SentError): RankDistillmError {
-  return new RankDistillmError(code, message, {
-    ...(hint === undefined ? {} : { hint }),
     ...(cause === undefined ? {} : { cause }),
   });
 }

@@ -1,10 +1,11 @@
 /** The program of a tokenizer thread, see `TokenizerPool`. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { RankDistillmError } from '../errors.js';
+import { sentError } from '../io/thread.js';
 import { buildTokenizer, type TokenizerDescription } from './load-tokenizer.js';
 import { packSides } from './packed-sides.js';
 import { createSideTokenizers } from './side-tokenizer.js';
-import type { SentError, WorkerReply, WorkerRequest, WorkerStart } from './worker-messages.js';
+import type { WorkerReply, WorkerRequest, WorkerStart } from './worker-messages.js';
 
 const port = parentPort!;
 const { description, lengths } = workerData as WorkerStart;
@@ -23,10 +24,6 @@ async function answer({ id, side, texts }: WorkerRequest): Promise<void> {
     if (!(error instanceof RankDistillmError)) throw error;
     reply({ type: 'failed', id, error: sentError(error) });
   }
-}
-
-function sentError({ code, message, hint, cause }: RankDistillmError): SentError {
-  return { code, message, hint, cause };
 }
 
 port.on('message', (request: WorkerRequest) => void answer(request));

@@ -1,4 +1,4 @@
-import type { ErrorCode } from '../errors.js';
+import type { SentError } from '../io/thread.js';
 import type { PackedSides } from './packed-sides.js';
 import type { SideLengths, Sides } from './side-tokenizer.js';
 
@@ -20,11 +20,3 @@ export type WorkerReply =
   | { type: 'ready' }
   | { type: 'encoded'; id: number; sides: PackedSides }
   | { type: 'failed'; id: number; error: SentError };
-
-/** A RankDistillmError, of which structured cloning would leave no more than the message. */
-export interface SentError {
-  code: ErrorCode;
-  message: string;
-  hint: string | undefined;
-  cause: unknown;
-}

@@ -362,10 +362,11 @@ void test_head(const HeadCase& test, double rate) {
     EncoderConfig encoder;
     encoder.hidden_size = hidden;
     const TrainableHead head(encoder, config, parameters);
+    const DropFirstRows drop = [&](const at::Tensor& values, const Dropout& of) { dropout_(values, of, rows.first); };
     HeadState state;
     Counters counters;
-    all.push_back({"scores", out(head.forward(pooled, rows, rates, state, counters)), scores.detach()});
-    all.push_back({"rows", out(head.backward(g, rows, rates, state, counters)), dpooled.grad()});
+    all.push_back({"scores", out(head.forward(pooled, drop, rates, state, counters)), scores.detach()});
+    all.push_back({"rows", out(head.backward(g, drop, rates, state, counters)), dpooled.grad()});
     const auto gradient = [&](const std::string& of, at::IntArrayRef shape) {
       return out(parameters.gradient(of, shape));
     };

@@ -1,0 +1,97 @@
+import type { RootDatabase } from 'lmdb';
+import { RankDistillmError } from '../errors.js';
+import { changedWhileRead } from '../io/read-region.js';
+import { unpackRegion, type Region } from './collection-index.js';
+import type { TextFormat } from './formats/text-format.js';
+import { textRecord } from './formats/text-record.js';
+
+/** Documents closer than this are read at once: a read call costs about as much as copying so many bytes. */
+const MERGE_GAP_BYTES = 8 * 1024;
+/** Largest single read. */
+const MERGE_BYTES = 1024 * 1024;
+
+/** The file that texts are read from. */
+export interface TextSource {
+  /** As the caller named the collection, for errors. */
+  path: string;
+  format: TextFormat;
+  /** The collection itself, or its unpacked copy when it is gzipped. */
+  plain: string;
+}
+
+/** Where a document's line lies. */
+export interface Place extends Region {
+  docId: string;
+}
+
+/** A document that is wanted. */
+export interface Wanted extends Place {
+  /** Positions in the answer that want it. */
+  positions: number[];
+}
+
+/** Documents that are read at once. */
+export interface ReadGroup {
+  /** In the file. */
+  offset: number;
+  length: number;
+  places: Place[];
+}
+
+/** Where the documents lie, in the file's order. `run` is named in the error for one that is not there. */
+export function locate(
+  index: RootDatabase<Buffer, string>,
+  docIds: readonly string[],
+  path: string,
+  run: string | undefined,
+): Wanted[] {
+  const wanted = new Map<string, Wanted>();
+  for (const [position, docId] of docIds.entries()) {
+    const known = wanted.get(docId);
+    if (known !== undefined) {
+      known.positions.push(position);
+      continue;
+    }
+    const bytes = docId === '' ? undefined : index.getBinaryFast(docId);
+    if (bytes === undefined) throw unknownDocument(docId, path, run);
+    wanted.set(docId, { ...unpackRegion(bytes), docId, positions: [position] });
+  }
+  return [...wanted.values()].sort((a, b) => a.offset - b.offset);
+}
+
+/** Joins neighbouring places, which come in the file's order. */
+export function groupReads(places: readonly Place[]): ReadGroup[] {
+  const groups: ReadGroup[] = [];
+  for (const place of places) {
+    const last = groups.at(-1);
+    const end = place.offset + place.length;
+    if (
+      last !== undefined &&
+      place.offset - (last.offset + last.length) <= MERGE_GAP_BYTES &&
+      end - last.offset <= MERGE_BYTES
+    ) {
+      last.places.push(place);
+      last.length = end - last.offset;
+    } else {
+      groups.push({ offset: place.offset, length: place.length, places: [place] });
+    }
+  }
+  return groups;
+}
+
+/** The texts of a group whose bytes were read, in its order. */
+export function textsOf(group: ReadGroup, bytes: Buffer, { path, format }: TextSource): string[] {
+  return group.places.map(({ docId, offset, length, line }) => {
+    const start = offset - group.offset;
+    const record = textRecord(bytes.toString('utf8', start, start + length), format, 'document', path, line);
+    if (record.id !== docId) throw changedWhileRead(path);
+    return record.text;
+  });
+}
+
+function unknownDocument(docId: string, collection: string, run: string | undefined): RankDistillmError {
+  const asked = run === undefined ? '' : ` (asked for by ${run})`;
+  return new RankDistillmError('not_found', `document '${docId}' is not in the collection ${collection}${asked}`, {
+    hint: 'Register the collection that the run was made on.',
+  });
+}

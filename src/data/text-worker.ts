@@ -1,0 +1,48 @@
+/** The program of a thread that reads texts, see `TextThread`. */
+import { openSync, readSync } from 'node:fs';
+import { parentPort, workerData } from 'node:worker_threads';
+import { ioError, RankDistillmError } from '../errors.js';
+import { changedWhileRead } from '../io/read-region.js';
+import { sentError } from '../io/thread.js';
+import { groupReads, textsOf, type ReadGroup, type TextSource } from './text-places.js';
+import type { TextReply, TextRequest } from './text-thread.js';
+
+const port = parentPort!;
+const source = workerData as TextSource;
+const plain = openSync(source.plain, 'r');
+
+function read({ offset, length }: ReadGroup): Buffer {
+  const buffer = Buffer.allocUnsafe(length);
+  for (let done = 0; done < length;) {
+    const bytes = readBytes(buffer, done, length - done, offset + done);
+    if (bytes === 0) throw changedWhileRead(source.path);
+    done += bytes;
+  }
+  return buffer;
+}
+
+function readBytes(buffer: Buffer, at: number, length: number, position: number): number {
+  try {
+    return readSync(plain, buffer, at, length, position);
+  } catch (error) {
+    throw ioError('read', source.path, error);
+  }
+}
+
+function answer({ id, docIds, regions }: TextRequest): TextReply {
+  try {
+    const places = docIds.map((docId, i) => {
+      const [offset, length, line] = regions.subarray(3 * i, 3 * i + 3) as unknown as [number, number, number];
+      return { docId, offset, length, line };
+    });
+    const texts = groupReads(places).flatMap((group) => textsOf(group, read(group), source));
+    return { type: 'texts', id, texts };
+  } catch (error) {
+    // anything else is a fault of this package and ends the thread
+    if (!(error instanceof RankDistillmError)) throw error;
+    return { type: 'failed', id, error: sentError(error) };
+  }
+}
+
+port.on('message', (request: TextRequest) => port.postMessage(answer(request)));
+port.postMessage({ type: 'ready' } satisfies TextReply);
