@@ -12,6 +12,9 @@ Napi::Error to_js_error(Napi::Env env, const std::exception_ptr& error) {
   } catch (const Error& known) {
     code = known.code();
     message = known.what();
+  } catch (const c10::OutOfMemoryError& torch) {
+    code = "out_of_memory";
+    message = torch.what_without_backtrace();
   } catch (const c10::Error& torch) {
     message = torch.what_without_backtrace();
   } catch (const std::bad_alloc&) {
