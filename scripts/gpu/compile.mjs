@@ -4,20 +4,18 @@
 //   --architectures   as CMake writes them, for example 90; default: 80-real;90
 //   --if-at-hand      does nothing, and says so, where nvcc or the wheel is not there yet (CI)
 import { existsSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { compileCache, cudaLibtorchToCompile } from '../lib/cuda-libtorch.mjs';
 import { ensureDependencies } from '../lib/npm.mjs';
 import { LIBTORCH_VERSION, root } from '../lib/root.mjs';
 import { output, run } from '../lib/run.mjs';
-import { giveUp, say, SetupError } from '../lib/say.mjs';
-import { checkBuildTools, CUDA_PROGRAMS } from '../lib/tools.mjs';
-
-const hasCompiler = () => output('nvcc', ['--version']) !== undefined;
+import { giveUp, say } from '../lib/say.mjs';
+import { checkBuildTools, checkCudaCompiler, nvccVersion } from '../lib/tools.mjs';
 
 /** @param {string} version */
 function whatIsLacking(version) {
-  if (!hasCompiler()) return 'nvcc is not there';
+  if (nvccVersion() === undefined) return 'nvcc is not there';
   const wheel = compileCache(version);
   return existsSync(wheel)
     ? undefined
@@ -32,16 +30,13 @@ try {
       'if-at-hand': { type: 'boolean', default: false },
     },
   });
-  process.env['PATH'] = [process.env['PATH'], CUDA_PROGRAMS].join(delimiter);
   const lacks = whatIsLacking(values.torch);
   if (values['if-at-hand'] && lacks !== undefined) {
     say(`left out: the engine was not compiled for CUDA, ${lacks}`);
     process.exit(0);
   }
   checkBuildTools();
-  if (!hasCompiler()) {
-    throw new SetupError("nvcc was not found: CUDA's compiler, 13.0 or newer", 'Install the CUDA toolkit.');
-  }
+  checkCudaCompiler();
   await ensureDependencies();
   const torch = await cudaLibtorchToCompile(values.torch);
   const out = join(root, `build/cuda-${values.torch}`);

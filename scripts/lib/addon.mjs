@@ -9,7 +9,7 @@ import { root } from './root.mjs';
 import { run } from './run.mjs';
 import { say } from './say.mjs';
 import { fingerprint, readStamp, writeStamp } from './stamp.mjs';
-import { checkBuildTools } from './tools.mjs';
+import { checkBuildTools, checkCudaCompiler } from './tools.mjs';
 
 export const ADDON_NAME = 'rank_distillm.node';
 /** LibTorch's headers take that much memory in each compiler process. */
@@ -96,6 +96,7 @@ export async function ensureAddon() {
   const wish = process.env['RANK_DISTILLM_CUDA'] ?? '';
   const cuda = wish === '' ? stamp['cuda'] === true : wish !== '0';
   const usedBefore = stamp['cuda'] === cuda && typeof stamp['libtorch'] === 'string' ? stamp['libtorch'] : undefined;
+  if (cuda) checkCudaCompiler(); // nobody should wait for gigabytes only to hear that there is no compiler
   const libtorch = cuda ? await findCudaLibtorch() : await findLibtorch(usedBefore);
   const addon = join(root, 'build/Release', ADDON_NAME);
   const before = hashOf(inputs());

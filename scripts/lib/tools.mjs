@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { delimiter } from 'node:path';
 import { output } from './run.mjs';
 import { SetupError } from './say.mjs';
 
@@ -8,6 +9,8 @@ const OLDEST_CMAKE = [3, 22];
 
 /** Where nvcc and the profilers are on machines whose PATH lacks them. */
 export const CUDA_PROGRAMS = '/usr/local/cuda/bin';
+/** The oldest nvcc that LibTorch's CUDA headers and the kernels were compiled with. */
+const OLDEST_NVCC = [13, 0];
 
 /** LibTorch's headers need these of C++20; trying them beats guessing from version numbers. */
 const PROBE =
@@ -34,6 +37,23 @@ export function checkNode() {
       'Use a Linux x64 machine or container.',
     );
   }
+}
+
+/** What nvcc says of its version; undefined where there is none. Lets this process's children find it, too. */
+export function nvccVersion() {
+  const path = process.env['PATH'] ?? '';
+  if (!path.split(delimiter).includes(CUDA_PROGRAMS)) process.env['PATH'] = [path, CUDA_PROGRAMS].join(delimiter);
+  return /release (\d+\.\d+)/.exec(output('nvcc', ['--version']) ?? '')?.[1];
+}
+
+/** CUDA's compiler: needed only for a build for GPUs. */
+export function checkCudaCompiler() {
+  const version = nvccVersion();
+  if (version !== undefined && isAtLeast(version, OLDEST_NVCC)) return;
+  throw new SetupError(
+    `to build for CUDA, this machine lacks nvcc ${OLDEST_NVCC.join('.')} or newer: ${version ? `this is ${version}` : 'it was not found'}`,
+    'Install the CUDA toolkit and put its bin folder on PATH. RANK_DISTILLM_CUDA=0 builds for the CPU.',
+  );
 }
 
 /** The compiler, CMake and a build tool: needed only when the addon has to be built. Names everything missing at once. */
