@@ -25,6 +25,7 @@ export type {
   TrainOptions,
   ValidateOptions,
 } from './fit/fit-options.js';
+export type { EngineOptions } from './engine/engine-options.js';
 export { TrainableModel, type TrainableModelOptions } from './engine/trainable-model.js';
 export {
   Trainer,
