@@ -49,7 +49,6 @@ bool cuda_is_emulated();
 struct DeviceTypes {
   at::ScalarType compute = at::kFloat;  // of products' inputs
   at::ScalarType stream = at::kFloat;   // of the residual stream
-  bool tf32 = false;                    // float32 products on tensor cores, with 10 bits of mantissa
 };
 
 }  // namespace rank_distillm

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <vector>
 
 #include "cuda/kernels/kernels.h"
 
@@ -69,6 +70,7 @@ Numbers numbers_of(const std::vector<int64_t>& lengths, const uint32_t* pairs) {
 
 DeviceBlock::DeviceBlock(const PackedBatch& batch, const Block& block, const uint32_t* pairs, const Device& device)
     : sequences(block.sequences), tokens(block.tokens) {
+  std::vector<int64_t> lengths;
   for (int64_t s = block.first_sequence; s < block.first_sequence + sequences; ++s) {
     lengths.push_back(batch.cu_seqlens[s + 1] - batch.cu_seqlens[s]);
   }

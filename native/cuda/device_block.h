@@ -2,8 +2,6 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <vector>
-
 #include "core/packed_batch.h"
 #include "cuda/device.h"
 
@@ -30,14 +28,13 @@ struct DeviceBlock {
 
   int64_t sequences;
   int64_t tokens;
-  at::Tensor ids;                // [tokens] int32
-  at::Tensor types;              // [tokens] int32
-  at::Tensor first_tokens;       // [sequences] int64, the row of each sequence's first token
-  DeviceRowIds rows;             // [tokens]; `tokens` are the positions
-  DeviceRowIds first_rows;       // [sequences]
-  AttentionRows all;             // every token
-  AttentionRows first;           // each sequence's first token
-  std::vector<int64_t> lengths;  // [sequences], on the host
+  at::Tensor ids;           // [tokens] int32
+  at::Tensor types;         // [tokens] int32
+  at::Tensor first_tokens;  // [sequences] int64, the row of each sequence's first token
+  DeviceRowIds rows;        // [tokens]; `tokens` are the positions
+  DeviceRowIds first_rows;  // [sequences]
+  AttentionRows all;        // every token
+  AttentionRows first;      // each sequence's first token
 };
 
 }  // namespace rank_distillm

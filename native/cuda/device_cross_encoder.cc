@@ -34,7 +34,7 @@ int64_t DeviceCrossEncoder::window_tokens() const { return blocks_per_window * b
 Scores DeviceCrossEncoder::score(const PackedBatch& batch, Workers&, const CancelFlag& cancel) {
   const auto& config = options_.encoder;
   check_batch(batch, config.vocab_size, config.type_vocab_size, config.max_positions);
-  const DeviceScope scope(model_.device(), device_types(options_).tf32);
+  const DeviceScope scope(model_.device(), options_.device.tf32);
   return score_in_blocks(model_, batch, block_tokens_, options_.device.timed, cancel);
 }
 

@@ -60,8 +60,8 @@ Precision device_precision(const ModelOptions& options) {
 }
 
 DeviceTypes device_types(const ModelOptions& options) {
-  if (device_precision(options) == Precision::float32) return {at::kFloat, at::kFloat, options.device.tf32};
-  return {at::kBFloat16, options.device.bfloat16_stream ? at::kBFloat16 : at::kFloat, false};
+  if (device_precision(options) == Precision::float32) return {at::kFloat, at::kFloat};
+  return {at::kBFloat16, options.device.bfloat16_stream ? at::kBFloat16 : at::kFloat};
 }
 
 void reserve_room(Device& device, const std::vector<TensorSource>& tensors, int64_t bytes_per_number) {

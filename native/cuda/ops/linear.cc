@@ -18,7 +18,6 @@ at::Tensor plain_product(const at::Tensor& a, const at::Tensor& b) {
 }
 
 at::Tensor product_in_float32(const at::Tensor& a, const at::Tensor& b) {
-  if (a.scalar_type() == at::kFloat) return at::mm(a, b);
   return a.is_cuda() ? at::mm(a, b, at::kFloat) : plain_product(a, b);
 }
 
