@@ -10,16 +10,22 @@
 namespace rank_distillm {
 namespace {
 
-constexpr size_t cache_line = 64, huge_page = size_t{2} << 20;
+constexpr size_t cache_line = 64, ordinary_page = 4096, huge_page = size_t{2} << 20;
+/// From here on straight from the kernel, whose pages are zero when they are first touched, by whichever thread does
+/// so.
+constexpr size_t large = huge_page;
 
 size_t up_to(size_t value, size_t multiple) { return (value + multiple - 1) / multiple * multiple; }
 
-/// Straight from the kernel, whose pages are zero when they are first touched, by whichever thread does so; the part
-/// before the first whole huge page and the rest behind go back.
-char* map_huge_pages(size_t bytes) {
-  void* mapped = mmap(nullptr, bytes + huge_page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+char* map_pages(size_t bytes) {
+  void* mapped = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (mapped == MAP_FAILED) throw std::bad_alloc();
-  auto* begin = static_cast<char*>(mapped);
+  return static_cast<char*>(mapped);
+}
+
+/// The part before the first whole huge page and the rest behind go back.
+char* map_huge_pages(size_t bytes) {
+  auto* begin = map_pages(bytes + huge_page);
   const size_t before = up_to(reinterpret_cast<uintptr_t>(begin), huge_page) - reinterpret_cast<uintptr_t>(begin);
   if (before > 0) munmap(begin, before);
   if (before < huge_page) munmap(begin + before + bytes, huge_page - before);
@@ -29,11 +35,11 @@ char* map_huge_pages(size_t bytes) {
 
 }  // namespace
 
-AlignedBuffer::AlignedBuffer(size_t bytes) {
+AlignedBuffer::AlignedBuffer(size_t bytes, Pages pages) {
   if (bytes == 0) return;
-  if (bytes >= huge_page) {
-    const size_t size = up_to(bytes, huge_page);
-    data_ = map_huge_pages(size);
+  if (bytes >= large) {
+    const size_t size = up_to(bytes, pages == Pages::huge ? huge_page : ordinary_page);
+    data_ = pages == Pages::huge ? map_huge_pages(size) : map_pages(size);
     size_ = size;
     return;
   }
@@ -45,7 +51,7 @@ AlignedBuffer::AlignedBuffer(size_t bytes) {
 }
 
 AlignedBuffer::~AlignedBuffer() {
-  if (size_ >= huge_page) {
+  if (size_ >= large) {
     munmap(data_, size_);
   } else {
     std::free(data_);

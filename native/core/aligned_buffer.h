@@ -5,12 +5,16 @@
 
 namespace rank_distillm {
 
-/// Memory for kernels: begins at a whole cache line, large ones at a huge page, which spares the address cache.
+/// What large memory lies on. The kernel may have to move other memory together for huge pages, which takes it up to a
+/// second for a model; they pay where the same memory is written again and again (docs/performance.md).
+enum class Pages { ordinary, huge };
+
+/// Memory for kernels: begins at a whole cache line, large ones at a whole page.
 class AlignedBuffer {
  public:
   AlignedBuffer() = default;
   /// Zeroed. Throws std::bad_alloc.
-  explicit AlignedBuffer(size_t bytes);
+  explicit AlignedBuffer(size_t bytes, Pages pages = Pages::huge);
   ~AlignedBuffer();
   AlignedBuffer(AlignedBuffer&& other) noexcept
       : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}

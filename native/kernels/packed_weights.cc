@@ -83,7 +83,7 @@ PackedWeights::PackedWeights(const Kernels& kernels, ElementType type, const flo
                              int64_t out, int64_t in, const ParallelLoop& parallel)
     : kernels_(&kernels), type_(type) {
   const int64_t columns = up_to(out, kernels.panel_width), steps = panel_steps(kernels, in, type);
-  panels_ = AlignedBuffer(panel_bytes(kernels, out, steps));
+  panels_ = AlignedBuffer(panel_bytes(kernels, out, steps), Pages::ordinary);
   rows_ = AlignedBuffer(columns * 4 * (type == ElementType::int8 ? 3 : 1));
   const auto* all_biases = rows_.as<float>();
   view_ = {panels_.data(),

@@ -5,14 +5,30 @@
 
 namespace rank_distillm::RANK_DISTILLM_LEVEL {
 
-/// x Φ(x) with erf by Abramowitz and Stegun 7.1.26, absolute error 2e-7.
+/// Σ coefficients[i] · xⁱ, even and odd powers apart, so that a processor works on two sums at once.
+template <size_t count>
+RD_INLINE F polynomial(const float (&coefficients)[count], F x) {
+  constexpr int last = static_cast<int>(count) - 1;
+  const F square = x * x;
+  F sums[2] = {all(coefficients[last]), all(coefficients[last - 1])};  // of the powers last, last - 2, … and the others
+  each<last - 1>(
+      [&](auto i) __attribute__((always_inline)) { sums[i % 2] = sums[i % 2] * square + coefficients[last - 2 - i]; });
+  return last % 2 == 1 ? sums[0] * x + sums[1] : sums[1] * x + sums[0];
+}
+
+/// Φ(x) - 1/2 and Φ(x) - 1/2 + x φ(x) are odd: x times a polynomial of x², in a variable that runs from -1 to 1 while
+/// x² runs up to a bound, from which on they are ±1/2. Polynomials fitted for the least error of the result; no
+/// division and no power, with which gelu took 1.6 times as long.
+///
+/// x Φ(x), absolute error 4e-7.
 RD_INLINE F gelu(F x) {
-  const F z = magnitude(x);
-  const F t = 1 / (1 + (0.3275911F * 0.707106781F) * z);
-  const F tail = t *
-                 (0.254829592F + t * (-0.284496736F + t * (1.421413741F + t * (-1.453152027F + t * 1.061405429F)))) *
-                 exp2_negative(z * z * -0.721347520F);
-  return 0.5F * (x + z * (1 - tail));
+  constexpr float bound = 5.4F, to_variable = 2 / (bound * bound);
+  constexpr float half_minus[] = {0.130928114F,   -0.0653279871F,  0.0484994017F,  -0.0392093249F,   0.0321210288F,
+                                  -0.0257218275F, 0.0196087863F,   -0.0140648288F, 0.00978676043F,   -0.00651519652F,
+                                  0.00340804085F, -0.00137329474F, 0.00109929079F, -0.000962015765F, 0.000315637415F};
+  const F above = max(x, all(-bound)), inside = min(above, all(bound));
+  const F share = inside * polynomial(half_minus, inside * inside * to_variable - 1) + 0.5F;
+  return above * share;
 }
 
 /// 0.5 x (1 + tanh(√(2/π) (x + 0.044715 x³))), tanh from 2^-|2y|.
@@ -23,15 +39,15 @@ RD_INLINE F gelu_tanh(F x) {
   return 0.5F * x * (1 + (y < 0 ? -size : size));
 }
 
-/// Φ(x) + x φ(x), Φ by the same formula as above.
+/// Φ(x) + x φ(x), absolute error 5e-7.
 RD_INLINE F gelu_slope(F x) {
-  const F z = magnitude(x);
-  const F t = 1 / (1 + (0.3275911F * 0.707106781F) * z);
-  const F bell = exp2_negative(z * z * -0.721347520F);
-  const F tail = 0.5F * t *
-                 (0.254829592F + t * (-0.284496736F + t * (1.421413741F + t * (-1.453152027F + t * 1.061405429F)))) *
-                 bell;
-  return (x < 0 ? tail : 1 - tail) + x * bell * 0.398942280F;
+  constexpr float bound = 5.6F, to_variable = 2 / (bound * bound);
+  constexpr float half_minus[] = {0.126416579F,  -0.0642829016F,  0.0518161096F, -0.0509472303F,
+                                  0.0565010682F, -0.0651848093F,  0.0732013357F, -0.0721657947F,
+                                  0.0600380227F, -0.0558828041F,  0.0575312563F, -0.0321612842F,
+                                  0.0018446726F, -0.00690473104F, 0.0162352659F, -0.00676903175F};
+  const F inside = min(max(x, all(-bound)), all(bound));
+  return inside * polynomial(half_minus, inside * inside * to_variable - 1) + 0.5F;
 }
 
 RD_INLINE F gelu_tanh_slope(F x) {
