@@ -6,6 +6,7 @@ const benches: Readonly<Record<string, () => Promise<unknown>>> = {
   suite: () => import('./suite.js'),
   train: () => import('./train.js'),
   peers: () => import('./peers/run.js'),
+  ranking: () => import('./ranking.js'),
 };
 
 const first = process.argv[2];

@@ -40,5 +40,6 @@ x dl20      the median latency over the time that as many pairs of dl20-bm25 tak
 
 Other benches:
   npm run bench -- peers --help    other libraries on the same pairs, in turn with ours
+  npm run bench -- ranking --help  what each precision costs in nDCG@10
   npm run bench -- train --help    training with sizes of your choice, and a peer beside it
   npx tsx scripts/bench/{event-loop,memory,tokenize}.ts`;

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { formatPeers, type PeerResult } from '../bench/peers/report.js';
+import { formatRanking, type RankingResult } from '../bench/ranking-table.js';
 import type { SuiteResult } from '../bench/suite-result.js';
 import { formatResults } from '../bench/suite-tables.js';
 import { formatTraining, type TrainingResult } from '../bench/training-table.js';
@@ -42,6 +43,10 @@ const FIGURES: Readonly<Partial<Record<StepName, (step: StepResult, out: string)
   bench: ({ stdout }) => {
     const data = jsonOf<{ results: SuiteResult[] }>(stdout);
     return data && { data, markdown: fenced(formatResults(data.results, 'cuda', PLAIN)) };
+  },
+  ranking: ({ stdout }) => {
+    const data = jsonOf<{ pairs: number; results: RankingResult[] }>(stdout);
+    return data && { data, markdown: `${data.pairs} pairs\n\n${fenced(formatRanking(data.results, PLAIN))}` };
   },
   train: ({ stdout }) => {
     const data = jsonOf<{ results: TrainingResult[]; queries: number; docs: number }>(stdout);

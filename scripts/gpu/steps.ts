@@ -100,6 +100,11 @@ export const STEPS = {
     seconds: 240,
     commands: () => withAddon(bench('suite', '--json')),
   },
+  ranking: {
+    what: 'npm run demo on the GPU: both stages trained, then npm run bench -- ranking --device cuda',
+    seconds: 60,
+    commands: () => withAddon(['scripts/demo/run.ts'], bench('ranking', '--json')),
+  },
   train: {
     what: 'npm run bench -- train --device cuda, with its peer',
     seconds: 120,

@@ -1,5 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { kendallTau } from '../../scripts/bench/kendall-tau.js';
 import { CrossEncoder, type LoadOptions } from '../../src/engine/cross-encoder.js';
 import { expectedPairs, modelFolder } from '../cli/support.js';
 import { assertClose, readScoredPairs, type ScoredPair } from '../golden/support.js';
@@ -18,22 +19,6 @@ async function scoresOf(folder: string, pairs: readonly ScoredPair[], options: L
   return model.score(pairs);
 }
 
-/** Kendall's tau-b's numerator over all pairs of places: 1 where both orders are the same. */
-function agreement(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  let agreeing = 0;
-  let all = 0;
-  for (let i = 0; i < a.length; i++) {
-    for (let j = 0; j < i; j++) {
-      const first = Math.sign(a[i]! - a[j]!);
-      const second = Math.sign(b[i]! - b[j]!);
-      if (first === 0) continue;
-      all += 1;
-      agreeing += first * second;
-    }
-  }
-  return agreeing / all;
-}
-
 const pairsPath = sharedPath('golden/pairs.jsonl');
 const folder = sharedPath('golden/tiny-monoelectra');
 if (pairsPath && folder) {
@@ -49,7 +34,7 @@ if (pairsPath && folder) {
     test(`${precision}: golden scores within lightning-ir's own error, ranked as in float32`, async () => {
       const scores = await scoresOf(folder, pairs, { precision });
       assertClose(scores, pairs, AUTOCAST_ERROR * spread);
-      const tau = agreement(expected, scores);
+      const tau = kendallTau(expected, scores)!;
       assert.ok(tau >= 0.97, `Kendall's tau is ${tau}`);
     });
   }
