@@ -1,13 +1,12 @@
 /** The program of a thread that reads texts, see `TextThread`. */
 import { openSync, readSync } from 'node:fs';
-import { parentPort, workerData } from 'node:worker_threads';
-import { ioError, RankDistillmError } from '../errors.js';
+import { workerData } from 'node:worker_threads';
+import { ioError } from '../errors.js';
+import { answerRequests } from '../io/answer-requests.js';
 import { changedWhileRead } from '../io/read-region.js';
-import { sentError } from '../io/thread.js';
 import { groupReads, textsOf, type ReadGroup, type TextSource } from './text-places.js';
-import type { TextReply, TextRequest } from './text-thread.js';
+import type { TextRequest } from './text-thread.js';
 
-const port = parentPort!;
 const source = workerData as TextSource;
 const plain = openSync(source.plain, 'r');
 
@@ -29,20 +28,12 @@ function readBytes(buffer: Buffer, at: number, length: number, position: number)
   }
 }
 
-function answer({ id, docIds, regions }: TextRequest): TextReply {
-  try {
-    const places = docIds.map((docId, i) => {
-      const [offset, length, line] = regions.subarray(3 * i, 3 * i + 3) as unknown as [number, number, number];
-      return { docId, offset, length, line };
-    });
-    const texts = groupReads(places).flatMap((group) => textsOf(group, read(group), source));
-    return { type: 'texts', id, texts };
-  } catch (error) {
-    // anything else is a fault of this package and ends the thread
-    if (!(error instanceof RankDistillmError)) throw error;
-    return { type: 'failed', id, error: sentError(error) };
-  }
+function textsAt({ docIds, regions }: TextRequest): string[] {
+  const places = docIds.map((docId, i) => {
+    const [offset, length, line] = regions.subarray(3 * i, 3 * i + 3) as unknown as [number, number, number];
+    return { docId, offset, length, line };
+  });
+  return groupReads(places).flatMap((group) => textsOf(group, read(group), source));
 }
 
-port.on('message', (request: TextRequest) => port.postMessage(answer(request)));
-port.postMessage({ type: 'ready' } satisfies TextReply);
+answerRequests(textsAt);

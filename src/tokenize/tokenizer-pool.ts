@@ -1,40 +1,44 @@
-import type { Worker } from 'node:worker_threads';
 import { abortedError, RankDistillmError } from '../errors.js';
-import { receivedError, startThread } from '../io/thread.js';
-import { unpackSides } from './packed-sides.js';
-import type { SideIds, Sides } from './side-tokenizer.js';
-import type { WorkerReply, WorkerRequest, WorkerStart } from './worker-messages.js';
+import { RequestThread } from '../io/request-thread.js';
+import { unpackSides, type PackedSides } from './packed-sides.js';
+import type { SideIds, SideLengths, Sides } from './side-tokenizer.js';
 
-interface Job extends Omit<WorkerRequest, 'id'> {
+/** What a thread is started with. */
+export interface TokenizerStart {
+  /** `TokenizerDescription` as JSON: cloning the vocabulary as an object takes ten times as long. */
+  description: string;
+  lengths: SideLengths;
+}
+
+export interface TokenizerRequest {
+  side: keyof Sides<unknown>;
+  texts: readonly string[];
+}
+
+interface Job extends TokenizerRequest {
   signal: AbortSignal | undefined;
   resolve: (sides: SideIds[]) => void;
   reject: (error: RankDistillmError) => void;
 }
 
-interface Member {
-  worker: Worker;
-  ready: boolean;
-  /** By id. */
-  running: Map<number, Job>;
-}
+type TokenizerThread = RequestThread<TokenizerRequest, PackedSides>;
 
 const PROGRAM = new URL('./tokenizer-worker.js', import.meta.url).href;
 /** One is worked on, and the next is there when it is done. The others wait here, where they can be dropped. */
 const JOBS_PER_WORKER = 2;
 
 /**
- * Threads that tokenize lists of texts, started when there is a first one. They keep the process alive only while
- * they have something to do. When one dies, all that waits fails, and the next list starts new ones.
+ * Threads that tokenize lists of texts, started when there is a first one. When one dies, all that waits fails, and the
+ * next list starts new ones.
  */
 export class TokenizerPool {
   readonly #threads: number;
-  readonly #start: () => WorkerStart;
-  #members: Member[] = [];
+  readonly #start: () => TokenizerStart;
+  #members: TokenizerThread[] = [];
   #waiting: Job[] = [];
-  #nextId = 0;
   #closed: Promise<void> | undefined;
 
-  constructor(threads: number, start: () => WorkerStart) {
+  constructor(threads: number, start: () => TokenizerStart) {
     this.#threads = threads;
     this.#start = start;
   }
@@ -64,45 +68,36 @@ export class TokenizerPool {
     this.#members = Array.from({ length: this.#threads }, () => this.#startOne(workerData));
   }
 
-  #startOne(workerData: WorkerStart): Member {
-    const worker = startThread(PROGRAM, 'rank-distillm tokenizer', workerData);
-    const member: Member = { worker, ready: false, running: new Map() };
-    worker.on('message', (message: WorkerReply) => this.#receive(member, message));
-    worker.on('error', (cause: unknown) => this.#lose(member, died(cause)));
-    worker.on('exit', () => this.#lose(member, died(undefined)));
-    return member;
-  }
-
-  #receive(member: Member, message: WorkerReply): void {
-    if (message.type === 'ready') {
-      member.ready = true;
-    } else {
-      const job = member.running.get(message.id);
-      member.running.delete(message.id);
-      if (message.type === 'encoded') job?.resolve(unpackSides(message.sides));
-      else job?.reject(receivedError(message.error));
-    }
-    this.#handOut();
-  }
-
-  #lose(member: Member, error: RankDistillmError): void {
+  #startOne(workerData: TokenizerStart): TokenizerThread {
+    const thread: TokenizerThread = new RequestThread({
+      module: PROGRAM,
+      name: 'rank-distillm tokenizer',
+      workerData,
+      died,
+    });
+    void thread.ready.then(() => this.#handOut());
     // those that were ended on purpose are no members any more
-    if (this.#members.includes(member)) void this.#endAll(error);
+    void thread.ended.then((error) => (this.#members.includes(thread) ? this.#endAll(error) : undefined));
+    return thread;
   }
 
   #handOut(): void {
     for (let depth = 1; depth <= JOBS_PER_WORKER; depth++) {
-      for (const { worker, ready, running } of this.#members) {
-        if (!ready || running.size >= depth) continue;
+      for (const thread of this.#members) {
+        if (!thread.isReady || thread.pending >= depth) continue;
         const job = this.#nextWanted();
-        if (job === undefined) continue;
-        const id = this.#nextId++;
-        running.set(id, job);
-        worker.postMessage({ id, side: job.side, texts: job.texts } satisfies WorkerRequest);
+        if (job !== undefined) void this.#run(job, thread);
       }
     }
-    const busy = this.#waiting.length > 0 || this.#members.some(({ running }) => running.size > 0);
-    for (const { worker } of this.#members) worker[busy ? 'ref' : 'unref']();
+  }
+
+  async #run({ side, texts, resolve, reject }: Job, thread: TokenizerThread): Promise<void> {
+    try {
+      resolve(unpackSides(await thread.request({ side, texts })));
+    } catch (error) {
+      reject(error as RankDistillmError);
+    }
+    this.#handOut();
   }
 
   #nextWanted(): Job | undefined {
@@ -115,11 +110,11 @@ export class TokenizerPool {
 
   async #endAll(error: RankDistillmError): Promise<void> {
     const members = this.#members;
-    const jobs = [...members.flatMap(({ running }) => [...running.values()]), ...this.#waiting];
+    const waiting = this.#waiting;
     this.#members = [];
     this.#waiting = [];
-    for (const job of jobs) job.reject(error);
-    await Promise.all(members.map(({ worker }) => worker.terminate()));
+    for (const { reject } of waiting) reject(error);
+    await Promise.all(members.map((thread) => thread.close(error)));
   }
 }
 
