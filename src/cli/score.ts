@@ -1,6 +1,8 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { readPrecision } from '../config/precision.js';
 import { CrossEncoder } from '../engine/cross-encoder.js';
+import { chooseDevice } from '../engine/device.js';
+import { loadBinding } from '../engine/load-binding.js';
 import { writeAtomically, type WriteText } from '../io/atomic-write.js';
 import { formatDuration } from '../report/duration.js';
 import { onDevice } from '../report/on-device.js';
@@ -55,6 +57,7 @@ function wholeNumber(least: number): (text: string) => number {
 
 async function score(options: ScoreOptions, io: CliIo): Promise<void> {
   const precision = readPrecision(options.precision, '--precision');
+  const device = chooseDevice(options.device, '--device', () => loadBinding().info().devices);
   if (options.output !== '-') {
     const inputs = options.input === '-' ? [] : [options.input];
     await refuseCollisions([options.output], inputs, 'Choose another file for --output.');
@@ -62,7 +65,7 @@ async function score(options: ScoreOptions, io: CliIo): Promise<void> {
   }
   const start = performance.now();
   const model = await CrossEncoder.load(options.model, {
-    device: options.device,
+    device,
     precision,
     signal: io.signal,
     onWarning: (message) => warn(io, message),

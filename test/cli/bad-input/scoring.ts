@@ -76,6 +76,12 @@ export const SCORING: BadInput[] = [
     argv: [...SCORE, '--precision', 'fp8'],
   },
   {
+    what: 'a device that does not exist',
+    code: 'bad_input',
+    message: /^--device: expected auto, cpu, cuda or cuda:N, received "gpu"/,
+    argv: [...SCORE, '--device', 'gpu'],
+  },
+  {
     what: 'a label of a model without labels',
     code: 'bad_input',
     message: /label "1": this model gives one score/,
