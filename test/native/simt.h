@@ -189,8 +189,14 @@ std::array<Payload, 32> exchange(const Payload& own) {
 
 namespace rank_distillm::cuda {
 
-inline float shuffle_xor(float value, int mask) { return simt::exchange(value)[(simt::Block::at.thread % 32) ^ mask]; }
-inline float shuffle(float value, int lane) { return simt::exchange(value)[lane]; }
+template <typename Value>
+Value shuffle_xor(Value value, int mask) {
+  return simt::exchange(value)[(simt::Block::at.thread % 32) ^ mask];
+}
+template <typename Value>
+Value shuffle(Value value, int lane) {
+  return simt::exchange(value)[lane];
+}
 inline void synchronize_block() { simt::Block::current->synchronize(); }
 inline int thread_index() { return simt::Block::at.thread; }
 inline int block_threads() { return simt::Block::at.threads; }

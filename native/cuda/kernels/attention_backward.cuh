@@ -57,12 +57,12 @@ RD_KERNEL void attention_backward_queries_kernel(AttentionBackward call) {
     times_turned<size>(weights, queries, keys);
     times_turned<size>(slopes, gradients, values);
     if (shape.dropout.threshold > 0) {
-      float factors[8][4];
-      drop_weights(factors, shape.dropout, tile.sequence, tile.place + warp_index() * warp_rows, done, head);
+      const uint32_t kept =
+          kept_weights(shape.dropout, tile.sequence, tile.place + warp_index() * warp_rows, done, head);
 #pragma unroll
       for (int n = 0; n < 8; ++n) {
 #pragma unroll
-        for (int i = 0; i < 4; ++i) slopes[n][i] *= factors[n][i] * shape.dropout.kept;
+        for (int i = 0; i < 4; ++i) slopes[n][i] = if_kept(kept, n, i, slopes[n][i]) * shape.dropout.kept;
       }
     }
 #pragma unroll
@@ -113,19 +113,19 @@ RD_KERNEL void attention_backward_keys_kernel(AttentionBackward call) {
     float weights[8][4], slopes[8][4];
     times_turned<size>(weights, keys, queries);
     times_turned<size>(slopes, values, gradients);
-    float factors[8][4];
+    uint32_t kept = ~0U;
     if (shape.dropout.threshold > 0) {
-      drop_weights_turned(factors, shape.dropout, tile.sequence, done, tile.place + warp_index() * warp_rows, head);
+      kept = kept_weights_turned(shape.dropout, tile.sequence, done, tile.place + warp_index() * warp_rows, head);
     }
 #pragma unroll
     for (int n = 0; n < 8; ++n) {
 #pragma unroll
       for (int i = 0; i < 4; ++i) {
         const int column = n * 8 + lane_pair() + i % 2;
-        const float factor = shape.dropout.threshold > 0 ? factors[n][i] : 1.0F;
         const float weight = column < left ? exp2f(weights[n][i] * scale * log2_e - numbers[column].log_sum) : 0.0F;
-        slopes[n][i] = weight * (slopes[n][i] * factor * shape.dropout.kept - numbers[column].along) * scale;
-        weights[n][i] = weight * factor;
+        const float slope = if_kept(kept, n, i, slopes[n][i]) * shape.dropout.kept;
+        slopes[n][i] = weight * (slope - numbers[column].along) * scale;
+        weights[n][i] = if_kept(kept, n, i, weight);
       }
     }
     add_product<size>(value_sums, weights, gradients);

@@ -62,12 +62,12 @@ RD_KERNEL void attention_forward_kernel(AttentionForward call) {
       }
     }
     if (shape.dropout.threshold > 0) {
-      float factors[8][4];
-      drop_weights(factors, shape.dropout, tile.sequence, tile.place + warp_index() * warp_rows, done, head);
+      const uint32_t kept =
+          kept_weights(shape.dropout, tile.sequence, tile.place + warp_index() * warp_rows, done, head);
 #pragma unroll
       for (int n = 0; n < 8; ++n) {
 #pragma unroll
-        for (int i = 0; i < 4; ++i) weights[n][i] *= factors[n][i];
+        for (int i = 0; i < 4; ++i) weights[n][i] = if_kept(kept, n, i, weights[n][i]);
       }
     }
     add_product<size>(sums, weights, values);

@@ -142,46 +142,51 @@ RD_DEVICE void store_rows(const HeadRowsOut& rows, const float (&sums)[size / 8]
   }
 }
 
-RD_DEVICE DropRows in_ones(DropRows dropout) {
-  dropout.kept = 1.0F;
-  return dropout;
+/// Which of a lane's weights stay: bit 4n + i is that of weights[n][i]. What stays is multiplied with `dropout.kept`
+/// where sums are float32, so that no weight is rounded twice.
+RD_DEVICE float if_kept(uint32_t kept, int n, int i, float weight) {
+  return (kept >> (4 * n + i) & 1) != 0 ? weight : 0;
 }
 
-/// Which of a lane's weights stay, 1, and which are dropped, 0: of 16 queries by 64 keys, from key `first_key` (a
-/// multiple of 4) on. What stays is multiplied with `dropout.kept` where sums are float32, so that no weight is rounded
-/// twice.
-RD_DEVICE void drop_weights(float (&factors)[8][4], const DropRows& dropout, int sequence, int query, int first_key,
-                            int head) {
-#pragma unroll
-  for (int half = 0; half < 2; ++half) {
-    const RowMask mask = {static_cast<uint32_t>(query + lane_row() + half * 8),
-                          static_cast<uint32_t>(dropout.pairs[sequence])};
-#pragma unroll
-    for (int n = 0; n < 8; ++n) {
-      const int key = first_key + n * 8 + lane_pair();
-      float four[4];
-      drop_factors(in_ones(dropout), mask, static_cast<uint32_t>(head), static_cast<uint32_t>(key / 4), four);
-      factors[n][2 * half] = key % 4 == 0 ? four[0] : four[2];
-      factors[n][2 * half + 1] = key % 4 == 0 ? four[1] : four[3];
-    }
-  }
-}
-
-/// The same with keys as rows and queries as columns.
-RD_DEVICE void drop_weights_turned(float (&factors)[8][4], const DropRows& dropout, int sequence, int first_query,
-                                   int key, int head) {
+/// Of 16 queries by 64 keys, from key `first_key` (a multiple of 8) on. One draw is for four keys of a query, which two
+/// lanes share, each of them for two queries: a lane draws for one of the two and gets the other's from its neighbour.
+RD_DEVICE uint32_t kept_weights(const DropRows& dropout, int sequence, int query, int first_key, int head) {
+  const int half = lane_index() % 2;
+  const RowMask mask = {static_cast<uint32_t>(query + lane_row() + half * 8),
+                        static_cast<uint32_t>(dropout.pairs[sequence])};
+  uint32_t own = 0;
 #pragma unroll
   for (int n = 0; n < 8; ++n) {
-#pragma unroll
-    for (int i = 0; i < 4; ++i) {
-      const RowMask mask = {static_cast<uint32_t>(first_query + n * 8 + lane_pair() + i % 2),
-                            static_cast<uint32_t>(dropout.pairs[sequence])};
-      const int of_key = key + lane_row() + i / 2 * 8;
-      float four[4];
-      drop_factors(in_ones(dropout), mask, static_cast<uint32_t>(head), static_cast<uint32_t>(of_key / 4), four);
-      factors[n][i] = of_key % 4 == 0 ? four[0] : of_key % 4 == 1 ? four[1] : of_key % 4 == 2 ? four[2] : four[3];
-    }
+    const auto group = static_cast<uint32_t>((first_key + n * 8 + lane_pair()) / 4);
+    own |= kept_columns(dropout, mask, static_cast<uint32_t>(head), group) << 4 * n;
   }
+  const uint32_t other = shuffle_xor(own, 1);
+  constexpr uint32_t two_of_four = 0x33333333U;
+  const uint32_t upper = (half == 0 ? own : other >> 2) & two_of_four;
+  const uint32_t lower = (half == 0 ? other : own >> 2) & two_of_four;
+  return upper | lower << 2;
+}
+
+/// The same with keys, from `key` (a multiple of 8) on, as rows and queries as columns. One draw is for four lanes,
+/// each of which needs four: each draws for one of the four and gets the others' from those.
+RD_DEVICE uint32_t kept_weights_turned(const DropRows& dropout, int sequence, int first_query, int key, int head) {
+  const int place = lane_row() % 4;
+  const auto group = static_cast<uint32_t>((key + lane_row() + place / 2 * 8) / 4);
+  uint32_t own = 0;
+#pragma unroll
+  for (int n = 0; n < 8; ++n) {
+    const RowMask mask = {static_cast<uint32_t>(first_query + n * 8 + lane_pair() + place % 2),
+                          static_cast<uint32_t>(dropout.pairs[sequence])};
+    own |= kept_columns(dropout, mask, static_cast<uint32_t>(head), group) << 4 * n;
+  }
+  constexpr uint32_t one_of_four = 0x11111111U;
+  uint32_t kept = 0;
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+    const uint32_t drawn = shuffle(own, lane_index() + (i - place) * 4);
+    kept |= (drawn >> place & one_of_four) << i;
+  }
+  return kept;
 }
 
 }  // namespace rank_distillm::cuda

@@ -21,8 +21,14 @@ namespace rank_distillm::cuda {
 
 constexpr unsigned all_lanes = 0xffffffff;
 
-RD_DEVICE float shuffle_xor(float value, int mask) { return __shfl_xor_sync(all_lanes, value, mask); }
-RD_DEVICE float shuffle(float value, int lane) { return __shfl_sync(all_lanes, value, lane); }
+template <typename Value>
+RD_DEVICE Value shuffle_xor(Value value, int mask) {
+  return __shfl_xor_sync(all_lanes, value, mask);
+}
+template <typename Value>
+RD_DEVICE Value shuffle(Value value, int lane) {
+  return __shfl_sync(all_lanes, value, lane);
+}
 RD_DEVICE void synchronize_block() { __syncthreads(); }
 RD_DEVICE int thread_index() { return static_cast<int>(threadIdx.x); }
 RD_DEVICE int block_threads() { return static_cast<int>(blockDim.x); }

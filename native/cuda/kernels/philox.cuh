@@ -22,8 +22,8 @@ RD_DEVICE uint32_t high_product(uint32_t a, uint32_t b) {
 #endif
 }
 
-/// The factors of columns 4 · group to 4 · group + 3; `head` counts in attention only.
-RD_DEVICE void drop_factors(const DropRows& dropout, RowMask row, uint32_t head, uint32_t group, float (&factors)[4]) {
+/// Whether columns 4 · group to 4 · group + 3 stay, in bits 0 to 3; `head` counts in attention only.
+RD_DEVICE uint32_t kept_columns(const DropRows& dropout, RowMask row, uint32_t head, uint32_t group) {
   uint32_t counter[4] = {group, row.token, row.pair, dropout.place + (head << 18)};
   uint32_t key0 = dropout.seed, key1 = dropout.step;
 #pragma unroll
@@ -37,8 +37,17 @@ RD_DEVICE void drop_factors(const DropRows& dropout, RowMask row, uint32_t head,
     key0 += 0x9E3779B9U;
     key1 += 0xBB67AE85U;
   }
+  uint32_t kept = 0;
 #pragma unroll
-  for (int i = 0; i < 4; ++i) factors[i] = counter[i] < dropout.threshold ? 0.0F : dropout.kept;
+  for (int i = 0; i < 4; ++i) kept |= (counter[i] < dropout.threshold ? 0U : 1U) << i;
+  return kept;
+}
+
+/// The same as factors.
+RD_DEVICE void drop_factors(const DropRows& dropout, RowMask row, uint32_t head, uint32_t group, float (&factors)[4]) {
+  const uint32_t kept = kept_columns(dropout, row, head, group);
+#pragma unroll
+  for (int i = 0; i < 4; ++i) factors[i] = (kept >> i & 1) != 0 ? dropout.kept : 0.0F;
 }
 
 RD_DEVICE RowMask mask_of_row(const DropRows& dropout, int64_t row) {
