@@ -86,7 +86,7 @@ function profile(_: Host, out: string): ReturnType<Step['commands']> {
 
 export const peersFile = join(root, 'build/bench/gpu-peers.json');
 
-/** In this order. */
+/** In this order, unless others are named. */
 export const STEPS = {
   build: { what: 'the addon and the native test of its CUDA kernels', seconds: 180, commands: build },
   parity: {
