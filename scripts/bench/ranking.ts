@@ -131,7 +131,9 @@ async function main(): Promise<void> {
   const add = (on: Device, precision: string, scores: Float32Array): void =>
     void results.push({ device: on, precision, ...compare(topics, scores, exact) });
   add('cpu', '32-true', exact);
-  for (const [precision, found] of await nativePrecisions(device, undefined)) {
+  const precisions = await nativePrecisions(device, undefined);
+  if ([...precisions.values()].every((found) => typeof found === 'object')) process.exitCode = 1; // each is said below
+  for (const [precision, found] of precisions) {
     if (device === 'cpu' && precision === '32-true') continue;
     if (typeof found === 'object') console.error(`bench: ${precision} is left out: ${found.leftOut}`);
     else add(device, precision, await scored(device, precision));

@@ -1,4 +1,5 @@
 // `npm run bench`: what a word after it starts. Each bench says with --help what it takes.
+import { RankDistillmError } from '../../src/errors.js';
 import { giveUp, SetupError } from '../lib/say.mjs';
 import { USAGE } from './usage.js';
 
@@ -22,5 +23,6 @@ try {
 } catch (error) {
   const { code, message } = error as NodeJS.ErrnoException;
   // node:util says what is wrong with the command line; where it said so helps nobody
-  giveUp(code?.startsWith('ERR_PARSE_ARGS') ? new SetupError(message, 'See --help.') : error);
+  if (code?.startsWith('ERR_PARSE_ARGS')) giveUp(new SetupError(message, 'See --help.'));
+  giveUp(error instanceof RankDistillmError ? new SetupError(message, error.hint) : error);
 }
