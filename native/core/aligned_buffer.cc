@@ -11,8 +11,7 @@ namespace rank_distillm {
 namespace {
 
 constexpr size_t cache_line = 64, ordinary_page = 4096, huge_page = size_t{2} << 20;
-/// From here on straight from the kernel, whose pages are zero when they are first touched, by whichever thread does
-/// so.
+/// From here on straight from the kernel, whose pages are zeroed by the thread that touches them first.
 constexpr size_t large = huge_page;
 
 size_t up_to(size_t value, size_t multiple) { return (value + multiple - 1) / multiple * multiple; }

@@ -5,8 +5,8 @@
 
 namespace rank_distillm {
 
-/// What large memory lies on. The kernel may have to move other memory together for huge pages, which takes it up to a
-/// second for a model; they pay where the same memory is written again and again (docs/performance.md).
+/// What large memory lies on. The kernel may have to move other memory together for huge pages, up to a second for the
+/// weights of a model (docs/performance.md): they are for memory that is taken once and written again and again.
 enum class Pages { ordinary, huge };
 
 /// Memory for kernels: begins at a whole cache line, large ones at a whole page.

@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { readDocuments, readQueries } from '../../src/data/read-texts.js';
-import { readRun } from '../../src/data/read-run.js';
 import type { TextPair } from '../../src/tokenize/encoded-pair.js';
 import { Random } from '../demo/random.js';
+import { groupBy } from '../demo/world/group-by.js';
+import { readRunPairs } from './run-pairs.js';
 import { sharedRoot, wholeWords } from './vocabulary.js';
 
 export interface Topic {
@@ -58,19 +58,17 @@ export async function pairsOfLength(tokens: number): Promise<Generator<TextPair,
 }
 
 async function trecTopics(folder: string): Promise<Topic[]> {
-  const queries = await readQueries(join(folder, 'queries.tsv'));
-  const run = await readRun(join(folder, 'runs/bm25.run'));
-  const wanted = new Set(run.map((entry) => entry.docId));
-  const texts = new Map<string, string>();
-  for await (const { id, text } of readDocuments(join(folder, 'collection.tsv')))
-    if (wanted.has(id)) texts.set(id, text);
-  const topics = new Map<string, Topic>();
-  for (const { queryId, docId } of run) {
-    const topic = topics.get(queryId) ?? { query: queries.get(queryId)!, documents: [] };
-    topic.documents.push(texts.get(docId)!);
-    topics.set(queryId, topic);
-  }
-  return [...topics.values()];
+  const at = (name: string): string => join(folder, name);
+  const { entries, pairs } = await readRunPairs({
+    run: at('runs/bm25.run'),
+    docs: at('collection.tsv'),
+    queries: at('queries.tsv'),
+  });
+  const topics = groupBy(entries.keys(), (i) => entries[i]!.queryId);
+  return [...topics.values()].map((of) => ({
+    query: pairs[of[0]!]!.query,
+    documents: of.map((i) => pairs[i]!.document),
+  }));
 }
 
 /** Lengths in tokens are log-normal with the parameters, and within the bounds, that those of TREC DL 2020 have. */

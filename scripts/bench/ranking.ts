@@ -2,8 +2,6 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { readQrels } from '../../src/data/formats/qrels.js';
-import { readRun } from '../../src/data/read-run.js';
-import { readDocuments, readQueries } from '../../src/data/read-texts.js';
 import type { Qrel, RunEntry } from '../../src/data/records.js';
 import { CrossEncoder } from '../../src/engine/cross-encoder.js';
 import { evaluate } from '../../src/evaluate/evaluate.js';
@@ -18,6 +16,7 @@ import { DEVICES, deviceNamed, engineOptions, type Device } from './device.js';
 import { kendallTau } from './kendall-tau.js';
 import { nativePrecisions } from './native-precisions.js';
 import { formatRanking, MEASURE, type RankingResult } from './ranking-table.js';
+import { readRunPairs, type RunFiles } from './run-pairs.js';
 
 const DEMO = join(root, 'build', 'demo');
 
@@ -44,11 +43,8 @@ const { values } = parseArgs({
   },
 });
 
-interface Sources {
+interface Sources extends RunFiles {
   model: string;
-  run: string;
-  docs: string;
-  queries: string;
   qrels: string;
 }
 
@@ -73,23 +69,10 @@ interface Topics {
   qrels: Qrel[];
 }
 
-async function readTopics({ run, docs, queries, qrels }: Sources, depth: number): Promise<Topics> {
-  const judged = await readQrels(qrels);
-  const topics = new Set(judged.map(({ queryId }) => queryId));
-  const entries = (await readRun(run)).filter(({ queryId, rank }) => rank <= depth && topics.has(queryId));
-  const wanted = new Set(entries.map(({ docId }) => docId));
-  const texts = new Map<string, string>();
-  for await (const { id, text } of readDocuments(docs)) if (wanted.has(id)) texts.set(id, text);
-  const questions = await readQueries(queries);
-  const textOf = (found: string | undefined, what: string): string => {
-    if (found !== undefined) return found;
-    throw new SetupError(`${run}: no text of ${what}`, `--docs and --queries must hold every id of the run.`);
-  };
-  const pairs = entries.map(({ queryId, docId }) => ({
-    query: textOf(questions.get(queryId), `topic ${queryId}`),
-    document: textOf(texts.get(docId), `document ${docId}`),
-  }));
-  return { entries, pairs, qrels: judged };
+async function readTopics(from: Sources, depth: number): Promise<Topics> {
+  const qrels = await readQrels(from.qrels);
+  const judged = new Set(qrels.map(({ queryId }) => queryId));
+  return { ...(await readRunPairs(from, ({ queryId, rank }) => rank <= depth && judged.has(queryId))), qrels };
 }
 
 const mean = (numbers: readonly number[]): number => numbers.reduce((sum, x) => sum + x, 0) / numbers.length;

@@ -142,14 +142,15 @@ RD_DEVICE void store_rows(const HeadRowsOut& rows, const float (&sums)[size / 8]
   }
 }
 
-/// Which of a lane's weights stay: bit 4n + i is that of weights[n][i]. What stays is multiplied with `dropout.kept`
+/// `kept`: which of a lane's weights stay, bit 4n + i for weights[n][i]. What stays is multiplied with `dropout.kept`
 /// where sums are float32, so that no weight is rounded twice.
 RD_DEVICE float if_kept(uint32_t kept, int n, int i, float weight) {
   return (kept >> (4 * n + i) & 1) != 0 ? weight : 0;
 }
 
-/// Of 16 queries by 64 keys, from key `first_key` (a multiple of 8) on. One draw is for four keys of a query, which two
-/// lanes share, each of them for two queries: a lane draws for one of the two and gets the other's from its neighbour.
+/// These bits for 16 queries by 64 keys, from key `first_key` (a multiple of 8) on. One draw is for four keys of a
+/// query, which two lanes share, each of them for two queries: a lane draws for one of the two and gets the other's
+/// from its neighbour.
 RD_DEVICE uint32_t kept_weights(const DropRows& dropout, int sequence, int query, int first_key, int head) {
   const int half = lane_index() % 2;
   const RowMask mask = {static_cast<uint32_t>(query + lane_row() + half * 8),
