@@ -27,7 +27,30 @@ constexpr int64_t row_stride(int64_t columns, int64_t bytes_each) {
   return (columns + 31) / 32 * 32 * bytes_each / 64 * 64 + 64 + (32 * bytes_each % 64 != 0 ? 64 : 0);
 }
 
-/// What an int8 row's integers stand for: (integer - zero) · scale.
+/// Into how many shares a rotation cuts a row, each of which is whole vectors at every level; 0: it leaves the row as
+/// it is.
+constexpr int64_t rotated_shares(int64_t columns) {
+  if (columns % 16 != 0) return 0;
+  for (int64_t shares = 8; shares > 1; shares /= 2) {
+    if (columns / 16 % shares == 0) return shares;
+  }
+  return 1;
+}
+
+/// A rotation multiplies with an orthogonal and symmetric matrix times the root of this.
+constexpr int64_t rotation_factor(int64_t columns) {
+  const int64_t shares = rotated_shares(columns);
+  return shares == 0 ? 1 : 8 * shares;
+}
+
+/// output [columns] = the rotated input [columns], no slack needed.
+struct RotateCall {
+  int64_t columns = 0;
+  const float* input = nullptr;
+  float* output = nullptr;
+};
+
+/// What the integers of a rotated int8 row stand for: (integer - zero) · scale.
 struct RowScale {
   float scale = 0;
   int32_t zero = 0;
@@ -154,6 +177,7 @@ struct ComputeCopy {
   ElementType type = ElementType::float32;  // float32: no copy
   Rows rows;
   RowScale* scales = nullptr;  // int8: [rows]
+  float* rotated = nullptr;    // int8: room for a row
 };
 
 struct NormWeights {
@@ -212,6 +236,7 @@ struct Kernels {
   void (*residual_norm)(const NormCall&);
   void (*embed)(const EmbedCall&);
   void (*convert)(const ConvertCall&);
+  void (*rotate)(const RotateCall&);
   void (*dropout)(const DropoutCall&);
   void (*pack_rows)(const PackRowsCall&);
   void (*transpose)(const TransposeCall&);

@@ -31,9 +31,12 @@ void round_all_to_bf16(const float* weights, int64_t in, uint16_t* numbers) {
   for (int64_t i = 0; i < in; ++i) numbers[i] = round_to_bf16(weights[i]);
 }
 
-/// One output's weights as whole multiples of the scale that is returned.
+/// One output's rotated weights as whole multiples of the scale that is returned.
 template <typename Number>
-float quantize(const float* weights, int64_t in, Number* numbers) {
+float quantize(const Kernels& kernels, const float* exact, int64_t in, Number* numbers) {
+  thread_local std::vector<float> weights;
+  weights.resize(in);
+  kernels.rotate({in, exact, weights.data()});
   float greatest = 0, nothing = 0;
   for (int64_t i = 0; i < in; ++i) {
     greatest = std::max(greatest, std::fabs(weights[i]));
@@ -42,7 +45,7 @@ float quantize(const float* weights, int64_t in, Number* numbers) {
   const float inverse = greatest > 0 ? 127 / greatest : 0;
   for (int64_t i = 0; i < in; ++i) numbers[i] = static_cast<Number>(std::lrintf(weights[i] * inverse));
   // `nothing` is 0, or no number if one of the weights is none, which whole numbers cannot say.
-  return greatest / 127 + nothing;
+  return greatest / 127 / static_cast<float>(rotation_factor(in)) + nothing;
 }
 
 /// Packs panel after panel; `convert(output, weights, numbers)` makes an output's numbers from its weights.
@@ -116,7 +119,7 @@ void PackedWeights::fill(const float* weight, const float* bias, const ParallelL
       break;
     case ElementType::int8: {
       const auto integers = [&](int64_t o, const float* weights, auto* numbers) {
-        scales[o] = quantize(weights, in, numbers);
+        scales[o] = quantize(*kernels_, weights, in, numbers);
         weight_sums[o] = std::accumulate(numbers, numbers + in, 0);
       };
       if (kernels_->int8_bytes == 1) {

@@ -50,6 +50,29 @@ inline double slope(double x, TileEnd end) {
   }
 }
 
+/// Rows times the Walsh-Hadamard matrix that joins 8 neighbours with those at the same place in the other shares of the
+/// row, `shares` being the largest power of two up to 8 that leaves each share a multiple of 16 numbers; rows that are
+/// none themselves stay as they are.
+inline Matrix rotated(const Matrix& input) {
+  int64_t shares = 8;
+  while (shares > 0 && input.columns % (16 * shares) != 0) shares /= 2;
+  if (shares == 0) return input;
+  const int64_t share = input.columns / shares;
+  Matrix output(input.rows, input.columns);
+  for (int64_t c = 0; c < input.columns; ++c) {
+    const int64_t place = c % share, first = place / 8 * 8;
+    for (int64_t s = 0; s < shares; ++s) {
+      for (int64_t n = 0; n < 8; ++n) {
+        const int ones = __builtin_popcountll((c / share) & s) + __builtin_popcountll((place % 8) & n);
+        for (int64_t r = 0; r < input.rows; ++r) {
+          output.at(r, c) += (ones % 2 == 0 ? 1 : -1) * input.at(r, s * share + first + n);
+        }
+      }
+    }
+  }
+  return output;
+}
+
 /// end(input · weightᵀ + bias), weight [out, in].
 inline Matrix linear(const Matrix& input, const Matrix& weight, const std::vector<double>& bias, TileEnd end) {
   Matrix output(input.rows, weight.rows);

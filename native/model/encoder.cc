@@ -92,8 +92,12 @@ Encoder::FirstRowsLayer Encoder::take_first_rows_layer(Weights& weights, int64_t
 ComputeCopy Encoder::compute_copy(Workspace& workspace, Slot rows, Slot scales, int64_t count, int64_t width) const {
   if (type_ == ElementType::float32) return {};
   ComputeCopy copy = {type_, workspace.rows(rows, count, width, kernels().element_bytes(type_)), nullptr};
-  if (type_ == ElementType::int8)
+  if (type_ == ElementType::int8) {
     copy.scales = reinterpret_cast<RowScale*>(workspace.bytes(scales, count * static_cast<int64_t>(sizeof(RowScale))));
+    // one size for all copies, since a larger one would take the others' memory away
+    const int64_t widest = std::max(config_.hidden_size, config_.intermediate_size);
+    copy.rotated = reinterpret_cast<float*>(workspace.bytes(Slot::rotated, row_stride(widest, 4)));
+  }
   return copy;
 }
 

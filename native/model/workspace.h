@@ -23,6 +23,7 @@ enum class Slot : uint8_t {
   wide,
   wide_compute,
   wide_scales,
+  rotated,
   first,
   first_wide,
   attention,

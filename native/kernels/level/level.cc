@@ -49,6 +49,7 @@ const Kernels table = {
     .residual_norm = residual_norm,
     .embed = embed,
     .convert = convert,
+    .rotate = rotate,
     .dropout = dropout,
     .pack_rows = pack_rows,
     .transpose = transpose,

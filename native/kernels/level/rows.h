@@ -4,22 +4,23 @@
 // embeddings) and after it (the copy that the next product multiplies), in one pass while the row is in the near cache.
 
 #include "kernels/level/dot_product.h"
+#include "kernels/level/rotation.h"
 
 namespace rank_distillm::RANK_DISTILLM_LEVEL {
 
-/// x → the nearest of 255 whole numbers that span the row's values and 0. The span is not symmetric, since gelu's
-/// values are not. 128 and more are stored as such where the product wants unsigned inputs.
+/// x → the nearest of 255 whole numbers that span the rotated row's values and 0. 128 and more are stored as such where
+/// the product wants unsigned inputs.
 template <class Load>
-RD_INLINE RowScale quantize_row(int64_t columns, Load load_values, char* to) {
+RD_INLINE void quantize_row(const ComputeCopy& copy, int64_t row, int64_t columns, Load load_values) {
   using Number = Int8::Number;
   using Numbers = Number __attribute__((vector_size(sizeof(Number) * lanes)));
   F greatest{}, least{}, nothing{};
-  for (int64_t c = 0; c < columns; c += lanes) {
-    const F value = load_values(c);
+  rotate_row(columns, load_values, [&](int64_t c, F value) __attribute__((always_inline)) {
     greatest = max(greatest, value);
     least = min(least, value);
     nothing += value * 0;
-  }
+    store(copy.rotated + c, value);
+  });
   const float most = greatest_of(greatest), fewest = -greatest_of(-least);
   // 254, so that the roundings at both ends together stay below 256.
   const float inverse = most > fewest ? 254 / (most - fewest) : 0;
@@ -28,18 +29,18 @@ RD_INLINE RowScale quantize_row(int64_t columns, Load load_values, char* to) {
   const float rounded = rounder - fewest * inverse;
   const int32_t zero = load_as<int32_t>(&rounded) - 0x4B400000;
   const int32_t shift = sizeof(Number) == 1 ? zero : 0;
+  char* to = copy.rows.row(row);
   for (int64_t c = 0; c < columns; c += lanes) {
-    const I whole = float_to_bits(load_values(c) * inverse + rounder) - (0x4B400000 - shift);
+    const I whole = float_to_bits(load(copy.rotated + c) * inverse + rounder) - (0x4B400000 - shift);
     store_as(to + c * static_cast<int64_t>(sizeof(Number)), __builtin_convertvector(whole, Numbers));
   }
   // `nothing` is 0, or no number if one of the values is none, which whole numbers cannot say.
-  return {(most - fewest) / 254 + sum_of(nothing), shift};
+  copy.scales[row] = {(most - fewest) / 254 + sum_of(nothing), shift};
 }
 
 RD_INLINE void copy_row(const ComputeCopy& copy, int64_t row, int64_t columns, const float* values) {
   if (copy.type == ElementType::int8) {
-    copy.scales[row] = quantize_row(
-        columns, [&](int64_t c) __attribute__((always_inline)) { return load(values + c); }, copy.rows.row(row));
+    quantize_row(copy, row, columns, [&](int64_t c) __attribute__((always_inline)) { return load(values + c); });
   }
   if (copy.type == ElementType::bfloat16) {
     char* to = copy.rows.row(row);
@@ -111,9 +112,8 @@ static void convert(const ConvertCall& call) {
       for (int64_t c = 0; c < call.columns; c += lanes) store(to + c, load_bf16(from + 2 * c));
       continue;
     }
-    call.copy.scales[r] = quantize_row(
-        call.columns, [&](int64_t c) __attribute__((always_inline)) { return load_bf16(from + 2 * c); },
-        call.copy.rows.row(r));
+    quantize_row(call.copy, r, call.columns,
+                 [&](int64_t c) __attribute__((always_inline)) { return load_bf16(from + 2 * c); });
   }
 }
 
