@@ -42,10 +42,11 @@ float quantize(const Kernels& kernels, const float* exact, int64_t in, Number* n
     greatest = std::max(greatest, std::fabs(weights[i]));
     nothing += weights[i] * 0;
   }
-  const float inverse = greatest > 0 ? 127 / greatest : 0;
+  const auto most = static_cast<float>(greatest_weight(kernels.int8_bytes, in));
+  const float inverse = greatest > 0 ? most / greatest : 0;
   for (int64_t i = 0; i < in; ++i) numbers[i] = static_cast<Number>(std::lrintf(weights[i] * inverse));
   // `nothing` is 0, or no number if one of the weights is none, which whole numbers cannot say.
-  return greatest / 127 / static_cast<float>(rotation_factor(in)) + nothing;
+  return greatest / most / static_cast<float>(rotation_factor(in)) + nothing;
 }
 
 /// Packs panel after panel; `convert(output, weights, numbers)` makes an output's numbers from its weights.

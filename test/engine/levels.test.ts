@@ -55,7 +55,9 @@ const reference = await referenceModel('mono-rank');
 const wanted = reference.pairs.map(({ score }) => score);
 const spread = Math.max(...wanted) - Math.min(...wanted);
 const allowed: string[] = [];
-let integers: number[] | undefined;
+/** Without single bytes, the integers of 16 bits are so fine that scores are nearly float32's. */
+const FINE_INTEGERS = ['generic', 'avx2', 'avx512'];
+let bytes: number[] | undefined;
 /** At this CPU's best level, where test/train compares it with lightning-ir's. */
 const gradient = await gradientOf('mono-rank');
 
@@ -74,11 +76,13 @@ for (const [level, features] of Object.entries(LEVELS)) {
     assert.ok(off <= 1e-5 * Math.hypot(...gradient), `the gradient is off by ${off}`);
     wanted.forEach((score, i) => {
       assert.ok(Math.abs(float32[i]! - score) <= 1e-4, `float32, pair ${i}: ${float32[i]}, reference ${score}`);
-      assert.ok(Math.abs(int8[i]! - score) <= 0.1 * spread, `int8, pair ${i}: ${int8[i]}, reference ${score}`);
+      const bound = (FINE_INTEGERS.includes(level) ? 0.005 : 0.1) * spread;
+      assert.ok(Math.abs(int8[i]! - score) <= bound, `int8, pair ${i}: ${int8[i]}, reference ${score}`);
     });
-    // Integers sum alike everywhere; what lies between the products may be bf16 at the higher levels.
-    integers ??= int8;
-    int8.forEach((score, i) => assert.ok(Math.abs(score - integers![i]!) <= 0.05 * spread, `int8, pair ${i}`));
+    if (FINE_INTEGERS.includes(level)) return;
+    // Bytes sum alike everywhere; what lies between the products may be bf16 at the higher levels.
+    bytes ??= int8;
+    int8.forEach((score, i) => assert.ok(Math.abs(score - bytes![i]!) <= 0.05 * spread, `int8, pair ${i}`));
   });
 }
 

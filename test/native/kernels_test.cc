@@ -36,13 +36,14 @@ void test_linear(const Kernels& level, ElementType type, ElementType stored, con
     level.convert({rows, in, exact.rows(), ElementType::float32, copy});
     input = read_integers(level, copy, rows, in);
     const auto factor = static_cast<float>(rotation_factor(in));
+    const auto most = static_cast<float>(greatest_weight(level.int8_bytes, in));
     std::vector<float> turned(in);
     for (int64_t o = 0; o < out; ++o) {
       float greatest = 0;
       level.rotate({in, weights.data() + o * in, turned.data()});
       for (const auto value : turned) greatest = std::max(greatest, std::fabs(value));
       for (int64_t i = 0; i < in; ++i) {
-        weight.at(o, i) = std::nearbyint(turned[i] * (127 / greatest)) * (greatest / 127 / factor);
+        weight.at(o, i) = std::nearbyint(turned[i] * (most / greatest)) * (greatest / most / factor);
       }
     }
   } else {
@@ -75,7 +76,7 @@ void report_copy(const Kernels& level, const std::string& title, const ComputeCo
     double greatest = 0;
     for (const auto value : wanted.values) greatest = std::fmax(greatest, std::fabs(value));
     report(level, title + ", its int8 copy", read_integers(level, copy, exact.rows, exact.columns), wanted,
-           0.501 / 127 * greatest, 1);
+           0.501 / greatest_weight(level.int8_bytes, exact.columns) * greatest, 1);
   }
 }
 
@@ -196,6 +197,30 @@ void test_outliers(const Kernels& level) {
   report(level, "linear int8 of rows with two large columns", error, nothing, 0.015, 1);
 }
 
+/// Rows and weights of one number each, which are not rotated, take every product to its greatest.
+void test_greatest_sums(const Kernels& level, int64_t in) {
+  Matrix input(1, in), weight(3, in);
+  input.values.assign(in, 1);
+  weight.values.assign(3 * in, -2);
+  const auto weights = floats(weight.values);
+  const PackedWeights packed(level, ElementType::int8, weights.data(), nullptr, 3, in, loop);
+  const Storage exact(1, in, 4), inputs(1, in, level.int8_bytes), output(1, 3, 4);
+  const Scratch rotated(row_stride(in, 4));
+  RowScale scale;
+  uint64_t ticks = 0;
+  write(input, exact.rows(), ElementType::float32);
+  level.convert({1,
+                 in,
+                 exact.rows(),
+                 ElementType::float32,
+                 {ElementType::int8, inputs.rows(), &scale, reinterpret_cast<float*>(rotated.data())}});
+  level.gemm_int8(
+      {1, inputs.rows(), &scale, packed.view(), TileEnd::none, output.rows(), ElementType::float32, &ticks});
+  report(level, "the greatest int8 sums of " + std::to_string(in) + " columns",
+         read(output.rows(), 1, 3, ElementType::float32),
+         plain::linear(input, weight, std::vector<double>(3), TileEnd::none), 1e-6, 0);
+}
+
 void test_widening(const Kernels& level, int64_t rows, int64_t columns) {
   const auto values = random_matrix(rows, columns, 27, ElementType::bfloat16);
   const Storage input(rows, columns, 2), output(rows, columns, 4);
@@ -287,6 +312,7 @@ void test_level(const Kernels& level) {
   }
   for (const int64_t columns : {1, 16, 26, 48, 96, 192, 312, 384, 768}) test_rotation(level, columns);
   test_outliers(level);
+  for (const int64_t in : {1, 7, 1001, 5003}) test_greatest_sums(level, in);
   for (const int64_t columns : {26, 312, 768}) {
     test_conversion(level, 4, columns, ElementType::float32);
     test_conversion(level, 4, columns, ElementType::bfloat16);

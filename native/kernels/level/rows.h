@@ -8,8 +8,8 @@
 
 namespace rank_distillm::RANK_DISTILLM_LEVEL {
 
-/// x → the nearest of 255 whole numbers that span the rotated row's values and 0. 128 and more are stored as such where
-/// the product wants unsigned inputs.
+/// x → the nearest of the whole numbers that span the rotated row's values and 0. 128 and more are stored as such where
+/// the product wants unsigned bytes.
 template <class Load>
 RD_INLINE void quantize_row(const ComputeCopy& copy, int64_t row, int64_t columns, Load load_values) {
   using Number = Int8::Number;
@@ -22,8 +22,9 @@ RD_INLINE void quantize_row(const ComputeCopy& copy, int64_t row, int64_t column
     store(copy.rotated + c, value);
   });
   const float most = greatest_of(greatest), fewest = -greatest_of(-least);
-  // 254, so that the roundings at both ends together stay below 256.
-  const float inverse = most > fewest ? 254 / (most - fewest) : 0;
+  // For bytes 254, so that the roundings at both ends together stay below 256.
+  const auto span = static_cast<float>(2 * greatest_weight(sizeof(Number), columns));
+  const float inverse = most > fewest ? span / (most - fewest) : 0;
   // Adding 1.5 · 2^23 leaves the nearest whole number in the low bits.
   constexpr float rounder = 12582912.0F;
   const float rounded = rounder - fewest * inverse;
@@ -35,7 +36,7 @@ RD_INLINE void quantize_row(const ComputeCopy& copy, int64_t row, int64_t column
     store_as(to + c * static_cast<int64_t>(sizeof(Number)), __builtin_convertvector(whole, Numbers));
   }
   // `nothing` is 0, or no number if one of the values is none, which whole numbers cannot say.
-  copy.scales[row] = {(most - fewest) / 254 + sum_of(nothing), shift};
+  copy.scales[row] = {(most - fewest) / span + sum_of(nothing), shift};
 }
 
 RD_INLINE void copy_row(const ComputeCopy& copy, int64_t row, int64_t columns, const float* values) {
