@@ -63,15 +63,19 @@ export interface NamedTensor {
 }
 
 /**
- * What the linear layers multiply; sums, softmax, LayerNorm statistics and the score head are float32 in all. `int8`
- * is for inference only: weights per output, activations per token, quantised on the fly.
+ * What the linear layers multiply; sums, softmax, LayerNorm statistics and the score head are float32 in all. Integers
+ * are for inference only: weights per output, activations per token, quantised on the fly. `int16` are as fine as sums
+ * fit into 32 bits, finer than bfloat16.
  */
-export type ComputePrecision = 'float32' | 'bfloat16' | 'int8';
+export type ComputePrecision = 'float32' | 'bfloat16' | 'int16' | 'int8';
 
 export interface ModelOptions {
   encoder: EncoderConfig;
   head: HeadConfig;
-  /** What is asked for; a CPU without bf16 instructions computes in float32, see `NativeModel.precision`. */
+  /**
+   * What is asked for. A CPU without instructions for bfloat16 or int8 scores in int16 and, asked for bfloat16, trains in
+   * float32, see `NativeModel.precision`.
+   */
   precision: ComputePrecision;
   /** Intra-op threads of the engine; 0 means physical cores or the cgroup's share. Process-wide. */
   threads: number;

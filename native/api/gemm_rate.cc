@@ -16,6 +16,7 @@
 #include "core/parallel.h"
 #include "cuda/device_model.h"
 #include "kernels/packed_weights.h"
+#include "model/config.h"
 
 namespace rank_distillm {
 namespace {
@@ -43,18 +44,14 @@ at::ScalarType scalar_type(Precision precision) {
 /// Each thread multiplies its share of the rows, as it does in a model.
 double own_rate(const Shape& shape, Precision precision, int repeats, Workers& workers) {
   const auto& level = kernels();
-  const auto type = precision == Precision::int8       ? ElementType::int8
-                    : precision == Precision::bfloat16 ? ElementType::bfloat16
-                                                       : ElementType::float32;
-  const auto multiply = type == ElementType::int8       ? level.gemm_int8
-                        : type == ElementType::bfloat16 ? level.gemm_bfloat16
-                                                        : level.gemm_float32;
-  if (type == ElementType::bfloat16 && !cpu_has_bf16()) return 0;
+  const auto type = product_type(precision);
+  const auto multiply = level.product_of(type);
+  if (multiply == nullptr || (type == ElementType::bfloat16 && !cpu_has_bf16())) return 0;
   const auto weight = at::randn({shape.n, shape.k});
   const PackedWeights packed(level, type, weight.const_data_ptr<float>(), nullptr, shape.n, shape.k,
                              [](int64_t count, const auto& body) { parallel_for(count, 1, body); });
   const int64_t threads = workers.count(), share = (shape.m + threads - 1) / threads;
-  const int64_t bytes = level.element_bytes(type);
+  const int64_t bytes = element_bytes(type);
   const int64_t in_stride = row_stride(shape.k, bytes), out_stride = row_stride(shape.n, 4);
   struct Memory {
     AlignedBuffer input, output, scales;
@@ -83,7 +80,7 @@ double own_rate(const Shape& shape, Precision precision, int repeats, Workers& w
 }
 
 double aten_rate(const Shape& shape, Precision precision, int repeats) {
-  if (precision == Precision::int8) return 0;
+  if (are_integers(product_type(precision))) return 0;
   const auto options = at::TensorOptions().dtype(scalar_type(precision));
   const auto input = at::randn({shape.m, shape.k}, options), weight = at::randn({shape.n, shape.k}, options);
   return best_rate(shape, repeats, [&] { at::linear(input, weight); });
@@ -93,7 +90,7 @@ double aten_rate(const Shape& shape, Precision precision, int repeats) {
 constexpr int products_together = 10;
 
 double device_rate(const Device& device, const Shape& shape, Precision precision, bool tf32, int repeats) {
-  if (precision == Precision::int8) return 0;
+  if (are_integers(product_type(precision))) return 0;
   const DeviceScope scope(device, tf32);
   const auto options = at::TensorOptions().dtype(scalar_type(precision)).device(device.place());
   const auto input = at::randn({shape.m, shape.k}, options), weight = at::randn({shape.n, shape.k}, options);
@@ -106,7 +103,7 @@ double device_rate(const Device& device, const Shape& shape, Precision precision
 
 /// oneDNN with weights packed for these rows, as torch.compile calls it; 0 where this LibTorch or CPU has no such path.
 double onednn_rate(const Shape& shape, Precision precision, int repeats) {
-  if (precision == Precision::int8) return 0;
+  if (are_integers(product_type(precision))) return 0;
   try {
     const auto options = at::TensorOptions().dtype(scalar_type(precision));
     const auto input = at::randn({shape.m, shape.k}, options), weight = at::randn({shape.n, shape.k}, options);

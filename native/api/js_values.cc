@@ -211,9 +211,11 @@ int64_t read_integer(const Napi::Value& value, const std::string& key) {
 }
 
 Precision read_precision(const Napi::Value& value) {
-  return one_of<Precision>(
-      value, "precision",
-      {{"float32", Precision::float32}, {"bfloat16", Precision::bfloat16}, {"int8", Precision::int8}});
+  return one_of<Precision>(value, "precision",
+                           {{"float32", Precision::float32},
+                            {"bfloat16", Precision::bfloat16},
+                            {"int16", Precision::int16},
+                            {"int8", Precision::int8}});
 }
 
 namespace {

@@ -53,8 +53,9 @@ DeviceScope::DeviceScope(const Device& device, bool tf32)
 DeviceScope::~DeviceScope() { at::globalContext().setAllowTF32CuBLAS(tf32_before_); }
 
 Precision device_precision(const ModelOptions& options) {
-  if (options.precision == Precision::int8) {
-    throw Error("unsupported", "precision: int8 is for CPUs; a GPU computes in float32 or bfloat16");
+  if (are_integers(product_type(options.precision))) {
+    throw Error("unsupported", std::string("precision: ") + name_of(options.precision) +
+                                   " is for CPUs; a GPU computes in float32 or bfloat16");
   }
   return options.precision;
 }

@@ -4,8 +4,16 @@
 
 namespace rank_distillm {
 
-/// What a matrix product multiplies. Sums are float32, or int32 for int8.
-enum class ElementType : uint8_t { float32, bfloat16, int8 };
+/// What a matrix product multiplies. Sums are float32, or int32 of integers.
+enum class ElementType : uint8_t { float32, bfloat16, int16, int8 };
+
+[[gnu::always_inline]] constexpr bool are_integers(ElementType type) {
+  return type == ElementType::int16 || type == ElementType::int8;
+}
+
+[[gnu::always_inline]] constexpr int64_t element_bytes(ElementType type) {
+  return type == ElementType::float32 ? 4 : type == ElementType::int8 ? 1 : 2;
+}
 
 /// What happens to a product's sums before they are stored. `none` and activations come after scales and bias. A slope
 /// is that of the activation at GemmCall::before, which the sums are multiplied with. `add` adds them to the output.
@@ -37,10 +45,10 @@ constexpr int64_t row_stride(int64_t columns, int64_t bytes_each) {
   return 1;
 }
 
-/// The greatest magnitude of an int8 product's weights; the integers of its inputs span twice as many. 16-bit operands
-/// are as fine as the sums of `in` products fit into 32 bits: 1,672 for 384, 591 for 3,072.
-[[gnu::always_inline]] inline int32_t greatest_weight(int64_t int8_bytes, int64_t in) {
-  if (int8_bytes == 1) return 127;
+/// The greatest magnitude of a product's integer weights; the integers of its inputs span twice as many. int16 is as
+/// fine as the sums of `in` products fit into 32 bits: 1,672 for 384, 591 for 3,072.
+[[gnu::always_inline]] inline int32_t greatest_weight(ElementType type, int64_t in) {
+  if (type == ElementType::int8) return 127;
   const double greatest = __builtin_sqrt(static_cast<double>(INT32_MAX / (2 * in)));
   return static_cast<int32_t>(greatest < 16383 ? greatest : 16383);
 }
@@ -58,7 +66,7 @@ struct RotateCall {
   float* output = nullptr;
 };
 
-/// What the integers of a rotated int8 row stand for: (integer - zero) · scale.
+/// What the integers of a rotated row stand for: (integer - zero) · scale.
 struct RowScale {
   float scale = 0;
   int32_t zero = 0;
@@ -72,15 +80,15 @@ struct PackedMatrix {
   int64_t out = 0;
   int64_t steps = 0;
   const float* bias = nullptr;           // [out up to whole panels], zero where there is none
-  const float* scales = nullptr;         // int8: [out up to whole panels], what an output's integers are multiples of
-  const int32_t* weight_sums = nullptr;  // int8: [out up to whole panels], what a row's zero is multiplied with
+  const float* scales = nullptr;         // integers: [out up to whole panels], what an output's are multiples of
+  const int32_t* weight_sums = nullptr;  // integers: [out up to whole panels], what a row's zero is multiplied with
 };
 
 /// output = end(input · weightsᵀ + bias).
 struct GemmCall {
   int64_t rows = 0;
   Rows input;                              // [rows, in] in the product's element type
-  const RowScale* input_scales = nullptr;  // int8: [rows]
+  const RowScale* input_scales = nullptr;  // integers: [rows]
   PackedMatrix weights;
   TileEnd end = TileEnd::none;
   Rows output;                                     // [rows, out]; `add` alone needs no slack behind the columns
@@ -184,8 +192,8 @@ struct TransposeCall {
 struct ComputeCopy {
   ElementType type = ElementType::float32;  // float32: no copy
   Rows rows;
-  RowScale* scales = nullptr;  // int8: [rows]
-  float* rotated = nullptr;    // int8: room for a row
+  RowScale* scales = nullptr;  // integers: [rows]
+  float* rotated = nullptr;    // integers: room for a row
 };
 
 struct NormWeights {
@@ -233,10 +241,10 @@ struct Kernels {
   const char* level;
   int64_t panel_width;    // outputs of a panel
   int64_t step_multiple;  // steps of a panel are a multiple of this, the last ones zero
-  int64_t int8_bytes;     // bytes of an int8 product's operands: 2 where the CPU multiplies no single bytes exactly
   void (*gemm_float32)(const GemmCall&);
   void (*gemm_bfloat16)(const GemmCall&);  // slower than float32 below AVX512_BF16
-  void (*gemm_int8)(const GemmCall&);
+  void (*gemm_int16)(const GemmCall&);
+  void (*gemm_int8)(const GemmCall&);  // null below AVX512_VNNI, where no instruction multiplies bytes exactly
   void (*attention_float32)(const AttentionCall&);
   void (*attention_bfloat16)(const AttentionCall&);
   void (*attention_backward_float32)(const AttentionBackwardCall&);
@@ -250,8 +258,19 @@ struct Kernels {
   void (*transpose)(const TransposeCall&);
   void (*release)();  // after a thread's last product, before it rests: gives the tile registers back
 
-  int64_t element_bytes(ElementType type) const {
-    return type == ElementType::float32 ? 4 : type == ElementType::bfloat16 ? 2 : int8_bytes;
+  /// That of operands of this type.
+  void (*product_of(ElementType type) const)(const GemmCall&) {
+    switch (type) {
+      case ElementType::bfloat16:
+        return gemm_bfloat16;
+      case ElementType::int16:
+        return gemm_int16;
+      case ElementType::int8:
+        return gemm_int8;
+      case ElementType::float32:
+        break;
+    }
+    return gemm_float32;
   }
 };
 

@@ -34,6 +34,7 @@ void round_all_to_bf16(const float* weights, int64_t in, uint16_t* numbers) {
 /// One output's rotated weights as whole multiples of the scale that is returned.
 template <typename Number>
 float quantize(const Kernels& kernels, const float* exact, int64_t in, Number* numbers) {
+  constexpr auto type = sizeof(Number) == 1 ? ElementType::int8 : ElementType::int16;
   thread_local std::vector<float> weights;
   weights.resize(in);
   kernels.rotate({in, exact, weights.data()});
@@ -42,7 +43,7 @@ float quantize(const Kernels& kernels, const float* exact, int64_t in, Number* n
     greatest = std::max(greatest, std::fabs(weights[i]));
     nothing += weights[i] * 0;
   }
-  const auto most = static_cast<float>(greatest_weight(kernels.int8_bytes, in));
+  const auto most = static_cast<float>(greatest_weight(type, in));
   const float inverse = greatest > 0 ? most / greatest : 0;
   for (int64_t i = 0; i < in; ++i) numbers[i] = static_cast<Number>(std::lrintf(weights[i] * inverse));
   // `nothing` is 0, or no number if one of the weights is none, which whole numbers cannot say.
@@ -75,7 +76,7 @@ void pack(const float* weight, int64_t out, int64_t in, int64_t width, int64_t p
 }  // namespace
 
 int64_t panel_steps(const Kernels& kernels, int64_t numbers, ElementType type) {
-  const int64_t group = 4 / kernels.element_bytes(type);
+  const int64_t group = 4 / element_bytes(type);
   return up_to((numbers + group - 1) / group, kernels.step_multiple);
 }
 
@@ -88,7 +89,7 @@ PackedWeights::PackedWeights(const Kernels& kernels, ElementType type, const flo
     : kernels_(&kernels), type_(type) {
   const int64_t columns = up_to(out, kernels.panel_width), steps = panel_steps(kernels, in, type);
   panels_ = AlignedBuffer(panel_bytes(kernels, out, steps), Pages::ordinary);
-  rows_ = AlignedBuffer(columns * 4 * (type == ElementType::int8 ? 3 : 1));
+  rows_ = AlignedBuffer(columns * 4 * (are_integers(type) ? 3 : 1));
   const auto* all_biases = rows_.as<float>();
   view_ = {panels_.data(),
            in,
@@ -110,6 +111,10 @@ void PackedWeights::fill(const float* weight, const float* bias, const ParallelL
   const auto pack_as = [&]<typename Number>(Number, const auto& convert) {
     pack<Number>(weight, out, in, width, bytes_each, panels_.data(), parallel, convert);
   };
+  const auto integers = [&](int64_t o, const float* weights, auto* numbers) {
+    scales[o] = quantize(*kernels_, weights, in, numbers);
+    weight_sums[o] = std::accumulate(numbers, numbers + in, 0);
+  };
   switch (type_) {
     case ElementType::float32:
       pack_as(float{}, nullptr);
@@ -118,18 +123,12 @@ void PackedWeights::fill(const float* weight, const float* bias, const ParallelL
       pack_as(uint16_t{},
               [in](int64_t, const float* weights, uint16_t* numbers) { round_all_to_bf16(weights, in, numbers); });
       break;
-    case ElementType::int8: {
-      const auto integers = [&](int64_t o, const float* weights, auto* numbers) {
-        scales[o] = quantize(*kernels_, weights, in, numbers);
-        weight_sums[o] = std::accumulate(numbers, numbers + in, 0);
-      };
-      if (kernels_->int8_bytes == 1) {
-        pack_as(int8_t{}, integers);
-      } else {
-        pack_as(int16_t{}, integers);
-      }
+    case ElementType::int16:
+      pack_as(int16_t{}, integers);
       break;
-    }
+    case ElementType::int8:
+      pack_as(int8_t{}, integers);
+      break;
   }
 }
 

@@ -13,7 +13,7 @@ CrossEncoder::CrossEncoder(const ModelOptions& options, std::vector<TensorSource
 
 CrossEncoder::CrossEncoder(const ModelOptions& options, Weights weights)
     : options_(options),
-      precision_(available_precision(options.encoder, options.precision)),
+      precision_(scoring_precision(options.encoder, options.precision)),
       encoder_(options.encoder, precision_, rows_needed(options.head.pooling), weights),
       head_(options.encoder, options.head, weights) {
   holds(weights.allocated_bytes());

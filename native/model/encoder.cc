@@ -11,14 +11,15 @@ namespace {
 
 std::string layer_prefix(int64_t index) { return "encoder.layer." + std::to_string(index) + "."; }
 
-/// int8 products are inputs and outputs of operations that are not: those stay in what the CPU does fast.
+/// Products of integers are inputs and outputs of operations that are not: those stay in what the CPU does fast, but
+/// int16 is finer than bf16.
 ElementType between_products(ElementType products) {
-  if (products != ElementType::int8) return products;
-  return cpu_has_bf16() ? ElementType::bfloat16 : ElementType::float32;
+  if (!are_integers(products)) return products;
+  return products == ElementType::int8 && cpu_has_bf16() ? ElementType::bfloat16 : ElementType::float32;
 }
 
 Rows columns(const Rows& rows, int64_t first, ElementType type) {
-  return {rows.data + first * kernels().element_bytes(type), rows.stride};
+  return {rows.data + first * element_bytes(type), rows.stride};
 }
 
 }  // namespace
@@ -91,8 +92,8 @@ Encoder::FirstRowsLayer Encoder::take_first_rows_layer(Weights& weights, int64_t
 
 ComputeCopy Encoder::compute_copy(Workspace& workspace, Slot rows, Slot scales, int64_t count, int64_t width) const {
   if (type_ == ElementType::float32) return {};
-  ComputeCopy copy = {type_, workspace.rows(rows, count, width, kernels().element_bytes(type_)), nullptr};
-  if (type_ == ElementType::int8) {
+  ComputeCopy copy = {type_, workspace.rows(rows, count, width, element_bytes(type_)), nullptr};
+  if (are_integers(type_)) {
     copy.scales = reinterpret_cast<RowScale*>(workspace.bytes(scales, count * static_cast<int64_t>(sizeof(RowScale))));
     // one size for all copies, since a larger one would take the others' memory away
     const int64_t widest = std::max(config_.hidden_size, config_.intermediate_size);
@@ -163,10 +164,10 @@ void Encoder::apply(const AfterAttention& after, int64_t rows, const LinearInput
     kernels().residual_norm({rows, hidden, branch, exact, after.attention_norm.view, exact, copy});
   }
   const LinearInput narrow = {copy.type == ElementType::float32 ? exact : copy.rows, copy.scales};
-  const auto wide = workspace.rows(wide_slot, rows, intermediate, kernels().element_bytes(wide_type));
+  const auto wide = workspace.rows(wide_slot, rows, intermediate, element_bytes(wide_type));
   linear(after.up, rows, narrow, activation_, wide, wide_type, counters);
   LinearInput widened = {wide};
-  if (type == ElementType::int8) {
+  if (are_integers(type)) {
     const auto integers = compute_copy(workspace, Slot::wide_compute, Slot::wide_scales, rows, intermediate);
     kernels().convert({rows, intermediate, wide, wide_type, integers});
     widened = {integers.rows, integers.scales};
@@ -178,14 +179,14 @@ void Encoder::apply(const AfterAttention& after, int64_t rows, const LinearInput
 
 void Encoder::apply(const Layer& layer, Pass& pass) const {
   auto& [batch, block, workspace, counters, exact, compute] = pass;
-  const int64_t hidden = config_.hidden_size, bytes_each = kernels().element_bytes(attention_type_);
+  const int64_t hidden = config_.hidden_size, bytes_each = element_bytes(attention_type_);
   const LinearInput input = {compute.type == ElementType::float32 ? exact : compute.rows, compute.scales};
   const auto qkv = workspace.rows(Slot::qkv, block.tokens, 3 * hidden, bytes_each);
   linear(layer.qkv, block.tokens, input, TileEnd::none, qkv, attention_type_, counters);
   const auto context = workspace.rows(Slot::context, block.tokens, hidden, bytes_each);
   attend(pass, qkv, false, columns(qkv, hidden, attention_type_), columns(qkv, 2 * hidden, attention_type_), context);
   LinearInput attended = {context};
-  if (type_ == ElementType::int8) {
+  if (are_integers(type_)) {
     kernels().convert({block.tokens, hidden, context, attention_type_, compute});
     attended = {compute.rows, compute.scales};
   }
@@ -194,7 +195,7 @@ void Encoder::apply(const Layer& layer, Pass& pass) const {
 
 Rows Encoder::apply(const FirstRowsLayer& layer, Pass& pass) const {
   auto& [batch, block, workspace, counters, exact, compute] = pass;
-  const int64_t hidden = config_.hidden_size, bytes_each = kernels().element_bytes(attention_type_);
+  const int64_t hidden = config_.hidden_size, bytes_each = element_bytes(attention_type_);
   const int64_t sequences = block.sequences;
   const LinearInput input = {compute.type == ElementType::float32 ? exact : compute.rows, compute.scales};
   const auto kv = workspace.rows(Slot::qkv, block.tokens, 2 * hidden, bytes_each);

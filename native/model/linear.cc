@@ -7,17 +7,7 @@ void multiply(GemmCall call, ElementType type, Counters& counters) {
   call.end_ticks = &end_ticks;
   {
     const OpTimer timer(ticks);
-    switch (type) {
-      case ElementType::float32:
-        kernels().gemm_float32(call);
-        break;
-      case ElementType::bfloat16:
-        kernels().gemm_bfloat16(call);
-        break;
-      case ElementType::int8:
-        kernels().gemm_int8(call);
-        break;
-    }
+    kernels().product_of(type)(call);
   }
   counters.ticks.linear += ticks - end_ticks;
   counters.ticks.activation += end_ticks;

@@ -8,7 +8,7 @@ namespace rank_distillm {
 /// A dense layer y = end(x Wᵀ + b) of a model that is not trained; its weights are packed once for the kernels.
 using Linear = PackedWeights;
 
-/// Rows and, for int8, their scales, as a linear layer reads them.
+/// Rows and, of integers, their scales, as a linear layer reads them.
 struct LinearInput {
   Rows rows;
   const RowScale* scales = nullptr;

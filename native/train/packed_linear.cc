@@ -30,7 +30,7 @@ void PackedLinear::pack_forward() { forward_.fill(weight_, bias_, on_this_thread
 void PackedLinear::pack_backward() {
   const Rows rows = {reinterpret_cast<char*>(const_cast<float*>(weight_)), 4 * in_};
   kernels().pack_rows({out_, in_, rows, ElementType::float32, TileEnd::none, type_, backward_panels_.data(),
-                       backward_.steps, 0, backward_.steps * 4 / kernels().element_bytes(type_) - out_});
+                       backward_.steps, 0, backward_.steps * 4 / element_bytes(type_) - out_});
 }
 
 void PackedLinear::forward(int64_t rows, const Rows& input, TileEnd end, const Rows& output, ElementType output_type,

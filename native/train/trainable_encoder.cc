@@ -95,7 +95,7 @@ void TrainableEncoder::give_back(EncoderState& state) {
 }
 
 void TrainableEncoder::cut(EncoderState& state, int threads) {
-  const int64_t group = 4 / kernels().element_bytes(type_);  // rows that a product takes at a time
+  const int64_t group = 4 / element_bytes(type_);  // rows that a product takes at a time
   const auto whole_groups = [group](int64_t rows) { return (rows + group - 1) / group * group; };
   GradientPlace place;
   for (const auto& block : cut_shrinking_blocks(*state.batch->packed, threads)) {
@@ -123,7 +123,7 @@ HiddenRows TrainableEncoder::embed(const EncoderState& state, BlockState& of, Co
     project_->forward(tokens, of.embedded, TileEnd::none, of.stream, ElementType::float32, counters);
   }
   if (type_ == ElementType::float32) return {of.stream, of.stream};
-  const auto compute = of.arena.rows(tokens, hidden, kernels().element_bytes(type_));
+  const auto compute = of.arena.rows(tokens, hidden, element_bytes(type_));
   kernels().convert({tokens, hidden, of.stream, ElementType::float32, {type_, compute}});
   return {of.stream, compute};
 }
@@ -295,7 +295,7 @@ int64_t TrainableEncoder::bytes() const {
 }
 
 int64_t TrainableEncoder::bytes_per_token() const {
-  const int64_t width = kernels().element_bytes(type_);
+  const int64_t width = element_bytes(type_);
   const int64_t hidden = config_.hidden_size, wide = config_.intermediate_size;
   const int64_t layer = width * (6 * hidden + wide) + 8 * hidden + 8 * config_.heads;
   return config_.layers * layer + 4 * (2 * config_.embedding_size + 3 * hidden);

@@ -44,13 +44,13 @@ const RowId* TrainableLayer::ids_of(const BlockPass& pass) const {
 }
 
 Rows TrainableLayer::columns(const Rows& rows, int64_t first) const {
-  return {rows.data + first * kernels().element_bytes(type_), rows.stride};
+  return {rows.data + first * element_bytes(type_), rows.stride};
 }
 
 LayerState TrainableLayer::state(const Block& block, Arena& arena) const {
   const int64_t rows = rows_of(block);
   const auto typed = [&](int64_t count, int64_t width, ElementType type) {
-    return arena.rows(count, width, kernels().element_bytes(type));
+    return arena.rows(count, width, element_bytes(type));
   };
   // Where products are not float32, `exact` is the residual stream, which is updated in place: backward needs its
   // normalized rows alone.
@@ -152,8 +152,7 @@ HiddenRows TrainableLayer::forward(const BlockPass& pass, const HiddenRows& inpu
   } else {
     linears_[key_value].forward(rows, state.input, TileEnd::none, state.query, type_, counters);
   }
-  const auto context =
-      same ? state.context : workspace.rows(Slot::context, rows, hidden_, kernels().element_bytes(type_));
+  const auto context = same ? state.context : workspace.rows(Slot::context, rows, hidden_, element_bytes(type_));
   attend(pass, state, context);
   if (!same) kernels().convert({rows, hidden_, context, type_, {rows_type_, state.context}});
   if (rows_type_ != ElementType::float32) state.attended.exact = state.output.exact = residual;
@@ -166,7 +165,7 @@ HiddenRows TrainableLayer::forward(const BlockPass& pass, const HiddenRows& inpu
   };
   linears_[attention_output].forward(rows, state.context, TileEnd::none, branch, ElementType::float32, counters);
   norm(residual, state.attended, attention_norm_, DropoutSite::attention_output, state.attention_norm);
-  const auto wide = workspace.rows(Slot::wide, rows, intermediate_, kernels().element_bytes(rows_type_));
+  const auto wide = workspace.rows(Slot::wide, rows, intermediate_, element_bytes(rows_type_));
   linears_[up].forward(rows, state.attended.compute, activation_, wide, rows_type_, counters, state.widened);
   linears_[down].forward(rows, wide, TileEnd::none, branch, ElementType::float32, counters);
   norm(state.attended.exact, state.output, output_norm_, DropoutSite::layer_output, state.output_norm);
@@ -177,7 +176,7 @@ void TrainableLayer::backward(const BlockPass& pass, const GradientPlace& place,
                               const Rows& token_gradient, const LayerState& state,
                               const LayerGradients& gradients) const {
   const auto& [batch, block, dropout, workspace, counters] = pass;
-  const int64_t rows = rows_of(block), bytes = kernels().element_bytes(rows_type_);
+  const int64_t rows = rows_of(block), bytes = element_bytes(rows_type_);
   const auto place_rows = [&](Linear linear, const Rows& of_output, const Rows& input,
                               TileEnd activation = TileEnd::none) {
     const bool all_tokens = !first_rows_only_ || linear == key_value;
@@ -217,7 +216,7 @@ void TrainableLayer::backward(const BlockPass& pass, const GradientPlace& place,
     return;
   }
   const bool same = type_ == rows_type_;
-  const int64_t narrow_bytes = kernels().element_bytes(type_);
+  const int64_t narrow_bytes = element_bytes(type_);
   const auto attended = same ? context : workspace.rows(Slot::exact_context, rows, hidden_, narrow_bytes);
   if (!same) kernels().convert({rows, hidden_, context, rows_type_, {type_, attended}});
   const auto rounded = workspace.rows(Slot::compute, rows, hidden_, narrow_bytes);

@@ -36,7 +36,7 @@ struct Trainer::State {
 };
 
 Trainer::Trainer(const TrainerOptions& options, std::vector<TensorSource> tensors)
-    : TrainingModel(options, available_precision(options.model.encoder, options.model.precision),
+    : TrainingModel(options, training_precision(options.model.encoder, options.model.precision),
                     Parameters(std::move(tensors))),
       encoder_(options.model.encoder, options.model.head.pooling, product_type(precision_), options.padding_id,
                parameters_),

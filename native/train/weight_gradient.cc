@@ -30,7 +30,7 @@ float sum_of(const Number* numbers, int64_t count, const Widen& widen) {
 
 WeightGradient::WeightGradient(const PackedLinear& layer, int64_t rows, Arena& arena)
     : layer_(&layer), steps_(panel_steps(kernels(), rows, layer.type())) {
-  const int64_t bytes = kernels().element_bytes(layer.type());
+  const int64_t bytes = element_bytes(layer.type());
   numbers_ = steps_ * 4 / bytes;
   const int64_t stride = row_stride(numbers_, bytes);
   turned_ = {arena.bytes(layer.out() * stride), stride};

@@ -108,12 +108,11 @@ export class CrossEncoder implements AsyncDisposable {
         .createModel({ encoder, head, ...engine.native }, checkpoint.tensors)
         .catch((error: unknown) => Promise.reject(fromNative(error))),
     ]);
-    if (native.precision !== engine.compute) {
-      warn(
-        binding.info().bf16
-          ? `${nameOrPath}: bf16 needs heads of even size, which this model has not; it runs in float32`
-          : `this CPU has no bf16 instructions (AVX512_BF16 or AMX); ${nameOrPath} runs in float32 instead of ${engine.precision}`,
-      );
+    if (engine.compute === 'bfloat16' && native.precision === 'int16') {
+      const why = binding.info().bf16
+        ? 'bf16 needs heads of even size, which this model has not'
+        : 'this CPU has no bf16 instructions (AVX512_BF16 or AMX)';
+      warn(`${why}; ${nameOrPath} runs in 16-bit integers instead, which round less`);
     }
     if (options.signal?.aborted) await native.close();
     throwIfAborted(options.signal);
@@ -121,7 +120,7 @@ export class CrossEncoder implements AsyncDisposable {
     return new CrossEncoder({ name: nameOrPath, modelClass, device: engine.device, warn, binding, native, tokenizer });
   }
 
-  /** What scores are really computed in; float32 where the CPU has no instructions for bf16. */
+  /** What scores are really computed in; int16 where the CPU has no instructions for bf16 or int8. */
   get precision(): NativeModel['precision'] {
     return this.#native.precision;
   }

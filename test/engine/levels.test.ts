@@ -20,6 +20,7 @@ const LEVELS = {
 interface Answer {
   kernels: string;
   float32: number[];
+  int16: number[];
   int8: number[];
   /** Of the sum of the pairs' scores, some more than others. */
   gradient: number[];
@@ -35,7 +36,7 @@ function scoreWith(features: readonly string[], env: Record<string, string> = {}
     const answer = { kernels: loadBinding().info().kernels };
     const { gradientOf } = await import('${new URL('reference-gradient.ts', import.meta.url).href}');
     answer.gradient = [...(await gradientOf('mono-rank'))];
-    for (const precision of ['float32', 'int8']) {
+    for (const precision of ['float32', 'int16', 'int8']) {
       const model = await createNative(reference, precision);
       answer[precision] = [...(await model.score(reference.batch)).scores];
       await model.close();
@@ -55,8 +56,8 @@ const reference = await referenceModel('mono-rank');
 const wanted = reference.pairs.map(({ score }) => score);
 const spread = Math.max(...wanted) - Math.min(...wanted);
 const allowed: string[] = [];
-/** Without single bytes, the integers of 16 bits are so fine that scores are nearly float32's. */
-const FINE_INTEGERS = ['generic', 'avx2', 'avx512'];
+/** Levels whose products of bytes are exact; the others take int16 for int8. */
+const WITH_BYTES = ['avx512_vnni', 'avx512_bf16', 'amx'];
 let bytes: number[] | undefined;
 /** At this CPU's best level, where test/train compares it with lightning-ir's. */
 const gradient = await gradientOf('mono-rank');
@@ -69,28 +70,28 @@ for (const [level, features] of Object.entries(LEVELS)) {
     continue;
   }
   const limits = level === 'generic' ? { ATEN_CPU_CAPABILITY: 'default', ONEDNN_MAX_CPU_ISA: 'SSE41' } : {};
-  test(`${level}: float32 and int8 score as the references do`, () => {
-    const { kernels, float32, int8, gradient: found } = scoreWith(upToHere, limits);
+  test(`${level}: float32, int16 and int8 score as the references do`, () => {
+    const { kernels, float32, int16, int8, gradient: found } = scoreWith(upToHere, limits);
     assert.is(kernels, level);
     const off = Math.hypot(...found.map((value, i) => value - gradient[i]!));
     assert.ok(off <= 1e-5 * Math.hypot(...gradient), `the gradient is off by ${off}`);
     wanted.forEach((score, i) => {
       assert.ok(Math.abs(float32[i]! - score) <= 1e-4, `float32, pair ${i}: ${float32[i]}, reference ${score}`);
-      const bound = (FINE_INTEGERS.includes(level) ? 0.005 : 0.1) * spread;
-      assert.ok(Math.abs(int8[i]! - score) <= bound, `int8, pair ${i}: ${int8[i]}, reference ${score}`);
+      assert.ok(Math.abs(int16[i]! - score) <= 0.005 * spread, `int16, pair ${i}: ${int16[i]}, reference ${score}`);
+      assert.ok(Math.abs(int8[i]! - score) <= 0.1 * spread, `int8, pair ${i}: ${int8[i]}, reference ${score}`);
     });
-    if (FINE_INTEGERS.includes(level)) return;
+    if (!WITH_BYTES.includes(level)) return assert.equal(int8, int16);
     // Bytes sum alike everywhere; what lies between the products may be bf16 at the higher levels.
     bytes ??= int8;
     int8.forEach((score, i) => assert.ok(Math.abs(score - bytes![i]!) <= 0.05 * spread, `int8, pair ${i}`));
   });
 }
 
-test('int8 is what runs where it is asked for', async () => {
+test('int8 is what runs where it is asked for and the CPU multiplies bytes', async () => {
   const model = await createNative(reference, 'int8');
-  assert.is(model.precision, 'int8');
+  assert.is(model.precision, WITH_BYTES.includes(loadBinding().info().kernels) ? 'int8' : 'int16');
   const { scores, precision, opSeconds } = await model.score(reference.batch);
-  assert.is(precision, 'int8');
+  assert.is(precision, model.precision);
   assert.ok(scores.some((score, i) => score !== wanted[i]));
   assert.ok(opSeconds.linear > 0 && opSeconds.attention > 0 && opSeconds.norm > 0 && opSeconds.embedding > 0);
   await model.close();

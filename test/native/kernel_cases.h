@@ -88,13 +88,13 @@ inline Matrix read(const Rows& rows, int64_t count, int64_t columns, ElementType
   return matrix;
 }
 
-/// Integers of an int8 row, as the numbers they stand for.
-inline Matrix read_integers(const Kernels& level, const ComputeCopy& copy, int64_t count, int64_t columns) {
+/// A copy's integers, as the numbers they stand for.
+inline Matrix read_integers(const ComputeCopy& copy, int64_t count, int64_t columns) {
   Matrix matrix(count, columns);
   for (int64_t r = 0; r < count; ++r) {
     for (int64_t c = 0; c < columns; ++c) {
-      const double integer = level.int8_bytes == 2 ? reinterpret_cast<const int16_t*>(copy.rows.row(r))[c]
-                                                   : reinterpret_cast<const uint8_t*>(copy.rows.row(r))[c];
+      const double integer = copy.type == ElementType::int16 ? reinterpret_cast<const int16_t*>(copy.rows.row(r))[c]
+                                                             : reinterpret_cast<const uint8_t*>(copy.rows.row(r))[c];
       matrix.at(r, c) = (integer - copy.scales[r].zero) * copy.scales[r].scale;
     }
   }
@@ -128,7 +128,24 @@ inline void report(const Kernels& level, const std::string& name, bool ok) {
 inline double bound_of(ElementType stored) { return stored == ElementType::bfloat16 ? 0.0045 : 1e-5; }
 
 inline const char* name_of(ElementType type) {
-  return type == ElementType::float32 ? "float32" : type == ElementType::bfloat16 ? "bfloat16" : "int8";
+  switch (type) {
+    case ElementType::bfloat16:
+      return "bfloat16";
+    case ElementType::int16:
+      return "int16";
+    case ElementType::int8:
+      return "int8";
+    case ElementType::float32:
+      break;
+  }
+  return "float32";
+}
+
+/// What a level's products multiply.
+inline std::vector<ElementType> types_of(const Kernels& level) {
+  std::vector<ElementType> types = {ElementType::float32, ElementType::bfloat16, ElementType::int16};
+  if (level.gemm_int8 != nullptr) types.push_back(ElementType::int8);
+  return types;
 }
 
 inline void loop(int64_t count, const std::function<void(int64_t, int64_t)>& body) { body(0, count); }
@@ -152,14 +169,6 @@ class Scratch {
   int64_t bytes_;
   AlignedBuffer buffer_;
 };
-
-using Product = void (*)(const GemmCall&);
-
-inline Product product_of(const Kernels& level, ElementType type) {
-  return type == ElementType::float32    ? level.gemm_float32
-         : type == ElementType::bfloat16 ? level.gemm_bfloat16
-                                         : level.gemm_int8;
-}
 
 /// Compares what training needs beside the kernels that score. `small` leaves the large sizes out.
 void test_training_kernels(const Kernels& level, bool small);

@@ -26,17 +26,17 @@ void test_linear(const Kernels& level, ElementType type, ElementType stored, con
   const auto bias = random_vector(out, 3);
   const auto weights = floats(weight.values), biases = floats(bias);
   const PackedWeights packed(level, type, weights.data(), biases.data(), out, in, loop);
-  const Storage exact(rows, in, 4), inputs(rows, in, level.element_bytes(type));
+  const Storage exact(rows, in, 4), inputs(rows, in, element_bytes(type));
   const Storage output(rows, out, stored == ElementType::bfloat16 ? 2 : 4);
   std::vector<RowScale> scales(rows);
-  if (type == ElementType::int8) {
+  if (are_integers(type)) {
     write(input, exact.rows(), ElementType::float32);
     const Scratch rotated(row_stride(in, 4));
     const ComputeCopy copy = {type, inputs.rows(), scales.data(), reinterpret_cast<float*>(rotated.data())};
     level.convert({rows, in, exact.rows(), ElementType::float32, copy});
-    input = read_integers(level, copy, rows, in);
+    input = read_integers(copy, rows, in);
     const auto factor = static_cast<float>(rotation_factor(in));
-    const auto most = static_cast<float>(greatest_weight(level.int8_bytes, in));
+    const auto most = static_cast<float>(greatest_weight(type, in));
     std::vector<float> turned(in);
     for (int64_t o = 0; o < out; ++o) {
       float greatest = 0;
@@ -49,7 +49,7 @@ void test_linear(const Kernels& level, ElementType type, ElementType stored, con
   } else {
     write(input, inputs.rows(), type);
   }
-  const auto multiply = product_of(level, type);
+  const auto multiply = level.product_of(type);
   uint64_t ticks = 0;
   multiply({rows, inputs.rows(), scales.data(), packed.view(), end, output.rows(), stored, &ticks});
   const std::string title = std::string("linear ") + name_of(type) + " to " + name_of(stored) + ", " +
@@ -71,16 +71,14 @@ void report_copy(const Kernels& level, const std::string& title, const ComputeCo
   if (copy.type == ElementType::bfloat16) {
     report(level, title + ", its bf16 copy", read(copy.rows, exact.rows, exact.columns, copy.type), exact, 0.0045,
            1e-6);
-  } else if (copy.type == ElementType::int8) {
+  } else if (are_integers(copy.type)) {
     const auto wanted = plain::rotated(exact);
     double greatest = 0;
     for (const auto value : wanted.values) greatest = std::fmax(greatest, std::fabs(value));
-    report(level, title + ", its int8 copy", read_integers(level, copy, exact.rows, exact.columns), wanted,
-           0.501 / greatest_weight(level.int8_bytes, exact.columns) * greatest, 1);
+    report(level, title + ", its " + name_of(copy.type) + " copy", read_integers(copy, exact.rows, exact.columns),
+           wanted, 0.501 / greatest_weight(copy.type, exact.columns) * greatest, 1);
   }
 }
-
-constexpr ElementType copy_types[] = {ElementType::float32, ElementType::int8, ElementType::bfloat16};
 
 struct Norm {
   std::vector<double> weight, bias;
@@ -97,7 +95,7 @@ struct Norm {
 void test_norm(const Kernels& level, int64_t rows, int64_t columns, ElementType copy_type) {
   const auto branch = random_matrix(rows, columns, 10), residual = random_matrix(rows, columns, 11);
   const Norm norm(columns);
-  const Storage b(rows, columns, 4), r(rows, columns, 4), copies(rows, columns, level.element_bytes(copy_type));
+  const Storage b(rows, columns, 4), r(rows, columns, 4), copies(rows, columns, element_bytes(copy_type));
   write(branch, b.rows(), ElementType::float32);
   write(residual, r.rows(), ElementType::float32);
   std::vector<RowScale> scales(rows);
@@ -127,7 +125,7 @@ void test_embedding(const Kernels& level, int64_t tokens, int64_t columns, Eleme
     kinds[t] = t % 2;
     for (int64_t c = 0; c < columns; ++c) sum.at(t, c) = words.at(ids[t], c) + positions.at(t, c) + types.at(t % 2, c);
   }
-  const Storage exact(tokens, columns, 4), copies(tokens, columns, level.element_bytes(copy_type));
+  const Storage exact(tokens, columns, 4), copies(tokens, columns, element_bytes(copy_type));
   std::vector<RowScale> scales(tokens);
   const Scratch rotated(row_stride(columns, 4));
   const ComputeCopy copy = {copy_type, copies.rows(), scales.data(), reinterpret_cast<float*>(rotated.data())};
@@ -139,14 +137,14 @@ void test_embedding(const Kernels& level, int64_t tokens, int64_t columns, Eleme
   report_copy(level, title, copy, found);
 }
 
-void test_conversion(const Kernels& level, int64_t rows, int64_t columns, ElementType from) {
+void test_conversion(const Kernels& level, int64_t rows, int64_t columns, ElementType from, ElementType to) {
   auto values = random_matrix(rows, columns, 15, from);
   for (int64_t c = 0; c < columns; ++c) values.at(rows - 1, c) = 0;  // a row without a scale
-  const Storage input(rows, columns, level.element_bytes(from)), copies(rows, columns, level.int8_bytes);
+  const Storage input(rows, columns, element_bytes(from)), copies(rows, columns, element_bytes(to));
   write(values, input.rows(), from);
   std::vector<RowScale> scales(rows);
   const Scratch rotated(row_stride(columns, 4));
-  const ComputeCopy copy = {ElementType::int8, copies.rows(), scales.data(), reinterpret_cast<float*>(rotated.data())};
+  const ComputeCopy copy = {to, copies.rows(), scales.data(), reinterpret_cast<float*>(rotated.data())};
   level.convert({rows, columns, input.rows(), from, copy});
   report_copy(level, std::string("conversion from ") + name_of(from) + ", " + std::to_string(columns) + " columns",
               copy, values);
@@ -164,7 +162,7 @@ void test_rotation(const Kernels& level, int64_t columns) {
 
 /// Two columns of 384 are 40 times as large as the others, as in trained encoders. Rows that are not rotated leave the
 /// other columns some ten different integers, and the product is off by .026 of its size.
-void test_outliers(const Kernels& level) {
+void test_outliers(const Kernels& level, ElementType type) {
   constexpr int64_t rows = 20, in = 384, out = 64;
   auto input = random_matrix(rows, in, 30);
   for (int64_t r = 0; r < rows; ++r) {
@@ -172,8 +170,8 @@ void test_outliers(const Kernels& level) {
   }
   const auto weight = random_matrix(out, in, 31);
   const auto weights = floats(weight.values);
-  const PackedWeights packed(level, ElementType::int8, weights.data(), nullptr, out, in, loop);
-  const Storage exact(rows, in, 4), inputs(rows, in, level.int8_bytes), output(rows, out, 4);
+  const PackedWeights packed(level, type, weights.data(), nullptr, out, in, loop);
+  const Storage exact(rows, in, 4), inputs(rows, in, element_bytes(type)), output(rows, out, 4);
   const Scratch rotated(row_stride(in, 4));
   std::vector<RowScale> scales(rows);
   write(input, exact.rows(), ElementType::float32);
@@ -181,9 +179,9 @@ void test_outliers(const Kernels& level) {
                  in,
                  exact.rows(),
                  ElementType::float32,
-                 {ElementType::int8, inputs.rows(), scales.data(), reinterpret_cast<float*>(rotated.data())}});
+                 {type, inputs.rows(), scales.data(), reinterpret_cast<float*>(rotated.data())}});
   uint64_t ticks = 0;
-  level.gemm_int8(
+  level.product_of(type)(
       {rows, inputs.rows(), scales.data(), packed.view(), TileEnd::none, output.rows(), ElementType::float32, &ticks});
   const auto found = read(output.rows(), rows, out, ElementType::float32);
   const auto wanted = plain::linear(input, weight, std::vector<double>(out), TileEnd::none);
@@ -194,17 +192,17 @@ void test_outliers(const Kernels& level) {
     squares += std::pow(wanted.values[i], 2);
   }
   error.values[0] = std::sqrt(error.values[0] / squares);
-  report(level, "linear int8 of rows with two large columns", error, nothing, 0.015, 1);
+  report(level, std::string("linear ") + name_of(type) + " of rows with two large columns", error, nothing, 0.015, 1);
 }
 
 /// Rows and weights of one number each, which are not rotated, take every product to its greatest.
-void test_greatest_sums(const Kernels& level, int64_t in) {
+void test_greatest_sums(const Kernels& level, ElementType type, int64_t in) {
   Matrix input(1, in), weight(3, in);
   input.values.assign(in, 1);
   weight.values.assign(3 * in, -2);
   const auto weights = floats(weight.values);
-  const PackedWeights packed(level, ElementType::int8, weights.data(), nullptr, 3, in, loop);
-  const Storage exact(1, in, 4), inputs(1, in, level.int8_bytes), output(1, 3, 4);
+  const PackedWeights packed(level, type, weights.data(), nullptr, 3, in, loop);
+  const Storage exact(1, in, 4), inputs(1, in, element_bytes(type)), output(1, 3, 4);
   const Scratch rotated(row_stride(in, 4));
   RowScale scale;
   uint64_t ticks = 0;
@@ -213,10 +211,10 @@ void test_greatest_sums(const Kernels& level, int64_t in) {
                  in,
                  exact.rows(),
                  ElementType::float32,
-                 {ElementType::int8, inputs.rows(), &scale, reinterpret_cast<float*>(rotated.data())}});
-  level.gemm_int8(
+                 {type, inputs.rows(), &scale, reinterpret_cast<float*>(rotated.data())}});
+  level.product_of(type)(
       {1, inputs.rows(), &scale, packed.view(), TileEnd::none, output.rows(), ElementType::float32, &ticks});
-  report(level, "the greatest int8 sums of " + std::to_string(in) + " columns",
+  report(level, std::string("the greatest ") + name_of(type) + " sums of " + std::to_string(in) + " columns",
          read(output.rows(), 1, 3, ElementType::float32),
          plain::linear(input, weight, std::vector<double>(3), TileEnd::none), 1e-6, 0);
 }
@@ -242,10 +240,10 @@ void test_nan(const Kernels& level, ElementType type) {
   const auto product = [&](const Matrix& rows, const Matrix& matrix) {
     const auto weights = floats(matrix.values);
     const PackedWeights packed(level, type, weights.data(), nullptr, out, in, loop);
-    const Storage exact(1, in, 4), inputs(1, in, level.element_bytes(type)), output(1, out, 4);
+    const Storage exact(1, in, 4), inputs(1, in, element_bytes(type)), output(1, out, 4);
     RowScale scale;
     write(rows, exact.rows(), ElementType::float32);
-    if (type == ElementType::int8) {
+    if (are_integers(type)) {
       const Scratch rotated(row_stride(in, 4));
       level.convert({1,
                      in,
@@ -255,7 +253,7 @@ void test_nan(const Kernels& level, ElementType type) {
     } else {
       write(rows, inputs.rows(), type);
     }
-    const auto multiply = product_of(level, type);
+    const auto multiply = level.product_of(type);
     uint64_t ticks = 0;
     multiply({1, inputs.rows(), &scale, packed.view(), TileEnd::relu, output.rows(), ElementType::float32, &ticks});
     return read(output.rows(), 1, out, ElementType::float32);
@@ -265,12 +263,12 @@ void test_nan(const Kernels& level, ElementType type) {
   for (int64_t o = 0; o < out; ++o) broken_weight.at(o, 33) = NAN;
   report(level, "linear " + name + " shows an input that is no number", all_nan(product(broken_input, weight)));
   report(level, "linear " + name + " shows weights that are no numbers", all_nan(product(input, broken_weight)));
-  if (type == ElementType::int8) return;
+  if (are_integers(type)) return;
   for (const bool in_query : {true, false}) {
     constexpr int64_t size = 32, keys = 37;
     auto query = random_matrix(1, size, 18), key = random_matrix(keys, size, 19);
     (in_query ? query : key).at(0, 5) = NAN;
-    const int64_t bytes = level.element_bytes(type);
+    const int64_t bytes = element_bytes(type);
     const Storage q(1, size, bytes), k(keys, size, bytes), v(keys, size, bytes), output(1, size, bytes);
     write(query, q.rows(), type);
     write(key, k.rows(), type);
@@ -293,17 +291,16 @@ void test_linear_layers(const Kernels& level) {
   auto cases = every;
   if (!small) cases.insert(cases.end(), large.begin(), large.end());
   for (const auto& shape : cases) {
-    test_linear(level, ElementType::float32, ElementType::float32, shape);
-    test_linear(level, ElementType::int8, ElementType::float32, shape);
-    test_linear(level, ElementType::bfloat16, ElementType::float32, shape);
-    test_linear(level, ElementType::bfloat16, ElementType::bfloat16, shape);
-    test_linear(level, ElementType::int8, ElementType::bfloat16, shape);
+    for (const auto type : types_of(level)) {
+      test_linear(level, type, ElementType::float32, shape);
+      if (type != ElementType::float32) test_linear(level, type, ElementType::bfloat16, shape);
+    }
   }
 }
 
 void test_level(const Kernels& level) {
   test_linear_layers(level);
-  for (const auto type : copy_types) {
+  for (const auto type : types_of(level)) {
     for (const int64_t columns : {1, 26, 64, 312, 384, 768, 1024}) {
       if (small && columns > 400) continue;
       test_norm(level, 5, columns, type);
@@ -311,14 +308,17 @@ void test_level(const Kernels& level) {
     }
   }
   for (const int64_t columns : {1, 16, 26, 48, 96, 192, 312, 384, 768}) test_rotation(level, columns);
-  test_outliers(level);
-  for (const int64_t in : {1, 7, 1001, 5003}) test_greatest_sums(level, in);
-  for (const int64_t columns : {26, 312, 768}) {
-    test_conversion(level, 4, columns, ElementType::float32);
-    test_conversion(level, 4, columns, ElementType::bfloat16);
-    test_widening(level, 4, columns);
+  for (const auto type : types_of(level)) {
+    if (!are_integers(type)) continue;
+    test_outliers(level, type);
+    for (const int64_t in : {1, 7, 1001, 5003}) test_greatest_sums(level, type, in);
+    for (const int64_t columns : {26, 312, 768}) {
+      test_conversion(level, 4, columns, ElementType::float32, type);
+      test_conversion(level, 4, columns, ElementType::bfloat16, type);
+    }
   }
-  for (const auto type : copy_types) test_nan(level, type);
+  for (const int64_t columns : {26, 312, 768}) test_widening(level, 4, columns);
+  for (const auto type : types_of(level)) test_nan(level, type);
   test_training_kernels(level, small);
   level.release();
 }

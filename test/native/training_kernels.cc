@@ -22,7 +22,7 @@ void test_dropout(const Kernels& level, int64_t columns) {
 
 void test_attention(const Kernels& level, ElementType type, int64_t queries, int64_t keys, int64_t heads, int64_t size,
                     double rate = 0) {
-  const int64_t width = heads * size, bytes = level.element_bytes(type);
+  const int64_t width = heads * size, bytes = element_bytes(type);
   const plain::AttentionInputs inputs = {random_matrix(queries, width, 4, type), random_matrix(keys, width, 5, type),
                                          random_matrix(keys, width, 6, type), heads,
                                          rate > 0 ? mask_of(rate) : DropoutMask{}};
@@ -63,9 +63,9 @@ void test_attention(const Kernels& level, ElementType type, int64_t queries, int
 /// What an activation keeps for backward, the gradient through it, and the gradient of weights: the products of
 /// training.
 void test_training_products(const Kernels& level, ElementType type, int64_t rows, int64_t in, int64_t out) {
-  const int64_t bytes = level.element_bytes(type);
+  const int64_t bytes = element_bytes(type);
   const bool bf16 = type == ElementType::bfloat16;
-  const auto multiply = product_of(level, type);
+  const auto multiply = level.product_of(type);
   const auto title = std::string("training ") + name_of(type) + ", " + std::to_string(rows) + " rows, " +
                      std::to_string(in) + " -> " + std::to_string(out) + ": ";
   const double bound = bf16 ? 0.0045 : 1e-5, scale = std::sqrt(static_cast<double>(in));

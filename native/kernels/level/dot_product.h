@@ -48,22 +48,15 @@ struct BFloat16 {
   }
 };
 
-/// Four bytes at once where the CPU multiplies unsigned with signed bytes exactly; the older instruction for that cuts
-/// its 16-bit sums off, so lesser CPUs multiply pairs of 16-bit numbers, to the same integers.
-struct Int8 {
+struct Int16 {
   using Sum = I;
-#if defined(__AVX512VNNI__)
-  using Number = uint8_t;
-  static constexpr int group = 4;
-#else
   using Number = int16_t;
   static constexpr int group = 2;
-#endif
   RD_INLINE Sum add(Sum sum, const char* input, const char* panel) {
     const I repeated = all(load_as<int32_t>(input));
 #if defined(__AVX512VNNI__)
     const auto result =
-        _mm512_dpbusd_epi32(load_as<__m512i>(&sum), load_as<__m512i>(&repeated), load_as<__m512i>(panel));
+        _mm512_dpwssd_epi32(load_as<__m512i>(&sum), load_as<__m512i>(&repeated), load_as<__m512i>(panel));
 #elif defined(__AVX512F__)
     const auto result = _mm512_add_epi32(load_as<__m512i>(&sum),
                                          _mm512_madd_epi16(load_as<__m512i>(&repeated), load_as<__m512i>(panel)));
@@ -77,6 +70,21 @@ struct Int8 {
     return load_as<I>(&result);
   }
 };
+
+#if defined(__AVX512VNNI__)
+/// Unsigned inputs, signed weights. The older instruction for that cuts its 16-bit sums off.
+struct Int8 {
+  using Sum = I;
+  using Number = uint8_t;
+  static constexpr int group = 4;
+  RD_INLINE Sum add(Sum sum, const char* input, const char* panel) {
+    const I repeated = all(load_as<int32_t>(input));
+    const auto result =
+        _mm512_dpbusd_epi32(load_as<__m512i>(&sum), load_as<__m512i>(&repeated), load_as<__m512i>(panel));
+    return load_as<I>(&result);
+  }
+};
+#endif
 
 template <class Dot, int rows>
 [[gnu::noinline]] static void multiply_rows(const char* input, int64_t stride, const char* panel, int64_t steps,

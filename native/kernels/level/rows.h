@@ -8,12 +8,14 @@
 
 namespace rank_distillm::RANK_DISTILLM_LEVEL {
 
-/// x → the nearest of the whole numbers that span the rotated row's values and 0. 128 and more are stored as such where
-/// the product wants unsigned bytes.
-template <class Load>
+using Shorts = int16_t __attribute__((vector_size(2 * lanes)));
+using Bytes = uint8_t __attribute__((vector_size(lanes)));
+
+/// x → the nearest of the whole numbers that span the rotated row's values and 0. The product of bytes wants unsigned
+/// inputs: 0 lies as far above their least as it must.
+template <ElementType type, class Load>
 RD_INLINE void quantize_row(const ComputeCopy& copy, int64_t row, int64_t columns, Load load_values) {
-  using Number = Int8::Number;
-  using Numbers = Number __attribute__((vector_size(sizeof(Number) * lanes)));
+  constexpr bool bytes = type == ElementType::int8;
   F greatest{}, least{}, nothing{};
   rotate_row(columns, load_values, [&](int64_t c, F value) __attribute__((always_inline)) {
     greatest = max(greatest, value);
@@ -22,31 +24,50 @@ RD_INLINE void quantize_row(const ComputeCopy& copy, int64_t row, int64_t column
     store(copy.rotated + c, value);
   });
   const float most = greatest_of(greatest), fewest = -greatest_of(-least);
-  // For bytes 254, so that the roundings at both ends together stay below 256.
-  const auto span = static_cast<float>(2 * greatest_weight(sizeof(Number), columns));
+  // Of bytes 254, so that the roundings at both ends together stay below 256.
+  const auto span = static_cast<float>(2 * greatest_weight(type, columns));
   const float inverse = most > fewest ? span / (most - fewest) : 0;
   // Adding 1.5 · 2^23 leaves the nearest whole number in the low bits.
   constexpr float rounder = 12582912.0F;
   const float rounded = rounder - fewest * inverse;
-  const int32_t zero = load_as<int32_t>(&rounded) - 0x4B400000;
-  const int32_t shift = sizeof(Number) == 1 ? zero : 0;
+  const int32_t zero = bytes ? load_as<int32_t>(&rounded) - 0x4B400000 : 0;
   char* to = copy.rows.row(row);
   for (int64_t c = 0; c < columns; c += lanes) {
-    const I whole = float_to_bits(load(copy.rotated + c) * inverse + rounder) - (0x4B400000 - shift);
-    store_as(to + c * static_cast<int64_t>(sizeof(Number)), __builtin_convertvector(whole, Numbers));
+    const I whole = float_to_bits(load(copy.rotated + c) * inverse + rounder) - (0x4B400000 - zero);
+    if constexpr (bytes) {
+      store_as(to + c, __builtin_convertvector(whole, Bytes));
+    } else {
+      store_as(to + 2 * c, __builtin_convertvector(whole, Shorts));
+    }
   }
   // `nothing` is 0, or no number if one of the values is none, which whole numbers cannot say.
-  copy.scales[row] = {(most - fewest) / span + sum_of(nothing), shift};
+  copy.scales[row] = {(most - fewest) / span + sum_of(nothing), zero};
 }
 
+template <class Load>
+RD_INLINE void copy_values(const ComputeCopy& copy, int64_t row, int64_t columns, Load load_values) {
+  switch (copy.type) {
+    case ElementType::float32:
+      for (int64_t c = 0; c < columns; c += lanes) store(copy.rows.floats(row) + c, load_values(c));
+      break;
+    case ElementType::bfloat16:
+      for (int64_t c = 0; c < columns; c += lanes) store_bf16(copy.rows.row(row) + 2 * c, load_values(c));
+      break;
+    case ElementType::int16:
+      quantize_row<ElementType::int16>(copy, row, columns, load_values);
+      break;
+    case ElementType::int8:
+#if defined(__AVX512VNNI__)
+      quantize_row<ElementType::int8>(copy, row, columns, load_values);
+#endif
+      break;
+  }
+}
+
+/// float32 rows are their own copy.
 RD_INLINE void copy_row(const ComputeCopy& copy, int64_t row, int64_t columns, const float* values) {
-  if (copy.type == ElementType::int8) {
-    quantize_row(copy, row, columns, [&](int64_t c) __attribute__((always_inline)) { return load(values + c); });
-  }
-  if (copy.type == ElementType::bfloat16) {
-    char* to = copy.rows.row(row);
-    for (int64_t c = 0; c < columns; c += lanes) store_bf16(to + 2 * c, load(values + c));
-  }
+  if (copy.type == ElementType::float32) return;
+  copy_values(copy, row, columns, [&](int64_t c) __attribute__((always_inline)) { return load(values + c); });
 }
 
 /// Overwrites a row whose values beyond `columns` are zero; they stay zero.
@@ -103,18 +124,13 @@ static void embed(const EmbedCall& call) {
 
 static void convert(const ConvertCall& call) {
   for (int64_t r = 0; r < call.rows; ++r) {
-    if (call.input_type == ElementType::float32) {
-      copy_row(call.copy, r, call.columns, reinterpret_cast<const float*>(call.input.row(r)));
-      continue;
-    }
     const char* from = call.input.row(r);
-    if (call.copy.type == ElementType::float32) {
-      auto* to = call.copy.rows.floats(r);
-      for (int64_t c = 0; c < call.columns; c += lanes) store(to + c, load_bf16(from + 2 * c));
-      continue;
+    if (call.input_type == ElementType::float32) {
+      copy_row(call.copy, r, call.columns, reinterpret_cast<const float*>(from));
+    } else {
+      copy_values(call.copy, r, call.columns,
+                  [&](int64_t c) __attribute__((always_inline)) { return load_bf16(from + 2 * c); });
     }
-    quantize_row(call.copy, r, call.columns,
-                 [&](int64_t c) __attribute__((always_inline)) { return load_bf16(from + 2 * c); });
   }
 }
 

@@ -1,13 +1,18 @@
 import type { ComputePrecision } from '../../../binding.js';
 import type { Device } from '../device.js';
 
+/** Ours in int16 stands among int8: it is what we compute where no instruction multiplies bytes. */
+export type PeerPrecision = Exclude<ComputePrecision, 'int16'>;
+
+export const peerPrecision = (computed: ComputePrecision): PeerPrecision => (computed === 'int16' ? 'int8' : computed);
+
 /** What make_models.py makes: `onnx` lies in the folder of `classification`. */
 export type ModelPart = 'classification' | 'mono' | 'onnx';
 export type Head = Exclude<ModelPart, 'onnx'>;
 
 export interface Contender {
   name: string;
-  precision: ComputePrecision;
+  precision: PeerPrecision;
   /** Beside this file; `.py` runs in the virtual environment, `.ts` in Node.js. */
   script: string;
   /** What it is a package of, Python's by the name that is imported; ours has none. */
@@ -33,7 +38,7 @@ const SENTENCE_TRANSFORMERS: Peer = {
 };
 
 function inPrecisions(
-  precisions: readonly ComputePrecision[],
+  precisions: readonly PeerPrecision[],
   peer: Peer,
   batches?: Contender['batches'],
 ): readonly Contender[] {
@@ -41,11 +46,11 @@ function inPrecisions(
   return precisions.map((precision) => ({ model, sorted: false, compiled: false, batches, ...peer, precision }));
 }
 
-function onCpu(precisions: readonly ComputePrecision[], peer: Peer): readonly Contender[] {
+function onCpu(precisions: readonly PeerPrecision[], peer: Peer): readonly Contender[] {
   return inPrecisions(precisions, peer, [1, 8, 32, 64]);
 }
 
-function onCuda(precisions: readonly ComputePrecision[], peer: Peer): readonly Contender[] {
+function onCuda(precisions: readonly PeerPrecision[], peer: Peer): readonly Contender[] {
   return inPrecisions(precisions, peer, [64, 256, 1024]);
 }
 

@@ -1,4 +1,5 @@
 import type { Device } from '../device.js';
+import type { PeerPrecision } from './contenders.js';
 
 /** A pair as it lies in the file that all contenders read. */
 export interface PeerPair {
@@ -14,7 +15,7 @@ export interface PeerOptions {
   /** File of PeerPair[]. */
   pairs: string;
   device: Device;
-  precision: 'float32' | 'bfloat16' | 'int8';
+  precision: PeerPrecision;
   /** Batches of equal length. */
   sorted: boolean;
   compiled: boolean;

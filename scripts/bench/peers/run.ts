@@ -11,7 +11,7 @@ import { machine, machineLine } from '../machine.js';
 import { nativePrecisions } from '../native-precisions.js';
 import { RANDOM_MODELS, randomModel, type RandomModelName } from '../random-model.js';
 import { compare } from './compare.js';
-import { choosePeers, CONTENDERS, headOf, OURS, withOurs, type Contender } from './contenders.js';
+import { choosePeers, CONTENDERS, headOf, OURS, peerPrecision, withOurs, type Contender } from './contenders.js';
 import { peerEnvironment, type PeerEnvironment } from './environment.js';
 import { existingPython } from './existing-python.js';
 import { peerModels } from './peer-models.js';
@@ -73,7 +73,8 @@ function modelName(): RandomModelName {
 
 /** Contenders whose precision is worth measuring here. */
 async function runnable(contenders: readonly Contender[], threads: number | undefined): Promise<Contender[]> {
-  const native = [...(await nativePrecisions(device, threads)).values()];
+  const found = [...(await nativePrecisions(device, threads)).values()];
+  const native = found.flatMap((computed) => (typeof computed === 'string' ? [peerPrecision(computed)] : []));
   return contenders.filter(({ name, precision }) => {
     const runs = native.includes(precision);
     if (name === OURS ? runs : precision !== 'bfloat16' || runs || values.bf16) return true;
