@@ -13,6 +13,10 @@ const COMPUTED: Record<PrecisionName, readonly ComputePrecision[]> = {
   int8: ['int8', 'int16'],
 };
 
+/** A row's name for its precision: int8 is not the same everywhere. */
+export const precisionLabel = (asked: string, computed: ComputePrecision): string =>
+  computed === 'int16' ? `${asked} (int16)` : asked;
+
 /** What a tiny model is computed in when it is asked for each precision, or why a precision is left out. */
 export async function nativePrecisions(
   device: Device,

@@ -14,7 +14,7 @@ import { SetupError } from '../lib/say.mjs';
 import { positiveNumber } from './arguments.js';
 import { DEVICES, deviceNamed, engineOptions, type Device } from './device.js';
 import { kendallTau } from './kendall-tau.js';
-import { nativePrecisions } from './native-precisions.js';
+import { nativePrecisions, precisionLabel } from './native-precisions.js';
 import { formatRanking, MEASURE, type RankingResult } from './ranking-table.js';
 import { readRunPairs, type RunFiles } from './run-pairs.js';
 
@@ -119,7 +119,7 @@ async function main(): Promise<void> {
   for (const [precision, found] of precisions) {
     if (device === 'cpu' && precision === '32-true') continue;
     if (typeof found === 'object') console.error(`bench: ${precision} is left out: ${found.leftOut}`);
-    else add(device, precision, await scored(device, precision));
+    else add(device, precisionLabel(precision, found), await scored(device, precision));
   }
   const data = { model: from.model, run: from.run, pairs: topics.pairs.length, results };
   console.log(values.json ? JSON.stringify(data, null, 2) : formatRanking(results));

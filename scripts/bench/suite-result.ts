@@ -1,5 +1,6 @@
 import type { OpSeconds } from '../../binding.js';
 import type { GemmPeak } from './gemm-peak.js';
+import { precisionLabel } from './native-precisions.js';
 import { sharesOfOps } from './op-seconds.js';
 import type { Latency, RowMeasurement } from './row-measurement.js';
 import type { Row } from './rows.js';
@@ -35,6 +36,7 @@ export function resultOf(row: Row, measured: RowMeasurement, gemmPeak: GemmPeak 
   const gflops = linearFlops / seconds / 1e9;
   return {
     ...row,
+    precision: precisionLabel(row.precision, measured.computed),
     pairsPerSecond: pairs / seconds,
     tokensPerSecond: tokens / seconds,
     gflops,
