@@ -16,7 +16,6 @@
 #include "core/parallel.h"
 #include "cuda/device_model.h"
 #include "kernels/packed_weights.h"
-#include "model/config.h"
 
 namespace rank_distillm {
 namespace {
@@ -37,14 +36,13 @@ double best_rate(const Shape& shape, int repeats, const std::function<void()>& m
   return best;
 }
 
-at::ScalarType scalar_type(Precision precision) {
-  return precision == Precision::bfloat16 ? at::kBFloat16 : at::kFloat;
+at::ScalarType scalar_type(ElementType precision) {
+  return precision == ElementType::bfloat16 ? at::kBFloat16 : at::kFloat;
 }
 
 /// Each thread multiplies its share of the rows, as it does in a model.
-double own_rate(const Shape& shape, Precision precision, int repeats, Workers& workers) {
+double own_rate(const Shape& shape, ElementType type, int repeats, Workers& workers) {
   const auto& level = kernels();
-  const auto type = product_type(precision);
   const auto multiply = level.product_of(type);
   if (multiply == nullptr || (type == ElementType::bfloat16 && !cpu_has_bf16())) return 0;
   const auto weight = at::randn({shape.n, shape.k});
@@ -79,8 +77,8 @@ double own_rate(const Shape& shape, Precision precision, int repeats, Workers& w
   });
 }
 
-double aten_rate(const Shape& shape, Precision precision, int repeats) {
-  if (are_integers(product_type(precision))) return 0;
+double aten_rate(const Shape& shape, ElementType precision, int repeats) {
+  if (are_integers(precision)) return 0;
   const auto options = at::TensorOptions().dtype(scalar_type(precision));
   const auto input = at::randn({shape.m, shape.k}, options), weight = at::randn({shape.n, shape.k}, options);
   return best_rate(shape, repeats, [&] { at::linear(input, weight); });
@@ -89,8 +87,8 @@ double aten_rate(const Shape& shape, Precision precision, int repeats) {
 /// Products that follow one another on a device, so that its rate is measured and not the launches'.
 constexpr int products_together = 10;
 
-double device_rate(const Device& device, const Shape& shape, Precision precision, bool tf32, int repeats) {
-  if (are_integers(product_type(precision))) return 0;
+double device_rate(const Device& device, const Shape& shape, ElementType precision, bool tf32, int repeats) {
+  if (are_integers(precision)) return 0;
   const DeviceScope scope(device, tf32);
   const auto options = at::TensorOptions().dtype(scalar_type(precision)).device(device.place());
   const auto input = at::randn({shape.m, shape.k}, options), weight = at::randn({shape.n, shape.k}, options);
@@ -102,8 +100,8 @@ double device_rate(const Device& device, const Shape& shape, Precision precision
 }
 
 /// oneDNN with weights packed for these rows, as torch.compile calls it; 0 where this LibTorch or CPU has no such path.
-double onednn_rate(const Shape& shape, Precision precision, int repeats) {
-  if (are_integers(product_type(precision))) return 0;
+double onednn_rate(const Shape& shape, ElementType precision, int repeats) {
+  if (are_integers(precision)) return 0;
   try {
     const auto options = at::TensorOptions().dtype(scalar_type(precision));
     const auto input = at::randn({shape.m, shape.k}, options), weight = at::randn({shape.n, shape.k}, options);

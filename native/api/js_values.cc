@@ -210,12 +210,12 @@ int64_t read_integer(const Napi::Value& value, const std::string& key) {
   return value.As<Napi::Number>().Int64Value();
 }
 
-Precision read_precision(const Napi::Value& value) {
-  return one_of<Precision>(value, "precision",
-                           {{"float32", Precision::float32},
-                            {"bfloat16", Precision::bfloat16},
-                            {"int16", Precision::int16},
-                            {"int8", Precision::int8}});
+ElementType read_precision(const Napi::Value& value) {
+  return one_of<ElementType>(value, "precision",
+                             {{"float32", ElementType::float32},
+                              {"bfloat16", ElementType::bfloat16},
+                              {"int16", ElementType::int16},
+                              {"int8", ElementType::int8}});
 }
 
 namespace {

@@ -22,6 +22,6 @@ std::vector<float> read_floats(const Napi::Value& value, const std::string& key)
 int64_t read_integer(const Napi::Value& value, const std::string& key);
 ModelOptions read_model_options(const Napi::Object& options);
 std::vector<TensorSource> read_tensors(const Napi::Value& value);
-Precision read_precision(const Napi::Value& value);
+ElementType read_precision(const Napi::Value& value);
 
 }  // namespace rank_distillm

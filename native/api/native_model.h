@@ -24,7 +24,7 @@ class NativeModel : public Napi::ObjectWrap<NativeModel> {
   Napi::Value window_tokens(const Napi::CallbackInfo& info);
 
   std::shared_ptr<ScoringModel> model_;
-  Precision precision_ = Precision::float32;
+  ElementType precision_ = ElementType::float32;
   int64_t weight_bytes_ = 0;
   int64_t window_tokens_ = 0;
 };

@@ -40,7 +40,7 @@ class NativeTrainer : public Napi::ObjectWrap<NativeTrainer> {
   std::shared_ptr<TrainingModel> trainer(Napi::Env env) const;
 
   std::shared_ptr<TrainingModel> trainer_;
-  Precision precision_ = Precision::float32;
+  ElementType precision_ = ElementType::float32;
 };
 
 }  // namespace rank_distillm

@@ -24,7 +24,7 @@ Napi::Object op_seconds(Napi::Env env, const Scores& scores) {
 
 }  // namespace
 
-Napi::Object scores_to_js(Napi::Env env, const Scores& scores, Precision precision) {
+Napi::Object scores_to_js(Napi::Env env, const Scores& scores, ElementType precision) {
   auto values = Napi::Float32Array::New(env, scores.values.size());
   std::copy(scores.values.begin(), scores.values.end(), values.Data());
   auto result = Napi::Object::New(env);

@@ -10,7 +10,7 @@ constexpr int64_t blocks_per_window = 4;
 
 Device fitting_device(const ModelOptions& options, const std::vector<TensorSource>& tensors) {
   Device device(options.device.name, options.device.memory_fraction);
-  reserve_room(device, tensors, device_precision(options) == Precision::float32 ? 4 : 6);
+  reserve_room(device, tensors, device_precision(options) == ElementType::float32 ? 4 : 6);
   return device;
 }
 

@@ -17,14 +17,14 @@ class DeviceCrossEncoder : public ScoringModel {
   /// A block that does not fit is halved and tried again, and so are all later ones.
   Scores score(const PackedBatch& batch, Workers& workers, const CancelFlag& cancel) override;
 
-  Precision precision() const override { return precision_; }
+  ElementType precision() const override { return precision_; }
   int64_t window_tokens() const override;
 
  private:
   DeviceCrossEncoder(const ModelOptions& options, const Device& device, std::vector<TensorSource> tensors);
 
   ModelOptions options_;
-  Precision precision_;
+  ElementType precision_;
   Parameters parameters_;
   DeviceModel model_;
   int64_t block_tokens_;

@@ -52,8 +52,8 @@ DeviceScope::DeviceScope(const Device& device, bool tf32)
 
 DeviceScope::~DeviceScope() { at::globalContext().setAllowTF32CuBLAS(tf32_before_); }
 
-Precision device_precision(const ModelOptions& options) {
-  if (are_integers(product_type(options.precision))) {
+ElementType device_precision(const ModelOptions& options) {
+  if (are_integers(options.precision)) {
     throw Error("unsupported", std::string("precision: ") + name_of(options.precision) +
                                    " is for CPUs; a GPU computes in float32 or bfloat16");
   }
@@ -61,7 +61,7 @@ Precision device_precision(const ModelOptions& options) {
 }
 
 DeviceTypes device_types(const ModelOptions& options) {
-  if (device_precision(options) == Precision::float32) return {at::kFloat, at::kFloat};
+  if (device_precision(options) == ElementType::float32) return {at::kFloat, at::kFloat};
   return {at::kBFloat16, options.device.bfloat16_stream ? at::kBFloat16 : at::kFloat};
 }
 

@@ -55,7 +55,7 @@ class DeviceScope {
 };
 
 /// Refuses a precision that no device computes in.
-Precision device_precision(const ModelOptions& options);
+ElementType device_precision(const ModelOptions& options);
 DeviceTypes device_types(const ModelOptions& options);
 
 /// Throws `out_of_memory`, saying what a model of these tensors needs and what is free, where it does not fit.

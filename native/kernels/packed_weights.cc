@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
 #include <numeric>
 #include <type_traits>
 #include <vector>
@@ -31,23 +32,35 @@ void round_all_to_bf16(const float* weights, int64_t in, uint16_t* numbers) {
   for (int64_t i = 0; i < in; ++i) numbers[i] = round_to_bf16(weights[i]);
 }
 
-/// One output's rotated weights as whole multiples of the scale that is returned.
-template <typename Number>
-float quantize(const Kernels& kernels, const float* exact, int64_t in, Number* numbers) {
-  constexpr auto type = sizeof(Number) == 1 ? ElementType::int8 : ElementType::int16;
-  thread_local std::vector<float> weights;
-  weights.resize(in);
-  kernels.rotate({in, exact, weights.data()});
+/// One output's weights as whole multiples of the scale that is returned.
+float round_to_integers(const Kernels& /*kernels*/, const float* weights, int64_t in, int16_t* numbers) {
+  double squares = 0;
+  float greatest = 0;
+  for (int64_t i = 0; i < in; ++i) {
+    squares += static_cast<double>(weights[i]) * weights[i];
+    greatest = std::max(greatest, std::fabs(weights[i]));
+  }
+  // What is no number stays so in the norm.
+  const auto by_norm = static_cast<float>(std::sqrt(squares)) / int16_norm(in);
+  const float by_greatest = greatest / most_int16, scale = by_greatest > by_norm ? by_greatest : by_norm;
+  const float inverse = scale > 0 ? 1 / scale : 0;
+  for (int64_t i = 0; i < in; ++i) numbers[i] = static_cast<int16_t>(std::lrintf(weights[i] * inverse));
+  return scale;
+}
+
+/// The same, rotated.
+float round_to_integers(const Kernels& kernels, const float* exact, int64_t in, int8_t* numbers) {
+  const auto weights = std::make_unique_for_overwrite<float[]>(in);
+  kernels.rotate({in, exact, weights.get()});
   float greatest = 0, nothing = 0;
   for (int64_t i = 0; i < in; ++i) {
     greatest = std::max(greatest, std::fabs(weights[i]));
     nothing += weights[i] * 0;
   }
-  const auto most = static_cast<float>(greatest_weight(type, in));
-  const float inverse = greatest > 0 ? most / greatest : 0;
-  for (int64_t i = 0; i < in; ++i) numbers[i] = static_cast<Number>(std::lrintf(weights[i] * inverse));
+  const float inverse = greatest > 0 ? 127 / greatest : 0;
+  for (int64_t i = 0; i < in; ++i) numbers[i] = static_cast<int8_t>(std::lrintf(weights[i] * inverse));
   // `nothing` is 0, or no number if one of the weights is none, which whole numbers cannot say.
-  return greatest / most / static_cast<float>(rotation_factor(in)) + nothing;
+  return greatest / 127 / static_cast<float>(rotation_factor(in)) + nothing;
 }
 
 /// Packs panel after panel; `convert(output, weights, numbers)` makes an output's numbers from its weights.
@@ -112,7 +125,7 @@ void PackedWeights::fill(const float* weight, const float* bias, const ParallelL
     pack<Number>(weight, out, in, width, bytes_each, panels_.data(), parallel, convert);
   };
   const auto integers = [&](int64_t o, const float* weights, auto* numbers) {
-    scales[o] = quantize(*kernels_, weights, in, numbers);
+    scales[o] = round_to_integers(*kernels_, weights, in, numbers);
     weight_sums[o] = std::accumulate(numbers, numbers + in, 0);
   };
   switch (type_) {

@@ -20,8 +20,8 @@ class PackedWeights {
  public:
   PackedWeights() = default;
 
-  /// weight [out, in] and bias [out] (or null), float32. Integers: each output's rotated weights become whole multiples
-  /// of their greatest magnitude over greatest_weight().
+  /// weight [out, in] and bias [out] (or null), float32. Each output's weights become, for int16, whole multiples of a
+  /// scale, see int16_norm(); for int8, rotated, of 1/127 of their greatest magnitude.
   PackedWeights(const Kernels& kernels, ElementType type, const float* weight, const float* bias, int64_t out,
                 int64_t in, const ParallelLoop& parallel);
 

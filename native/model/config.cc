@@ -4,20 +4,6 @@
 
 namespace rank_distillm {
 
-ElementType product_type(Precision precision) {
-  switch (precision) {
-    case Precision::bfloat16:
-      return ElementType::bfloat16;
-    case Precision::int16:
-      return ElementType::int16;
-    case Precision::int8:
-      return ElementType::int8;
-    case Precision::float32:
-      break;
-  }
-  return ElementType::float32;
-}
-
 TileEnd slope_of(TileEnd activation) {
   switch (activation) {
     case TileEnd::gelu:
@@ -37,14 +23,14 @@ bool can_compute_bf16(const EncoderConfig& encoder) {
 
 }  // namespace
 
-Precision scoring_precision(const EncoderConfig& encoder, Precision asked) {
-  if (asked == Precision::bfloat16) return can_compute_bf16(encoder) ? asked : Precision::int16;
-  if (asked == Precision::int8) return kernels().gemm_int8 != nullptr ? asked : Precision::int16;
+ElementType scoring_precision(const EncoderConfig& encoder, ElementType asked) {
+  if (asked == ElementType::bfloat16) return can_compute_bf16(encoder) ? asked : ElementType::int16;
+  if (asked == ElementType::int8) return kernels().gemm_int8 != nullptr ? asked : ElementType::int16;
   return asked;
 }
 
-Precision training_precision(const EncoderConfig& encoder, Precision asked) {
-  return asked == Precision::bfloat16 && can_compute_bf16(encoder) ? asked : Precision::float32;
+ElementType training_precision(const EncoderConfig& encoder, ElementType asked) {
+  return asked == ElementType::bfloat16 && can_compute_bf16(encoder) ? asked : ElementType::float32;
 }
 
 }  // namespace rank_distillm

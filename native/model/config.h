@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <string>
 
-#include "core/precision.h"
 #include "kernels/kernels.h"
 #include "ops/pooling.h"
 
@@ -50,21 +49,19 @@ struct DeviceOptions {
 struct ModelOptions {
   EncoderConfig encoder;
   HeadConfig head;
-  Precision precision = Precision::float32;  // asked for; see ScoringModel::precision
+  ElementType precision = ElementType::float32;  // asked for; see ScoringModel::precision
   DeviceOptions device;
 };
-
-/// What a precision's products multiply.
-ElementType product_type(Precision precision);
 
 /// The slope of an activation, for its backward.
 TileEnd slope_of(TileEnd activation);
 
-/// What is computed of what was asked for. bf16 needs instructions for it, and pairs of inputs; bytes need
-/// instructions, too. int16 takes the place of both: it is finer, and half of float32's instructions on every CPU.
-Precision scoring_precision(const EncoderConfig& encoder, Precision asked);
+/// What the linear layers multiply, of what was asked for. bf16 needs instructions for it, and pairs of inputs; bytes
+/// need instructions, too. int16 takes the place of both: it rounds less, and no level needs more instructions for it than
+/// for float32.
+ElementType scoring_precision(const EncoderConfig& encoder, ElementType asked);
 
 /// Gradients are no integers: float32 takes bf16's place.
-Precision training_precision(const EncoderConfig& encoder, Precision asked);
+ElementType training_precision(const EncoderConfig& encoder, ElementType asked);
 
 }  // namespace rank_distillm

@@ -18,7 +18,7 @@ class CrossEncoder : public ScoringModel {
   Scores score(const PackedBatch& batch, Workers& workers, const CancelFlag& cancel) override;
 
   /// float32 where the CPU has no instructions for bf16.
-  Precision precision() const override { return precision_; }
+  ElementType precision() const override { return precision_; }
 
  private:
   void score_block(const PackedBatch& batch, const Block& block, float* scores, const CancelFlag& cancel,
@@ -27,7 +27,7 @@ class CrossEncoder : public ScoringModel {
   CrossEncoder(const ModelOptions& options, Weights weights);
 
   ModelOptions options_;
-  Precision precision_;
+  ElementType precision_;
   Encoder encoder_;
   Head head_;
 };

@@ -24,11 +24,8 @@ Rows columns(const Rows& rows, int64_t first, ElementType type) {
 
 }  // namespace
 
-Encoder::Encoder(const EncoderConfig& config, Precision precision, RowsNeeded rows, Weights& weights)
-    : config_(config),
-      type_(product_type(precision)),
-      attention_type_(between_products(type_)),
-      activation_(config.activation) {
+Encoder::Encoder(const EncoderConfig& config, ElementType precision, RowsNeeded rows, Weights& weights)
+    : config_(config), type_(precision), attention_type_(between_products(type_)), activation_(config.activation) {
   const auto width = config.embedding_size;
   const auto table = [&](const std::string& name, int64_t size) {
     return weights.take("embeddings." + name + ".weight", {size, width}, at::kFloat);
@@ -95,6 +92,8 @@ ComputeCopy Encoder::compute_copy(Workspace& workspace, Slot rows, Slot scales, 
   ComputeCopy copy = {type_, workspace.rows(rows, count, width, element_bytes(type_)), nullptr};
   if (are_integers(type_)) {
     copy.scales = reinterpret_cast<RowScale*>(workspace.bytes(scales, count * static_cast<int64_t>(sizeof(RowScale))));
+  }
+  if (type_ == ElementType::int8) {
     // one size for all copies, since a larger one would take the others' memory away
     const int64_t widest = std::max(config_.hidden_size, config_.intermediate_size);
     copy.rotated = reinterpret_cast<float*>(workspace.bytes(Slot::rotated, row_stride(widest, 4)));

@@ -27,7 +27,7 @@ inline RowsNeeded rows_needed(Pooling pooling) {
 /// the products read its copy in the type they multiply.
 class Encoder {
  public:
-  Encoder(const EncoderConfig& config, Precision precision, RowsNeeded rows, Weights& weights);
+  Encoder(const EncoderConfig& config, ElementType precision, RowsNeeded rows, Weights& weights);
 
   /// Last hidden state of a block in float32: [tokens, hidden], or [sequences, hidden] where only first rows are
   /// needed. It lies in `workspace` until the next block. Throws `aborted` between layers.

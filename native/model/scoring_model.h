@@ -5,8 +5,8 @@
 #include "core/cancel.h"
 #include "core/counters.h"
 #include "core/packed_batch.h"
-#include "core/precision.h"
 #include "core/workers.h"
+#include "kernels/kernels.h"
 
 namespace rank_distillm {
 
@@ -31,7 +31,7 @@ class ScoringModel {
   virtual Scores score(const PackedBatch& batch, Workers& workers, const CancelFlag& cancel) = 0;
 
   /// What it really computes in.
-  virtual Precision precision() const = 0;
+  virtual ElementType precision() const = 0;
   /// Of weights, mapped files not counted.
   int64_t weight_bytes() const { return weight_bytes_; }
   /// Tokens of a batch that keep it busy for long enough; 0 where the time they take should decide.

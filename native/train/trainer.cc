@@ -38,8 +38,7 @@ struct Trainer::State {
 Trainer::Trainer(const TrainerOptions& options, std::vector<TensorSource> tensors)
     : TrainingModel(options, training_precision(options.model.encoder, options.model.precision),
                     Parameters(std::move(tensors))),
-      encoder_(options.model.encoder, options.model.head.pooling, product_type(precision_), options.padding_id,
-               parameters_),
+      encoder_(options.model.encoder, options.model.head.pooling, precision_, options.padding_id, parameters_),
       head_(options.model.encoder, options.model.head, parameters_) {}
 
 at::Tensor Trainer::run(State& state, bool keep, Workers& workers, const CancelFlag& cancel, Counters& counters) {

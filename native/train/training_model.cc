@@ -6,7 +6,7 @@
 
 namespace rank_distillm {
 
-TrainingModel::TrainingModel(const TrainerOptions& options, Precision precision, Parameters parameters)
+TrainingModel::TrainingModel(const TrainerOptions& options, ElementType precision, Parameters parameters)
     : options_(options), precision_(precision), parameters_(std::move(parameters)) {}
 
 void TrainingModel::check(const TrainingBatch& batch) const {

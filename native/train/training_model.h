@@ -31,7 +31,7 @@ enum class FlatArray { values, gradients, first_moments, second_moments };
 /// (trainer.h) or on a device (cuda/device_trainer.h).
 class TrainingModel {
  public:
-  TrainingModel(const TrainerOptions& options, Precision precision, Parameters parameters);
+  TrainingModel(const TrainerOptions& options, ElementType precision, Parameters parameters);
   virtual ~TrainingModel() = default;
   TrainingModel(const TrainingModel&) = delete;
   TrainingModel& operator=(const TrainingModel&) = delete;
@@ -64,7 +64,7 @@ class TrainingModel {
   std::vector<float> read(FlatArray array, int64_t offset, int64_t count) const;
   void write(FlatArray array, int64_t offset, const std::vector<float>& values);
 
-  Precision precision() const { return precision_; }
+  ElementType precision() const { return precision_; }
   virtual int64_t bytes() const = 0;
   /// What one token's activations take while they are kept.
   virtual int64_t bytes_per_token() const = 0;
@@ -80,7 +80,7 @@ class TrainingModel {
   virtual void weights_changed() = 0;
 
   TrainerOptions options_;
-  Precision precision_;
+  ElementType precision_;
   Parameters parameters_;
 
  private:

@@ -77,7 +77,7 @@ for (const [level, features] of Object.entries(LEVELS)) {
     assert.ok(off <= 1e-5 * Math.hypot(...gradient), `the gradient is off by ${off}`);
     wanted.forEach((score, i) => {
       assert.ok(Math.abs(float32[i]! - score) <= 1e-4, `float32, pair ${i}: ${float32[i]}, reference ${score}`);
-      assert.ok(Math.abs(int16[i]! - score) <= 0.005 * spread, `int16, pair ${i}: ${int16[i]}, reference ${score}`);
+      assert.ok(Math.abs(int16[i]! - score) <= 0.001 * spread, `int16, pair ${i}: ${int16[i]}, reference ${score}`);
       assert.ok(Math.abs(int8[i]! - score) <= 0.1 * spread, `int8, pair ${i}: ${int8[i]}, reference ${score}`);
     });
     if (!WITH_BYTES.includes(level)) return assert.equal(int8, int16);

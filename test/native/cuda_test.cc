@@ -262,13 +262,13 @@ std::vector<TensorSource> model_tensors(const EncoderConfig& config) {
 }
 
 /// Scores and all gradients of a model with dropout.
-void test_model(int64_t embedding, Precision precision) {
+void test_model(int64_t embedding, ElementType precision) {
   ModelOptions options;
   options.encoder = {50, embedding, 64, 2, 2, 96, 512, 2, 1e-12, TileEnd::gelu};
   options.head.kind = HeadKind::electra_classification;
   options.precision = precision;
   const auto tensors = model_tensors(options.encoder);
-  const bool exact = precision == Precision::float32;
+  const bool exact = precision == ElementType::float32;
   compare(title("model", {{"embedding", static_cast<double>(embedding)}}) + (exact ? ", float32" : ", bf16-mixed"),
           {"scores", "gradients"}, exact ? 1e-4 : 0.05, [&](const Place& place) -> Results {
             const auto on = place(at::zeros({1})).device();
@@ -326,7 +326,7 @@ void test_all() {
   test_pooling(Pooling::mean, "mean pooling");
   test_pooling(Pooling::sum, "sum pooling");
   test_pooling(Pooling::max, "max pooling");
-  for (const auto precision : {Precision::float32, Precision::bfloat16}) {
+  for (const auto precision : {ElementType::float32, ElementType::bfloat16}) {
     test_model(64, precision);
     test_model(24, precision);
   }

@@ -127,20 +127,6 @@ inline void report(const Kernels& level, const std::string& name, bool ok) {
 /// Rounding of a result that is stored as bf16.
 inline double bound_of(ElementType stored) { return stored == ElementType::bfloat16 ? 0.0045 : 1e-5; }
 
-inline const char* name_of(ElementType type) {
-  switch (type) {
-    case ElementType::bfloat16:
-      return "bfloat16";
-    case ElementType::int16:
-      return "int16";
-    case ElementType::int8:
-      return "int8";
-    case ElementType::float32:
-      break;
-  }
-  return "float32";
-}
-
 /// What a level's products multiply.
 inline std::vector<ElementType> types_of(const Kernels& level) {
   std::vector<ElementType> types = {ElementType::float32, ElementType::bfloat16, ElementType::int16};

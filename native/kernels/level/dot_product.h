@@ -52,6 +52,7 @@ struct Int16 {
   using Sum = I;
   using Number = int16_t;
   static constexpr int group = 2;
+  static constexpr bool has_zero = false;
   RD_INLINE Sum add(Sum sum, const char* input, const char* panel) {
     const I repeated = all(load_as<int32_t>(input));
 #if defined(__AVX512VNNI__)
@@ -77,6 +78,7 @@ struct Int8 {
   using Sum = I;
   using Number = uint8_t;
   static constexpr int group = 4;
+  static constexpr bool has_zero = true;  // other than 0, see RowScale
   RD_INLINE Sum add(Sum sum, const char* input, const char* panel) {
     const I repeated = all(load_as<int32_t>(input));
     const auto result =

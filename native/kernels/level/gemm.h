@@ -49,8 +49,10 @@ template <class Dot, TileEnd end, bool bf16>
     for (int64_t c = 0; c < columns; c += lanes) {
       F value;
       if constexpr (integer_sums<Dot>) {
-        const I whole =
-            load_as<I>(sums + c) - call.input_scales[r].zero * load_as<I>(call.weights.weight_sums + column + c);
+        I whole = load_as<I>(sums + c);
+        if constexpr (Dot::has_zero) {
+          whole -= call.input_scales[r].zero * load_as<I>(call.weights.weight_sums + column + c);
+        }
         value = to_float(whole) * (call.input_scales[r].scale * load(call.weights.scales + column + c));
       } else {
         value = load(sums + c);

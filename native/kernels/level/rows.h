@@ -11,11 +11,38 @@ namespace rank_distillm::RANK_DISTILLM_LEVEL {
 using Shorts = int16_t __attribute__((vector_size(2 * lanes)));
 using Bytes = uint8_t __attribute__((vector_size(lanes)));
 
-/// x → the nearest of the whole numbers that span the rotated row's values and 0. The product of bytes wants unsigned
-/// inputs: 0 lies as far above their least as it must.
-template <ElementType type, class Load>
-RD_INLINE void quantize_row(const ComputeCopy& copy, int64_t row, int64_t columns, Load load_values) {
-  constexpr bool bytes = type == ElementType::int8;
+/// The nearest whole numbers, as the last bits of a float: 1.5 · 2^23 leaves no room for a fraction.
+constexpr float rounder = 12582912.0F;
+constexpr int32_t rounder_bits = 0x4B400000;
+
+/// x → whole numbers, so fine that sums of products just fit into 32 bits.
+template <class Load>
+RD_INLINE void round_to_int16(const ComputeCopy& copy, int64_t row, int64_t columns, Load load_values) {
+  F squares{}, greatest{};
+  for (int64_t c = 0; c < columns; c += lanes) {
+    const F value = load_values(c);
+    squares += value * value;
+    greatest = max(greatest, magnitude(value));
+  }
+  const float norm = __builtin_sqrtf(sum_of(squares));
+  const float by_norm = norm / int16_norm(columns), by_greatest = greatest_of(greatest) / most_int16;
+  // What is no number stays so in the norm; rows whose squares vanish count as zeros.
+  const float scale = by_greatest > by_norm ? by_greatest : by_norm;
+  const bool counts = norm > 1e-15F;
+  const float inverse = counts ? 1 / scale : 0;
+  char* to = copy.rows.row(row);
+  for (int64_t c = 0; c < columns; c += lanes) {
+    const I whole = float_to_bits(load_values(c) * inverse + rounder) - rounder_bits;
+    store_as(to + 2 * c, __builtin_convertvector(whole, Shorts));
+  }
+  copy.scales[row] = {counts ? scale : norm * 0, 0};
+}
+
+#if defined(__AVX512VNNI__)
+/// x → the nearest of 255 whole numbers that span the rotated row's values and 0. The product of bytes wants unsigned
+/// inputs: 0 lies as far above the least as it must.
+template <class Load>
+RD_INLINE void round_to_int8(const ComputeCopy& copy, int64_t row, int64_t columns, Load load_values) {
   F greatest{}, least{}, nothing{};
   rotate_row(columns, load_values, [&](int64_t c, F value) __attribute__((always_inline)) {
     greatest = max(greatest, value);
@@ -24,25 +51,19 @@ RD_INLINE void quantize_row(const ComputeCopy& copy, int64_t row, int64_t column
     store(copy.rotated + c, value);
   });
   const float most = greatest_of(greatest), fewest = -greatest_of(-least);
-  // Of bytes 254, so that the roundings at both ends together stay below 256.
-  const auto span = static_cast<float>(2 * greatest_weight(type, columns));
-  const float inverse = most > fewest ? span / (most - fewest) : 0;
-  // Adding 1.5 · 2^23 leaves the nearest whole number in the low bits.
-  constexpr float rounder = 12582912.0F;
+  // 254, so that the roundings at both ends together stay below 256.
+  const float inverse = most > fewest ? 254 / (most - fewest) : 0;
   const float rounded = rounder - fewest * inverse;
-  const int32_t zero = bytes ? load_as<int32_t>(&rounded) - 0x4B400000 : 0;
+  const int32_t zero = load_as<int32_t>(&rounded) - rounder_bits;
   char* to = copy.rows.row(row);
   for (int64_t c = 0; c < columns; c += lanes) {
-    const I whole = float_to_bits(load(copy.rotated + c) * inverse + rounder) - (0x4B400000 - zero);
-    if constexpr (bytes) {
-      store_as(to + c, __builtin_convertvector(whole, Bytes));
-    } else {
-      store_as(to + 2 * c, __builtin_convertvector(whole, Shorts));
-    }
+    const I whole = float_to_bits(load(copy.rotated + c) * inverse + rounder) - (rounder_bits - zero);
+    store_as(to + c, __builtin_convertvector(whole, Bytes));
   }
   // `nothing` is 0, or no number if one of the values is none, which whole numbers cannot say.
-  copy.scales[row] = {(most - fewest) / span + sum_of(nothing), zero};
+  copy.scales[row] = {(most - fewest) / 254 + sum_of(nothing), zero};
 }
+#endif
 
 template <class Load>
 RD_INLINE void copy_values(const ComputeCopy& copy, int64_t row, int64_t columns, Load load_values) {
@@ -54,11 +75,11 @@ RD_INLINE void copy_values(const ComputeCopy& copy, int64_t row, int64_t columns
       for (int64_t c = 0; c < columns; c += lanes) store_bf16(copy.rows.row(row) + 2 * c, load_values(c));
       break;
     case ElementType::int16:
-      quantize_row<ElementType::int16>(copy, row, columns, load_values);
+      round_to_int16(copy, row, columns, load_values);
       break;
     case ElementType::int8:
 #if defined(__AVX512VNNI__)
-      quantize_row<ElementType::int8>(copy, row, columns, load_values);
+      round_to_int8(copy, row, columns, load_values);
 #endif
       break;
   }
