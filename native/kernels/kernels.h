@@ -59,16 +59,6 @@ constexpr int64_t row_stride(int64_t columns, int64_t bytes_each) {
   return 1;
 }
 
-constexpr int32_t most_int16 = 32767;
-
-/// The Euclidean norm that rows and weights of an int16 product have before they are rounded, unless their greatest
-/// number would go beyond most_int16. Roundings add half the root of `in` at most, so no sum of products, their own
-/// norms' product at most (Cauchy-Schwarz), goes beyond 32 bits: integers of some 2,364 for 384 inputs, 724 for 4,096.
-[[gnu::always_inline]] inline float int16_norm(int64_t in) {
-  constexpr float root = 46340.9F, float_errors = 1 - 1e-4F;
-  return (root - __builtin_sqrtf(static_cast<float>(in)) / 2) * float_errors;
-}
-
 /// A rotation multiplies with an orthogonal and symmetric matrix times the root of this.
 constexpr int64_t rotation_factor(int64_t columns) {
   const int64_t shares = rotated_shares(columns);
@@ -81,6 +71,17 @@ struct RotateCall {
   const float* input = nullptr;
   float* output = nullptr;
 };
+
+constexpr int32_t most_int16 = 32767;
+
+/// The Euclidean norm that rows and weights of an int16 product have before they are rounded, unless their greatest
+/// number would go beyond most_int16. Roundings add half the root of `in` at most, so no sum of products, their own
+/// norms' product at most (Cauchy-Schwarz), goes beyond 32 bits. Numbers of the mean size become 2,364 for 384 inputs,
+/// 724 for 4,096.
+[[gnu::always_inline]] inline float int16_norm(int64_t in) {
+  constexpr float root = 46340.9F, float_errors = 1 - 1e-4F;
+  return (root - __builtin_sqrtf(static_cast<float>(in)) / 2) * float_errors;
+}
 
 /// What a row's integers stand for: (integer - zero) · scale. Of int16 zero is 0, of int8 the row is rotated.
 struct RowScale {
@@ -97,7 +98,7 @@ struct PackedMatrix {
   int64_t steps = 0;
   const float* bias = nullptr;           // [out up to whole panels], zero where there is none
   const float* scales = nullptr;         // integers: [out up to whole panels], what an output's are multiples of
-  const int32_t* weight_sums = nullptr;  // integers: [out up to whole panels], what a row's zero is multiplied with
+  const int32_t* weight_sums = nullptr;  // int8: [out up to whole panels], what a row's zero is multiplied with
 };
 
 /// output = end(input · weightsᵀ + bias).

@@ -33,7 +33,7 @@ void round_all_to_bf16(const float* weights, int64_t in, uint16_t* numbers) {
 }
 
 /// One output's weights as whole multiples of the scale that is returned.
-float round_to_integers(const Kernels& /*kernels*/, const float* weights, int64_t in, int16_t* numbers) {
+float round_to_int16(const float* weights, int64_t in, int16_t* numbers) {
   double squares = 0;
   float greatest = 0;
   for (int64_t i = 0; i < in; ++i) {
@@ -49,7 +49,7 @@ float round_to_integers(const Kernels& /*kernels*/, const float* weights, int64_
 }
 
 /// The same, rotated.
-float round_to_integers(const Kernels& kernels, const float* exact, int64_t in, int8_t* numbers) {
+float round_to_int8(const Kernels& kernels, const float* exact, int64_t in, int8_t* numbers) {
   const auto weights = std::make_unique_for_overwrite<float[]>(in);
   kernels.rotate({in, exact, weights.get()});
   float greatest = 0, nothing = 0;
@@ -124,10 +124,6 @@ void PackedWeights::fill(const float* weight, const float* bias, const ParallelL
   const auto pack_as = [&]<typename Number>(Number, const auto& convert) {
     pack<Number>(weight, out, in, width, bytes_each, panels_.data(), parallel, convert);
   };
-  const auto integers = [&](int64_t o, const float* weights, auto* numbers) {
-    scales[o] = round_to_integers(*kernels_, weights, in, numbers);
-    weight_sums[o] = std::accumulate(numbers, numbers + in, 0);
-  };
   switch (type_) {
     case ElementType::float32:
       pack_as(float{}, nullptr);
@@ -137,10 +133,15 @@ void PackedWeights::fill(const float* weight, const float* bias, const ParallelL
               [in](int64_t, const float* weights, uint16_t* numbers) { round_all_to_bf16(weights, in, numbers); });
       break;
     case ElementType::int16:
-      pack_as(int16_t{}, integers);
+      pack_as(int16_t{}, [&](int64_t o, const float* weights, int16_t* numbers) {
+        scales[o] = round_to_int16(weights, in, numbers);
+      });
       break;
     case ElementType::int8:
-      pack_as(int8_t{}, integers);
+      pack_as(int8_t{}, [&](int64_t o, const float* weights, int8_t* numbers) {
+        scales[o] = round_to_int8(*kernels_, weights, in, numbers);
+        weight_sums[o] = std::accumulate(numbers, numbers + in, 0);
+      });
       break;
   }
 }

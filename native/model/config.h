@@ -57,8 +57,8 @@ struct ModelOptions {
 TileEnd slope_of(TileEnd activation);
 
 /// What the linear layers multiply, of what was asked for. bf16 needs instructions for it, and pairs of inputs; bytes
-/// need instructions, too. int16 takes the place of both: it rounds less, and no level needs more instructions for it than
-/// for float32.
+/// need instructions, too. int16 takes the place of both: it rounds less, and no level needs more instructions for it
+/// than for float32.
 ElementType scoring_precision(const EncoderConfig& encoder, ElementType asked);
 
 /// Gradients are no integers: float32 takes bf16's place.
