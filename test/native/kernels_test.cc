@@ -297,9 +297,14 @@ void test_nan(const Kernels& level, ElementType type) {
 }
 
 void test_linear_layers(const Kernels& level) {
-  const std::vector<LinearCase> every = {{1, 26, 1, TileEnd::none},    {7, 64, 26, TileEnd::gelu},
-                                         {13, 26, 64, TileEnd::relu},  {33, 64, 100, TileEnd::gelu_tanh},
-                                         {31, 130, 33, TileEnd::none}, {48, 31, 17, TileEnd::gelu}};
+  const std::vector<LinearCase> every = {{1, 26, 1, TileEnd::none},
+                                         {7, 64, 26, TileEnd::gelu},
+                                         {13, 26, 64, TileEnd::relu},
+                                         {33, 64, 100, TileEnd::gelu_tanh},
+                                         {31, 130, 33, TileEnd::none},
+                                         {48, 31, 17, TileEnd::gelu},
+                                         // more rows, columns and steps than any level takes at a time
+                                         {195, 300, 150, TileEnd::gelu}};
   const std::vector<LinearCase> large = {{1, 768, 2304, TileEnd::none},   {511, 312, 312, TileEnd::gelu},
                                          {193, 3072, 100, TileEnd::none}, {65, 384, 1536, TileEnd::gelu},
                                          {50, 1024, 130, TileEnd::none},  {512, 64, 64, TileEnd::gelu_tanh}};

@@ -100,6 +100,7 @@ static void attention(const AttentionCall& call) {
   // bf16 has lanes of 2 bytes: whole vectors of weights may be stored up to a multiple of the lanes
   const int64_t width = up_to(value_steps * Dot::group, lanes);
   const float scale = to_powers_of_two(call.head_size);
+  Product product;
   for (int64_t head = 0; head < call.heads; ++head) {
     const int64_t offset = head * call.head_size * bytes;
     lay_out_outputs<Dot>(call.key, call.keys, offset, call.head_size, key_steps, keys);
@@ -107,8 +108,8 @@ static void attention(const AttentionCall& call) {
     for (int64_t first = 0; first < call.queries; first += queries_at_once) {
       const int64_t count = call.queries - first < queries_at_once ? call.queries - first : queries_at_once;
       for (int64_t key = 0; key < key_width; key += panel_width) {
-        Product::multiply(count, call.query.row(first) + offset, call.query.stride, keys + key * key_steps * 4,
-                          key_steps, scores + key, scores_stride, false);
+        product.multiply(count, call.query.row(first) + offset, call.query.stride, keys + key * key_steps * 4,
+                         key_steps, scores + key, scores_stride, false);
       }
       float inverses[queries_at_once];
       for (int64_t q = 0; q < count; ++q) {
@@ -125,8 +126,8 @@ static void attention(const AttentionCall& call) {
         if (call.softmax != nullptr) store_as(call.softmax + 2 * ((first + q) * call.heads + head), softmax);
       }
       for (int64_t column = 0; column < value_width; column += panel_width) {
-        Product::multiply(count, weights, weights_stride, values + column * value_steps * 4, value_steps,
-                          context + column, context_stride, false);
+        product.multiply(count, weights, weights_stride, values + column * value_steps * 4, value_steps,
+                         context + column, context_stride, false);
       }
       for (int64_t q = 0; q < count; ++q) {
         store_context(Dot{}, call.output.row(first + q) + offset, context + q * context_stride, call.head_size,

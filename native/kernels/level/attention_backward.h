@@ -99,6 +99,7 @@ static void attention_backward(const AttentionBackwardCall& call) {
   float* const factors = take_floats(key_width);
 
   const float powers = to_powers_of_two(size);
+  Product product;
   for (int64_t head = 0; head < call.heads; ++head) {
     const int64_t offset = head * size * bytes;
     lay_out_outputs<Dot>(call.key, keys, offset, size, size_steps, key_outputs);
@@ -109,10 +110,10 @@ static void attention_backward(const AttentionBackwardCall& call) {
       const Rows queries = {call.query.row(first), call.query.stride};
       const Rows gradients = {call.gradient.row(first), call.gradient.stride};
       for (int64_t key = 0; key < key_width; key += panel_width) {
-        Product::multiply(count, queries.data + offset, queries.stride, key_outputs + key * size_steps * 4, size_steps,
-                          scores + key, rows_stride, false);
-        Product::multiply(count, gradients.data + offset, gradients.stride, value_outputs + key * size_steps * 4,
-                          size_steps, slopes + key, rows_stride, false);
+        product.multiply(count, queries.data + offset, queries.stride, key_outputs + key * size_steps * 4, size_steps,
+                         scores + key, rows_stride, false);
+        product.multiply(count, gradients.data + offset, gradients.stride, value_outputs + key * size_steps * 4,
+                         size_steps, slopes + key, rows_stride, false);
       }
       for (int64_t q = 0; q < count; ++q) {
         const RowGradient row = {keys,
@@ -136,12 +137,12 @@ static void attention_backward(const AttentionBackwardCall& call) {
       turn<Number>(weights, typed_stride, count, keys, turned_weights, turned_stride);
       turn<Number>(typed_slopes, typed_stride, count, keys, turned_slopes, turned_stride);
       for (int64_t c = 0; c < width; c += panel_width) {
-        Product::multiply(keys, turned_weights, turned_stride, gradient_rows + c * query_steps * 4, query_steps,
-                          value_sums + c, sums_stride, first > 0);
-        Product::multiply(keys, turned_slopes, turned_stride, query_rows + c * query_steps * 4, query_steps,
-                          key_sums + c, sums_stride, first > 0);
-        Product::multiply(count, typed_slopes, typed_stride, key_rows + c * key_steps * 4, key_steps, query_sums + c,
-                          sums_stride, false);
+        product.multiply(keys, turned_weights, turned_stride, gradient_rows + c * query_steps * 4, query_steps,
+                         value_sums + c, sums_stride, first > 0);
+        product.multiply(keys, turned_slopes, turned_stride, query_rows + c * query_steps * 4, query_steps,
+                         key_sums + c, sums_stride, first > 0);
+        product.multiply(count, typed_slopes, typed_stride, key_rows + c * key_steps * 4, key_steps, query_sums + c,
+                         sums_stride, false);
       }
       for (int64_t q = 0; q < count; ++q) {
         store_context(Dot{}, call.query_gradient.row(first + q) + offset, query_sums + q * sums_stride, size, 1);

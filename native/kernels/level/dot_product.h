@@ -88,9 +88,9 @@ struct Int8 {
 };
 #endif
 
-template <class Dot, int rows>
+template <class Dot, int rows, class Stride>
 [[gnu::noinline]] static void multiply_rows(const char* input, int64_t stride, const char* panel, int64_t steps,
-                                            float* sums, int64_t sums_stride, bool add) {
+                                            float* sums, Stride sums_stride, bool add) {
   using Sum = typename Dot::Sum;
   Sum low[rows], high[rows];
   each<rows>([&](auto r) __attribute__((always_inline)) {
@@ -109,12 +109,22 @@ template <class Dot, int rows>
   });
 }
 
+RD_INLINE int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+
 /// A product on vector registers.
 template <class Dot>
 struct OnVectors : Dot {
-  /// sums[rows][panel_width] (+)= input · panel. Integer sums are stored in the same 4-byte places.
+  /// How gemm.h cuts what it multiplies. The same units multiply and finish, so nothing is won by doing both at once.
+  static constexpr bool leaves_vectors_free = false;
+  static constexpr int64_t group_rows = 192, tile_columns = 96, chunk_steps = 384;
+  RD_INLINE int64_t chunk_rows(int64_t /*row_bytes*/) { return group_rows; }
+  RD_INLINE int64_t rows_of_group(int64_t left) { return least(group_rows, left); }
+
+  /// sums[rows][panel_width] (+)= input · panel. Integer sums are stored in the same 4-byte places. The sums' stride is
+  /// a constant where it is known: each of their addresses costs an instruction less.
+  template <class Stride, class... Unused>
   RD_INLINE void multiply(int64_t rows, const char* input, int64_t stride, const char* panel, int64_t steps,
-                          float* sums, int64_t sums_stride, bool add) {
+                          float* sums, Stride sums_stride, bool add, Unused&... /*meanwhile*/) {
     int64_t row = 0;
     for (; row + rows_at_once <= rows; row += rows_at_once) {
       multiply_rows<Dot, rows_at_once>(input + row * stride, stride, panel, steps, sums + row * sums_stride,
