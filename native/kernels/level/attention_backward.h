@@ -51,21 +51,19 @@ RD_INLINE void row_gradient(const RowGradient& row, float* scores, float* slopes
 }
 
 /// Some rows by query → rows by key, zeros behind the last query.
-template <class Number>
+template <class Dot>
 RD_INLINE void turn(const char* from, int64_t from_stride, int64_t queries, int64_t keys, char* to, int64_t to_stride) {
-  if (queries < queries_at_once) {
-    for (int64_t k = 0; k < keys; ++k) std::memset(to + k * to_stride, 0, to_stride);
-  }
-  for (int64_t q = 0; q < queries; ++q) {
-    const auto* row = reinterpret_cast<const Number*>(from + q * from_stride);
-    for (int64_t k = 0; k < keys; ++k) reinterpret_cast<Number*>(to + k * to_stride)[q] = row[k];
-  }
+  constexpr int64_t group = Dot::group;
+  const auto load_groups = [&](int64_t row, int64_t key) __attribute__((always_inline)) {
+    const char* const first = from + row * group * from_stride;
+    return laced(Dot{}, first, group == 2 && row * group + 1 < queries ? first + from_stride : nullptr, key);
+  };
+  turn_groups((queries + group - 1) / group, keys, to, to_stride, load_groups);
 }
 
 template <class Product, class Dot>
 static void attention_backward(const AttentionBackwardCall& call) {
-  using Number = typename Dot::Number;
-  constexpr int64_t bytes = sizeof(Number), group = Dot::group;
+  constexpr int64_t bytes = sizeof(typename Dot::Number), group = Dot::group;
   const auto steps_of = [](int64_t numbers) { return up_to((numbers + group - 1) / group, step_multiple); };
   const int64_t size = call.head_size, keys = call.keys;
   const int64_t size_steps = steps_of(size), key_steps = steps_of(keys);
@@ -134,8 +132,8 @@ static void attention_backward(const AttentionBackwardCall& call) {
       const int64_t query_steps = steps_of(count);
       lay_out_steps<Dot>(queries, count, offset, size, query_steps, query_rows);
       lay_out_steps<Dot>(gradients, count, offset, size, query_steps, gradient_rows);
-      turn<Number>(weights, typed_stride, count, keys, turned_weights, turned_stride);
-      turn<Number>(typed_slopes, typed_stride, count, keys, turned_slopes, turned_stride);
+      turn<Dot>(weights, typed_stride, count, keys, turned_weights, turned_stride);
+      turn<Dot>(typed_slopes, typed_stride, count, keys, turned_slopes, turned_stride);
       for (int64_t c = 0; c < width; c += panel_width) {
         product.multiply(keys, turned_weights, turned_stride, gradient_rows + c * query_steps * 4, query_steps,
                          value_sums + c, sums_stride, first > 0);

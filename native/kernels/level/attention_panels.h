@@ -3,7 +3,7 @@
 // One head's rows as the panels of a product: in a product over the head's columns the rows are the outputs, in a
 // product over the rows they are the steps.
 
-#include "kernels/level/dot_product.h"
+#include "kernels/level/turning.h"
 
 namespace rank_distillm::RANK_DISTILLM_LEVEL {
 
@@ -14,15 +14,14 @@ RD_INLINE int64_t up_to(int64_t value, int64_t multiple) { return (value + multi
 template <class Dot>
 RD_INLINE void lay_out_outputs(const Rows& rows, int64_t count, int64_t offset, int64_t size, int64_t steps,
                                char* panels) {
+  constexpr int64_t step_bytes = panel_width * 4;
   const int64_t groups = (size + Dot::group - 1) / Dot::group;
-  for (int64_t first = 0; first < count; first += panel_width, panels += steps * panel_width * 4) {
-    const int64_t here = count - first < panel_width ? count - first : panel_width;
-    if (here < panel_width || groups < steps) std::memset(panels, 0, steps * panel_width * 4);
-    for (int64_t r = 0; r < here; ++r) {
-      const char* from = rows.row(first + r) + offset;
-      char* to = panels + 4 * r;
-      for (int64_t s = 0; s < groups; ++s) store_as(to + s * panel_width * 4, load_as<int32_t>(from + 4 * s));
-    }
+  for (int64_t first = 0; first < count; first += panel_width, panels += steps * step_bytes) {
+    const int64_t here = least(panel_width, count - first);
+    if (here <= panel_width - lanes || groups < steps) std::memset(panels, 0, steps * step_bytes);
+    turn_groups(here, groups, panels, step_bytes, [&](int64_t row, int64_t group) __attribute__((always_inline)) {
+      return load_as<I>(rows.row(first + row) + offset + 4 * group);
+    });
   }
 }
 
@@ -30,20 +29,20 @@ RD_INLINE void lay_out_outputs(const Rows& rows, int64_t count, int64_t offset, 
 template <class Dot>
 RD_INLINE void lay_out_steps(const Rows& rows, int64_t count, int64_t offset, int64_t size, int64_t steps,
                              char* panels) {
-  using Number = typename Dot::Number;
-  constexpr int64_t group = Dot::group;
-  for (int64_t first = 0; first < size; first += panel_width, panels += steps * panel_width * 4) {
-    const int64_t here = size - first < panel_width ? size - first : panel_width;
-    std::memset(panels, 0, steps * panel_width * 4);
-    for (int64_t r = 0; r < count; ++r) {
-      const auto* from = reinterpret_cast<const Number*>(rows.row(r) + offset) + first;
-      auto* to = reinterpret_cast<Number*>(panels + r / group * panel_width * 4) + r % group;
-      if (here == panel_width) {
-        for (int64_t c = 0; c < panel_width; ++c) to[c * group] = from[c];
-      } else {
-        for (int64_t c = 0; c < here; ++c) to[c * group] = from[c];
-      }
+  constexpr int64_t bytes = sizeof(typename Dot::Number), group = Dot::group, step_bytes = panel_width * 4;
+  const int64_t filled = (count + group - 1) / group;
+  for (int64_t first = 0; first < size; first += panel_width, panels += steps * step_bytes) {
+    const int64_t here = least(panel_width, size - first);
+    const char* const corner = rows.data + offset + first * bytes;
+    for (int64_t s = 0; s < filled; ++s) {
+      const char* const row = corner + s * group * rows.stride;
+      const char* const next = group == 2 && s * group + 1 < count ? row + rows.stride : nullptr;
+      each<2>([&](auto half) __attribute__((always_inline)) {
+        const I step = laced_up_to<Dot>(row, next, half * lanes, here);
+        store_as(panels + s * step_bytes + half * vector_bytes, step);
+      });
     }
+    std::memset(panels + filled * step_bytes, 0, (steps - filled) * step_bytes);
   }
 }
 

@@ -5,7 +5,7 @@
 // so that what is read and what is written stay near.
 
 #include "kernels/level/activation.h"
-#include "kernels/level/dot_product.h"
+#include "kernels/level/turning.h"
 
 namespace rank_distillm::RANK_DISTILLM_LEVEL {
 
@@ -99,28 +99,39 @@ static void pack_rows(const PackRowsCall& call) {
   return bf16_input ? pack_rows_from<true, BFloat16>(call) : pack_rows_from<false, BFloat16>(call);
 }
 
-template <class Number>
-RD_INLINE void transpose_as(const TransposeCall& call) {
-  constexpr int64_t together = 16;
-  const int64_t end = call.first + call.rows;
-  for (int64_t column = 0; column < call.columns; column += together) {
-    const int64_t columns = call.columns - column < together ? call.columns - column : together;
+template <class Dot>
+[[gnu::noinline]] static void transpose_as(const TransposeCall& call) {
+  constexpr int64_t bytes = sizeof(typename Dot::Number), group = Dot::group, together = lanes * group;
+  for (int64_t column = 0; column < call.columns; column += lanes) {
+    const int64_t columns = least(lanes, call.columns - column);
     for (int64_t first = 0; first < call.rows; first += together) {
-      const int64_t last = first + together < call.rows ? first + together : call.rows;
-      for (int64_t c = column; c < column + columns; ++c) {
-        auto* to = reinterpret_cast<Number*>(call.output.row(c)) + call.first;
-        for (int64_t r = first; r < last; ++r) to[r] = reinterpret_cast<const Number*>(call.input.row(r))[c];
-      }
+      const int64_t rows = least(together, call.rows - first);
+      I block[lanes];
+      each<lanes>([&](auto i) __attribute__((always_inline)) {
+        const int64_t row = first + i * group;
+        const char* const next = group == 2 && row + 1 < call.rows ? call.input.row(row + 1) : nullptr;
+        block[i] = row < call.rows ? laced_up_to<Dot>(call.input.row(row), next, column, call.columns) : I{};
+      });
+      turn_lanes(block);
+      each<lanes>([&](auto i) __attribute__((always_inline)) {
+        if (i >= columns) return;
+        char* const to = call.output.row(column + i) + (call.first + first) * bytes;
+        if (rows == together) {
+          store_as(to, block[i]);
+        } else {
+          std::memcpy(to, &block[i], rows * bytes);  // what follows may be another's
+        }
+      });
     }
     for (int64_t c = column; c < column + columns; ++c) {
-      std::memset(reinterpret_cast<Number*>(call.output.row(c)) + end, 0, call.zeros * sizeof(Number));
+      std::memset(call.output.row(c) + (call.first + call.rows) * bytes, 0, call.zeros * bytes);
     }
   }
 }
 
 static void transpose(const TransposeCall& call) {
-  if (call.type == ElementType::bfloat16) return transpose_as<uint16_t>(call);
-  transpose_as<float>(call);
+  if (call.type == ElementType::bfloat16) return transpose_as<BFloat16>(call);
+  transpose_as<Float32>(call);
 }
 
 }  // namespace rank_distillm::RANK_DISTILLM_LEVEL
