@@ -44,7 +44,9 @@ at::ScalarType scalar_type(ElementType precision) {
 double own_rate(const Shape& shape, ElementType type, int repeats, Workers& workers) {
   const auto& level = kernels();
   const auto multiply = level.product_of(type);
-  if (multiply == nullptr || (type == ElementType::bfloat16 && !cpu_has_bf16())) return 0;
+  const bool emulated =
+      (type == ElementType::bfloat16 && !cpu_has_bf16()) || (type == ElementType::int8 && !cpu_has_int8());
+  if (emulated) return 0;
   const auto weight = at::randn({shape.n, shape.k});
   const PackedWeights packed(level, type, weight.const_data_ptr<float>(), nullptr, shape.n, shape.k,
                              [](int64_t count, const auto& body) { parallel_for(count, 1, body); });

@@ -75,6 +75,13 @@ double cgroup_share() {
   return INFINITY;
 }
 
+bool has_or_emulates(const char* feature, const char* switch_name) {
+  const char* setting = std::getenv(switch_name);
+  if (setting != nullptr && std::string(setting) == "1") return true;
+  const auto& features = cpu_features();
+  return std::find(features.begin(), features.end(), feature) != features.end();
+}
+
 }  // namespace
 
 const std::vector<std::string>& cpu_features() {
@@ -82,12 +89,9 @@ const std::vector<std::string>& cpu_features() {
   return *features;
 }
 
-bool cpu_has_bf16() {
-  const char* setting = std::getenv("RANK_DISTILLM_EMULATE_BF16");
-  if (setting != nullptr && std::string(setting) == "1") return true;
-  const auto& features = cpu_features();
-  return std::find(features.begin(), features.end(), "avx512_bf16") != features.end();
-}
+bool cpu_has_bf16() { return has_or_emulates("avx512_bf16", "RANK_DISTILLM_EMULATE_BF16"); }
+
+bool cpu_has_int8() { return has_or_emulates("avx512_vnni", "RANK_DISTILLM_EMULATE_INT8"); }
 
 int default_threads() {
   const double share = std::min<double>(physical_cores(), cgroup_share());

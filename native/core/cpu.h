@@ -13,6 +13,10 @@ const std::vector<std::string>& cpu_features();
 /// RANK_DISTILLM_EMULATE_BF16=1 says so of every CPU: slow, but it lets each machine test what is rounded where.
 bool cpu_has_bf16();
 
+/// True when products of bytes run on instructions made for them (AVX512_VNNI); else int16 is faster and finer.
+/// RANK_DISTILLM_EMULATE_INT8=1 as above.
+bool cpu_has_int8();
+
 /// Physical cores this process may use: its affinity, hyper-threads counted once, and the cgroup's CPU quota.
 int default_threads();
 

@@ -261,7 +261,7 @@ struct Kernels {
   void (*gemm_float32)(const GemmCall&);
   void (*gemm_bfloat16)(const GemmCall&);  // slower than float32 below AVX512_BF16
   void (*gemm_int16)(const GemmCall&);
-  void (*gemm_int8)(const GemmCall&);  // null below AVX512_VNNI, where no instruction multiplies bytes exactly
+  void (*gemm_int8)(const GemmCall&);  // slower than int16 below AVX512_VNNI
   void (*attention_float32)(const AttentionCall&);
   void (*attention_bfloat16)(const AttentionCall&);
   void (*attention_backward_float32)(const AttentionBackwardCall&);

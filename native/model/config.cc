@@ -25,7 +25,7 @@ bool can_compute_bf16(const EncoderConfig& encoder) {
 
 ElementType scoring_precision(const EncoderConfig& encoder, ElementType asked) {
   if (asked == ElementType::bfloat16) return can_compute_bf16(encoder) ? asked : ElementType::int16;
-  if (asked == ElementType::int8) return kernels().gemm_int8 != nullptr ? asked : ElementType::int16;
+  if (asked == ElementType::int8) return cpu_has_int8() ? asked : ElementType::int16;
   return asked;
 }
 

@@ -53,8 +53,9 @@ test('a pair scores the same alone and among others', async () => {
   const reference = await referenceModel('mono-rank');
   for (const precision of ['float32', 'bfloat16', 'int16', 'int8'] as const) {
     process.env['RANK_DISTILLM_EMULATE_BF16'] = precision === 'bfloat16' ? '1' : '0';
+    process.env['RANK_DISTILLM_EMULATE_INT8'] = precision === 'int8' ? '1' : '0';
     const model = await createNative(reference, precision);
-    if (precision !== 'int8') assert.is(model.precision, precision);
+    assert.is(model.precision, precision);
     const together = await model.score(reference.batch);
     for (const [i, pair] of reference.pairs.entries()) {
       const alone = (await model.score(pack([pair]))).scores[0]!;
@@ -63,6 +64,7 @@ test('a pair scores the same alone and among others', async () => {
     await model.close();
   }
   delete process.env['RANK_DISTILLM_EMULATE_BF16'];
+  delete process.env['RANK_DISTILLM_EMULATE_INT8'];
 });
 
 test('two models and two jobs that share a cancel token end in order', async () => {

@@ -128,11 +128,8 @@ inline void report(const Kernels& level, const std::string& name, bool ok) {
 inline double bound_of(ElementType stored) { return stored == ElementType::bfloat16 ? 0.0045 : 1e-5; }
 
 /// What a level's products multiply.
-inline std::vector<ElementType> types_of(const Kernels& level) {
-  std::vector<ElementType> types = {ElementType::float32, ElementType::bfloat16, ElementType::int16};
-  if (level.gemm_int8 != nullptr) types.push_back(ElementType::int8);
-  return types;
-}
+constexpr ElementType product_types[] = {ElementType::float32, ElementType::bfloat16, ElementType::int16,
+                                         ElementType::int8};
 
 inline void loop(int64_t count, const std::function<void(int64_t, int64_t)>& body) { body(0, count); }
 

@@ -48,6 +48,18 @@ struct BFloat16 {
   }
 };
 
+/// Sums of the products of 16-bit neighbours.
+RD_INLINE I products_of_pairs(I a, I b) {
+#if defined(__AVX512F__)
+  const auto result = _mm512_madd_epi16(load_as<__m512i>(&a), load_as<__m512i>(&b));
+#elif defined(__AVX2__)
+  const auto result = _mm256_madd_epi16(load_as<__m256i>(&a), load_as<__m256i>(&b));
+#else
+  const auto result = _mm_madd_epi16(load_as<__m128i>(&a), load_as<__m128i>(&b));
+#endif
+  return load_as<I>(&result);
+}
+
 struct Int16 {
   using Sum = I;
   using Number = int16_t;
@@ -58,35 +70,34 @@ struct Int16 {
 #if defined(__AVX512VNNI__)
     const auto result =
         _mm512_dpwssd_epi32(load_as<__m512i>(&sum), load_as<__m512i>(&repeated), load_as<__m512i>(panel));
-#elif defined(__AVX512F__)
-    const auto result = _mm512_add_epi32(load_as<__m512i>(&sum),
-                                         _mm512_madd_epi16(load_as<__m512i>(&repeated), load_as<__m512i>(panel)));
-#elif defined(__AVX2__)
-    const auto result = _mm256_add_epi32(load_as<__m256i>(&sum),
-                                         _mm256_madd_epi16(load_as<__m256i>(&repeated), load_as<__m256i>(panel)));
-#else
-    const auto result =
-        _mm_add_epi32(load_as<__m128i>(&sum), _mm_madd_epi16(load_as<__m128i>(&repeated), load_as<__m128i>(panel)));
-#endif
     return load_as<I>(&result);
+#else
+    return sum + products_of_pairs(repeated, load_as<I>(panel));
+#endif
   }
 };
 
-#if defined(__AVX512VNNI__)
-/// Unsigned inputs, signed weights. The older instruction for that cuts its 16-bit sums off.
+/// Unsigned inputs, signed weights. Below AVX512_VNNI the same sums of 16-bit products, for tests only: the older
+/// instruction for bytes cuts its sums off.
 struct Int8 {
   using Sum = I;
   using Number = uint8_t;
   static constexpr int group = 4;
   static constexpr bool has_zero = true;  // other than 0, see RowScale
   RD_INLINE Sum add(Sum sum, const char* input, const char* panel) {
-    const I repeated = all(load_as<int32_t>(input));
+    const I repeated = all(load_as<int32_t>(input)), weights = load_as<I>(panel);
+#if defined(__AVX512VNNI__)
     const auto result =
-        _mm512_dpbusd_epi32(load_as<__m512i>(&sum), load_as<__m512i>(&repeated), load_as<__m512i>(panel));
+        _mm512_dpbusd_epi32(load_as<__m512i>(&sum), load_as<__m512i>(&repeated), load_as<__m512i>(&weights));
     return load_as<I>(&result);
+#else
+    using Pairs = int16_t __attribute__((vector_size(4 * lanes)));
+    const auto pairs = load_as<Pairs>(&weights), even = pairs << 8 >> 8, odd = pairs >> 8;
+    sum += products_of_pairs(repeated & 0x00ff00ff, load_as<I>(&even));
+    return sum + products_of_pairs(repeated >> 8 & 0x00ff00ff, load_as<I>(&odd));
+#endif
   }
 };
-#endif
 
 template <class Dot, int rows, class Stride>
 [[gnu::noinline]] static void multiply_rows(const char* input, int64_t stride, const char* panel, int64_t steps,

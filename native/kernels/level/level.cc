@@ -41,11 +41,7 @@ const Kernels table = {
     .gemm_float32 = gemm<OnVectors<Float32>>,
     .gemm_bfloat16 = gemm<Narrow<BFloat16>>,
     .gemm_int16 = gemm<OnVectors<Int16>>,
-#if defined(__AVX512VNNI__)
     .gemm_int8 = gemm<Narrow<Int8>>,
-#else
-    .gemm_int8 = nullptr,
-#endif
     .attention_float32 = attention<OnVectors<Float32>, Float32>,
     .attention_bfloat16 = attention<Narrow<BFloat16>, BFloat16>,
     .attention_backward_float32 = attention_backward<OnVectors<Float32>, Float32>,

@@ -38,7 +38,6 @@ RD_INLINE void round_to_int16(const ComputeCopy& copy, int64_t row, int64_t colu
   copy.scales[row] = {counts ? scale : norm * 0, 0};
 }
 
-#if defined(__AVX512VNNI__)
 /// x → the nearest of 255 whole numbers that span the rotated row's values and 0. The product of bytes wants unsigned
 /// inputs: 0 lies as far above the least as it must.
 template <class Load>
@@ -63,7 +62,6 @@ RD_INLINE void round_to_int8(const ComputeCopy& copy, int64_t row, int64_t colum
   // `nothing` is 0, or no number if one of the values is none, which whole numbers cannot say.
   copy.scales[row] = {(most - fewest) / 254 + sum_of(nothing), zero};
 }
-#endif
 
 template <class Load>
 RD_INLINE void copy_values(const ComputeCopy& copy, int64_t row, int64_t columns, Load load_values) {
@@ -78,9 +76,7 @@ RD_INLINE void copy_values(const ComputeCopy& copy, int64_t row, int64_t columns
       round_to_int16(copy, row, columns, load_values);
       break;
     case ElementType::int8:
-#if defined(__AVX512VNNI__)
       round_to_int8(copy, row, columns, load_values);
-#endif
       break;
   }
 }
