@@ -73,7 +73,8 @@ template <class Product>
 static void gemm(const GemmCall& call) {
   constexpr bool between = Product::leaves_vectors_free;
   constexpr int64_t width = Product::tile_columns;
-  alignas(64) float sums[between ? 2 : 1][Product::group_rows * width];
+  constexpr int buffers = between ? 2 : 1;
+  alignas(64) float sums[buffers][Product::group_rows * width];
   int turn = 0;
   const auto& weights = call.weights;
   const int64_t panel_bytes = weights.steps * panel_width * 4;
@@ -104,14 +105,11 @@ static void gemm(const GemmCall& call) {
           }
         }
         const uint64_t before = __rdtsc();
-        if constexpr (between) meanwhile.finish_all();
+        meanwhile.finish_all();  // the group before
         meanwhile.take({row, rows, column, columns, sums[turn]});
-        if constexpr (between) {
-          turn = 1 - turn;
-        } else {
-          meanwhile.finish_all();
-        }
+        if constexpr (!between) meanwhile.finish_all();
         if (counts) *call.end_ticks += __rdtsc() - before;
+        turn = (turn + 1) % buffers;
         row += rows;
       }
     }
