@@ -2,7 +2,7 @@
 
 // The same product on AMX's tiles: 32 rows × 32 outputs in four tiles of sums, 64 bytes of each row a step. Two tiles
 // of inputs and two of weights are loaded for four products, so that the products' unit is kept busy: 4 KiB in 64
-// cycles, more than a second-level cache sustains. Left-over rows get tiles of exactly their number.
+// cycles, all that a second-level cache gives at most. Left-over rows get tiles of exactly their number.
 
 #include "kernels/level/dot_product.h"
 
@@ -86,9 +86,9 @@ template <class Dot, class Stride, class... Meanwhile>
 /// A product on tiles. Its panels are those of the vector product, in multiples of 16 steps.
 template <class Dot>
 struct OnTiles : Dot {
-  /// How gemm.h cuts what it multiplies: in 64 rows × 64 outputs × 256 bytes of each, of which half of what tiles load
-  /// is in the nearest cache (48 KiB), sums included. Counted by a model of the caches: 41 instead of 71 bytes a cycle
-  /// from the second level with ELECTRA-base's up projection, of which it sustains some 48.
+  /// How gemm.h cuts what it multiplies: in 64 rows × 64 outputs × 256 bytes of each, which stay in the nearest cache
+  /// (48 KiB), sums included. Counted by a model of the caches, not measured: 41 instead of 71 bytes a cycle from the
+  /// second level with ELECTRA-base's up projection; it gives 64 at most.
   static constexpr bool leaves_vectors_free = true;
   static constexpr int64_t group_rows = 64, tile_columns = 64, chunk_steps = 64;
 
