@@ -83,6 +83,8 @@ export class RequestThread<Request, Answer> {
   }
 
   #receive(reply: ReplyMessage<Answer>): void {
+    // an answer that was on its way when the thread was ended must not let go of the process that waits for its end
+    if (this.#hasEnded) return;
     if (reply.type === 'ready') {
       this.#isReady = true;
       this.#setReady();
