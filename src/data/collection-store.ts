@@ -16,6 +16,8 @@ const THREAD_AFTER = 4096;
 export interface CollectionOptions extends CollectionIndexOptions {
   /** Documents fetched before a thread does it. Default 4096. */
   threadAfter?: number;
+  /** Texts go through `repairUtf8`. Default false. */
+  repairs?: boolean | undefined;
 }
 
 /** A collection whose texts are fetched by document id. Nothing of it is held but open files. */
@@ -35,7 +37,7 @@ export class CollectionStore implements AsyncDisposable {
     const format = await detectTextFormat(path);
     const found = await collectionIndex(path, options);
     // a whole path, for a thread: the working directory may be another by then
-    const source = { path, format, plain: resolve(found.plain) };
+    const source = { path, format, plain: resolve(found.plain), repairs: options.repairs ?? false };
     let plain: FileHandle;
     try {
       plain = await openFile(source.plain, 'r');

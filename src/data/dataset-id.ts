@@ -18,6 +18,17 @@ export function dashed(id: string): string {
   return id.replaceAll('/', '-');
 }
 
+/** MS MARCO v1's passages and the splits of them that ir_datasets has, with those that lightning-ir registers below. */
+const MSMARCO_PASSAGES = /^msmarco-passage(\/(dev|eval|train|trec-dl-(2019|2020|hard))(\/.*)?)?$/;
+
+/**
+ * Whether the documents of an id hold UTF-8 that was encoded twice, in their official file. For these ids lightning-ir
+ * reads ir_datasets' repaired texts, also where local files are registered for them.
+ */
+export function hasMisreadUtf8(id: string): boolean {
+  return MSMARCO_PASSAGES.test(id);
+}
+
 /** A run file's name without folder, `.gz` and the suffix of its format: `__bm25__my-set.v1.5.run.gz` → `__bm25__my-set.v1.5`. */
 export function runStem(path: string): string {
   const name = withoutGz(basename(path));

@@ -1,6 +1,6 @@
 import { distance } from 'fastest-levenshtein';
 import { RankDistillmError } from '../errors.js';
-import { canonicalId, dashed } from './dataset-id.js';
+import { canonicalId, dashed, hasMisreadUtf8 } from './dataset-id.js';
 
 /** What a dataset consists of; all are file paths, or ids of registered datasets to take the same part from. */
 export interface DatasetParts {
@@ -18,6 +18,8 @@ export type DatasetPart = keyof DatasetParts;
 /** A dataset with the paths of its parts. */
 export interface RegisteredDataset extends DatasetParts {
   id: string;
+  /** The texts of `docs` are repaired as they are read, see `repairUtf8`. */
+  repairsDocs?: true;
 }
 
 const PARTS: readonly DatasetPart[] = ['docs', 'queries', 'qrels', 'docpairs', 'scoreddocs'];
@@ -71,8 +73,10 @@ export class DatasetRegistry {
     if (dataset === undefined) return undefined;
     const resolved: RegisteredDataset = { id: dataset.id };
     for (const part of PARTS) {
-      const path = this.path(dataset, part, []);
-      if (path !== undefined) resolved[part] = path;
+      const origin = this.origin(dataset, part, []);
+      if (origin === undefined) continue;
+      resolved[part] = origin[part]!;
+      if (part === 'docs' && hasMisreadUtf8(origin.id)) resolved.repairsDocs = true;
     }
     return resolved;
   }
@@ -97,10 +101,12 @@ export class DatasetRegistry {
     });
   }
 
-  private path(dataset: RegisteredDataset, part: DatasetPart, trail: string[]): string | undefined {
+  /** The dataset whose registration has the path of a part. */
+  private origin(dataset: RegisteredDataset, part: DatasetPart, trail: string[]): RegisteredDataset | undefined {
     const value = dataset[part];
-    const other = value === undefined ? undefined : this.datasets.get(canonicalId(value));
-    if (other === undefined) return value;
+    if (value === undefined) return undefined;
+    const other = this.datasets.get(canonicalId(value));
+    if (other === undefined) return dataset;
     if (other.id === dataset.id || trail.includes(other.id)) {
       throw new RankDistillmError(
         'bad_input',
@@ -110,8 +116,8 @@ export class DatasetRegistry {
         },
       );
     }
-    const path = this.path(other, part, [...trail, dataset.id]);
-    if (path === undefined) {
+    const origin = this.origin(other, part, [...trail, dataset.id]);
+    if (origin === undefined) {
       throw new RankDistillmError(
         'bad_input',
         `dataset ${dataset.id}: ${part} is taken from ${other.id}, which has none`,
@@ -120,6 +126,6 @@ export class DatasetRegistry {
         },
       );
     }
-    return path;
+    return origin;
   }
 }

@@ -69,8 +69,9 @@ export class RunDataset implements AsyncDisposable {
       const judgements = run.hasRelevance || dataset?.qrels === undefined ? undefined : await readQrels(dataset.qrels);
       const judged = judgements && new Set(judgements.map((qrel) => qrel.queryId));
       const openCollection = async (): Promise<CollectionStore> => {
-        if (dataset?.docs === undefined) throw noTexts('docs', source, registry);
-        return (collection ??= await CollectionStore.open(dataset.docs, indexing));
+        const { docs, repairsDocs: repairs } = dataset ?? {};
+        if (docs === undefined) throw noTexts('docs', source, registry);
+        return (collection ??= await CollectionStore.open(docs, { ...indexing, repairs }));
       };
       const survey = await surveyTopics(run, checked, judged, openCollection);
       const topics = await addQueries(survey.topics, run, source, registry);

@@ -2,6 +2,7 @@ import type { RootDatabase } from 'lmdb';
 import { RankDistillmError } from '../errors.js';
 import { changedWhileRead } from '../io/read-region.js';
 import { unpackRegion, type Region } from './collection-index.js';
+import { repairUtf8 } from './formats/repair-utf8.js';
 import type { TextFormat } from './formats/text-format.js';
 import { textRecord } from './formats/text-record.js';
 
@@ -17,6 +18,8 @@ export interface TextSource {
   format: TextFormat;
   /** The collection itself, or its unpacked copy when it is gzipped. */
   plain: string;
+  /** Texts go through `repairUtf8`. */
+  repairs: boolean;
 }
 
 /** Where a document's line lies. */
@@ -80,12 +83,12 @@ export function groupReads(places: readonly Place[]): ReadGroup[] {
 }
 
 /** The texts of a group whose bytes were read, in its order. */
-export function textsOf(group: ReadGroup, bytes: Buffer, { path, format }: TextSource): string[] {
+export function textsOf(group: ReadGroup, bytes: Buffer, { path, format, repairs }: TextSource): string[] {
   return group.places.map(({ docId, offset, length, line }) => {
     const start = offset - group.offset;
     const record = textRecord(bytes.toString('utf8', start, start + length), format, 'document', path, line);
     if (record.id !== docId) throw changedWhileRead(path);
-    return record.text;
+    return repairs ? repairUtf8(record.text) : record.text;
   });
 }
 

@@ -49,8 +49,9 @@ export async function openTrainingRunDataset(
   try {
     const grades = await readGrades(run, source, checked, registry);
     const openCollection = async (): Promise<CollectionStore> => {
-      if (source.dataset?.docs === undefined) throw noTexts('docs', source, registry);
-      return (collection ??= await CollectionStore.open(source.dataset.docs, indexing));
+      const { docs, repairsDocs: repairs } = source.dataset ?? {};
+      if (docs === undefined) throw noTexts('docs', source, registry);
+      return (collection ??= await CollectionStore.open(docs, { ...indexing, repairs }));
     };
     checkScores(run, checked);
     const noneOutside = checked.addDocsNotInRanking ? ownData(run) : undefined;

@@ -40,7 +40,7 @@ export async function openTrainingTupleDataset(
   const queriesPath = partOf(dataset, 'queries');
   // named as lightning-ir names its four variants of one file
   const system = /(?:^|[/-])sbert-(.+)-docpairs$/.exec(dataset.id)?.[1];
-  const collection = await CollectionStore.open(partOf(dataset, 'docs'), indexing);
+  const collection = await CollectionStore.open(partOf(dataset, 'docs'), { ...indexing, repairs: dataset.repairsDocs });
   try {
     const read = async function* (): AsyncGenerator<DocTuple[]> {
       for await (const tuples of readDocTuples(path, system)) {

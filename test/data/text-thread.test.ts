@@ -25,7 +25,7 @@ writeFileSync(path, Array.from({ length: DOCUMENTS }, (_, i) => `d${i}\t${textOf
 async function threadFor(collection: string) {
   const { plain, index } = await collectionIndex(collection, { folder });
   const places = openDatabase<Buffer, string>({ path: index, noSubdir: true, encoding: 'binary', readOnly: true });
-  const thread = new TextThread({ path: collection, format: 'tsv', plain: resolve(plain) });
+  const thread = new TextThread({ path: collection, format: 'tsv', plain: resolve(plain), repairs: false });
   const read = (docIds: readonly string[]): Promise<string[]> =>
     thread.read(locate(places, docIds, collection, undefined));
   return { thread, read, close: () => Promise.all([thread.close(), places.close()]) };
@@ -64,7 +64,7 @@ test('a file that is cut while it is read is an error, and the thread goes on', 
 });
 
 test('a thread that dies fails what waits for it', async () => {
-  const thread = new TextThread({ path: 'gone.tsv', format: 'tsv', plain: join(folder, 'gone.tsv') });
+  const thread = new TextThread({ path: 'gone.tsv', format: 'tsv', plain: join(folder, 'gone.tsv'), repairs: false });
   const error = await errorOf(thread.read([{ docId: 'd1', offset: 0, length: 5, line: 1 }]));
   assert.is(error.code, 'native');
   assert.match(error.message, /^gone\.tsv: the thread that reads its texts ended/);
