@@ -22,7 +22,8 @@ export function parseConfigArguments(args: readonly string[]): ConfigArguments {
     }
     const { option, inline } = splitOption(argument);
     const text = inline ?? args[++index];
-    if (text === undefined) {
+    // as in argparse; a value that begins so is written --key=--value
+    if (text === undefined || (inline === undefined && text.startsWith('--'))) {
       throw new RankDistillmError('bad_input', `${option}: the value is missing`, {
         hint: `Write ${option} VALUE or ${option}=VALUE.`,
       });

@@ -3,6 +3,7 @@ import { readPrecision } from '../config/precision.js';
 import { CrossEncoder } from '../engine/cross-encoder.js';
 import { chooseDevice } from '../engine/device.js';
 import { loadBinding } from '../engine/load-binding.js';
+import { RankDistillmError } from '../errors.js';
 import { writeAtomically, type WriteText } from '../io/atomic-write.js';
 import { formatDuration } from '../report/duration.js';
 import { onDevice } from '../report/on-device.js';
@@ -79,6 +80,7 @@ async function score(options: ScoreOptions, io: CliIo): Promise<void> {
       for await (const { score: value, encoded } of model.scoreStream(readPairs(options.input, io.stdin, io.signal), {
         signal: io.signal,
       })) {
+        if (!Number.isFinite(value)) throw notFinite(value, pairs + 1, options);
         const tokens = { input_ids: [...encoded.inputIds], token_type_ids: [...encoded.tokenTypeIds] };
         await write(`${JSON.stringify({ score: value, ...(options.withTokens ? tokens : {}) })}\n`);
         pairs += 1;
@@ -90,4 +92,11 @@ async function score(options: ScoreOptions, io: CliIo): Promise<void> {
   }
   const seconds = (performance.now() - start) / 1000;
   note(io, `scored ${pairs} pairs in ${formatDuration(seconds)} (${onDevice(model)})`);
+}
+
+function notFinite(value: number, pair: number, { model, input }: ScoreOptions): RankDistillmError {
+  const place = input === '-' ? `standard input, pair ${pair}` : `${input}, pair ${pair}`;
+  return new RankDistillmError('bad_input', `${place}: the score of ${model} is ${value}`, {
+    hint: 'The weights are damaged, or too large for the precision: try --precision 32-true.',
+  });
 }

@@ -1,4 +1,5 @@
 import { RankDistillmError } from '../errors.js';
+import { gradesByTopic } from '../data/grades.js';
 import type { Qrel, RunEntry } from '../data/records.js';
 import type { Measure } from './measure.js';
 import { parseMeasure } from './parse-measure.js';
@@ -22,11 +23,11 @@ interface TopicRanking {
 }
 
 function groupQrels(qrels: Iterable<Qrel>): Map<string, Map<string, number>> {
-  const topics = new Map<string, Map<string, number>>();
-  for (const { queryId, docId, relevance } of qrels) {
-    let topic = topics.get(queryId);
-    if (!topic) topics.set(queryId, (topic = new Map<string, number>()));
-    const earlier = topic.get(docId);
+  const all = [...qrels];
+  const seen = new Map<string, number>();
+  for (const { queryId, docId, iteration, relevance } of all) {
+    const key = JSON.stringify([queryId, docId, iteration]);
+    const earlier = seen.get(key);
     if (earlier !== undefined && earlier !== relevance) {
       throw new RankDistillmError(
         'bad_input',
@@ -34,15 +35,15 @@ function groupQrels(qrels: Iterable<Qrel>): Map<string, Map<string, number>> {
         { hint: 'Keep one judgement per topic and document.' },
       );
     }
-    topic.set(docId, relevance);
+    seen.set(key, relevance);
   }
-  return topics;
+  return gradesByTopic(all);
 }
 
 function groupRun(run: Iterable<Pick<RunEntry, 'queryId' | 'docId' | 'score'>>, topics: ReadonlyMap<string, unknown>) {
   const rankings = new Map<string, TopicRanking>();
   for (const { queryId, docId, score } of run) {
-    if (Number.isNaN(score)) {
+    if (typeof score !== 'number' || Number.isNaN(score)) {
       throw new RankDistillmError(
         'bad_input',
         `run: the score of topic ${queryId}, document ${docId} is not a number`,
@@ -82,7 +83,7 @@ function evaluateTopic(
 /**
  * trec_eval's measures of a run, averaged as ir_measures does, which lightning-ir reports: over every topic of the
  * qrels. A judged topic that the run lacks counts 0, so does one without relevant documents; topics nobody judged are
- * left out. Documents are ordered by score (float32), ties by docid bytes descending; the rank column is ignored.
+ * left out. Where a document was judged in several iterations (subtopics), its greatest grade counts. Documents are ordered by score (float32), ties by docid bytes descending; the rank column is ignored.
  *
  * @param measures names as in ir_measures, see `parseMeasure`; results are keyed by the canonical name
  * @throws RankDistillmError `bad_input`: unknown measure, qrels without a judgement, a document twice in a topic

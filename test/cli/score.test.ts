@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { cp, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { suite } from 'uvu';
@@ -60,6 +60,21 @@ test('standard input to standard output, scores only', async () => {
     1e-4,
   );
 });
+
+test('a score that is no number is an error that names the pair', () =>
+  inFolder(async (folder) => {
+    await cp(modelFolder(), join(folder, 'model'), { recursive: true });
+    const weights = join(folder, 'model/model.safetensors');
+    const bytes = await readFile(weights);
+    bytes.writeFloatLE(NaN, bytes.length - 4);
+    await writeFile(weights, bytes);
+    await writeFiles(folder, { 'pairs.jsonl': '{"query": "a", "document": "b"}\n' });
+    const argv = ['score', '--model', 'model', '--input', 'pairs.jsonl', '--output', 'scores.jsonl'];
+    const { code, stderr } = await run(argv, { cwd: folder });
+    assert.is(code, 2);
+    assert.match(stderr, /^error: pairs\.jsonl, pair 1: the score of model is NaN\nhint: /m);
+    assert.equal((await readdir(folder)).sort(), ['model', 'pairs.jsonl']);
+  }));
 
 test('an interrupted run ends with 130 and leaves no file', () =>
   inFolder(async (folder) => {

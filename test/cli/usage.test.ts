@@ -62,6 +62,8 @@ const WRONG: [argv: string[], error: RegExp, hint: RegExp][] = [
   [['evaluate', '--qrels', 'q', '--run', 'r', 'more', '--jsn'], /unknown option '--jsn'/, /--json/],
   [['re_rank', '--config'], /argument missing|value is missing/, /re_rank|--config/],
   [['re_rank', '--model.model_name_or_path'], /the value is missing/, /VALUE/],
+  [['re_rank', '--trainer.default_root_dir', '--trainer.precision=32'], /root_dir: the value is missing/, /VALUE/],
+  [['fit', '--config', '--print_config'], /config: the value is missing/, /VALUE/],
   [['re_rank', 'config.yaml'], /an argument without an option/, /--config/],
   [['fit', '--ckpt_path'], /argument missing|value is missing/, /fit|VALUE/],
   [['fit', 'config.yaml'], /an argument without an option/, /--config/],

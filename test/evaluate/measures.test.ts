@@ -58,6 +58,11 @@ test('the mean is over all judged topics, a topic the run lacks counts 0', () =>
   assert.is(topicsInRun, 1);
 });
 
+test('of grades in several iterations the greatest counts', () => {
+  const judged = [1, 3, 0].map((relevance, i) => ({ queryId: 'q', docId: 'a', relevance, iteration: String(i) }));
+  assert.equal(evaluate(ranking('xa'), judged, ['RR(rel=3)']).mean, { 'RR(rel=3)': 0.5 });
+});
+
 test('the run may come from a generator, and its ranks and order play no part', () => {
   function* run() {
     yield { queryId: 'q', docId: 'x', score: 1, rank: 1 };
@@ -73,6 +78,11 @@ const REFUSED: [string, Parameters<typeof evaluate>, RegExp][] = [
     'two grades',
     [ranking('a'), [...qrels({ a: 1 }), ...qrels({ a: 2 })], ['AP']],
     /judges document a twice, as 1 and as 2/,
+  ],
+  [
+    'no score',
+    [[{ queryId: 'q', docId: 'a' } as { queryId: string; docId: string; score: number }], qrels({ a: 1 }), ['AP']],
+    /topic q, document a is not a number/,
   ],
   ['NaN', [[{ queryId: 'q', docId: 'a', score: NaN }], qrels({ a: 1 }), ['AP']], /topic q, document a is not a number/],
 ];

@@ -38,8 +38,8 @@ const length = (doc: string, tokens: number) => key(z.int().min(1).nullable().de
 
 /** MonoConfig of lightning-ir. Given at all, its values, defaults included, take the checkpoint's place. */
 const monoConfig = classSpec('MonoConfig', 'How a pair becomes one score. CrossEncoderConfig is the same class.', {
-  query_length: length('Most tokens of a query, special tokens included; null: not cut.', 32),
-  doc_length: length('Most tokens of a document, special tokens included; null: not cut.', 512),
+  query_length: length('Most tokens of a query, special tokens not counted; null: not cut.', 32),
+  doc_length: length('Most tokens of a document, special tokens not counted; null: not cut.', 512),
   pooling_strategy: key(
     z.enum(['first', 'mean', 'max', 'sum', 'bert_pool']).default('first'),
     'Which row, or which mean over rows, is scored.',

@@ -18,7 +18,8 @@ const KEYS: Readonly<Record<RecordKind, { id: readonly string[]; text: readonly 
 
 /**
  * Reads one line of a file of queries or documents. A document's `title` and `text` are joined by a space, as
- * ir_datasets' default_text does (also an empty title); Pyserini's `contents` holds the title already.
+ * ir_datasets' default_text does for BEIR (also an empty title); Pyserini's `contents` holds the title already, and of
+ * lightning-ir's own form, with `doc_id`, lightning-ir reads the text alone.
  */
 export function textRecord(
   line: string,
@@ -61,6 +62,7 @@ function jsonRecord(line: string, kind: RecordKind, file: string, number: number
     });
   }
   const text = object[textKey] as string;
-  const title = kind === 'document' && textKey === 'text' ? object['title'] : undefined;
+  const titled = kind === 'document' && textKey === 'text' && idKey !== 'doc_id';
+  const title = titled ? object['title'] : undefined;
   return { id: String(id), text: typeof title === 'string' ? `${title} ${text}` : text };
 }
