@@ -20,6 +20,11 @@ export function parseConfigArguments(args: readonly string[]): ConfigArguments {
       printConfig = true;
       continue;
     }
+    if (argument.startsWith('--print_config=')) {
+      throw new RankDistillmError('bad_input', `${argument}: --print_config takes no value`, {
+        hint: 'Write --print_config; it prints every key with its default.',
+      });
+    }
     const { option, inline } = splitOption(argument);
     const text = inline ?? args[++index];
     // as in argparse; a value that begins so is written --key=--value
@@ -35,6 +40,8 @@ export function parseConfigArguments(args: readonly string[]): ConfigArguments {
 }
 
 function splitOption(argument: string): { option: string; inline: string | undefined } {
+  const short = /^-c=?(.+)$/s.exec(argument);
+  if (short) return { option: '-c', inline: short[1] };
   if (!argument.startsWith('--') && argument !== '-c') {
     throw new RankDistillmError('bad_input', `${argument}: an argument without an option`, {
       hint: 'Configurations go after --config, other values after their key: --config FILE.yaml.',

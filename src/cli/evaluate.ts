@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { InvalidArgumentError, type Command } from 'commander';
 import { readQrels } from '../data/formats/qrels.js';
 import { readRun } from '../data/read-run.js';
 import { RankDistillmError, throwIfAborted } from '../errors.js';
@@ -28,12 +28,17 @@ export function addEvaluateCommand(program: Command, io: CliIo): void {
       'Measures runs as trec_eval does: ties in the score (float32) are broken by docid, descending; ' +
         'judged topics that a run lacks count 0.',
     )
-    .requiredOption('--qrels <file>', 'judgements: TREC qrels, or TSV with a header or 2 or 3 columns')
+    .requiredOption('--qrels <file>', 'judgements: TREC qrels, or TSV with a header or 2 or 3 columns', once)
     .requiredOption('--run <file...>', 'run to measure; may be given several times')
     .option('--metrics <name...>', 'nDCG, P, R, AP, RR, with cut-offs: nDCG@10', ['nDCG@10'])
     .option('--json', 'print an array of { run, <measure>: value } in full precision')
     .option('--by-query', 'print the values of each topic, too')
     .action((options: EvaluateOptions) => evaluateRuns(options, io));
+}
+
+function once(value: string, earlier: string | undefined): string {
+  if (earlier === undefined) return value;
+  throw new InvalidArgumentError('It is given twice; join the files.');
 }
 
 async function evaluateRuns(options: EvaluateOptions, io: CliIo): Promise<void> {

@@ -57,7 +57,8 @@ function mergeMap(
 ): MapNode {
   const entries = new Map<string, MapEntry>(base?.kind === 'map' ? base.entries : []);
   for (const [written, entry] of update.entries) {
-    const appends = written.endsWith('+');
+    // a record's keys are names of the user's own, which may end so
+    const appends = written.endsWith('+') && schema instanceof z.ZodObject;
     const key = appends ? written.slice(0, -1) : written;
     const child = childSchema(schema, key);
     if (!child) {

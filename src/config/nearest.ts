@@ -1,7 +1,9 @@
-import { closest } from 'fastest-levenshtein';
+import { closest, distance } from 'fastest-levenshtein';
 
-/** A sentence that names the known word nearest to a wrong one. */
+/** A sentence that names the known word that a wrong one may have meant, or all where none is near. */
 export function nearestHint(wrong: string, known: readonly string[], what: string): string {
   if (known.length === 0) return `There is no ${what} to name here.`;
-  return `The nearest known ${what} is "${closest(wrong, [...known])}".`;
+  const nearest = closest(wrong, [...known]);
+  if (distance(wrong, nearest) <= 2 + nearest.length / 4) return `The nearest known ${what} is "${nearest}".`;
+  return known.length > 16 ? `No known ${what} is like it; see docs/cli.md.` : `Known: ${known.join(', ')}.`;
 }

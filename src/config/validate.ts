@@ -132,7 +132,9 @@ function hintFor(node: ConfigNode, schema: z.ZodType): string {
     return nearestHint(value, inner.options.map(String), 'value');
   }
   const fallback = schema.safeParse(undefined);
-  return fallback.success && fallback.data !== undefined && fallback.data !== null
-    ? `Mend the value, or leave the key out for the default ${JSON.stringify(fallback.data)}.`
+  const shown = fallback.success && fallback.data !== null ? JSON.stringify(fallback.data) : undefined;
+  // a mapping's defaults would fill the screen
+  return shown !== undefined && shown.length <= 60
+    ? `Mend the value, or leave the key out for the default ${shown}.`
     : 'Mend the value; docs/cli.md lists every key with its type.';
 }

@@ -41,7 +41,8 @@ export function parseYaml(text: string, source: string, keepLines = true): Confi
   const problem = document.errors[0] ?? document.warnings[0];
   if (problem) {
     const line = keepLines ? lines.linePos(problem.pos[0]).line : undefined;
-    throw new RankDistillmError('bad_input', `${at(source, line)}: ${problem.message}`, {
+    const message = problem.code === 'MULTIPLE_DOCS' ? 'a second document begins ("---")' : problem.message;
+    throw new RankDistillmError('bad_input', `${at(source, line)}: ${message}`, {
       hint: 'Mend the YAML: keys end in ": ", nesting is by spaces, never tabs, and a key stands once in its block.',
       cause: problem,
     });

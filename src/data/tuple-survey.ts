@@ -41,6 +41,7 @@ export async function surveyTuples(
 ): Promise<TupleSurvey> {
   const tallies = new Map<number, Tally>();
   let withoutPositive = 0;
+  let repeating = 0;
   for await (const tuples of blocks) {
     for (const tuple of tuples) {
       if (!tuple.hasPositive) {
@@ -49,6 +50,7 @@ export async function surveyTuples(
       }
       if (targets === 'score') checkScores(tuple, path);
       const docIds = tuple.docIds.slice(0, numDocs);
+      if (new Set(docIds).size < docIds.length) repeating += 1;
       addTo(tallyOf(tallies, docIds.length, tuple.line), tuple, docIds, collection);
     }
   }
@@ -58,6 +60,7 @@ export async function surveyTuples(
   for (const [length, { count }] of tallies) if (length < size || length < 2) tooFew += count;
   const reasons = [
     ...(withoutPositive > 0 ? [`tuples without a positive, left out: ${withoutPositive}`] : []),
+    ...(repeating > 0 ? [`tuples that name a document twice, kept as they are: ${repeating}`] : []),
     ...(tooFew > 0 ? [`tuples with fewer than ${Math.max(size, 2)} documents, left out: ${tooFew}`] : []),
   ];
   if (tally === undefined) throw nothingLeft(path, reasons);

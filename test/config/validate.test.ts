@@ -19,6 +19,21 @@ test('a misspelt option is told from a key', async () => {
   assert.is(error.hint, 'The nearest known key is "config".');
 });
 
+test('a word that is like no known one is not taken for one', async () => {
+  const foo = await failure(['trainer: {callbacks: [Foo]}']);
+  assert.match(foo.hint!, /^Known: .*ReRankCallback|^No known class is like it; see docs\/cli\.md\.$/);
+  assert.match((await failure([], [['--data.depth', '5']])).hint!, /^Known: .*train_batch_size/);
+});
+
+test('the hint for a wrong mapping does not print all of its keys', async () => {
+  assert.is((await failure(['trainer: 5'])).hint, 'Mend the value; docs/cli.md lists every key with its type.');
+});
+
+test('an id that ends in + is no list that is added to', async () => {
+  const { config } = await load(['datasets: {"c++": {docs: a.tsv}}']);
+  assert.is(config.datasets['c++']?.docs, 'a.tsv');
+});
+
 test('the line belongs to the file that holds the key', async () => {
   const error = await failure(['trainer: {precision: 32}\n', '\n\ndata:\n  inference_batchsize: 3\n']);
   assert.is(error.message, '1.yaml:4: unknown key "inference_batchsize" in data.init_args (LightningIRDataModule)');
@@ -67,6 +82,7 @@ const WRONG: [what: string, yaml: string, message: RegExp][] = [
   ],
   ['+ on a value', 'trainer: {precision+: 32}', /trainer\.precision is not a list/],
   ['a key twice', 'trainer: {}\ntrainer: {}', /0\.yaml:2: Map keys must be unique/],
+  ['a second document', 'trainer: {}\n---\ntrainer: {}', /0\.yaml:2: a second document begins/],
   ['a tab', 'trainer:\n\tprecision: 32', /0\.yaml:2/],
   ['an unknown anchor', 'trainer: *nothing', /nothing/],
   ['a Python tag', 'trainer: !!python/object:os.system {}', /tag/i],

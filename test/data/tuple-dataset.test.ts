@@ -85,6 +85,13 @@ test("sentence-transformers' hard negatives: the system is in the dataset's id",
   await refuses(() => read(registered(path)), 'bad_input', 'hard.jsonl:1', '2 systems');
 });
 
+test('a document that stands twice in a tuple is kept, as lightning-ir does, and said', async () => {
+  const path = file('twice.json', '["t1", "d1", "d1"]\n["t2", "d3", "d4"]\n');
+  const { samples, dataset } = await read(registered(path));
+  assert.equal(ids(samples)[0]!.slice(0, 2), ['t1', ['d1', 'd1']]);
+  assert.equal(dataset.warnings, [`${path}: tuples that name a document twice, kept as they are: 1`]);
+});
+
 test('num_docs is the most that is taken; shorter tuples are left out where others are longer', async () => {
   const path = file('mixed.json', '["t1", "d1", "d2"]\n["t2", "d3", "d4", "d5"]\n["t2", "d6", "d7", "d8", "d9"]\n');
   const { samples, dataset } = await read(registered(path), { numDocs: 3 });
