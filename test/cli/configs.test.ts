@@ -85,7 +85,7 @@ test('the second example of training starts where the first one ends, and re_ran
     assert.equal(await readdir(join(folder, 'runs/huggingface_checkpoint')), ['bm25.run', 'splade.run']);
   }));
 
-for (const group of ['model', 'trainer']) {
+for (const group of ['data', 'model', 'trainer']) {
   for (const name of await readdir(join(CONFIGS, group))) {
     test(`${group}/${name} lies over an example`, async () => {
       for (const [verb, example] of [

@@ -1,6 +1,7 @@
 import { copyFile, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { readRun } from '../../src/data/read-run.js';
@@ -212,21 +213,25 @@ test('a collection without qrels is re-ranked and says that there are no measure
 
 const seed = sharedPath('seed/configs/re-rank.yaml');
 if (seed) {
-  test("the paper's re-rank.yaml runs as it is, with its four datasets registered beside it", () =>
+  test("the paper's re-rank.yaml runs as it is, beside our file that says where MS MARCO lies", () =>
     inFolder(async (folder) => {
       await writeCollection(folder);
-      const files = '{docs: data/docs.tsv, queries: data/queries.tsv, qrels: data/test.qrels}';
+      const inData = (name: string): string => join(folder, 'data', name);
       const years = ['2019', '2020'];
+      await copyFile(inData('docs.tsv'), inData('collection.tsv'));
+      const queries = gzipSync(await readFile(inData('queries.tsv')));
+      for (const year of years) {
+        await writeFile(inData(`msmarco-test${year}-queries.tsv.gz`), queries);
+        await copyFile(inData('test.qrels'), inData(`${year}qrels-pass.txt`));
+      }
       const names = ['colbert', 'bm25'].flatMap((first) =>
         years.map((year) => `__${first}__msmarco-passage-trec-dl-${year}-judged.run`),
       );
       for (const name of names) {
-        await copyFile(join(folder, 'data/__bm25__tiny-set.run'), join(folder, 'data', name));
+        await copyFile(inData('__bm25__tiny-set.run'), inData(name));
       }
-      await writeFiles(folder, {
-        'datasets.yaml': `datasets:\n${years.map((year) => `  msmarco-passage/trec-dl-${year}/judged: ${files}\n`).join('')}`,
-      });
-      const argv = ['--config', seed, '--config', 'datasets.yaml', '--model.model_name_or_path', modelFolder()];
+      const ours = fileURLToPath(new URL('../../configs/data/msmarco-passage.yaml', import.meta.url));
+      const argv = ['--config', seed, '--config', ours, '--model.model_name_or_path', modelFolder()];
       const { code, stdout, stderr } = await run(['re_rank', ...argv], { cwd: folder });
       assert.is(code, 0, stderr);
       assert.equal((await readdir(join(folder, 'runs/mono-rank'))).sort(), [...names].sort());
