@@ -1,3 +1,4 @@
+import { checkOptionNames, type OptionNames } from '../config/option-names.js';
 import { RankDistillmError } from '../errors.js';
 
 export type SamplingStrategy = 'single_relevant' | 'top' | 'random' | 'log_random' | 'top_and_random';
@@ -23,6 +24,17 @@ export interface RunDatasetOptions {
   dataset?: string;
 }
 
+const NAMES: OptionNames<RunDatasetOptions> = {
+  runPathOrId: true,
+  depth: true,
+  sampleSize: true,
+  samplingStrategy: true,
+  targets: true,
+  normalizeTargets: true,
+  addDocsNotInRanking: true,
+  dataset: true,
+};
+
 export interface CheckedRunOptions {
   depth: number;
   sampleSize: number;
@@ -46,8 +58,9 @@ export function checkRunOptions(options: RunDatasetOptions, name: string): Check
   return checked;
 }
 
-/** Checks `depth` and `sampleSize` and fills in their defaults. */
+/** Checks the names of all options, `depth` and `sampleSize`, and fills in their defaults. */
 export function checkSizes(options: RunDatasetOptions, name: string): CheckedRunOptions {
+  checkOptionNames(options, NAMES, name);
   const depth = options.depth ?? -1;
   const sampleSize = options.sampleSize ?? -1;
   for (const [key, value] of Object.entries({ depth, sample_size: sampleSize })) {

@@ -1,11 +1,12 @@
 import type { Binding, EngineInfo, NativeModel } from '../../binding.js';
 import { loadCheckpoint, type MonoOverrides } from '../checkpoint/load-checkpoint.js';
+import { checkOptionNames, type OptionNames } from '../config/option-names.js';
 import { RankDistillmError, throwIfAborted } from '../errors.js';
 import type { EncodedPair, TextPair } from '../tokenize/encoded-pair.js';
 import { createPairTokenizer, type PairTokenizer } from '../tokenize/pair-tokenizer.js';
 import { badArgument } from './check-argument.js';
 import { distinctPairs } from './distinct-pairs.js';
-import { resolveEngine, type EngineOptions } from './engine-options.js';
+import { ENGINE_OPTIONS, resolveEngine, type EngineOptions } from './engine-options.js';
 import { loadBinding } from './load-binding.js';
 import { fromNative } from './native-error.js';
 import { halvedWarning, warnOnce } from './memory-warning.js';
@@ -38,6 +39,18 @@ export interface RankOptions extends ScoreOptions {
   topK?: number | undefined;
   returnDocuments?: boolean | undefined;
 }
+
+const LOAD_OPTIONS: OptionNames<LoadOptions> = {
+  ...ENGINE_OPTIONS,
+  signal: true,
+  label: true,
+  config: true,
+  seed: true,
+  revision: true,
+  onWarning: true,
+};
+const SCORE_OPTIONS: OptionNames<ScoreOptions> = { signal: true, onProgress: true, activation: true };
+const RANK_OPTIONS: OptionNames<RankOptions> = { ...SCORE_OPTIONS, topK: true, returnDocuments: true };
 
 export interface RankedDocument {
   /** Index into the documents that were given. */
@@ -89,6 +102,7 @@ export class CrossEncoder implements AsyncDisposable {
    */
   static async load(nameOrPath: string, options: LoadOptions = {}): Promise<CrossEncoder> {
     throwIfAborted(options.signal);
+    checkOptionNames(options, LOAD_OPTIONS, 'CrossEncoder.load');
     const warn = options.onWarning ?? ((message) => process.emitWarning(message, 'RankDistillmWarning'));
 
     const binding = loadBinding();
@@ -137,6 +151,7 @@ export class CrossEncoder implements AsyncDisposable {
    * @throws RankDistillmError `bad_input`, `aborted`, `closed`, `native`
    */
   async score(pairs: readonly TextPair[], options: ScoreOptions = {}): Promise<Float32Array> {
+    checkOptionNames(options, SCORE_OPTIONS, 'score');
     pairs.forEach(checkPair);
     return this.#track(this.#scoreAll(pairs, options));
   }
@@ -168,6 +183,7 @@ export class CrossEncoder implements AsyncDisposable {
 
   /** Orders documents for a query, best first; equal scores keep the order that was given. */
   async rank(query: string, documents: readonly string[], options: RankOptions = {}): Promise<RankedDocument[]> {
+    checkOptionNames(options, RANK_OPTIONS, 'rank');
     const { topK = documents.length, returnDocuments = false, ...scoring } = options;
     if (!Number.isInteger(topK) || topK < 0) throw badArgument('topK', 'an integer of at least 0', topK);
     const pairs = documents.map((document) => ({ query, document }));

@@ -1,4 +1,5 @@
 import type { Binding, ComputePrecision, ModelOptions } from '../../binding.js';
+import type { OptionNames } from '../config/option-names.js';
 import { readPrecision, enginePrecision, type PrecisionName } from '../config/precision.js';
 import { badArgument, checkThreads } from './check-argument.js';
 import { chooseDevice } from './device.js';
@@ -27,6 +28,16 @@ export interface EngineOptions {
    */
   tokenizerThreads?: number | undefined;
 }
+
+export const ENGINE_OPTIONS: OptionNames<EngineOptions> = {
+  device: true,
+  precision: true,
+  tf32: true,
+  memoryFraction: true,
+  timed: true,
+  threads: true,
+  tokenizerThreads: true,
+};
 
 /** What the engine is told, and the names for messages. */
 export interface ResolvedEngine {

@@ -2,11 +2,12 @@ import type { Binding, EngineInfo, FlatArray, NativeTrainer, ParameterPlace } fr
 import type { Checkpoint } from '../checkpoint/checkpoint.js';
 import { loadCheckpoint, type MonoOverrides } from '../checkpoint/load-checkpoint.js';
 import type { TensorValues } from '../checkpoint/tensor-values.js';
+import { checkOptionNames, type OptionNames } from '../config/option-names.js';
 import { TRAINING_PRECISIONS } from '../config/precision.js';
 import { RankDistillmError, throwIfAborted } from '../errors.js';
 import type { TextPair } from '../tokenize/encoded-pair.js';
 import { createPairTokenizer, type PairTokenizer } from '../tokenize/pair-tokenizer.js';
-import { resolveEngine, type EngineOptions, type ResolvedEngine } from './engine-options.js';
+import { ENGINE_OPTIONS, resolveEngine, type EngineOptions, type ResolvedEngine } from './engine-options.js';
 import { loadBinding } from './load-binding.js';
 import { halvedWarning, warnOnce } from './memory-warning.js';
 import { fromNative } from './native-error.js';
@@ -24,6 +25,16 @@ export interface TrainableModelOptions extends EngineOptions {
   signal?: AbortSignal | undefined;
   onWarning?: ((message: string) => void) | undefined;
 }
+
+const LOAD_OPTIONS: OptionNames<TrainableModelOptions> = {
+  ...ENGINE_OPTIONS,
+  config: true,
+  revision: true,
+  seed: true,
+  dropout: true,
+  signal: true,
+  onWarning: true,
+};
 
 interface Parts {
   checkpoint: Checkpoint;
@@ -71,6 +82,7 @@ export class TrainableModel implements AsyncDisposable {
    * @throws RankDistillmError `not_found`, `bad_input`, `unsupported`, `io`, `native`, `aborted`
    */
   static async load(nameOrPath: string, options: TrainableModelOptions = {}): Promise<TrainableModel> {
+    checkOptionNames(options, LOAD_OPTIONS, 'TrainableModel.load');
     const seed = checkSeed(options.seed ?? 42);
     const warn = options.onWarning ?? ((message) => process.emitWarning(message, 'RankDistillmWarning'));
     const binding = loadBinding();

@@ -14,6 +14,7 @@ import type { RunIdentity } from '../train/training-state.js';
 import { checkpointFiles } from './checkpoint-files.js';
 import type { FitOptions, FitResult, FitSummary } from './fit-options.js';
 import { restoreMoments } from './moments.js';
+import { checkFitOptionNames } from './option-names.js';
 import { checkSameRun, openResume, type Resume } from './resume.js';
 import { Validation } from './validation.js';
 
@@ -28,6 +29,7 @@ const DEFAULT_SEED = 42;
  * step at work is finished and saved
  */
 export async function fit(options: FitOptions): Promise<FitResult> {
+  checkFitOptionNames(options);
   const warn = options.onWarning ?? ((message) => process.emitWarning(message, 'RankDistillmWarning'));
   const settings = options.trainer ?? {};
   const rootDir = settings.defaultRootDir ?? '.';

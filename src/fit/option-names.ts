@@ -1,0 +1,58 @@
+import { checkOptionNames, type OptionNames } from '../config/option-names.js';
+import { ENGINE_OPTIONS } from '../engine/engine-options.js';
+import type { FitOptions, TrainerSettings, TrainOptions, ValidateOptions } from './fit-options.js';
+
+const FIT: OptionNames<FitOptions> = {
+  model: true,
+  config: true,
+  revision: true,
+  train: true,
+  validate: true,
+  losses: true,
+  optimizer: true,
+  lrScheduler: true,
+  trainer: true,
+  checkpoints: true,
+  earlyStopping: true,
+  seed: true,
+  logLearningRate: true,
+  ckptPath: true,
+  loggers: true,
+  logFolder: true,
+  signal: true,
+  onStep: true,
+  onValidation: true,
+  onStart: true,
+  onWarning: true,
+};
+
+const TRAINER: OptionNames<TrainerSettings> = {
+  ...ENGINE_OPTIONS,
+  maxSteps: true,
+  maxEpochs: true,
+  maxTime: true,
+  accumulateGradBatches: true,
+  limitTrainBatches: true,
+  valCheckInterval: true,
+  checkValEveryNEpoch: true,
+  limitValBatches: true,
+  numSanityValSteps: true,
+  logEveryNSteps: true,
+  gradientClipVal: true,
+  gradientClipAlgorithm: true,
+  tokenBudget: true,
+  nonFinite: true,
+  defaultRootDir: true,
+  enableCheckpointing: true,
+};
+
+const TRAIN: OptionNames<TrainOptions> = { dataset: true, batchSize: true, shuffle: true };
+const VALIDATE: OptionNames<ValidateOptions> = { datasets: true, batchSize: true, metrics: true, registry: true };
+
+/** @throws RankDistillmError `bad_input` for an option that `fit` does not know */
+export function checkFitOptionNames(options: FitOptions): void {
+  checkOptionNames(options, FIT, 'fit');
+  checkOptionNames(options.train, TRAIN, 'fit: train');
+  if (options.validate) checkOptionNames(options.validate, VALIDATE, 'fit: validate');
+  if (options.trainer) checkOptionNames(options.trainer, TRAINER, 'fit: trainer');
+}
