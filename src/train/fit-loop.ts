@@ -29,6 +29,9 @@ export interface FitLoopOptions {
   resume?: TrainingState | undefined;
 }
 
+/** What validations leave behind in a state. */
+type Judged = Pick<TrainingState, 'metrics' | 'stoppers'>;
+
 /** With nothing but values that are not finite, leaving steps out would go on for ever. */
 const MOST_SKIPPED_IN_A_ROW = 100;
 
@@ -45,6 +48,8 @@ export class FitLoop {
   #totalBatches = 0;
   /** Batches of this epoch at its last optimizer step: gradients added up since then are in no checkpoint. */
   #steppedBatch = 0;
+  /** What was judged by then: a validation since then is run again after a resume. */
+  #stepJudged: Judged | undefined;
   #phase: TrainingPhase = 'epoch';
   #seconds = 0;
   #skipped = 0;
@@ -78,17 +83,18 @@ export class FitLoop {
   /** What a checkpoint of this moment says. Between two steps it goes on after the first of them. */
   get state(): TrainingState {
     const pending = this.#batch - this.#steppedBatch;
+    const { metrics, stoppers } = (pending > 0 ? this.#stepJudged : undefined) ?? this.#judged();
     return {
       step: this.#options.trainer.step,
       epoch: this.#epoch,
       batch: this.#steppedBatch,
       totalBatches: this.#totalBatches - pending,
-      phase: pending > 0 ? 'epoch' : this.#phase,
+      phase: pending > 0 ? 'validation' : this.#phase,
       seconds: this.#seconds,
       skippedSteps: this.#skipped,
-      metrics: Object.fromEntries(Object.entries(this.#metrics).filter(([, value]) => Number.isFinite(value))),
+      metrics,
       keepers: this.#keepers.map((keeper) => keeper.state),
-      stoppers: this.#options.stoppers.map((stopper) => stopper.state),
+      stoppers,
       run: this.#options.identity,
     };
   }
@@ -161,6 +167,7 @@ export class FitLoop {
 
   async #trainBatch(batch: EncodedBatch, group: StepGroup): Promise<void> {
     const { trainer, plan, nonFinite } = this.#options;
+    if (this.#batch === this.#steppedBatch) this.#stepJudged = this.#judged();
     const result = await trainer.backward(batch, 1 / plan.accumulate);
     if (result.nonFinite && nonFinite === 'stop') throw nonFiniteError(trainer.step, batch.samples, result.nonFinite);
     group.add(batch, result);
@@ -257,6 +264,13 @@ export class FitLoop {
     const metrics = await validate(batches);
     if (!sanityCheck) this.#metrics = { ...this.#metrics, ...metrics };
     await onValidation({ step: trainer.step, epoch: this.#epoch, sanityCheck, metrics });
+  }
+
+  #judged(): Judged {
+    return {
+      metrics: Object.fromEntries(Object.entries(this.#metrics).filter(([, value]) => Number.isFinite(value))),
+      stoppers: this.#options.stoppers.map((stopper) => stopper.state),
+    };
   }
 
   #stop(why: string | undefined): void {
