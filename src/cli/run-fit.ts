@@ -18,7 +18,7 @@ import { FitOutput } from './fit-output.js';
 import type { FitPlan } from './fit-plan.js';
 import { resumedRun } from './fit-resume.js';
 import { FitReport, measuresTable } from './fit-report.js';
-import { registryOf } from './open-datasets.js';
+import { indexingNotes, registryOf } from './open-datasets.js';
 
 /** Seeds are below this, as in Lightning. */
 const SEEDS = 2 ** 32;
@@ -51,7 +51,7 @@ export async function runFit(plan: FitPlan, loaded: LoadedConfig, io: CliIo): Pr
     {
       ...settingsOf(plan),
       train: { dataset, batchSize: plan.batchSize, shuffle: plan.shuffle },
-      validate: datasets.length > 0 ? validationOf(plan, registry) : undefined,
+      validate: datasets.length > 0 ? validationOf(plan, registry, io) : undefined,
       losses,
       lrScheduler: plan.schedule?.build(totalSteps),
       seed,
@@ -91,12 +91,13 @@ function settingsOf(plan: FitPlan) {
   };
 }
 
-function validationOf(plan: FitPlan, registry: DatasetRegistry): ValidateOptions {
+function validationOf(plan: FitPlan, registry: DatasetRegistry, io: CliIo): ValidateOptions {
   return {
     datasets: plan.validation.map(runOptions),
     batchSize: plan.validationBatchSize,
     metrics: plan.metrics,
     registry,
+    indexing: { onProgress: indexingNotes(io) },
   };
 }
 

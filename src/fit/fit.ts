@@ -35,7 +35,7 @@ export async function fit(options: FitOptions): Promise<FitResult> {
   const resume = options.ckptPath === undefined ? undefined : await openResume(options.ckptPath, rootDir);
   if (resume) await checkModel(resume, options);
   for (const warning of options.train.dataset.warnings) warn(warning);
-  const validation = options.validate && (await Validation.open(options.validate, warn));
+  const validation = options.validate && (await Validation.open(options.validate, warn, options.signal));
   try {
     const plan = planOf(options, validation);
     await using model = await TrainableModel.load(resume?.folder ?? options.model, {
@@ -97,7 +97,8 @@ async function train(options: FitOptions, parts: Parts): Promise<FitResult> {
     identity,
     nonFinite: settings.nonFinite ?? 'stop',
     stoppers: (options.earlyStopping ?? []).map((stopping) => new EarlyStopper(stopping, judged)),
-    validate: validation && ((batches) => validation.run(model, (s, t) => trainer.losses(s, t), batches)),
+    validate:
+      validation && ((batches) => validation.run(model, (s, t) => trainer.losses(s, t), batches, options.signal)),
     onStep: async (report) => {
       await log.step(report);
       await options.onStep?.(report);

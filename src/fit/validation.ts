@@ -36,12 +36,17 @@ export class Validation implements AsyncDisposable {
   ) {}
 
   /** Opens and checks every dataset, so that a mistake in one shows before training begins. */
-  static async open(options: ValidateOptions, onWarning: (message: string) => void): Promise<Validation> {
+  static async open(
+    options: ValidateOptions,
+    onWarning: (message: string) => void,
+    signal?: AbortSignal,
+  ): Promise<Validation> {
     const measures = options.metrics.filter((name) => name !== LOSS).map((name) => parseMeasure(name).name);
     const datasets: OpenDataset[] = [];
     try {
       for (const settings of options.datasets) {
-        const dataset = await RunDataset.open(settings, options.registry);
+        throwIfAborted(signal);
+        const dataset = await RunDataset.open(settings, options.registry, { signal, ...options.indexing });
         datasets.push({ name: nameOf(dataset), dataset, qrels: [] });
         for (const warning of dataset.warnings) onWarning(warning);
         const qrels = measures.length === 0 ? [] : await dataset.qrels();
@@ -62,6 +67,7 @@ export class Validation implements AsyncDisposable {
 
   /**
    * @param batches of each dataset, from its start
+   * @throws RankDistillmError `aborted` as soon as the signal fires; what data and engine throw
    * @returns `<dataset>/nDCG@10`, `<dataset>/validation-RankNet`
    */
   async run(
@@ -73,7 +79,7 @@ export class Validation implements AsyncDisposable {
     const metrics: Record<string, number> = {};
     for (const [i, { name, dataset, qrels }] of this.datasets.entries()) {
       throwIfAborted(signal);
-      const topics = await scoreTopics(model, dataset, batches[i]! * this.batchSize);
+      const topics = await scoreTopics(model, dataset, batches[i]! * this.batchSize, signal);
       const values = { ...this.#measure(topics, qrels), ...(this.withLosses ? this.#losses(topics, losses) : {}) };
       for (const [measure, value] of Object.entries(values)) metrics[`${name}/${measure}`] = value;
     }
@@ -136,7 +142,12 @@ export class Validation implements AsyncDisposable {
   }
 }
 
-async function scoreTopics(model: TrainableModel, dataset: RunDataset, count: number): Promise<ScoredTopic[]> {
+async function scoreTopics(
+  model: TrainableModel,
+  dataset: RunDataset,
+  count: number,
+  signal: AbortSignal | undefined,
+): Promise<ScoredTopic[]> {
   const topics: ScoredTopic[] = [];
   async function* pairs(): AsyncGenerator<TextPair> {
     if (count === 0) return;
@@ -147,7 +158,7 @@ async function scoreTopics(model: TrainableModel, dataset: RunDataset, count: nu
     }
   }
   let topic = 0;
-  for await (const { scores } of model.scoreWindows(pairs())) {
+  for await (const { scores } of model.scoreWindows(pairs(), signal)) {
     for (const score of scores) {
       while (topics[topic]!.scores.length === topics[topic]!.sample.docIds.length) topic += 1;
       topics[topic]!.scores.push(score);

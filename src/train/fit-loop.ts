@@ -18,7 +18,7 @@ export interface FitLoopOptions {
   identity: RunIdentity;
   nonFinite: 'stop' | 'skip';
   stoppers: readonly EarlyStopper[];
-  /** Runs so many batches of each validation dataset; metrics by name. */
+  /** Runs so many batches of each validation dataset; metrics by name. Throws `aborted` after the signal. */
   validate?: ((batches: readonly number[]) => Promise<Record<string, number>>) | undefined;
   /** Hears of each step; `onStep` may log. */
   onStep: (report: StepReport) => void | Promise<void>;
@@ -259,9 +259,14 @@ export class FitLoop {
   }
 
   async #validation(batches: readonly number[], sanityCheck: boolean): Promise<void> {
-    const { validate, trainer, onValidation } = this.#options;
+    const { validate, trainer, onValidation, signal } = this.#options;
     if (!validate) return;
-    const metrics = await validate(batches);
+    const metrics = await validate(batches).catch(async (error: unknown) => {
+      // nothing of it has been taken in yet, so that a run which goes on from here repeats it
+      if (signal?.aborted && error instanceof RankDistillmError && error.code === 'aborted')
+        await this.#interrupt(signal);
+      throw error;
+    });
     if (!sanityCheck) this.#metrics = { ...this.#metrics, ...metrics };
     await onValidation({ step: trainer.step, epoch: this.#epoch, sanityCheck, metrics });
   }

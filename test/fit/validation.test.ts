@@ -1,11 +1,12 @@
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { DatasetRegistry } from '../../src/data/registry.js';
 import { openTrainingRunDataset } from '../../src/data/training-run-dataset.js';
-import type { FitOptions } from '../../src/fit/fit-options.js';
+import type { FitOptions, ValidateOptions } from '../../src/fit/fit-options.js';
 import { fit } from '../../src/fit/fit.js';
+import type { RankDistillmError } from '../../src/errors.js';
 import { createLoss } from '../../src/loss/create-loss.js';
 import type { TrainingState } from '../../src/train/training-state.js';
 import { inFolder, modelFolder, useOwnCache } from '../cli/support.js';
@@ -16,13 +17,23 @@ useOwnCache(test);
 
 const MONITOR = 'dev.run/nDCG@10';
 
-/** Trains on the collection of a folder, 6 batches an epoch, and validates on its `dev.run`. */
-async function train(folder: string, root: string, options: Partial<FitOptions>) {
+function registryOf(folder: string): DatasetRegistry {
   const registry = new DatasetRegistry();
   for (const name of ['train', 'dev']) {
     const file = (kind: string): string => join(folder, 'data', kind);
     registry.register(name, { docs: file('docs.tsv'), queries: file('queries.tsv'), qrels: file(`${name}.qrels`) });
   }
+  return registry;
+}
+
+function validateOf(folder: string, registry: DatasetRegistry): ValidateOptions {
+  const datasets = [{ runPathOrId: join(folder, 'data/dev.run'), dataset: 'dev' }];
+  return { datasets, metrics: ['nDCG@10'], registry };
+}
+
+/** Trains on the collection of a folder, 6 batches an epoch, and validates on its `dev.run`. */
+async function train(folder: string, root: string, options: Partial<FitOptions>) {
+  const registry = registryOf(folder);
   await using dataset = await openTrainingRunDataset(
     { runPathOrId: join(folder, 'data/teacher.run'), dataset: 'train', sampleSize: 4, targets: 'rank', depth: 12 },
     { registry, seed: 11 },
@@ -30,11 +41,7 @@ async function train(folder: string, root: string, options: Partial<FitOptions>)
   return await fit({
     model: modelFolder(),
     train: { dataset, batchSize: 1 },
-    validate: {
-      datasets: [{ runPathOrId: join(folder, 'data/dev.run'), dataset: 'dev' }],
-      metrics: ['nDCG@10'],
-      registry,
-    },
+    validate: validateOf(folder, registry),
     losses: [createLoss('RankNet')],
     optimizer: { lr: 1e-3 },
     onWarning: () => undefined,
@@ -74,6 +81,60 @@ test('a validation between two steps counts once for a run that goes on from its
       assert.equal(stoppers, expected.stoppers, checkpoint);
       assert.equal(metrics, expected.metrics, checkpoint);
     }
+  }));
+
+test('an interrupt ends a validation, and a run that goes on from there repeats it', () =>
+  inFolder(async (folder) => {
+    await writeTrainingCollection(folder);
+    const controller = new AbortController();
+    const seen: string[] = [];
+    const options: Partial<FitOptions> = {
+      trainer: { maxEpochs: 2, valCheckInterval: { batches: 3 } },
+      onStep: ({ step }) => void seen.push(`step ${step}`),
+      onValidation: ({ step }) => void seen.push(`validation ${step}`),
+    };
+    const cut = train(folder, 'cut', {
+      ...options,
+      signal: controller.signal,
+      onStep: ({ step }) => {
+        if (step === 9) controller.abort();
+      },
+    });
+    const error = await cut.then(
+      () => undefined,
+      (thrown: RankDistillmError) => thrown,
+    );
+    assert.is(error?.code, 'aborted');
+    assert.is(seen.at(-1), 'validation 6');
+    seen.length = 0;
+    const resumed = await train(folder, 'cut', { ...options, ckptPath: 'last' });
+    assert.equal(seen, ['validation 9', 'step 10', 'step 11', 'step 12', 'validation 12']);
+    const whole = await train(folder, 'whole', options);
+    assert.equal(resumed.metrics, whole.metrics);
+  }));
+
+test('an interrupt ends the indexing of a validation collection', () =>
+  inFolder(async (folder) => {
+    await writeTrainingCollection(folder);
+    const lines = Array.from({ length: 100_000 }, (_, i) => `x${i}\tanother text\n`);
+    await writeFile(join(folder, 'data/long.tsv'), lines.join(''));
+    const registry = registryOf(folder);
+    const part = (name: string): string => join(folder, 'data', name);
+    registry.register('long', { docs: part('long.tsv'), queries: part('queries.tsv'), qrels: part('dev.qrels') });
+    await writeFile(part('long.run'), 'v0 Q0 x1 1 1 x\n');
+    const controller = new AbortController();
+    const validate: ValidateOptions = {
+      datasets: [{ runPathOrId: part('long.run'), dataset: 'long' }],
+      metrics: ['nDCG@10'],
+      registry,
+      indexing: { folder: join(folder, 'indexes'), onProgress: () => controller.abort() },
+    };
+    const error = await train(folder, 'out', { validate, signal: controller.signal }).then(
+      () => undefined,
+      (thrown: RankDistillmError) => thrown,
+    );
+    assert.is(error?.code, 'aborted');
+    assert.equal(await readdir(join(folder, 'indexes')), []);
   }));
 
 test.run();
