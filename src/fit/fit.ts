@@ -174,6 +174,7 @@ async function keepersOf(
   const keepers: CheckpointKeeper[] = [];
   const { logFolder } = options;
   let newestModel: () => string | undefined = () => undefined;
+  const savesEnd = options.checkpoints === undefined;
   for (const [i, checkpoint] of (options.checkpoints ?? [{}]).entries()) {
     const folder = checkpoint.dirpath ?? join(logFolder ?? rootDir, 'checkpoints');
     const files = await checkpointFiles({ model, folder, logFolder, state: () => loop.state, onWarning: warn });
@@ -181,7 +182,7 @@ async function keepersOf(
     const keeper = new CheckpointKeeper(
       checkpoint,
       // what a person named is theirs to remove
-      { folder, ...judged, resumedFrom: options.ckptPath === 'last' ? undefined : resume?.folder },
+      { folder, ...judged, savesEnd, resumedFrom: options.ckptPath === 'last' ? undefined : resume?.folder },
       files.callbacks,
     );
     const state = resume?.state.keepers[i];

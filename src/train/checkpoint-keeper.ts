@@ -33,6 +33,8 @@ export interface CheckpointContext {
   judgesAtEpochEnd: boolean;
   /** Whether validations run at all. */
   validates: boolean;
+  /** Saves where a run ends, too, whatever was due there. Lightning's ModelCheckpoint does not. Default false. */
+  savesEnd?: boolean | undefined;
   /** A folder that a person named to resume from: never removed. */
   resumedFrom?: string | undefined;
 }
@@ -168,9 +170,11 @@ export class CheckpointKeeper {
     if (this.#isEpochDue(moment)) await this.#save(moment, true, false);
   }
 
-  /** `last` of a run in which nothing else was saved. */
+  /** The end, or `last` of a run in which nothing else was saved. */
   async afterTraining(moment: CheckpointMoment): Promise<void> {
-    if (this.#state.savedStep === 0 && moment.step > 0) await this.#save(moment, false, true);
+    const { savedStep } = this.#state;
+    const { savesEnd = false } = this.#context;
+    if (savedStep !== moment.step && (savesEnd || savedStep === 0)) await this.#save(moment, savesEnd, true);
   }
 
   /**

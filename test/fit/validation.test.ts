@@ -137,4 +137,27 @@ test('an interrupt ends the indexing of a validation collection', () =>
     assert.equal(await readdir(join(folder, 'indexes')), []);
   }));
 
+test('the end is saved without a ModelCheckpoint, whenever validations are; with one as in Lightning', () =>
+  inFolder(async (folder) => {
+    await writeTrainingCollection(folder);
+    const limits = { maxSteps: 9, valCheckInterval: { batches: 4 } };
+    const names = (paths: readonly string[]): string[] => paths.map((path) => basename(path));
+    const ended = await train(folder, 'a', { trainer: limits });
+    assert.equal(names(ended.checkpoints), ['epoch=1-step=9']);
+    assert.equal(await readdir(join(folder, 'a/checkpoints')), ['epoch=1-step=9']);
+    const configured = await train(folder, 'b', { trainer: limits, checkpoints: [{}] });
+    assert.equal(names(configured.checkpoints), ['epoch=0-step=4']);
+    const unvalidated = { maxEpochs: 3, checkValEveryNEpoch: 2 };
+    const never = await train(folder, 'c', { trainer: unvalidated, validate: undefined });
+    assert.equal(names(never.checkpoints), ['epoch=2-step=18']);
+    // and it is the run's end: more epochs go on from it
+    const more = await train(folder, 'c', {
+      trainer: { ...unvalidated, maxEpochs: 4 },
+      validate: undefined,
+      ckptPath: 'last',
+    });
+    assert.equal(names(more.checkpoints), ['epoch=3-step=24']);
+    assert.equal(await readdir(join(folder, 'c/checkpoints')), ['epoch=3-step=24']);
+  }));
+
 test.run();
