@@ -29,7 +29,7 @@ export interface CheckpointCallbacks {
 export interface CheckpointContext {
   /** Folder of the checkpoints: `dirpath`, or `checkpoints` in the log folder. */
   folder: string;
-  /** TrainingPlan's. */
+  /** TrainingPlan's, where the options do not say. */
   judgesAtEpochEnd: boolean;
   /** Whether validations run at all. */
   validates: boolean;
@@ -85,6 +85,7 @@ export class CheckpointKeeper {
   readonly #savesLast: boolean;
   readonly #everySteps: number;
   readonly #everyEpochs: number;
+  readonly #judgesAtEpochEnd: boolean;
   readonly #context: CheckpointContext;
   readonly #callbacks: CheckpointCallbacks;
   #state: CheckpointState;
@@ -117,6 +118,7 @@ export class CheckpointKeeper {
     this.#mode = mode;
     this.#topK = saveTopK;
     this.#savesLast = saveLast;
+    this.#judgesAtEpochEnd = options.saveOnTrainEpochEnd ?? context.judgesAtEpochEnd;
     this.#context = context;
     this.#callbacks = callbacks;
     this.#state = { ...NOTHING, folder: context.folder };
@@ -162,11 +164,11 @@ export class CheckpointKeeper {
     this.#state = { ...this.#state, deferred: false, validated: true };
     if (savedStep === moment.step) return;
     if (deferred) await this.#save(moment, true, true);
-    else if (!this.#context.judgesAtEpochEnd && this.#isEpochDue(moment)) await this.#save(moment, true, false);
+    else if (!this.#judgesAtEpochEnd && this.#isEpochDue(moment)) await this.#save(moment, true, false);
   }
 
   async afterEpoch(moment: CheckpointMoment): Promise<void> {
-    if (this.#state.savedStep === moment.step || !this.#context.judgesAtEpochEnd) return;
+    if (this.#state.savedStep === moment.step || !this.#judgesAtEpochEnd) return;
     if (this.#isEpochDue(moment)) await this.#save(moment, true, false);
   }
 
