@@ -37,6 +37,7 @@ export async function fit(options: FitOptions): Promise<FitResult> {
   for (const warning of options.train.dataset.warnings) warn(warning);
   const validation = options.validate && (await Validation.open(options.validate, warn, options.signal));
   try {
+    validation?.assertGives(watchedBy(options));
     const plan = planOf(options, validation);
     await using model = await TrainableModel.load(resume?.folder ?? options.model, {
       device: settings.device,
@@ -55,6 +56,11 @@ export async function fit(options: FitOptions): Promise<FitResult> {
   } finally {
     await validation?.close();
   }
+}
+
+/** What callbacks watch. */
+function watchedBy({ checkpoints = [], earlyStopping = [] }: FitOptions): string[] {
+  return [...checkpoints, ...earlyStopping].flatMap(({ monitor }) => monitor ?? []);
 }
 
 /** The run must go on with the model that it began with. */

@@ -18,7 +18,8 @@ interface OpenDataset {
   /** Run file's name or dataset id, as lightning-ir names it in metrics. */
   name: string;
   dataset: RunDataset;
-  qrels: readonly Qrel[];
+  /** Undefined: it has none, or nothing is measured. */
+  qrels: readonly Qrel[] | undefined;
 }
 
 interface ScoredTopic {
@@ -47,11 +48,12 @@ export class Validation implements AsyncDisposable {
       for (const settings of options.datasets) {
         throwIfAborted(signal);
         const dataset = await RunDataset.open(settings, options.registry, { signal, ...options.indexing });
-        datasets.push({ name: nameOf(dataset), dataset, qrels: [] });
+        const opened: OpenDataset = { name: nameOf(dataset), dataset, qrels: undefined };
+        datasets.push(opened);
         for (const warning of dataset.warnings) onWarning(warning);
-        const qrels = measures.length === 0 ? [] : await dataset.qrels();
-        if (qrels === undefined) throw noQrels(dataset, measures);
-        datasets.at(-1)!.qrels = qrels;
+        if (measures.length === 0) continue;
+        opened.qrels = await dataset.qrels();
+        if (opened.qrels === undefined) onWarning(`${opened.name}: has no qrels, so it is not measured`);
       }
     } catch (error) {
       for (const { dataset } of datasets) await dataset.close();
@@ -63,6 +65,14 @@ export class Validation implements AsyncDisposable {
   /** Batches of each dataset. */
   get batches(): number[] {
     return this.datasets.map(({ dataset }) => Math.ceil(dataset.countTopics() / this.batchSize));
+  }
+
+  /** @throws RankDistillmError `bad_input` for a measure that is watched and that a dataset cannot give for want of qrels */
+  assertGives(monitors: readonly string[]): void {
+    for (const { name, qrels } of this.datasets) {
+      const wanted = this.measures.find((measure) => monitors.includes(`${name}/${measure}`));
+      if (qrels === undefined && wanted !== undefined) throw noQrels(name, wanted);
+    }
   }
 
   /**
@@ -79,6 +89,7 @@ export class Validation implements AsyncDisposable {
     const metrics: Record<string, number> = {};
     for (const [i, { name, dataset, qrels }] of this.datasets.entries()) {
       throwIfAborted(signal);
+      if (qrels === undefined && !this.withLosses) continue;
       const topics = await scoreTopics(model, dataset, batches[i]! * this.batchSize, signal);
       const values = { ...this.#measure(topics, qrels), ...(this.withLosses ? this.#losses(topics, losses) : {}) };
       for (const [measure, value] of Object.entries(values)) metrics[`${name}/${measure}`] = value;
@@ -95,8 +106,8 @@ export class Validation implements AsyncDisposable {
   }
 
   /** The mean is over the topics that were scored: with fewer batches the others do not count 0. */
-  #measure(topics: readonly ScoredTopic[], qrels: readonly Qrel[]): Record<string, number> {
-    if (this.measures.length === 0) return {};
+  #measure(topics: readonly ScoredTopic[], qrels: readonly Qrel[] | undefined): Record<string, number> {
+    if (qrels === undefined) return {};
     const scored = new Set(topics.map(({ sample }) => sample.queryId));
     const run = topics.flatMap(({ sample: { queryId, docIds }, scores }) =>
       docIds.map((docId, i) => ({ queryId, docId, score: scores[i]! })),
@@ -171,12 +182,8 @@ function nameOf(dataset: RunDataset): string {
   return dataset.runPath?.split('/').at(-1) ?? dataset.datasetId;
 }
 
-function noQrels(dataset: RunDataset, measures: readonly string[]): RankDistillmError {
-  return new RankDistillmError(
-    'bad_input',
-    `${nameOf(dataset)}: has no qrels, so ${measures.join(', ')} cannot be computed`,
-    {
-      hint: 'Register qrels for its dataset, or take the measures out of evaluation_metrics.',
-    },
-  );
+function noQrels(name: string, measure: string): RankDistillmError {
+  return new RankDistillmError('bad_input', `${name}: has no qrels, so ${name}/${measure} cannot be watched`, {
+    hint: 'Register qrels for its dataset, or name another value in monitor.',
+  });
 }

@@ -290,6 +290,24 @@ testInCollection('limit_val_batches 0 is no validation, and nothing to watch', a
   assert.match(watched.stderr, /"dev\.run\/nDCG@10" is not logged; logged are loss, InfoNCE, epoch, step/);
 });
 
+/** A second validation run beside `dev.run`, of a dataset without qrels. */
+async function addBareRun(folder: string): Promise<string> {
+  await copyFile(join(folder, 'data/dev.run'), join(folder, 'data/bare.run'));
+  const own = '{run_path_or_id: data/dev.run, dataset: dev, depth: 8}';
+  return `--data.inference_datasets=[${own}, {run_path_or_id: data/bare.run, dataset: bare}]`;
+}
+const BARE = '--datasets.bare={docs: data/docs.tsv, queries: data/queries.tsv}';
+
+testInCollection('a validation dataset without qrels is passed over, with a warning', async (folder) => {
+  const two = await addBareRun(folder);
+  const monitor =
+    '--trainer.callbacks+={class_path: ModelCheckpoint, init_args: {monitor: dev.run/nDCG@10, mode: max}}';
+  const { stdout, stderr } = await fit(folder, BARE, two, monitor, '--trainer.max_steps=3');
+  assert.equal(stderr.match(/^warning: .*$/gm), ['warning: bare.run: has no qrels, so it is not measured']);
+  assert.match(stderr, /^step 3: dev\.run\/nDCG@10 0\.\d{4}$/m);
+  assert.match(stdout, /^dev\.run +0\.\d{4}$/m);
+});
+
 testInCollection('a run that is registered by its id gives the name in logs', async (folder) => {
   await copyFile(join(folder, 'data/dev.run'), join(folder, 'data/first.run'));
   const { stdout } = await fit(

@@ -244,10 +244,14 @@ const TARGETS: BadInput[] = [
     spoil: (folder) => rm(join(folder, 'data/dev.run')),
   },
   {
-    what: 'measures without judgements',
+    what: 'a measure that is watched, without judgements',
     code: 'bad_input',
-    message: /dev\.run: has no qrels, so nDCG@10 cannot be computed/,
-    argv: [...FIT, '--datasets.dev.qrels', 'null'],
+    message: /dev\.run: has no qrels, so dev\.run\/nDCG@10 cannot be watched/,
+    argv: [
+      ...FIT,
+      '--datasets.dev.qrels=null',
+      '--trainer.callbacks+={class_path: EarlyStopping, init_args: {monitor: dev.run/nDCG@10, mode: max}}',
+    ],
   },
   {
     what: 'tuples that nobody registered',
