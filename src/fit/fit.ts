@@ -14,6 +14,7 @@ import type { RunIdentity } from '../train/training-state.js';
 import { checkpointFiles } from './checkpoint-files.js';
 import type { FitOptions, FitResult, FitSummary } from './fit-options.js';
 import { restoreMoments } from './moments.js';
+import { watchedBy, withPlainNames } from './monitor-names.js';
 import { checkSameRun, openResume, type Resume } from './resume.js';
 import { Validation } from './validation.js';
 
@@ -27,16 +28,17 @@ const DEFAULT_SEED = 42;
  * @throws RankDistillmError `bad_input`, `not_found`, `unsupported`, `io`, `native`; `aborted` after the signal, when the
  * step at work is finished and saved
  */
-export async function fit(options: FitOptions): Promise<FitResult> {
-  const warn = options.onWarning ?? ((message) => process.emitWarning(message, 'RankDistillmWarning'));
-  const settings = options.trainer ?? {};
+export async function fit(given: FitOptions): Promise<FitResult> {
+  const warn = given.onWarning ?? ((message) => process.emitWarning(message, 'RankDistillmWarning'));
+  const settings = given.trainer ?? {};
   const rootDir = settings.defaultRootDir ?? '.';
-  throwIfAborted(options.signal);
-  const resume = options.ckptPath === undefined ? undefined : await openResume(options.ckptPath, rootDir);
-  if (resume) await checkModel(resume, options);
-  for (const warning of options.train.dataset.warnings) warn(warning);
-  const validation = options.validate && (await Validation.open(options.validate, warn, options.signal));
+  throwIfAborted(given.signal);
+  const resume = given.ckptPath === undefined ? undefined : await openResume(given.ckptPath, rootDir);
+  if (resume) await checkModel(resume, given);
+  for (const warning of given.train.dataset.warnings) warn(warning);
+  const validation = given.validate && (await Validation.open(given.validate, warn, given.signal));
   try {
+    const options = withPlainNames(given, validation?.names ?? []);
     validation?.assertGives(watchedBy(options));
     const plan = planOf(options, validation);
     await using model = await TrainableModel.load(resume?.folder ?? options.model, {
@@ -56,11 +58,6 @@ export async function fit(options: FitOptions): Promise<FitResult> {
   } finally {
     await validation?.close();
   }
-}
-
-/** What callbacks watch. */
-function watchedBy({ checkpoints = [], earlyStopping = [] }: FitOptions): string[] {
-  return [...checkpoints, ...earlyStopping].flatMap(({ monitor }) => monitor ?? []);
 }
 
 /** The run must go on with the model that it began with. */

@@ -49,7 +49,9 @@ export class Validation implements AsyncDisposable {
         throwIfAborted(signal);
         const dataset = await RunDataset.open(settings, options.registry, { signal, ...options.indexing });
         const opened: OpenDataset = { name: nameOf(dataset), dataset, qrels: undefined };
+        const isTaken = datasets.some(({ name }) => name === opened.name);
         datasets.push(opened);
+        if (isTaken) throw sameName(opened.name);
         for (const warning of dataset.warnings) onWarning(warning);
         if (measures.length === 0) continue;
         opened.qrels = await dataset.qrels();
@@ -60,6 +62,11 @@ export class Validation implements AsyncDisposable {
       throw error;
     }
     return new Validation(datasets, measures, options.metrics.includes(LOSS), options.batchSize ?? 1);
+  }
+
+  /** What metrics begin with, of each dataset. */
+  get names(): string[] {
+    return this.datasets.map(({ name }) => name);
   }
 
   /** Batches of each dataset. */
@@ -180,6 +187,16 @@ async function scoreTopics(
 
 function nameOf(dataset: RunDataset): string {
   return dataset.runPath?.split('/').at(-1) ?? dataset.datasetId;
+}
+
+function sameName(name: string): RankDistillmError {
+  return new RankDistillmError(
+    'bad_input',
+    `${name}: two validation runs have this name, so logs cannot tell them apart`,
+    {
+      hint: 'Rename one of the files.',
+    },
+  );
 }
 
 function noQrels(name: string, measure: string): RankDistillmError {

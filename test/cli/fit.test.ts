@@ -308,6 +308,21 @@ testInCollection('a validation dataset without qrels is passed over, with a warn
   assert.match(stdout, /^dev\.run +0\.\d{4}$/m);
 });
 
+testInCollection("of several validation datasets Lightning's names are known, too", async (folder) => {
+  const two = await addBareRun(folder);
+  const args = (monitor: string): string =>
+    `{monitor: ${monitor}, mode: max, filename: "{step}-{${monitor}:.2f}", auto_insert_metric_name: false}`;
+  const callback = (monitor: string): string =>
+    `--trainer.callbacks+={class_path: ModelCheckpoint, init_args: ${args(monitor)}}`;
+  await fit(folder, BARE, two, callback('dev.run/nDCG@10/dataloader_idx_0'), '--trainer.max_steps=3');
+  const [name = ''] = await readdir(join(folder, LOGS, 'version_0/checkpoints'));
+  assert.match(name, /^3-0\.[1-9]\d$/);
+  const argv = ['fit', '--config', 'config.yaml', BARE, two, callback('dev.run/nDCG@10/dataloader_idx_1')];
+  const misplaced = await run(argv, { cwd: folder });
+  assert.is(misplaced.code, 2);
+  assert.match(misplaced.stderr, /"dev\.run\/nDCG@10\/dataloader_idx_1" is not logged/);
+});
+
 testInCollection('a run that is registered by its id gives the name in logs', async (folder) => {
   await copyFile(join(folder, 'data/dev.run'), join(folder, 'data/first.run'));
   const { stdout } = await fit(

@@ -1,4 +1,4 @@
-import { readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { copyModel, modelFolder, run, writeFiles } from '../support.js';
 import { writeTrainingCollection } from '../training-collection.js';
@@ -251,6 +251,19 @@ const TARGETS: BadInput[] = [
       ...FIT,
       '--datasets.dev.qrels=null',
       '--trainer.callbacks+={class_path: EarlyStopping, init_args: {monitor: dev.run/nDCG@10, mode: max}}',
+    ],
+  },
+  {
+    what: 'two validation runs of one name',
+    code: 'bad_input',
+    message: /^dev\.run: two validation runs have this name/,
+    spoil: async (folder) => {
+      await mkdir(join(folder, 'other'));
+      await copyFile(join(folder, 'data/dev.run'), join(folder, 'other/dev.run'));
+    },
+    argv: [
+      ...FIT,
+      '--data.inference_datasets=[{run_path_or_id: data/dev.run, dataset: dev}, {run_path_or_id: other/dev.run, dataset: dev}]',
     ],
   },
   {
