@@ -11,7 +11,7 @@ import { planTraining, type TrainingPlan } from '../train/train-limits.js';
 import { Trainer } from '../train/trainer.js';
 import type { StepReport } from '../train/training-reports.js';
 import type { RunIdentity } from '../train/training-state.js';
-import { checkpointFiles } from './checkpoint-files.js';
+import { checkpointFiles, isLater } from './checkpoint-files.js';
 import type { FitOptions, FitResult, FitSummary } from './fit-options.js';
 import { restoreMoments } from './moments.js';
 import { watchedBy, withPlainNames } from './monitor-names.js';
@@ -189,7 +189,7 @@ async function keepersOf(
       files.callbacks,
     );
     const state = resume?.state.keepers[i];
-    if (state) await keeper.restore(state);
+    if (state) await keeper.restore(state, (path) => isLater(path, resume.saved));
     keepers.push(keeper);
   }
   return { keepers, newestModel: () => newestModel() };

@@ -138,11 +138,21 @@ export class CheckpointKeeper {
 
   /**
    * Goes on from a saved state and finishes what was cut off behind it: `last`, and removals.
+   * @param isLater whether something stands there that was saved after the state: it is another run's, so it is forgotten
    * @returns false when the checkpoints now go to another folder: those of the old one stay, and are not counted
    */
-  async restore(state: CheckpointState): Promise<boolean> {
-    if (state.folder !== this.#context.folder) return false;
-    this.#state = structuredClone(state);
+  async restore(state: CheckpointState, isLater: (folder: string) => Promise<boolean>): Promise<boolean> {
+    const { folder, kept, last, interrupted, obsolete } = state;
+    if (folder !== this.#context.folder) return false;
+    const others: (string | null)[] = [];
+    for (const name of [...namesOf(state), ...obsolete]) if (await isLater(join(folder, name))) others.push(name);
+    this.#state = structuredClone({
+      ...state,
+      kept: kept.filter(({ name }) => !others.includes(name)),
+      last: others.includes(last) ? null : last,
+      interrupted: others.includes(interrupted) ? null : interrupted,
+      obsolete: obsolete.filter((name) => !others.includes(name)),
+    });
     await this.#settle();
     return true;
   }
