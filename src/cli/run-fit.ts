@@ -103,8 +103,9 @@ function validationOf(plan: FitPlan, registry: DatasetRegistry, io: CliIo): Vali
 
 /** Trains, with logs and progress; `configText` is written beside the logs. */
 async function train(options: FitOptions, plan: FitPlan, configText: string, io: CliIo): Promise<FitResult> {
-  const output = await FitOutput.create(plan.loggers, plan.rootDir);
-  const { folder } = output;
+  const saves = plan.trainer.enableCheckpointing !== false;
+  const output = await FitOutput.create(plan.loggers, saves ? plan.rootDir : undefined);
+  const { logFolder, checkpointFolder } = output;
   const report = new FitReport(plan, io);
   const loggers: MetricLogger[] = [];
   let begun = false;
@@ -113,13 +114,14 @@ async function train(options: FitOptions, plan: FitPlan, configText: string, io:
     const result = await fit({
       ...options,
       loggers,
-      logFolder: folder,
+      logFolder,
+      checkpointFolder,
       signal: io.signal,
       onWarning: (message) => report.warning(message),
       onStart: async (summary) => {
         const { ckptPath } = options;
         report.begin(summary, ckptPath);
-        if (output.hasLogs) await writeAtomically(join(folder, 'pl_config.yaml'), (write) => write(configText));
+        if (output.hasLogs) await writeAtomically(join(logFolder, 'pl_config.yaml'), (write) => write(configText));
         loggers.push(...(await output.openLoggers(ckptPath === undefined ? undefined : summary.startStep)));
       },
       onStep: (step) => {

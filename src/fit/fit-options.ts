@@ -76,10 +76,12 @@ export interface FitOptions {
   logLearningRate?: boolean | undefined;
   /** A checkpoint folder to resume from, or `last`: the newest below defaultRootDir. */
   ckptPath?: string | undefined;
-  /** Closed by the caller. `folder` is where checkpoints go: `<folder>/checkpoints`. */
+  /** Closed by the caller. */
   loggers?: readonly MetricLogger[] | undefined;
-  /** Lightning's version folder; default: none is made and checkpoints go to `<defaultRootDir>/checkpoints`. */
+  /** Lightning's `log_dir`: `huggingface_checkpoint` lies there. Default: none is written. */
   logFolder?: string | undefined;
+  /** Where checkpoints go that name no `dirpath`. Default: `checkpoints` in `logFolder`, else in `defaultRootDir`. */
+  checkpointFolder?: string | undefined;
   /**
    * When it fires, the step at work is finished (a validation is not: a resumed run repeats it), a checkpoint is saved and
    * `fit` rejects with `aborted`.

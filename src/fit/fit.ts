@@ -175,11 +175,11 @@ async function keepersOf(
     return { keepers: [], newestModel: () => undefined };
   }
   const keepers: CheckpointKeeper[] = [];
-  const { logFolder } = options;
+  const { logFolder, checkpointFolder = join(logFolder ?? rootDir, 'checkpoints') } = options;
   let newestModel: () => string | undefined = () => undefined;
   const savesEnd = options.checkpoints === undefined;
   for (const [i, checkpoint] of (options.checkpoints ?? [{}]).entries()) {
-    const folder = checkpoint.dirpath ?? join(logFolder ?? rootDir, 'checkpoints');
+    const folder = checkpoint.dirpath ?? checkpointFolder;
     const files = await checkpointFiles({ model, folder, logFolder, state: () => loop.state, onWarning: warn });
     newestModel = files.newestModel;
     const keeper = new CheckpointKeeper(

@@ -56,6 +56,25 @@ testInCollection('logs, configuration, checkpoint and model lie where lightning-
   assert.not.match(stderr, /warning/);
 });
 
+testInCollection("the model and the configuration go where the first logger's sub_dir says", async (folder) => {
+  const logger = '--trainer.logger={class_path: TensorBoardLogger, init_args: {sub_dir: a/b}}';
+  const { stderr } = await fit(folder, logger, '--trainer.max_steps=1');
+  assert.match(stderr, /the model is out\/lightning_logs\/version_0\/a\/b\/huggingface_checkpoint$/m);
+  assert.equal((await readdir(join(folder, LOGS, 'version_0'))).sort(), ['a', 'checkpoints']);
+  const [events = '', ...others] = (await readdir(join(folder, LOGS, 'version_0/a/b'))).sort();
+  assert.match(events, /^events\.out/);
+  assert.equal(others, ['huggingface_checkpoint', 'pl_config.yaml']);
+  const resumed = await fit(folder, logger, '--trainer.max_steps=2', '--ckpt_path=last');
+  assert.match(resumed.stderr, /^going on from step 1 of /m);
+});
+
+testInCollection('a run that logs and saves nothing makes no folder', async (folder) => {
+  const nothing = ['--trainer.logger=false', '--trainer.enable_checkpointing=false'];
+  const { stderr } = await fit(folder, ...nothing, '--trainer.max_steps=1', '--trainer.default_root_dir=none');
+  assert.match(stderr, /nothing was saved$/m);
+  assert.not.ok((await readdir(folder)).includes('none'));
+});
+
 testInCollection('each run gets a version of its own', async (folder) => {
   await fit(folder, '--trainer.max_steps=1');
   await fit(folder, '--trainer.max_steps=1');
