@@ -123,7 +123,7 @@ export class Validation implements AsyncDisposable {
     return evaluate(run, judged, this.measures).mean;
   }
 
-  /** Losses of each batch, weighted by its topics, as lightning-ir logs them. */
+  /** Losses of each batch, weighted by its topics: the mean that lightning-ir means to log, see docs/training.md. */
   #losses(topics: readonly ScoredTopic[], losses: ComputeLosses): Record<string, number> {
     const sums: Record<string, number> = {};
     let counted = 0;
