@@ -168,11 +168,9 @@ async function scoreTopics(
 ): Promise<ScoredTopic[]> {
   const topics: ScoredTopic[] = [];
   async function* pairs(): AsyncGenerator<TextPair> {
-    if (count === 0) return;
-    for await (const sample of dataset.samples()) {
+    for await (const sample of dataset.samples(count)) {
       topics.push({ sample, scores: [] });
       for (const document of sample.docs) yield { query: sample.query, document };
-      if (topics.length === count) return;
     }
   }
   let topic = 0;
