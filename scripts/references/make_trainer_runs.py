@@ -115,6 +115,16 @@ RUNS = [
     {T: {"max_epochs": 2}, "val": [1], C: {"save_top_k": 3}},
     {T: {"max_epochs": 2}, "val": [1], C: {"every_n_epochs": 1, "every_n_train_steps": 2}},
     {T: {"max_epochs": 5}, "val": [1], C: {"monitor": "val"}, "values": [float("nan"), 0.5, float("nan"), 0.4, 0.3]},
+    {T: {"max_epochs": 3}, "val": [1], C: {"monitor": "val", "save_on_train_epoch_end": False, "save_top_k": 2}},
+    {T: {"max_epochs": 2}, C: {"save_on_train_epoch_end": False}},
+    {T: {"max_epochs": 3, "val_check_interval": 4}, "val": [1], C: {"save_on_train_epoch_end": True}},
+    {
+        T: {"max_epochs": 3, "val_check_interval": 4},
+        "val": [1],
+        C: {"monitor": "val", "save_on_train_epoch_end": True, "save_top_k": 2, "save_last": True},
+    },
+    {T: {"max_epochs": 5, "check_val_every_n_epoch": 2}, "val": [1], C: {"save_on_train_epoch_end": True, "save_top_k": -1}},
+    {T: {"max_steps": 14, "val_check_interval": 4}, "val": [1], C: {"save_on_train_epoch_end": True, "save_top_k": -1}},
     # early stopping
     {T: {"max_epochs": 9}, "val": [1], E: {"monitor": "val"}},
     {T: {"max_epochs": 9}, "val": [1], E: {"monitor": "val", "patience": 1}},
@@ -130,6 +140,23 @@ RUNS = [
     {T: {"max_epochs": 2}, "val": [1], E: {"monitor": "missing", "strict": False}},
     {T: {"max_epochs": 3}, E: {"monitor": "loss", "mode": "max", "patience": 2}},
     {T: {"max_epochs": 9}, "val": [1], C: {"monitor": "val"}, E: {"monitor": "val", "patience": 2}},
+    {T: {"max_epochs": 9}, "val": [1], E: {"monitor": "val", "patience": 2, "check_on_train_epoch_end": False}},
+    {
+        T: {"max_epochs": 9, "val_check_interval": 4},
+        "val": [1],
+        E: {"monitor": "val", "patience": 1, "check_on_train_epoch_end": True},
+    },
+    {
+        T: {"max_epochs": 9, "check_val_every_n_epoch": 2},
+        "val": [1],
+        E: {"monitor": "loss", "mode": "max", "patience": 3, "check_on_train_epoch_end": True},
+    },
+    {
+        T: {"max_epochs": 4, "val_check_interval": 4},
+        "val": [1],
+        C: {"save_on_train_epoch_end": True, "save_top_k": -1},
+        E: {"monitor": "val", "mode": "max", "patience": 2},
+    },
 ]
 
 NAMES = [

@@ -1,11 +1,12 @@
 import type { Readable, Writable } from 'node:stream';
+import { ioError, RankDistillmError } from '../errors.js';
 
 /** What a verb sees of the process. Tests hand in streams of their own. */
 export interface CliIo {
   stdin: Readable;
   stdout: Writable & { isTTY?: boolean };
   stderr: Writable & { isTTY?: boolean };
-  /** Fires on Ctrl-C. */
+  /** Fires on Ctrl-C, and when stdout fails. */
   signal: AbortSignal;
   env: Readonly<Record<string, string | undefined>>;
 }
@@ -19,9 +20,18 @@ export function warn(io: CliIo, message: string): void {
   note(io, `warning: ${message}`);
 }
 
-/** Writes to stdout and waits while the reader is slower. */
+/**
+ * Writes to stdout and waits while the reader is slower.
+ *
+ * @throws RankDistillmError `io`
+ */
 export function print(io: CliIo, text: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    io.stdout.write(text, (error) => (error ? reject(error) : resolve()));
+    io.stdout.write(text, (error) => (error ? reject(ioError('write', 'standard output', error)) : resolve()));
   });
+}
+
+/** True where `print` threw because the reader has seen enough (`| head`), which is no failure of ours. */
+export function readerHasLeft(error: unknown): boolean {
+  return error instanceof RankDistillmError && (error.cause as NodeJS.ErrnoException | undefined)?.code === 'EPIPE';
 }

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { RankDistillmError } from '../errors.js';
-import type { CliIo } from './cli-io.js';
+import { print, type CliIo } from './cli-io.js';
 import { addEvaluateCommand } from './evaluate.js';
 import { addFitCommand } from './fit.js';
 import { addNotBuiltCommands } from './not-built.js';
@@ -22,29 +22,36 @@ export async function runCli(
   onError: (error: unknown) => void = () => undefined,
 ): Promise<number> {
   try {
-    await buildProgram(argv, io).parseAsync(argv.length === 0 ? ['--help'] : argv, { from: 'user' });
+    await parse(argv, io);
     return 0;
   } catch (error) {
-    if (error instanceof CommanderError) {
-      if (error.exitCode === 0) return 0; // help or version was asked for and printed
-      const usage = usageError(error, argv);
-      onError(usage);
-      return reportError(usage, io);
-    }
     onError(error);
     return reportError(error, io);
   }
 }
 
-function buildProgram(argv: readonly string[], io: CliIo): Command {
+async function parse(argv: readonly string[], io: CliIo): Promise<void> {
+  let text = '';
+  const program = buildProgram(argv, io, (part) => (text += part));
+  try {
+    await program.parseAsync(argv.length === 0 ? ['--help'] : argv, { from: 'user' });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode !== 0) throw usageError(error, argv);
+    await print(io, text); // help or version was asked for
+  }
+}
+
+/** @param write takes help and version */
+function buildProgram(argv: readonly string[], io: CliIo, write: (text: string) => void): Command {
   const program = new Command('rank-distillm')
     .description('Re-rank with cross-encoders, train them, score pairs and evaluate runs.')
     .version(packageVersion(), '--version', 'print the version')
     .helpOption('-h, --help', 'print help')
     .exitOverride()
     .configureOutput({
-      writeOut: (text) => io.stdout.write(text),
-      writeErr: (text) => io.stdout.write(text),
+      writeOut: write,
+      writeErr: write,
       // errors are printed by reportError, with a hint
       outputError: () => undefined,
     })

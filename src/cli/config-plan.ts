@@ -1,8 +1,10 @@
 import type { MonoOverrides } from '../checkpoint/load-checkpoint.js';
 import type { LoadedConfig } from '../config/load-config.js';
 import type { Config } from '../config/schema/schema.js';
+import { Share } from '../config/share.js';
 import { RankDistillmError, type ErrorCode } from '../errors.js';
 import { parseMeasure } from '../evaluate/parse-measure.js';
+import type { BatchLimit } from '../train/train-limits.js';
 
 // What re_rank and fit read from a configuration alike, checked as far as that goes without opening files.
 
@@ -120,6 +122,12 @@ export function inferenceRuns(config: Config, placeOf: PlaceOf, verb: string): R
     );
     return { ...args, place: placeOf([...path, 'run_path_or_id']) };
   });
+}
+
+/** A number of batches or a share of them; null is Lightning's "not given". */
+export function batchLimit(written: number | Share | null): BatchLimit | undefined {
+  if (written === null) return undefined;
+  return written instanceof Share ? { share: written.value } : { batches: written };
 }
 
 /** Files by dataset id, from the section `datasets` and the callbacks. */

@@ -1,5 +1,6 @@
 import { nearestHint } from '../config/nearest.js';
 import { RankDistillmError } from '../errors.js';
+import { plainName } from '../fit/monitor-names.js';
 import type { PlacedMonitor } from './fit-plan/callbacks.js';
 
 /** What a run logs: callbacks may watch no other names. */
@@ -19,9 +20,10 @@ export function checkMonitors(monitors: readonly PlacedMonitor[], logged: Logged
     ...measures.map((measure) => `${name}/${measure}`),
     ...(hasTargets && logged.metrics.includes('loss') ? logged.losses.map((loss) => `${name}/validation-${loss}`) : []),
   ]);
+  const datasets = logged.datasets.map(({ name }) => name);
   const known = ['loss', ...logged.losses, ...validation, 'epoch', 'step'];
   for (const { name, place } of monitors) {
-    if (known.includes(name)) continue;
+    if (known.includes(plainName(name, datasets))) continue;
     throw new RankDistillmError('bad_input', `${place}: "${name}" is not logged; logged are ${known.join(', ')}`, {
       hint: nearestHint(name, known, 'name'),
     });

@@ -22,11 +22,11 @@ export class FitOutput {
   /**
    * Makes the folders of all loggers: `<save_dir>/<name>/version_N`. Loggers below the same folder share a new version.
    *
-   * @param rootDir where checkpoints go when there is no logger
+   * @param rootDir where checkpoints go when there is no logger; undefined: nothing is saved
    * @throws RankDistillmError `io`; then nothing is left behind
    */
-  static async create(loggers: readonly LoggerSettings[], rootDir: string): Promise<FitOutput> {
-    const output = new FitOutput(rootDir);
+  static async create(loggers: readonly LoggerSettings[], rootDir: string | undefined): Promise<FitOutput> {
+    const output = new FitOutput(rootDir ?? '.');
     try {
       const fresh = new Map<string, string>();
       for (const settings of loggers) {
@@ -36,7 +36,7 @@ export class FitOutput {
         fresh.set(parent, folder);
         output.#logs.push({ settings, folder });
       }
-      if (loggers.length === 0) await output.make(rootDir);
+      if (loggers.length === 0 && rootDir !== undefined) await output.make(rootDir);
     } catch (error) {
       await output.discard();
       throw error;
@@ -44,9 +44,15 @@ export class FitOutput {
     return output;
   }
 
-  /** Where the model and checkpoints go: to the first logger, as in Lightning. */
-  get folder(): string {
-    return this.#logs[0]?.folder ?? this.#rootDir;
+  /** Where the model and the configuration go: to the first logger's files, as in Lightning. */
+  get logFolder(): string {
+    const [first] = this.#logs;
+    return first ? join(first.folder, first.settings.subDir ?? '') : this.#rootDir;
+  }
+
+  /** Where checkpoints go that name no folder. */
+  get checkpointFolder(): string {
+    return join(this.#logs[0]?.folder ?? this.#rootDir, 'checkpoints');
   }
 
   get hasLogs(): boolean {

@@ -35,7 +35,7 @@ export class FitReport {
 
   /** A line for each validation; the one before training only says that all works. */
   validation({ step, sanityCheck, metrics }: ValidationReport): void {
-    if (sanityCheck) return;
+    if (sanityCheck || Object.keys(metrics).length === 0) return;
     const figures = Object.entries(metrics).map(([name, value]) => `${name} ${formatFigure(value)}`);
     this.#line(`step ${step}: ${figures.join(', ')}`);
   }

@@ -12,10 +12,14 @@ function interrupt(): void {
 
 process.on('SIGINT', interrupt);
 process.on('SIGTERM', interrupt);
-// A reader that has seen enough (`| head`) closes the pipe; that is no failure of ours.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  process.exit(error.code === 'EPIPE' ? 0 : 1);
+// A terminal that closes says so twice, by its shell and by itself: no second Ctrl-C.
+process.on('SIGHUP', () => {
+  if (!controller.signal.aborted) interrupt();
 });
+// What stands on stderr is for whoever still reads it (Ctrl-C ends `2>&1 | tee`, too); the work goes on without.
+process.stderr.on('error', () => undefined);
+// `print` throws what this is about; here ends what waits for standard input meanwhile.
+process.stdout.on('error', () => controller.abort());
 
 process.exitCode = await runCli(process.argv.slice(2), {
   stdin: process.stdin,

@@ -13,6 +13,7 @@ import { onDevice } from '../report/on-device.js';
 import { createProgress, type Progress } from '../report/progress.js';
 import { formatMetrics, type MetricsRow } from '../report/table.js';
 import { rerank } from '../rerank/rerank.js';
+import { limitBatches } from '../train/train-limits.js';
 import { note, warn, type CliIo } from './cli-io.js';
 import type { RunSettings } from './config-plan.js';
 import { assertSourceExists, indexingNotes, registeredFiles, registryOf } from './open-datasets.js';
@@ -23,6 +24,8 @@ import { runPath } from './run-path.js';
 /** One dataset and the run to be written for it. */
 interface Job {
   dataset: RunDataset;
+  /** How many of its topics are scored. */
+  topics: number;
   label: string;
   output: string;
 }
@@ -86,10 +89,12 @@ async function openJob(settings: RunSettings, plan: ReRankPlan, registry: Datase
     { signal: io.signal, onProgress: indexingNotes(io) },
   );
   for (const warning of dataset.warnings) warn(io, warning);
+  const batches = limitBatches(plan.limitPlace, plan.limit, Math.ceil(dataset.countTopics() / plan.batchSize));
   const isFile = dataset.runPath !== undefined;
   const runName = isFile ? named : (registry.find(named)?.id ?? dataset.datasetId);
   return {
     dataset,
+    topics: Math.min(batches * plan.batchSize, dataset.countTopics()),
     label: isFile ? basename(named) : runName,
     output: runPath(plan.model, runName, isFile, plan.naming),
   };
@@ -129,7 +134,8 @@ function loadModel(plan: ReRankPlan, io: CliIo): Promise<CrossEncoder> {
 }
 
 async function scoreJob(job: Job, model: CrossEncoder, plan: ReRankPlan, io: CliIo) {
-  const total = job.dataset.countPairs();
+  const { dataset, topics: count } = job;
+  const total = dataset.countPairs(count);
   const progress: Progress | undefined = plan.showProgress
     ? createProgress({ label: job.label, total, unit: 'pairs', stream: io.stderr })
     : undefined;
@@ -137,7 +143,7 @@ async function scoreJob(job: Job, model: CrossEncoder, plan: ReRankPlan, io: Cli
   try {
     const result = await rerank({
       model,
-      dataset: job.dataset,
+      dataset: { countPairs: () => total, samples: () => dataset.samples(count) },
       outputPath: job.output,
       tag: model.modelClass, // as lightning-ir writes it
       signal: io.signal,
@@ -165,9 +171,15 @@ async function scoreJob(job: Job, model: CrossEncoder, plan: ReRankPlan, io: Cli
   }
 }
 
-async function measure(job: Job, entries: Iterable<ScoredEntry>, metrics: readonly string[]) {
-  const qrels = metrics.length > 0 ? await job.dataset.qrels() : undefined;
-  return qrels === undefined || qrels.length === 0 ? {} : evaluate(entries, qrels, metrics).mean;
+async function measure({ dataset, topics }: Job, entries: Iterable<ScoredEntry>, metrics: readonly string[]) {
+  const qrels = metrics.length > 0 ? await dataset.qrels() : undefined;
+  if (qrels === undefined || qrels.length === 0) return {};
+  if (topics === dataset.countTopics()) return evaluate(entries, qrels, metrics).mean;
+  // the mean is over the topics that were scored
+  const run = [...entries];
+  const scored = new Set(run.map(({ queryId }) => queryId));
+  const judged = qrels.filter(({ queryId }) => scored.has(queryId));
+  return evaluate(run, judged, metrics).mean;
 }
 
 function inputFiles(plan: ReRankPlan, registry: DatasetRegistry): string[] {

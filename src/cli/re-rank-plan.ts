@@ -3,7 +3,9 @@ import type { LoadedConfig } from '../config/load-config.js';
 import { readPrecision, type PrecisionName } from '../config/precision.js';
 import type { Config } from '../config/schema/schema.js';
 import { RankDistillmError } from '../errors.js';
+import type { BatchLimit } from '../train/train-limits.js';
 import {
+  batchLimit,
   inferenceRuns,
   measureNames,
   monoOverrides,
@@ -26,6 +28,11 @@ export interface ReRankPlan {
   seed: number | undefined;
   overrides: MonoOverrides;
   datasets: RunSettings[];
+  /** Topics of a batch, and how many batches of each dataset are scored. */
+  batchSize: number;
+  limit: BatchLimit | undefined;
+  /** Where the limit was written. */
+  limitPlace: string;
   /** Files by dataset id. */
   registered: Map<string, DatasetFiles>;
   naming: RunNaming;
@@ -34,6 +41,8 @@ export interface ReRankPlan {
   metrics: string[];
   showProgress: boolean;
 }
+
+const LIMIT = ['trainer', 'limit_test_batches'];
 
 export function planReRank({ config, placeOf }: LoadedConfig): ReRankPlan {
   const model = namedModel(config);
@@ -45,6 +54,19 @@ export function planReRank({ config, placeOf }: LoadedConfig): ReRankPlan {
         path: ['ckpt_path'],
         what: "Lightning's .ckpt files are not read",
         hint: 'Save the model with save_pretrained and name its folder in model_name_or_path.',
+      },
+    ],
+    placeOf,
+  );
+  const limit = batchLimit(config.trainer.limit_test_batches);
+  refuseGiven(
+    [
+      {
+        given: limit !== undefined && Object.values(limit).includes(0),
+        path: LIMIT,
+        what: '0 leaves nothing to re-rank',
+        hint: 'Leave it out, or set a number of batches.',
+        code: 'bad_input',
       },
     ],
     placeOf,
@@ -62,6 +84,9 @@ export function planReRank({ config, placeOf }: LoadedConfig): ReRankPlan {
     seed: typeof config.seed_everything === 'number' ? config.seed_everything : undefined,
     overrides: monoOverrides(config),
     datasets,
+    batchSize: config.data?.init_args.inference_batch_size ?? 1,
+    limit,
+    limitPlace: `${placeOf(LIMIT)}: ${LIMIT.join('.')}`,
     registered: registeredDatasets(config, placeOf),
     ...callbackOf(config, placeOf),
     // re-ranking has no validation loss

@@ -1,5 +1,5 @@
 import { RankDistillmError, type ErrorCode } from '../errors.js';
-import { note, type CliIo } from './cli-io.js';
+import { note, readerHasLeft, type CliIo } from './cli-io.js';
 
 /** Exit codes: 0 done, 1 failure, 2 bad input, 130 interrupted. */
 const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
@@ -15,6 +15,7 @@ const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
 
 /** Prints one error and its mend, and gives the exit code. The stack shows with RANK_DISTILLM_DEBUG=1. */
 export function reportError(error: unknown, io: CliIo): number {
+  if (readerHasLeft(error)) return 0;
   if (io.env['RANK_DISTILLM_DEBUG']) note(io, error instanceof Error ? String(error.stack) : String(error));
   if (error instanceof RankDistillmError) {
     if (error.code === 'aborted') {

@@ -18,7 +18,7 @@ import { FitOutput } from './fit-output.js';
 import type { FitPlan } from './fit-plan.js';
 import { resumedRun } from './fit-resume.js';
 import { FitReport, measuresTable } from './fit-report.js';
-import { registryOf } from './open-datasets.js';
+import { indexingNotes, registryOf } from './open-datasets.js';
 
 /** Seeds are below this, as in Lightning. */
 const SEEDS = 2 ** 32;
@@ -51,7 +51,7 @@ export async function runFit(plan: FitPlan, loaded: LoadedConfig, io: CliIo): Pr
     {
       ...settingsOf(plan),
       train: { dataset, batchSize: plan.batchSize, shuffle: plan.shuffle },
-      validate: datasets.length > 0 ? validationOf(plan, registry) : undefined,
+      validate: datasets.length > 0 ? validationOf(plan, registry, io) : undefined,
       losses,
       lrScheduler: plan.schedule?.build(totalSteps),
       seed,
@@ -91,19 +91,21 @@ function settingsOf(plan: FitPlan) {
   };
 }
 
-function validationOf(plan: FitPlan, registry: DatasetRegistry): ValidateOptions {
+function validationOf(plan: FitPlan, registry: DatasetRegistry, io: CliIo): ValidateOptions {
   return {
     datasets: plan.validation.map(runOptions),
     batchSize: plan.validationBatchSize,
     metrics: plan.metrics,
     registry,
+    indexing: { onProgress: indexingNotes(io) },
   };
 }
 
 /** Trains, with logs and progress; `configText` is written beside the logs. */
 async function train(options: FitOptions, plan: FitPlan, configText: string, io: CliIo): Promise<FitResult> {
-  const output = await FitOutput.create(plan.loggers, plan.rootDir);
-  const { folder } = output;
+  const saves = plan.trainer.enableCheckpointing !== false;
+  const output = await FitOutput.create(plan.loggers, saves ? plan.rootDir : undefined);
+  const { logFolder, checkpointFolder } = output;
   const report = new FitReport(plan, io);
   const loggers: MetricLogger[] = [];
   let begun = false;
@@ -112,13 +114,14 @@ async function train(options: FitOptions, plan: FitPlan, configText: string, io:
     const result = await fit({
       ...options,
       loggers,
-      logFolder: folder,
+      logFolder,
+      checkpointFolder,
       signal: io.signal,
       onWarning: (message) => report.warning(message),
       onStart: async (summary) => {
         const { ckptPath } = options;
         report.begin(summary, ckptPath);
-        if (output.hasLogs) await writeAtomically(join(folder, 'pl_config.yaml'), (write) => write(configText));
+        if (output.hasLogs) await writeAtomically(join(logFolder, 'pl_config.yaml'), (write) => write(configText));
         loggers.push(...(await output.openLoggers(ckptPath === undefined ? undefined : summary.startStep)));
       },
       onStep: (step) => {

@@ -34,7 +34,7 @@ export interface CollectionIndexOptions {
   folder?: string;
   /** Called while an index is built, with the documents so far. */
   onProgress?: (documents: number) => void;
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 /**

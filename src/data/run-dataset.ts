@@ -126,14 +126,14 @@ export class RunDataset implements AsyncDisposable {
     return this.parts.topics.length;
   }
 
-  /** Number of documents over all topics that `samples` gives. */
-  countPairs(): number {
-    return this.parts.topics.reduce((sum, topic) => sum + topic.size, 0);
+  /** Number of documents over all topics, or the first so many, that `samples` gives. */
+  countPairs(topics?: number): number {
+    return this.parts.topics.slice(0, topics).reduce((sum, topic) => sum + topic.size, 0);
   }
 
-  /** The topics, one after the other; texts are fetched shortly before. */
-  samples(): AsyncGenerator<RankingSample> {
-    return prefetch(this.parts.topics, TOPICS_AHEAD, (topic) => this.sample(topic));
+  /** The topics, or the first so many, one after the other; texts are fetched shortly before. */
+  samples(topics?: number): AsyncGenerator<RankingSample> {
+    return prefetch(this.parts.topics.slice(0, topics), TOPICS_AHEAD, (topic) => this.sample(topic));
   }
 
   /**

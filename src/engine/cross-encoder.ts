@@ -8,6 +8,7 @@ import { badArgument } from './check-argument.js';
 import { distinctPairs } from './distinct-pairs.js';
 import { ENGINE_OPTIONS, resolveEngine, type EngineOptions } from './engine-options.js';
 import { loadBinding } from './load-binding.js';
+import { loadBoth } from './load-both.js';
 import { fromNative } from './native-error.js';
 import { halvedWarning, warnOnce } from './memory-warning.js';
 import { scoreWindows, type ScoredWindow } from './score-windows.js';
@@ -116,20 +117,19 @@ export class CrossEncoder implements AsyncDisposable {
     for (const warning of checkpoint.warnings) warn(warning);
     throwIfAborted(options.signal);
     const { encoder, head } = checkpoint;
-    const [tokenizer, native] = await Promise.all([
+    const [tokenizer, native] = await loadBoth(
       createPairTokenizer(checkpoint, { threads: engine.tokenizerThreads }),
       binding
         .createModel({ encoder, head, ...engine.native }, checkpoint.tensors)
         .catch((error: unknown) => Promise.reject(fromNative(error))),
-    ]);
+      options.signal,
+    );
     if (engine.compute === 'bfloat16' && native.precision === 'int16') {
       const why = binding.info().bf16
         ? 'bf16 needs heads of even size, which this model has not'
         : 'this CPU has no bf16 instructions (AVX512_BF16 or AMX)';
       warn(`${why}; ${nameOrPath} runs in 16-bit integers instead, which round less`);
     }
-    if (options.signal?.aborted) await native.close();
-    throwIfAborted(options.signal);
     const { modelClass } = checkpoint;
     return new CrossEncoder({ name: nameOrPath, modelClass, device: engine.device, warn, binding, native, tokenizer });
   }

@@ -9,6 +9,7 @@ import type { TextPair } from '../tokenize/encoded-pair.js';
 import { createPairTokenizer, type PairTokenizer } from '../tokenize/pair-tokenizer.js';
 import { ENGINE_OPTIONS, resolveEngine, type EngineOptions, type ResolvedEngine } from './engine-options.js';
 import { loadBinding } from './load-binding.js';
+import { loadBoth } from './load-both.js';
 import { halvedWarning, warnOnce } from './memory-warning.js';
 import { fromNative } from './native-error.js';
 import { scoreWindows, type ScoredWindow } from './score-windows.js';
@@ -95,12 +96,13 @@ export class TrainableModel implements AsyncDisposable {
     const rates = options.dropout === false ? [0, 0, 0] : ratesOf(checkpoint);
     const dropout = { hidden: rates[0]!, attention: rates[1]!, head: rates[2]! };
     const paddingId = training.padTokenId ?? -1;
-    const [tokenizer, native] = await Promise.all([
+    const [tokenizer, native] = await loadBoth(
       createPairTokenizer(checkpoint, { threads: engine.tokenizerThreads }),
       binding
         .createTrainer({ encoder, head, ...engine.native, dropout, paddingId, seed }, checkpoint.tensors)
         .catch((error: unknown) => Promise.reject(fromNative(error))),
-    ]);
+      options.signal,
+    );
     if (native.precision !== engine.compute) {
       warn(`this CPU has no bf16 instructions (AVX512_BF16 or AMX); ${nameOrPath} is trained in float32`);
     }

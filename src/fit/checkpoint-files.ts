@@ -8,6 +8,7 @@ import { makeFolder } from '../io/make-folder.js';
 import { removeFolder, replaceFolder } from '../io/replace-folder.js';
 import type { CheckpointCallbacks } from '../train/checkpoint-keeper.js';
 import { MOMENTS_FILE, saveTrainerCheckpoint, STATE_FILE } from '../train/trainer-checkpoint.js';
+import { readStateFile } from '../train/trainer-state-file.js';
 import type { TrainingState } from '../train/training-state.js';
 import { momentsOf } from './moments.js';
 
@@ -48,11 +49,7 @@ export async function checkpointFiles(options: CheckpointFilesOptions) {
       }
     },
     remove: removeFolder,
-    exists: (target) =>
-      stat(target).then(
-        () => true,
-        () => false,
-      ),
+    exists,
     link: leadTo,
     warn: onWarning,
   };
@@ -61,6 +58,20 @@ export async function checkpointFiles(options: CheckpointFilesOptions) {
     /** The Hugging Face folder written last. */
     newestModel: (): string | undefined => newest,
   };
+}
+
+/** Whether something stands there that was not saved by then: a run that began since may have given the name anew. */
+export async function isLater(folder: string, time: number): Promise<boolean> {
+  if (!(await exists(folder))) return false;
+  const file = await readStateFile(folder).catch(() => undefined);
+  return file === undefined || file.saved > time;
+}
+
+function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** The model's files of a checkpoint under another folder: hard links, or copies where the file system has none. */

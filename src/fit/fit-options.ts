@@ -1,4 +1,5 @@
 import type { MonoOverrides } from '../checkpoint/load-checkpoint.js';
+import type { CollectionIndexOptions } from '../data/collection-index.js';
 import type { DatasetRegistry } from '../data/registry.js';
 import type { RunDatasetOptions } from '../data/run-options.js';
 import type { TrainingDataset } from '../data/training-records.js';
@@ -30,6 +31,8 @@ export interface ValidateOptions {
   metrics: readonly string[];
   /** Default: an empty registry. */
   registry?: DatasetRegistry | undefined;
+  /** Of their collections. The signal is that of `fit` where none is given. */
+  indexing?: CollectionIndexOptions | undefined;
 }
 
 /** Lightning's Trainer arguments of the same names; those of `LimitSettings` say how long a run is. */
@@ -73,11 +76,16 @@ export interface FitOptions {
   logLearningRate?: boolean | undefined;
   /** A checkpoint folder to resume from, or `last`: the newest below defaultRootDir. */
   ckptPath?: string | undefined;
-  /** Closed by the caller. `folder` is where checkpoints go: `<folder>/checkpoints`. */
+  /** Closed by the caller. */
   loggers?: readonly MetricLogger[] | undefined;
-  /** Lightning's version folder; default: none is made and checkpoints go to `<defaultRootDir>/checkpoints`. */
+  /** Lightning's `log_dir`: `huggingface_checkpoint` lies there. Default: none is written. */
   logFolder?: string | undefined;
-  /** When it fires, the step at work is finished, a checkpoint is saved and `fit` rejects with `aborted`. */
+  /** Where checkpoints go that name no `dirpath`. Default: `checkpoints` in `logFolder`, else in `defaultRootDir`. */
+  checkpointFolder?: string | undefined;
+  /**
+   * When it fires, the step at work is finished (a validation is not: a resumed run repeats it), a checkpoint is saved and
+   * `fit` rejects with `aborted`.
+   */
   signal?: AbortSignal | undefined;
   onStep?: ((step: StepReport) => void | Promise<void>) | undefined;
   onValidation?: ((report: ValidationReport) => void | Promise<void>) | undefined;

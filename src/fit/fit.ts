@@ -11,9 +11,10 @@ import { planTraining, type TrainingPlan } from '../train/train-limits.js';
 import { Trainer } from '../train/trainer.js';
 import type { StepReport } from '../train/training-reports.js';
 import type { RunIdentity } from '../train/training-state.js';
-import { checkpointFiles } from './checkpoint-files.js';
+import { checkpointFiles, isLater } from './checkpoint-files.js';
 import type { FitOptions, FitResult, FitSummary } from './fit-options.js';
 import { restoreMoments } from './moments.js';
+import { watchedBy, withPlainNames } from './monitor-names.js';
 import { checkFitOptionNames } from './option-names.js';
 import { checkSameRun, openResume, type Resume } from './resume.js';
 import { Validation } from './validation.js';
@@ -28,17 +29,19 @@ const DEFAULT_SEED = 42;
  * @throws RankDistillmError `bad_input`, `not_found`, `unsupported`, `io`, `native`; `aborted` after the signal, when the
  * step at work is finished and saved
  */
-export async function fit(options: FitOptions): Promise<FitResult> {
-  checkFitOptionNames(options);
-  const warn = options.onWarning ?? ((message) => process.emitWarning(message, 'RankDistillmWarning'));
-  const settings = options.trainer ?? {};
+export async function fit(given: FitOptions): Promise<FitResult> {
+  checkFitOptionNames(given);
+  const warn = given.onWarning ?? ((message) => process.emitWarning(message, 'RankDistillmWarning'));
+  const settings = given.trainer ?? {};
   const rootDir = settings.defaultRootDir ?? '.';
-  throwIfAborted(options.signal);
-  const resume = options.ckptPath === undefined ? undefined : await openResume(options.ckptPath, rootDir);
-  if (resume) await checkModel(resume, options);
-  for (const warning of options.train.dataset.warnings) warn(warning);
-  const validation = options.validate && (await Validation.open(options.validate, warn));
+  throwIfAborted(given.signal);
+  const resume = given.ckptPath === undefined ? undefined : await openResume(given.ckptPath, rootDir);
+  if (resume) await checkModel(resume, given);
+  for (const warning of given.train.dataset.warnings) warn(warning);
+  const validation = given.validate && (await Validation.open(given.validate, warn, given.signal));
   try {
+    const options = withPlainNames(given, validation?.names ?? []);
+    validation?.assertGives(watchedBy(options));
     const plan = planOf(options, validation);
     await using model = await TrainableModel.load(resume?.folder ?? options.model, {
       device: settings.device,
@@ -99,7 +102,8 @@ async function train(options: FitOptions, parts: Parts): Promise<FitResult> {
     identity,
     nonFinite: settings.nonFinite ?? 'stop',
     stoppers: (options.earlyStopping ?? []).map((stopping) => new EarlyStopper(stopping, judged)),
-    validate: validation && ((batches) => validation.run(model, (s, t) => trainer.losses(s, t), batches)),
+    validate:
+      validation && ((batches) => validation.run(model, (s, t) => trainer.losses(s, t), batches, options.signal)),
     onStep: async (report) => {
       await log.step(report);
       await options.onStep?.(report);
@@ -173,20 +177,21 @@ async function keepersOf(
     return { keepers: [], newestModel: () => undefined };
   }
   const keepers: CheckpointKeeper[] = [];
-  const { logFolder } = options;
+  const { logFolder, checkpointFolder = join(logFolder ?? rootDir, 'checkpoints') } = options;
   let newestModel: () => string | undefined = () => undefined;
+  const savesEnd = options.checkpoints === undefined;
   for (const [i, checkpoint] of (options.checkpoints ?? [{}]).entries()) {
-    const folder = checkpoint.dirpath ?? join(logFolder ?? rootDir, 'checkpoints');
+    const folder = checkpoint.dirpath ?? checkpointFolder;
     const files = await checkpointFiles({ model, folder, logFolder, state: () => loop.state, onWarning: warn });
     newestModel = files.newestModel;
     const keeper = new CheckpointKeeper(
       checkpoint,
       // what a person named is theirs to remove
-      { folder, ...judged, resumedFrom: options.ckptPath === 'last' ? undefined : resume?.folder },
+      { folder, ...judged, savesEnd, resumedFrom: options.ckptPath === 'last' ? undefined : resume?.folder },
       files.callbacks,
     );
     const state = resume?.state.keepers[i];
-    if (state) await keeper.restore(state);
+    if (state) await keeper.restore(state, (path) => isLater(path, resume.saved));
     keepers.push(keeper);
   }
   return { keepers, newestModel: () => newestModel() };

@@ -19,6 +19,7 @@ const FIT: OptionNames<FitOptions> = {
   ckptPath: true,
   loggers: true,
   logFolder: true,
+  checkpointFolder: true,
   signal: true,
   onStep: true,
   onValidation: true,
@@ -47,7 +48,13 @@ const TRAINER: OptionNames<TrainerSettings> = {
 };
 
 const TRAIN: OptionNames<TrainOptions> = { dataset: true, batchSize: true, shuffle: true };
-const VALIDATE: OptionNames<ValidateOptions> = { datasets: true, batchSize: true, metrics: true, registry: true };
+const VALIDATE: OptionNames<ValidateOptions> = {
+  datasets: true,
+  batchSize: true,
+  metrics: true,
+  registry: true,
+  indexing: true,
+};
 
 /** @throws RankDistillmError `bad_input` for an option that `fit` does not know */
 export function checkFitOptionNames(options: FitOptions): void {

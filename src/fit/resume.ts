@@ -12,6 +12,8 @@ export interface Resume {
   model: Checkpoint;
   state: TrainingState;
   moments: NamedTensor[];
+  /** When it was saved, in milliseconds since 1970. */
+  saved: number;
 }
 
 /**
@@ -26,8 +28,8 @@ export async function openResume(ckptPath: string, rootDir: string): Promise<Res
       hint: 'Leave ckpt_path out to start afresh, or name the folder of a checkpoint.',
     });
   }
-  const { model, state, moments } = await readTrainerCheckpoint(folder);
-  return { folder: resolve(folder), model, state, moments };
+  const { model, state, moments, saved } = await readTrainerCheckpoint(folder);
+  return { folder: resolve(folder), model, state, moments, saved };
 }
 
 /** A resumed run is the same run only where these agree; losses may change, with a warning. */

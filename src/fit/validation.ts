@@ -18,7 +18,8 @@ interface OpenDataset {
   /** Run file's name or dataset id, as lightning-ir names it in metrics. */
   name: string;
   dataset: RunDataset;
-  qrels: readonly Qrel[];
+  /** Undefined: it has none, or nothing is measured. */
+  qrels: readonly Qrel[] | undefined;
 }
 
 interface ScoredTopic {
@@ -36,17 +37,25 @@ export class Validation implements AsyncDisposable {
   ) {}
 
   /** Opens and checks every dataset, so that a mistake in one shows before training begins. */
-  static async open(options: ValidateOptions, onWarning: (message: string) => void): Promise<Validation> {
+  static async open(
+    options: ValidateOptions,
+    onWarning: (message: string) => void,
+    signal?: AbortSignal,
+  ): Promise<Validation> {
     const measures = options.metrics.filter((name) => name !== LOSS).map((name) => parseMeasure(name).name);
     const datasets: OpenDataset[] = [];
     try {
       for (const settings of options.datasets) {
-        const dataset = await RunDataset.open(settings, options.registry);
-        datasets.push({ name: nameOf(dataset), dataset, qrels: [] });
+        throwIfAborted(signal);
+        const dataset = await RunDataset.open(settings, options.registry, { signal, ...options.indexing });
+        const opened: OpenDataset = { name: nameOf(dataset), dataset, qrels: undefined };
+        const isTaken = datasets.some(({ name }) => name === opened.name);
+        datasets.push(opened);
+        if (isTaken) throw sameName(opened.name);
         for (const warning of dataset.warnings) onWarning(warning);
-        const qrels = measures.length === 0 ? [] : await dataset.qrels();
-        if (qrels === undefined) throw noQrels(dataset, measures);
-        datasets.at(-1)!.qrels = qrels;
+        if (measures.length === 0) continue;
+        opened.qrels = await dataset.qrels();
+        if (opened.qrels === undefined) onWarning(`${opened.name}: has no qrels, so it is not measured`);
       }
     } catch (error) {
       for (const { dataset } of datasets) await dataset.close();
@@ -55,13 +64,27 @@ export class Validation implements AsyncDisposable {
     return new Validation(datasets, measures, options.metrics.includes(LOSS), options.batchSize ?? 1);
   }
 
+  /** What metrics begin with, of each dataset. */
+  get names(): string[] {
+    return this.datasets.map(({ name }) => name);
+  }
+
   /** Batches of each dataset. */
   get batches(): number[] {
     return this.datasets.map(({ dataset }) => Math.ceil(dataset.countTopics() / this.batchSize));
   }
 
+  /** @throws RankDistillmError `bad_input` for a measure that is watched and that a dataset cannot give for want of qrels */
+  assertGives(monitors: readonly string[]): void {
+    for (const { name, qrels } of this.datasets) {
+      const wanted = this.measures.find((measure) => monitors.includes(`${name}/${measure}`));
+      if (qrels === undefined && wanted !== undefined) throw noQrels(name, wanted);
+    }
+  }
+
   /**
    * @param batches of each dataset, from its start
+   * @throws RankDistillmError `aborted` as soon as the signal fires; what data and engine throw
    * @returns `<dataset>/nDCG@10`, `<dataset>/validation-RankNet`
    */
   async run(
@@ -73,7 +96,8 @@ export class Validation implements AsyncDisposable {
     const metrics: Record<string, number> = {};
     for (const [i, { name, dataset, qrels }] of this.datasets.entries()) {
       throwIfAborted(signal);
-      const topics = await scoreTopics(model, dataset, batches[i]! * this.batchSize);
+      if (qrels === undefined && !this.withLosses) continue;
+      const topics = await scoreTopics(model, dataset, batches[i]! * this.batchSize, signal);
       const values = { ...this.#measure(topics, qrels), ...(this.withLosses ? this.#losses(topics, losses) : {}) };
       for (const [measure, value] of Object.entries(values)) metrics[`${name}/${measure}`] = value;
     }
@@ -89,8 +113,8 @@ export class Validation implements AsyncDisposable {
   }
 
   /** The mean is over the topics that were scored: with fewer batches the others do not count 0. */
-  #measure(topics: readonly ScoredTopic[], qrels: readonly Qrel[]): Record<string, number> {
-    if (this.measures.length === 0) return {};
+  #measure(topics: readonly ScoredTopic[], qrels: readonly Qrel[] | undefined): Record<string, number> {
+    if (qrels === undefined) return {};
     const scored = new Set(topics.map(({ sample }) => sample.queryId));
     const run = topics.flatMap(({ sample: { queryId, docIds }, scores }) =>
       docIds.map((docId, i) => ({ queryId, docId, score: scores[i]! })),
@@ -99,7 +123,7 @@ export class Validation implements AsyncDisposable {
     return evaluate(run, judged, this.measures).mean;
   }
 
-  /** Losses of each batch, weighted by its topics, as lightning-ir logs them. */
+  /** Losses of each batch, weighted by its topics: the mean that lightning-ir means to log, see docs/training.md. */
   #losses(topics: readonly ScoredTopic[], losses: ComputeLosses): Record<string, number> {
     const sums: Record<string, number> = {};
     let counted = 0;
@@ -136,18 +160,21 @@ export class Validation implements AsyncDisposable {
   }
 }
 
-async function scoreTopics(model: TrainableModel, dataset: RunDataset, count: number): Promise<ScoredTopic[]> {
+async function scoreTopics(
+  model: TrainableModel,
+  dataset: RunDataset,
+  count: number,
+  signal: AbortSignal | undefined,
+): Promise<ScoredTopic[]> {
   const topics: ScoredTopic[] = [];
   async function* pairs(): AsyncGenerator<TextPair> {
-    if (count === 0) return;
-    for await (const sample of dataset.samples()) {
+    for await (const sample of dataset.samples(count)) {
       topics.push({ sample, scores: [] });
       for (const document of sample.docs) yield { query: sample.query, document };
-      if (topics.length === count) return;
     }
   }
   let topic = 0;
-  for await (const { scores } of model.scoreWindows(pairs())) {
+  for await (const { scores } of model.scoreWindows(pairs(), signal)) {
     for (const score of scores) {
       while (topics[topic]!.scores.length === topics[topic]!.sample.docIds.length) topic += 1;
       topics[topic]!.scores.push(score);
@@ -160,12 +187,18 @@ function nameOf(dataset: RunDataset): string {
   return dataset.runPath?.split('/').at(-1) ?? dataset.datasetId;
 }
 
-function noQrels(dataset: RunDataset, measures: readonly string[]): RankDistillmError {
+function sameName(name: string): RankDistillmError {
   return new RankDistillmError(
     'bad_input',
-    `${nameOf(dataset)}: has no qrels, so ${measures.join(', ')} cannot be computed`,
+    `${name}: two validation runs have this name, so logs cannot tell them apart`,
     {
-      hint: 'Register qrels for its dataset, or take the measures out of evaluation_metrics.',
+      hint: 'Rename one of the files.',
     },
   );
+}
+
+function noQrels(name: string, measure: string): RankDistillmError {
+  return new RankDistillmError('bad_input', `${name}: has no qrels, so ${name}/${measure} cannot be watched`, {
+    hint: 'Register qrels for its dataset, or name another value in monitor.',
+  });
 }

@@ -29,10 +29,12 @@ export interface CheckpointCallbacks {
 export interface CheckpointContext {
   /** Folder of the checkpoints: `dirpath`, or `checkpoints` in the log folder. */
   folder: string;
-  /** TrainingPlan's. */
+  /** TrainingPlan's, where the options do not say. */
   judgesAtEpochEnd: boolean;
   /** Whether validations run at all. */
   validates: boolean;
+  /** Saves where a run ends, too, whatever was due there. Lightning's ModelCheckpoint does not. Default false. */
+  savesEnd?: boolean | undefined;
   /** A folder that a person named to resume from: never removed. */
   resumedFrom?: string | undefined;
 }
@@ -83,6 +85,7 @@ export class CheckpointKeeper {
   readonly #savesLast: boolean;
   readonly #everySteps: number;
   readonly #everyEpochs: number;
+  readonly #judgesAtEpochEnd: boolean;
   readonly #context: CheckpointContext;
   readonly #callbacks: CheckpointCallbacks;
   #state: CheckpointState;
@@ -115,6 +118,7 @@ export class CheckpointKeeper {
     this.#mode = mode;
     this.#topK = saveTopK;
     this.#savesLast = saveLast;
+    this.#judgesAtEpochEnd = options.saveOnTrainEpochEnd ?? context.judgesAtEpochEnd;
     this.#context = context;
     this.#callbacks = callbacks;
     this.#state = { ...NOTHING, folder: context.folder };
@@ -134,11 +138,21 @@ export class CheckpointKeeper {
 
   /**
    * Goes on from a saved state and finishes what was cut off behind it: `last`, and removals.
+   * @param isLater whether something stands there that was saved after the state: it is another run's, so it is forgotten
    * @returns false when the checkpoints now go to another folder: those of the old one stay, and are not counted
    */
-  async restore(state: CheckpointState): Promise<boolean> {
-    if (state.folder !== this.#context.folder) return false;
-    this.#state = structuredClone(state);
+  async restore(state: CheckpointState, isLater: (folder: string) => Promise<boolean>): Promise<boolean> {
+    const { folder, kept, last, interrupted, obsolete } = state;
+    if (folder !== this.#context.folder) return false;
+    const others: (string | null)[] = [];
+    for (const name of [...namesOf(state), ...obsolete]) if (await isLater(join(folder, name))) others.push(name);
+    this.#state = structuredClone({
+      ...state,
+      kept: kept.filter(({ name }) => !others.includes(name)),
+      last: others.includes(last) ? null : last,
+      interrupted: others.includes(interrupted) ? null : interrupted,
+      obsolete: obsolete.filter((name) => !others.includes(name)),
+    });
     await this.#settle();
     return true;
   }
@@ -160,17 +174,19 @@ export class CheckpointKeeper {
     this.#state = { ...this.#state, deferred: false, validated: true };
     if (savedStep === moment.step) return;
     if (deferred) await this.#save(moment, true, true);
-    else if (!this.#context.judgesAtEpochEnd && this.#isEpochDue(moment)) await this.#save(moment, true, false);
+    else if (!this.#judgesAtEpochEnd && this.#isEpochDue(moment)) await this.#save(moment, true, false);
   }
 
   async afterEpoch(moment: CheckpointMoment): Promise<void> {
-    if (this.#state.savedStep === moment.step || !this.#context.judgesAtEpochEnd) return;
+    if (this.#state.savedStep === moment.step || !this.#judgesAtEpochEnd) return;
     if (this.#isEpochDue(moment)) await this.#save(moment, true, false);
   }
 
-  /** `last` of a run in which nothing else was saved. */
+  /** The end, or `last` of a run in which nothing else was saved. */
   async afterTraining(moment: CheckpointMoment): Promise<void> {
-    if (this.#state.savedStep === 0 && moment.step > 0) await this.#save(moment, false, true);
+    const { savedStep } = this.#state;
+    const { savesEnd = false } = this.#context;
+    if (savedStep !== moment.step && (savesEnd || savedStep === 0)) await this.#save(moment, savesEnd, true);
   }
 
   /**

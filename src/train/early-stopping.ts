@@ -19,10 +19,12 @@ export interface EarlyStoppingOptions {
   strict?: boolean | undefined;
   /** Stop when the metric is not finite. Default true. */
   checkFinite?: boolean | undefined;
+  /** Look at the end of each epoch; false: after each validation. Default: as the schedule of validations suggests. */
+  checkOnTrainEpochEnd?: boolean | undefined;
 }
 
 export interface StoppingContext {
-  /** TrainingPlan's: look at the metric at the epoch's end, else after each validation. */
+  /** TrainingPlan's: look at the metric at the epoch's end, else after each validation, where the options do not say. */
   judgesAtEpochEnd: boolean;
   /** Whether validations run at all. */
   validates: boolean;
@@ -49,7 +51,8 @@ export class EarlyStopper {
   readonly #patience: number;
   /** What is taken off a value before it is compared with the best. */
   readonly #margin: number;
-  readonly #context: StoppingContext;
+  readonly #judgesAtEpochEnd: boolean;
+  readonly #validates: boolean;
   #state: StoppingState = { best: null, waited: 0, validated: false, reason: null };
 
   /** @throws bad_input for an argument out of its range */
@@ -60,7 +63,8 @@ export class EarlyStopper {
     this.#patience = wholeNumber('patience', patience, 0);
     this.#margin = minDelta * (mode === 'min' ? -1 : 1);
     this.#options = options;
-    this.#context = context;
+    this.#judgesAtEpochEnd = options.checkOnTrainEpochEnd ?? context.judgesAtEpochEnd;
+    this.#validates = context.validates;
   }
 
   get state(): StoppingState {
@@ -79,12 +83,12 @@ export class EarlyStopper {
   /** @returns why the run is to stop, in a sentence; undefined: it goes on */
   afterValidation(metrics: Metrics): string | undefined {
     this.#state.validated = true;
-    return this.#context.judgesAtEpochEnd ? undefined : this.#judge(metrics);
+    return this.#judgesAtEpochEnd ? undefined : this.#judge(metrics);
   }
 
   /** @returns why the run is to stop, in a sentence; undefined: it goes on */
   afterEpoch(metrics: Metrics): string | undefined {
-    return this.#context.judgesAtEpochEnd ? this.#judge(metrics) : undefined;
+    return this.#judgesAtEpochEnd ? this.#judge(metrics) : undefined;
   }
 
   #judge(metrics: Metrics): string | undefined {
@@ -95,7 +99,7 @@ export class EarlyStopper {
 
   #look(metrics: Metrics): string | undefined {
     const { monitor, strict = true, checkFinite = true, stoppingThreshold, divergenceThreshold } = this.#options;
-    const mayCome = !strict || (this.#context.validates && !this.#state.validated);
+    const mayCome = !strict || (this.#validates && !this.#state.validated);
     const value = monitored('EarlyStopping', monitor, metrics, mayCome);
     if (value === undefined) return undefined;
     const best = this.#state.best === null ? 'none' : String(this.#state.best);

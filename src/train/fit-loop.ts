@@ -18,7 +18,7 @@ export interface FitLoopOptions {
   identity: RunIdentity;
   nonFinite: 'stop' | 'skip';
   stoppers: readonly EarlyStopper[];
-  /** Runs so many batches of each validation dataset; metrics by name. */
+  /** Runs so many batches of each validation dataset; metrics by name. Throws `aborted` after the signal. */
   validate?: ((batches: readonly number[]) => Promise<Record<string, number>>) | undefined;
   /** Hears of each step; `onStep` may log. */
   onStep: (report: StepReport) => void | Promise<void>;
@@ -28,6 +28,9 @@ export interface FitLoopOptions {
   /** Where a checkpoint was saved: go on from there. */
   resume?: TrainingState | undefined;
 }
+
+/** What validations leave behind in a state. */
+type Judged = Pick<TrainingState, 'metrics' | 'stoppers'>;
 
 /** With nothing but values that are not finite, leaving steps out would go on for ever. */
 const MOST_SKIPPED_IN_A_ROW = 100;
@@ -45,6 +48,8 @@ export class FitLoop {
   #totalBatches = 0;
   /** Batches of this epoch at its last optimizer step: gradients added up since then are in no checkpoint. */
   #steppedBatch = 0;
+  /** What was judged by then: a validation since then is run again after a resume. */
+  #stepJudged: Judged | undefined;
   #phase: TrainingPhase = 'epoch';
   #seconds = 0;
   #skipped = 0;
@@ -78,17 +83,18 @@ export class FitLoop {
   /** What a checkpoint of this moment says. Between two steps it goes on after the first of them. */
   get state(): TrainingState {
     const pending = this.#batch - this.#steppedBatch;
+    const { metrics, stoppers } = (pending > 0 ? this.#stepJudged : undefined) ?? this.#judged();
     return {
       step: this.#options.trainer.step,
       epoch: this.#epoch,
       batch: this.#steppedBatch,
       totalBatches: this.#totalBatches - pending,
-      phase: pending > 0 ? 'epoch' : this.#phase,
+      phase: pending > 0 ? 'validation' : this.#phase,
       seconds: this.#seconds,
       skippedSteps: this.#skipped,
-      metrics: Object.fromEntries(Object.entries(this.#metrics).filter(([, value]) => Number.isFinite(value))),
+      metrics,
       keepers: this.#keepers.map((keeper) => keeper.state),
-      stoppers: this.#options.stoppers.map((stopper) => stopper.state),
+      stoppers,
       run: this.#options.identity,
     };
   }
@@ -161,6 +167,7 @@ export class FitLoop {
 
   async #trainBatch(batch: EncodedBatch, group: StepGroup): Promise<void> {
     const { trainer, plan, nonFinite } = this.#options;
+    if (this.#batch === this.#steppedBatch) this.#stepJudged = this.#judged();
     const result = await trainer.backward(batch, 1 / plan.accumulate);
     if (result.nonFinite && nonFinite === 'stop') throw nonFiniteError(trainer.step, batch.samples, result.nonFinite);
     group.add(batch, result);
@@ -252,11 +259,23 @@ export class FitLoop {
   }
 
   async #validation(batches: readonly number[], sanityCheck: boolean): Promise<void> {
-    const { validate, trainer, onValidation } = this.#options;
+    const { validate, trainer, onValidation, signal } = this.#options;
     if (!validate) return;
-    const metrics = await validate(batches);
+    const metrics = await validate(batches).catch(async (error: unknown) => {
+      // nothing of it has been taken in yet, so that a run which goes on from here repeats it
+      if (signal?.aborted && error instanceof RankDistillmError && error.code === 'aborted')
+        await this.#interrupt(signal);
+      throw error;
+    });
     if (!sanityCheck) this.#metrics = { ...this.#metrics, ...metrics };
     await onValidation({ step: trainer.step, epoch: this.#epoch, sanityCheck, metrics });
+  }
+
+  #judged(): Judged {
+    return {
+      metrics: Object.fromEntries(Object.entries(this.#metrics).filter(([, value]) => Number.isFinite(value))),
+      stoppers: this.#options.stoppers.map((stopper) => stopper.state),
+    };
   }
 
   #stop(why: string | undefined): void {

@@ -74,7 +74,13 @@ class GradientCache {
 
   async run(lossGradient: (scores: Float32Array) => Float32Array | undefined): Promise<CachedPass> {
     const { parts, kept } = await this.#scoreAll();
-    const gradient = lossGradient(this.#scores);
+    let gradient: Float32Array | undefined;
+    try {
+      gradient = lossGradient(this.#scores);
+    } catch (error) {
+      await this.#discard(kept);
+      throw error;
+    }
     if (gradient === undefined) {
       await this.#discard(kept);
     } else if (kept.length > 0) {

@@ -17,4 +17,9 @@ export interface ModelCheckpointOptions {
   everyNTrainSteps?: number | undefined;
   /** Default 1 where `everyNTrainSteps` is not given. */
   everyNEpochs?: number | undefined;
+  /**
+   * Checkpoints of `everyNEpochs` are saved at the end of each epoch; false: after each validation. Default: as the
+   * schedule of validations suggests.
+   */
+  saveOnTrainEpochEnd?: boolean | undefined;
 }

@@ -40,6 +40,8 @@ export interface TrainerCheckpoint {
   /** Both moments of each parameter: regions of a file, float32. */
   moments: NamedTensor[];
   state: TrainingState;
+  /** When it was saved, in milliseconds since 1970. */
+  saved: number;
 }
 
 /**
@@ -75,7 +77,13 @@ export async function readTrainerCheckpoint(folder: string, label?: number | str
   }
   const model = await loadCheckpoint(folder, { label });
   const path = join(folder, MOMENTS_FILE);
-  return { folder, model, moments: momentsOf(model, await readSafetensors(path), path), state: file.state };
+  return {
+    folder,
+    model,
+    moments: momentsOf(model, await readSafetensors(path), path),
+    state: file.state,
+    saved: file.saved,
+  };
 }
 
 /** Checks that a file holds both moments of each tensor of the model, and no others. */

@@ -79,11 +79,12 @@ trainer:
     - ReRankCallback
     - class_path: ModelCheckpoint
       init_args: {monitor: set/nDCG@10, mode: max, save_top_k: 2, save_last: true, every_n_train_steps: 5}
-    - {class_path: EarlyStopping, init_args: {monitor: loss, patience: 1}}
+    - {class_path: EarlyStopping, init_args: {monitor: loss, patience: 1, check_on_train_epoch_end: true}}
+    - {class_path: ModelCheckpoint, init_args: {save_on_train_epoch_end: false}}
     - LearningRateMonitor
 `,
   ]);
-  assert.equal(found.checkpoints, [
+  assert.equal(found.checkpoints.slice(0, 1), [
     {
       dirpath: undefined,
       filename: undefined,
@@ -94,9 +95,12 @@ trainer:
       saveLast: true,
       everyNTrainSteps: 5,
       everyNEpochs: undefined,
+      saveOnTrainEpochEnd: undefined,
     },
   ]);
+  assert.is(found.checkpoints[1]?.saveOnTrainEpochEnd, false);
   assert.is(found.earlyStopping[0]?.patience, 1);
+  assert.is(found.earlyStopping[0]?.checkOnTrainEpochEnd, true);
   assert.ok(found.logLearningRate);
   assert.equal(
     found.monitors.map(({ name, place }) => [name, place.replace(/^.*\//, '')]),

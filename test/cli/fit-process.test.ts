@@ -1,9 +1,10 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { MAIN, start, TSX } from './program.js';
+import { inShell, start } from './program.js';
 import { inFolder, run, useOwnCache } from './support.js';
 import { writeTrainingCollection } from './training-collection.js';
 
@@ -27,7 +28,7 @@ function once(path: string, then: () => void): void {
 
 const checkpoints = (folder: string): string[] => readdirSync(join(folder, VERSION, 'checkpoints'));
 
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   test(`${signal} finishes the step, saves and ends with 130; what is saved goes on`, () =>
     inFolder(async (folder) => {
       await writeTrainingCollection(folder);
@@ -81,6 +82,37 @@ test('a second signal ends at once: nothing is saved and nothing half-written is
     assert.equal(files.sort(), ['metrics.csv', 'pl_config.yaml']);
   }));
 
+test('Ctrl-C that ends the reader of stderr, too, saves and ends with 130', () =>
+  inFolder(async (folder) => {
+    await writeTrainingCollection(folder);
+    const seldom = callback('{every_n_train_steps: 900000}');
+    const fit = inShell([...ENDLESS, seldom, '--trainer.logger=CSVLogger']);
+    // a process group of its own, which is what a terminal sends Ctrl-C to
+    const group = spawn('sh', ['-c', `(trap : INT; ${fit}; echo $? > code) 2>&1 | tee log`], {
+      cwd: folder,
+      detached: true,
+      stdio: 'ignore',
+    });
+    once(join(folder, VERSION, 'metrics.csv'), () => setTimeout(() => process.kill(-group.pid!, 'SIGINT'), 100));
+    // the shell around them ends with tee, before fit
+    const code = join(folder, 'code');
+    while (!existsSync(code) || readFileSync(code, 'utf8') === '') await sleep(10);
+    assert.is(readFileSync(code, 'utf8'), '130\n');
+    assert.match(checkpoints(folder).join(), /^epoch=\d+-step=\d+$/);
+  }));
+
+test('stderr that cannot be written is no failure', () =>
+  inFolder(async (folder) => {
+    await writeTrainingCollection(folder);
+    const { status, stdout } = spawnSync('sh', ['-c', `${inShell(['fit', '--config', 'config.yaml'])} 2> /dev/full`], {
+      cwd: folder,
+      encoding: 'utf8',
+    });
+    assert.is(status, 0);
+    assert.match(stdout, /^dev\.run /m);
+    assert.equal(checkpoints(folder), ['epoch=1-step=6']);
+  }));
+
 test('a folder that is taken away while fit runs is one error', () =>
   inFolder(async (folder) => {
     await writeTrainingCollection(folder);
@@ -102,28 +134,8 @@ else {
   test('a full disk is one error; the checkpoints before it stay whole', () =>
     inFolder(async (folder) => {
       await writeTrainingCollection(folder);
-      const quoted = [
-        process.execPath,
-        '--import',
-        TSX,
-        MAIN,
-        ...ENDLESS,
-        callback('{every_n_train_steps: 1, save_top_k: -1}'),
-      ]
-        .map((word) => `'${word}'`)
-        .join(' ');
-      const last = [
-        process.execPath,
-        '--import',
-        TSX,
-        MAIN,
-        'fit',
-        '--config',
-        'config.yaml',
-        '--trainer.default_root_dir=after',
-      ]
-        .map((word) => `'${word}'`)
-        .join(' ');
+      const quoted = inShell([...ENDLESS, callback('{every_n_train_steps: 1, save_top_k: -1}')]);
+      const last = inShell(['fit', '--config', 'config.yaml', '--trainer.default_root_dir=after']);
       const script = [
         'mkdir out && mount -t tmpfs -o size=600k none out || exit 99',
         quoted,

@@ -56,6 +56,25 @@ testInCollection('logs, configuration, checkpoint and model lie where lightning-
   assert.not.match(stderr, /warning/);
 });
 
+testInCollection("the model and the configuration go where the first logger's sub_dir says", async (folder) => {
+  const logger = '--trainer.logger={class_path: TensorBoardLogger, init_args: {sub_dir: a/b}}';
+  const { stderr } = await fit(folder, logger, '--trainer.max_steps=1');
+  assert.match(stderr, /the model is out\/lightning_logs\/version_0\/a\/b\/huggingface_checkpoint$/m);
+  assert.equal((await readdir(join(folder, LOGS, 'version_0'))).sort(), ['a', 'checkpoints']);
+  const [events = '', ...others] = (await readdir(join(folder, LOGS, 'version_0/a/b'))).sort();
+  assert.match(events, /^events\.out/);
+  assert.equal(others, ['huggingface_checkpoint', 'pl_config.yaml']);
+  const resumed = await fit(folder, logger, '--trainer.max_steps=2', '--ckpt_path=last');
+  assert.match(resumed.stderr, /^going on from step 1 of /m);
+});
+
+testInCollection('a run that logs and saves nothing makes no folder', async (folder) => {
+  const nothing = ['--trainer.logger=false', '--trainer.enable_checkpointing=false'];
+  const { stderr } = await fit(folder, ...nothing, '--trainer.max_steps=1', '--trainer.default_root_dir=none');
+  assert.match(stderr, /nothing was saved$/m);
+  assert.not.ok((await readdir(folder)).includes('none'));
+});
+
 testInCollection('each run gets a version of its own', async (folder) => {
   await fit(folder, '--trainer.max_steps=1');
   await fit(folder, '--trainer.max_steps=1');
@@ -288,6 +307,39 @@ testInCollection('limit_val_batches 0 is no validation, and nothing to watch', a
   const watched = await run(argv, { cwd: folder });
   assert.is(watched.code, 2);
   assert.match(watched.stderr, /"dev\.run\/nDCG@10" is not logged; logged are loss, InfoNCE, epoch, step/);
+});
+
+/** A second validation run beside `dev.run`, of a dataset without qrels. */
+async function addBareRun(folder: string): Promise<string> {
+  await copyFile(join(folder, 'data/dev.run'), join(folder, 'data/bare.run'));
+  const own = '{run_path_or_id: data/dev.run, dataset: dev, depth: 8}';
+  return `--data.inference_datasets=[${own}, {run_path_or_id: data/bare.run, dataset: bare}]`;
+}
+const BARE = '--datasets.bare={docs: data/docs.tsv, queries: data/queries.tsv}';
+
+testInCollection('a validation dataset without qrels is passed over, with a warning', async (folder) => {
+  const two = await addBareRun(folder);
+  const monitor =
+    '--trainer.callbacks+={class_path: ModelCheckpoint, init_args: {monitor: dev.run/nDCG@10, mode: max}}';
+  const { stdout, stderr } = await fit(folder, BARE, two, monitor, '--trainer.max_steps=3');
+  assert.equal(stderr.match(/^warning: .*$/gm), ['warning: bare.run: has no qrels, so it is not measured']);
+  assert.match(stderr, /^step 3: dev\.run\/nDCG@10 0\.\d{4}$/m);
+  assert.match(stdout, /^dev\.run +0\.\d{4}$/m);
+});
+
+testInCollection("of several validation datasets Lightning's names are known, too", async (folder) => {
+  const two = await addBareRun(folder);
+  const args = (monitor: string): string =>
+    `{monitor: ${monitor}, mode: max, filename: "{step}-{${monitor}:.2f}", auto_insert_metric_name: false}`;
+  const callback = (monitor: string): string =>
+    `--trainer.callbacks+={class_path: ModelCheckpoint, init_args: ${args(monitor)}}`;
+  await fit(folder, BARE, two, callback('dev.run/nDCG@10/dataloader_idx_0'), '--trainer.max_steps=3');
+  const [name = ''] = await readdir(join(folder, LOGS, 'version_0/checkpoints'));
+  assert.match(name, /^3-0\.[1-9]\d$/);
+  const argv = ['fit', '--config', 'config.yaml', BARE, two, callback('dev.run/nDCG@10/dataloader_idx_1')];
+  const misplaced = await run(argv, { cwd: folder });
+  assert.is(misplaced.code, 2);
+  assert.match(misplaced.stderr, /"dev\.run\/nDCG@10\/dataloader_idx_1" is not logged/);
 });
 
 testInCollection('a run that is registered by its id gives the name in logs', async (folder) => {

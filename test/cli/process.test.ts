@@ -1,9 +1,9 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { MAIN, start, TSX, type Ended } from './program.js';
+import { inShell, MAIN, start, TSX, type Ended } from './program.js';
 import { expectedPairs, inFolder, modelFolder, writeCollection, writeFiles } from './support.js';
 
 const test = suite('the program');
@@ -62,20 +62,40 @@ test('Ctrl-C ends a run with 130 and leaves no half file', () =>
     assert.equal(await readdir(runs), []);
   }));
 
-test('a reader that closes the pipe is no failure', () =>
-  inFolder(async (folder) => {
-    await writeFiles(folder, { 'pairs.jsonl': '{"query": "a", "document": "b"}\n'.repeat(20_000) });
-    const { code, stderr } = await new Promise<Ended>((resolve, reject) => {
-      const argv = ['--import', TSX, MAIN, 'score', '--model', modelFolder(), '--input', 'pairs.jsonl'];
-      const child = spawn(process.execPath, argv, { cwd: folder });
-      let text = '';
-      child.stderr.on('data', (chunk: Buffer) => (text += chunk.toString()));
-      child.stdout.once('data', () => child.stdout.destroy());
-      child.on('error', reject);
-      child.on('close', (status) => resolve({ code: status, stdout: '', stderr: text }));
-    });
-    assert.is(code, 0, stderr);
-    assert.is(stderr, '');
-  }));
+for (const stdin of ['ends', 'goes on']) {
+  test(`a reader that closes the pipe is no failure, when standard input ${stdin}`, () =>
+    inFolder(async (folder) => {
+      const { code, stderr } = await new Promise<Ended>((resolve, reject) => {
+        const argv = ['--import', TSX, MAIN, 'score', '--model', modelFolder(), '--input', '-'];
+        const child = spawn(process.execPath, argv, { cwd: folder });
+        child.stdin.on('error', () => undefined); // what is not read any more
+        child.stdin.write('{"query": "a", "document": "b"}\n'.repeat(20_000));
+        if (stdin === 'ends') child.stdin.end();
+        let text = '';
+        child.stderr.on('data', (chunk: Buffer) => (text += chunk.toString()));
+        child.stdout.once('data', () => child.stdout.destroy());
+        child.on('error', reject);
+        child.on('close', (status) => resolve({ code: status, stdout: '', stderr: text }));
+      });
+      assert.is(code, 0, stderr);
+      assert.is(stderr, '');
+    }));
+}
+
+for (const argv of [['--help'], ['evaluate', '--qrels', 'qrels', '--run', 'run'], ['score', '--input', 'pairs']]) {
+  test(`${argv[0]}: standard output that cannot be written is one error`, () =>
+    inFolder(async (folder) => {
+      await writeFiles(folder, {
+        qrels: 'q 0 d 1\n',
+        run: 'q Q0 d 1 1.0 x\n',
+        pairs: '{"query": "a", "document": "b"}\n',
+      });
+      const model = argv[0] === 'score' ? ['--model', modelFolder()] : [];
+      const script = `${inShell([...argv, ...model])} > /dev/full`;
+      const { status, stderr } = spawnSync('sh', ['-c', script], { cwd: folder, encoding: 'utf8' });
+      assert.is(status, 2);
+      assert.match(stderr, /^error: standard output: cannot write: no space left on the device\nhint: .+\n$/);
+    }));
+}
 
 test.run();

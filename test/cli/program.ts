@@ -5,6 +5,11 @@ import { fileURLToPath } from 'node:url';
 export const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 export const TSX = import.meta.resolve('tsx');
 
+/** The program and its arguments as a shell reads them. */
+export function inShell(argv: readonly string[]): string {
+  return [process.execPath, '--import', TSX, MAIN, ...argv].map((word) => `'${word}'`).join(' ');
+}
+
 export interface Ended {
   code: number | null;
   stdout: string;

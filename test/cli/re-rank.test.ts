@@ -54,6 +54,45 @@ test('without a callback the run goes to ./runs/<model>', () =>
     assert.is((await readRun(join(folder, DEFAULT_RUN))).length, 12);
   }));
 
+test('limit_test_batches: the run holds those batches of topics, and their mean is shown', () =>
+  inFolder(async (folder) => {
+    await writeCollection(folder);
+    const argv = ['re_rank', '--config', 'config.yaml'];
+    const whole = await run(argv, { cwd: folder });
+    const all = await readRun(join(folder, DEFAULT_RUN));
+    assert.equal([...new Set(all.map(({ queryId }) => queryId))], ['q0', 'q1']);
+    const limited = async (...more: string[]) => {
+      const result = await run(
+        [...argv, '--trainer.callbacks+={class_path: ReRankCallback, init_args: {overwrite: true}}', ...more],
+        { cwd: folder },
+      );
+      return { ...result, entries: await readRun(join(folder, DEFAULT_RUN)) };
+    };
+    const first = all.filter(({ queryId }) => queryId === 'q0');
+    for (const limit of ['1', '0.5']) {
+      const { code, stdout, stderr, entries } = await limited(`--trainer.limit_test_batches=${limit}`);
+      assert.is(code, 0, stderr);
+      assert.not.match(stderr, /warning/);
+      assert.equal(entries, first);
+      assert.not.equal(stdout, whole.stdout);
+      const qrels = 'q0 0 d0 3\nq0 0 d3 1\n'; // of the first topic alone
+      await writeFiles(folder, { 'data/first.qrels': qrels });
+      const evaluated = await run(
+        ['evaluate', '--qrels', 'data/first.qrels', '--run', DEFAULT_RUN, '--metrics', 'nDCG@10'],
+        { cwd: folder },
+      );
+      assert.is(stdout.trim().split(/\s+/).at(-1), evaluated.stdout.trim().split(/\s+/).at(-1));
+    }
+    const pair = await limited('--trainer.limit_test_batches=1', '--data.inference_batch_size=2');
+    assert.equal(pair.entries, all);
+    const little = await limited('--trainer.limit_test_batches=0.1');
+    assert.is(little.code, 2);
+    assert.match(little.stderr, /trainer\.limit_test_batches: 0\.1 of 2 batches is less than one batch/);
+    const none = await limited('--trainer.limit_test_batches=0');
+    assert.is(none.code, 2);
+    assert.match(none.stderr, /trainer\.limit_test_batches: 0 leaves nothing to re-rank/);
+  }));
+
 test('an existing run is skipped with one line and still measured; overwrite writes it again', () =>
   inFolder(async (folder) => {
     await writeCollection(folder);

@@ -5,7 +5,9 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { CrossEncoder } from '../../src/engine/cross-encoder.js';
 import { loadBinding } from '../../src/engine/load-binding.js';
+import { TrainableModel } from '../../src/engine/trainable-model.js';
 import { RankDistillmError, type ErrorCode } from '../../src/errors.js';
+import { copyModel, inFolder, writeFiles } from '../cli/support.js';
 import { referenceModel } from './reference-model.js';
 
 const test = suite('CrossEncoder');
@@ -111,6 +113,17 @@ test('close waits for the run, can be called twice, and ends the model', async (
   assert.is((await run).length, 5000);
   assert.is(await codeOf(model.score(pairs)), 'closed');
 });
+
+test('a model whose tokenizer does not load holds no memory', () =>
+  inFolder(async (broken) => {
+    await copyModel(broken);
+    await writeFiles(broken, { 'tokenizer.json': '{"broken": 1}' });
+    const held = loadBinding().info().weightBytes;
+    assert.is(await codeOf(CrossEncoder.load(broken)), 'unsupported');
+    assert.is(await codeOf(TrainableModel.load(broken)), 'unsupported');
+    await (await CrossEncoder.load(folder)).close(); // the engine is done with all that came before
+    assert.is(loadBinding().info().weightBytes, held);
+  }));
 
 test('bad arguments name the argument', async () => {
   await using model = await CrossEncoder.load(folder);

@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { cp, readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -158,6 +159,27 @@ test('an aborted run finishes its step, saves, and can be gone on with', () =>
     await undisturbed.result;
     assert.is(resumed.steps.at(-1)!.loss, undisturbed.steps.at(-1)!.loss);
     assert.is(steps.length, 0);
+  }));
+
+test('a run that goes on removes what it left, and not what another run has saved under that name since', () =>
+  inFolder(async (root) => {
+    const folder = join(root, 'checkpoints');
+    const to = async (maxEpochs: number, options: Partial<FitOptions> = {}): Promise<string[]> => {
+      await (
+        await run(root, { ...options, trainer: { maxEpochs } })
+      ).result;
+      return (await readdir(folder)).sort();
+    };
+    await to(1);
+    await cp(join(folder, 'epoch=0-step=2'), join(root, 'old'), { recursive: true });
+    assert.equal(await to(2, { ckptPath: 'last' }), ['epoch=1-step=4']);
+    const second = join(folder, 'epoch=1-step=4');
+    // as after a kill before the first checkpoint was removed
+    await rename(join(root, 'old'), join(folder, 'epoch=0-step=2'));
+    assert.equal(await to(2, { ckptPath: second }), ['epoch=1-step=4']);
+
+    assert.equal(await to(1, { optimizer: { lr: 1e-3 } }), ['epoch=0-step=2', 'epoch=1-step=4']);
+    assert.equal(await to(3, { ckptPath: second }), ['epoch=0-step=2', 'epoch=1-step=4', 'epoch=2-step=6']);
   }));
 
 /** NaN on every second call. */

@@ -145,11 +145,11 @@ test('a checkpoint of an interruption goes with the next, one that was named to 
     { ...CONTEXT, resumedFrom: '/c/epoch=0-step=7' },
     callbacks,
   );
-  assert.ok(await second.restore(first.state));
+  assert.ok(await second.restore(first.state, async () => false));
   await second.afterStep({ epoch: 0, step: 10, metrics: {} }, false);
   assert.equal(calls.splice(0), ['save /c/epoch=0-step=10', 'remove /c/epoch=0-step=5']);
   const elsewhere = new CheckpointKeeper({}, { ...CONTEXT, folder: '/d' }, callbacks);
-  assert.not(await elsewhere.restore(second.state));
+  assert.not(await elsewhere.restore(second.state, async () => false));
   assert.equal(elsewhere.checkpoints, []);
 });
 

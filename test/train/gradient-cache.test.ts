@@ -2,6 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { NativeTrainer } from '../../binding.js';
 import { CrossEncoder } from '../../src/engine/cross-encoder.js';
 import { TrainableModel, type TrainableModelOptions } from '../../src/engine/trainable-model.js';
 import { createLoss } from '../../src/loss/create-loss.js';
@@ -115,6 +116,38 @@ test('a loss without a gradient lets go of what was kept', async () => {
     budget: { tokens: 1e9, partTokens: model.native.tokensPerPart },
   });
   assert.is(norm(await model.native.read('gradients', 0, model.native.size)), 0);
+});
+
+test('a loss that throws lets go of what was kept', async () => {
+  await using model = await TrainableModel.load(modelFolder(), { onWarning: () => undefined });
+  const { native } = model;
+  const pairs = await model.tokenizer.encodePairs(await batch());
+  const kept: number[] = [];
+  const watched: Pick<NativeTrainer, 'forward' | 'backward' | 'discard'> = {
+    forward: async (...args) => {
+      const result = await native.forward(...args);
+      kept.push(result.kept);
+      return result;
+    },
+    backward: (...args) => native.backward(...args),
+    discard: (name) => native.discard(name),
+  };
+  const pass = cachedPass(
+    watched as NativeTrainer,
+    pairs,
+    () => {
+      throw new Error('no loss');
+    },
+    { step: 0, budget: { tokens: 1e9, partTokens: 100 } },
+  );
+  const messageOf = (work: Promise<unknown>): Promise<string> =>
+    work.then(
+      () => 'done',
+      (error: Error) => error.message,
+    );
+  assert.is(await messageOf(pass), 'no loss');
+  assert.ok(kept.length > 1);
+  for (const name of kept) assert.match(await messageOf(native.backward(name, new Float32Array(1))), /nothing is kept/);
 });
 
 test.run();

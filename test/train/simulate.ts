@@ -105,7 +105,7 @@ export async function simulate(run: Simulation, from?: SavedRun): Promise<Simula
   result.keeper = keeper;
   if (from) {
     if (from.stopper) stopper?.restore(from.stopper);
-    await keeper?.restore(from.keeper);
+    await keeper?.restore(from.keeper, async () => false);
   }
   const nextEpoch = (): void => {
     at.epoch++;

@@ -73,6 +73,7 @@ function checkpointOptions(
     saveLast: args.save_last === true || args.save_last === 'link',
     everyNTrainSteps: args.every_n_train_steps ?? undefined,
     everyNEpochs: args.every_n_epochs ?? undefined,
+    saveOnTrainEpochEnd: args.save_on_train_epoch_end ?? undefined,
   };
 }
 
@@ -86,5 +87,6 @@ function stoppingOptions(args: ArgumentsOf<'EarlyStopping'>): EarlyStoppingOptio
     divergenceThreshold: args.divergence_threshold ?? undefined,
     strict: args.strict,
     checkFinite: args.check_finite,
+    checkOnTrainEpochEnd: args.check_on_train_epoch_end ?? undefined,
   };
 }

@@ -1,10 +1,8 @@
 import type { Config } from '../../config/schema/schema.js';
 import { readPrecision, TRAINING_PRECISIONS } from '../../config/precision.js';
-import { Share } from '../../config/share.js';
 import { spanSeconds } from '../../config/time-span.js';
 import type { TrainerSettings } from '../../fit/fit-options.js';
-import type { BatchLimit } from '../../train/train-limits.js';
-import { refuseGiven, type PlaceOf } from '../config-plan.js';
+import { batchLimit, refuseGiven, type PlaceOf } from '../config-plan.js';
 import { engineSettings } from '../engine-settings.js';
 
 /** `trainer`, by the names of `FitOptions`. Null is Lightning's "not given". */
@@ -48,9 +46,4 @@ export function trainerSettings({ trainer }: Config, placeOf: PlaceOf): TrainerS
     defaultRootDir: trainer.default_root_dir ?? undefined,
     enableCheckpointing: trainer.enable_checkpointing ?? undefined,
   };
-}
-
-function batchLimit(written: number | Share | null): BatchLimit | undefined {
-  if (written === null) return undefined;
-  return written instanceof Share ? { share: written.value } : { batches: written };
 }

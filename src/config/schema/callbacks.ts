@@ -19,6 +19,13 @@ const registerLocalDataset = classSpec('RegisterLocalDatasetCallback', 'Gives fi
 
 const mode = key(z.enum(['min', 'max']).default('min'), 'min: less is better.', 'fit');
 
+const whenJudged = (doc: string) =>
+  key(
+    z.boolean().nullable().default(null),
+    `${doc}; false: after each validation; null: as validations are scheduled.`,
+    'fit',
+  );
+
 const modelCheckpoint = classSpec('ModelCheckpoint', 'When fit saves, and what it keeps.', {
   dirpath: key(
     z.string().min(1).nullable().default(null),
@@ -52,14 +59,9 @@ const modelCheckpoint = classSpec('ModelCheckpoint', 'When fit saves, and what i
     'Epochs between checkpoints; 1 where every_n_train_steps is not given.',
     'fit',
   ),
+  save_on_train_epoch_end: whenJudged("Whether every_n_epochs saves at the epoch's end"),
   train_time_interval: key(z.unknown().optional(), 'Time between checkpoints; not built, must be null.', 'fit'),
-  ...allIgnored([
-    'verbose',
-    'save_on_exception',
-    'save_weights_only',
-    'save_on_train_epoch_end',
-    'enable_version_counter',
-  ]),
+  ...allIgnored(['verbose', 'save_on_exception', 'save_weights_only', 'enable_version_counter']),
 });
 
 const threshold = (doc: string) => key(z.number().nullable().default(null), doc, 'fit');
@@ -73,7 +75,8 @@ const earlyStopping = classSpec('EarlyStopping', 'Ends fit when a value no longe
   check_finite: key(z.boolean().default(true), 'Stop when the value is NaN or infinite.', 'fit'),
   stopping_threshold: threshold('Stop at once when it is better than this.'),
   divergence_threshold: threshold('Stop at once when it is worse than this.'),
-  ...allIgnored(['verbose', 'check_on_train_epoch_end', 'log_rank_zero_only']),
+  check_on_train_epoch_end: whenJudged("Whether the value is looked at at the epoch's end"),
+  ...allIgnored(['verbose', 'log_rank_zero_only']),
 });
 
 const learningRateMonitor = classSpec('LearningRateMonitor', 'Logs the learning rate as lr-AdamW.', {

@@ -48,7 +48,7 @@ const dataModule = classSpec('LightningIRDataModule', 'The data.', {
   ),
   inference_batch_size: key(
     z.int().min(1).nullable().default(null),
-    'Topics of a validation batch of fit; re_rank cuts blocks by tokens, so nothing there depends on it.',
+    'Topics of a batch, as limits count them; what is computed together follows from tokens. null: 1.',
   ),
   train_dataset: key(trainDataset.nullable().default(null), 'What fit learns from.', 'fit'),
   train_batch_size: key(z.int().min(1).nullable().default(null), 'Topics of a training step.', 'fit'),

@@ -18,7 +18,11 @@ const folder = {
 
 const tensorBoardLogger = classSpec('TensorBoardLogger', 'Writes event files that TensorBoard shows.', {
   ...folder,
-  sub_dir: key(z.string().min(1).nullable().default(null), 'Folder below the version for the event files.', 'fit'),
+  sub_dir: key(
+    z.string().min(1).nullable().default(null),
+    'Folder below the version for event files, configuration and model.',
+    'fit',
+  ),
   ...allIgnored([
     'log_graph',
     'default_hp_metric',

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { batchLimit } from './batch-limit.js';
 import { callbacks } from './callbacks.js';
-import { allIgnored, inWords, key } from './fields.js';
+import { allIgnored, inWords, key, type KeyUse } from './fields.js';
 import { loggers } from './loggers.js';
 
 /** Precision names of Lightning's Trainer, and our int8. Which of them run here is decided in `precision.ts`. */
@@ -43,7 +43,7 @@ const timeSpan = inWords(
 
 const count = (least: number, doc: string) => key(z.int().min(least).nullable().default(null), doc, 'fit');
 const flag = (doc: string) => key(z.boolean().nullable().default(null), doc, 'fit');
-const limit = (doc: string) => key(batchLimit(0).nullable().default(null), doc, 'fit');
+const limit = (doc: string, use: KeyUse = 'fit') => key(batchLimit(0).nullable().default(null), doc, use);
 
 /** Lightning's arguments whose meaning fit must not pass over in silence, though only their defaults are built. */
 const onlyDefaults = {
@@ -87,6 +87,7 @@ export const trainer = z.strictObject({
   max_time: key(timeSpan.nullable().default(null), 'Longest time.', 'fit'),
   limit_train_batches: limit('How much of an epoch is trained on; null: all.'),
   limit_val_batches: limit('How much of each validation dataset is used; null: all.'),
+  limit_test_batches: limit('How many batches of topics re_rank scores of each run, and writes; null: all.', 're_rank'),
   val_check_interval: key(
     batchLimit(1).nullable().default(null),
     "Training batches between validations, or a share of an epoch; null: at the epoch's end.",
@@ -126,7 +127,6 @@ export const trainer = z.strictObject({
   ...onlyDefaults,
   ...allIgnored([
     'strategy',
-    'limit_test_batches',
     'limit_predict_batches',
     'deterministic',
     'benchmark',

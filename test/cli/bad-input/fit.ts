@@ -1,4 +1,4 @@
-import { readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { copyModel, modelFolder, run, writeFiles } from '../support.js';
 import { writeTrainingCollection } from '../training-collection.js';
@@ -244,10 +244,27 @@ const TARGETS: BadInput[] = [
     spoil: (folder) => rm(join(folder, 'data/dev.run')),
   },
   {
-    what: 'measures without judgements',
+    what: 'a measure that is watched, without judgements',
     code: 'bad_input',
-    message: /dev\.run: has no qrels, so nDCG@10 cannot be computed/,
-    argv: [...FIT, '--datasets.dev.qrels', 'null'],
+    message: /dev\.run: has no qrels, so dev\.run\/nDCG@10 cannot be watched/,
+    argv: [
+      ...FIT,
+      '--datasets.dev.qrels=null',
+      '--trainer.callbacks+={class_path: EarlyStopping, init_args: {monitor: dev.run/nDCG@10, mode: max}}',
+    ],
+  },
+  {
+    what: 'two validation runs of one name',
+    code: 'bad_input',
+    message: /^dev\.run: two validation runs have this name/,
+    spoil: async (folder) => {
+      await mkdir(join(folder, 'other'));
+      await copyFile(join(folder, 'data/dev.run'), join(folder, 'other/dev.run'));
+    },
+    argv: [
+      ...FIT,
+      '--data.inference_datasets=[{run_path_or_id: data/dev.run, dataset: dev}, {run_path_or_id: other/dev.run, dataset: dev}]',
+    ],
   },
   {
     what: 'tuples that nobody registered',
