@@ -18,7 +18,7 @@ export interface RunSource {
 export async function findRun(options: RunDatasetOptions, registry: DatasetRegistry): Promise<RunSource> {
   const { runPathOrId } = options;
   const isFile = await stat(runPathOrId).then(
-    (stats) => stats.isFile(),
+    (stats) => !stats.isDirectory(),
     () => false,
   );
   if (isFile) {

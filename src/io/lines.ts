@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { at, RankDistillmError } from '../errors.js';
-import { plainBytes } from './plain-bytes.js';
+import { lookAt, plainBytes } from './plain-bytes.js';
 
 /** A line without its end (LF or CRLF). */
 export interface Line {
@@ -15,20 +15,24 @@ export interface Line {
 
 const LF = 10;
 const CR = 13;
+const LOOK_BYTES = 4096;
 /** No format here has lines near this; without a limit a damaged file, or a gzip bomb, would fill the memory. */
 const MAX_LINE_BYTES = 64 * 1024 * 1024;
 
 /**
  * Lines of a text file, a block of them at a time (a promise per line would cost more than reading it). Gzip is told by
  * content. A byte order mark and carriage returns are taken off, blank lines left out; bytes that are not UTF-8 and
- * endless lines are errors that name the line.
+ * endless lines are errors that name the line. A pipe will do.
+ *
+ * @param look is given the first 4096 bytes before the first line comes, where a format is told from them
  */
-export async function* readLines(path: string): AsyncGenerator<Line[]> {
+export async function* readLines(path: string, look?: (start: Buffer) => void): AsyncGenerator<Line[]> {
   let rest: Buffer[] = [];
   let restBytes = 0;
   let offset = 0;
   let number = 1;
-  for await (const chunk of plainBytes(path)) {
+  const chunks = plainBytes(path);
+  for await (const chunk of look === undefined ? chunks : lookAt(chunks, LOOK_BYTES, look)) {
     const end = chunk.lastIndexOf(LF) + 1;
     if (end === 0) {
       rest.push(chunk);

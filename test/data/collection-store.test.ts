@@ -6,7 +6,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { CollectionStore } from '../../src/data/collection-store.js';
 import { sharedPath } from '../support/shared.js';
-import { golden, refuses, temporaryFolder } from './support.js';
+import { golden, pipe, refuses, temporaryFolder } from './support.js';
 
 const test = suite('collection store');
 const { folder, file } = temporaryFolder();
@@ -186,6 +186,12 @@ test('an unknown document is named with the collection and the run', async () =>
   const store = await CollectionStore.open(golden('docs.tsv'));
   await refuses(() => store.getTexts(['d1', 'd99'], 'a.run'), 'not_found', "'d99'", 'docs.tsv', 'a.run');
   await store.close();
+});
+
+test('a pipe is refused before anything is read from it', async () => {
+  const path = pipe(folder, 'pipe.tsv', 'd1\ta\n');
+  const { hint } = await refuses(() => CollectionStore.open(path), 'bad_input', 'pipe.tsv: is a pipe');
+  assert.match(hint!, /to a file/);
 });
 
 test('two stores of one collection at once, opened at once', async () => {

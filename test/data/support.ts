@@ -1,3 +1,4 @@
+import { execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,6 +19,19 @@ export function temporaryFolder(): { folder: string; file: (name: string, conten
       return path;
     },
   };
+}
+
+/** A pipe in `folder` that a process of its own fills, byte by byte where `slowly`. */
+export function pipe(folder: string, name: string, content: string | Uint8Array, slowly = false): string {
+  const path = join(folder, name);
+  execFileSync('mkfifo', [path]);
+  const command = slowly ? 'dd bs=1 status=none' : 'cat';
+  const writer = spawn('sh', ['-c', `${command} > "$0"`, path], { stdio: ['pipe', 'ignore', 'ignore'] });
+  writer.stdin.on('error', () => undefined); // a reader may refuse the pipe
+  writer.stdin.end(content);
+  process.on('exit', () => writer.kill());
+  writer.unref();
+  return path;
 }
 
 /** A file that scripts/references/run_dataset.py wrote. */

@@ -2,7 +2,7 @@ import { gzipSync } from 'node:zlib';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { readLines } from '../../src/io/lines.js';
-import { collect, refuses, temporaryFolder } from '../data/support.js';
+import { collect, pipe, refuses, temporaryFolder } from '../data/support.js';
 
 const test = suite('lines');
 const { folder, file } = temporaryFolder();
@@ -32,6 +32,22 @@ test('offsets lead back to the bytes across many chunks, also through several gz
     assert.ok(read.every((line) => bytes.toString('utf8', line.offset, line.offset + line.length) === line.text));
     assert.is(read.at(-1)!.number, 60_000);
   }
+});
+
+test('pipes are read as files are, however few bytes come at once', async () => {
+  const words = Array.from({ length: 300 }, (_, i) => `line ${i}`);
+  const contents = [words.join('\n'), gzipSync(words.join('\n'))];
+  for (const [i, content] of contents.entries()) {
+    for (const slowly of [false, true]) {
+      const read = await lines(pipe(folder, `pipe-${i}-${slowly}`, content, slowly));
+      assert.equal(
+        read.map((line) => line.text),
+        words,
+      );
+    }
+  }
+  assert.equal(await lines(pipe(folder, 'one-byte', 'x')), [{ text: 'x', number: 1, offset: 0, length: 1 }]);
+  assert.equal(await lines(pipe(folder, 'empty', '')), []);
 });
 
 test('bytes that are not UTF-8 are refused with their line', async () => {
