@@ -49,6 +49,7 @@ export async function refuses(work: () => unknown, code: ErrorCode, ...words: st
   }
   if (!(error instanceof RankDistillmError)) throw new Error('not refused as it should be', { cause: error });
   assert.is(error.code, code, error.message);
+  assert.not.match(error.message, /[\r\n]/);
   for (const word of words) assert.ok(error.message.includes(word), `"${error.message}" should name "${word}"`);
   assert.ok(error.hint, `"${error.message}" has no hint`);
   return error;
