@@ -96,8 +96,15 @@ function notUtf8(block: Buffer, place: BlockPlace): RankDistillmError {
     number += 1;
     start = end + 1;
   }
-  return new RankDistillmError('bad_input', `${at(place.name, number)}: the text is not valid UTF-8`, {
-    hint: 'Convert the file to UTF-8, for example with `iconv -f LATIN1 -t UTF-8`.',
+  return notUtf8Error(at(place.name, number), place.offset === 0 ? block : undefined);
+}
+
+/** @param start of the file, where the bytes are at hand */
+export function notUtf8Error(place: string, start?: Buffer): RankDistillmError {
+  const mark = start?.toString('hex', 0, 2);
+  const [what, from] = mark === 'fffe' || mark === 'feff' ? ['is UTF-16', 'UTF-16'] : ['is not valid UTF-8', 'LATIN1'];
+  return new RankDistillmError('bad_input', `${place}: the text ${what}`, {
+    hint: `Convert the file to UTF-8${from === 'LATIN1' ? ', for example' : ''} with \`iconv -f ${from} -t UTF-8\`.`,
   });
 }
 

@@ -57,7 +57,10 @@ test('bytes that are not UTF-8 are refused with their line', async () => {
     Buffer.from('x\n'),
   ]);
   await refuses(() => lines(file('latin1.txt', latin1)), 'bad_input', 'latin1.txt:3', 'UTF-8');
-  await refuses(() => lines(file('utf16.txt', Buffer.from('\uFEFFa b\n', 'utf16le'))), 'bad_input', 'utf16.txt:1');
+  for (const bytes of [Buffer.from('\uFEFFa b\n', 'utf16le'), Buffer.from('\uFEFFa b\n', 'utf16le').swap16()]) {
+    const { hint } = await refuses(() => lines(file('utf16.txt', bytes)), 'bad_input', 'utf16.txt:1', 'UTF-16');
+    assert.match(hint!, /iconv -f UTF-16 -t UTF-8/);
+  }
 });
 
 test('damaged gzip, folders and missing files are refused by name', async () => {

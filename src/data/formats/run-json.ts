@@ -4,7 +4,7 @@ import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { at, ioError, RankDistillmError } from '../../errors.js';
 import { jsonFault } from '../../io/json-fault.js';
-import type { Line } from '../../io/lines.js';
+import { notUtf8Error, type Line } from '../../io/lines.js';
 import { isGzip } from '../../io/plain-bytes.js';
 import { runRecord, type RunRecord } from './run-record.js';
 
@@ -99,9 +99,7 @@ async function readWhole(path: string): Promise<string> {
   }
   if (bytes.length > MAX_JSON_BYTES) throw tooLarge(path);
   if (!isUtf8(bytes)) {
-    throw new RankDistillmError('bad_input', `${path}: the text is not valid UTF-8`, {
-      hint: 'Convert the file to UTF-8, for example with `iconv -f LATIN1 -t UTF-8`.',
-    });
+    throw notUtf8Error(path, bytes);
   }
   return bytes.toString('utf8').replace(/^\uFEFF/, '');
 }
