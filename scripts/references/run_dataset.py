@@ -62,6 +62,11 @@ def write_inputs() -> None:
     pq.write_table(integers, GOLDEN / "integer-ids.parquet")
     ranks = pa.table({"qid": ["a", "a", "a", "a"], "docno": ["w", "x", "y", "z"], "score": [1.0, 3.0, 1.0, 2.0]})
     pq.write_table(ranks, GOLDEN / "without-ranks.parquet")
+    binary = pa.table({"qid": ["a", "a"], "docno": pa.array([b"d4", b"d5"], pa.binary(2)), "score": [1.0, 3.0]})
+    pq.write_table(binary, GOLDEN / "binary-ids.parquet")
+    latin1 = pa.table({"qid": pa.array([b"a", b"a", b"q\xe9"], pa.binary()), "docno": ["w", "x", "y"],
+                       "score": [1.0, 3.0, 1.0]})  # fmt: skip
+    pq.write_table(latin1, GOLDEN / "latin1-ids.parquet")
 
 
 def samples(dataset: RunDataset) -> list[dict]:

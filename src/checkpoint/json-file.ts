@@ -1,5 +1,6 @@
 import { readFile, stat } from 'node:fs/promises';
-import { ioError, RankDistillmError } from '../errors.js';
+import { at, ioError, RankDistillmError } from '../errors.js';
+import { jsonFault } from '../io/json-fault.js';
 
 export type JsonObject = Record<string, unknown>;
 
@@ -12,17 +13,22 @@ export async function readJsonObject(path: string): Promise<JsonObject | undefin
   try {
     const { size } = await stat(path);
     if (size > MAX_JSON_BYTES)
-      throw new RankDistillmError('bad_input', `${path}: ${size} bytes are too many for this file`);
+      throw new RankDistillmError('bad_input', `${path}: ${size} bytes are too many for this file`, {
+        hint: 'This is not the file that its name promises; copy or download it again.',
+      });
     bytes = await readFile(path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error instanceof RankDistillmError ? error : ioError('read', path, error);
   }
+  let text = '';
   let value: unknown;
   try {
-    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    value = JSON.parse(text);
   } catch (cause) {
-    throw new RankDistillmError('bad_input', `${path}: is not JSON: ${(cause as Error).message}`, {
+    const { problem, line } = jsonFault(cause, text);
+    throw new RankDistillmError('bad_input', `${at(path, line)}: is not JSON: ${problem}`, {
       hint: 'Copy or download the file again.',
       cause,
     });

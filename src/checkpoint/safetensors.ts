@@ -1,3 +1,4 @@
+import { jsonFault } from '../io/json-fault.js';
 import { BYTES_PER_ELEMENT, countElements, type RawTensors, type StoredDtype } from './raw-tensor.js';
 import { weightFileError, withWeightFile, type WeightFile } from './weight-file.js';
 
@@ -49,7 +50,7 @@ async function readHeader(file: WeightFile): Promise<{ header: Record<string, un
   try {
     header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch (cause) {
-    throw weightFileError(file.path, `the header is not JSON: ${(cause as Error).message.slice(0, 200)}`);
+    throw weightFileError(file.path, `the header is not JSON: ${jsonFault(cause, '').problem.slice(0, 200)}`);
   }
   if (!isRecord(header)) throw weightFileError(file.path, 'the header is not a JSON object');
   return { header, dataStart: 8 + Number(length) };

@@ -18,7 +18,7 @@ export async function withWeightFile<T>(path: string, use: (file: WeightFile) =>
   try {
     handle = await open(path, 'r');
     const stats = await handle.stat();
-    if (!stats.isFile()) throw new RankDistillmError('bad_input', `${path}: is not a file`);
+    if (!stats.isFile()) throw weightFileError(path, 'is not a file', 'Put the weights themselves there.');
     const file = { path, size: stats.size, read: readFrom(handle, path, stats.size) };
     await refuseLfsPointer(file);
     return await use(file);

@@ -40,7 +40,7 @@ export async function assertSourceExists(
   registry: DatasetRegistry,
 ): Promise<void> {
   const found = await stat(named).then(
-    (entry) => (entry.isFile() ? 'file' : 'folder'),
+    (entry) => (entry.isDirectory() ? 'folder' : 'file'),
     () => 'nothing',
   );
   if (found === 'file' || registry.find(named)) return;

@@ -1,6 +1,7 @@
 import { open, rm, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { ioError, RankDistillmError } from '../errors.js';
+import { outputFile } from '../io/output-file.js';
 
 /**
  * Refuses outputs that would destroy an input, and one file for two datasets: lightning-ir lets the second run
@@ -43,9 +44,7 @@ export async function refuseCollisions(
  * say nothing about full or read-only file systems, nor to root.
  */
 export async function assertWritable(output: string): Promise<void> {
-  const found = await statOf(output);
-  if (found && !found.isFile()) throw ioError('write', output, { code: 'EISDIR' });
-  let folder = dirname(resolve(output));
+  let folder = dirname(await outputFile(output));
   let parent = await statOf(folder);
   while (!parent) {
     folder = dirname(folder);

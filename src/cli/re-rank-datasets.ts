@@ -59,7 +59,9 @@ export async function runReRank(plan: ReRankPlan, io: CliIo): Promise<string | u
   try {
     for (const settings of plan.datasets) {
       throwIfAborted(io.signal);
-      jobs.push(await openJob(settings, plan, registry, io));
+      const job = await openJob(settings, plan, registry, io);
+      jobs.push(job);
+      job.dataset.assertWritable();
     }
     await refuseCollisions(
       jobs.map((job) => job.output),

@@ -1,5 +1,6 @@
 import { addAbortSignal, type Readable } from 'node:stream';
 import { at, RankDistillmError, throwIfAborted } from '../errors.js';
+import { jsonFault } from '../io/json-fault.js';
 import { readLines, splitLines, type Line } from '../io/lines.js';
 import type { TextPair } from '../tokenize/encoded-pair.js';
 
@@ -20,7 +21,7 @@ function parsePair(line: Line, name: string): TextPair {
   try {
     record = JSON.parse(line.text);
   } catch (cause) {
-    throw new RankDistillmError('bad_input', `${place}: not JSON: ${(cause as Error).message}`, {
+    throw new RankDistillmError('bad_input', `${place}: not JSON: ${jsonFault(cause, line.text).problem}`, {
       hint: 'Write one JSON object a line: {"query": "…", "document": "…"}.',
       cause,
     });

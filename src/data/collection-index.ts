@@ -1,25 +1,29 @@
 import { createHash } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { readdir, realpath, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { finished } from 'node:stream/promises';
-import { once } from 'node:events';
+import { pipeline } from 'node:stream/promises';
 import { open, type RootDatabase } from 'lmdb';
 import { at, ioError, RankDistillmError, throwIfAborted } from '../errors.js';
+import { writeAtomically } from '../io/atomic-write.js';
 import { cacheFolder } from '../io/cache-folder.js';
+import { leftoversIn, pathBeside } from '../io/leftover.js';
 import { readLines, type Line } from '../io/lines.js';
 import { makeFolder } from '../io/make-folder.js';
-import { isGzip, plainBytes } from '../io/plain-bytes.js';
+import { firstBytes, isGzip, plainBytes } from '../io/plain-bytes.js';
 import { changedWhileRead } from '../io/read-region.js';
+import { sync } from '../io/sync.js';
+import { MAX_ID_BYTES, packRegion, unpackRegion } from './document-index.js';
 import { detectTextFormat } from './formats/text-format.js';
 import { textRecord } from './formats/text-record.js';
 
 /** Changes whenever the files below are laid out differently; it is part of their names. */
 const LAYOUT_VERSION = 1;
-/** LMDB's limit at its usual page size, less what the key's encoding may add. */
-const MAX_ID_BYTES = 1900;
 /** Documents put in one transaction: short enough that the event loop does not starve. */
 const BATCH = 2_000;
+
+/** LMDB's two meta pages, which it trusts without a look. */
+const META_BYTES = 8192;
 
 /** Files made from a collection. */
 export interface CollectionFiles {
@@ -27,6 +31,8 @@ export interface CollectionFiles {
   index: string;
   /** The collection itself, or its unpacked copy when it is gzipped. */
   plain: string;
+  /** What the other two were when they were built, see `isWhole`. */
+  record: string;
 }
 
 export interface CollectionIndexOptions {
@@ -40,38 +46,70 @@ export interface CollectionIndexOptions {
 /**
  * Finds the index of a collection, or builds it: an LMDB file that leads from a document id to the place of its line. The
  * file's name holds the collection's path, size, inode and time of change, so an index of an older version is never
- * used (and is removed). It is built under a temporary name, then renamed: two processes may do so at once.
+ * used (and is removed). It is built in a folder of its own, then renamed: two processes may do so at once.
  */
 export async function collectionIndex(path: string, options: CollectionIndexOptions = {}): Promise<CollectionFiles> {
   const identity = await identify(path);
   const gzip = await isGzip(path);
   const folders =
     options.folder === undefined ? [join(cacheFolder(), 'collections'), dirname(identity.realPath)] : [options.folder];
-  const filesIn = (folder: string): CollectionFiles => ({
-    index: join(folder, `${identity.stem}-${identity.stamp}.lmdb`),
-    plain: gzip ? join(folder, `${identity.stem}-${identity.stamp}.plain`) : path,
-  });
+  const filesIn = (folder: string): CollectionFiles => {
+    const name = join(folder, `${identity.stem}-${identity.stamp}`);
+    return { index: `${name}.lmdb`, plain: gzip ? `${name}.plain` : path, record: `${name}.json` };
+  };
   for (const folder of folders) {
     const files = filesIn(folder);
-    if ((await exists(files.index)) && (await exists(files.plain))) return files;
+    if (await isWhole(files)) return files;
   }
-  let failure: unknown;
+  const refusals: RankDistillmError[] = [];
   for (const folder of folders) {
+    const files = filesIn(folder);
+    const room = await makeRoom(folder, identity).catch((error: unknown) => {
+      refusals.push(ioError('write', folder, error instanceof RankDistillmError ? error.cause : error));
+    });
+    if (room === undefined) continue;
     try {
-      await makeFolder(folder);
-      await removeOlder(folder, identity);
-      await build(path, gzip, filesIn(folder), options);
-      if ((await identify(path)).stamp !== identity.stamp) {
-        await removeOlder(folder, { ...identity, stamp: '' });
-        throw changedWhileRead(path);
-      }
-      return filesIn(folder);
+      await build(path, gzip, files, room, options);
     } catch (error) {
-      failure = error;
-      if (!isUnwritable(error)) break;
+      // what has no code is a fault of ours
+      const isOurs = error instanceof RankDistillmError || (error as NodeJS.ErrnoException).code === undefined;
+      throw isOurs ? error : unwritable(path, [ioError('write', folder, error)]);
+    } finally {
+      await rm(room, { recursive: true, force: true });
     }
+    if ((await identify(path)).stamp !== identity.stamp) {
+      await removeOlder(folder, { ...identity, stamp: '' });
+      throw changedWhileRead(path);
+    }
+    return files;
   }
-  throw failure instanceof RankDistillmError ? failure : ioError('write', folders[0]!, failure);
+  throw unwritable(path, refusals);
+}
+
+function unwritable(path: string, refusals: RankDistillmError[]): RankDistillmError {
+  const reasons = refusals.map(({ message }) => message).join('; ');
+  return new RankDistillmError('io', `${path}: its index cannot be written: ${reasons}`, {
+    hint: 'Set XDG_CACHE_HOME to a folder you may write to, with space left.',
+    cause: refusals[0],
+  });
+}
+
+/**
+ * Whether the files are there as they were built. LMDB maps a file without a look at its length and reads its meta pages
+ * as they are: one that was cut off, or is hollow, would end the process without a word.
+ */
+async function isWhole(files: CollectionFiles): Promise<boolean> {
+  try {
+    return (await readFile(files.record, 'utf8')) === (await describe(files));
+  } catch {
+    return false;
+  }
+}
+
+async function describe({ index, plain }: CollectionFiles): Promise<string> {
+  const sizes = await Promise.all([index, plain].map(async (path) => (await stat(path)).size));
+  const meta = (await firstBytes(index, META_BYTES)).toString('base64');
+  return JSON.stringify({ index: sizes[0], plain: sizes[1], meta: shortHash([meta]) });
 }
 
 interface Identity {
@@ -100,26 +138,23 @@ function shortHash(parts: unknown[]): string {
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 16);
 }
 
-async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  );
-}
-
-/** Errors after which another folder may still do. */
-function isUnwritable(error: unknown): boolean {
-  const cause = error instanceof RankDistillmError ? error.cause : error;
-  return ['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'ENOENT', 'EEXIST'].includes(
-    (cause as NodeJS.ErrnoException | undefined)?.code ?? '',
-  );
+/** A folder to build in; what is left there of older versions and of killed processes goes. */
+async function makeRoom(folder: string, identity: Identity): Promise<string> {
+  await makeFolder(folder);
+  await removeOlder(folder, identity);
+  const room = pathBeside(join(folder, `${identity.stem}-${identity.stamp}`), 'new');
+  await mkdir(room);
+  return room;
 }
 
 async function removeOlder(folder: string, identity: Identity): Promise<void> {
+  const isOurs = (name: string): boolean => name.startsWith(`${identity.stem}-`);
+  for (const { path, target, alive } of await leftoversIn(folder)) {
+    if (isOurs(basename(target)) && !alive) await rm(path, { recursive: true, force: true });
+  }
   for (const name of await readdir(folder)) {
-    const ours = name.startsWith(`${identity.stem}-`) && /\.(lmdb|lmdb-lock|plain)$/.test(name);
-    if (ours && !name.startsWith(`${identity.stem}-${identity.stamp || ' '}`))
-      await rm(join(folder, name), { force: true });
+    const isOlder = isOurs(name) && !name.startsWith(`${identity.stem}-${identity.stamp || ' '}`);
+    if (isOlder && /\.(lmdb|lmdb-lock|plain|json)$/.test(name)) await rm(join(folder, name), { force: true });
   }
 }
 
@@ -127,46 +162,41 @@ async function build(
   path: string,
   gzip: boolean,
   files: CollectionFiles,
+  room: string,
   options: CollectionIndexOptions,
 ): Promise<void> {
-  const temporary = `${files.index}.tmp-${process.pid}-${Math.random().toString(36).slice(2, 8)}`;
-  const unpacked = gzip ? `${temporary}.plain` : undefined;
+  const index = join(room, 'index');
+  const plain = join(room, 'plain');
+  if (gzip) await unpack(path, plain, options.signal);
+  const db = open<Buffer, string>({
+    path: index,
+    noSubdir: true,
+    encoding: 'binary',
+    cache: false,
+    noSync: true, // synced once, below
+  });
   try {
-    if (unpacked !== undefined) await unpack(path, unpacked, options.signal);
-    const db = open<Buffer, string>({
-      path: temporary,
-      noSubdir: true,
-      encoding: 'binary',
-      cache: false,
-      noSync: true,
-    });
-    try {
-      await fill(db, path, options);
-    } finally {
-      await db.close();
-    }
-    if (unpacked !== undefined) await rename(unpacked, files.plain);
-    await rename(temporary, files.index);
+    await fill(db, path, options);
   } finally {
-    for (const left of [temporary, `${temporary}-lock`, unpacked])
-      if (left !== undefined) await rm(left, { force: true });
+    await db.close();
   }
+  await sync(index);
+  if (gzip) {
+    await sync(plain);
+    await rename(plain, files.plain);
+  }
+  await rename(index, files.index);
+  await sync(dirname(files.index));
+  const description = await describe(files);
+  await writeAtomically(files.record, (write) => write(description));
 }
 
 async function unpack(path: string, target: string, signal: AbortSignal | undefined): Promise<void> {
-  const stream = createWriteStream(target, { flags: 'wx' });
-  const done = finished(stream);
-  done.catch(() => undefined); // awaited below; without this line Node would call it unhandled
   try {
-    for await (const chunk of plainBytes(path)) {
-      throwIfAborted(signal);
-      if (!stream.write(chunk)) await Promise.race([once(stream, 'drain'), done]);
-    }
-    stream.end();
-    await done;
+    await pipeline(plainBytes(path), createWriteStream(target, { flags: 'wx' }), { ...(signal && { signal }) });
   } catch (error) {
-    stream.destroy();
-    throw error instanceof RankDistillmError ? error : ioError('write', target, error);
+    throwIfAborted(signal);
+    throw error;
   }
 }
 
@@ -214,25 +244,4 @@ function putOnce(db: RootDatabase<Buffer, string>, id: string, line: Line, path:
     );
   }
   db.putSync(id, packRegion({ offset: line.offset, length: line.length, line: line.number }));
-}
-
-/** Where a document's line is in the plain file, in bytes. */
-export interface Region {
-  offset: number;
-  length: number;
-  /** 1-based. */
-  line: number;
-}
-
-/** Offset and line as float64, which holds integers up to 2^53, then the length as uint32. */
-function packRegion(region: Region): Buffer {
-  const bytes = Buffer.allocUnsafe(20);
-  bytes.writeDoubleLE(region.offset, 0);
-  bytes.writeDoubleLE(region.line, 8);
-  bytes.writeUInt32LE(region.length, 16);
-  return bytes;
-}
-
-export function unpackRegion(bytes: Buffer): Region {
-  return { offset: bytes.readDoubleLE(0), line: bytes.readDoubleLE(8), length: bytes.readUInt32LE(16) };
 }

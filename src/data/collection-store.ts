@@ -1,11 +1,11 @@
-import { open as openFile, type FileHandle } from 'node:fs/promises';
+import { open, type FileHandle } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { open as openDatabase, type RootDatabase } from 'lmdb';
-import { ioError, RankDistillmError } from '../errors.js';
+import { ioError } from '../errors.js';
 import { readRegion } from '../io/read-region.js';
 import { collectionIndex, type CollectionIndexOptions } from './collection-index.js';
+import { DocumentIndex } from './document-index.js';
 import { detectTextFormat } from './formats/text-format.js';
-import { groupReads, locate, textsOf, type Place, type TextSource } from './text-places.js';
+import { groupReads, locate, nameOf, textsOf, type Place, type TextSource } from './text-places.js';
 import { TextThread } from './text-thread.js';
 
 /** Reads in flight; as many as libuv has threads by default would leave the disk waiting for us. */
@@ -28,7 +28,7 @@ export class CollectionStore implements AsyncDisposable {
   private constructor(
     private readonly source: TextSource,
     private readonly threadAfter: number,
-    private readonly index: RootDatabase<Buffer, string>,
+    private readonly index: DocumentIndex,
     private readonly plain: FileHandle,
   ) {}
 
@@ -37,28 +37,20 @@ export class CollectionStore implements AsyncDisposable {
     const format = await detectTextFormat(path);
     const found = await collectionIndex(path, options);
     // a whole path, for a thread: the working directory may be another by then
-    const source = { path, format, plain: resolve(found.plain), repairs: options.repairs ?? false };
+    const plainPath = resolve(found.plain);
+    const isCopy = found.plain !== path;
+    const source = { path, format, plain: plainPath, isCopy, repairs: options.repairs ?? false };
     let plain: FileHandle;
     try {
-      plain = await openFile(source.plain, 'r');
+      plain = await open(plainPath, 'r');
     } catch (error) {
       throw ioError('read', found.plain, error);
     }
     try {
-      const index = openDatabase<Buffer, string>({
-        path: found.index,
-        noSubdir: true,
-        encoding: 'binary',
-        cache: false,
-        readOnly: true,
-      });
-      return new CollectionStore(source, options.threadAfter ?? THREAD_AFTER, index, plain);
+      return new CollectionStore(source, options.threadAfter ?? THREAD_AFTER, DocumentIndex.open(found.index), plain);
     } catch (error) {
       await plain.close();
-      throw new RankDistillmError('io', `${found.index}: cannot open the index of ${path}`, {
-        hint: 'Delete this file; it is built again.',
-        cause: error,
-      });
+      throw error;
     }
   }
 
@@ -68,11 +60,11 @@ export class CollectionStore implements AsyncDisposable {
 
   /** Number of documents. */
   get size(): number {
-    return (this.index.getStats() as { entryCount: number }).entryCount;
+    return this.index.size;
   }
 
   has(docId: string): boolean {
-    return docId !== '' && this.index.getBinaryFast(docId) !== undefined;
+    return this.index.find(docId) !== undefined;
   }
 
   /** Texts of documents, in the order asked for. `run` is named in the error when one is not in the collection. */
@@ -106,7 +98,8 @@ export class CollectionStore implements AsyncDisposable {
     const work = async (): Promise<void> => {
       for (let i = next++; i < groups.length; i = next++) {
         const { offset, length } = groups[i]!;
-        texts[i] = textsOf(groups[i]!, await readRegion(this.plain, offset, length, this.path), this.source);
+        const bytes = await readRegion(this.plain, offset, length, nameOf(this.source));
+        texts[i] = textsOf(groups[i]!, bytes, this.source);
       }
     };
     await Promise.all(Array.from({ length: Math.min(PARALLEL_READS, groups.length) }, work));

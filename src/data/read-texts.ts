@@ -1,6 +1,6 @@
 import { at, RankDistillmError } from '../errors.js';
 import { readLines } from '../io/lines.js';
-import { detectTextFormat } from './formats/text-format.js';
+import { textFormat, type TextFormat } from './formats/text-format.js';
 import { textRecord, type TextRecord } from './formats/text-record.js';
 
 /**
@@ -8,10 +8,10 @@ import { textRecord, type TextRecord } from './formats/text-record.js';
  * those are kept; every line is checked all the same.
  */
 export async function readQueries(path: string, wanted?: ReadonlySet<string>): Promise<Map<string, string>> {
-  const format = await detectTextFormat(path);
+  let format: TextFormat = 'tsv';
   const queries = new Map<string, string>();
   let count = 0;
-  for await (const lines of readLines(path)) {
+  for await (const lines of readLines(path, (start) => (format = textFormat(path, start)))) {
     for (const line of lines) {
       const { id, text } = textRecord(line.text, format, 'query', path, line.number);
       count += 1;
@@ -35,9 +35,9 @@ export async function readQueries(path: string, wanted?: ReadonlySet<string>): P
 
 /** Reads a collection (TSV or JSON lines, also gzipped) document by document, in file order. */
 export async function* readDocuments(path: string): AsyncGenerator<TextRecord> {
-  const format = await detectTextFormat(path);
+  let format: TextFormat = 'tsv';
   let count = 0;
-  for await (const lines of readLines(path)) {
+  for await (const lines of readLines(path, (start) => (format = textFormat(path, start)))) {
     for (const line of lines) yield textRecord(line.text, format, 'document', path, line.number);
     count += lines.length;
   }

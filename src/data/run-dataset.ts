@@ -10,11 +10,12 @@ import type { Qrel, RankingSample } from './records.js';
 import { DatasetRegistry, type RegisteredDataset } from './registry.js';
 import { RunFile } from './run-file.js';
 import { checkRunOptions, type CheckedRunOptions, type RunDatasetOptions } from './run-options.js';
-import { addQueries, depthWarning, findRun, noTexts } from './run-source.js';
+import { addQueries, depthWarning, findRun, noTexts, ownQuery } from './run-source.js';
 import { fetchTexts } from './sample-texts.js';
 import { candidatesOf, selectTop, type TopicGrades } from './select-documents.js';
 import { targetsOf, type TargetOptions } from './targets.js';
 import { compareUtf8 } from './utf8-order.js';
+import { hasGap, refuseGaps } from './write-run.js';
 
 /** Topics read before they are asked for. */
 const TOPICS_AHEAD = 2;
@@ -48,6 +49,8 @@ export class RunDataset implements AsyncDisposable {
       grades: ReadonlyMap<string, TopicGrades> | undefined;
       /** Things a user should know, one sentence each. */
       warnings: string[];
+      /** The first id that cannot be written into a run. */
+      gap: Gap | undefined;
     },
   ) {}
 
@@ -88,7 +91,7 @@ export class RunDataset implements AsyncDisposable {
       const grades = targets?.targets === 'relevance' && judgements ? gradesByTopic(judgements) : undefined;
       const datasetId = dataset?.id ?? source.inferredId;
       const parts = { options, checked, run, datasetId, dataset, collection, topics, judgements };
-      return new RunDataset({ ...parts, targets, grades, warnings });
+      return new RunDataset({ ...parts, targets, grades, warnings, gap: survey.gap });
     } catch (error) {
       await collection?.close();
       await run.close();
@@ -119,6 +122,12 @@ export class RunDataset implements AsyncDisposable {
   /** Things a user should know, one sentence each: topics left out, a depth beyond the run's. */
   get warnings(): readonly string[] {
     return this.parts.warnings;
+  }
+
+  /** Throws where an id cannot stand in a TREC run, naming its line: to be called before hours of scoring for one. */
+  assertWritable(): void {
+    const { gap, run } = this.parts;
+    if (gap) refuseGaps(run.place(gap.line), gap.what, gap.id);
   }
 
   /** Number of topics that `samples` gives. */
@@ -174,6 +183,13 @@ export class RunDataset implements AsyncDisposable {
 
 const NONE: TopicGrades = new Map();
 
+/** An id with white space in it. */
+interface Gap {
+  what: string;
+  id: string;
+  line: number;
+}
+
 /** What one pass over the run finds out about the topics that will be used. */
 interface Survey {
   topics: (Omit<UsedTopic, 'query'> & { query: string | undefined; line: number })[];
@@ -181,6 +197,7 @@ interface Survey {
   /** Topics left out. */
   unjudged: number;
   tooSmall: number;
+  gap: Gap | undefined;
 }
 
 async function surveyTopics(
@@ -189,7 +206,7 @@ async function surveyTopics(
   judged: ReadonlySet<string> | undefined,
   openCollection: () => Promise<CollectionStore>,
 ): Promise<Survey> {
-  const survey: Survey = { topics: [], maxRank: -Infinity, unjudged: 0, tooSmall: 0 };
+  const survey: Survey = { topics: [], maxRank: -Infinity, unjudged: 0, tooSmall: 0, gap: undefined };
   const missing = new MissingDocuments();
   let collection: CollectionStore | undefined;
   for await (const topic of run.stream()) {
@@ -206,8 +223,10 @@ async function surveyTopics(
     for (const { docId, rank, text, line } of selected) {
       const known = text !== undefined || (collection ??= await openCollection()).has(docId);
       missing.count(known, { docId, rank: rank! }, line!);
+      if (hasGap(docId)) survey.gap ??= { what: 'document id', id: docId, line: line! };
     }
-    const query = topic.entries.find((entry) => entry.query !== undefined)?.query;
+    if (hasGap(topic.queryId)) survey.gap ??= { what: 'query id', id: topic.queryId, line: topic.lines[0]! };
+    const query = ownQuery(topic, run);
     survey.topics.push({ queryId: topic.queryId, query, size: selected.length, line: topic.lines[0]! });
   }
   if (missing.any) throw missing.error((line) => run.place(line), collection!.path);

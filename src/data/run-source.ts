@@ -3,7 +3,7 @@ import { RankDistillmError } from '../errors.js';
 import { inferredIds } from './dataset-id.js';
 import { readQueries } from './read-texts.js';
 import type { DatasetRegistry, RegisteredDataset } from './registry.js';
-import type { RunFile } from './run-file.js';
+import type { RunFile, RunTopic } from './run-file.js';
 import type { RunDatasetOptions } from './run-options.js';
 
 /** The run file that options name, and the dataset it belongs to. */
@@ -18,7 +18,7 @@ export interface RunSource {
 export async function findRun(options: RunDatasetOptions, registry: DatasetRegistry): Promise<RunSource> {
   const { runPathOrId } = options;
   const isFile = await stat(runPathOrId).then(
-    (stats) => stats.isFile(),
+    (stats) => !stats.isDirectory(),
     () => false,
   );
   if (isFile) {
@@ -45,6 +45,19 @@ function neitherFileNorId(runPathOrId: string, registry: DatasetRegistry): RankD
   const message = `${runPathOrId}: neither a run file nor the id of a registered dataset`;
   return new RankDistillmError('not_found', message, {
     hint: `Check the path; relative paths start from the current working directory. ${hint ?? ''}`,
+  });
+}
+
+/** The query that a run itself has for a topic. Two texts of one query are an error, as in a file of queries. */
+export function ownQuery({ queryId, entries, lines }: RunTopic, run: RunFile): string | undefined {
+  const first = entries.findIndex(({ query }) => query !== undefined);
+  if (first === -1) return undefined;
+  const { query } = entries[first]!;
+  const other = entries.findIndex((entry) => entry.query !== undefined && entry.query !== query);
+  if (other === -1) return query;
+  const places = [other, first].map((index) => run.place(lines[index]!));
+  throw new RankDistillmError('bad_input', `${places[0]}: query '${queryId}' has another text than at ${places[1]}`, {
+    hint: 'Keep one text per query.',
   });
 }
 

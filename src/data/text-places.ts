@@ -1,10 +1,9 @@
-import type { RootDatabase } from 'lmdb';
 import { RankDistillmError } from '../errors.js';
 import { changedWhileRead } from '../io/read-region.js';
-import { unpackRegion, type Region } from './collection-index.js';
+import type { DocumentIndex, Region } from './document-index.js';
 import { repairUtf8 } from './formats/repair-utf8.js';
 import type { TextFormat } from './formats/text-format.js';
-import { textRecord } from './formats/text-record.js';
+import { textRecord, type TextRecord } from './formats/text-record.js';
 
 /** Documents closer than this are read at once: a read call costs about as much as copying so many bytes. */
 const MERGE_GAP_BYTES = 8 * 1024;
@@ -18,6 +17,8 @@ export interface TextSource {
   format: TextFormat;
   /** The collection itself, or its unpacked copy when it is gzipped. */
   plain: string;
+  /** Whether `plain` is such a copy. */
+  isCopy: boolean;
   /** Texts go through `repairUtf8`. */
   repairs: boolean;
 }
@@ -43,7 +44,7 @@ export interface ReadGroup {
 
 /** Where the documents lie, in the file's order. `run` is named in the error for one that is not there. */
 export function locate(
-  index: RootDatabase<Buffer, string>,
+  index: DocumentIndex,
   docIds: readonly string[],
   path: string,
   run: string | undefined,
@@ -55,9 +56,9 @@ export function locate(
       known.positions.push(position);
       continue;
     }
-    const bytes = docId === '' ? undefined : index.getBinaryFast(docId);
-    if (bytes === undefined) throw unknownDocument(docId, path, run);
-    wanted.set(docId, { ...unpackRegion(bytes), docId, positions: [position] });
+    const region = index.find(docId);
+    if (region === undefined) throw unknownDocument(docId, path, run);
+    wanted.set(docId, { ...region, docId, positions: [position] });
   }
   return [...wanted.values()].sort((a, b) => a.offset - b.offset);
 }
@@ -82,13 +83,32 @@ export function groupReads(places: readonly Place[]): ReadGroup[] {
   return groups;
 }
 
+/** What errors of reading call the file. */
+export function nameOf({ path, plain, isCopy }: TextSource): string {
+  return isCopy ? plain : path;
+}
+
 /** The texts of a group whose bytes were read, in its order. */
-export function textsOf(group: ReadGroup, bytes: Buffer, { path, format, repairs }: TextSource): string[] {
-  return group.places.map(({ docId, offset, length, line }) => {
-    const start = offset - group.offset;
-    const record = textRecord(bytes.toString('utf8', start, start + length), format, 'document', path, line);
-    if (record.id !== docId) throw changedWhileRead(path);
-    return repairs ? repairUtf8(record.text) : record.text;
+export function textsOf(group: ReadGroup, bytes: Buffer, source: TextSource): string[] {
+  return group.places.map((place) => {
+    const start = place.offset - group.offset;
+    const { id, text } = recordOf(bytes.toString('utf8', start, start + place.length), place.line, source);
+    if (id !== place.docId) throw source.isCopy ? damagedCopy(source) : changedWhileRead(source.path);
+    return source.repairs ? repairUtf8(text) : text;
+  });
+}
+
+function recordOf(text: string, line: number, source: TextSource): TextRecord {
+  try {
+    return textRecord(text, source.format, 'document', source.path, line);
+  } catch (error) {
+    throw source.isCopy ? damagedCopy(source) : error; // the collection itself was in order when it was copied
+  }
+}
+
+function damagedCopy({ path, plain }: TextSource): RankDistillmError {
+  return new RankDistillmError('io', `${plain}: the unpacked copy of ${path} is damaged`, {
+    hint: 'Delete this file; it is made again.',
   });
 }
 

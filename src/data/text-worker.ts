@@ -4,7 +4,7 @@ import { workerData } from 'node:worker_threads';
 import { ioError } from '../errors.js';
 import { answerRequests } from '../io/answer-requests.js';
 import { changedWhileRead } from '../io/read-region.js';
-import { groupReads, textsOf, type ReadGroup, type TextSource } from './text-places.js';
+import { groupReads, nameOf, textsOf, type ReadGroup, type TextSource } from './text-places.js';
 import type { TextRequest } from './text-thread.js';
 
 const source = workerData as TextSource;
@@ -14,7 +14,7 @@ function read({ offset, length }: ReadGroup): Buffer {
   const buffer = Buffer.allocUnsafe(length);
   for (let done = 0; done < length;) {
     const bytes = readBytes(buffer, done, length - done, offset + done);
-    if (bytes === 0) throw changedWhileRead(source.path);
+    if (bytes === 0) throw changedWhileRead(nameOf(source));
     done += bytes;
   }
   return buffer;
@@ -24,7 +24,7 @@ function readBytes(buffer: Buffer, at: number, length: number, position: number)
   try {
     return readSync(plain, buffer, at, length, position);
   } catch (error) {
-    throw ioError('read', source.path, error);
+    throw ioError('read', nameOf(source), error);
   }
 }
 

@@ -2,6 +2,7 @@ import { RankDistillmError } from '../errors.js';
 import type { CollectionStore } from './collection-store.js';
 import { MissingDocuments } from './missing-documents.js';
 import type { RunFile, RunTopic } from './run-file.js';
+import { ownQuery } from './run-source.js';
 import { obstacleTo, reachOf } from './samplers.js';
 import { candidatesOf, withAdded, type Candidate, type TopicGrades } from './select-documents.js';
 import type { CheckedTrainingOptions } from './training-options.js';
@@ -91,7 +92,7 @@ export async function surveyTraining(run: RunFile, options: SurveyOptions): Prom
       const known = text !== undefined || (collection ??= await options.openCollection()).has(docId);
       missing.count(known, { docId, rank }, line!);
     }
-    const query = topic.entries.find((entry) => entry.query !== undefined)?.query;
+    const query = ownQuery(topic, run);
     const size = candidates.length;
     survey.topics.push({ queryId: topic.queryId, query, line: topic.lines[0]!, size, added });
   }

@@ -89,10 +89,19 @@ function topicLines(path: string, queryId: string, documents: readonly ScoredDoc
     .join('');
 }
 
-function refuseGaps(path: string, what: string, text: string): void {
-  if (text === '' || /\s/.test(text)) {
-    throw new RankDistillmError('bad_input', `${path}: the ${what} '${text}' is empty or holds white space`, {
+/** Whether a text cannot stand in a column of a TREC run. */
+export function hasGap(text: string): boolean {
+  return text === '' || /\s/.test(text);
+}
+
+/** @param place file, or file and line, where `text` comes from */
+export function refuseGaps(place: string, what: string, text: string): void {
+  if (!hasGap(text)) return;
+  throw new RankDistillmError(
+    'bad_input',
+    `${place}: the ${what} '${JSON.stringify(text).slice(1, -1)}' is empty or holds white space`,
+    {
       hint: 'The columns of a TREC run are separated by white space, so it cannot be written.',
-    });
-  }
+    },
+  );
 }

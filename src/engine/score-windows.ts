@@ -1,5 +1,6 @@
 import type { CancelToken, NativeModel, ScoreResult } from '../../binding.js';
 import { throwIfAborted } from '../errors.js';
+import { onAbort } from '../io/on-abort.js';
 import { inCallersOrder, packByLength } from '../pack/pack-by-length.js';
 import type { EncodedPair, TextPair } from '../tokenize/encoded-pair.js';
 import type { PairTokenizer } from '../tokenize/pair-tokenizer.js';
@@ -42,8 +43,7 @@ export async function* scoreWindows(
   { model, tokenizer, cancel, signal, onHalved }: WindowOptions,
 ): AsyncGenerator<ScoredWindow, void, undefined> {
   throwIfAborted(signal);
-  const onAbort = (): void => cancel.cancel();
-  signal?.addEventListener('abort', onAbort, { once: true });
+  const forget = signal && onAbort(signal, () => cancel.cancel());
   const inFlight: Promise<ScoredWindow>[] = [];
   const fixedTokens = model.windowTokens ?? 0;
   let windowTokens = fixedTokens || FEWEST_TOKENS;
@@ -87,7 +87,7 @@ export async function* scoreWindows(
     if (encoded.length > 0) post(encoded);
     while (inFlight.length > 0) yield await next();
   } finally {
-    signal?.removeEventListener('abort', onAbort);
+    forget?.();
     cancel.cancel();
     await Promise.allSettled(inFlight);
   }

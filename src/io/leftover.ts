@@ -1,6 +1,7 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
+import { lstat, readdir, rm } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 
 /**
@@ -14,29 +15,51 @@ export interface Leftover {
   /** The target's path. */
   target: string;
   role: LeftoverRole;
-  /** Whether the process is still there, so that it is not a leftover yet. */
+  /** Whether the process is still there, so that it is not a leftover yet; of another machine's, whether it may be. */
   alive: boolean;
 }
 
-/** Name of the target, role, process id, the process's start time, a random part. */
-const NAME = /^\.(.+)\.(new|old|gone)-(\d+)-(\d+)-[0-9a-f]{8}$/;
+/** Name of the target, role, process id, the process's start time, the machine, a random part. */
+const NAME = /^\.(.+)\.(new|old|gone)-(\d+)-(\d+)-([0-9a-f]{8})-[0-9a-f]{8}$/;
+/** Processes of other machines, in a folder that they share with this one, cannot be looked up. */
+const MACHINE = createHash('sha256').update(hostname()).digest('hex').slice(0, 8);
+/** What another machine has not touched for so long is not being written. */
+const LONGEST_WRITE_MS = 24 * 3600 * 1000;
 
 /** A path beside `target` that says who made it and what for. */
 export function pathBeside(target: string, role: LeftoverRole): string {
-  const tag = `${process.pid}-${startTime(process.pid) ?? 0}-${randomBytes(4).toString('hex')}`;
+  const tag = `${process.pid}-${startTime(process.pid) ?? 0}-${MACHINE}-${randomBytes(4).toString('hex')}`;
   return join(dirname(target), `.${basename(target)}.${role}-${tag}`);
 }
 
 /** What such paths there are in a folder; none when the folder cannot be read. */
 export async function leftoversIn(folder: string): Promise<Leftover[]> {
   const names = await readdir(folder).catch(() => []);
-  return names.flatMap((name) => {
-    const match = NAME.exec(name);
-    if (!match) return [];
-    const [, target, role, pid, start] = match as unknown as [string, string, LeftoverRole, string, string];
-    const alive = startTime(Number(pid)) === start;
-    return [{ path: join(folder, name), target: join(folder, target), role, alive }];
-  });
+  const matches = names.map((name) => NAME.exec(name)).filter((match) => match !== null);
+  return Promise.all(
+    matches.map(async (match) => {
+      const [name, target, role, pid, start, machine] = match as unknown as [string, string, LeftoverRole, ...string[]];
+      const path = join(folder, name);
+      const alive =
+        machine === MACHINE ? startTime(Number(pid)) === start : role === 'new' && (await isTouchedLately(path));
+      return { path, target: join(folder, target), role, alive };
+    }),
+  );
+}
+
+/** Removes what killed processes left that were writing `target`. */
+export async function removeLeftovers(target: string): Promise<void> {
+  for (const { path, target: other, role, alive } of await leftoversIn(dirname(target))) {
+    // what somebody else may not remove is in nobody's way
+    if (other === target && role === 'new' && !alive) await rm(path, { force: true }).catch(() => undefined);
+  }
+}
+
+async function isTouchedLately(path: string): Promise<boolean> {
+  return lstat(path).then(
+    ({ mtimeMs }) => Date.now() - mtimeMs < LONGEST_WRITE_MS,
+    () => false,
+  );
 }
 
 /**

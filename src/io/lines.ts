@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { at, RankDistillmError } from '../errors.js';
-import { plainBytes } from './plain-bytes.js';
+import { lookAt, plainBytes } from './plain-bytes.js';
 
 /** A line without its end (LF or CRLF). */
 export interface Line {
@@ -15,20 +15,24 @@ export interface Line {
 
 const LF = 10;
 const CR = 13;
+const LOOK_BYTES = 4096;
 /** No format here has lines near this; without a limit a damaged file, or a gzip bomb, would fill the memory. */
 const MAX_LINE_BYTES = 64 * 1024 * 1024;
 
 /**
  * Lines of a text file, a block of them at a time (a promise per line would cost more than reading it). Gzip is told by
  * content. A byte order mark and carriage returns are taken off, blank lines left out; bytes that are not UTF-8 and
- * endless lines are errors that name the line.
+ * endless lines are errors that name the line. A pipe will do.
+ *
+ * @param look is given the first 4096 bytes before the first line comes, where a format is told from them
  */
-export async function* readLines(path: string): AsyncGenerator<Line[]> {
+export async function* readLines(path: string, look?: (start: Buffer) => void): AsyncGenerator<Line[]> {
   let rest: Buffer[] = [];
   let restBytes = 0;
   let offset = 0;
   let number = 1;
-  for await (const chunk of plainBytes(path)) {
+  const chunks = plainBytes(path);
+  for await (const chunk of look === undefined ? chunks : lookAt(chunks, LOOK_BYTES, look)) {
     const end = chunk.lastIndexOf(LF) + 1;
     if (end === 0) {
       rest.push(chunk);
@@ -92,8 +96,15 @@ function notUtf8(block: Buffer, place: BlockPlace): RankDistillmError {
     number += 1;
     start = end + 1;
   }
-  return new RankDistillmError('bad_input', `${at(place.name, number)}: the text is not valid UTF-8`, {
-    hint: 'Convert the file to UTF-8, for example with `iconv -f LATIN1 -t UTF-8`.',
+  return notUtf8Error(at(place.name, number), place.offset === 0 ? block : undefined);
+}
+
+/** @param start of the file, where the bytes are at hand */
+export function notUtf8Error(place: string, start?: Buffer): RankDistillmError {
+  const mark = start?.toString('hex', 0, 2);
+  const [what, from] = mark === 'fffe' || mark === 'feff' ? ['is UTF-16', 'UTF-16'] : ['is not valid UTF-8', 'LATIN1'];
+  return new RankDistillmError('bad_input', `${place}: the text ${what}`, {
+    hint: `Convert the file to UTF-8${from === 'LATIN1' ? ', for example' : ''} with \`iconv -f ${from} -t UTF-8\`.`,
   });
 }
 

@@ -1,17 +1,21 @@
-import { createReadStream } from 'node:fs';
-import { open } from 'node:fs/promises';
-import { createGunzip } from 'node:zlib';
+import type { ReadStream } from 'node:fs';
+import { open, stat, type FileHandle } from 'node:fs/promises';
+import { createGunzip, type Gunzip } from 'node:zlib';
 import { ioError, RankDistillmError } from '../errors.js';
 
 const CHUNK_BYTES = 256 * 1024;
 
-/** The first bytes of a file, as many as there are up to `count`; nothing is decompressed. */
+/**
+ * The first bytes of a file, as many as there are up to `count`; nothing is decompressed.
+ *
+ * @throws RankDistillmError `bad_input` for a pipe: whoever looks at a file's beginning by itself reads it again
+ */
 export async function firstBytes(path: string, count: number): Promise<Buffer> {
+  await refusePipe(path);
   try {
     const handle = await open(path, 'r');
     try {
-      const { bytesRead, buffer } = await handle.read(Buffer.alloc(count), 0, count, 0);
-      return buffer.subarray(0, bytesRead);
+      return await nextBytes(handle, count);
     } finally {
       await handle.close();
     }
@@ -20,24 +24,53 @@ export async function firstBytes(path: string, count: number): Promise<Buffer> {
   }
 }
 
-/** Whether a file is gzip, by its first two bytes (RFC 1952, 2.3.1); names are not trusted. */
-export async function isGzip(path: string): Promise<boolean> {
-  const magic = await firstBytes(path, 2);
-  return magic.length === 2 && magic[0] === 0x1f && magic[1] === 0x8b;
+async function refusePipe(path: string): Promise<void> {
+  const found = await stat(path).catch((error: unknown) => Promise.reject(ioError('read', path, error)));
+  if (found.isFile() || found.isDirectory()) return;
+  throw new RankDistillmError('bad_input', `${path}: is a pipe or a device, but is read more than once`, {
+    hint: 'Write what comes from it to a file, and name that.',
+  });
 }
 
-/** The content of a file in chunks, decompressed when it is gzip (also of several members). */
+async function nextBytes(handle: FileHandle, count: number): Promise<Buffer> {
+  const buffer = Buffer.alloc(count);
+  let length = 0;
+  while (length < count) {
+    const { bytesRead } = await handle.read(buffer, length, count - length, null);
+    if (bytesRead === 0) break;
+    length += bytesRead;
+  }
+  return buffer.subarray(0, length);
+}
+
+/** Whether a file is gzip; names are not trusted. */
+export async function isGzip(path: string): Promise<boolean> {
+  return isGzipMagic(await firstBytes(path, 2));
+}
+
+/** RFC 1952, 2.3.1. */
+function isGzipMagic(start: Buffer): boolean {
+  return start.length === 2 && start[0] === 0x1f && start[1] === 0x8b;
+}
+
+/** The content of a file or pipe in chunks, decompressed when it is gzip (also of several members). */
 export async function* plainBytes(path: string): AsyncGenerator<Buffer> {
-  const gzip = await isGzip(path);
-  const file = createReadStream(path, { highWaterMark: CHUNK_BYTES });
-  const gunzip = gzip ? createGunzip({ chunkSize: CHUNK_BYTES }) : undefined;
-  const stream = gunzip === undefined ? file : file.on('error', (error) => gunzip.destroy(error)).pipe(gunzip);
+  let file: ReadStream | undefined;
+  let gunzip: Gunzip | undefined;
   try {
-    for await (const chunk of stream) yield chunk as Buffer;
+    const handle = await open(path, 'r');
+    file = handle.createReadStream({ highWaterMark: CHUNK_BYTES }); // closes the handle
+    const start = await nextBytes(handle, 2); // a pipe gives its bytes only once
+    if (isGzipMagic(start)) {
+      gunzip = createGunzip({ chunkSize: CHUNK_BYTES });
+      gunzip.write(start);
+      file.on('error', (error) => gunzip?.destroy(error)).pipe(gunzip);
+    } else if (start.length > 0) yield start;
+    for await (const chunk of gunzip ?? file) yield chunk as Buffer;
   } catch (error) {
     throw wordReadError(path, error);
   } finally {
-    file.destroy();
+    file?.destroy();
     gunzip?.destroy();
   }
 }
@@ -56,8 +89,9 @@ function wordReadError(path: string, error: unknown): unknown {
   );
 }
 
-/** The beginning of a file's content (decompressed), to tell its format. */
+/** The beginning of a file's content (decompressed), to tell its format; throws at pipes as `firstBytes` does. */
 export async function firstPlainBytes(path: string, count: number): Promise<Buffer> {
+  await refusePipe(path);
   const parts: Buffer[] = [];
   let length = 0;
   for await (const chunk of plainBytes(path)) {
@@ -66,4 +100,29 @@ export async function firstPlainBytes(path: string, count: number): Promise<Buff
     if (length >= count) break;
   }
   return Buffer.concat(parts).subarray(0, count);
+}
+
+/** The same chunks; before the first of them `look` is given the beginning, up to `count` bytes. */
+export async function* lookAt(
+  chunks: AsyncIterable<Buffer>,
+  count: number,
+  look: (start: Buffer) => void,
+): AsyncGenerator<Buffer> {
+  let held: Buffer[] | undefined = [];
+  let length = 0;
+  for await (const chunk of chunks) {
+    if (held === undefined) {
+      yield chunk;
+      continue;
+    }
+    held.push(chunk);
+    length += chunk.length;
+    if (length < count) continue;
+    look(Buffer.concat(held).subarray(0, count));
+    yield* held;
+    held = undefined;
+  }
+  if (held === undefined) return;
+  look(Buffer.concat(held));
+  yield* held;
 }

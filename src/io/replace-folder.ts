@@ -1,8 +1,9 @@
-import { lstat, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { lstat, mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ioError, RankDistillmError } from '../errors.js';
 import { leftoversIn, pathBeside } from './leftover.js';
+import { sync } from './sync.js';
 
 /** A reader that finds a folder just being replaced by another process waits this long: two renames take microseconds. */
 const LONGEST_WAIT_MS = 1000;
@@ -124,15 +125,6 @@ async function syncTree(folder: string): Promise<void> {
     else if (entry.isFile()) await sync(path);
   }
   await sync(folder);
-}
-
-async function sync(path: string): Promise<void> {
-  const handle = await open(path, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -6,6 +6,8 @@ import type { TextPair } from '../tokenize/encoded-pair.js';
 /** What `rerank` reads: a RunDataset, or anything that gives topics with their documents. */
 export interface RerankDataset {
   countPairs(): Promise<number> | number;
+  /** Throws where an id cannot stand in the run to be written; without it that shows when the topic is written. */
+  assertWritable?(): void;
   /** One topic at a time, so that a run of any length fits in memory. */
   samples(): AsyncIterable<RankingSample>;
 }
@@ -51,6 +53,7 @@ export interface RerankResult {
  */
 export async function rerank(options: RerankOptions): Promise<RerankResult> {
   const { model, dataset, signal } = options;
+  dataset.assertWritable?.();
   const totalPairs = await dataset.countPairs();
   const start = performance.now();
   const result = { pairs: 0, topics: 0, tokens: 0, linearFlops: 0 };

@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { ioError, RankDistillmError } from '../errors.js';
+import { at, ioError, RankDistillmError } from '../errors.js';
+import { jsonFault } from '../io/json-fault.js';
 import { isRecord } from './json-record.js';
 
 /** The tokenizer files of a model folder, parsed; undefined where the folder has none of that name. */
@@ -56,7 +57,8 @@ async function readJson(file: string): Promise<Record<string, unknown> | undefin
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    throw new RankDistillmError('bad_input', `${file}: not valid JSON: ${(cause as Error).message}`, {
+    const { problem, line } = jsonFault(cause, text);
+    throw new RankDistillmError('bad_input', `${at(file, line)}: not valid JSON: ${problem}`, {
       hint: 'The file is damaged or cut short; fetch it again from where the model came from.',
       cause,
     });

@@ -1,7 +1,5 @@
 import { throwIfAborted } from '../errors.js';
-
-/** What to call when a signal fires. One listener serves all: Node.js warns where a signal has more than ten. */
-const waiting = new WeakMap<AbortSignal, Set<() => void>>();
+import { onAbort } from '../io/on-abort.js';
 
 /**
  * What `work` comes to, or an `aborted` error as soon as the signal fires; the work then goes on and its result is
@@ -11,22 +9,13 @@ export async function untilAborted<T>(work: Promise<T>, signal: AbortSignal | un
   if (signal === undefined) return work;
   work.catch(() => undefined); // nobody hears of it after an abort
   throwIfAborted(signal);
-  const stops = waiting.get(signal) ?? listen(signal);
-  let stop = (): void => undefined;
-  const aborted = new Promise<void>((resolve) => (stop = resolve));
-  stops.add(stop);
+  let forget = (): void => undefined;
+  const aborted = new Promise<void>((resolve) => (forget = onAbort(signal, resolve)));
   try {
     await Promise.race([work, aborted]);
   } finally {
-    stops.delete(stop);
+    forget();
   }
   throwIfAborted(signal);
   return work;
-}
-
-function listen(signal: AbortSignal): Set<() => void> {
-  const stops = new Set<() => void>();
-  waiting.set(signal, stops);
-  signal.addEventListener('abort', () => stops.forEach((stop) => stop()), { once: true });
-  return stops;
 }

@@ -174,6 +174,33 @@ const REFUSALS: Refusal[] = [
     message: /config\.json: is not JSON/,
   },
   {
+    what: 'a config.json with a comma too few',
+    edit: (folder) => writeFileSync(join(folder, 'config.json'), '{"a": 1,\n"b": 2\n"c": 3}'),
+    code: 'bad_input',
+    message: /config\.json:3: is not JSON: [^\n]+$/,
+  },
+  {
+    what: 'a config.json with a word too many',
+    edit: (folder) => writeFileSync(join(folder, 'config.json'), '{"a":\nx\n}'),
+    code: 'bad_input',
+    message: /config\.json: is not JSON: [^\n]+$/,
+  },
+  {
+    what: 'a config.json of 17 MiB',
+    edit: (folder) => writeFileSync(join(folder, 'config.json'), ' '.repeat(17 << 20)),
+    code: 'bad_input',
+    message: /config\.json: 17825792 bytes are too many/,
+  },
+  {
+    what: 'weights that are a folder',
+    edit: (folder) => {
+      rmSync(join(folder, 'model.safetensors'));
+      mkdirSync(join(folder, 'model.safetensors'));
+    },
+    code: 'bad_input',
+    message: /model\.safetensors: is not a file/,
+  },
+  {
     what: 'a shard outside the folder',
     from: 'sharded-safetensors',
     edit: (folder) =>

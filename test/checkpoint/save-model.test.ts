@@ -234,8 +234,8 @@ test('tensors that are not those of the model', async () => {
 
 test('a model folder whose replacement was cut short is found', async () => {
   const parent = temporaryFolder();
-  cpSync(join(references, 'mono-rank'), join(parent, '.model.old-1-1-0123abcd'), { recursive: true });
-  mkdirSync(join(parent, '.model.new-1-1-0123abcd'));
+  cpSync(join(references, 'mono-rank'), join(parent, '.model.old-1-1-0123abcd-0123abcd'), { recursive: true });
+  mkdirSync(join(parent, '.model.new-1-1-0123abcd-0123abcd'));
   assert.is((await loadCheckpoint(join(parent, 'model'))).modelClass, 'MonoElectraModel');
 });
 

@@ -83,6 +83,7 @@ const badSafetensors: [what: string, bytes: Buffer, message: RegExp][] = [
   ['a header longer than the file', Buffer.from('ffffff0000000000', 'hex'), /claims 16777215 bytes/],
   ['a header of 2^63 bytes', Buffer.from('0000000000000080', 'hex'), /claims 9223372036854775808 bytes/],
   ['a header that is not JSON', joinSafetensors('{"a":', eight), /not JSON/],
+  ['a header with line ends', joinSafetensors('{"a":\nx\n}', eight), /not JSON: [^\n]+$/],
   ['a header that is not UTF-8', joinSafetensors('{}', eight).fill(0xff, 8, 10), /not JSON/],
   ['a header that is a list', joinSafetensors('[]', Buffer.alloc(0)), /not a JSON object/],
   [

@@ -19,6 +19,34 @@ test('scores a pipe', () =>
     assert.is(stdout.trimEnd().split('\n').length, pairs.length);
   }));
 
+test('qrels and pairs come through pipes; a run that does is refused', () =>
+  inFolder(async (folder) => {
+    const pairs = await writeCollection(folder);
+    const lines = pairs.map(({ query, document }) => `${JSON.stringify({ query, document })}\n`);
+    await writeFiles(folder, { 'pairs.jsonl': lines.join('') });
+    const shell = (command: string): string => {
+      const program = `rd() { "${process.execPath}" --import "${TSX}" "${MAIN}" "$@"; }; ${command}`;
+      const { stdout, stderr } = spawnSync('bash', ['-c', program], { cwd: folder, encoding: 'utf8' });
+      return stdout + stderr;
+    };
+    const run = 'data/__bm25__tiny-set.run';
+    const expected = shell(`rd evaluate --json --qrels data/test.qrels --run ${run}`);
+    assert.match(expected, /"nDCG@10": 0\.\d+/);
+    assert.is(shell(`rd evaluate --json --qrels <(gzip -c data/test.qrels) --run ${run}`), expected);
+    assert.is(shell(`cat data/test.qrels | rd evaluate --json --qrels /dev/stdin --run ${run}`), expected);
+    const scored = shell(`rd score --model ${modelFolder()} --input <(cat pairs.jsonl)`);
+    assert.is(scored.match(/"score":/g)?.length, pairs.length, scored);
+    assert.match(
+      shell(`rd evaluate --qrels data/test.qrels --run <(cat ${run})`),
+      /^error: \/dev\/fd\/\d+: is a pipe or a device, but is read more than once\nhint: .*to a file/,
+    );
+    const config = `rd re_rank --config config.yaml --data.inference_datasets.dataset tiny-set`;
+    assert.match(
+      shell(`${config} --data.inference_datasets.run_path_or_id <(cat ${run})`),
+      /^error: \/dev\/fd\/\d+: is a pipe or a device/,
+    );
+  }));
+
 test('bad input exits with 2 and prints no stack', () =>
   inFolder(async (folder) => {
     const { code, stdout, stderr } = await start(['re_rank', '--config', 'nowhere.yaml'], folder);

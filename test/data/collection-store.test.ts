@@ -1,11 +1,12 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, utimesSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { CollectionStore } from '../../src/data/collection-store.js';
 import { sharedPath } from '../support/shared.js';
-import { golden, refuses, temporaryFolder } from './support.js';
+import { golden, pipe, refuses, temporaryFolder } from './support.js';
 
 const test = suite('collection store');
 const { folder, file } = temporaryFolder();
@@ -96,13 +97,101 @@ test('nothing is left of an index that could not be built, and no temporary file
     (error: { code: string }) => assert.is(error.code, 'aborted'),
   );
   assert.equal(readdirSync(cache), before);
-  assert.not.ok(before.some((name) => name.includes('.tmp-')));
+  assert.not.ok(before.some((name) => name.startsWith('.')));
+});
+
+test('a damaged index, or a damaged unpacked copy, is noticed before it is mapped, and built again', async () => {
+  const lines = Array.from({ length: 3000 }, (_, i) => `d${i}\ttext ${i}\n`).join('');
+  const path = file('damaged.tsv.gz', gzipSync(lines));
+  const made = (suffix: string): string => {
+    const name = readdirSync(cache).find((found) => found.startsWith('damaged.tsv.gz-') && found.endsWith(suffix));
+    return join(cache, name!);
+  };
+  const text = async () => {
+    const store = await CollectionStore.open(path);
+    const texts = await store.getTexts(['d2999']).finally(() => store.close());
+    return texts[0];
+  };
+  assert.is(await text(), 'text 2999');
+  for (const suffix of ['.lmdb', '.plain']) {
+    const whole = readFileSync(made(suffix));
+    const cuts = [0, 100, 4096, 8192, 20_000].map((length) => whole.subarray(0, length));
+    for (const damage of [...cuts, suffix === '.lmdb' ? Buffer.alloc(whole.length) : Buffer.alloc(1)]) {
+      writeFileSync(made(suffix), damage);
+      assert.is(await text(), 'text 2999', `${suffix} of ${damage.length} bytes`);
+      assert.is(readFileSync(made(suffix)).length, whole.length);
+    }
+  }
+  rmSync(made('.json'));
+  assert.is(await text(), 'text 2999');
+});
+
+test('damage that only reading shows is told of the file that has it', async () => {
+  const path = file('rotten.tsv.gz', gzipSync(Array.from({ length: 3000 }, (_, i) => `d${i}\ttext ${i}\n`).join('')));
+  await (await CollectionStore.open(path)).close();
+  const made = (suffix: string): string =>
+    readdirSync(cache).find((found) => found.startsWith('rotten.tsv.gz-') && found.endsWith(suffix))!;
+  const spoil = (name: string, from: number): void => {
+    const bytes = readFileSync(join(cache, name));
+    writeFileSync(join(cache, name), bytes.fill(0, from));
+  };
+  spoil(made('.plain'), 0);
+  for (const threadAfter of [undefined, 0]) {
+    const store = await CollectionStore.open(path, threadAfter === undefined ? {} : { threadAfter });
+    const { message, hint } = await refuses(() => store.getTexts(['d7']), 'io', made('.plain'), 'unpacked copy', path);
+    assert.ok(message.startsWith(cache));
+    assert.match(hint!, /Delete this file/);
+    await store.close();
+  }
+  spoil(made('.lmdb'), 8192);
+  const store = await CollectionStore.open(path);
+  for (const work of [() => store.has('d7'), () => store.getTexts(['d7'])]) {
+    const { hint } = await refuses(work, 'io', made('.lmdb'), 'index');
+    assert.match(hint!, /Delete this file/);
+  }
+  await store.close();
+});
+
+test('an id longer than any in an index is not in the collection', async () => {
+  const store = await CollectionStore.open(golden('docs.tsv'));
+  for (const id of ['x'.repeat(1901), 'x'.repeat(5000), 'ä'.repeat(1000)]) {
+    assert.is(store.has(id), false);
+    await refuses(() => store.getTexts([id]), 'not_found', id, 'docs.tsv');
+  }
+  await store.close();
+});
+
+test('what a killed process left of an index is removed before the next is built', async () => {
+  const path = file('killed.tsv.gz', gzipSync(Array.from({ length: 20_000 }, (_, i) => `d${i}\ttext\n`).join('')));
+  const program = file(
+    'kill.mts',
+    `import { CollectionStore } from ${JSON.stringify(new URL('../../src/data/collection-store.ts', import.meta.url).href)};
+    await CollectionStore.open(${JSON.stringify(path)}, { onProgress: () => process.kill(process.pid, 'SIGKILL') });`,
+  );
+  const left = () => readdirSync(cache).filter((name) => name.includes('killed.tsv.gz'));
+  const killed = spawnSync(process.execPath, ['--import', import.meta.resolve('tsx'), program]);
+  assert.is(killed.signal, 'SIGKILL', killed.stderr.toString());
+  assert.is(left().length, 1);
+  assert.match(left()[0]!, /^\.killed\.tsv\.gz-.*\.new-/);
+  await (await CollectionStore.open(path)).close();
+  assert.equal(
+    left()
+      .map((name) => name.replace(/^.*\./, ''))
+      .sort(),
+    ['json', 'lmdb', 'lmdb-lock', 'plain'],
+  );
 });
 
 test('an unknown document is named with the collection and the run', async () => {
   const store = await CollectionStore.open(golden('docs.tsv'));
   await refuses(() => store.getTexts(['d1', 'd99'], 'a.run'), 'not_found', "'d99'", 'docs.tsv', 'a.run');
   await store.close();
+});
+
+test('a pipe is refused before anything is read from it', async () => {
+  const path = pipe(folder, 'pipe.tsv', 'd1\ta\n');
+  const { hint } = await refuses(() => CollectionStore.open(path), 'bad_input', 'pipe.tsv: is a pipe');
+  assert.match(hint!, /to a file/);
 });
 
 test('two stores of one collection at once, opened at once', async () => {
@@ -128,6 +217,30 @@ test('the index goes beside the file when the cache folder cannot be written', a
     process.env['XDG_CACHE_HOME'] = before;
   }
   assert.is(readdirSync(own).filter((name) => name.endsWith('.lmdb')).length, 1);
+});
+
+test('where no folder can be written, the error names both and the mend', async () => {
+  const path = file('nowhere.tsv', 'd1\ta\n');
+  const program = file(
+    'nowhere.mts',
+    `import { CollectionStore } from ${JSON.stringify(new URL('../../src/data/collection-store.ts', import.meta.url).href)};
+    const { code, message, hint } = await CollectionStore.open(${JSON.stringify(path)}).catch((error) => error);
+    console.log(JSON.stringify({ code, message, hint }));`,
+  );
+  // a read-only file system refuses root, too
+  const shell = `mount --bind ${folder} ${folder} && mount -o remount,bind,ro ${folder} && ${process.execPath} --import ${import.meta.resolve('tsx')} ${program}`;
+  const { stdout, stderr, status } = spawnSync('unshare', ['--mount', '--map-root-user', 'sh', '-c', shell], {
+    encoding: 'utf8',
+  });
+  if (status !== 0) return console.log(`left out: a read-only file system, since this machine makes none: ${stderr}`);
+  const { code, message, hint } = JSON.parse(stdout) as Record<string, string>;
+  assert.is(code, 'io');
+  assert.is(
+    message,
+    `${path}: its index cannot be written: ${cache}: cannot write: the file system is read-only; ` +
+      `${folder}: cannot write: the file system is read-only`,
+  );
+  assert.match(hint!, /XDG_CACHE_HOME/);
 });
 
 test('a collection rewritten under an open store is noticed', async () => {

@@ -3,10 +3,10 @@ import { gzipSync } from 'node:zlib';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { readDocuments, readQueries } from '../../src/data/read-texts.js';
-import { collect, golden, refuses, temporaryFolder } from './support.js';
+import { collect, golden, pipe, refuses, temporaryFolder } from './support.js';
 
 const test = suite('queries and documents');
-const { file } = temporaryFolder();
+const { folder, file } = temporaryFolder();
 const documents = (path: string) => collect(readDocuments(path));
 
 test('documents as TSV, as BEIR, as Pyserini and as lightning-ir name them', async () => {
@@ -28,6 +28,15 @@ test('documents as TSV, as BEIR, as Pyserini and as lightning-ir name them', asy
   // lightning-ir 0.0.6 reads such files as ir_datasets' GenericDoc, whose default_text is `text`
   const ours = file('ours', '{"doc_id": 5, "title": "T", "text": "t"}\n');
   assert.equal(await documents(ours), [{ id: '5', text: 't' }]);
+});
+
+test('queries come from a pipe, too, its format told from what it holds', async () => {
+  for (const [name, content] of [
+    ['tsv', '1\ta\n'],
+    ['gz', gzipSync('{"_id": "1", "text": "a"}\n')],
+  ] as const) {
+    assert.equal([...(await readQueries(pipe(folder, name, content, true)))], [['1', 'a']]);
+  }
 });
 
 test('queries from every format, whole or only those wanted', async () => {

@@ -130,6 +130,34 @@ test('a run with its own texts needs no registration', async () => {
   assert.is(await dataset.qrels(), undefined);
 });
 
+test('ids that cannot stand in a written run are told with their line, where a run is to be written', async () => {
+  const record = { query: 'q', text: 't', score: 1 };
+  const jsonl = (name: string, ...ids: [string, string][]) =>
+    file(name, ids.map(([qid, docid]) => `${JSON.stringify({ qid, docid, ...record })}\n`).join(''));
+  const cases: [path: string, ...words: string[]][] = [
+    [jsonl('space.jsonl', ['1', 'a'], ['1', 'b c'], ['1', 'd\n']), 'space.jsonl:2', "document id 'b c'"],
+    [jsonl('topic.jsonl', ['1', 'a'], ['2\n', 'a']), 'topic.jsonl:2', "query id '2\\n'"],
+    [jsonl('records.json.jsonl', ['1\u2003', 'a']), 'records.json.jsonl:1', 'query id'],
+  ];
+  for (const [path, ...words] of cases) {
+    const { dataset, samples } = await read({ runPathOrId: path });
+    assert.ok(samples.length > 0);
+    await refuses(() => dataset.assertWritable(), 'bad_input', ...words, 'white space');
+  }
+  // the second document is not used
+  const { dataset } = await read({ runPathOrId: jsonl('unused.jsonl', ['1', 'a'], ['1', 'b c']), depth: 1 });
+  dataset.assertWritable();
+});
+
+test('two texts of one query are an error that names both places; the same text twice is none', async () => {
+  const line = (docid: string, query?: string) =>
+    `${JSON.stringify({ qid: '1', docid, text: 't', score: 1, query })}\n`;
+  const same = file('same.jsonl', line('a') + line('b', 'one') + line('c', 'one'));
+  assert.is((await read({ runPathOrId: same })).samples[0]!.query, 'one');
+  const other = file('other.jsonl', line('a') + line('b', 'one') + line('c', 'one') + line('d', 'two'));
+  await refuses(() => read({ runPathOrId: other }), 'bad_input', "other.jsonl:4: query '1'", 'other.jsonl:2');
+});
+
 test('leaving the samples early, then closing', async () => {
   const dataset = await RunDataset.open({ runPathOrId: golden('__made__golden-test.run') }, registry());
   for await (const sample of dataset.samples()) {

@@ -210,7 +210,13 @@ const bad: [name: string, content: string | Uint8Array, words: string[]][] = [
   ['rank.run', 'q1 Q0 d2 1.5 2 t\n', ['rank.run:1', 'rank', "'1.5'"]],
   ['duplicate.run', `${good}q1 Q0 d2 2 2 t\nq1 Q0 d1 3 1 t\n`, ['duplicate.run:3', "'d1'", 'duplicate.run:1']],
   ['latin1.run', Buffer.from(`${good}q1 Q0 d\xe9 2 1 t\n`, 'latin1'), ['latin1.run:2', 'UTF-8']],
+  ['utf16.run', Buffer.from(`\uFEFF${good}`, 'utf16le'), ['utf16.run:1', 'UTF-16']],
+  ['utf16.json', Buffer.from('\uFEFF[{"qid": 1}]', 'utf16le'), ['utf16.json', 'UTF-16']],
+  ['returns.run', `${good}${good}`.replaceAll('\n', '\r'), ['returns.run:1', 'carriage returns alone']],
   ['cut.jsonl', '{"qid": "1", "docid": "a", "rank": 1}\n{"qid": "1", "doc', ['cut.jsonl:2', 'JSON']],
+  ['comma.json', '[{"qid": "1",\n\n"docid": "a"\n"rank": 1}]', ['comma.json:4', 'not valid JSON']],
+  ['quoted.json', '[{"qid": "1",\n"docid": x\n}]', ['quoted.json', "token 'x'", '\\n"docid": x']],
+  ['return.jsonl', '{"qid": x\r}\n', ['return.jsonl:1', 'x\\r}']],
   ['list.jsonl', '[1, 2]\n', ['list.jsonl:1', 'JSON object']],
   ['nameless.jsonl', '{"query": "1", "docid": "a", "rank": 1}\n', ['nameless.jsonl:1', 'query_id or qid']],
   ['both.jsonl', '{"qid": "1", "docid": "a", "docno": "b", "rank": 1}\n', ['both.jsonl:1', 'docid and docno']],
@@ -227,6 +233,8 @@ const bad: [name: string, content: string | Uint8Array, words: string[]][] = [
   ['numbers.json', '[1]', ['numbers.json: record 1', 'object']],
   ['uneven.json', '{"qid": {"0": 1}, "docid": {"0": 1, "1": 2}}', ['uneven.json', "'docid'"]],
   ['text.parquet', good, ['text.parquet', 'PAR1']],
+  ['binary.parquet', readFileSync(golden('binary-ids.parquet')), ['row 1', 'document id', 'binary', 'hex 6434']],
+  ['latin1.parquet', readFileSync(golden('latin1-ids.parquet')), ['row 3', 'query id', 'not UTF-8', 'hex 71e9']],
   ['cut.parquet', readFileSync(golden('with-texts-snappy.parquet')).subarray(0, 2000), ['cut.parquet', 'Parquet']],
 ];
 for (const [name, content, words] of bad) {

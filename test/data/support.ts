@@ -1,3 +1,4 @@
+import { execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -20,6 +21,19 @@ export function temporaryFolder(): { folder: string; file: (name: string, conten
   };
 }
 
+/** A pipe in `folder` that a process of its own fills, byte by byte where `slowly`. */
+export function pipe(folder: string, name: string, content: string | Uint8Array, slowly = false): string {
+  const path = join(folder, name);
+  execFileSync('mkfifo', [path]);
+  const command = slowly ? 'dd bs=1 status=none' : 'cat';
+  const writer = spawn('sh', ['-c', `${command} > "$0"`, path], { stdio: ['pipe', 'ignore', 'ignore'] });
+  writer.stdin.on('error', () => undefined); // a reader may refuse the pipe
+  writer.stdin.end(content);
+  process.on('exit', () => writer.kill());
+  writer.unref();
+  return path;
+}
+
 /** A file that scripts/references/run_dataset.py wrote. */
 export function golden(name: string): string {
   return fileURLToPath(new URL(`golden/${name}`, import.meta.url));
@@ -35,6 +49,7 @@ export async function refuses(work: () => unknown, code: ErrorCode, ...words: st
   }
   if (!(error instanceof RankDistillmError)) throw new Error('not refused as it should be', { cause: error });
   assert.is(error.code, code, error.message);
+  assert.not.match(error.message, /[\r\n]/);
   for (const word of words) assert.ok(error.message.includes(word), `"${error.message}" should name "${word}"`);
   assert.ok(error.hint, `"${error.message}" has no hint`);
   return error;

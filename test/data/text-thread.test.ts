@@ -1,11 +1,11 @@
 import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { open as openDatabase } from 'lmdb';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { collectionIndex } from '../../src/data/collection-index.js';
 import { CollectionStore } from '../../src/data/collection-store.js';
+import { DocumentIndex } from '../../src/data/document-index.js';
 import { locate } from '../../src/data/text-places.js';
 import { TextThread } from '../../src/data/text-thread.js';
 import type { RankDistillmError } from '../../src/errors.js';
@@ -21,11 +21,13 @@ const textOf = (i: number): string => `text ${i} äöü € 😀 ${'word '.repea
 const path = join(folder, 'collection.tsv');
 writeFileSync(path, Array.from({ length: DOCUMENTS }, (_, i) => `d${i}\t${textOf(i)}\n`).join(''));
 
+const SOURCE = { format: 'tsv', isCopy: false, repairs: false } as const;
+
 /** The thread, and where its documents lie. */
 async function threadFor(collection: string) {
   const { plain, index } = await collectionIndex(collection, { folder });
-  const places = openDatabase<Buffer, string>({ path: index, noSubdir: true, encoding: 'binary', readOnly: true });
-  const thread = new TextThread({ path: collection, format: 'tsv', plain: resolve(plain), repairs: false });
+  const places = DocumentIndex.open(index);
+  const thread = new TextThread({ ...SOURCE, path: collection, plain: resolve(plain) });
   const read = (docIds: readonly string[]): Promise<string[]> =>
     thread.read(locate(places, docIds, collection, undefined));
   return { thread, read, close: () => Promise.all([thread.close(), places.close()]) };
@@ -64,7 +66,7 @@ test('a file that is cut while it is read is an error, and the thread goes on', 
 });
 
 test('a thread that dies fails what waits for it', async () => {
-  const thread = new TextThread({ path: 'gone.tsv', format: 'tsv', plain: join(folder, 'gone.tsv'), repairs: false });
+  const thread = new TextThread({ ...SOURCE, path: 'gone.tsv', plain: join(folder, 'gone.tsv') });
   const error = await errorOf(thread.read([{ docId: 'd1', offset: 0, length: 5, line: 1 }]));
   assert.is(error.code, 'native');
   assert.match(error.message, /^gone\.tsv: the thread that reads its texts ended/);

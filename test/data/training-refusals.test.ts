@@ -211,6 +211,18 @@ const bad: [
     ['lost.run:2', "'d77'", '1 of the 3'],
   ],
   [
+    'two texts of one query',
+    run(
+      'queries.jsonl',
+      ['one', 'one', 'two']
+        .map((query, i) => `${JSON.stringify({ qid: 't1', docid: `d${i + 1}`, rank: i + 1, query })}\n`)
+        .join(''),
+    ),
+    trainingRegistry(),
+    'bad_input',
+    ["queries.jsonl:3: query 't1'", 'queries.jsonl:1'],
+  ],
+  [
     'NaN as score',
     { ...run('nan.run', 't1 0 d1 1 3 x\nt1 0 d2 2 NaN x\n'), targets: 'score' },
     trainingRegistry(),

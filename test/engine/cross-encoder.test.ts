@@ -106,6 +106,22 @@ test('an abort ends the run, and the model stays usable', async () => {
   assert.is(await codeOf(CrossEncoder.load(folder, { signal: AbortSignal.abort() })), 'aborted');
 });
 
+test('any number of calls share a signal, and one abort ends them all', async () => {
+  const { stdout, stderr } = await inProcess(`
+    const model = await CrossEncoder.load(folder);
+    const controller = new AbortController();
+    const { signal } = controller;
+    const score = (pairs) => model.score(pairs, { signal });
+    const few = await Promise.all(Array.from({ length: 15 }, () => score([{ query: 'a', document: 'b' }])));
+    const many = Array.from({ length: 5000 }, (_, i) => ({ query: 'a', document: 'b ' + i }));
+    const runs = Array.from({ length: 15 }, () => score(many).catch((error) => error.code));
+    setImmediate(() => controller.abort());
+    console.log(few.length, new Set(await Promise.all(runs)));
+    await model.close();`);
+  assert.is(stdout, "15 Set(1) { 'aborted' }\n");
+  assert.is(stderr, '');
+});
+
 test('close waits for the run, can be called twice, and ends the model', async () => {
   const model = await CrossEncoder.load(folder);
   const run = model.score(different.slice(0, 5000));

@@ -2,7 +2,7 @@ import { gzipSync } from 'node:zlib';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { readLines } from '../../src/io/lines.js';
-import { collect, refuses, temporaryFolder } from '../data/support.js';
+import { collect, pipe, refuses, temporaryFolder } from '../data/support.js';
 
 const test = suite('lines');
 const { folder, file } = temporaryFolder();
@@ -34,6 +34,22 @@ test('offsets lead back to the bytes across many chunks, also through several gz
   }
 });
 
+test('pipes are read as files are, however few bytes come at once', async () => {
+  const words = Array.from({ length: 300 }, (_, i) => `line ${i}`);
+  const contents = [words.join('\n'), gzipSync(words.join('\n'))];
+  for (const [i, content] of contents.entries()) {
+    for (const slowly of [false, true]) {
+      const read = await lines(pipe(folder, `pipe-${i}-${slowly}`, content, slowly));
+      assert.equal(
+        read.map((line) => line.text),
+        words,
+      );
+    }
+  }
+  assert.equal(await lines(pipe(folder, 'one-byte', 'x')), [{ text: 'x', number: 1, offset: 0, length: 1 }]);
+  assert.equal(await lines(pipe(folder, 'empty', '')), []);
+});
+
 test('bytes that are not UTF-8 are refused with their line', async () => {
   const latin1 = Buffer.concat([
     Buffer.from('good\nalso good é\n'),
@@ -41,7 +57,10 @@ test('bytes that are not UTF-8 are refused with their line', async () => {
     Buffer.from('x\n'),
   ]);
   await refuses(() => lines(file('latin1.txt', latin1)), 'bad_input', 'latin1.txt:3', 'UTF-8');
-  await refuses(() => lines(file('utf16.txt', Buffer.from('\uFEFFa b\n', 'utf16le'))), 'bad_input', 'utf16.txt:1');
+  for (const bytes of [Buffer.from('\uFEFFa b\n', 'utf16le'), Buffer.from('\uFEFFa b\n', 'utf16le').swap16()]) {
+    const { hint } = await refuses(() => lines(file('utf16.txt', bytes)), 'bad_input', 'utf16.txt:1', 'UTF-16');
+    assert.match(hint!, /iconv -f UTF-16 -t UTF-8/);
+  }
 });
 
 test('damaged gzip, folders and missing files are refused by name', async () => {

@@ -1,4 +1,5 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import {
   existsSync,
@@ -12,7 +13,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -52,6 +53,9 @@ async function errorOf(call: Promise<unknown>): Promise<RankDistillmError> {
   }
   throw new Error('expected an error');
 }
+
+/** This machine and a random part, as names of leftovers end. */
+const end = `${createHash('sha256').update(hostname()).digest('hex').slice(0, 8)}-0123abcd`;
 
 /** Id of a process that is no more, and a start time. */
 function deadProcess(): string {
@@ -140,12 +144,12 @@ test('a file in the place is not taken away', async () => {
 
 test('what dead processes left is removed, what living ones write is not', async () => {
   const parent = emptyFolder();
-  const ours = `.last.new-${thisProcess()}-0123abcd`;
+  const ours = `.last.new-${thisProcess()}-${end}`;
   // the same id, but of a process that started at another time: an id that is used again
-  const reused = `.last.new-${process.pid}-1-0123abcd`;
-  const other = ['new', 'gone'].map((role) => `.first.${role}-${deadProcess()}-0123abcd`);
-  const lost = `.first.old-${deadProcess()}-0123abcd`;
-  const dead = ['new', 'old', 'gone'].map((role) => `.last.${role}-${deadProcess()}-0123abcd`);
+  const reused = `.last.new-${process.pid}-1-${end}`;
+  const other = ['new', 'gone'].map((role) => `.first.${role}-${deadProcess()}-${end}`);
+  const lost = `.first.old-${deadProcess()}-${end}`;
+  const dead = ['new', 'old', 'gone'].map((role) => `.last.${role}-${deadProcess()}-${end}`);
   for (const name of [ours, reused, ...other, lost, ...dead, '.last.mine']) mkdirSync(join(parent, name));
   await replaceFolder(join(parent, 'last'), fill('one'));
   assert.equal(readdirSync(parent).sort(), [ours, '.last.mine', 'first', 'last'].sort());
@@ -155,14 +159,14 @@ test('a process killed between the two renames: the old folder is put back', asy
   const parent = emptyFolder();
   const target = join(parent, 'last');
   await replaceFolder(target, fill('one'));
-  renameSync(target, join(parent, `.last.old-${deadProcess()}-0123abcd`));
-  mkdirSync(join(parent, `.last.new-${deadProcess()}-0123abcd`));
+  renameSync(target, join(parent, `.last.old-${deadProcess()}-${end}`));
+  mkdirSync(join(parent, `.last.new-${deadProcess()}-${end}`));
   await healFolder(target);
   assert.equal(contentOf(target), ['one', 'one', 'one']);
-  renameSync(target, join(parent, `.last.old-${deadProcess()}-0123abcd`));
+  renameSync(target, join(parent, `.last.old-${deadProcess()}-${end}`));
   await healFoldersIn(parent);
   assert.equal(contentOf(target), ['one', 'one', 'one']);
-  renameSync(target, join(parent, `.last.old-${deadProcess()}-0123abcd`));
+  renameSync(target, join(parent, `.last.old-${deadProcess()}-${end}`));
   await replaceFolder(target, async () => assert.equal(contentOf(target), ['one', 'one', 'one']));
   assert.equal(readdirSync(parent), ['last']);
 });
@@ -178,7 +182,7 @@ test('a folder is removed; one that is not there is no error', async () => {
 test('a reader waits for a living process that is between the two renames', async () => {
   const parent = emptyFolder();
   const target = join(parent, 'last');
-  mkdirSync(join(parent, `.last.old-${thisProcess()}-0123abcd`));
+  mkdirSync(join(parent, `.last.old-${thisProcess()}-${end}`));
   const healed = healFolder(target);
   setTimeout(() => mkdirSync(target), 50);
   await healed;

@@ -54,7 +54,7 @@ const CASES: Case[] = [
     from: 'cased-json',
     spoil: edit('tokenizer.json', (text) => text.slice(0, text.length / 2)),
     code: 'bad_input',
-    message: /tokenizer\.json: not valid JSON/,
+    message: /tokenizer\.json:\d+: not valid JSON: [^\n]+$/,
   },
   {
     name: 'tokenizer.json is a list',
@@ -94,7 +94,7 @@ const CASES: Case[] = [
     from: 'uncased-vocab',
     spoil: write('tokenizer_config.json', '{,}'),
     code: 'bad_input',
-    message: /tokenizer_config\.json: not valid JSON/,
+    message: /tokenizer_config\.json:1: not valid JSON/,
   },
   {
     name: 'tokenizer class of another language',

@@ -182,7 +182,7 @@ test('the newest whole checkpoint of all runs below a root', async () => {
   assert.is(await findLastCheckpoint(root), rerun, 'a second run in the same root has fewer steps and is newer');
 
   // what is no whole checkpoint, or none at all
-  cpSync(rerun, join(none, '.step=20.new-1-1-0123abcd'), { recursive: true });
+  cpSync(rerun, join(none, '.step=20.new-1-1-0123abcd-0123abcd'), { recursive: true });
   mkdirSync(join(none, 'empty'));
   writeFileSync(join(none, 'file'), '');
   for (const missing of ['model.safetensors', MOMENTS_FILE, 'config.json', STATE_FILE]) {
@@ -209,9 +209,9 @@ test('a checkpoint whose replacement was cut short is found and read', async () 
   mkdirSync(folder);
   const target = join(folder, 'last');
   await save(target);
-  renameSync(target, join(folder, `.last.old-${spawnSync('true').pid}-1-0123abcd`));
+  renameSync(target, join(folder, `.last.old-${spawnSync('true').pid}-1-0123abcd-0123abcd`));
   assert.is(await findLastCheckpoint(root), target);
-  renameSync(target, join(folder, `.last.old-${spawnSync('true').pid}-1-0123abcd`));
+  renameSync(target, join(folder, `.last.old-${spawnSync('true').pid}-1-0123abcd-0123abcd`));
   assert.equal((await readTrainerCheckpoint(target)).state, STATE);
 });
 

@@ -1,4 +1,5 @@
 import { at, RankDistillmError } from '../../errors.js';
+import { jsonFault } from '../../io/json-fault.js';
 import { readLines, type Line } from '../../io/lines.js';
 import { firstPlainBytes } from '../../io/plain-bytes.js';
 import { parseDecimal } from './numbers.js';
@@ -76,7 +77,7 @@ function jsonTuple(line: Line, path: string, system: string | undefined): DocTup
   try {
     value = JSON.parse(line.text);
   } catch (error) {
-    throw badRecord(place, `not valid JSON (${(error as Error).message})`);
+    throw badRecord(place, `not valid JSON (${jsonFault(error, line.text).problem})`);
   }
   if (Array.isArray(value)) return listTuple(value, place, line.number);
   if (typeof value === 'object' && value !== null) {

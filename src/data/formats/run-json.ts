@@ -3,7 +3,8 @@ import { isUtf8 } from 'node:buffer';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { at, ioError, RankDistillmError } from '../../errors.js';
-import type { Line } from '../../io/lines.js';
+import { jsonFault } from '../../io/json-fault.js';
+import { notUtf8Error, type Line } from '../../io/lines.js';
 import { isGzip } from '../../io/plain-bytes.js';
 import { runRecord, type RunRecord } from './run-record.js';
 
@@ -22,7 +23,7 @@ export function parseObject(text: string, place: string): Record<string, unknown
   try {
     value = JSON.parse(text);
   } catch (error) {
-    throw new RankDistillmError('bad_input', `${place}: not valid JSON (${(error as Error).message})`, {
+    throw new RankDistillmError('bad_input', `${place}: not valid JSON (${jsonFault(error, text).problem})`, {
       hint: 'A .jsonl file has one complete JSON object on each line.',
       cause: error,
     });
@@ -40,12 +41,13 @@ export function parseObject(text: string, place: string): Record<string, unknown
  * …}`, also with lists). Read whole.
  */
 export async function* jsonRunRecords(path: string): AsyncGenerator<RunRecord> {
+  const text = await readWhole(path);
   let value: unknown;
   try {
-    value = JSON.parse(await readWhole(path));
+    value = JSON.parse(text);
   } catch (error) {
-    if (error instanceof RankDistillmError) throw error;
-    throw new RankDistillmError('bad_input', `${path}: not valid JSON (${(error as Error).message})`, {
+    const { problem, line } = jsonFault(error, text);
+    throw new RankDistillmError('bad_input', `${at(path, line)}: not valid JSON (${problem})`, {
       hint: 'A .json run is one list of objects; for one object a line use the suffix .jsonl.',
       cause: error,
     });
@@ -97,9 +99,7 @@ async function readWhole(path: string): Promise<string> {
   }
   if (bytes.length > MAX_JSON_BYTES) throw tooLarge(path);
   if (!isUtf8(bytes)) {
-    throw new RankDistillmError('bad_input', `${path}: the text is not valid UTF-8`, {
-      hint: 'Convert the file to UTF-8, for example with `iconv -f LATIN1 -t UTF-8`.',
-    });
+    throw notUtf8Error(path, bytes);
   }
   return bytes.toString('utf8').replace(/^\uFEFF/, '');
 }

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects, parquetSchema } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
 import { RankDistillmError } from '../../errors.js';
@@ -22,9 +23,16 @@ const WANTED = new Set([
 /** Rows decoded at a time: one row group of pandas holds up to a million, too many to have as objects. */
 const WINDOW_ROWS = 65_536;
 
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** Bytes that are no text stay bytes: `runRecord` knows the row to name. */
+function textOf(bytes: Uint8Array | undefined): string | Uint8Array | undefined {
+  if (bytes === undefined || !isUtf8(bytes)) return bytes;
+  return decoder.decode(bytes);
+}
+
 /** Records of a Parquet run, row by row; `line` is the row, from 1. */
 export async function* parquetRunRecords(path: string): AsyncGenerator<RunRecord> {
-  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
   try {
     const file = await asyncBufferFromFile(path);
     const metadata = await parquetMetadataAsync(file);
@@ -40,7 +48,7 @@ export async function* parquetRunRecords(path: string): AsyncGenerator<RunRecord
         rowStart: start,
         rowEnd: Math.min(start + WINDOW_ROWS, rows),
         useOffsetIndex: true,
-        parsers: { stringFromBytes: (bytes) => bytes && decoder.decode(bytes) },
+        parsers: { stringFromBytes: textOf },
       });
       for (const [index, row] of window.entries()) {
         const line = start + index + 1;

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { RankDistillmError } from '../../errors.js';
 import { parseDecimal, parseInteger } from './numbers.js';
 
@@ -103,6 +104,13 @@ function text(columns: Record<string, unknown>, name: string, place: string): st
 }
 
 function badValue(place: string, name: string, expected: string, value: unknown): RankDistillmError {
+  if (value instanceof Uint8Array) {
+    const kind = isUtf8(value) ? 'bytes of a binary column' : 'bytes that are not UTF-8';
+    const shown = Buffer.from(value.subarray(0, 16)).toString('hex');
+    return new RankDistillmError('bad_input', `${place}: ${name} must be ${expected}, found ${kind} (hex ${shown})`, {
+      hint: 'Write the column as text in UTF-8.',
+    });
+  }
   const shown =
     typeof value === 'string' ? `'${value}'` : typeof value === 'object' ? JSON.stringify(value) : String(value);
   return new RankDistillmError('bad_input', `${place}: ${name} must be ${expected}, found ${shown}`, {

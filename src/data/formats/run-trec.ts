@@ -10,6 +10,11 @@ const EDGES = /^[ \t]+|[ \t]+$/g;
 /** `qid Q0 docid rank score tag`; the second column and the tag are ignored. */
 export function trecRunRecord(line: Line, file: string): RunRecord {
   const columns = line.text.replace(EDGES, '').split(GAP);
+  if (columns.length !== 6 && line.text.includes('\r')) {
+    throw new RankDistillmError('bad_input', `${at(file, line.number)}: the lines end in carriage returns alone`, {
+      hint: "Convert them with `tr '\\r' '\\n'`.",
+    });
+  }
   if (columns.length !== 6) {
     throw new RankDistillmError(
       'bad_input',

@@ -113,6 +113,15 @@ export const DATA: BadInput[] = [
     argv: [...RE_RANK, '--data.inference_datasets.run_path_or_id', 'data/bm25.run'],
   },
   {
+    what: 'a document id that a TREC run cannot hold',
+    code: 'bad_input',
+    message: /tiny-set\.run:13: the document id 'd\u00a09' is empty or holds white space/,
+    spoil: async (folder) => {
+      await append('data/docs.tsv', 'd\u00a09\ta text\n')(folder);
+      await append(RUN, 'q1 Q0 d\u00a09 7 1 x\n')(folder);
+    },
+  },
+  {
     what: 'a collection that does not exist',
     code: 'not_found',
     message: /data\/docs\.tsv: no such file/,

@@ -20,6 +20,13 @@ export const SCORING: BadInput[] = [
     argv: SCORE,
   },
   {
+    what: 'a pair with a line end in what is no JSON',
+    code: 'bad_input',
+    message: /^pairs\.jsonl:1: not JSON: .*x\\r}/,
+    spoil: write('pairs.jsonl', '{"query": x\r}\n'),
+    argv: SCORE,
+  },
+  {
     what: 'a pair that is a list',
     code: 'bad_input',
     message: /^pairs\.jsonl:1: expected a JSON object/,

@@ -1,0 +1,31 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { suite } from 'uvu';
+import { CrossEncoder } from '../../src/engine/cross-encoder.js';
+import { RunDataset } from '../../src/data/run-dataset.js';
+import { rerank } from '../../src/rerank/rerank.js';
+import * as assert from 'uvu/assert';
+import { refuses, temporaryFolder } from '../data/support.js';
+import { referenceModel } from '../engine/reference-model.js';
+
+const test = suite('rerank');
+const { folder, file } = temporaryFolder();
+
+test('ids that cannot be written are refused before anything is scored', async () => {
+  const record = { query: 'q', text: 't', score: 1 };
+  const lines = ['a', 'b c'].map((docid) => `${JSON.stringify({ qid: '1', docid, ...record })}\n`);
+  await using dataset = await RunDataset.open({ runPathOrId: file('gaps.jsonl', lines.join('')) });
+  await using model = await CrossEncoder.load((await referenceModel('mono-rank')).folder);
+  const outputPath = join(folder, 'out.run');
+  let scored = 0;
+  const onProgress = () => (scored += 1);
+  await refuses(
+    () => rerank({ model, dataset, outputPath, tag: 'x', onProgress }),
+    'bad_input',
+    "gaps.jsonl:2: the document id 'b c'",
+  );
+  assert.is(scored, 0);
+  assert.not.ok(existsSync(outputPath));
+});
+
+test.run();
