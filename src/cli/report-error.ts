@@ -1,4 +1,5 @@
 import { RankDistillmError, type ErrorCode } from '../errors.js';
+import { oneLine } from '../io/one-line.js';
 import { note, readerHasLeft, type CliIo } from './cli-io.js';
 
 /** Exit codes: 0 done, 1 failure, 2 bad input, 130 interrupted. */
@@ -22,11 +23,12 @@ export function reportError(error: unknown, io: CliIo): number {
       note(io, 'interrupted');
       return EXIT_CODES.aborted;
     }
-    note(io, `error: ${error.message}`);
-    if (error.hint) note(io, `hint: ${error.hint}`);
+    // messages quote ids and values as files have them
+    note(io, `error: ${oneLine(error.message)}`);
+    if (error.hint) note(io, `hint: ${oneLine(error.hint)}`);
     return EXIT_CODES[error.code];
   }
-  note(io, `error: ${error instanceof Error ? error.message : String(error)}`);
+  note(io, `error: ${oneLine(error instanceof Error ? error.message : String(error))}`);
   note(io, 'hint: This is a fault of rank-distillm. Set RANK_DISTILLM_DEBUG=1 for the stack, and please report it.');
   return 1;
 }

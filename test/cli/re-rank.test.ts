@@ -250,6 +250,17 @@ test('a collection without qrels is re-ranked and says that there are no measure
     assert.match(stderr, /no measures/);
   }));
 
+test('an error is one line whatever it quotes', () =>
+  inFolder(async (folder) => {
+    await writeCollection(folder);
+    const line = JSON.stringify({ query_id: 'q1', doc_id: 'a\nb\u001b[2J', score: 1, query: 'q', text: 't' });
+    await writeFiles(folder, { 'twice.jsonl': `${line}\n${line}\n` });
+    const argv = ['re_rank', '--config', 'config.yaml', '--data.inference_datasets=[{run_path_or_id: twice.jsonl}]'];
+    const { code, stderr } = await run(argv, { cwd: folder });
+    assert.is(code, 2);
+    assert.match(stderr, /^error: .*a\\nb\ufffd\[2J.*\nhint: .*\n$/);
+  }));
+
 const seed = sharedPath('seed/configs/re-rank.yaml');
 if (seed) {
   test("the paper's re-rank.yaml runs as it is, beside our file that says where MS MARCO lies", () =>
