@@ -19,22 +19,23 @@ EngineThread& EngineThread::instance() {
 EngineThread::EngineThread() : threads_(default_threads()) {}
 
 void EngineThread::retain() {
-  const std::lock_guard lock(mutex_);
-  if (users_++ > 0) return;
-  stopping_ = false;
-  thread_ = std::thread([this] { run(); });
+  const std::lock_guard lifecycle(lifecycle_);
+  if (users_ == 0) {
+    stopping_ = false;  // nobody else looks at it: there is no thread
+    thread_ = std::thread([this] { run(); });
+  }
+  ++users_;
 }
 
 void EngineThread::release() {
-  std::thread finished;
+  const std::lock_guard lifecycle(lifecycle_);
+  if (--users_ > 0) return;
   {
     const std::lock_guard lock(mutex_);
-    if (--users_ > 0) return;
     stopping_ = true;
-    finished = std::move(thread_);
   }
   changed_.notify_all();
-  finished.join();
+  thread_.join();
 }
 
 void EngineThread::post(const void* owner, Job job) {

@@ -13,6 +13,7 @@ namespace rank_distillm {
 /// The one thread of the process that LibTorch work is posted to, with the workers it shares blocks with: inference
 /// mode, OpenMP's pool and thread counts belong to the thread that uses them. Jobs run in the order of their posting.
 /// Users (one per JavaScript environment) retain it; it starts with the first and is joined when the last releases it.
+/// A first user that comes meanwhile waits for that, so there are never two.
 class EngineThread {
  public:
   using Job = std::function<void(Workers&)>;
@@ -41,14 +42,16 @@ class EngineThread {
   EngineThread();
   void run();
 
-  mutable std::mutex mutex_;
+  std::mutex lifecycle_;  // held while the thread is started or joined, which never takes it
+  int users_ = 0;
+  std::thread thread_;
+
+  mutable std::mutex mutex_;  // of all that follows
   std::condition_variable changed_;
   std::deque<Posted> jobs_;
   const void* running_for_ = nullptr;
-  int users_ = 0;
   bool stopping_ = false;
   int threads_;
-  std::thread thread_;
 };
 
 }  // namespace rank_distillm
