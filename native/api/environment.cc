@@ -7,11 +7,13 @@ namespace rank_distillm {
 Napi::Error to_js_error(Napi::Env env, const std::exception_ptr& error) {
   std::string code = "native";
   std::string message;
+  const char* hint = nullptr;
   try {
     std::rethrow_exception(error);
   } catch (const Error& known) {
     code = known.code();
     message = known.what();
+    hint = known.hint();
   } catch (const c10::OutOfMemoryError& torch) {
     code = "out_of_memory";
     message = torch.what_without_backtrace();
@@ -26,6 +28,7 @@ Napi::Error to_js_error(Napi::Env env, const std::exception_ptr& error) {
   }
   auto js = Napi::Error::New(env, message);
   js.Set("code", Napi::String::New(env, code));
+  if (hint != nullptr) js.Set("hint", Napi::String::New(env, hint));
   return js;
 }
 
@@ -33,7 +36,11 @@ Environment::Environment(Napi::Env env) : engine_(EngineThread::instance()) {
   to_js_thread_ = Napi::ThreadSafeFunction::New(env, Napi::Function::New(env, [](const Napi::CallbackInfo&) {}),
                                                 "rank_distillm", 0, 1);
   to_js_thread_.Unref(env);
-  engine_.retain();
+  try {
+    engine_.retain();
+  } catch (...) {
+    throw to_js_error(env, std::current_exception());
+  }
   // Registered after the thread-safe function, so it runs before that one is torn down.
   env.AddCleanupHook([this] { close(); });
   close_at_exit(env);
@@ -84,6 +91,8 @@ void Environment::settle(Napi::Env env, const Napi::Promise::Deferred& deferred,
       deferred.Resolve(value());
     } catch (const Napi::Error& error) {
       deferred.Reject(error.Value());
+    } catch (...) {
+      deferred.Reject(to_js_error(env, std::current_exception()).Value());
     }
   } catch (const Napi::Error&) {
     // A worker that is being terminated can run no JavaScript and hold no exception: nobody waits for the promise.

@@ -3,6 +3,7 @@
 #include <condition_variable>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <thread>
 
@@ -16,10 +17,14 @@ namespace rank_distillm {
 /// A first user that comes meanwhile waits for that, so there are never two.
 class EngineThread {
  public:
-  using Job = std::function<void(Workers&)>;
+  /// Throws `native` where the system does not start as many as are set; then it is that number that changes, and
+  /// the jobs that follow have the workers that were there before.
+  using TakeWorkers = std::function<Workers&()>;
+  using Job = std::function<void(const TakeWorkers&)>;
 
   static EngineThread& instance();
 
+  /// Throws `native` where the system does not start the thread.
   void retain();
   void release();
 
@@ -41,6 +46,7 @@ class EngineThread {
 
   EngineThread();
   void run();
+  Workers& take_workers(std::unique_ptr<Workers>& workers);
 
   std::mutex lifecycle_;  // held while the thread is started or joined, which never takes it
   int users_ = 0;

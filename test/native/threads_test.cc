@@ -25,7 +25,8 @@ void test_thread_count() {
   for (int start = 0; start < starts; ++start) {
     engine_thread.retain();
     std::promise<int> used;
-    engine_thread.post(nullptr, [&used](Workers&) {
+    engine_thread.post(nullptr, [&used](const EngineThread::TakeWorkers& workers) {
+      workers();
       std::atomic<int> parts = 0;  // LibTorch hands each of its threads one part
       parallel_for(threads, 1, [&parts](int64_t, int64_t) { ++parts; });
       used.set_value(parts);
