@@ -64,7 +64,7 @@ int64_t Device::total_bytes() const { return played_bytes_ ? *played_bytes_ : cu
 int64_t Device::free_bytes() const {
   if (played_bytes_) return *played_bytes_;
   const auto gpu = cuda::gpu(place_.index());
-  const int64_t free = gpu.free_bytes + gpu.reserved_bytes - gpu.used_bytes;
+  const int64_t free = cuda::free_bytes(place_.index()) + gpu.reserved_bytes - gpu.used_bytes;
   if (memory_fraction_ <= 0) return free;
   const auto share = static_cast<int64_t>(memory_fraction_ * static_cast<double>(gpu.total_bytes));
   return std::min(free, share - gpu.used_bytes);
