@@ -285,7 +285,15 @@ void test_model(int64_t embedding, ElementType precision) {
           });
 }
 
+/// What LibTorch is told; whether cuBLAS would have added up in bfloat16 depends on shapes and its version.
+void test_product_sums() {
+  const bool lower = at::globalContext().allowBF16ReductionCuBLAS() ==
+                     at::CuBLASReductionOption::AllowReducedPrecisionWithSplitK;
+  report("sums of bfloat16 products stay float32", {{"lower", at::full({1}, lower, at::kFloat), at::zeros({1})}});
+}
+
 void test_small() {
+  test_product_sums();
   for (const auto& types : all_types) {
     test_norm(7, 64, types, 0.1);
     test_norm(5, 26, types, 0);
