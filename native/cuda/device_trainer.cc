@@ -4,6 +4,7 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/linalg_vector_norm.h>
+#include <ATen/ops/stack.h>
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
@@ -18,6 +19,8 @@ namespace {
 
 /// Of values, gradients and two moments in float32, and a copy of the values in bfloat16.
 constexpr int64_t bytes_per_parameter = 18;
+/// A norm in float64 copies what it is of: so much at a time.
+constexpr int64_t numbers_per_norm = int64_t{1} << 22;
 /// Of what is free after that, for activations; the temporaries of a backward and the allocator need the rest.
 constexpr double share_of_free = 0.7;
 
@@ -118,7 +121,11 @@ Counters DeviceTrainer::backward(int64_t name, const std::vector<float>& gradien
 
 double DeviceTrainer::gradient_norm(Workers&) const {
   const DeviceScope scope(model_.device(), tf32());
-  return at::linalg_vector_norm(parameters_.gradients(), 2, {}, false, at::kDouble).item<double>();
+  std::vector<at::Tensor> norms;
+  for (const auto& part : parameters_.gradients().split(numbers_per_norm)) {
+    norms.push_back(at::linalg_vector_norm(part, 2, {}, false, at::kDouble));
+  }
+  return at::linalg_vector_norm(at::stack(norms)).item<double>();
 }
 
 void DeviceTrainer::step(const AdamWStep& step, Workers&) {
