@@ -56,7 +56,7 @@ Device::Device(const std::string& name, double memory_fraction) : memory_fractio
     throw bad_input("device: " + name + " is not there; the GPUs are numbered 0 to " + std::to_string(count - 1));
   }
   place_ = c10::Device(c10::kCUDA, static_cast<c10::DeviceIndex>(index));
-  if (memory_fraction > 0) cuda::limit_memory(index, memory_fraction);
+  cuda::limit_memory(index, memory_fraction > 0 ? memory_fraction : 1);
 }
 
 int64_t Device::total_bytes() const { return played_bytes_ ? *played_bytes_ : cuda::gpu(place_.index()).total_bytes; }
