@@ -76,7 +76,7 @@ TrainingModel::Forward DeviceTrainer::forward(TrainingBatch batch, uint32_t step
   Forward result;
   try {
     const auto& encoder = model_.encoder();
-    model_.device().take(keep ? (kept_tokens() + tokens) * encoder.kept_bytes_per_token()
+    model_.device().take(keep ? (kept_tokens() + tokens) * encoder.kept_bytes_per_token() + encoder.backward_bytes()
                               : tokens * encoder.passing_bytes_per_token());
     DeviceBlock block(batch.packed, whole, batch.pairs.data(), model_.device());
     auto kept = std::make_shared<Kept>(Kept{std::move(batch), options_.rates(step), std::move(block), {}});
@@ -84,7 +84,7 @@ TrainingModel::Forward DeviceTrainer::forward(TrainingBatch batch, uint32_t step
     const DevicePass pass = {kept->block, kept->dropout, cancel, result.scores.counters, clock};
     const auto values = model_.forward(pass, keep ? &kept->state : nullptr).cpu();
     clock.read(result.scores.counters.ticks);
-    if (keep) try_room(tokens * encoder.passing_bytes_per_token());
+    if (keep) try_room(tokens * encoder.passing_bytes_per_token() + encoder.backward_bytes());
     result.scores.values.assign(values.const_data_ptr<float>(), values.const_data_ptr<float>() + values.numel());
     if (keep) {
       result.kept = next_kept_++;

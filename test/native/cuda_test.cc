@@ -287,8 +287,8 @@ void test_model(int64_t embedding, ElementType precision) {
 
 /// What LibTorch is told; whether cuBLAS would have added up in bfloat16 depends on shapes and its version.
 void test_product_sums() {
-  const bool lower = at::globalContext().allowBF16ReductionCuBLAS() ==
-                     at::CuBLASReductionOption::AllowReducedPrecisionWithSplitK;
+  const bool lower =
+      at::globalContext().allowBF16ReductionCuBLAS() == at::CuBLASReductionOption::AllowReducedPrecisionWithSplitK;
   report("sums of bfloat16 products stay float32", {{"lower", at::full({1}, lower, at::kFloat), at::zeros({1})}});
 }
 
