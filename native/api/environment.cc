@@ -2,6 +2,8 @@
 
 #include <c10/util/Exception.h>
 
+#include "cuda/device.h"
+
 namespace rank_distillm {
 
 Napi::Error to_js_error(Napi::Env env, const std::exception_ptr& error) {
@@ -14,14 +16,13 @@ Napi::Error to_js_error(Napi::Env env, const std::exception_ptr& error) {
     code = known.code();
     message = known.what();
     hint = known.hint();
-  } catch (const c10::OutOfMemoryError& torch) {
-    code = "out_of_memory";
-    message = torch.what_without_backtrace();
   } catch (const c10::Error& torch) {
+    if (means_out_of_memory(torch)) code = "out_of_memory";
     message = torch.what_without_backtrace();
   } catch (const std::bad_alloc&) {
     message = "out of memory";
   } catch (const std::exception& other) {
+    if (means_out_of_memory(other)) code = "out_of_memory";
     message = other.what();
   } catch (...) {
     message = "unknown native error";

@@ -7,6 +7,7 @@
 #include <cstdlib>
 
 #include "core/error.h"
+#include "cuda/kernels/kernels.h"
 #include "cuda/runtime.h"
 
 namespace rank_distillm {
@@ -39,6 +40,16 @@ int index_of(const std::string& name) {
 }
 
 }  // namespace
+
+bool means_out_of_memory(const std::exception& error) {
+  if (dynamic_cast<const cuda::OutOfMemory*>(&error) != nullptr) return true;
+  if (dynamic_cast<const c10::OutOfMemoryError*>(&error) != nullptr) return true;
+  const auto* torch = dynamic_cast<const c10::Error*>(&error);
+  if (torch == nullptr) return false;
+  const std::string message = torch->what_without_backtrace();  // all that LibTorch keeps of the status
+  const auto says = [&message](const char* words) { return message.find(words) != std::string::npos; };
+  return says("CUDA error: out of memory") || says("CUBLAS_STATUS_ALLOC_FAILED");
+}
 
 bool cuda_is_emulated() { return emulation() != nullptr; }
 

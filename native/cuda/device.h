@@ -4,6 +4,7 @@
 #include <c10/core/ScalarType.h>
 
 #include <cstdint>
+#include <exception>
 #include <optional>
 #include <string>
 
@@ -42,6 +43,9 @@ class Device {
   double memory_fraction_ = 0;
   std::optional<int64_t> played_bytes_;
 };
+
+/// True of what LibTorch's memory, the launch of a kernel or cuBLAS throws where a GPU has no memory left.
+bool means_out_of_memory(const std::exception& error);
 
 /// True where `cuda` names the CPU.
 bool cuda_is_emulated();

@@ -90,7 +90,8 @@ TrainingModel::Forward DeviceTrainer::forward(TrainingBatch batch, uint32_t step
       result.kept = next_kept_++;
       kept_[result.kept] = std::move(kept);
     }
-  } catch (const c10::OutOfMemoryError&) {
+  } catch (const std::exception& error) {
+    if (!means_out_of_memory(error)) throw;
     cuda::empty_cache();
     throw Error("out_of_memory", model_.device().name() + ": a part of " + std::to_string(tokens) +
                                      " tokens does not fit into the " + in_words(model_.device().free_bytes()) +
