@@ -16,8 +16,8 @@ namespace rank_distillm {
 class Device {
  public:
   /// `cuda` or `cuda:N`; `memory_fraction` above 0 limits this process's share of the GPU's memory, 0 lifts the limit
-  /// that another model has left. Throws
-  /// `unsupported` in a build without CUDA or on a machine without a GPU, `bad_input` for a GPU that is not there.
+  /// that another model has left. Throws `unsupported` in a build without CUDA or on a machine without a GPU,
+  /// `bad_input` for a GPU that is not there.
   Device(const std::string& name, double memory_fraction);
 
   c10::Device place() const { return place_; }
