@@ -233,10 +233,9 @@ export interface NativeTrainer {
 }
 
 export interface GpuInfo {
+  /** Or, with 0 bytes, why the driver tells nothing about it. */
   name: string;
   totalBytes: number;
-  /** What the driver has left for any process. */
-  freeBytes: number;
   /** Taken by this process, in use or not. */
   reservedBytes: number;
   /** Most that this process used at a time. */

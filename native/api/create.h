@@ -20,7 +20,7 @@ Napi::Value create(const Napi::CallbackInfo& info, Options (*read_options)(const
   if (!info[0].IsObject()) throw Napi::TypeError::New(info.Env(), "options: expected an object");
   const auto js_options = info[0].As<Napi::Object>();
   const auto options = read_options(js_options);
-  EngineThread::instance().set_threads(js_options.Get("threads").ToNumber().Int32Value());
+  const int threads = js_options.Get("threads").ToNumber().Int32Value();
   auto tensors = std::make_shared<std::vector<TensorSource>>(read_tensors(info[1]));
   return Environment::of(info.Env())
       .submit(
@@ -28,7 +28,8 @@ Napi::Value create(const Napi::CallbackInfo& info, Options (*read_options)(const
           [options, tensors, make](Workers&) { return make(options, std::move(*tensors)); },
           [js_class](Napi::Env env, Shared& made) -> Napi::Value {
             return (Environment::of(env).*js_class).New({Napi::External<Shared>::New(env, &made)});
-          });
+          },
+          threads);
 }
 
 }  // namespace rank_distillm

@@ -34,7 +34,6 @@ Napi::Array gpus(Napi::Env env) {
     auto entry = Napi::Object::New(env);
     entry.Set("name", gpu.name);
     entry.Set("totalBytes", static_cast<double>(gpu.total_bytes));
-    entry.Set("freeBytes", static_cast<double>(gpu.free_bytes));
     entry.Set("reservedBytes", static_cast<double>(gpu.reserved_bytes));
     entry.Set("peakBytes", static_cast<double>(gpu.peak_bytes));
     result.Set(static_cast<uint32_t>(i), entry);

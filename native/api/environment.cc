@@ -2,30 +2,34 @@
 
 #include <c10/util/Exception.h>
 
+#include "cuda/device.h"
+
 namespace rank_distillm {
 
 Napi::Error to_js_error(Napi::Env env, const std::exception_ptr& error) {
   std::string code = "native";
   std::string message;
+  const char* hint = nullptr;
   try {
     std::rethrow_exception(error);
   } catch (const Error& known) {
     code = known.code();
     message = known.what();
-  } catch (const c10::OutOfMemoryError& torch) {
-    code = "out_of_memory";
-    message = torch.what_without_backtrace();
+    hint = known.hint();
   } catch (const c10::Error& torch) {
+    if (means_out_of_memory(torch)) code = "out_of_memory";
     message = torch.what_without_backtrace();
   } catch (const std::bad_alloc&) {
     message = "out of memory";
   } catch (const std::exception& other) {
+    if (means_out_of_memory(other)) code = "out_of_memory";
     message = other.what();
   } catch (...) {
     message = "unknown native error";
   }
   auto js = Napi::Error::New(env, message);
   js.Set("code", Napi::String::New(env, code));
+  if (hint != nullptr) js.Set("hint", Napi::String::New(env, hint));
   return js;
 }
 
@@ -33,7 +37,11 @@ Environment::Environment(Napi::Env env) : engine_(EngineThread::instance()) {
   to_js_thread_ = Napi::ThreadSafeFunction::New(env, Napi::Function::New(env, [](const Napi::CallbackInfo&) {}),
                                                 "rank_distillm", 0, 1);
   to_js_thread_.Unref(env);
-  engine_.retain();
+  try {
+    engine_.retain();
+  } catch (...) {
+    throw to_js_error(env, std::current_exception());
+  }
   // Registered after the thread-safe function, so it runs before that one is torn down.
   env.AddCleanupHook([this] { close(); });
   close_at_exit(env);
@@ -84,6 +92,8 @@ void Environment::settle(Napi::Env env, const Napi::Promise::Deferred& deferred,
       deferred.Resolve(value());
     } catch (const Napi::Error& error) {
       deferred.Reject(error.Value());
+    } catch (...) {
+      deferred.Reject(to_js_error(env, std::current_exception()).Value());
     }
   } catch (const Napi::Error&) {
     // A worker that is being terminated can run no JavaScript and hold no exception: nobody waits for the promise.

@@ -16,7 +16,7 @@
 
 namespace rank_distillm {
 
-/// A C++ error as JavaScript sees it: an Error with `code`.
+/// A C++ error as JavaScript sees it: an Error with `code` and, where the error has its own, `hint`.
 Napi::Error to_js_error(Napi::Env env, const std::exception_ptr& error);
 
 /// What one JavaScript environment (main thread or worker) holds: its way back from the engine thread and the jobs
@@ -31,9 +31,10 @@ class Environment {
   static Environment& of(Napi::Env env) { return *env.GetInstanceData<Environment>(); }
 
   /// Runs `work(workers)` on the engine thread, then `to_js(env, result)` on this one; the promise settles accordingly.
-  /// `cancel` is set when the environment goes away while the job runs.
+  /// `cancel` is set when the environment goes away while the job runs. `threads` the engine has from this job on; 0
+  /// keeps what it has.
   template <typename Work, typename ToJs>
-  Napi::Promise submit(Napi::Env env, const CancelFlag& cancel, Work work, ToJs to_js);
+  Napi::Promise submit(Napi::Env env, const CancelFlag& cancel, Work work, ToJs to_js, int threads = 0);
 
   Napi::FunctionReference model_class;
   Napi::FunctionReference trainer_class;
@@ -56,28 +57,29 @@ class Environment {
 };
 
 template <typename Work, typename ToJs>
-Napi::Promise Environment::submit(Napi::Env env, const CancelFlag& cancel, Work work, ToJs to_js) {
+Napi::Promise Environment::submit(Napi::Env env, const CancelFlag& cancel, Work work, ToJs to_js, int threads) {
   using Result = std::invoke_result_t<Work, Workers&>;
   auto deferred = Napi::Promise::Deferred::New(env);
   begin(env, cancel);
-  engine_.post(this,
-               [this, cancel, deferred, work = std::move(work), to_js = std::move(to_js)](Workers& workers) mutable {
-                 auto result = std::make_shared<std::optional<Result>>();
-                 std::exception_ptr error;
-                 try {
-                   throw_if_cancelled(cancel);
-                   result->emplace(work(workers));
-                 } catch (...) {
-                   error = std::current_exception();
-                 }
-                 deliver([this, cancel, deferred, result, error, to_js = std::move(to_js)](Napi::Env env) mutable {
-                   end(env, cancel);
-                   settle(env, deferred, [&] {
-                     if (error) throw to_js_error(env, error);
-                     return Napi::Value(to_js(env, **result));
-                   });
-                 });
-               });
+  engine_.post(this, [this, cancel, deferred, threads, work = std::move(work),
+                      to_js = std::move(to_js)](const EngineThread::TakeWorkers& workers) mutable {
+    auto result = std::make_shared<std::optional<Result>>();
+    std::exception_ptr error;
+    try {
+      throw_if_cancelled(cancel);
+      engine_.set_threads(threads);
+      result->emplace(work(workers()));
+    } catch (...) {
+      error = std::current_exception();
+    }
+    deliver([this, cancel, deferred, result, error, to_js = std::move(to_js)](Napi::Env env) mutable {
+      end(env, cancel);
+      settle(env, deferred, [&] {
+        if (error) throw to_js_error(env, error);
+        return Napi::Value(to_js(env, **result));
+      });
+    });
+  });
   return deferred.Promise();
 }
 

@@ -3,7 +3,6 @@
 #include <c10/core/InferenceMode.h>
 
 #include <algorithm>
-#include <optional>
 
 #include "core/cpu.h"
 #include "core/torch_threads.h"
@@ -19,22 +18,27 @@ EngineThread& EngineThread::instance() {
 EngineThread::EngineThread() : threads_(default_threads()) {}
 
 void EngineThread::retain() {
-  const std::lock_guard lock(mutex_);
-  if (users_++ > 0) return;
-  stopping_ = false;
-  thread_ = std::thread([this] { run(); });
+  const std::lock_guard lifecycle(lifecycle_);
+  if (users_ == 0) {
+    stopping_ = false;  // nobody else looks at it: there is no thread
+    try {
+      thread_ = std::thread([this] { run(); });
+    } catch (const std::exception& error) {
+      throw no_thread("the system does not start the engine's thread", error);
+    }
+  }
+  ++users_;
 }
 
 void EngineThread::release() {
-  std::thread finished;
+  const std::lock_guard lifecycle(lifecycle_);
+  if (--users_ > 0) return;
   {
     const std::lock_guard lock(mutex_);
-    if (--users_ > 0) return;
     stopping_ = true;
-    finished = std::move(thread_);
   }
   changed_.notify_all();
-  finished.join();
+  thread_.join();
 }
 
 void EngineThread::post(const void* owner, Job job) {
@@ -62,9 +66,23 @@ int EngineThread::threads() const {
   return threads_;
 }
 
+Workers& EngineThread::take_workers(std::unique_ptr<Workers>& workers) {
+  const int wanted = threads();
+  if (workers && workers->count() == wanted) return *workers;
+  try {
+    workers = std::make_unique<Workers>(wanted);
+  } catch (...) {
+    set_threads(workers ? workers->count() : default_threads());
+    throw;
+  }
+  set_torch_threads(wanted);
+  return *workers;
+}
+
 void EngineThread::run() {
   const c10::InferenceMode inference_mode;
-  std::optional<Workers> workers;
+  std::unique_ptr<Workers> workers;
+  const TakeWorkers take = [this, &workers]() -> Workers& { return take_workers(workers); };
   std::unique_lock lock(mutex_);
   for (;;) {
     changed_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });
@@ -72,13 +90,8 @@ void EngineThread::run() {
     auto posted = std::move(jobs_.front());
     jobs_.pop_front();
     running_for_ = posted.owner;
-    const int threads = threads_;
     lock.unlock();
-    if (!workers || workers->count() != threads) {
-      workers.emplace(threads);
-      set_torch_threads(threads);
-    }
-    posted.job(*workers);
+    posted.job(take);
     posted.job = nullptr;  // what the job holds goes before anybody who waits in drop() continues
     lock.lock();
     running_for_ = nullptr;

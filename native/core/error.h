@@ -8,12 +8,16 @@ namespace rank_distillm {
 /// An error with one of the codes of src/errors.ts; `api/` turns it into a JavaScript error with that code.
 class Error : public std::runtime_error {
  public:
-  /// `code` is a literal, so that copying an error cannot throw.
-  Error(const char* code, const std::string& message) : std::runtime_error(message), code_(code) {}
+  /// `code` and `hint` are literals, so that copying an error cannot throw. `hint` is the mend where it is not that of
+  /// all errors of this code.
+  Error(const char* code, const std::string& message, const char* hint = nullptr)
+      : std::runtime_error(message), code_(code), hint_(hint) {}
   const char* code() const { return code_; }
+  const char* hint() const { return hint_; }
 
  private:
   const char* code_;
+  const char* hint_;
 };
 
 inline Error bad_input(const std::string& message) { return Error("bad_input", message); }

@@ -9,10 +9,19 @@
 namespace rank_distillm {
 
 Workers::Workers(int count) {
-  for (int i = 1; i < count; ++i) threads_.emplace_back([this] { worker_loop(); });
+  try {
+    for (int i = 1; i < count; ++i) threads_.emplace_back([this] { worker_loop(); });
+  } catch (const std::exception& error) {
+    const auto most = this->count();
+    stop();
+    throw no_thread(
+        "the system lets the engine have " + std::to_string(most) + " of " + std::to_string(count) + " threads", error);
+  }
 }
 
-Workers::~Workers() {
+Workers::~Workers() { stop(); }
+
+void Workers::stop() {
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;

@@ -5,8 +5,11 @@
 #include <exception>
 #include <functional>
 #include <mutex>
+#include <string>
 #include <thread>
 #include <vector>
+
+#include "core/error.h"
 
 namespace rank_distillm {
 
@@ -15,7 +18,8 @@ namespace rank_distillm {
 /// keep their compiled kernels per thread.
 class Workers {
  public:
-  /// `count` includes the calling thread, so count - 1 threads are started.
+  /// `count` includes the calling thread, so count - 1 threads are started. Throws `native` where the system starts
+  /// fewer.
   explicit Workers(int count);
   ~Workers();
   Workers(const Workers&) = delete;
@@ -28,6 +32,7 @@ class Workers {
   void run(int64_t tasks, const std::function<void(int64_t)>& task);
 
  private:
+  void stop();
   void worker_loop();
   void take_tasks(std::unique_lock<std::mutex>& lock);
 
@@ -42,5 +47,13 @@ class Workers {
   bool stopping_ = false;
   std::vector<std::thread> threads_;
 };
+
+/// For a thread that the system does not start.
+inline Error no_thread(const std::string& what, const std::exception& why) {
+  return Error(
+      "native", what + ": " + why.what(),
+      "Ask for fewer threads, or raise the limits of threads and memory (ulimit -u, ulimit -v, the container's "
+      "pids).");
+}
 
 }  // namespace rank_distillm

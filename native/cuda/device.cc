@@ -7,6 +7,7 @@
 #include <cstdlib>
 
 #include "core/error.h"
+#include "cuda/kernels/kernels.h"
 #include "cuda/runtime.h"
 
 namespace rank_distillm {
@@ -40,6 +41,16 @@ int index_of(const std::string& name) {
 
 }  // namespace
 
+bool means_out_of_memory(const std::exception& error) {
+  if (dynamic_cast<const cuda::OutOfMemory*>(&error) != nullptr) return true;
+  if (dynamic_cast<const c10::OutOfMemoryError*>(&error) != nullptr) return true;
+  const auto* torch = dynamic_cast<const c10::Error*>(&error);
+  if (torch == nullptr) return false;
+  const std::string message = torch->what_without_backtrace();  // all that LibTorch keeps of the status
+  const auto says = [&message](const char* words) { return message.find(words) != std::string::npos; };
+  return says("CUDA error: out of memory") || says("CUBLAS_STATUS_ALLOC_FAILED");
+}
+
 bool cuda_is_emulated() { return emulation() != nullptr; }
 
 Device::Device(const std::string& name, double memory_fraction) : memory_fraction_(memory_fraction) {
@@ -56,7 +67,7 @@ Device::Device(const std::string& name, double memory_fraction) : memory_fractio
     throw bad_input("device: " + name + " is not there; the GPUs are numbered 0 to " + std::to_string(count - 1));
   }
   place_ = c10::Device(c10::kCUDA, static_cast<c10::DeviceIndex>(index));
-  if (memory_fraction > 0) cuda::limit_memory(index, memory_fraction);
+  cuda::limit_memory(index, memory_fraction > 0 ? memory_fraction : 1);
 }
 
 int64_t Device::total_bytes() const { return played_bytes_ ? *played_bytes_ : cuda::gpu(place_.index()).total_bytes; }
@@ -64,7 +75,7 @@ int64_t Device::total_bytes() const { return played_bytes_ ? *played_bytes_ : cu
 int64_t Device::free_bytes() const {
   if (played_bytes_) return *played_bytes_;
   const auto gpu = cuda::gpu(place_.index());
-  const int64_t free = gpu.free_bytes + gpu.reserved_bytes - gpu.used_bytes;
+  const int64_t free = cuda::free_bytes(place_.index()) + gpu.reserved_bytes - gpu.used_bytes;
   if (memory_fraction_ <= 0) return free;
   const auto share = static_cast<int64_t>(memory_fraction_ * static_cast<double>(gpu.total_bytes));
   return std::min(free, share - gpu.used_bytes);

@@ -4,6 +4,7 @@
 #include <c10/core/ScalarType.h>
 
 #include <cstdint>
+#include <exception>
 #include <optional>
 #include <string>
 
@@ -14,8 +15,9 @@ namespace rank_distillm {
 /// number is the bytes of memory that are played.
 class Device {
  public:
-  /// `cuda` or `cuda:N`; `memory_fraction` above 0 limits this process's share of the GPU's memory. Throws
-  /// `unsupported` in a build without CUDA or on a machine without a GPU, `bad_input` for a GPU that is not there.
+  /// `cuda` or `cuda:N`; `memory_fraction` above 0 limits this process's share of the GPU's memory, 0 lifts the limit
+  /// that another model has left. Throws `unsupported` in a build without CUDA or on a machine without a GPU,
+  /// `bad_input` for a GPU that is not there.
   Device(const std::string& name, double memory_fraction);
 
   c10::Device place() const { return place_; }
@@ -41,6 +43,9 @@ class Device {
   double memory_fraction_ = 0;
   std::optional<int64_t> played_bytes_;
 };
+
+/// True of what LibTorch's memory, the launch of a kernel or cuBLAS throws where a GPU has no memory left.
+bool means_out_of_memory(const std::exception& error);
 
 /// True where `cuda` names the CPU.
 bool cuda_is_emulated();

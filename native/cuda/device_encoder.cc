@@ -5,6 +5,7 @@
 #include <ATen/ops/index_select.h>
 #include <ATen/ops/zeros.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "core/error.h"
@@ -247,6 +248,13 @@ int64_t DeviceEncoder::passing_bytes_per_token() const {
   const auto compute = static_cast<int64_t>(c10::elementSize(types_.compute));
   // the widest moments: two wide tensors and the streams around them, forward or backward
   return compute * (2 * config_.intermediate_size + 6 * config_.hidden_size) + 12 * config_.hidden_size + 32;
+}
+
+int64_t DeviceEncoder::backward_bytes() const {
+  const auto hidden = config_.hidden_size;
+  // a gradient of weights in float32 before it is added to what there is: of words, of queries, keys and values, of up
+  return 4 * std::max({config_.vocab_size * config_.embedding_size, 3 * hidden * hidden,
+                       hidden * config_.intermediate_size});
 }
 
 }  // namespace rank_distillm

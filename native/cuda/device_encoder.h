@@ -72,6 +72,8 @@ class DeviceEncoder {
   /// Bytes that a token takes: kept for the backward, and on the way at most.
   int64_t kept_bytes_per_token() const;
   int64_t passing_bytes_per_token() const;
+  /// What a backward takes besides, whatever its tokens.
+  int64_t backward_bytes() const;
   /// Of the weights in the products' type.
   int64_t bytes() const { return compute_values_.defined() ? static_cast<int64_t>(compute_values_.nbytes()) : 0; }
 

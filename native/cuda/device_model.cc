@@ -48,6 +48,8 @@ void DeviceModel::backward(const DevicePass& pass, State& state, const at::Tenso
 DeviceScope::DeviceScope(const Device& device, bool tf32)
     : guard_(device.place()), tf32_before_(at::globalContext().allowTF32CuBLAS()) {
   at::globalContext().setAllowTF32CuBLAS(tf32);
+  // By default cuBLAS may add up the parts of a bfloat16 product in bfloat16. No model wants that: it is not restored.
+  at::globalContext().setAllowBF16ReductionCuBLAS(false);
 }
 
 DeviceScope::~DeviceScope() { at::globalContext().setAllowTF32CuBLAS(tf32_before_); }

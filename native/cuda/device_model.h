@@ -41,7 +41,7 @@ class DeviceModel {
   TrainableHead head_;
 };
 
-/// The calling thread works on the device with the model's rules for float32 products while this lives.
+/// The calling thread works on the device with the model's rules for products while this lives.
 class DeviceScope {
  public:
   DeviceScope(const Device& device, bool tf32);

@@ -4,6 +4,7 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/linalg_vector_norm.h>
+#include <ATen/ops/stack.h>
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
@@ -18,6 +19,8 @@ namespace {
 
 /// Of values, gradients and two moments in float32, and a copy of the values in bfloat16.
 constexpr int64_t bytes_per_parameter = 18;
+/// A norm in float64 copies what it is of: so much at a time.
+constexpr int64_t numbers_per_norm = int64_t{1} << 22;
 /// Of what is free after that, for activations; the temporaries of a backward and the allocator need the rest.
 constexpr double share_of_free = 0.7;
 
@@ -73,7 +76,7 @@ TrainingModel::Forward DeviceTrainer::forward(TrainingBatch batch, uint32_t step
   Forward result;
   try {
     const auto& encoder = model_.encoder();
-    model_.device().take(keep ? (kept_tokens() + tokens) * encoder.kept_bytes_per_token()
+    model_.device().take(keep ? (kept_tokens() + tokens) * encoder.kept_bytes_per_token() + encoder.backward_bytes()
                               : tokens * encoder.passing_bytes_per_token());
     DeviceBlock block(batch.packed, whole, batch.pairs.data(), model_.device());
     auto kept = std::make_shared<Kept>(Kept{std::move(batch), options_.rates(step), std::move(block), {}});
@@ -81,13 +84,14 @@ TrainingModel::Forward DeviceTrainer::forward(TrainingBatch batch, uint32_t step
     const DevicePass pass = {kept->block, kept->dropout, cancel, result.scores.counters, clock};
     const auto values = model_.forward(pass, keep ? &kept->state : nullptr).cpu();
     clock.read(result.scores.counters.ticks);
-    if (keep) try_room(tokens * encoder.passing_bytes_per_token());
+    if (keep) try_room(tokens * encoder.passing_bytes_per_token() + encoder.backward_bytes());
     result.scores.values.assign(values.const_data_ptr<float>(), values.const_data_ptr<float>() + values.numel());
     if (keep) {
       result.kept = next_kept_++;
       kept_[result.kept] = std::move(kept);
     }
-  } catch (const c10::OutOfMemoryError&) {
+  } catch (const std::exception& error) {
+    if (!means_out_of_memory(error)) throw;
     cuda::empty_cache();
     throw Error("out_of_memory", model_.device().name() + ": a part of " + std::to_string(tokens) +
                                      " tokens does not fit into the " + in_words(model_.device().free_bytes()) +
@@ -118,7 +122,11 @@ Counters DeviceTrainer::backward(int64_t name, const std::vector<float>& gradien
 
 double DeviceTrainer::gradient_norm(Workers&) const {
   const DeviceScope scope(model_.device(), tf32());
-  return at::linalg_vector_norm(parameters_.gradients(), 2, {}, false, at::kDouble).item<double>();
+  std::vector<at::Tensor> norms;
+  for (const auto& part : parameters_.gradients().split(numbers_per_norm)) {
+    norms.push_back(at::linalg_vector_norm(part, 2, {}, false, at::kDouble));
+  }
+  return at::linalg_vector_norm(at::stack(norms)).item<double>();
 }
 
 void DeviceTrainer::step(const AdamWStep& step, Workers&) {

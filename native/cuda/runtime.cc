@@ -23,15 +23,16 @@ cudaEvent_t make_event() {
 int gpu_count() { return c10::cuda::device_count(); }
 
 Gpu gpu(int index) {
-  const c10::cuda::CUDAGuard guard(narrow(index));
-  cudaDeviceProp properties{};
-  C10_CUDA_CHECK(cudaGetDeviceProperties(&properties, index));
-  size_t free = 0, total = 0;
-  C10_CUDA_CHECK(cudaMemGetInfo(&free, &total));
   Gpu result;
+  cudaDeviceProp properties{};
+  const auto error = cudaGetDeviceProperties(&properties, index);
+  if (error != cudaSuccess) {
+    cudaGetLastError();  // or the next call, whatever it is, would report it
+    result.name = cudaGetErrorString(error);
+    return result;
+  }
   result.name = properties.name;
-  result.total_bytes = static_cast<int64_t>(total);
-  result.free_bytes = static_cast<int64_t>(free);
+  result.total_bytes = static_cast<int64_t>(properties.totalGlobalMem);
   if (c10::cuda::CUDACachingAllocator::get()->initialized()) {
     const auto stats = c10::cuda::CUDACachingAllocator::getDeviceStats(narrow(index));
     result.reserved_bytes = stats.reserved_bytes[0].current;
@@ -39,6 +40,13 @@ Gpu gpu(int index) {
     result.peak_bytes = stats.allocated_bytes[0].peak;
   }
   return result;
+}
+
+int64_t free_bytes(int index) {
+  const c10::cuda::CUDAGuard guard(narrow(index));
+  size_t free = 0, total = 0;
+  C10_CUDA_CHECK(cudaMemGetInfo(&free, &total));
+  return static_cast<int64_t>(free);
 }
 
 void limit_memory(int index, double fraction) {

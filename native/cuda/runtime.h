@@ -15,9 +15,8 @@ namespace rank_distillm::cuda {
 constexpr bool built = RANK_DISTILLM_CUDA != 0;
 
 struct Gpu {
-  std::string name;
+  std::string name;  // or why it cannot be asked
   int64_t total_bytes = 0;
-  int64_t free_bytes = 0;      // what the driver has left for anybody
   int64_t reserved_bytes = 0;  // taken by this process, used or not
   int64_t used_bytes = 0;      // of those, by tensors
   int64_t peak_bytes = 0;      // most that tensors used so far
@@ -25,7 +24,10 @@ struct Gpu {
 
 /// 0 where there is no driver, too.
 int gpu_count();
+/// Opens no context on the GPU: that takes time and memory there, and a GPU that others have to themselves gives none.
 Gpu gpu(int index);
+/// What the driver has left for anybody.
+int64_t free_bytes(int index);
 
 /// This process takes at most that share of the GPU's memory.
 void limit_memory(int index, double fraction);

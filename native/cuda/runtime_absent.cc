@@ -10,6 +10,7 @@ namespace {
 
 int gpu_count() { return 0; }
 Gpu gpu(int) { absent(); }
+int64_t free_bytes(int) { absent(); }
 void limit_memory(int, double) { absent(); }
 void empty_cache() {}
 void synchronize(int) {}

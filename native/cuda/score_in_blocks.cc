@@ -56,7 +56,8 @@ Scores score_in_blocks(const DeviceModel& model, const PackedBatch& batch, int64
     try {
       found.push_back(score_block(model, batch, block, timed, cancel, scores));
       done += block.sequences;
-    } catch (const c10::OutOfMemoryError&) {
+    } catch (const std::exception& error) {
+      if (!means_out_of_memory(error)) throw;
       if (block.sequences == 1) throw does_not_fit(model.device(), block);
       block_tokens = block.tokens / 2;
       scores.halved_to = block_tokens;

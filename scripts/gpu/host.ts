@@ -49,6 +49,13 @@ export function built(name: string): string | undefined {
   return PLACES.map((place) => join(BUILD, place, name)).find((file) => existsSync(file));
 }
 
+/** Of its GPUs, as CMake writes them: `90-real`. Undefined where the driver does not tell. */
+export function gpuArchitectures(): string | undefined {
+  const lines = output('nvidia-smi', ['--query-gpu=compute_cap', '--format=csv,noheader'])?.trim().split('\n') ?? [];
+  const found = lines.map((line) => line.trim().replace('.', '')).filter((digits) => /^\d+$/.test(digits));
+  return found.length === 0 ? undefined : [...new Set(found)].map((digits) => `${digits}-real`).join(';');
+}
+
 /** What the figures belong to, one line each. */
 export function hostFacts({ python, torch }: Host): string[] {
   const query = '--query-gpu=name,driver_version,memory.total,clocks.max.sm,clocks.max.memory';

@@ -73,8 +73,8 @@ function load(binary: string): Binding {
   try {
     return withShortSpins(() => require(binary) as Binding);
   } catch (cause) {
-    const { message } = cause as Error;
-    throw failure(`${binary} could not be loaded: ${message}`, hintFor(message), cause);
+    const { message, hint } = cause as Error & { hint?: string };
+    throw failure(`${binary} could not be loaded: ${message}`, hint ?? hintFor(message), cause);
   }
 }
 

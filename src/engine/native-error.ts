@@ -16,12 +16,12 @@ const HINTS: Partial<Record<ErrorCode, string>> = {
   closed: 'Load the model again; a closed one cannot be opened.',
 };
 
-/** The addon's errors carry a code; everything else that comes out of it is `native`. */
+/** The addon's errors carry a code, some of them a hint; everything else that comes out of it is `native`. */
 export function fromNative(error: unknown): RankDistillmError {
   if (error instanceof RankDistillmError) return error;
-  const { code, message } = error as { code?: unknown; message?: string };
+  const { code, message, hint: own } = error as { code?: unknown; message?: string; hint?: string };
   const known = typeof code === 'string' && CODES.has(code) ? (code as ErrorCode) : 'native';
-  const hint = HINTS[known];
+  const hint = own ?? HINTS[known];
   return new RankDistillmError(known, message ?? String(error), {
     cause: error,
     ...(hint === undefined ? {} : { hint }),

@@ -1,5 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { loadCheckpoint } from '../../src/checkpoint/load-checkpoint.js';
 import { CrossEncoder } from '../../src/engine/cross-encoder.js';
 import { TrainableModel } from '../../src/engine/trainable-model.js';
 import type { RankDistillmError } from '../../src/errors.js';
@@ -91,7 +92,12 @@ async function trainWith(bytes: number) {
     const sample = { queryId: '1', query: 'what is a run', docs, docIds, targets: docs.map((_, i) => i % 7) };
     const { nonFinite } = await trainer.backward(await trainer.encode([sample]));
     assert.is(nonFinite, undefined);
-    return { gradient: await model.native.read('gradients', 0, model.native.size), budget: trainer.tokenBudget };
+    return {
+      gradient: await model.native.read('gradients', 0, model.native.size),
+      budget: trainer.tokenBudget,
+      bytesPerToken: model.native.bytesPerToken,
+      tokens: (await trainer.encode([sample])).pairs.reduce((sum, pair) => sum + pair.inputIds.length, 0),
+    };
   });
   return { ...found, warnings };
 }
@@ -105,6 +111,15 @@ test('training goes on in halved parts that give the same gradient', async () =>
   const norm = (values: Float32Array): number => Math.sqrt(values.reduce((sum, value) => sum + value * value, 0));
   const off = norm(short.gradient.map((value, i) => value - enough.gradient[i]!));
   assert.ok(off <= 1e-5 * norm(enough.gradient), `off by ${off}`);
+});
+
+test('training leaves room for a gradient of its largest weight, on its way', async () => {
+  const { bytesPerToken, tokens } = await trainWith(PLENTY);
+  const { hiddenSize } = (await loadCheckpoint(modelFolder())).encoder;
+  const largest = 4 * 3 * hiddenSize ** 2; // queries, keys and values; the words' are fewer in this model
+  const activations = TRAINED_WEIGHTS + tokens * bytesPerToken;
+  assert.is((await trainWith(activations + largest)).warnings.length, 0);
+  assert.is((await trainWith(activations)).warnings.length, 1);
 });
 
 test.run();

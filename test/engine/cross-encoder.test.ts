@@ -27,14 +27,16 @@ async function codeOf(promise: Promise<unknown>): Promise<ErrorCode | undefined>
   }
 }
 
-/** Runs a module that imports the package's sources, in a process of its own. */
+/** Runs a module that imports the package's sources, in a process of its own; `limits` are the shell's. */
 async function inProcess(
   script: string,
   env: Record<string, string> = {},
+  limits = '',
 ): Promise<{ stdout: string; stderr: string }> {
   const { href } = new URL('../../src/index.ts', import.meta.url);
   const source = `import { CrossEncoder } from '${href}'; const folder = '${folder}'; ${script}`;
-  const child = promisify(execFile)(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', source], {
+  const command = [process.execPath, '--import', 'tsx', '--input-type=module', '-e', source];
+  const child = promisify(execFile)('sh', ['-c', `${limits}\nexec "$@"`, 'sh', ...command], {
     env: { ...process.env, ...env },
     timeout: 60_000,
   });
@@ -198,6 +200,22 @@ test('a process may end while the engine works', async () => {
      void model.score(pairs, { onProgress: () => { console.log('working'); process.exit(0); } });`,
   );
   assert.is(stdout.trim(), 'working');
+});
+
+test('threads that the system does not start are one error, and what worked before goes on', async () => {
+  const { stdout } = await inProcess(
+    `const model = await CrossEncoder.load(folder, { threads: 2 });
+     const scores = model.score([{ query: 'sovaba', document: 'limlim' }]);
+     await CrossEncoder.load(folder, { threads: 1024 }).catch(({ code, message, hint }) => console.log(code, message, hint));
+     const more = await model.score([{ query: 'sovaba', document: 'tulmo' }]);
+     console.log((await scores).length + more.length, 'by', model.engine.threads);`,
+    {},
+    'ulimit -S -s 262144; ulimit -v 60000000', // kB: memory for some hundred threads' stacks
+  );
+  assert.match(
+    stdout,
+    /^native the system lets the engine have \d+ of 1024 threads: \S.* Ask for fewer threads.*\n2 by 2\n$/,
+  );
 });
 
 test('workers load the addon again, and one may be terminated in the middle of a run', async () => {

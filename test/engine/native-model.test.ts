@@ -138,6 +138,12 @@ test('tensors that are missing, misshaped or past their file are errors by name'
   }
 });
 
+test('a C++ error in the midst of a call is a JavaScript error', async () => {
+  const { encoder, head } = (await referenceModel('mono-rank')).checkpoint;
+  const tensors = new Array<never>(2 ** 32 - 1); // more than fit into memory
+  assert.throws(() => void binding.createModel({ encoder, head, precision: 'float32', threads: 0 }, tensors));
+});
+
 test('memory of weights is given back', async () => {
   const before = binding.info().weightBytes;
   const model = await createNative(await referenceModel('mono-rank'), 'bfloat16');

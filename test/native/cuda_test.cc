@@ -19,6 +19,7 @@
 #include "cuda/ops/norm.h"
 #include "cuda/ops/pooling.h"
 #include "cuda/runtime.h"
+#include "cuda/score_in_blocks.h"
 
 #if !RANK_DISTILLM_CUDA
 #include "simt.h"
@@ -261,12 +262,17 @@ std::vector<TensorSource> model_tensors(const EncoderConfig& config) {
   return tensors;
 }
 
-/// Scores and all gradients of a model with dropout.
-void test_model(int64_t embedding, ElementType precision) {
+ModelOptions model_options(int64_t embedding, ElementType precision) {
   ModelOptions options;
   options.encoder = {50, embedding, 64, 2, 2, 96, 512, 2, 1e-12, TileEnd::gelu};
   options.head.kind = HeadKind::electra_classification;
   options.precision = precision;
+  return options;
+}
+
+/// Scores and all gradients of a model with dropout.
+void test_model(int64_t embedding, ElementType precision) {
+  const auto options = model_options(embedding, precision);
   const auto tensors = model_tensors(options.encoder);
   const bool exact = precision == ElementType::float32;
   compare(title("model", {{"embedding", static_cast<double>(embedding)}}) + (exact ? ", float32" : ", bf16-mixed"),
@@ -285,7 +291,55 @@ void test_model(int64_t embedding, ElementType precision) {
           });
 }
 
+void test_cublas_without_memory() {
+  const auto means = [](const char* message) {
+    try {
+      TORCH_CHECK(false, message);
+    } catch (const c10::Error& error) {
+      return at::full({1}, means_out_of_memory(error), at::kFloat);
+    }
+  };
+  report(
+      "cuBLAS without memory is told from its other errors",
+      {{"no memory", means("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasGemmEx`"), at::ones({1})},
+       {"another", means("CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling `cublasGemmEx`"), at::zeros({1})}});
+}
+
+#if !RANK_DISTILLM_CUDA
+/// A launch that finds no memory is like a tensor that finds none: smaller blocks give the same scores.
+void test_launch_without_memory() {
+  const auto options = model_options(64, ElementType::float32);
+  const Parameters parameters(model_tensors(options.encoder), device().place());
+  const DeviceModel model(options, device(), 7, parameters);
+  const auto batch = batch_of({70, 5, 33, 64, 9});
+  kernels_are_played = true;
+  const auto score = [&](int launches) {
+    cuda::launches_until_full = launches;
+    int64_t block_tokens = 1000;
+    return score_in_blocks(model, batch, block_tokens, false, make_cancel_flag());
+  };
+  const auto enough = score(-1), short_of_memory = score(3);
+  kernels_are_played = false;
+  const auto halved = static_cast<double>(short_of_memory.halved_to);
+  report("a launch without memory halves the block",
+         {{"scores", at::tensor(short_of_memory.values), at::tensor(enough.values).to(at::kDouble)},
+          {"tokens", at::full({1}, halved, at::kDouble), at::full({1}, 90, at::kDouble)}});
+}
+#endif
+
+/// What LibTorch is told; whether cuBLAS would have added up in bfloat16 depends on shapes and its version.
+void test_product_sums() {
+  const bool lower =
+      at::globalContext().allowBF16ReductionCuBLAS() == at::CuBLASReductionOption::AllowReducedPrecisionWithSplitK;
+  report("sums of bfloat16 products stay float32", {{"lower", at::full({1}, lower, at::kFloat), at::zeros({1})}});
+}
+
 void test_small() {
+  test_product_sums();
+  test_cublas_without_memory();
+#if !RANK_DISTILLM_CUDA
+  test_launch_without_memory();
+#endif
   for (const auto& types : all_types) {
     test_norm(7, 64, types, 0.1);
     test_norm(5, 26, types, 0);

@@ -209,8 +209,12 @@ struct Grid {
   int y = 1;
 };
 
+/// Launches until one finds no memory; below 0 all find some.
+inline int launches_until_full = -1;
+
 template <typename... Parameters, typename... Arguments>
 void launch(void (*kernel)(Parameters...), Grid grid, int threads, void*, Arguments... arguments) {
+  if (launches_until_full >= 0 && launches_until_full-- == 0) throw OutOfMemory("a played kernel: out of memory");
   static simt::Block block;
   for (int y = 0; y < grid.y; ++y) {
     for (int x = 0; x < grid.x; ++x) {

@@ -30,7 +30,8 @@ function run(program: string, args: readonly string[]) {
 /** Builds a native test program, runs it and makes a test of each case that it prints. */
 export function testNatively(title: string, { target, fewestCases, args = [] }: TestProgram): void {
   const test = suite(title);
-  const made = run('cmake', ['--build', build, '--target', target]);
+  // one after another: files are tested at the same time, and builds of one folder disturb each other
+  const made = run('flock', [join(build, '.test-programs.lock'), 'cmake', '--build', build, '--target', target]);
   if (made.status !== 0) throw new Error(`${target} could not be built:\n${made.stdout}${made.stderr}`);
   const { status, stdout, stderr } = run(join(build, 'Release', target), args);
   const lines = stdout.trim().split('\n');

@@ -1,3 +1,3 @@
 import { testNatively } from './test-program.js';
 
-testNatively('threads of the engine', { target: 'threads_test', fewestCases: 1 });
+testNatively('threads of the engine', { target: 'threads_test', fewestCases: 2 });

@@ -3,7 +3,9 @@
 #include <ATen/ATen.h>
 
 #include <atomic>
+#include <chrono>
 #include <future>
+#include <thread>
 
 #include "compare.h"
 #include "core/engine_thread.h"
@@ -23,7 +25,8 @@ void test_thread_count() {
   for (int start = 0; start < starts; ++start) {
     engine_thread.retain();
     std::promise<int> used;
-    engine_thread.post(nullptr, [&used](Workers&) {
+    engine_thread.post(nullptr, [&used](const EngineThread::TakeWorkers& workers) {
+      workers();
       std::atomic<int> parts = 0;  // LibTorch hands each of its threads one part
       parallel_for(threads, 1, [&parts](int64_t, int64_t) { ++parts; });
       used.set_value(parts);
@@ -35,9 +38,39 @@ void test_thread_count() {
          {{"threads", found, at::full({starts}, static_cast<double>(threads), at::kDouble)}});
 }
 
+/// The last user goes while the next first one comes: it must go without waiting for that one to go, too.
+void test_change_of_users() {
+  constexpr int rounds = 1000;
+  auto& engine_thread = EngineThread::instance();
+  engine_thread.set_threads(1);
+  int ended = 0;
+  for (int round = 0; round < rounds && ended == round; ++round) {
+    std::atomic<bool> goes = false;
+    std::promise<void> gone;
+    auto is_gone = gone.get_future();
+    engine_thread.retain();
+    std::thread next([&] {
+      while (!goes) {
+      }
+      for (std::atomic<int> left = round * 7 % 300; left > 0; --left) {
+      }
+      engine_thread.retain();
+      if (is_gone.wait_for(std::chrono::seconds(20)) == std::future_status::ready) ++ended;
+      engine_thread.release();
+    });
+    goes = true;
+    engine_thread.release();
+    gone.set_value();
+    next.join();
+  }
+  report("the last user goes while the next comes",
+         {{"rounds", at::full({1}, ended, at::kDouble), at::full({1}, rounds, at::kDouble)}});
+}
+
 }  // namespace
 
 int main() {
   test_thread_count();
+  test_change_of_users();
   return failures == 0 ? 0 : 1;
 }

@@ -1,9 +1,12 @@
+/** True where `auto` is a GPU: its sums have other orders than those that tolerances were measured with. */
+export const ON_GPU = process.env['RANK_DISTILLM_TEST_DEVICE'] === 'cuda';
+
 /**
  * A GPU where RANK_DISTILLM_TEST_DEVICE=cuda says that there is one (scripts/gpu/run.sh does), else the CPU in its place:
  * the engine on a device with every op's plain version. Tests then name the device they mean, `cpu` or `cuda`.
  */
 export function useDevices(): readonly ['cpu', 'cuda'] {
-  if (process.env['RANK_DISTILLM_TEST_DEVICE'] !== 'cuda') process.env['RANK_DISTILLM_EMULATE_CUDA'] ??= '1';
+  if (!ON_GPU) process.env['RANK_DISTILLM_EMULATE_CUDA'] ??= '1';
   return ['cpu', 'cuda'];
 }
 

@@ -4,6 +4,7 @@ import * as assert from 'uvu/assert';
 import { TrainableModel } from '../../src/engine/trainable-model.js';
 import { createLoss } from '../../src/loss/create-loss.js';
 import { cachedPass } from '../../src/train/gradient-cache.js';
+import { ON_GPU } from '../support/devices.js';
 import { sharedPath } from '../support/shared.js';
 
 /** What ../shared/golden/make_golden.py writes: one AdamW run of lightning-ir in float32 without dropout. */
@@ -26,6 +27,10 @@ interface GoldenTraining {
 }
 
 const test = suite('golden training');
+/** Of the gradient's norm. CPUs are up to .46e-5 off. */
+const TOLERANCE = ON_GPU ? 1e-4 : 1e-5;
+/** Of a score, after steps of AdamW that take rounding noise's sign. CPUs are up to .8e-4 off. */
+const SCORE_TOLERANCE = ON_GPU ? 3e-4 : 1e-4;
 /**
  * A sum adds up its values' rounding, in the golden file too, whose float32 sums are up to 1.3e-5 of the norm off those in
  * float64 (scripts/references/make_training.py): so much more is allowed for sums than for norms and values.
@@ -41,6 +46,7 @@ const model = sharedPath('golden/tiny-monoelectra');
 
 /** Gradients that are zero in exact arithmetic: softmax does not see a constant added to all keys. */
 const ROUNDING_NOISE = /key\.bias$|encoder\.layer\.2\.output\.LayerNorm\.bias$/;
+const MOST_NOISE = ON_GPU ? 1e-5 : 1e-6;
 
 async function trace(golden: GoldenTraining, run: GoldenRun, tokenBudget: number) {
   await using trained = await TrainableModel.load(model!, { dropout: false });
@@ -105,11 +111,11 @@ if (path && model) {
           assert.ok(gradient, `${name} has a gradient`);
           const norm = Math.sqrt(gradient.reduce((total, value) => total + value * value, 0));
           if (ROUNDING_NOISE.test(name)) {
-            assert.ok(norm < 1e-6, `${name}: ${norm} is rounding noise`);
+            assert.ok(norm < MOST_NOISE, `${name}: ${norm} is rounding noise`);
             continue;
           }
           compared += 1;
-          const bound = 1e-5 * expected.norm;
+          const bound = TOLERANCE * expected.norm;
           const sum = gradient.reduce((total, value) => total + value, 0);
           assert.ok(Math.abs(norm - expected.norm) <= bound, `${name}: norm ${norm}, expected ${expected.norm}`);
           assert.ok(
@@ -126,7 +132,10 @@ if (path && model) {
           const differences = expected.scores.flat().map((score, i) => scores[step]![i]! - score);
           const shift = differences.reduce((sum, difference) => sum + difference, 0) / differences.length;
           differences.forEach((difference, i) =>
-            assert.ok(Math.abs(difference - shift) <= 1e-4, `step ${step}, pair ${i}: off by ${difference - shift}`),
+            assert.ok(
+              Math.abs(difference - shift) <= SCORE_TOLERANCE,
+              `step ${step}, pair ${i}: off by ${difference - shift}`,
+            ),
           );
         });
       });

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <stdexcept>
 
 // What the CUDA kernels are called with: plain pointers into the device's memory and a stream. Each kernel has its
 // idea, its layout and its plain version's place at its head; native/cuda/ops checks shapes and calls it.
@@ -9,6 +10,12 @@ namespace rank_distillm::cuda {
 
 /// A cudaStream_t, which code without CUDA's headers cannot name.
 using Stream = void*;
+
+/// A kernel's launch that finds no memory for itself.
+class OutOfMemory : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
 
 enum class Type : uint8_t { float32, bfloat16 };
 

@@ -5,11 +5,12 @@
 
 #include <cstdint>
 
+#include "cuda/kernels/kernels.h"
+
 #if defined(__CUDACC__)
 
 #include <cuda_runtime.h>
 
-#include <stdexcept>
 #include <string>
 
 #define RD_DEVICE __device__ __forceinline__
@@ -48,7 +49,10 @@ void launch(void (*kernel)(Parameters...), Grid grid, int threads, void* stream,
   const dim3 blocks(static_cast<unsigned>(grid.x), static_cast<unsigned>(grid.y));
   kernel<<<blocks, static_cast<unsigned>(threads), 0, static_cast<cudaStream_t>(stream)>>>(arguments...);
   const auto error = cudaGetLastError();
-  if (error != cudaSuccess) throw std::runtime_error(std::string("a CUDA kernel: ") + cudaGetErrorString(error));
+  if (error == cudaSuccess) return;
+  const auto message = std::string("a CUDA kernel: ") + cudaGetErrorString(error);
+  if (error == cudaErrorMemoryAllocation) throw OutOfMemory(message);
+  throw std::runtime_error(message);
 }
 
 }  // namespace rank_distillm::cuda
