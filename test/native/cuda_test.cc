@@ -329,8 +329,12 @@ void test_launch_without_memory() {
 
 /// What LibTorch is told; whether cuBLAS would have added up in bfloat16 depends on shapes and its version.
 void test_product_sums() {
-  const bool lower =
-      at::globalContext().allowBF16ReductionCuBLAS() == at::CuBLASReductionOption::AllowReducedPrecisionWithSplitK;
+  auto& context = at::globalContext();
+  context.setAllowBF16ReductionCuBLAS(false);
+  const auto in_float32 = context.allowBF16ReductionCuBLAS();  // a bool or an enum, as LibTorch's version has it
+  context.setAllowBF16ReductionCuBLAS(true);
+  const DeviceScope scope(device(), false);
+  const bool lower = context.allowBF16ReductionCuBLAS() != in_float32;
   report("sums of bfloat16 products stay float32", {{"lower", at::full({1}, lower, at::kFloat), at::zeros({1})}});
 }
 
