@@ -77,12 +77,6 @@ export function refuseNotBuilt(config: Config, placeOf: PlaceOf): void {
         what: 'LoRA adapters are not built',
         hint: 'Merge the adapter into the model (peft: merge_and_unload) and save that.',
       },
-      {
-        given: settings?.tokenizer_pattern != null,
-        path: [...monoConfig, 'tokenizer_pattern'],
-        what: 'tokenizer patterns are not built',
-        hint: 'Leave the key out; monoELECTRA models have no pattern.',
-      },
     ],
     placeOf,
   );

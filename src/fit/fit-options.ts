@@ -52,7 +52,7 @@ export interface TrainerSettings extends LimitSettings, EngineOptions {
   enableCheckpointing?: boolean | undefined;
 }
 
-/** Everything `fit` needs, by the names of the YAML. */
+/** Everything `fit` needs, by the names of the YAML in camel case. */
 export interface FitOptions {
   /** Folder of a model or a Hugging Face id: a checkpoint to go on from or a bare backbone. */
   model: string;

@@ -49,7 +49,7 @@ const monoConfig = classSpec('MonoConfig', 'How a pair becomes one score. CrossE
     z.enum(['rank', 'mono']).default('rank'),
     '`rank`: one logit; `mono`: log-probability of the second of two labels.',
   ),
-  tokenizer_pattern: key(z.string().nullable().default(null), 'Text around query and document; not built yet.'),
+  tokenizer_pattern: ignored('lightning-ir 0.0.6 stores it and never reads it; does nothing here either.'),
   use_adapter: key(z.boolean().default(false), 'LoRA adapters; not built, must be false.'),
   adapter_config: ignored('LoRA adapters; does nothing here.'),
   pretrained_adapter_name_or_path: ignored('LoRA adapters; does nothing here.'),
