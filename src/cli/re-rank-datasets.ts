@@ -116,7 +116,7 @@ async function scoreJobs(jobs: readonly Job[], plan: ReRankPlan, io: CliIo): Pro
         model ??= await loadModel(plan, io);
         entries = await scoreJob(job, model, plan, io);
       }
-      rows.push({ label: job.label, values: await measure(job, entries, plan.metrics) });
+      rows.push({ label: job.label, values: await measure(job, entries, plan.metrics, io) });
     }
   } finally {
     await model?.close();
@@ -173,15 +173,17 @@ async function scoreJob(job: Job, model: CrossEncoder, plan: ReRankPlan, io: Cli
   }
 }
 
-async function measure({ dataset, topics }: Job, entries: Iterable<ScoredEntry>, metrics: readonly string[]) {
-  const qrels = metrics.length > 0 ? await dataset.qrels() : undefined;
+/** The mean is over the topics that were scored, as lightning-ir's; trec_eval's, and our evaluate's, is over all judged. */
+async function measure(job: Job, entries: Iterable<ScoredEntry>, metrics: readonly string[], io: CliIo) {
+  const qrels = metrics.length > 0 ? await job.dataset.qrels() : undefined;
   if (qrels === undefined || qrels.length === 0) return {};
-  if (topics === dataset.countTopics()) return evaluate(entries, qrels, metrics).mean;
-  // the mean is over the topics that were scored
   const run = [...entries];
   const scored = new Set(run.map(({ queryId }) => queryId));
   const judged = qrels.filter(({ queryId }) => scored.has(queryId));
-  return evaluate(run, judged, metrics).mean;
+  const missing =
+    new Set(qrels.map(({ queryId }) => queryId)).size - new Set(judged.map(({ queryId }) => queryId)).size;
+  if (missing > 0) note(io, `note: ${job.label}: ${missing} judged topics were not scored and are not in the mean`);
+  return judged.length === 0 ? {} : evaluate(run, judged, metrics).mean;
 }
 
 function inputFiles(plan: ReRankPlan, registry: DatasetRegistry): string[] {

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { RankDistillmError } from '../errors.js';
 import { className } from './class-name.js';
 import { placeText, toPlain, type ConfigNode, type ListNode, type MapEntry, type MapNode } from './node.js';
+import { isFloatText, plainScalar } from './plain-scalar.js';
 import { takesShare } from './schema/batch-limit.js';
 import { allowsNull, argumentsOf, slotOf, unwrap, type Slot } from './schema/fields.js';
 import { Share } from './share.js';
@@ -15,10 +16,11 @@ import { listOption, optionFor, weightedClass } from './union.js';
  */
 export function merge(
   base: ConfigNode | undefined,
-  update: ConfigNode,
+  given: ConfigNode,
   schema: z.ZodType,
   path: readonly string[],
 ): ConfigNode {
+  const update = unquoted(given, schema);
   const slot = slotOf(schema);
   if (slot) return mergeClass(base, update, slot, path);
   const inner = unwrap(schema);
@@ -214,6 +216,15 @@ function asShare(update: ConfigNode): ConfigNode {
   if (update.kind !== 'scalar' || typeof update.value !== 'number') return update;
   const isShare = update.float === true || !Number.isInteger(update.value);
   return isShare ? { ...update, value: new Share(update.value) } : update;
+}
+
+/** A key that wants a number or a truth value reads text in quotes, too: `'1e-5'`. */
+function unquoted(given: ConfigNode, schema: z.ZodType): ConfigNode {
+  if (given.kind !== 'scalar' || typeof given.value !== 'string' || schema.safeParse(given.value).success) return given;
+  const value = plainScalar(given.value);
+  if (typeof value !== 'number' && typeof value !== 'boolean') return given;
+  const fits = takesShare(schema) || schema.safeParse(value).success;
+  return fits ? { ...given, value, ...(isFloatText(given.value) ? { float: true } : {}) } : given;
 }
 
 /** A key that wants text takes what was typed, so that `--model.model_name_or_path 123` is a name. */

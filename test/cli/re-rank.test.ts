@@ -1,4 +1,4 @@
-import { copyFile, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
@@ -52,6 +52,20 @@ test('without a callback the run goes to ./runs/<model>', () =>
     const { code, stderr } = await run(['re-rank', '--config', 'config.yaml'], { cwd: folder });
     assert.is(code, 0, stderr);
     assert.is((await readRun(join(folder, DEFAULT_RUN))).length, 12);
+  }));
+
+test('judged topics that were not scored are not in the mean, as in lightning-ir', () =>
+  inFolder(async (folder) => {
+    await writeCollection(folder);
+    const whole = await run(['re_rank', '--config', 'config.yaml'], { cwd: folder });
+    await writeFile(join(folder, 'data/test.qrels'), `${await read(folder, 'data/test.qrels')}q9 0 d1 1\n`);
+    const again = await run(['re_rank', '--config', 'config.yaml'], { cwd: folder }); // also of a run that is there
+    await rm(join(folder, 'runs'), { recursive: true });
+    const anew = await run(['re_rank', '--config', 'config.yaml'], { cwd: folder });
+    for (const { stdout, stderr } of [again, anew]) {
+      assert.is(stdout, whole.stdout);
+      assert.match(stderr, /note: __bm25__tiny-set\.run: 1 judged topics were not scored and are not in the mean/);
+    }
   }));
 
 test('limit_test_batches: the run holds those batches of topics, and their mean is shown', () =>

@@ -1,5 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { Share } from '../../src/config/share.js';
 import { load } from './support.js';
 
 const test = suite('config merge');
@@ -58,6 +59,29 @@ data:
   init_args:
     inference_batch_size: 10
 `;
+
+test('numbers and truth values in quotes are read where a key wants them, as jsonargparse does', async () => {
+  const { config } = await load([
+    [
+      "trainer: {max_steps: '10', limit_val_batches: '0.5', limit_train_batches: '2', enable_progress_bar: 'no'}",
+      "optimizer: {class_path: AdamW, init_args: {lr: '1e-5', betas: ['0.9', 0.99]}}",
+      "model: {model_name_or_path: '123', loss_functions: [[RankNet, '0.5']]}",
+      "data: {inference_batch_size: '8', inference_datasets: [{run_path_or_id: '7', depth: '5'}]}",
+    ].join('\n'),
+  ]);
+  const { trainer, optimizer, model, data } = config;
+  assert.is(trainer.max_steps, 10);
+  assert.equal(trainer.limit_val_batches, new Share(0.5));
+  assert.is(trainer.limit_train_batches, 2);
+  assert.is(trainer.enable_progress_bar, false);
+  assert.equal(optimizer?.init_args.betas, [0.9, 0.99]);
+  assert.is(optimizer?.init_args.lr, 1e-5);
+  assert.is(model?.init_args.model_name_or_path, '123');
+  assert.match(JSON.stringify(model?.init_args.loss_functions), /RankNet.*0\.5\]/);
+  assert.is(data?.init_args.inference_batch_size, 8);
+  assert.is(data?.init_args.inference_datasets?.[0]?.init_args.run_path_or_id, '7');
+  assert.is(data?.init_args.inference_datasets?.[0]?.init_args.depth, 5);
+});
 
 /** What `lightning-ir re_rank --print_config` 0.0.6 prints for the same three files and options. */
 test('three files and overrides merge as in lightning-ir', async () => {
