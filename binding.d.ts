@@ -107,8 +107,8 @@ export interface ScoreResult {
   /** Seconds the engine thread spent on the batch. */
   seconds: number;
   /**
-   * Seconds by kind of operation, on the CPU summed over the engine's threads; zeros where a trainer scored, and on a
-   * device without `timed`.
+   * Seconds by kind of operation, on the CPU summed over the engine's threads; zeros where a CPU's trainer
+   * scored, and on a device without `timed`.
    */
   opSeconds: OpSeconds;
 }

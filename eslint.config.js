@@ -4,7 +4,7 @@ import { defineConfig } from 'eslint/config';
 import ts from 'typescript-eslint';
 
 /** Data flows down: a folder of src imports only from those before it. CONTRIBUTING.md says what each is for. */
-const FOLDERS = [
+export const FOLDERS = [
   'io',
   'random',
   'config',
@@ -22,6 +22,7 @@ const FOLDERS = [
   'cli',
 ];
 
+/** @type {import('eslint').Linter.Config[]} */
 const importDirection = FOLDERS.map((folder, i) => {
   const later = FOLDERS.slice(i + 1).join('|') || 'index';
   const message = `src/${folder} imports only from errors.ts and the folders before it (CONTRIBUTING.md).`;

@@ -1,6 +1,28 @@
+export type {
+  Activation,
+  AdamWStep,
+  CancelToken,
+  ComputePrecision,
+  Dtype,
+  EncoderConfig,
+  EngineInfo,
+  FlatArray,
+  ForwardResult,
+  GpuInfo,
+  HeadConfig,
+  NamedTensor,
+  NativeTrainer,
+  OpSeconds,
+  PackedBatch,
+  ParameterPlace,
+  Pooling,
+  ScoreResult,
+  TensorData,
+  TrainingBatch,
+} from '../binding.js';
 export { CrossEncoder } from './engine/cross-encoder.js';
 export type { LoadOptions, RankedDocument, RankOptions, ScoreOptions } from './engine/cross-encoder.js';
-export { RankDistillmError, type ErrorCode } from './errors.js';
+export { RankDistillmError, type ErrorCode, type ErrorDetails } from './errors.js';
 export {
   rerank,
   type RerankDataset,
@@ -25,7 +47,7 @@ export type { TextRecord } from './data/formats/text-record.js';
 export type { RunTopic } from './data/run-file.js';
 export type { CollectionIndexOptions } from './data/collection-index.js';
 export { CollectionStore, type CollectionOptions } from './data/collection-store.js';
-export { DatasetRegistry, type DatasetParts } from './data/registry.js';
+export { DatasetRegistry, type DatasetParts, type RegisteredDataset } from './data/registry.js';
 export { RunDataset } from './data/run-dataset.js';
 export type { RunDatasetOptions, SamplingStrategy, Targets } from './data/run-options.js';
 
@@ -41,6 +63,13 @@ export type {
   ValidateOptions,
 } from './fit/fit-options.js';
 export type { EngineOptions } from './engine/engine-options.js';
+export type { ScoredWindow } from './engine/score-windows.js';
+export type { Checkpoint, PairEncoding } from './checkpoint/checkpoint.js';
+export type { MonoOverrides } from './checkpoint/load-checkpoint.js';
+export type { Family, MonoSettings } from './checkpoint/model-config.js';
+export type { TrainingConfig } from './checkpoint/training-config.js';
+export type { TensorValues } from './checkpoint/tensor-values.js';
+export type { PairTokenizer } from './tokenize/pair-tokenizer.js';
 export { TrainableModel, type TrainableModelOptions } from './engine/trainable-model.js';
 export {
   Trainer,
@@ -50,13 +79,26 @@ export {
   type TrainerOptions,
   type UpdateResult,
 } from './train/trainer.js';
+export type { BatchLimit, LimitSettings } from './train/train-limits.js';
 export type { AdamWOptions } from './train/adamw-options.js';
 export type { EarlyStoppingOptions } from './train/early-stopping.js';
 export type { ModelCheckpointOptions } from './train/model-checkpoint.js';
 export type { StepReport, ValidationReport } from './train/training-reports.js';
 export type { LrSchedule } from './train/lr-schedule.js';
-export { ConstantLR, CosineAnnealingLR, LinearLR } from './train/lr-schedule-torch.js';
-export { ConstantLRSchedulerWithLinearWarmup, LinearLRSchedulerWithLinearWarmup } from './train/lr-schedule-warmup.js';
+export {
+  ConstantLR,
+  CosineAnnealingLR,
+  LinearLR,
+  type ConstantLROptions,
+  type CosineAnnealingLROptions,
+  type LinearLROptions,
+} from './train/lr-schedule-torch.js';
+export {
+  ConstantLRSchedulerWithLinearWarmup,
+  LinearLRSchedulerWithLinearWarmup,
+  type ConstantWarmupOptions,
+  type LinearWarmupOptions,
+} from './train/lr-schedule-warmup.js';
 
 export { openTrainingDataset } from './data/open-training-dataset.js';
 export type { TrainingContext } from './data/training-run-dataset.js';
@@ -66,10 +108,17 @@ export type { TupleDatasetOptions } from './data/tuple-dataset.js';
 export { createLoss } from './loss/create-loss.js';
 export { loadUserLoss } from './loss/load-user-loss.js';
 export type { Loss, LossResult, ScoreMatrix } from './loss/loss.js';
-export { weightedLosses, type WeightedLoss } from './loss/weighted-losses.js';
+export type { NonFinite } from './loss/find-non-finite.js';
+export {
+  weightedLosses,
+  type WeightedLoss,
+  type WeightedLosses,
+  type WeightedLossResult,
+} from './loss/weighted-losses.js';
 
 export type { MetricLogger } from './report/metric-logger.js';
-export { ConsoleLogger } from './report/console-logger.js';
-export { CsvLogger } from './report/csv-logger.js';
-export { TensorBoardLogger } from './report/tensorboard-logger.js';
+export type { TrainingSummary } from './report/training-summary.js';
+export { ConsoleLogger, type ConsoleLoggerOptions } from './report/console-logger.js';
+export { CsvLogger, type CsvLoggerOptions } from './report/csv-logger.js';
+export { TensorBoardLogger, type TensorBoardLoggerOptions } from './report/tensorboard-logger.js';
 export { versionFolder } from './report/version-folder.js';

@@ -1,9 +1,11 @@
 import { spawnSync } from 'node:child_process';
-import { delimiter } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { isWithin } from './node-range.mjs';
+import { root } from './root.mjs';
 import { output } from './run.mjs';
 import { SetupError } from './say.mjs';
 
-const OLDEST_NODE = [20, 19];
 /** The oldest CMake that CMakeLists.txt accepts. */
 const OLDEST_CMAKE = [3, 22];
 
@@ -25,9 +27,12 @@ function isAtLeast(version, oldest) {
 
 /** Node, platform and npm: needed even when everything is built. */
 export function checkNode() {
-  if (!isAtLeast(process.versions.node, OLDEST_NODE)) {
+  const { engines } = /** @type {{ engines: { node: string } }} */ (
+    JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  );
+  if (!isWithin(process.versions.node, engines.node)) {
     throw new SetupError(
-      `Node.js ${OLDEST_NODE.join('.')} or newer is needed, this is ${process.versions.node}`,
+      `Node.js ${engines.node.replace('||', 'or')} is needed, this is ${process.versions.node}`,
       'Get one from https://nodejs.org, or with a version manager: nvm install 22',
     );
   }

@@ -1,9 +1,6 @@
 import type { NamedTensor } from '../../binding.js';
 import { seededNormals } from './seeded-normal.js';
 
-/** lightning-ir's runs of the paper use seed_everything 42. */
-export const DEFAULT_SEED = 42;
-
 /**
  * New tensors for the parts of a head that the file lacks, as transformers initialises a Linear layer: weights
  * N(0, initializerRange), biases 0. The order of `shapes` fixes which numbers each tensor gets.

@@ -28,7 +28,10 @@ export async function resolveModel(nameOrPath: string, revision?: string): Promi
   if (found === 'folder') return { folder: nameOrPath, hubId: undefined };
   if (found === 'file') {
     throw new RankDistillmError('bad_input', `${nameOrPath}: is a file, not a model folder`, {
-      hint: 'Name the folder that holds config.json and the weights.',
+      hint: nameOrPath.endsWith('.ckpt')
+        ? "Lightning's .ckpt files are not read: name the folder huggingface_checkpoint that lightning-ir saves beside " +
+          'the folder checkpoints.'
+        : 'Name the folder that holds config.json and the weights.',
     });
   }
   const match = HUB_ID.exec(nameOrPath);
@@ -45,7 +48,7 @@ export async function resolveModel(nameOrPath: string, revision?: string): Promi
 /** How to get a model into the cache, for hints. */
 export function downloadHint(hubId: string, revision?: string): string {
   const option = revision === undefined || revision === 'main' ? '' : ` --revision ${revision}`;
-  return `Fetch it with \`huggingface-cli download ${hubId}${option}\`; this version does not download models itself, a later one will.`;
+  return `Fetch it with \`hf download ${hubId}${option}\`; this version does not download models itself, a later one will.`;
 }
 
 async function findSnapshot(hubId: string, revision: string): Promise<string> {

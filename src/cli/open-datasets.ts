@@ -1,10 +1,8 @@
 import { stat } from 'node:fs/promises';
-import { DatasetRegistry, type DatasetParts } from '../data/registry.js';
+import { DATASET_PARTS, DatasetRegistry, type DatasetParts } from '../data/registry.js';
 import { RankDistillmError } from '../errors.js';
 import { note, type CliIo } from './cli-io.js';
 import type { DatasetFiles } from './config-plan.js';
-
-const PARTS = ['docs', 'queries', 'qrels', 'docpairs', 'scoreddocs'] as const;
 
 export function registryOf(registered: ReadonlyMap<string, DatasetFiles>): DatasetRegistry {
   const registry = new DatasetRegistry();
@@ -14,7 +12,7 @@ export function registryOf(registered: ReadonlyMap<string, DatasetFiles>): Datas
 
 function partsOf(files: DatasetFiles): DatasetParts {
   const parts: DatasetParts = {};
-  for (const part of PARTS) {
+  for (const part of DATASET_PARTS) {
     const path = files[part];
     if (path !== null) parts[part] = path;
   }
@@ -25,7 +23,7 @@ function partsOf(files: DatasetFiles): DatasetParts {
 export function registeredFiles(registry: DatasetRegistry): string[] {
   return registry.ids().flatMap((id) => {
     const dataset = registry.find(id);
-    return PARTS.flatMap((part) => dataset?.[part] ?? []);
+    return DATASET_PARTS.flatMap((part) => dataset?.[part] ?? []);
   });
 }
 

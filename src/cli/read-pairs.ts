@@ -1,7 +1,7 @@
 import { addAbortSignal, type Readable } from 'node:stream';
 import { at, RankDistillmError, throwIfAborted } from '../errors.js';
 import { jsonFault } from '../io/json-fault.js';
-import { readLines, splitLines, type Line } from '../io/lines.js';
+import { endlessLine, MAX_LINE_BYTES, readLines, splitLines, type Line } from '../io/lines.js';
 import type { TextPair } from '../tokenize/encoded-pair.js';
 
 /** Names a document may go by. */
@@ -55,9 +55,6 @@ function typeName(value: unknown): string {
     : `received ${typeof value === 'object' ? 'an object' : typeof value}`;
 }
 
-/** Longer than any pair of texts that fits a model; a stream without line ends would fill the memory. */
-const LONGEST_LINE_BYTES = 64 << 20;
-
 async function* streamLines(stream: Readable, signal: AbortSignal): AsyncGenerator<Line[]> {
   const place = { name: 'standard input', offset: 0, number: 1 };
   let rest: Buffer[] = [];
@@ -78,11 +75,7 @@ async function* streamLines(stream: Readable, signal: AbortSignal): AsyncGenerat
     }
     if (end < bytes.length) rest.push(bytes.subarray(end));
     restBytes += bytes.length - end;
-    if (restBytes > LONGEST_LINE_BYTES) {
-      throw new RankDistillmError('bad_input', `${at(place.name, place.number)}: the line is longer than 64 MiB`, {
-        hint: 'Write one JSON object a line.',
-      });
-    }
+    if (restBytes > MAX_LINE_BYTES) throw endlessLine(at(place.name, place.number));
   }
   if (restBytes > 0) yield take(Buffer.concat(rest));
 }

@@ -8,6 +8,7 @@ import type { FitOptions, FitResult, ValidateOptions } from '../fit/fit-options.
 import { fit } from '../fit/fit.js';
 import { writeAtomically } from '../io/atomic-write.js';
 import { weightedLosses } from '../loss/weighted-losses.js';
+import { SEEDS } from '../random/seeds.js';
 import type { MetricLogger } from '../report/metric-logger.js';
 import { warn, type CliIo } from './cli-io.js';
 import type { RunSettings } from './config-plan.js';
@@ -19,9 +20,6 @@ import type { FitPlan } from './fit-plan.js';
 import { resumedRun } from './fit-resume.js';
 import { FitReport, measuresTable } from './fit-report.js';
 import { indexingNotes, registryOf } from './open-datasets.js';
-
-/** Seeds are below this, as in Lightning. */
-const SEEDS = 2 ** 32;
 
 /**
  * Trains as a plan says. Everything is opened and checked before a folder is made, and what was made goes away again when

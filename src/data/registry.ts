@@ -1,4 +1,5 @@
 import { distance } from 'fastest-levenshtein';
+import type { OptionNames } from '../config/option-names.js';
 import { RankDistillmError } from '../errors.js';
 import { canonicalId, dashed, hasMisreadUtf8 } from './dataset-id.js';
 
@@ -22,7 +23,8 @@ export interface RegisteredDataset extends DatasetParts {
   repairsDocs?: true;
 }
 
-const PARTS: readonly DatasetPart[] = ['docs', 'queries', 'qrels', 'docpairs', 'scoreddocs'];
+const PARTS: OptionNames<DatasetParts> = { docs: true, queries: true, qrels: true, docpairs: true, scoreddocs: true };
+export const DATASET_PARTS = Object.keys(PARTS) as DatasetPart[];
 
 /** Leads from dataset ids to files: what `datasets:` in a config and lightning-ir's RegisterLocalDatasetCallback fill. */
 export class DatasetRegistry {
@@ -37,9 +39,9 @@ export class DatasetRegistry {
     }
     const dataset: RegisteredDataset = { id };
     for (const [key, value] of Object.entries(parts) as [string, unknown][]) {
-      if (!PARTS.includes(key as DatasetPart)) {
+      if (!DATASET_PARTS.includes(key as DatasetPart)) {
         throw new RankDistillmError('bad_input', `dataset ${id}: unknown key '${key}'`, {
-          hint: `Known keys: ${PARTS.join(', ')}.`,
+          hint: `Known keys: ${DATASET_PARTS.join(', ')}.`,
         });
       }
       if (value === undefined || value === null) continue;
@@ -51,7 +53,7 @@ export class DatasetRegistry {
       dataset[key as DatasetPart] = value;
     }
     const before = this.datasets.get(canonicalId(id));
-    if (before !== undefined && PARTS.some((part) => before[part] !== dataset[part])) {
+    if (before !== undefined && DATASET_PARTS.some((part) => before[part] !== dataset[part])) {
       throw new RankDistillmError('bad_input', `dataset ${id} is registered twice with different files`, {
         hint: 'Keep one registration, or give one of them another id.',
       });
@@ -72,7 +74,7 @@ export class DatasetRegistry {
       [...this.datasets.values()].find((known) => dashed(canonicalId(known.id)) === dashed(wanted));
     if (dataset === undefined) return undefined;
     const resolved: RegisteredDataset = { id: dataset.id };
-    for (const part of PARTS) {
+    for (const part of DATASET_PARTS) {
       const origin = this.origin(dataset, part, []);
       if (origin === undefined) continue;
       resolved[part] = origin[part]!;

@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
 import { RankDistillmError } from '../errors.js';
 import { RandomStream } from '../random/random-stream.js';
+import { DEFAULT_SEED } from '../random/seeds.js';
 import type { CollectionIndexOptions } from './collection-index.js';
 import { CollectionStore } from './collection-store.js';
 import { epochItems } from './epoch-order.js';
@@ -39,7 +40,7 @@ export interface TrainingContext {
  */
 export async function openTrainingRunDataset(
   options: RunDatasetOptions,
-  { registry = new DatasetRegistry(), seed = 42, indexing = {} }: TrainingContext = {},
+  { registry = new DatasetRegistry(), seed = DEFAULT_SEED, indexing = {} }: TrainingContext = {},
 ): Promise<TrainingDataset> {
   const checked = checkTrainingOptions(options, options.runPathOrId);
   void new RandomStream({ seed, purpose: 'order', epoch: 0 }); // a bad seed shows before a collection is indexed

@@ -1,3 +1,4 @@
+import { MOST_THREADS } from '../config/schema/trainer.js';
 import { RankDistillmError } from '../errors.js';
 
 /** The error for an argument of a wrong kind: expected, name, received. */
@@ -7,8 +8,6 @@ export function badArgument(name: string, expected: string, received: unknown): 
     hint: `Pass ${expected} as ${name}.`,
   });
 }
-
-export const MOST_THREADS = 1024;
 
 /** 0 leaves the choice to the engine. */
 export function checkThreads(threads: number | undefined): number {

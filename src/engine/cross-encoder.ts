@@ -1,4 +1,4 @@
-import type { Binding, EngineInfo, NativeModel } from '../../binding.js';
+import type { Binding, ComputePrecision, EngineInfo, NativeModel } from '../../binding.js';
 import { loadCheckpoint, type MonoOverrides } from '../checkpoint/load-checkpoint.js';
 import { checkOptionNames, type OptionNames } from '../config/option-names.js';
 import { RankDistillmError, throwIfAborted } from '../errors.js';
@@ -135,7 +135,7 @@ export class CrossEncoder implements AsyncDisposable {
   }
 
   /** What scores are really computed in; int16 where the CPU has no instructions for bf16 or int8. */
-  get precision(): NativeModel['precision'] {
+  get precision(): ComputePrecision {
     return this.#native.precision;
   }
 

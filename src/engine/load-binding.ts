@@ -63,7 +63,8 @@ function findBinary(): string {
 }
 
 function load(binary: string): Binding {
-  const unmet = unmetNeeds(join(dirname(binary), 'requirements.json'));
+  const needs = readNeeds(join(dirname(binary), 'requirements.json'));
+  const unmet = needs === undefined ? [] : unmetNeeds(needs);
   if (unmet.length > 0) {
     throw failure(
       `${binary} cannot run on this machine: ${unmet.join('; ')}`,
@@ -74,7 +75,7 @@ function load(binary: string): Binding {
     return withShortSpins(() => require(binary) as Binding);
   } catch (cause) {
     const { message, hint } = cause as Error & { hint?: string };
-    throw failure(`${binary} could not be loaded: ${message}`, hint ?? hintFor(message), cause);
+    throw failure(`${binary}${builtFor(needs)} could not be loaded: ${message}`, hint ?? hintFor(message), cause);
   }
 }
 
@@ -102,10 +103,18 @@ function hintFor(message: string): string {
   return BUILD_HINT;
 }
 
-/** What the machine lacks, one phrase each. A binary without a note of its needs is tried as it is. */
-function unmetNeeds(file: string): string[] {
-  if (!existsSync(file)) return [];
-  const needs = JSON.parse(readFileSync(file, 'utf8')) as Requirements;
+/** A binary without a note of its needs is tried as it is. */
+function readNeeds(file: string): Requirements | undefined {
+  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Requirements) : undefined;
+}
+
+function builtFor(needs: Requirements | undefined): string {
+  if (needs === undefined) return '';
+  return ` (LibTorch ${needs.libtorch}, GLIBC_${needs.glibc}, GLIBCXX_${needs.libstdcxx})`;
+}
+
+/** What the machine lacks, one phrase each. */
+function unmetNeeds(needs: Requirements): string[] {
   if (needs.platform !== process.platform || needs.arch !== process.arch) {
     return [`it is for ${needs.platform} ${needs.arch}, this is ${process.platform} ${process.arch}`];
   }

@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
-import { badArgument, MOST_THREADS } from './check-argument.js';
+import { MOST_THREADS } from '../config/schema/trainer.js';
+import { badArgument } from './check-argument.js';
 
 /** More add nothing: fewer than these already tokenize faster than one GPU scores. */
 const MOST_BY_DEFAULT = 8;

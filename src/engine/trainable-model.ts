@@ -5,6 +5,7 @@ import type { TensorValues } from '../checkpoint/tensor-values.js';
 import { checkOptionNames, type OptionNames } from '../config/option-names.js';
 import { TRAINING_PRECISIONS } from '../config/precision.js';
 import { RankDistillmError, throwIfAborted } from '../errors.js';
+import { DEFAULT_SEED, SEEDS } from '../random/seeds.js';
 import type { TextPair } from '../tokenize/encoded-pair.js';
 import { createPairTokenizer, type PairTokenizer } from '../tokenize/pair-tokenizer.js';
 import { ENGINE_OPTIONS, resolveEngine, type EngineOptions, type ResolvedEngine } from './engine-options.js';
@@ -48,7 +49,6 @@ interface Parts {
 
 /** Numbers handed over at a time: 16 MiB. */
 const PART_VALUES = 4 * 1024 * 1024;
-const SEEDS = 2 ** 32;
 
 /**
  * A cross-encoder that is trained: float32 parameters with gradients and AdamW's moments in the engine. `Trainer` in
@@ -84,7 +84,7 @@ export class TrainableModel implements AsyncDisposable {
    */
   static async load(nameOrPath: string, options: TrainableModelOptions = {}): Promise<TrainableModel> {
     checkOptionNames(options, LOAD_OPTIONS, 'TrainableModel.load');
-    const seed = checkSeed(options.seed ?? 42);
+    const seed = checkSeed(options.seed ?? DEFAULT_SEED);
     const warn = options.onWarning ?? ((message) => process.emitWarning(message, 'RankDistillmWarning'));
     const binding = loadBinding();
     const engine = trainingEngine(options, binding);

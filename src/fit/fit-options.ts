@@ -36,7 +36,7 @@ export interface ValidateOptions {
 }
 
 /** Lightning's Trainer arguments of the same names; those of `LimitSettings` say how long a run is. */
-export interface TrainerSettings extends LimitSettings, EngineOptions {
+export interface TrainerSettings extends LimitSettings, Omit<EngineOptions, 'timed'> {
   /** Default 50. */
   logEveryNSteps?: number | undefined;
   gradientClipVal?: number | undefined;

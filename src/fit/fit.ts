@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { loadCheckpoint } from '../checkpoint/load-checkpoint.js';
 import { TrainableModel } from '../engine/trainable-model.js';
 import { throwIfAborted } from '../errors.js';
+import { DEFAULT_SEED } from '../random/seeds.js';
 import { CheckpointKeeper } from '../train/checkpoint-keeper.js';
 import { EarlyStopper } from '../train/early-stopping.js';
 import { estimateSecondsPerStep } from '../train/estimate-step.js';
@@ -21,7 +22,6 @@ import { Validation } from './validation.js';
 
 /** As in Lightning. */
 const LOG_EVERY_N_STEPS = 50;
-const DEFAULT_SEED = 42;
 
 /**
  * Trains a cross-encoder: what `rank-distillm fit` does, with the YAML's names. See docs/training.md.

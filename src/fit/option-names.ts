@@ -27,8 +27,11 @@ const FIT: OptionNames<FitOptions> = {
   onWarning: true,
 };
 
+// what `timed` measures reaches nobody through fit
+const { timed: _, ...ENGINE } = ENGINE_OPTIONS;
+
 const TRAINER: OptionNames<TrainerSettings> = {
-  ...ENGINE_OPTIONS,
+  ...ENGINE,
   maxSteps: true,
   maxEpochs: true,
   maxTime: true,

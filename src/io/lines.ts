@@ -17,7 +17,7 @@ const LF = 10;
 const CR = 13;
 const LOOK_BYTES = 4096;
 /** No format here has lines near this; without a limit a damaged file, or a gzip bomb, would fill the memory. */
-const MAX_LINE_BYTES = 64 * 1024 * 1024;
+export const MAX_LINE_BYTES = 64 * 1024 * 1024;
 
 /**
  * Lines of a text file, a block of them at a time (a promise per line would cost more than reading it). Gzip is told by
@@ -37,7 +37,7 @@ export async function* readLines(path: string, look?: (start: Buffer) => void): 
     if (end === 0) {
       rest.push(chunk);
       restBytes += chunk.length;
-      if (restBytes > MAX_LINE_BYTES) throw endlessLine(path, number);
+      if (restBytes > MAX_LINE_BYTES) throw endlessLine(at(path, number));
       continue;
     }
     const block = Buffer.concat([...rest, chunk.subarray(0, end)]);
@@ -108,8 +108,8 @@ export function notUtf8Error(place: string, start?: Buffer): RankDistillmError {
   });
 }
 
-function endlessLine(path: string, number: number): RankDistillmError {
-  return new RankDistillmError('bad_input', `${at(path, number)}: the line is longer than 64 MiB`, {
+export function endlessLine(place: string): RankDistillmError {
+  return new RankDistillmError('bad_input', `${place}: the line is longer than ${MAX_LINE_BYTES >> 20} MiB`, {
     hint: 'This does not look like a text file with one record per line; check what it is.',
   });
 }

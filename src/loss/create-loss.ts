@@ -1,10 +1,10 @@
 import { nearestHint } from '../config/nearest.js';
 import { slotOf } from '../config/schema/fields.js';
-import { losses as schema } from '../config/schema/training.js';
+import { losses as schema, type LossSpec } from '../config/schema/training.js';
 import { RankDistillmError } from '../errors.js';
 import { approxMRR } from './approx-mrr.js';
 import { approxNDCG } from './approx-ndcg.js';
-import { approxRankMSE, type RankDiscount } from './approx-rank-mse.js';
+import { approxRankMSE } from './approx-rank-mse.js';
 import { constantMarginMSE } from './constant-margin-mse.js';
 import { infoNCE } from './info-nce.js';
 import { klDivergence } from './kl-divergence.js';
@@ -13,15 +13,8 @@ import { pearsonCorrelation } from './pearson-correlation.js';
 import { rankNet } from './rank-net.js';
 import { supervisedMarginMSE } from './supervised-margin-mse.js';
 
-/** All init_args of the losses; the schema says which one takes which, and what is meant where it is left out. */
-interface LossArguments {
-  temperature: number;
-  discount: RankDiscount;
-  scale_gains: boolean;
-  margin: number;
-}
-
-const BUILDERS: Readonly<Record<string, (args: LossArguments) => Loss>> = {
+/** The schema says which losses there are, what each takes, and what is meant where it is left out. */
+const BUILDERS: { readonly [Spec in LossSpec as Spec['class_path']]: (args: Spec['init_args']) => Loss } = {
   RankNet: ({ temperature }) => rankNet(temperature),
   InfoNCE: () => infoNCE(),
   KLDivergence: () => klDivergence(),
@@ -42,9 +35,8 @@ const BUILDERS: Readonly<Record<string, (args: LossArguments) => Loss>> = {
 export function createLoss(name: string, initArgs: Readonly<Record<string, unknown>> = {}): Loss {
   const slot = slotOf(schema);
   const known = slot?.aliases[name] ?? name;
-  const build = Object.hasOwn(BUILDERS, known) ? BUILDERS[known] : undefined;
   const args = slot?.classes.get(known);
-  if (!build || !args) {
+  if (!args || !isBuilt(known)) {
     throw new RankDistillmError('bad_input', `unknown loss "${name}"`, {
       hint: `${nearestHint(name, Object.keys(BUILDERS), 'loss')} loadUserLoss loads one of your own.`,
     });
@@ -57,5 +49,10 @@ export function createLoss(name: string, initArgs: Readonly<Record<string, unkno
       hint: 'docs/losses.md lists the arguments of each loss.',
     });
   }
-  return build(data as unknown as LossArguments);
+  const build = BUILDERS[known] as (args: unknown) => Loss;
+  return build(data);
+}
+
+function isBuilt(name: string): name is keyof typeof BUILDERS {
+  return Object.hasOwn(BUILDERS, name);
 }

@@ -39,14 +39,14 @@ function formatRow(columns: readonly string[], row: Row): string {
  * and renamed. A row that a killed run left incomplete is removed when the file is opened again.
  */
 export class CsvLogger implements MetricLogger {
-  readonly path: string;
+  readonly #path: string;
   readonly #prefix: string | undefined;
   /** In the order of the file; empty: there is no file yet. */
   #columns: string[] = [];
   #handle: FileHandle | undefined;
 
   private constructor(path: string, prefix: string | undefined) {
-    this.path = path;
+    this.#path = path;
     this.#prefix = prefix;
   }
 
@@ -92,10 +92,10 @@ export class CsvLogger implements MetricLogger {
 
   async #text(): Promise<string | undefined> {
     try {
-      return await readFile(this.path, 'utf8');
+      return await readFile(this.#path, 'utf8');
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-      throw ioError('read', this.path, error);
+      throw ioError('read', this.#path, error);
     }
   }
 
@@ -107,9 +107,13 @@ export class CsvLogger implements MetricLogger {
       .split(/\r?\n/);
     this.#columns = headCells(head);
     if (!this.#columns.includes('step')) {
-      throw new RankDistillmError('bad_input', `${this.path}:1: this is no log of metrics: there is no column "step"`, {
-        hint: 'Choose another folder for the log, or move the file away.',
-      });
+      throw new RankDistillmError(
+        'bad_input',
+        `${this.#path}:1: this is no log of metrics: there is no column "step"`,
+        {
+          hint: 'Choose another folder for the log, or move the file away.',
+        },
+      );
     }
     return lines
       .map((line) => line.split(','))
@@ -118,7 +122,7 @@ export class CsvLogger implements MetricLogger {
   }
 
   async #rewrite(rows: readonly Row[]): Promise<void> {
-    await writeAtomically(this.path, async (write) => {
+    await writeAtomically(this.#path, async (write) => {
       await write(`${this.#columns.map(quoted).join(',')}\n`);
       for (const row of rows) await write(formatRow(this.#columns, row));
     });
@@ -127,14 +131,14 @@ export class CsvLogger implements MetricLogger {
   async #reopen(): Promise<void> {
     await this.#handle?.close();
     this.#handle = undefined;
-    this.#handle = await this.#attempt(open(this.path, 'a'));
+    this.#handle = await this.#attempt(open(this.#path, 'a'));
   }
 
   async #attempt<T>(work: Promise<T> | undefined): Promise<T | undefined> {
     try {
       return await work;
     } catch (error) {
-      throw ioError('write', this.path, error);
+      throw ioError('write', this.#path, error);
     }
   }
 }

@@ -41,8 +41,6 @@ export interface RerankResult {
   precision: CrossEncoder['precision'];
   /** `cpu` or `cuda:N`. */
   device: string;
-  /** Multiplications and additions of the linear layers. */
-  linearFlops: number;
 }
 
 /**
@@ -56,7 +54,7 @@ export async function rerank(options: RerankOptions): Promise<RerankResult> {
   dataset.assertWritable?.();
   const totalPairs = await dataset.countPairs();
   const start = performance.now();
-  const result = { pairs: 0, topics: 0, tokens: 0, linearFlops: 0 };
+  const result = { pairs: 0, topics: 0, tokens: 0 };
   const begun: OpenTopic[] = [];
 
   await writeRunTopics(options.outputPath, { tag: options.tag }, async (writeTopic) => {
@@ -73,7 +71,6 @@ export async function rerank(options: RerankOptions): Promise<RerankResult> {
       distribute(window.scores, begun);
       result.pairs += window.scores.length;
       result.tokens += window.encoded.reduce((sum, pair) => sum + pair.inputIds.length, 0);
-      result.linearFlops += window.result.linearFlops;
       options.onProgress?.({ pairs: result.pairs, totalPairs });
       await writeWholeTopics();
     }

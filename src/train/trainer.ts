@@ -1,4 +1,3 @@
-import type { TensorValues } from '../checkpoint/tensor-values.js';
 import type { TrainingSample } from '../data/training-records.js';
 import { fromNative } from '../engine/native-error.js';
 import type { TrainableModel } from '../engine/trainable-model.js';
@@ -64,7 +63,7 @@ export interface UpdateResult {
  * Takes a model through optimizer steps, one call each, for people with a loop of their own:
  *
  * ```ts
- * await trainer.backward(await trainer.encode(samples)); // adds gradients; between the two they can be read and written
+ * await trainer.backward(await trainer.encode(samples)); // adds gradients, which `model.native` can read and write now
  * await trainer.update(); // clips, AdamW, next learning rate
  * ```
  */
@@ -157,16 +156,6 @@ export class Trainer {
     } catch (error) {
       throw fromNative(error);
     }
-  }
-
-  /** The gradients added up so far. */
-  gradients(): TensorValues[] {
-    return this.model.tensors('gradients');
-  }
-
-  /** Puts other gradients in their place, for example the mean over processes. */
-  setGradients(tensors: readonly TensorValues[]): Promise<void> {
-    return this.model.restore('gradients', tensors);
   }
 
   /** Drops the gradients: the step is left out. */

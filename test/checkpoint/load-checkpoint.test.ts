@@ -413,8 +413,16 @@ test('an id that is not in the cache says how to fetch it', async () => {
     renameSync(join(repo, 'model.safetensors'), join(repo, 'elsewhere'));
     let hint = '';
     await loadCheckpoint('someone/some-model').catch((error: { hint: string }) => (hint = error.hint));
-    assert.match(hint, /huggingface-cli download someone\/some-model`.*does not download models itself/);
+    assert.match(hint, /`hf download someone\/some-model`.*does not download models itself/);
   });
+});
+
+test('a .ckpt file names the folder that lightning-ir saves beside it', async () => {
+  const path = join(temporaryFolder(), 'epoch=0-step=5.ckpt');
+  writeFileSync(path, 'PK');
+  let hint = '';
+  await loadCheckpoint(path).catch((error: { hint: string }) => (hint = error.hint));
+  assert.match(hint, /\.ckpt files are not read: name the folder huggingface_checkpoint/);
 });
 
 test('a file, a missing folder and no name at all', async () => {

@@ -85,6 +85,45 @@ test('the second example of training starts where the first one ends, and re_ran
     assert.equal(await readdir(join(folder, 'runs/huggingface_checkpoint')), ['bm25.run', 'splade.run']);
   }));
 
+test('trainer/fit-short.yaml validates after three steps, however long an epoch is', () =>
+  inFolder(async (folder) => {
+    await writeExampleData(folder);
+    const configs = ['examples/fit-first-stage.yaml', 'trainer/fit-short.yaml'];
+    const { code, stdout, stderr } = await run(
+      [
+        'fit',
+        ...configs.flatMap((name) => ['--config', join(CONFIGS, name)]),
+        `--model.model_name_or_path=${modelFolder()}`,
+        '--data.init_args.train_batch_size=1',
+      ],
+      { cwd: folder },
+    );
+    assert.is(code, 0, stderr);
+    assert.match(stderr, /step 3\b/);
+    assert.match(stdout, /nDCG@10/);
+  }));
+
+/** What each recipe is run with: its verb, and the file that it lies over. A recipe that is missing here fails. */
+const RECIPES: Readonly<Record<string, [verb: string, over?: string]>> = {
+  'minilm-first-stage.yaml': ['fit'],
+  'minilm-distil.yaml': ['fit'],
+  'minilm-distil-held-out.yaml': ['fit', 'minilm-distil.yaml'],
+  'minilm-re-rank.yaml': ['re_rank'],
+  'minilm-re-rank-held-out.yaml': ['re_rank'],
+};
+
+for (const name of await readdir(join(CONFIGS, 'recipes'))) {
+  test(`recipes/${name} is a configuration`, async () => {
+    const [verb, over] = RECIPES[name] ?? [];
+    assert.ok(verb, `say here what ${name} is run with`);
+    const files = [over, name].filter((file) => file !== undefined);
+    const argv = files.flatMap((file) => ['--config', join(CONFIGS, 'recipes', file)]);
+    const { code, stderr } = await run([verb, ...argv, '--print_config']);
+    assert.is(code, 0, stderr);
+    assert.is(stderr, '');
+  });
+}
+
 for (const group of ['data', 'model', 'trainer']) {
   for (const name of await readdir(join(CONFIGS, group))) {
     test(`${group}/${name} lies over an example`, async () => {

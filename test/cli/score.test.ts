@@ -103,4 +103,12 @@ test('an interrupt ends the waiting for standard input', async () => {
   assert.is(stdout, '');
 });
 
+test('standard input without line ends is refused before it fills the memory', async () => {
+  const block = Buffer.alloc(8 * 1024 * 1024, 'a');
+  const stdin = Readable.from(Array.from({ length: 10 }, () => block));
+  const { code, stderr } = await run(['score', '--model', modelFolder(), '--input', '-'], { stdin });
+  assert.is(code, 2);
+  assert.match(stderr, /standard input:1: the line is longer than 64 MiB/);
+});
+
 test.run();

@@ -27,6 +27,7 @@ const CASES: [call: string, run: () => unknown, message: string, hint: RegExp][]
   ['a.run', () => checkRunOptions({ runPathOrId: 'a.run', dept: 5 } as never, 'a.run'), 'dept', /"depth"/],
   ['fit', () => fit({ ...fitting, optimiser: {} } as never), 'optimiser', /"optimizer"/],
   ['fit: trainer', () => fit({ ...fitting, trainer: { maxEpoch: 1 } as object }), 'maxEpoch', /"maxEpochs"/],
+  ['fit: trainer', () => fit({ ...fitting, trainer: { timed: true } as object }), 'timed', /option/],
   [
     'fit: train',
     () => fit({ ...fitting, train: { ...fitting.train, batch_size: 1 } as never }),

@@ -67,9 +67,12 @@ test('a missing binary says what was looked for', async () => {
   assert.match(await outcome(), /^native\|RANK_DISTILLM_BINDING=.*no such file\|.+/);
 });
 
-test('a file that is no binary says what the system said', async () => {
+test('a file that is no binary says what it was built for and what the system said', async () => {
   writeFileSync(binary, 'this is no ELF file');
-  assert.match(await outcome(), /^native\|.*could not be loaded: .*\|.*npm run setup/);
+  assert.match(
+    await outcome(),
+    /^native\|.*\(LibTorch 2\.13\.\d.*, GLIBC_[\d.]+, GLIBCXX_[\d.]+\) could not be loaded: .*\|.*npm run setup/,
+  );
 });
 
 test('a missing library is named', async () => {

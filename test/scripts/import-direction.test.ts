@@ -1,8 +1,10 @@
 import { ESLint, type Linter } from 'eslint';
+import { readdir, readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript-eslint';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { FOLDERS } from '../../eslint.config.js';
 
 const test = suite('import direction');
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -47,6 +49,15 @@ test('forwards is allowed', async () => {
     await rulesBroken('src/cli/main.ts', "import '../data/records.js';\nawait import('../engine/x.js');\n"),
     [],
   );
+});
+
+test('the lint rule and CONTRIBUTING.md name the folders that there are, in one order', async () => {
+  const entries = await readdir(new URL('../../src', import.meta.url), { withFileTypes: true });
+  const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+  assert.equal(FOLDERS.toSorted(), folders.sort());
+  const rows = (await readFile(new URL('../../CONTRIBUTING.md', import.meta.url), 'utf8')).match(/^\| `src\/.*$/gm);
+  const named = rows!.flatMap((row) => [...row.split('|')[1]!.matchAll(/`src\/([a-z-]+)\/`/g)].map(([, name]) => name));
+  assert.equal(named, FOLDERS);
 });
 
 test.run();

@@ -1,12 +1,10 @@
 import { z } from 'zod';
+import { SEEDS } from '../../random/seeds.js';
 import { data, datasetFiles } from './data.js';
 import { ignored, key } from './fields.js';
 import { model } from './model.js';
 import { trainer } from './trainer.js';
 import { lrScheduler, optimizer } from './training.js';
-
-/** What Lightning takes, too. */
-const MOST_SEED = 2 ** 32 - 1;
 
 /**
  * Everything a configuration may say, in canonical form (`class_path` and `init_args` written out). Names, types,
@@ -14,7 +12,15 @@ const MOST_SEED = 2 ** 32 - 1;
  */
 export const configSchema = z.strictObject({
   seed_everything: key(
-    z.union([z.int().min(0).max(MOST_SEED), z.boolean()]).default(true),
+    z
+      .union([
+        z
+          .int()
+          .min(0)
+          .max(SEEDS - 1),
+        z.boolean(),
+      ])
+      .default(true),
     'Seed of what is random: a fresh score head, order, samples, dropout. true: a new one each time.',
   ),
   datasets: key(

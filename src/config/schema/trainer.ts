@@ -24,6 +24,9 @@ export const PRECISION_NAMES = [
   'transformer-engine-float16',
 ] as const;
 
+/** Of the engine, and of those that tokenize. */
+export const MOST_THREADS = 1024;
+
 const amount = (doc: string) => key(z.number().min(0).optional(), doc, 'fit');
 
 /** `datetime.timedelta` as Lightning takes it. */
@@ -70,11 +73,11 @@ export const trainer = z.strictObject({
     'GPUs: share of the memory that may be taken; null: what is free. Not in Lightning.',
   ),
   threads: key(
-    z.int().min(1).nullable().default(null),
+    z.int().min(1).max(MOST_THREADS).nullable().default(null),
     'Threads of the engine; null: physical cores, or what the control group allows. Not in Lightning.',
   ),
   tokenizer_threads: key(
-    z.int().min(0).max(1024).nullable().default(null),
+    z.int().min(0).max(MOST_THREADS).nullable().default(null),
     'Worker threads that tokenize; 0: the main thread does; null: 0 on a CPU, else cores less 2, at most 8. Not in Lightning.',
   ),
   enable_progress_bar: key(z.boolean().nullable().default(null), 'false: no progress is shown.'),

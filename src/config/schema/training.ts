@@ -4,32 +4,34 @@ import { allIgnored, classSpec, ignored, key, slot, slotWithOwn } from './fields
 const temperature = (doc: string) => key(z.number().positive().default(1), doc, 'fit');
 
 /** Losses over the scores of a topic's documents. Those over embeddings are for bi-encoders, see `not-built.ts`. */
-export const losses = slotWithOwn(
-  [
-    classSpec('RankNet', 'Pairwise logistic loss.', {
-      temperature: temperature('Multiplies the scores.'),
-    }),
-    classSpec('InfoNCE', 'Cross-entropy of the document with the highest target against the others.', {}),
-    classSpec('KLDivergence', 'Kullback-Leibler divergence between softmaxed scores and targets.', {}),
-    classSpec('PearsonCorrelation', '1 minus the correlation of scores and targets.', {}),
-    classSpec('ConstantMarginMSE', 'Squared error of score differences against a fixed margin.', {
-      margin: key(z.number().default(1), 'The margin.', 'fit'),
-    }),
-    classSpec('SupervisedMarginMSE', 'Squared error of score differences against the differences of the targets.', {}),
-    classSpec('ApproxNDCG', '1 minus nDCG with smooth ranks.', {
-      temperature: temperature('Smoothness of the ranks.'),
-      scale_gains: key(z.boolean().default(true), 'Gains 2^relevance - 1 instead of the relevance.', 'fit'),
-    }),
-    classSpec('ApproxMRR', '1 minus the reciprocal rank with smooth ranks.', {
-      temperature: temperature('Smoothness of the ranks.'),
-    }),
-    classSpec('ApproxRankMSE', 'Squared error of smooth ranks against the ranks of the targets.', {
-      temperature: temperature('Smoothness of the ranks.'),
-      discount: key(z.enum(['log2', 'reciprocal']).nullable().default(null), 'Weight of a rank.', 'fit'),
-    }),
-  ],
-  { aliases: { LocalizedContrastiveEstimation: 'InfoNCE' } },
-);
+const lossClasses = [
+  classSpec('RankNet', 'Pairwise logistic loss.', {
+    temperature: temperature('Multiplies the scores.'),
+  }),
+  classSpec('InfoNCE', 'Cross-entropy of the document with the highest target against the others.', {}),
+  classSpec('KLDivergence', 'Kullback-Leibler divergence between softmaxed scores and targets.', {}),
+  classSpec('PearsonCorrelation', '1 minus the correlation of scores and targets.', {}),
+  classSpec('ConstantMarginMSE', 'Squared error of score differences against a fixed margin.', {
+    margin: key(z.number().default(1), 'The margin.', 'fit'),
+  }),
+  classSpec('SupervisedMarginMSE', 'Squared error of score differences against the differences of the targets.', {}),
+  classSpec('ApproxNDCG', '1 minus nDCG with smooth ranks.', {
+    temperature: temperature('Smoothness of the ranks.'),
+    scale_gains: key(z.boolean().default(true), 'Gains 2^relevance - 1 instead of the relevance.', 'fit'),
+  }),
+  classSpec('ApproxMRR', '1 minus the reciprocal rank with smooth ranks.', {
+    temperature: temperature('Smoothness of the ranks.'),
+  }),
+  classSpec('ApproxRankMSE', 'Squared error of smooth ranks against the ranks of the targets.', {
+    temperature: temperature('Smoothness of the ranks.'),
+    discount: key(z.enum(['log2', 'reciprocal']).nullable().default(null), 'Weight of a rank.', 'fit'),
+  }),
+] as const;
+
+/** A loss of ours as a configuration names it. */
+export type LossSpec = z.output<(typeof lossClasses)[number]>;
+
+export const losses = slotWithOwn(lossClasses, { aliases: { LocalizedContrastiveEstimation: 'InfoNCE' } });
 
 /** `loss_functions`: classes, or pairs of a class and its weight. */
 export const lossFunctions = z

@@ -8,7 +8,7 @@ import { sharedPath } from '../support/shared.js';
 import { inFolder, run, useOwnCache, writeFiles } from './support.js';
 
 /** The paper's configurations as they are, on DL 2020: only paths and the number of steps are given besides. */
-const test = suite('the seed’s configurations train');
+const test = suite('the paper’s configurations train');
 useOwnCache(test);
 
 const preFinetune = sharedPath('seed/configs/pre-finetune.yaml');

@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert';
 import { loadConfig } from '../../src/config/load-config.js';
 import { sharedPath } from '../support/shared.js';
 
-const test = suite('seed configurations');
+const test = suite('the paper’s configurations');
 
 const rerank = sharedPath('seed/configs/re-rank.yaml');
 const finetune = sharedPath('seed/configs/finetune.yaml');
