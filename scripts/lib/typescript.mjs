@@ -4,7 +4,7 @@ import { filesBelow, hashOf } from './hash.mjs';
 import { root } from './root.mjs';
 import { run } from './run.mjs';
 import { say } from './say.mjs';
-import { readStamp, writeStamp } from './stamp.mjs';
+import { dropStamp, readStamp, writeStamp } from './stamp.mjs';
 
 /** Compiles src into dist, unless nothing has changed; files whose source is gone are removed. */
 export async function ensureTypeScript() {
@@ -19,6 +19,7 @@ export async function ensureTypeScript() {
     return false;
 
   say('compiling TypeScript');
+  dropStamp('typescript');
   const tsc = join(root, 'node_modules/typescript/bin/tsc');
   const printed = await run(process.execPath, [tsc, '-p', 'tsconfig.json', '--listEmittedFiles', '--pretty', 'false'], {
     what: 'tsc',
