@@ -1,24 +1,51 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { say } from './say.mjs';
 
-/** @param {string} file */
-function holderOf(file) {
+/** An owner writes itself into its file at once; one that is not whole after this long was killed before it did. */
+const UNFINISHED_MS = 5000;
+
+/**
+ * When a process started, in the kernel's ticks: numbers of processes come again, also in the next container. Undefined
+ * when it has ended, even where nobody has asked for its exit code yet.
+ * @param {number | string} pid
+ */
+function startOf(pid) {
   try {
-    return Number(readFileSync(file, 'utf8'));
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const [state, ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return state === 'Z' ? undefined : fields[18];
   } catch {
-    return undefined; // given back in the meantime
+    return undefined;
   }
 }
 
-/** @param {number} pid */
-function isAlive(pid) {
+/**
+ * Who holds a lock.
+ * @param {string} file
+ * @returns {{ name: string, dead: boolean }}
+ */
+function holderOf(file) {
   try {
-    process.kill(pid, 0);
+    const [, pid, start] = /^(\d+) (\d+)\n$/.exec(readFileSync(file, 'utf8')) ?? [];
+    if (pid !== undefined) return { name: `process ${pid}`, dead: startOf(pid) !== start };
+    return { name: 'unknown process', dead: Date.now() - statSync(file).mtimeMs > UNFINISHED_MS };
+  } catch (error) {
+    if (/** @type {NodeJS.ErrnoException} */ (error).code !== 'ENOENT') throw error;
+    return { name: 'unknown process', dead: false }; // given back in the meantime
+  }
+}
+
+/** Takes the lock, unless somebody has it. @param {string} file */
+function take(file) {
+  try {
+    writeFileSync(file, `${process.pid} ${startOf(process.pid)}\n`, { flag: 'wx' });
     return true;
   } catch (error) {
-    return /** @type {NodeJS.ErrnoException} */ (error).code === 'EPERM';
+    if (/** @type {NodeJS.ErrnoException} */ (error).code === 'EEXIST') return false;
+    rmSync(file, { force: true }); // made, but not written: the disk is full
+    throw error;
   }
 }
 
@@ -31,20 +58,13 @@ function isAlive(pid) {
  */
 export async function withLock(file, work) {
   mkdirSync(dirname(file), { recursive: true });
-  for (let told = false; ;) {
-    try {
-      writeFileSync(file, String(process.pid), { flag: 'wx' });
-      break;
-    } catch (error) {
-      if (/** @type {NodeJS.ErrnoException} */ (error).code !== 'EEXIST') throw error;
-    }
+  for (let told = false; !take(file);) {
     const holder = holderOf(file);
-    // An empty file is a lock whose owner is between creating and writing it.
-    if (holder && !isAlive(holder)) {
+    if (holder.dead) {
       rmSync(file, { force: true });
       continue;
     }
-    if (!told) say(`waiting for another setup (process ${holder ?? 'unknown'}) to finish`);
+    if (!told) say(`waiting for another setup (${holder.name}) to finish; it holds ${file}`);
     told = true;
     await sleep(200);
   }

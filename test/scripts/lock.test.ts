@@ -1,0 +1,109 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { withLock } from '../../scripts/lib/lock.mjs';
+import { inFolder } from './support.js';
+
+const test = suite('lock');
+
+/** A process of its own that holds the lock, or whatever the code does with it, once it printed a line. */
+async function holding(file: string, code = 'await new Promise(() => setInterval(() => {}, 1000));') {
+  const lib = new URL('../../scripts/lib/', import.meta.url).href;
+  const script = `import { withLock } from '${lib}lock.mjs'; import { run } from '${lib}run.mjs';
+    import { giveUp } from '${lib}say.mjs'; import { writeFileSync } from 'node:fs';
+    try { await withLock(${JSON.stringify(file)}, async () => { console.log('held'); ${code} }); }
+    catch (error) { giveUp(error); }`;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'pipe'] });
+  await once(child.stdout, 'data');
+  return child;
+}
+
+/** Runs `work` with a process that is killed afterwards. */
+async function whileHeld(child: ChildProcess, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } finally {
+    child.kill('SIGKILL');
+  }
+}
+
+/** Tells whether the lock is to be had at once; if not, waiting for it is ended by removing it. */
+async function isFree(file: string): Promise<boolean> {
+  let free = false;
+  const taken = withLock(file, () => Promise.resolve(void (free = true)));
+  await new Promise((resolve) => setImmediate(resolve));
+  const answer = free;
+  rmSync(file, { force: true });
+  await taken;
+  return answer;
+}
+
+test('one at a time, and the file is gone afterwards', () =>
+  inFolder(async (folder) => {
+    const file = join(folder, 'below', 'x.lock');
+    const child = await holding(file);
+    await whileHeld(child, async () => {
+      assert.match(readFileSync(file, 'utf8'), new RegExp(`^${child.pid} `));
+      assert.is(await isFree(file), false);
+    });
+    await withLock(file, () => Promise.resolve(assert.ok(existsSync(file))));
+    assert.not(existsSync(file));
+  }));
+
+test('the lock of a killed process is taken over', () =>
+  inFolder(async (folder) => {
+    const file = join(folder, 'x.lock');
+    const child = await holding(file);
+    child.kill('SIGKILL');
+    await once(child, 'close');
+    assert.ok(existsSync(file));
+    assert.is(await isFree(file), true);
+  }));
+
+test('a process that has the number of a dead owner does not hold its lock, nor do we', () =>
+  inFolder(async (folder) => {
+    const file = join(folder, 'x.lock');
+    const child = await holding(join(folder, 'another.lock'));
+    await whileHeld(child, async () => {
+      for (const pid of [child.pid, process.pid]) {
+        writeFileSync(file, `${pid} 1\n`);
+        assert.is(await isFree(file), true);
+      }
+    });
+  }));
+
+test('a file that its owner never wrote is a lock for some seconds only', () =>
+  inFolder(async (folder) => {
+    const file = join(folder, 'x.lock');
+    writeFileSync(file, '');
+    assert.is(await isFree(file), false);
+    writeFileSync(file, '');
+    const before = Date.now() / 1000 - 60;
+    utimesSync(file, before, before);
+    assert.is(await isFree(file), true);
+  }));
+
+test('who waits is told for which file', () =>
+  inFolder(async (folder) => {
+    const file = join(folder, 'x.lock');
+    const owner = await holding(file);
+    await whileHeld(owner, async () => {
+      const lib = new URL('../../scripts/lib/lock.mjs', import.meta.url).href;
+      const script = `import { withLock } from '${lib}'; await withLock(${JSON.stringify(file)}, async () => {});`;
+      const waiting = spawn(process.execPath, ['--input-type=module', '-e', script], {
+        stdio: ['ignore', 'ignore', 'pipe'],
+      });
+      await whileHeld(waiting, async () => {
+        const [line] = (await once(waiting.stderr, 'data')) as [Buffer];
+        assert.is(
+          line.toString(),
+          `setup: waiting for another setup (process ${owner.pid}) to finish; it holds ${file}\n`,
+        );
+      });
+    });
+  }));
+
+test.run();
