@@ -132,7 +132,8 @@ async function wheelFromPip(work) {
   ];
   try {
     await run(command, [...args, ...wanted, `torch==${LIBTORCH_VERSION}+cpu`], { what: 'pip download' });
-  } catch {
+  } catch (error) {
+    if (!(error instanceof SetupError)) throw error;
     say('pip does not offer it');
     return undefined;
   }

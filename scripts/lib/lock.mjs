@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:f
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { say } from './say.mjs';
+import { watchingSignals } from './signals.mjs';
 
 /** An owner writes itself into its file at once; one that is not whole after this long was killed before it did. */
 const UNFINISHED_MS = 5000;
@@ -69,16 +70,11 @@ export async function withLock(file, work) {
     await sleep(200);
   }
   const release = () => rmSync(file, { force: true });
-  const onSignal = (/** @type {NodeJS.Signals} */ signal) => {
-    release();
-    process.exit(signal === 'SIGINT' ? 130 : 143);
-  };
   process.once('exit', release);
-  process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
   try {
-    return await work();
+    return await watchingSignals(work);
   } finally {
     release();
-    process.off('exit', release).off('SIGINT', onSignal).off('SIGTERM', onSignal);
+    process.off('exit', release);
   }
 }

@@ -106,4 +106,40 @@ test('who waits is told for which file', () =>
     });
   }));
 
+test('a signal ends what was started, leftovers are cleared, and only then the lock is free', () =>
+  inFolder(async (folder) => {
+    const file = join(folder, 'x.lock');
+    const at = (name: string): string => JSON.stringify(join(folder, name));
+    // cmake-js, which stands between us and the compiler, hands no signal on: so does this shell
+    const program = `sleep 600 & echo $! > "$0"; echo started >&2; wait`;
+    const child = await holding(
+      file,
+      `try { await run('sh', ['-c', ${JSON.stringify(program)}, ${at('pid')}], { what: 'sh' }); }
+       finally { writeFileSync(${at('cleared')}, ''); }
+       console.log('went on');`,
+    );
+    const ended = once(child, 'close');
+    let printed = '';
+    child.stdout.on('data', (chunk: Buffer) => (printed += chunk.toString()));
+    await once(child.stderr, 'data');
+    child.kill('SIGTERM');
+    assert.equal(await ended, [143, null]);
+    assert.is(printed, '');
+    assert.not(existsSync(`/proc/${readFileSync(join(folder, 'pid'), 'utf8').trim()}/root`));
+    assert.ok(existsSync(join(folder, 'cleared')));
+    assert.not(existsSync(file));
+  }));
+
+test('a signal that comes while no program runs frees the lock as well', () =>
+  inFolder(async (folder) => {
+    const file = join(folder, 'x.lock');
+    for (const [signal, status] of [['SIGTERM', 143] as const, ['SIGINT', 130] as const]) {
+      const child = await holding(file);
+      const ended = once(child, 'close');
+      child.kill(signal);
+      assert.equal(await ended, [status, null]);
+      assert.not(existsSync(file));
+    }
+  }));
+
 test.run();
