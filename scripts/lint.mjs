@@ -1,8 +1,9 @@
 // Checks style and finds faults: ESLint and Prettier for TypeScript and JavaScript, clang-format and clang-tidy for C++.
 // usage: node scripts/lint.mjs [--fix]
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join, relative } from 'node:path';
+import { compiledSources } from './lib/compiled-sources.mjs';
 import { filesBelow, hashOf } from './lib/hash.mjs';
 import { findPip } from './lib/pip.mjs';
 import { cacheFolder, root } from './lib/root.mjs';
@@ -39,12 +40,6 @@ async function cppTools() {
   rmSync(folder, { recursive: true, force: true });
   renameSync(beside, folder);
   return programs;
-}
-
-/** Tells whether a source is part of the build that is there: one for the CPU leaves out what needs CUDA's headers. */
-function isCompiled() {
-  const commands = readFileSync(join(root, 'build/compile_commands.json'), 'utf8');
-  return (/** @type {string} */ file) => commands.includes(file);
 }
 
 /**
@@ -100,7 +95,7 @@ try {
     hint: 'npm run format mends it.',
     cwd: root,
   });
-  await tidy(tools.tidy, sources.filter(isCompiled()), headers);
+  await tidy(tools.tidy, compiledSources(sources), headers);
 } catch (error) {
   giveUp(error);
 }
