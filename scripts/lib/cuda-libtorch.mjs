@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { WHEEL_TAGS } from './libtorch.mjs';
 import { withLock } from './lock.mjs';
@@ -6,6 +6,7 @@ import { findPip } from './pip.mjs';
 import { cacheFolder, LIBTORCH_VERSION } from './root.mjs';
 import { output, run } from './run.mjs';
 import { say, SetupError } from './say.mjs';
+import { inWorkFolder } from './work-folder.mjs';
 
 /** What native/cuda is written for; 2.11 to the minor version of LIBTORCH_VERSION. */
 const OLDEST_MINOR = 11;
@@ -67,14 +68,10 @@ async function fetchInto(target, fill) {
   if (existsSync(target)) return target;
   return await withLock(`${target}.lock`, async () => {
     if (existsSync(target)) return target;
-    mkdirSync(cacheFolder(), { recursive: true });
-    const work = mkdtempSync(join(cacheFolder(), 'unpacking-cuda-'));
-    try {
+    await inWorkFolder(target, async (work) => {
       await fill(work);
       renameSync(work, target);
-    } finally {
-      rmSync(work, { recursive: true, force: true });
-    }
+    });
     return target;
   });
 }

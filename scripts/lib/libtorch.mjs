@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { download } from './download.mjs';
 import { hashOfFile } from './hash.mjs';
@@ -8,6 +8,7 @@ import { cacheFolder, LIBTORCH_VERSION } from './root.mjs';
 import { output, run } from './run.mjs';
 import { say, SetupError } from './say.mjs';
 import { checkBuildTools } from './tools.mjs';
+import { inWorkFolder } from './work-folder.mjs';
 
 /** Always the wheel of one Python version, whatever Python is here: only its C++ part is used, and one hash is enough. */
 const WHEEL_SHA256 = '6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264667b';
@@ -150,31 +151,24 @@ async function wheelFromPip(work) {
 /** @param {string} target */
 async function fetchInto(target) {
   checkBuildTools(); // nobody should wait for a download only to hear that there is no compiler
-  const cache = cacheFolder();
-  mkdirSync(cache, { recursive: true });
-  // What a killed process left; nobody else is here, the caller holds the lock.
-  for (const name of readdirSync(cache).filter((each) => each.startsWith('unpacking-'))) {
-    rmSync(join(cache, name), { recursive: true, force: true });
-  }
-  const work = mkdtempSync(join(cache, 'unpacking-'));
   try {
-    const wheel = await wheelFromPip(work);
-    if (wheel) return await unpack(wheel, WHEEL, work, target);
-    const zip = join(cache, `libtorch-${LIBTORCH_VERSION}-cpu.zip`);
-    if (!existsSync(zip)) {
-      say(`fetching ${ZIP_URL}`);
-      await download(ZIP_URL, zip, { sha256: ZIP_SHA256, label: 'LibTorch' });
-    }
-    await unpack(zip, ZIP, work, target);
-    rmSync(zip);
+    await inWorkFolder(target, async (work) => {
+      const wheel = await wheelFromPip(work);
+      if (wheel) return await unpack(wheel, WHEEL, work, target);
+      const zip = join(cacheFolder(), `libtorch-${LIBTORCH_VERSION}-cpu.zip`);
+      if (!existsSync(zip)) {
+        say(`fetching ${ZIP_URL}`);
+        await download(ZIP_URL, zip, { sha256: ZIP_SHA256, label: 'LibTorch' });
+      }
+      await unpack(zip, ZIP, work, target);
+      rmSync(zip);
+    });
   } catch (error) {
     if (error instanceof SetupError) {
       error.hint =
         `${error.hint ?? ''}\nOr get LibTorch ${LIBTORCH_VERSION} (CPU) another way and let RANK_DISTILLM_LIBTORCH name its folder.`.trim();
     }
     throw error;
-  } finally {
-    rmSync(work, { recursive: true, force: true });
   }
 }
 
