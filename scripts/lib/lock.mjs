@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { say } from './say.mjs';
+import { asDiskError, say } from './say.mjs';
 import { watchingSignals } from './signals.mjs';
 
 /** An owner writes itself into its file at once; one that is not whole after this long was killed before it did. */
@@ -46,7 +46,7 @@ function take(file) {
   } catch (error) {
     if (/** @type {NodeJS.ErrnoException} */ (error).code === 'EEXIST') return false;
     rmSync(file, { force: true }); // made, but not written: the disk is full
-    throw error;
+    throw asDiskError(error, file);
   }
 }
 
