@@ -2,9 +2,9 @@ import { existsSync, lstatSync, readlinkSync, rmSync, symlinkSync } from 'node:f
 import { availableParallelism, freemem } from 'node:os';
 import { join } from 'node:path';
 import { dropCache, dropStaleCache } from './cmake-cache.mjs';
-import { findCudaLibtorch } from './cuda-libtorch.mjs';
+import { findCudaLibtorch, presentCudaLibtorch } from './cuda-libtorch.mjs';
 import { filesBelow, hashOf } from './hash.mjs';
-import { findLibtorch } from './libtorch.mjs';
+import { findLibtorch, presentLibtorch } from './libtorch.mjs';
 import { libraryClosure, writeRequirements } from './requirements.mjs';
 import { root } from './root.mjs';
 import { run } from './run.mjs';
@@ -97,15 +97,29 @@ function isBuilt(stamp, wanted) {
   return libraries.every((name) => existsSync(join(release, name))) && unmetNeeds(release)?.length === 0;
 }
 
+/** What is asked for, and where the last build of that found LibTorch. @param {Record<string, unknown>} stamp */
+function wish(stamp) {
+  const text = process.env['RANK_DISTILLM_CUDA'] ?? '';
+  const cuda = text === '' ? stamp['cuda'] === true : text !== '0';
+  const { libtorch } = stamp;
+  return { cuda, usedBefore: stamp['cuda'] === cuda && typeof libtorch === 'string' ? libtorch : undefined };
+}
+
+/** Tells whether `ensureAddon` would find nothing to do. */
+export function isAddonBuilt() {
+  const stamp = readStamp('addon');
+  const { cuda, usedBefore } = wish(stamp);
+  const libtorch = cuda ? presentCudaLibtorch() : presentLibtorch(usedBefore);
+  return libtorch !== undefined && isBuilt(stamp, origin(libtorch, cuda));
+}
+
 /**
  * Builds build/Release/rank_distillm.node, unless it is there, runs here and nothing it is made of has changed. With
  * RANK_DISTILLM_CUDA=1 it is built for CUDA, and stays so for calls that do not say otherwise (RANK_DISTILLM_CUDA=0).
  */
 export async function ensureAddon() {
   const stamp = readStamp('addon');
-  const wish = process.env['RANK_DISTILLM_CUDA'] ?? '';
-  const cuda = wish === '' ? stamp['cuda'] === true : wish !== '0';
-  const usedBefore = stamp['cuda'] === cuda && typeof stamp['libtorch'] === 'string' ? stamp['libtorch'] : undefined;
+  const { cuda, usedBefore } = wish(stamp);
   if (cuda) checkCudaCompiler(); // nobody should wait for gigabytes only to hear that there is no compiler
   const libtorch = cuda ? await findCudaLibtorch() : await findLibtorch(usedBefore);
   const wanted = origin(libtorch, cuda);

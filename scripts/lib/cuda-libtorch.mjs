@@ -99,11 +99,20 @@ export async function cudaLibtorchToCompile(version) {
   return join(folder, 'torch');
 }
 
-/** A LibTorch with CUDA to run: named by the environment, of an installed Python torch, else fetched into the cache. */
-export async function findCudaLibtorch() {
+const cachedToRun = () => join(cacheFolder(), `torch-${LIBTORCH_VERSION}-cuda`);
+
+/** A LibTorch with CUDA to run: named by the environment, of an installed Python torch, in the cache. */
+export function presentCudaLibtorch() {
   const found = fromEnvironment() ?? fromPython();
   if (found) return found;
-  const folder = await fetchInto(join(cacheFolder(), `torch-${LIBTORCH_VERSION}-cuda`), async (work) => {
+  return existsSync(cachedToRun()) ? join(cachedToRun(), 'torch') : undefined;
+}
+
+/** The same, else fetched into the cache. */
+export async function findCudaLibtorch() {
+  const present = presentCudaLibtorch();
+  if (present) return present;
+  const folder = await fetchInto(cachedToRun(), async (work) => {
     say(`installing torch ${LIBTORCH_VERSION} with CUDA's libraries into the cache (5 GB)`);
     const what = ['--only-binary=:all:', ...WHEEL_TAGS, '--target', work, `torch===${LIBTORCH_VERSION}`];
     await pip(['install', '--disable-pip-version-check', '--quiet', ...what], 'pip install torch for CUDA');

@@ -172,20 +172,26 @@ async function fetchInto(target) {
   }
 }
 
+const cachedFolder = () => join(cacheFolder(), `libtorch-${LIBTORCH_VERSION}-cpu`);
+
 /**
  * The folder of LibTorch (with lib, include and share): named by the environment, in our cache, in an installed
- * Python torch of exactly this release, else fetched into the cache.
+ * Python torch of exactly this release. Undefined when it has to be fetched.
  * @param {string | undefined} usedBefore where the last build found it; saves asking Python at every call
  */
-export async function findLibtorch(usedBefore) {
+export function presentLibtorch(usedBefore) {
   const named = fromEnvironment();
   if (named) return named;
-  const cached = join(cacheFolder(), `libtorch-${LIBTORCH_VERSION}-cpu`);
-  if (!whatIsWrong(cached)) return cached;
-  if (usedBefore && !whatIsWrong(usedBefore)) return usedBefore;
-  const installed = fromPython();
-  if (installed) return installed;
+  const known = [cachedFolder(), usedBefore].find((folder) => folder !== undefined && !whatIsWrong(folder));
+  return known ?? fromPython();
+}
+
+/** The same, else fetched into the cache. @param {string | undefined} usedBefore */
+export async function findLibtorch(usedBefore) {
+  const present = presentLibtorch(usedBefore);
+  if (present) return present;
   return await withLock(join(cacheFolder(), 'libtorch.lock'), async () => {
+    const cached = cachedFolder();
     if (whatIsWrong(cached)) await fetchInto(cached);
     return cached;
   });

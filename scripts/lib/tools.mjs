@@ -3,7 +3,6 @@ import { delimiter } from 'node:path';
 import { output } from './run.mjs';
 import { SetupError } from './say.mjs';
 
-const OLDEST_NODE = [20, 19];
 /** The oldest CMake that CMakeLists.txt accepts. */
 const OLDEST_CMAKE = [3, 22];
 
@@ -23,14 +22,8 @@ function isAtLeast(version, oldest) {
   return major > wantedMajor || (major === wantedMajor && minor >= wantedMinor);
 }
 
-/** Node, platform and npm: needed even when everything is built. */
-export function checkNode() {
-  if (!isAtLeast(process.versions.node, OLDEST_NODE)) {
-    throw new SetupError(
-      `Node.js ${OLDEST_NODE.join('.')} or newer is needed, this is ${process.versions.node}`,
-      'Get one from https://nodejs.org, or with a version manager: nvm install 22',
-    );
-  }
+/** Needed even when everything is built. */
+export function checkPlatform() {
   if (process.platform !== 'linux' || process.arch !== 'x64') {
     throw new SetupError(
       `this package builds on Linux x64 only, this is ${process.platform} ${process.arch}`,
