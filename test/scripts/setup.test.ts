@@ -1,5 +1,5 @@
 import { ESLint } from 'eslint';
-import { spawnSync } from 'node:child_process';
+import { spawnSync, type SpawnSyncOptions } from 'node:child_process';
 import { chmodSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -17,9 +17,9 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const text = (name: string): string => readFileSync(join(root, name), 'utf8');
 const nobody = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
 
-function setUp(folder: string, { nodeArgs = [] as string[], ...options } = {}) {
+function setUp(folder: string, options: SpawnSyncOptions = {}, nodeArgs: string[] = []) {
   const args = [...nodeArgs, join(folder, 'scripts/setup.mjs')];
-  const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8', cwd: '/', ...options });
+  const { status, stderr } = spawnSync(process.execPath, args, { cwd: '/', ...options, encoding: 'utf8' });
   return { status, stderr };
 }
 
@@ -30,7 +30,7 @@ test('an old Node.js understands setup.mjs, which says what is needed', async ()
   assert.equal(result!.messages, []);
   assert.not.match(text('scripts/setup.mjs'), /^import /m);
   const old = 'data:text/javascript,Object.defineProperty(process,"versions",{value:{node:"12.22.12"}})';
-  const { status, stderr } = setUp(root, { nodeArgs: ['--import', old] });
+  const { status, stderr } = setUp(root, {}, ['--import', old]);
   assert.is(status, 1);
   assert.match(stderr, /^\nerror: Node\.js 20\.19 or newer is needed, this is 12\.22\.12\n.*nvm install/);
 });
@@ -91,6 +91,7 @@ test('npm tells why it failed, also below a silent npm', () =>
     const { status, stderr } = setUp(folder, { env: { ...process.env, npm_config_loglevel: 'silent' } });
     assert.is(status, 1);
     assert.match(stderr, /npm error[\s\S]*error: npm ci failed/);
+    return Promise.resolve();
   }));
 
 test.run();
