@@ -126,7 +126,7 @@ function report(results: readonly TrainingResult[]): void {
 async function main(): Promise<void> {
   const folder = values.model ?? (await randomModel('electra-base'));
   const ours = await measure(folder);
-  const results = [ours];
+  const results: TrainingResult[] = [ours];
   reportWhenEnded(() => report(results));
   if (values.peer !== undefined) results.push(await peer(values.peer, folder, ours));
   report(results);
