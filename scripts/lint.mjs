@@ -1,15 +1,17 @@
 // Checks style and finds faults: ESLint and Prettier for TypeScript and JavaScript, clang-format and clang-tidy for C++.
 // usage: node scripts/lint.mjs [--fix]
-import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, renameSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join, relative } from 'node:path';
 import { compiledSources } from './lib/compiled-sources.mjs';
 import { filesBelow, hashOf } from './lib/hash.mjs';
+import { withLock } from './lib/lock.mjs';
 import { findPip } from './lib/pip.mjs';
 import { cacheFolder, root } from './lib/root.mjs';
 import { run } from './lib/run.mjs';
 import { giveUp, say, SetupError } from './lib/say.mjs';
 import { readStamp, writeStamp } from './lib/stamp.mjs';
+import { inWorkFolder } from './lib/work-folder.mjs';
 
 /** LLVM's tools as PyPI ships them, so that every machine formats alike. */
 const CPP_TOOLS = ['clang-format==23.1.5', 'clang-tidy==23.1.4'];
@@ -22,7 +24,8 @@ async function cppTools() {
     format: join(folder, 'clang_format/data/bin/clang-format'),
     tidy: join(folder, 'clang_tidy/data/bin/clang-tidy'),
   };
-  if (Object.values(programs).every((file) => existsSync(file))) return programs;
+  const isThere = () => Object.values(programs).every((file) => existsSync(file));
+  if (isThere()) return programs;
   const pip = findPip();
   if (!pip)
     throw new SetupError(
@@ -30,15 +33,18 @@ async function cppTools() {
       'sudo apt-get install python3-pip',
     );
   say(`fetching ${CPP_TOOLS.join(' and ')}`);
-  const beside = `${folder}.tmp-${process.pid}`;
-  mkdirSync(beside, { recursive: true });
   const [command = '', ...leading] = pip;
-  await run(command, [...leading, 'install', '-q', '--no-deps', '--target', beside, ...CPP_TOOLS], {
-    what: 'pip install',
-    quiet: true,
+  await withLock(`${folder}.lock`, async () => {
+    if (isThere()) return;
+    await inWorkFolder(folder, async (work) => {
+      await run(command, [...leading, 'install', '-q', '--no-deps', '--target', work, ...CPP_TOOLS], {
+        what: 'pip install',
+        quiet: true,
+      });
+      rmSync(folder, { recursive: true, force: true });
+      renameSync(work, folder);
+    });
   });
-  rmSync(folder, { recursive: true, force: true });
-  renameSync(beside, folder);
   return programs;
 }
 
