@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync, rmSync, statSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { asDiskError, say } from './say.mjs';
@@ -40,13 +40,21 @@ function holderOf(file) {
 
 /** Takes the lock, unless somebody has it. @param {string} file */
 function take(file) {
+  let made;
   try {
-    writeFileSync(file, `${process.pid} ${startOf(process.pid)}\n`, { flag: 'wx' });
-    return true;
+    made = openSync(file, 'wx');
   } catch (error) {
     if (/** @type {NodeJS.ErrnoException} */ (error).code === 'EEXIST') return false;
-    rmSync(file, { force: true }); // made, but not written: the disk is full
+    throw asDiskError(error);
+  }
+  try {
+    writeSync(made, `${process.pid} ${startOf(process.pid)}\n`);
+    return true;
+  } catch (error) {
+    rmSync(file); // the disk is full
     throw asDiskError(error, file);
+  } finally {
+    closeSync(made);
   }
 }
 

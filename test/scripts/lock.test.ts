@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -84,6 +84,19 @@ test('a file that its owner never wrote is a lock for some seconds only', () =>
     const before = Date.now() / 1000 - 60;
     utimesSync(file, before, before);
     assert.is(await isFree(file), true);
+  }));
+
+test('a lock that cannot be written is not left there', () =>
+  inFolder((folder) => {
+    const lib = new URL('../../scripts/lib/lock.mjs', import.meta.url).href;
+    const file = join(folder, 'x.lock');
+    // no file may grow, as on a full disk; the signal that tells so would end the process before the error
+    const script = `process.on('SIGXFSZ', () => {}); const { withLock } = await import('${lib}');
+      await withLock(${JSON.stringify(file)}, async () => {}).catch((error) => console.log(error.code));`;
+    const node = [process.execPath, '--input-type=module', '-e', script];
+    const { stdout } = spawnSync('sh', ['-c', 'ulimit -f 0; exec "$@"', 'sh', ...node], { encoding: 'utf8' });
+    assert.is(stdout, 'EFBIG\n');
+    assert.not(existsSync(file));
   }));
 
 test('who waits is told for which file', () =>
