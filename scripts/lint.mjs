@@ -1,14 +1,17 @@
 // Checks style and finds faults: ESLint and Prettier for TypeScript and JavaScript, clang-format and clang-tidy for C++.
 // usage: node scripts/lint.mjs [--fix]
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, renameSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join, relative } from 'node:path';
+import { compiledSources } from './lib/compiled-sources.mjs';
 import { filesBelow, hashOf } from './lib/hash.mjs';
+import { withLock } from './lib/lock.mjs';
 import { findPip } from './lib/pip.mjs';
 import { cacheFolder, root } from './lib/root.mjs';
 import { run } from './lib/run.mjs';
 import { giveUp, say, SetupError } from './lib/say.mjs';
 import { readStamp, writeStamp } from './lib/stamp.mjs';
+import { inWorkFolder } from './lib/work-folder.mjs';
 
 /** LLVM's tools as PyPI ships them, so that every machine formats alike. */
 const CPP_TOOLS = ['clang-format==23.1.5', 'clang-tidy==23.1.4'];
@@ -21,7 +24,8 @@ async function cppTools() {
     format: join(folder, 'clang_format/data/bin/clang-format'),
     tidy: join(folder, 'clang_tidy/data/bin/clang-tidy'),
   };
-  if (Object.values(programs).every((file) => existsSync(file))) return programs;
+  const isThere = () => Object.values(programs).every((file) => existsSync(file));
+  if (isThere()) return programs;
   const pip = findPip();
   if (!pip)
     throw new SetupError(
@@ -29,22 +33,19 @@ async function cppTools() {
       'sudo apt-get install python3-pip',
     );
   say(`fetching ${CPP_TOOLS.join(' and ')}`);
-  const beside = `${folder}.tmp-${process.pid}`;
-  mkdirSync(beside, { recursive: true });
   const [command = '', ...leading] = pip;
-  await run(command, [...leading, 'install', '-q', '--no-deps', '--target', beside, ...CPP_TOOLS], {
-    what: 'pip install',
-    quiet: true,
+  await withLock(`${folder}.lock`, async () => {
+    if (isThere()) return;
+    await inWorkFolder(folder, async (work) => {
+      await run(command, [...leading, 'install', '-q', '--no-deps', '--target', work, ...CPP_TOOLS], {
+        what: 'pip install',
+        quiet: true,
+      });
+      rmSync(folder, { recursive: true, force: true });
+      renameSync(work, folder);
+    });
   });
-  rmSync(folder, { recursive: true, force: true });
-  renameSync(beside, folder);
   return programs;
-}
-
-/** Tells whether a source is part of the build that is there: one for the CPU leaves out what needs CUDA's headers. */
-function isCompiled() {
-  const commands = readFileSync(join(root, 'build/compile_commands.json'), 'utf8');
-  return (/** @type {string} */ file) => commands.includes(file);
 }
 
 /**
@@ -100,7 +101,7 @@ try {
     hint: 'npm run format mends it.',
     cwd: root,
   });
-  await tidy(tools.tidy, sources.filter(isCompiled()), headers);
+  await tidy(tools.tidy, compiledSources(sources), headers);
 } catch (error) {
   giveUp(error);
 }

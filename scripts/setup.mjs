@@ -1,21 +1,13 @@
-// Makes a checkout ready to run: npm dependencies, LibTorch, the addon, TypeScript. Plain JavaScript on Node alone,
-// because nothing else is there yet. Every other npm script calls it first; when nothing changed it does nothing.
-import { join } from 'node:path';
-import { ensureAddon } from './lib/addon.mjs';
-import { withLock } from './lib/lock.mjs';
-import { ensureDependencies } from './lib/npm.mjs';
-import { root } from './lib/root.mjs';
-import { giveUp, say } from './lib/say.mjs';
-import { checkNode } from './lib/tools.mjs';
-import { ensureTypeScript } from './lib/typescript.mjs';
-
-try {
-  const start = Date.now();
-  checkNode();
-  await withLock(join(root, 'build', 'setup.lock'), async () => {
-    const done = [await ensureDependencies(), await ensureAddon(), await ensureTypeScript()];
-    if (done.includes(true)) say(`ready after ${((Date.now() - start) / 1000).toFixed(1)} s`);
-  });
-} catch (error) {
-  giveUp(error);
+// Makes a checkout ready to run. Every other npm script calls it first; when nothing changed it does nothing.
+// Old syntax and no imports: an old Node.js is to say that it is too old, not to stumble over the first new word. What
+// package.json asks for beyond that is checked by make-ready.mjs.
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+if (major > 20 || (major === 20 && minor >= 19)) {
+  import('./lib/make-ready.mjs');
+} else {
+  process.stderr.write(
+    `\nerror: Node.js 20.19 or newer is needed, this is ${process.versions.node}\n` +
+      'Get one from https://nodejs.org, or with a version manager: nvm install 22\n',
+  );
+  process.exitCode = 1;
 }

@@ -7,7 +7,14 @@ export function positiveNumber(option: string, value: string): number {
   throw new SetupError(`--${option}: expected a number above 0, received "${value}"`);
 }
 
-/** The same where the option may be left out. */
+/** A count of the command line. */
+export function wholeNumber(option: string, value: string): number {
+  const number = Number(value);
+  if (number > 0 && Number.isSafeInteger(number)) return number;
+  throw new SetupError(`--${option}: expected a whole number above 0, received "${value}"`);
+}
+
+/** The same of any number where the option may be left out. */
 export function positiveNumberIfGiven(option: string, value: string | undefined): number | undefined {
   return value === undefined ? undefined : positiveNumber(option, value);
 }

@@ -27,6 +27,12 @@ async function measureScoring(task: RowTask, documents: number | undefined): Pro
     documents === undefined
       ? await measureThroughput(model, task.workload, seconds, device)
       : await measureLatency(model, documents, seconds, device);
+  // before another model is loaded, which is not the row's
+  const peaks = {
+    peakRssMiB: peakRssMiB(),
+    peakAnonymousMiB: memory.stop(),
+    peakGpuMiB: peakGpuMiB(device),
+  };
   const timed = device === 'cuda' && documents === undefined ? { opSeconds: await timeOps(task) } : {};
   return {
     computed: model.precision,
@@ -34,9 +40,7 @@ async function measureScoring(task: RowTask, documents: number | undefined): Pro
     ...timed,
     loadSeconds,
     firstSeconds,
-    peakRssMiB: peakRssMiB(),
-    peakAnonymousMiB: memory.stop(),
-    peakGpuMiB: peakGpuMiB(device),
+    ...peaks,
   };
 }
 

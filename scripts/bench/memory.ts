@@ -16,7 +16,7 @@ import { Random } from '../demo/random.js';
 import { madeUpVocabulary } from '../demo/vocabulary.js';
 import { anonymousMiB, watchAnonymous } from './memory-use.js';
 
-const BOUND_MB = 300;
+const BOUND_MIB = 300;
 const DOCUMENTS = 200_000;
 const TINY = {
   embeddingSize: 32,
@@ -69,7 +69,7 @@ const run = {
   samplingStrategy: 'top' as const,
 };
 const dataset = await RunDataset.open({ ...run, sampleSize: depth }, registry, { folder: join(folder, 'index') });
-console.log(`dataset open: ${(anonymousMiB() - loaded).toFixed(0)} MB above the state after loading`);
+console.log(`dataset open: ${(anonymousMiB() - loaded).toFixed(0)} MiB above the state after loading`);
 const progress = createProgress({ label: 're-rank', total: topics * depth, unit: 'pairs' });
 const result = await rerank({
   model,
@@ -85,6 +85,6 @@ await model.close();
 const above = largest - loaded;
 console.log(
   `${result.pairs} pairs (${(result.tokens / result.pairs).toFixed(0)} tokens each) in ${result.seconds.toFixed(0)} s; ` +
-    `RssAnon ${loaded.toFixed(0)} MB after loading, at most ${above.toFixed(0)} MB above that (bound ${BOUND_MB} MB)`,
+    `RssAnon ${loaded.toFixed(0)} MiB after loading, at most ${above.toFixed(0)} MiB above that (bound ${BOUND_MIB} MiB)`,
 );
-if (above > BOUND_MB) process.exitCode = 1;
+if (above > BOUND_MIB) process.exitCode = 1;

@@ -15,6 +15,8 @@ export interface Topic {
 export const TRUNCATION = { queryLength: 32, docLength: 256 };
 const TOPICS = 54;
 const DEPTH = 100;
+/** Different ones, that is; `endless` makes more of them. */
+export const DL20_PAIRS = TOPICS * DEPTH;
 /** `[CLS]` query `[SEP]` document `[SEP]` */
 const SPECIAL_TOKENS = 3;
 

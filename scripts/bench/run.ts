@@ -1,6 +1,6 @@
 // `npm run bench`: what a word after it starts. Each bench says with --help what it takes.
-import { RankDistillmError } from '../../src/errors.js';
-import { giveUp, SetupError } from '../lib/say.mjs';
+import { giveUpCommand } from '../lib/command-error.js';
+import { SetupError } from '../lib/say.mjs';
 import { USAGE } from './usage.js';
 
 const benches: Readonly<Record<string, () => Promise<unknown>>> = {
@@ -21,8 +21,5 @@ try {
     await bench();
   }
 } catch (error) {
-  const { code, message } = error as NodeJS.ErrnoException;
-  // node:util says what is wrong with the command line; where it said so helps nobody
-  if (code?.startsWith('ERR_PARSE_ARGS')) giveUp(new SetupError(message, 'See --help.'));
-  giveUp(error instanceof RankDistillmError ? new SetupError(message, error.hint) : error);
+  giveUpCommand(error);
 }

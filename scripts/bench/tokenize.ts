@@ -22,14 +22,12 @@ import { packByLength } from '../../src/pack/pack-by-length.js';
 import type { TextPair } from '../../src/tokenize/encoded-pair.js';
 import { createPairTokenizer, type PairTokenizer } from '../../src/tokenize/pair-tokenizer.js';
 import { Random } from '../demo/random.js';
-import { anonymousMiB } from './memory-use.js';
+import { anonymousMiB, watchAnonymous } from './memory-use.js';
 import { sharedRoot } from './vocabulary.js';
 
 const MADE_UP = 20_000;
 const WORDS = 60;
 const DEPTH = 100;
-/** Pairs that the engine gets at a time, about. */
-const WINDOW = 256;
 
 const { values } = parseArgs({
   options: {
@@ -134,14 +132,13 @@ async function longRun(pairs: readonly TextPair[], total: number, threads: numbe
   const tokenizer = await openTokenizer(threads);
   const delay = monitorEventLoopDelay({ resolution: 1 });
   const before = anonymousMiB();
-  let peak = before;
+  const memory = watchAnonymous();
   delay.enable();
   for (let pass = 0, done = 0; done < total; pass++, done += pairs.length) {
-    for await (const window of encodeAhead(renamed(pairs, pass), tokenizer, undefined)) {
-      if (window.length < WINDOW) peak = Math.max(peak, anonymousMiB());
-    }
+    for await (const window of encodeAhead(renamed(pairs, pass), tokenizer, undefined)) void window;
   }
   delay.disable();
+  const peak = memory.stop();
   await tokenizer.close();
   const [p99, max] = [delay.percentile(99), delay.max].map((value) => (value / 1e6).toFixed(1));
   console.log(

@@ -1,12 +1,15 @@
 import { parseArgs } from 'node:util';
+import type { ComputePrecision } from '../../binding.js';
 import { loadCheckpoint } from '../../src/checkpoint/load-checkpoint.js';
 import { loadBinding } from '../../src/engine/load-binding.js';
-import { positiveNumber, positiveNumberIfGiven } from './arguments.js';
+import { SetupError } from '../lib/say.mjs';
+import { positiveNumberIfGiven, wholeNumber } from './arguments.js';
 import { DEVICES, deviceNamed } from './device.js';
 import { reportWhenEnded } from './ended-early.js';
 import { GemmPeaks } from './gemm-peak.js';
 import { machine, machineLine } from './machine.js';
-import { runTrainingPeer, trainingPeerName } from './peers/training-peer.js';
+import { DL20_PAIRS } from './pairs.js';
+import { runTrainingPeer, trainingPeerName, trainingPeerPrecision } from './peers/training-peer.js';
 import { randomModel } from './random-model.js';
 import { measureInProcess } from './row-process.js';
 import { formatTraining, type TrainingResult } from './training-table.js';
@@ -18,11 +21,11 @@ counts three times the forward's multiplications, whatever was computed besides.
 
   --model FOLDER       default: ELECTRA-base with random weights, made once
   --device NAME        ${DEVICES.join(' or ')}; default cpu
-  --queries N          topics of a step, default 2, on cuda 32
+  --queries N          topics of a step, default 2, on cuda 32; with all their documents at most ${DL20_PAIRS} pairs
   --docs N             documents of each, default 16, on cuda 100
   --steps N            steps that are timed, default 3, on cuda 10
   --budget N           tokens held at a time; default: from free memory
-  --precision NAME     default bf16-mixed (float32 where the CPU has no bf16)
+  --precision NAME     default bf16-mixed (float32 where the CPU has no bf16, the peer as well)
   --threads N
   --peer PYTHON        trains on the same pairs right after ours: a Python with lightning-ir; on cuda one with transformers,
                        see peers/transformers_train.py
@@ -52,11 +55,18 @@ const { values } = parseArgs({
 
 const device = deviceNamed(values.device);
 const [queries, docs, steps] = (['queries', 'docs', 'steps'] as const).map((name) =>
-  positiveNumber(name, values[name] ?? DEFAULTS[device][name]),
+  wholeNumber(name, values[name] ?? DEFAULTS[device][name]),
 ) as [number, number, number];
+if (queries * docs > DL20_PAIRS) {
+  throw new SetupError(
+    `--queries ${queries} --docs ${docs}: there are ${DL20_PAIRS} pairs to train on, not ${queries * docs}`,
+  );
+}
 const threads = positiveNumberIfGiven('threads', values.threads);
 
-async function measure(folder: string): Promise<TrainingResult> {
+type OurResult = TrainingResult & { precision: ComputePrecision };
+
+async function measure(folder: string): Promise<OurResult> {
   const { encoder } = await loadCheckpoint(folder);
   const runsBf16 = device === 'cuda' || loadBinding().info().bf16;
   const asked = values.precision.startsWith('bf16') && runsBf16 ? 'bfloat16' : 'float32';
@@ -87,8 +97,8 @@ async function measure(folder: string): Promise<TrainingResult> {
   };
 }
 
-async function peer(python: string, folder: string, ours: TrainingResult): Promise<TrainingResult> {
-  const { precision } = values;
+async function peer(python: string, folder: string, ours: OurResult): Promise<TrainingResult> {
+  const precision = trainingPeerPrecision(ours.precision);
   const options = {
     python,
     folder,
@@ -116,7 +126,7 @@ function report(results: readonly TrainingResult[]): void {
 async function main(): Promise<void> {
   const folder = values.model ?? (await randomModel('electra-base'));
   const ours = await measure(folder);
-  const results = [ours];
+  const results: TrainingResult[] = [ours];
   reportWhenEnded(() => report(results));
   if (values.peer !== undefined) results.push(await peer(values.peer, folder, ours));
   report(results);

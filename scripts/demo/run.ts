@@ -15,8 +15,10 @@ import {
   trainedModel,
   type DemoSetting,
 } from './configurations.js';
+import { giveUpCommand } from '../lib/command-error.js';
 import { root } from '../lib/root.mjs';
 import { runCommand } from '../lib/run-command.js';
+import { SetupError } from '../lib/say.mjs';
 import { writeTinyModel } from './tiny-model.js';
 import { DEFAULT_WORLD, generateWorld, scaledWorld } from './world/generate.js';
 import { DATASET_IDS, writeWorld, type WorldFiles } from './world/write.js';
@@ -120,23 +122,27 @@ async function main(options: DemoOptions): Promise<void> {
 function numberOf(name: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const value = Number(text);
-  if (!(value >= 0)) throw new Error(`--${name} must be a number of at least 0, got ${text}`);
+  if (!(value >= 0)) throw new SetupError(`--${name}: expected a number of at least 0, received "${text}"`);
   return value;
 }
 
 const option = { type: 'string' } as const;
-const { positionals, values } = parseArgs({
-  allowPositionals: true,
-  options: { seed: option, scale: option, steps: option, help: { type: 'boolean' } },
-});
-if (values.help) console.log(USAGE);
-else {
-  process.chdir(root);
-  const steps = numberOf('steps', values.steps);
-  await main({
-    folder: positionals[0] ?? join('build', 'demo'),
-    seed: numberOf('seed', values.seed) ?? DEFAULT_WORLD.seed,
-    scale: numberOf('scale', values.scale) ?? 1,
-    steps: steps === undefined ? STEPS : { first: steps, second: steps },
+try {
+  const { positionals, values } = parseArgs({
+    allowPositionals: true,
+    options: { seed: option, scale: option, steps: option, help: { type: 'boolean' } },
   });
+  if (values.help) console.log(USAGE);
+  else {
+    process.chdir(root);
+    const steps = numberOf('steps', values.steps);
+    await main({
+      folder: positionals[0] ?? join('build', 'demo'),
+      seed: numberOf('seed', values.seed) ?? DEFAULT_WORLD.seed,
+      scale: numberOf('scale', values.scale) ?? 1,
+      steps: steps === undefined ? STEPS : { first: steps, second: steps },
+    });
+  }
+} catch (error) {
+  giveUpCommand(error);
 }

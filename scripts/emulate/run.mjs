@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { readElf } from '../lib/elf.mjs';
 import { giveUp, SetupError } from '../lib/say.mjs';
-import { checkNode } from '../lib/tools.mjs';
+import { checkPlatform } from '../lib/tools.mjs';
 import { ensureBochs } from './emulator.mjs';
 import { ensureKernel } from './kernel.mjs';
 import { writeMachine } from './machine.mjs';
@@ -122,7 +122,7 @@ function runMachine(bochs, { config, output, report, log }, timeout) {
 }
 
 try {
-  checkNode();
+  checkPlatform();
   const { cpu, timeout, binary, args } = readArguments();
   checkBinary(binary);
   const bochs = await ensureBochs();

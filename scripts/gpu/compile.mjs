@@ -6,6 +6,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { dropStaleCache } from '../lib/cmake-cache.mjs';
 import { compileCache, cudaLibtorchToCompile } from '../lib/cuda-libtorch.mjs';
 import { ensureDependencies } from '../lib/npm.mjs';
 import { LIBTORCH_VERSION, root } from '../lib/root.mjs';
@@ -46,6 +47,7 @@ try {
     `-DRANK_DISTILLM_TORCH=${torch}`,
     `-DCMAKE_CUDA_ARCHITECTURES=${values.architectures}`,
   ];
+  dropStaleCache(out, [`RANK_DISTILLM_TORCH=${torch}`]);
   await run('cmake', ['-S', root, '-B', out, ...generator, ...options], { what: 'configuring for CUDA', quiet: true });
   say(`compiling for CUDA ${values.architectures} against torch ${values.torch} (minutes the first time)`);
   for (const target of ['rank_distillm', 'cuda_test']) {

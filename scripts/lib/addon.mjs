@@ -1,38 +1,31 @@
-import { existsSync, lstatSync, readFileSync, readlinkSync, rmSync, symlinkSync } from 'node:fs';
+import { existsSync, lstatSync, readlinkSync, rmSync, symlinkSync } from 'node:fs';
 import { availableParallelism, freemem } from 'node:os';
 import { join } from 'node:path';
+import { dropCache, dropStaleCache } from './cmake-cache.mjs';
+import { findCudaLibtorch, presentCudaLibtorch } from './cuda-libtorch.mjs';
 import { filesBelow, hashOf } from './hash.mjs';
-import { findCudaLibtorch } from './cuda-libtorch.mjs';
-import { findLibtorch } from './libtorch.mjs';
+import { findLibtorch, presentLibtorch } from './libtorch.mjs';
 import { libraryClosure, writeRequirements } from './requirements.mjs';
 import { root } from './root.mjs';
 import { run } from './run.mjs';
-import { say } from './say.mjs';
+import { say, SetupError } from './say.mjs';
 import { fingerprint, readStamp, writeStamp } from './stamp.mjs';
 import { checkBuildTools, checkCudaCompiler } from './tools.mjs';
+import { unmetNeeds } from './unmet-needs.mjs';
 
 export const ADDON_NAME = 'rank_distillm.node';
 /** LibTorch's headers take that much memory in each compiler process. */
 const MEMORY_PER_JOB = 1.5 * 2 ** 30;
+
+/** The checkout's build and the addon in it. */
+const build = join(root, 'build');
+const release = join(build, 'Release');
 
 const inputs = () => [
   join(root, 'CMakeLists.txt'),
   ...filesBelow(join(root, 'native')),
   join(root, 'scripts', 'lib', 'requirements.mjs'), // it writes requirements.json beside the addon
 ];
-
-/** A CMake cache of another checkout or another LibTorch holds paths that CMake would keep. @param {string} out @param {string[]} wanted */
-function dropStaleCache(out, wanted) {
-  const cache = join(out, 'CMakeCache.txt');
-  if (!existsSync(cache)) return;
-  const text = readFileSync(cache, 'utf8');
-  const isOurs =
-    text.includes(`CMAKE_HOME_DIRECTORY:INTERNAL=${root}\n`) &&
-    wanted.every((value) => text.includes(`=${value.slice(value.indexOf('=') + 1)}\n`));
-  if (isOurs) return;
-  rmSync(cache);
-  rmSync(join(out, 'CMakeFiles'), { recursive: true, force: true });
-}
 
 /** Where CMake is to find LibTorch, as `NAME=VALUE`. @param {string} libtorch @param {boolean} cuda */
 function torchDefines(libtorch, cuda) {
@@ -88,23 +81,60 @@ export async function compileAddon({ out, libtorch, cuda = false, options = [] }
 }
 
 /**
- * Builds build/Release/rank_distillm.node, unless it is there and nothing it is made of has changed. With
+ * What the addon of this checkout is built from; with how it came out it makes the stamp. The checkout's own place is part
+ * of it: a folder that was moved or copied with its build has paths of the old one in it.
+ * @param {string} libtorch
+ * @param {boolean} cuda
+ */
+const origin = (libtorch, cuda) => ({ root, inputs: hashOf(inputs()), libtorch, cuda });
+
+/** @param {Record<string, unknown>} stamp @param {Record<string, unknown>} wanted */
+function isBuilt(stamp, wanted) {
+  const output = fingerprint(join(release, ADDON_NAME));
+  if (output === undefined || stamp['output'] !== output) return false;
+  if (Object.entries(wanted).some(([name, value]) => stamp[name] !== value)) return false;
+  const libraries = stamp['cuda'] ? [] : /** @type {string[]} */ (stamp['libraries'] ?? []);
+  return libraries.every((name) => existsSync(join(release, name))) && unmetNeeds(release)?.length === 0;
+}
+
+/** What is asked for, and where the last build of that found LibTorch. @param {Record<string, unknown>} stamp */
+function wish(stamp) {
+  const text = process.env['RANK_DISTILLM_CUDA'] ?? '';
+  const cuda = text === '' ? stamp['cuda'] === true : text !== '0';
+  const { libtorch } = stamp;
+  return { cuda, usedBefore: stamp['cuda'] === cuda && typeof libtorch === 'string' ? libtorch : undefined };
+}
+
+/** Tells whether `ensureAddon` would find nothing to do. */
+export function isAddonBuilt() {
+  const stamp = readStamp('addon');
+  const { cuda, usedBefore } = wish(stamp);
+  const libtorch = cuda ? presentCudaLibtorch() : presentLibtorch(usedBefore);
+  return libtorch !== undefined && isBuilt(stamp, origin(libtorch, cuda));
+}
+
+/**
+ * Builds build/Release/rank_distillm.node, unless it is there, runs here and nothing it is made of has changed. With
  * RANK_DISTILLM_CUDA=1 it is built for CUDA, and stays so for calls that do not say otherwise (RANK_DISTILLM_CUDA=0).
  */
 export async function ensureAddon() {
   const stamp = readStamp('addon');
-  const wish = process.env['RANK_DISTILLM_CUDA'] ?? '';
-  const cuda = wish === '' ? stamp['cuda'] === true : wish !== '0';
-  const usedBefore = stamp['cuda'] === cuda && typeof stamp['libtorch'] === 'string' ? stamp['libtorch'] : undefined;
+  const { cuda, usedBefore } = wish(stamp);
   if (cuda) checkCudaCompiler(); // nobody should wait for gigabytes only to hear that there is no compiler
   const libtorch = cuda ? await findCudaLibtorch() : await findLibtorch(usedBefore);
-  const addon = join(root, 'build/Release', ADDON_NAME);
-  const before = hashOf(inputs());
-  const isBuilt =
-    stamp['inputs'] === before && stamp['libtorch'] === libtorch && stamp['output'] === fingerprint(addon);
-  if (isBuilt && fingerprint(addon) !== undefined) return false;
+  const wanted = origin(libtorch, cuda);
+  if (isBuilt(stamp, wanted)) return false;
+  // Objects made with the headers of a newer C library would ask for it again.
+  if (unmetNeeds(release)?.length) dropCache(build);
   say(`building the native engine against ${libtorch} (minutes the first time)`);
-  const { names } = await compileAddon({ out: join(root, 'build'), libtorch, cuda });
-  writeStamp('addon', { inputs: before, libtorch, cuda, libraries: names, output: fingerprint(addon) });
+  const { names } = await compileAddon({ out: build, libtorch, cuda });
+  const unmet = unmetNeeds(release) ?? [];
+  if (unmet.length > 0) {
+    throw new SetupError(
+      `the native engine was built, but cannot run on this machine: ${unmet.join('; ')}`,
+      'LibTorch needs a newer Linux or CPU.',
+    );
+  }
+  writeStamp('addon', { ...wanted, libraries: names, output: fingerprint(join(release, ADDON_NAME)) });
   return true;
 }

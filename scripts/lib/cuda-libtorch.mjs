@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { WHEEL_TAGS } from './libtorch.mjs';
 import { withLock } from './lock.mjs';
@@ -6,6 +6,7 @@ import { findPip } from './pip.mjs';
 import { cacheFolder, LIBTORCH_VERSION } from './root.mjs';
 import { output, run } from './run.mjs';
 import { say, SetupError } from './say.mjs';
+import { inWorkFolder } from './work-folder.mjs';
 
 /** What native/cuda is written for; 2.11 to the minor version of LIBTORCH_VERSION. */
 const OLDEST_MINOR = 11;
@@ -67,14 +68,10 @@ async function fetchInto(target, fill) {
   if (existsSync(target)) return target;
   return await withLock(`${target}.lock`, async () => {
     if (existsSync(target)) return target;
-    mkdirSync(cacheFolder(), { recursive: true });
-    const work = mkdtempSync(join(cacheFolder(), 'unpacking-cuda-'));
-    try {
+    await inWorkFolder(target, async (work) => {
       await fill(work);
       renameSync(work, target);
-    } finally {
-      rmSync(work, { recursive: true, force: true });
-    }
+    });
     return target;
   });
 }
@@ -102,11 +99,20 @@ export async function cudaLibtorchToCompile(version) {
   return join(folder, 'torch');
 }
 
-/** A LibTorch with CUDA to run: named by the environment, of an installed Python torch, else fetched into the cache. */
-export async function findCudaLibtorch() {
+const cachedToRun = () => join(cacheFolder(), `torch-${LIBTORCH_VERSION}-cuda`);
+
+/** A LibTorch with CUDA to run: named by the environment, of an installed Python torch, in the cache. */
+export function presentCudaLibtorch() {
   const found = fromEnvironment() ?? fromPython();
   if (found) return found;
-  const folder = await fetchInto(join(cacheFolder(), `torch-${LIBTORCH_VERSION}-cuda`), async (work) => {
+  return existsSync(cachedToRun()) ? join(cachedToRun(), 'torch') : undefined;
+}
+
+/** The same, else fetched into the cache. */
+export async function findCudaLibtorch() {
+  const present = presentCudaLibtorch();
+  if (present) return present;
+  const folder = await fetchInto(cachedToRun(), async (work) => {
     say(`installing torch ${LIBTORCH_VERSION} with CUDA's libraries into the cache (5 GB)`);
     const what = ['--only-binary=:all:', ...WHEEL_TAGS, '--target', work, `torch===${LIBTORCH_VERSION}`];
     await pip(['install', '--disable-pip-version-check', '--quiet', ...what], 'pip install torch for CUDA');

@@ -4,7 +4,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { hashOfFile } from './hash.mjs';
-import { say, SetupError } from './say.mjs';
+import { asDiskError, say, SetupError } from './say.mjs';
 
 const TRIES = 4;
 /** A connection that sends nothing for this long is given up; the next try resumes. */
@@ -84,6 +84,8 @@ export async function download(url, file, { sha256, label, pause = 1000 }) {
       await fetchRest(url, partial, label);
       break;
     } catch (error) {
+      const ours = asDiskError(error, partial);
+      if (ours !== error) throw ours; // trying again, or another network, mends no disk
       const final = /** @type {{ final?: boolean }} */ (error).final === true;
       if (final || attempt === TRIES) {
         throw new SetupError(

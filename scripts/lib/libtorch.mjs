@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { download } from './download.mjs';
 import { hashOfFile } from './hash.mjs';
@@ -8,6 +8,7 @@ import { cacheFolder, LIBTORCH_VERSION } from './root.mjs';
 import { output, run } from './run.mjs';
 import { say, SetupError } from './say.mjs';
 import { checkBuildTools } from './tools.mjs';
+import { inWorkFolder } from './work-folder.mjs';
 
 /** Always the wheel of one Python version, whatever Python is here: only its C++ part is used, and one hash is enough. */
 const WHEEL_SHA256 = '6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264667b';
@@ -132,7 +133,8 @@ async function wheelFromPip(work) {
   ];
   try {
     await run(command, [...args, ...wanted, `torch==${LIBTORCH_VERSION}+cpu`], { what: 'pip download' });
-  } catch {
+  } catch (error) {
+    if (!(error instanceof SetupError)) throw error;
     say('pip does not offer it');
     return undefined;
   }
@@ -149,48 +151,47 @@ async function wheelFromPip(work) {
 /** @param {string} target */
 async function fetchInto(target) {
   checkBuildTools(); // nobody should wait for a download only to hear that there is no compiler
-  const cache = cacheFolder();
-  mkdirSync(cache, { recursive: true });
-  // What a killed process left; nobody else is here, the caller holds the lock.
-  for (const name of readdirSync(cache).filter((each) => each.startsWith('unpacking-'))) {
-    rmSync(join(cache, name), { recursive: true, force: true });
-  }
-  const work = mkdtempSync(join(cache, 'unpacking-'));
   try {
-    const wheel = await wheelFromPip(work);
-    if (wheel) return await unpack(wheel, WHEEL, work, target);
-    const zip = join(cache, `libtorch-${LIBTORCH_VERSION}-cpu.zip`);
-    if (!existsSync(zip)) {
-      say(`fetching ${ZIP_URL}`);
-      await download(ZIP_URL, zip, { sha256: ZIP_SHA256, label: 'LibTorch' });
-    }
-    await unpack(zip, ZIP, work, target);
-    rmSync(zip);
+    await inWorkFolder(target, async (work) => {
+      const wheel = await wheelFromPip(work);
+      if (wheel) return await unpack(wheel, WHEEL, work, target);
+      const zip = join(cacheFolder(), `libtorch-${LIBTORCH_VERSION}-cpu.zip`);
+      if (!existsSync(zip)) {
+        say(`fetching ${ZIP_URL}`);
+        await download(ZIP_URL, zip, { sha256: ZIP_SHA256, label: 'LibTorch' });
+      }
+      await unpack(zip, ZIP, work, target);
+      rmSync(zip);
+    });
   } catch (error) {
     if (error instanceof SetupError) {
       error.hint =
         `${error.hint ?? ''}\nOr get LibTorch ${LIBTORCH_VERSION} (CPU) another way and let RANK_DISTILLM_LIBTORCH name its folder.`.trim();
     }
     throw error;
-  } finally {
-    rmSync(work, { recursive: true, force: true });
   }
 }
 
+const cachedFolder = () => join(cacheFolder(), `libtorch-${LIBTORCH_VERSION}-cpu`);
+
 /**
  * The folder of LibTorch (with lib, include and share): named by the environment, in our cache, in an installed
- * Python torch of exactly this release, else fetched into the cache.
+ * Python torch of exactly this release. Undefined when it has to be fetched.
  * @param {string | undefined} usedBefore where the last build found it; saves asking Python at every call
  */
-export async function findLibtorch(usedBefore) {
+export function presentLibtorch(usedBefore) {
   const named = fromEnvironment();
   if (named) return named;
-  const cached = join(cacheFolder(), `libtorch-${LIBTORCH_VERSION}-cpu`);
-  if (!whatIsWrong(cached)) return cached;
-  if (usedBefore && !whatIsWrong(usedBefore)) return usedBefore;
-  const installed = fromPython();
-  if (installed) return installed;
+  const known = [cachedFolder(), usedBefore].find((folder) => folder !== undefined && !whatIsWrong(folder));
+  return known ?? fromPython();
+}
+
+/** The same, else fetched into the cache. @param {string | undefined} usedBefore */
+export async function findLibtorch(usedBefore) {
+  const present = presentLibtorch(usedBefore);
+  if (present) return present;
   return await withLock(join(cacheFolder(), 'libtorch.lock'), async () => {
+    const cached = cachedFolder();
     if (whatIsWrong(cached)) await fetchInto(cached);
     return cached;
   });

@@ -1,24 +1,60 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync, rmSync, statSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { say } from './say.mjs';
+import { asDiskError, say } from './say.mjs';
+import { watchingSignals } from './signals.mjs';
 
-/** @param {string} file */
-function holderOf(file) {
+/** An owner writes itself into its file at once; one that is not whole after this long was killed before it did. */
+const UNFINISHED_MS = 5000;
+
+/**
+ * When a process started, in the kernel's ticks: numbers of processes come again, also in the next container. Undefined
+ * when it has ended, even where nobody has asked for its exit code yet.
+ * @param {number | string} pid
+ */
+function startOf(pid) {
   try {
-    return Number(readFileSync(file, 'utf8'));
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const [state, ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return state === 'Z' ? undefined : fields[18];
   } catch {
-    return undefined; // given back in the meantime
+    return undefined;
   }
 }
 
-/** @param {number} pid */
-function isAlive(pid) {
+/**
+ * Who holds a lock.
+ * @param {string} file
+ * @returns {{ name: string, dead: boolean }}
+ */
+function holderOf(file) {
   try {
-    process.kill(pid, 0);
+    const [, pid, start] = /^(\d+) (\d+)\n$/.exec(readFileSync(file, 'utf8')) ?? [];
+    if (pid !== undefined) return { name: `process ${pid}`, dead: startOf(pid) !== start };
+    return { name: 'unknown process', dead: Date.now() - statSync(file).mtimeMs > UNFINISHED_MS };
+  } catch (error) {
+    if (/** @type {NodeJS.ErrnoException} */ (error).code !== 'ENOENT') throw error;
+    return { name: 'unknown process', dead: false }; // given back in the meantime
+  }
+}
+
+/** Takes the lock, unless somebody has it. @param {string} file */
+function take(file) {
+  let made;
+  try {
+    made = openSync(file, 'wx');
+  } catch (error) {
+    if (/** @type {NodeJS.ErrnoException} */ (error).code === 'EEXIST') return false;
+    throw asDiskError(error);
+  }
+  try {
+    writeSync(made, `${process.pid} ${startOf(process.pid)}\n`);
     return true;
   } catch (error) {
-    return /** @type {NodeJS.ErrnoException} */ (error).code === 'EPERM';
+    rmSync(file); // the disk is full
+    throw asDiskError(error, file);
+  } finally {
+    closeSync(made);
   }
 }
 
@@ -31,34 +67,22 @@ function isAlive(pid) {
  */
 export async function withLock(file, work) {
   mkdirSync(dirname(file), { recursive: true });
-  for (let told = false; ;) {
-    try {
-      writeFileSync(file, String(process.pid), { flag: 'wx' });
-      break;
-    } catch (error) {
-      if (/** @type {NodeJS.ErrnoException} */ (error).code !== 'EEXIST') throw error;
-    }
+  for (let told = false; !take(file);) {
     const holder = holderOf(file);
-    // An empty file is a lock whose owner is between creating and writing it.
-    if (holder && !isAlive(holder)) {
+    if (holder.dead) {
       rmSync(file, { force: true });
       continue;
     }
-    if (!told) say(`waiting for another setup (process ${holder ?? 'unknown'}) to finish`);
+    if (!told) say(`waiting for another setup (${holder.name}) to finish; it holds ${file}`);
     told = true;
     await sleep(200);
   }
   const release = () => rmSync(file, { force: true });
-  const onSignal = (/** @type {NodeJS.Signals} */ signal) => {
-    release();
-    process.exit(signal === 'SIGINT' ? 130 : 143);
-  };
   process.once('exit', release);
-  process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
   try {
-    return await work();
+    return await watchingSignals(work);
   } finally {
     release();
-    process.off('exit', release).off('SIGINT', onSignal).off('SIGTERM', onSignal);
+    process.off('exit', release);
   }
 }

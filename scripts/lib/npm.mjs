@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root } from './root.mjs';
 import { run } from './run.mjs';
@@ -10,15 +10,18 @@ import { say } from './say.mjs';
  * @returns {Record<string, LockedPackage> | undefined}
  */
 function packagesOf(file) {
-  if (!existsSync(file)) return undefined;
-  return JSON.parse(readFileSync(file, 'utf8')).packages;
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')).packages;
+  } catch {
+    return undefined; // not there, or cut off: npm says more of it
+  }
 }
 
 /**
  * npm writes what it installed to node_modules/.package-lock.json. It is up to date when it has every package of
  * package-lock.json at the same version, optional ones of other platforms left out, and none besides.
  */
-function isInstalled() {
+export function isInstalled() {
   const wanted = packagesOf(join(root, 'package-lock.json'));
   const installed = packagesOf(join(root, 'node_modules', '.package-lock.json'));
   if (!wanted || !installed) return false;
@@ -36,7 +39,8 @@ export async function ensureDependencies() {
   if (isInstalled()) return false;
   say('installing npm dependencies');
   // No package of ours needs an install script: lmdb and tokenizers bring their binaries in packages of their own.
-  await run('npm', ['ci', '--include=dev', '--ignore-scripts', '--no-audit', '--no-fund'], {
+  // `npm run --silent` is inherited, and would hide why it fails.
+  await run('npm', ['ci', '--include=dev', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=warn'], {
     what: 'npm ci',
     hint: 'Check the network and the npm registry (npm ping); package-lock.json and package.json must agree.',
     cwd: root,

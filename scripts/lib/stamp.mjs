@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { root } from './root.mjs';
 
@@ -20,6 +20,11 @@ export function writeStamp(name, value) {
   mkdirSync(dirname(file), { recursive: true });
   writeFileSync(`${file}.tmp`, JSON.stringify(value, null, 2));
   renameSync(`${file}.tmp`, file);
+}
+
+/** Before work that may end halfway: until it is noted again, the step counts as never done. @param {string} name */
+export function dropStamp(name) {
+  rmSync(fileOf(name), { force: true });
 }
 
 /** Tells whether a built file is still the one that was built: its size and time. @param {string} file */

@@ -25,7 +25,7 @@ function isAtLeast(version, oldest) {
   return major > wantedMajor || (major === wantedMajor && minor >= wantedMinor);
 }
 
-/** Node, platform and npm: needed even when everything is built. */
+/** As package.json has it: needed even when everything is built. */
 export function checkNode() {
   const { engines } = /** @type {{ engines: { node: string } }} */ (
     JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
@@ -36,6 +36,10 @@ export function checkNode() {
       'Get one from https://nodejs.org, or with a version manager: nvm install 22',
     );
   }
+}
+
+/** Needed even when everything is built. */
+export function checkPlatform() {
   if (process.platform !== 'linux' || process.arch !== 'x64') {
     throw new SetupError(
       `this package builds on Linux x64 only, this is ${process.platform} ${process.arch}`,

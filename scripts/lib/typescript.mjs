@@ -4,21 +4,27 @@ import { filesBelow, hashOf } from './hash.mjs';
 import { root } from './root.mjs';
 import { run } from './run.mjs';
 import { say } from './say.mjs';
-import { readStamp, writeStamp } from './stamp.mjs';
+import { dropStamp, readStamp, writeStamp } from './stamp.mjs';
+
+/** Of all that tsc reads. */
+function inputs() {
+  const files = ['package.json', 'package-lock.json', 'tsconfig.json', 'binding.d.ts'].map((name) => join(root, name));
+  return hashOf([...files, ...filesBelow(join(root, 'src'), (name) => name.endsWith('.ts'))]);
+}
+
+export function isCompiled() {
+  const stamp = readStamp('typescript');
+  const files = /** @type {string[]} */ (stamp['files'] ?? []);
+  return stamp['inputs'] === inputs() && files.length > 0 && files.every((file) => existsSync(join(root, file)));
+}
 
 /** Compiles src into dist, unless nothing has changed; files whose source is gone are removed. */
 export async function ensureTypeScript() {
+  if (isCompiled()) return false;
   const dist = join(root, 'dist');
-  const sources = ['package.json', 'package-lock.json', 'tsconfig.json', 'binding.d.ts'].map((name) =>
-    join(root, name),
-  );
-  const inputs = hashOf([...sources, ...filesBelow(join(root, 'src'), (name) => name.endsWith('.ts'))]);
-  const stamp = readStamp('typescript');
-  const files = /** @type {string[]} */ (stamp['files'] ?? []);
-  if (stamp['inputs'] === inputs && files.length > 0 && files.every((file) => existsSync(join(root, file))))
-    return false;
-
+  const before = inputs();
   say('compiling TypeScript');
+  dropStamp('typescript');
   const tsc = join(root, 'node_modules/typescript/bin/tsc');
   const printed = await run(process.execPath, [tsc, '-p', 'tsconfig.json', '--listEmittedFiles', '--pretty', 'false'], {
     what: 'tsc',
@@ -30,6 +36,6 @@ export async function ensureTypeScript() {
   for (const file of filesBelow(dist)) if (!emitted.includes(file)) rmSync(file);
   const command = join(dist, 'cli/main.js');
   if (existsSync(command)) chmodSync(command, 0o755); // `npx rank-distillm` in a checkout runs the file itself
-  writeStamp('typescript', { inputs, files: emitted.map((file) => file.slice(root.length + 1)) });
+  writeStamp('typescript', { inputs: before, files: emitted.map((file) => file.slice(root.length + 1)) });
   return true;
 }

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Binding } from '../../binding.js';
 import { RankDistillmError } from '../errors.js';
@@ -47,7 +47,7 @@ export function loadBinding(): Binding {
 function findBinary(): string {
   const named = process.env['RANK_DISTILLM_BINDING'];
   if (named !== undefined && named !== '') {
-    if (existsSync(named) && statSync(named).isFile()) return named;
+    if (existsSync(named) && statSync(named).isFile()) return resolve(named);
     throw failure(`RANK_DISTILLM_BINDING=${named}: no such file`, 'Name a .node file, or unset the variable.');
   }
   try {

@@ -57,10 +57,16 @@ test('a small world and two steps: both stages are trained, the second from the 
   );
 });
 
-test('a mistyped number is told', () => {
-  const demo = runDemo(folder, '--seed', 'x');
-  assert.is(demo.status, 1);
-  assert.match(demo.stderr, /--seed must be a number of at least 0, got x/);
+test('a mistyped number or option is told, without a stack trace', () => {
+  for (const [args, said] of [
+    [['--seed', 'x'], '--seed: expected a number of at least 0, received "x"'],
+    [['--sed', '1'], "Unknown option '--sed'"],
+  ] as const) {
+    const demo = runDemo(folder, ...args);
+    assert.is(demo.status, 1);
+    assert.ok(demo.stderr.includes(`error: ${said}`), demo.stderr);
+    assert.not.match(demo.stderr, /\n {4}at /);
+  }
 });
 
 test.run();

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { suite } from 'uvu';
@@ -15,7 +15,7 @@ const folder = mkdtempSync(join(tmpdir(), 'rank-distillm-'));
 const binary = join(folder, 'rank_distillm.node');
 
 /** Loads the binary of the test's folder in a process of its own; what it prints is `code|message|hint`. */
-async function outcome(): Promise<string> {
+async function outcome(named = binary): Promise<string> {
   const { href } = new URL('../../src/engine/load-binding.ts', import.meta.url);
   const script = `import { loadBinding } from '${href}';
     try { console.log('loaded', loadBinding().info().libtorch); }
@@ -24,7 +24,7 @@ async function outcome(): Promise<string> {
     process.execPath,
     ['--import', 'tsx', '--input-type=module', '-e', script],
     {
-      env: { ...process.env, RANK_DISTILLM_BINDING: binary },
+      env: { ...process.env, RANK_DISTILLM_BINDING: named },
     },
   );
   return stdout;
@@ -41,6 +41,10 @@ test.after(() => rmSync(folder, { recursive: true, force: true }));
 
 test('a binary with its libraries beside it loads from any folder', async () => {
   assert.match(await outcome(), /^loaded 2\.13\./);
+});
+
+test('a path that is not absolute is one from the working folder', async () => {
+  assert.match(await outcome(relative('.', binary)), /^loaded 2\.13\./);
 });
 
 test('a glibc that is too old is told before the binary is touched', async () => {

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -140,5 +140,15 @@ test('a server that is not there is named after a few tries', () =>
     const complaint = await complaintOf(() => download(gone, join(folder, 'x'), { sha256, label: 'test', pause: 1 }));
     assert.match(complaint, /cannot be fetched: .*ECONNREFUSED/);
   }));
+
+test('a full disk is told at once, and not as trouble with the network', () =>
+  inFolder((folder) =>
+    withServer(serve, async (url, ranges) => {
+      symlinkSync('/dev/full', join(folder, 'x.partial'));
+      const complaint = await complaintOf(() => download(url, join(folder, 'x'), { sha256, label: 'test', pause: 1 }));
+      assert.match(complaint, /x\.partial: ENOSPC: .*\nFree some space/);
+      assert.is(ranges.length, 1);
+    }),
+  ));
 
 test.run();

@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { ComputePrecision } from '../../../binding.js';
 import { loadCheckpoint } from '../../../src/checkpoint/load-checkpoint.js';
 import { createPairTokenizer } from '../../../src/tokenize/pair-tokenizer.js';
 import { run } from '../../lib/run.mjs';
@@ -36,6 +37,11 @@ const PEERS: Readonly<Record<Device, { name: string; script: string }>> = {
 
 export function trainingPeerName(device: Device): string {
   return PEERS[device].name;
+}
+
+/** For the precision that ours computed in: on a CPU without bf16 that is another than the one asked for. */
+export function trainingPeerPrecision(computed: ComputePrecision): string {
+  return computed === 'bfloat16' ? 'bf16-mixed' : '32-true';
 }
 
 /** The samples of `measureTraining`, with ready token ids for the peer that takes them. */

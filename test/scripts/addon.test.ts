@@ -1,0 +1,102 @@
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { inBuiltCheckout, needs, REQUIREMENTS } from './built-checkout.js';
+import { complaintOf, inCheckout, writeFiles } from './support.js';
+
+const test = suite('when the addon is built');
+type Addon = typeof import('../../scripts/lib/addon.mjs');
+type Cache = typeof import('../../scripts/lib/cmake-cache.mjs');
+type Sources = typeof import('../../scripts/lib/compiled-sources.mjs');
+
+/**
+ * `isBuilt` tells whether set-up finds nothing to do. Where it does, it asks for a compiler: there is none on the PATH,
+ * which it says before anything is built.
+ */
+function withoutCompiler(work: (folder: string, isBuilt: () => Promise<boolean>) => Promise<void>): Promise<void> {
+  return inBuiltCheckout({}, async (folder, load) => {
+    const { ensureAddon, isAddonBuilt } = await load<Addon>('scripts/lib/addon.mjs');
+    const { PATH, CXX } = process.env;
+    process.env['PATH'] = folder;
+    delete process.env['CXX'];
+    try {
+      await work(folder, async () => {
+        const built = isAddonBuilt();
+        if (built) assert.is(await ensureAddon(), false);
+        else assert.match(await complaintOf(ensureAddon), /^to build the native engine, this machine lacks/);
+        return built;
+      });
+    } finally {
+      process.env['PATH'] = PATH;
+      if (CXX !== undefined) process.env['CXX'] = CXX;
+    }
+  });
+}
+
+test('what is built and unchanged is left alone; a source that has changed is not', () =>
+  withoutCompiler(async (folder, isBuilt) => {
+    assert.is(await isBuilt(), true);
+    writeFileSync(join(folder, 'native/addon.cc'), 'int x;');
+    assert.is(await isBuilt(), false);
+  }));
+
+test('a checkout that was copied with its build is built again', () =>
+  withoutCompiler(async (folder, isBuilt) => {
+    const stamp = join(folder, 'build/stamps/addon.json');
+    writeFileSync(stamp, readFileSync(stamp, 'utf8').replace(`"root": "${folder}"`, '"root": "/elsewhere"'));
+    assert.is(await isBuilt(), false);
+  }));
+
+test('a library that is lost beside the addon is linked again', () =>
+  withoutCompiler(async (folder, isBuilt) => {
+    rmSync(join(folder, 'build/Release/libc10.so'));
+    assert.is(await isBuilt(), false);
+  }));
+
+test('an addon that this machine cannot run is built again, afresh', () =>
+  withoutCompiler(async (folder, isBuilt) => {
+    for (const unmet of [{ glibc: '9.99' }, { cpuFlags: ['avx9000'] }, { arch: 'riscv64' }]) {
+      writeFiles(folder, { [REQUIREMENTS]: JSON.stringify({ ...needs, ...unmet }), 'build/CMakeCache.txt': '' });
+      assert.is(await isBuilt(), false);
+      assert.not(existsSync(join(folder, 'build/CMakeCache.txt')));
+    }
+    for (const text of ['{ "platform": "li', 'null', '{}']) {
+      writeFiles(folder, { [REQUIREMENTS]: text, 'build/CMakeCache.txt': '' });
+      assert.is(await isBuilt(), false);
+      assert.ok(existsSync(join(folder, 'build/CMakeCache.txt')));
+    }
+  }));
+
+test("CMake's cache of another checkout or another LibTorch is dropped", () =>
+  inCheckout({}, async (folder, load) => {
+    const { dropStaleCache } = await load<Cache>('scripts/lib/cmake-cache.mjs');
+    const out = join(folder, 'build/cuda');
+    mkdirSync(out, { recursive: true });
+    const isKept = (home: string, torch: string): boolean => {
+      const cache = `RANK_DISTILLM_TORCH:UNINITIALIZED=${torch}\nCMAKE_HOME_DIRECTORY:INTERNAL=${home}\n`;
+      writeFileSync(join(out, 'CMakeCache.txt'), cache);
+      dropStaleCache(out, ['RANK_DISTILLM_TORCH=/torch']);
+      return existsSync(join(out, 'CMakeCache.txt'));
+    };
+    assert.is(isKept(folder, '/torch'), true);
+    assert.is(isKept('/elsewhere', '/torch'), false);
+    assert.is(isKept(folder, '/other-torch'), false);
+  }));
+
+test('clang-tidy gets the compiled sources, and is not left with none', () =>
+  inCheckout({}, async (folder, load) => {
+    const { compiledSources } = await load<Sources>('scripts/lib/compiled-sources.mjs');
+    const sources = ['native/addon.cc', 'native/cuda/x.cc'].map((name) => join(folder, name));
+    const write = (file: string): void =>
+      writeFiles(folder, { 'build/compile_commands.json': JSON.stringify([{ file }]) });
+    write(sources[0]!);
+    assert.equal(compiledSources(sources), [sources[0]]);
+    write('/elsewhere/native/addon.cc');
+    assert.match(
+      await complaintOf(() => Promise.resolve(compiledSources(sources))),
+      /names no source of this checkout/,
+    );
+  }));
+
+test.run();
