@@ -1,9 +1,10 @@
-import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
+const { engines } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { engines: object };
 
 /** Runs `work` with an empty folder that is gone afterwards. */
 export async function inFolder(work: (folder: string) => Promise<void> | void): Promise<void> {
@@ -35,7 +36,7 @@ export async function inCheckout(
     cpSync(join(root, 'scripts/lib'), join(folder, 'scripts/lib'), { recursive: true });
     cpSync(join(root, 'scripts/setup.mjs'), join(folder, 'scripts/setup.mjs'));
     symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
-    writeFiles(folder, { 'package.json': '{ "type": "module" }', ...files });
+    writeFiles(folder, { 'package.json': JSON.stringify({ type: 'module', engines }), ...files });
     await work(folder, (script) => import(pathToFileURL(join(folder, script)).href));
   });
 }
