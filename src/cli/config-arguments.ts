@@ -40,7 +40,7 @@ export function parseConfigArguments(args: readonly string[]): ConfigArguments {
 }
 
 function splitOption(argument: string): { option: string; inline: string | undefined } {
-  const short = /^-c=?(.+)$/s.exec(argument);
+  const short = /^-c=?([^=].*)$/s.exec(argument);
   if (short) return { option: '-c', inline: short[1] };
   if (!argument.startsWith('--') && argument !== '-c') {
     throw new RankDistillmError('bad_input', `${argument}: an argument without an option`, {

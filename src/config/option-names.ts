@@ -17,7 +17,7 @@ export function checkOptionNames<Options extends object>(
   for (const name of Object.keys(given)) {
     if (Object.hasOwn(known, name)) continue;
     throw new RankDistillmError('bad_input', `${what}: unknown option '${name}'`, {
-      hint: nearestHint(name, Object.keys(known), 'option'),
+      hint: nearestHint(name, Object.keys(known), 'option', 'docs/api.md'),
     });
   }
 }

@@ -83,7 +83,8 @@ function evaluateTopic(
 /**
  * trec_eval's measures of a run, averaged as ir_measures does, which lightning-ir reports: over every topic of the
  * qrels. A judged topic that the run lacks counts 0, so does one without relevant documents; topics nobody judged are
- * left out. Where a document was judged in several iterations (subtopics), its greatest grade counts. Documents are ordered by score (float32), ties by docid bytes descending; the rank column is ignored.
+ * left out. Where a document was judged in several iterations (subtopics), its greatest grade counts. Documents are
+ * ordered by score (float32), ties by docid bytes descending; the rank column is ignored.
  *
  * @param measures names as in ir_measures, see `parseMeasure`; results are keyed by the canonical name
  * @throws RankDistillmError `bad_input`: unknown measure, qrels without a judgement, a document twice in a topic

@@ -108,7 +108,7 @@ export class FitLoop {
     const { plan, resume } = this.#options;
     if (!resume && plan.sanityBatches) await this.#validation(plan.sanityBatches, true);
     if (resume?.phase === 'epoch') await this.#judgeEpoch();
-    else if (resume) await this.#finishBatch();
+    else if (resume && resume.batch > 0) await this.#finishBatch();
     for (;;) {
       const reason = this.#limit();
       if (reason) {

@@ -113,6 +113,41 @@ test('an interrupt ends a validation, and a run that goes on from there repeats 
     assert.equal(resumed.metrics, whole.metrics);
   }));
 
+test('a run interrupted in a validation before the first step of an epoch can be gone on with', () =>
+  inFolder(async (folder) => {
+    await writeTrainingCollection(folder);
+    // steps after batches 4 and 6 of each epoch, validations in the second one after 2, 4 and 6
+    const limits = {
+      maxEpochs: 2,
+      accumulateGradBatches: 4,
+      valCheckInterval: { batches: 2 },
+      checkValEveryNEpoch: 2,
+    };
+    const options: Partial<FitOptions> = { trainer: limits, checkpoints: [{ monitor: MONITOR, mode: 'max' }] };
+    const controller = new AbortController();
+    const rankNet = createLoss('RankNet');
+    let batches = 0;
+    const compute: typeof rankNet.compute = (scores, targets) => {
+      if (++batches === 8) controller.abort();
+      return rankNet.compute(scores, targets);
+    };
+    const cut = train(folder, 'cut', { ...options, losses: [{ name: 'RankNet', compute }], signal: controller.signal });
+    const error = await cut.then(
+      () => undefined,
+      (thrown: RankDistillmError) => thrown,
+    );
+    assert.is(error?.code, 'aborted');
+    const seen: string[] = [];
+    const resumed = await train(folder, 'cut', {
+      ...options,
+      ckptPath: 'last',
+      onValidation: ({ step }) => void seen.push(`validation ${step}`),
+    });
+    assert.equal(seen, ['validation 2', 'validation 3', 'validation 4']);
+    const whole = await train(folder, 'whole', options);
+    assert.equal(resumed.metrics, whole.metrics);
+  }));
+
 test('an interrupt ends the indexing of a validation collection', () =>
   inFolder(async (folder) => {
     await writeTrainingCollection(folder);
