@@ -1,5 +1,8 @@
 import { checkOptionNames, type OptionNames } from '../config/option-names.js';
 import { ENGINE_OPTIONS } from '../engine/engine-options.js';
+import type { AdamWOptions } from '../train/adamw-options.js';
+import type { EarlyStoppingOptions } from '../train/early-stopping.js';
+import type { ModelCheckpointOptions } from '../train/model-checkpoint.js';
 import type { FitOptions, TrainerSettings, TrainOptions, ValidateOptions } from './fit-options.js';
 
 const FIT: OptionNames<FitOptions> = {
@@ -59,10 +62,38 @@ const VALIDATE: OptionNames<ValidateOptions> = {
   indexing: true,
 };
 
+const OPTIMIZER: OptionNames<AdamWOptions> = { lr: true, betas: true, eps: true, weightDecay: true };
+const CHECKPOINT: OptionNames<ModelCheckpointOptions> = {
+  dirpath: true,
+  filename: true,
+  autoInsertMetricName: true,
+  monitor: true,
+  mode: true,
+  saveTopK: true,
+  saveLast: true,
+  everyNTrainSteps: true,
+  everyNEpochs: true,
+  saveOnTrainEpochEnd: true,
+};
+const STOPPING: OptionNames<EarlyStoppingOptions> = {
+  monitor: true,
+  mode: true,
+  patience: true,
+  minDelta: true,
+  stoppingThreshold: true,
+  divergenceThreshold: true,
+  strict: true,
+  checkFinite: true,
+  checkOnTrainEpochEnd: true,
+};
+
 /** @throws RankDistillmError `bad_input` for an option that `fit` does not know */
 export function checkFitOptionNames(options: FitOptions): void {
   checkOptionNames(options, FIT, 'fit');
   checkOptionNames(options.train, TRAIN, 'fit: train');
   if (options.validate) checkOptionNames(options.validate, VALIDATE, 'fit: validate');
   if (options.trainer) checkOptionNames(options.trainer, TRAINER, 'fit: trainer');
+  if (options.optimizer) checkOptionNames(options.optimizer, OPTIMIZER, 'fit: optimizer');
+  for (const checkpoint of options.checkpoints ?? []) checkOptionNames(checkpoint, CHECKPOINT, 'fit: checkpoints');
+  for (const stopping of options.earlyStopping ?? []) checkOptionNames(stopping, STOPPING, 'fit: earlyStopping');
 }

@@ -34,6 +34,14 @@ const CASES: [call: string, run: () => unknown, message: string, hint: RegExp][]
     'batch_size',
     /batchSi/,
   ],
+  ['fit: optimizer', () => fit({ ...fitting, optimizer: { weightDecy: 1 } as object }), 'weightDecy', /"weightDecay"/],
+  ['fit: checkpoints', () => fit({ ...fitting, checkpoints: [{ saveTop: 1 } as object] }), 'saveTop', /"saveTopK"/],
+  [
+    'fit: earlyStopping',
+    () => fit({ ...fitting, earlyStopping: [{ monitor: 'loss', patiense: 1 } as never] }),
+    'patiense',
+    /"patience"/,
+  ],
 ];
 
 for (const [call, run, name, hint] of CASES) {

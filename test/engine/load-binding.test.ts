@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { unmetNeeds } from '../../scripts/lib/unmet-needs.mjs';
 
 const test = suite('loading the native engine');
 const release = fileURLToPath(new URL('../../build/Release', import.meta.url));
@@ -64,6 +65,18 @@ test('CPU flags that are missing are named', async () => {
 test('another platform is named', async () => {
   writeFileSync(join(folder, 'requirements.json'), JSON.stringify({ ...requirements, arch: 'riscv64' }));
   assert.match(await outcome(), /^native\|.*it is for linux riscv64, this is linux x64\|.+/);
+});
+
+test('set-up, which cannot import the loader, finds the same lacks', async () => {
+  const lacks = [{}, { glibc: '9.99' }, { cpuFlags: ['sse4_2', 'avx9000'] }, { arch: 'riscv64' }];
+  for (const lack of lacks) {
+    writeFileSync(join(folder, 'requirements.json'), JSON.stringify({ ...requirements, ...lack }));
+    const [said = '', ...more] = unmetNeeds(folder)!;
+    assert.is(more.length, 0);
+    const loader = await outcome();
+    if (said === '') assert.match(loader, /^loaded/);
+    else assert.ok(loader.includes(said), `${loader} lacks "${said}"`);
+  }
 });
 
 test('a missing binary says what was looked for', async () => {
