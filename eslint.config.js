@@ -9,7 +9,7 @@ export const FOLDERS = [
   'random',
   'config',
   'data',
-  'checkpoint',
+  'models',
   'tokenize',
   'pack',
   'engine',

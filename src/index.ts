@@ -64,11 +64,11 @@ export type {
 } from './fit/fit-options.js';
 export type { EngineOptions } from './engine/engine-options.js';
 export type { ScoredWindow } from './engine/score-windows.js';
-export type { Checkpoint, PairEncoding } from './checkpoint/checkpoint.js';
-export type { MonoOverrides } from './checkpoint/load-checkpoint.js';
-export type { Family, MonoSettings } from './checkpoint/model-config.js';
-export type { TrainingConfig } from './checkpoint/training-config.js';
-export type { TensorValues } from './checkpoint/tensor-values.js';
+export type { Checkpoint, PairEncoding } from './models/checkpoint.js';
+export type { MonoOverrides } from './models/load-checkpoint.js';
+export type { Family, MonoSettings } from './models/model-config.js';
+export type { TrainingConfig } from './models/training-config.js';
+export type { TensorValues } from './models/tensor-values.js';
 export type { PairTokenizer } from './tokenize/pair-tokenizer.js';
 export { TrainableModel, type TrainableModelOptions } from './engine/trainable-model.js';
 export {

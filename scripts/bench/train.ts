@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import type { ComputePrecision } from '../../binding.js';
-import { loadCheckpoint } from '../../src/checkpoint/load-checkpoint.js';
+import { loadCheckpoint } from '../../src/models/load-checkpoint.js';
 import { loadBinding } from '../../src/engine/load-binding.js';
 import { SetupError } from '../lib/say.mjs';
 import { positiveNumberIfGiven, wholeNumber } from './arguments.js';

@@ -1,4 +1,4 @@
-"""Writes test/checkpoint/golden/: small weight files by torch and safetensors themselves, good ones and hostile ones.
+"""Writes test/models/golden/: small weight files by torch and safetensors themselves, good ones and hostile ones.
 
 Same virtual environment as make_references.py. `values.json` holds what the tensors are, as Python read them.
 """

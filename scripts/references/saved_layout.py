@@ -1,4 +1,4 @@
-"""Writes test/checkpoint/golden/saved-layout.json: what lightning-ir and transformers save, file by file and key by key.
+"""Writes test/models/golden/saved-layout.json: what lightning-ir and transformers save, file by file and key by key.
 
 Needs the virtual environment of make_references.py (sentence-transformers is not used):
 

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
-import { loadCheckpoint } from '../checkpoint/load-checkpoint.js';
+import { loadCheckpoint } from '../models/load-checkpoint.js';
 import { readRun } from '../data/read-run.js';
 import type { RunEntry } from '../data/records.js';
 import type { DatasetRegistry } from '../data/registry.js';

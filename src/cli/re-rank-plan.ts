@@ -1,4 +1,4 @@
-import type { MonoOverrides } from '../checkpoint/load-checkpoint.js';
+import type { MonoOverrides } from '../models/load-checkpoint.js';
 import type { LoadedConfig } from '../config/load-config.js';
 import { readPrecision, type PrecisionName } from '../config/precision.js';
 import type { Config } from '../config/schema/schema.js';

@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto';
 import { join } from 'node:path';
-import { loadCheckpoint } from '../checkpoint/load-checkpoint.js';
+import { loadCheckpoint } from '../models/load-checkpoint.js';
 import type { LoadedConfig } from '../config/load-config.js';
 import { printConfig } from '../config/print-config.js';
 import type { DatasetRegistry } from '../data/registry.js';

@@ -1,5 +1,5 @@
 import type { Binding, ComputePrecision, EngineInfo, NativeModel } from '../../binding.js';
-import { loadCheckpoint, type MonoOverrides } from '../checkpoint/load-checkpoint.js';
+import { loadCheckpoint, type MonoOverrides } from '../models/load-checkpoint.js';
 import { checkOptionNames, type OptionNames } from '../config/option-names.js';
 import { RankDistillmError, throwIfAborted } from '../errors.js';
 import type { EncodedPair, TextPair } from '../tokenize/encoded-pair.js';

@@ -1,7 +1,7 @@
 import type { Binding, EngineInfo, FlatArray, NativeTrainer, ParameterPlace } from '../../binding.js';
-import type { Checkpoint } from '../checkpoint/checkpoint.js';
-import { loadCheckpoint, type MonoOverrides } from '../checkpoint/load-checkpoint.js';
-import type { TensorValues } from '../checkpoint/tensor-values.js';
+import type { Checkpoint } from '../models/checkpoint.js';
+import { loadCheckpoint, type MonoOverrides } from '../models/load-checkpoint.js';
+import type { TensorValues } from '../models/tensor-values.js';
 import { checkOptionNames, type OptionNames } from '../config/option-names.js';
 import { TRAINING_PRECISIONS } from '../config/precision.js';
 import { RankDistillmError, throwIfAborted } from '../errors.js';

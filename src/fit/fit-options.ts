@@ -1,4 +1,4 @@
-import type { MonoOverrides } from '../checkpoint/load-checkpoint.js';
+import type { MonoOverrides } from '../models/load-checkpoint.js';
 import type { CollectionIndexOptions } from '../data/collection-index.js';
 import type { DatasetRegistry } from '../data/registry.js';
 import type { RunDatasetOptions } from '../data/run-options.js';

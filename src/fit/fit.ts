@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { loadCheckpoint } from '../checkpoint/load-checkpoint.js';
+import { loadCheckpoint } from '../models/load-checkpoint.js';
 import { TrainableModel } from '../engine/trainable-model.js';
 import { throwIfAborted } from '../errors.js';
 import { DEFAULT_SEED } from '../random/seeds.js';

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { NamedTensor } from '../../binding.js';
-import type { Checkpoint } from '../checkpoint/checkpoint.js';
+import type { Checkpoint } from '../models/checkpoint.js';
 import { RankDistillmError } from '../errors.js';
 import { findLastCheckpoint } from '../train/find-checkpoint.js';
 import { readTrainerCheckpoint } from '../train/trainer-checkpoint.js';

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { AddedToken, Tokenizer } from 'tokenizers';
 import { RankDistillmError } from '../errors.js';
-import type { PairEncoding } from '../checkpoint/checkpoint.js';
+import type { PairEncoding } from '../models/checkpoint.js';
 import { resolveSpecialTokens, type SpecialTokens } from './special-tokens.js';
 import type { AddedTokenEntry, TokenizerDefinition } from './tokenizer-definition.js';
 import { readTokenizerFiles, type TokenizerFiles } from './tokenizer-files.js';

@@ -1,4 +1,4 @@
-import type { Checkpoint } from '../checkpoint/checkpoint.js';
+import type { Checkpoint } from '../models/checkpoint.js';
 import { RankDistillmError, throwIfAborted } from '../errors.js';
 import type { EncodedPair, TextPair } from './encoded-pair.js';
 import { loadTokenizer, type LoadedTokenizer } from './load-tokenizer.js';

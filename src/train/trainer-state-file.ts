@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { JsonReader, readJsonObject } from '../checkpoint/json-file.js';
+import { JsonReader, readJsonObject } from '../models/json-file.js';
 import { ioError, RankDistillmError } from '../errors.js';
 import { trainingStateSchema } from './training-state-schema.js';
 import type { TrainingState } from './training-state.js';

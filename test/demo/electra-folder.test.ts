@@ -7,8 +7,8 @@ import * as assert from 'uvu/assert';
 import { SPECIAL_TOKENS, STANDARD_START, writeElectraFolder } from '../../scripts/demo/electra-folder.js';
 import { Random } from '../../scripts/demo/random.js';
 import { buildVocabulary, madeUpVocabulary } from '../../scripts/demo/vocabulary.js';
-import { readSafetensors } from '../../src/checkpoint/safetensors.js';
-import { loadCheckpoint } from '../../src/checkpoint/load-checkpoint.js';
+import { readSafetensors } from '../../src/models/safetensors.js';
+import { loadCheckpoint } from '../../src/models/load-checkpoint.js';
 import { loadTokenizer } from '../../src/tokenize/load-tokenizer.js';
 
 const test = suite('random ELECTRA folders');

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { ComputePrecision, NativeModel, PackedBatch } from '../../binding.js';
-import { loadCheckpoint } from '../../src/checkpoint/load-checkpoint.js';
-import type { Checkpoint } from '../../src/checkpoint/checkpoint.js';
+import { loadCheckpoint } from '../../src/models/load-checkpoint.js';
+import type { Checkpoint } from '../../src/models/checkpoint.js';
 import { loadBinding } from '../../src/engine/load-binding.js';
 
 interface ExpectedPair {

@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { fixtures, temporaryFolder } from '../checkpoint/support.js';
+import { fixtures, temporaryFolder } from '../models/support.js';
 import { fuzzWeightFiles } from './checkpoint-fuzz.js';
 
 /** Small enough for CI; `FUZZ_COUNT=1000000 FUZZ_SEED=7` for a night. */

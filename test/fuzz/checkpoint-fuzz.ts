@@ -1,8 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { readSafetensors } from '../../src/checkpoint/safetensors.js';
-import { readTorchFile } from '../../src/checkpoint/torch-file.js';
-import type { RawTensors } from '../../src/checkpoint/raw-tensor.js';
+import { readSafetensors } from '../../src/models/safetensors.js';
+import { readTorchFile } from '../../src/models/torch-file.js';
+import type { RawTensors } from '../../src/models/raw-tensor.js';
 import { RankDistillmError } from '../../src/errors.js';
 
 /** A damaged file may take as long as this; a good one of this size takes a millisecond. */

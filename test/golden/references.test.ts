@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { loadCheckpoint, type LoadOptions } from '../../src/checkpoint/load-checkpoint.js';
+import { loadCheckpoint, type LoadOptions } from '../../src/models/load-checkpoint.js';
 import { CrossEncoder } from '../../src/engine/cross-encoder.js';
 import { createPairTokenizer } from '../../src/tokenize/pair-tokenizer.js';
 import { useDevices } from '../support/devices.js';

@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { loadCheckpoint } from '../../src/checkpoint/load-checkpoint.js';
+import { loadCheckpoint } from '../../src/models/load-checkpoint.js';
 import { CrossEncoder } from '../../src/engine/cross-encoder.js';
 import { createPairTokenizer } from '../../src/tokenize/pair-tokenizer.js';
 import { sharedPath } from '../support/shared.js';

@@ -21,7 +21,7 @@ const backwards: [file: string, specifier: string][] = [
   ['src/io/atomic-write.ts', '../cli/main.js'],
   ['src/data/records.ts', '../engine/load-binding.js'],
   ['src/data/formats/run-trec.ts', '../../engine/load-binding.js'],
-  ['src/checkpoint/checkpoint.ts', '../tokenize/encoded-pair.js'],
+  ['src/models/checkpoint.ts', '../tokenize/encoded-pair.js'],
   ['src/evaluate/evaluate.ts', '../report/table.js'],
   ['src/engine/load-binding.ts', '../index.js'],
   ['src/cli/main.ts', '../index.js'],

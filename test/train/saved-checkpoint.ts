@@ -1,12 +1,12 @@
 import { join } from 'node:path';
-import type { Checkpoint } from '../../src/checkpoint/checkpoint.js';
-import { loadCheckpoint } from '../../src/checkpoint/load-checkpoint.js';
-import { readModelFiles } from '../../src/checkpoint/model-files.js';
-import type { TensorValues } from '../../src/checkpoint/tensor-values.js';
+import type { Checkpoint } from '../../src/models/checkpoint.js';
+import { loadCheckpoint } from '../../src/models/load-checkpoint.js';
+import { readModelFiles } from '../../src/models/model-files.js';
+import type { TensorValues } from '../../src/models/tensor-values.js';
 import { saveTrainerCheckpoint } from '../../src/train/trainer-checkpoint.js';
 import type { TrainingState } from '../../src/train/training-state.js';
-import { references } from '../checkpoint/support.js';
-import { tensorValues } from '../checkpoint/tensor-values.js';
+import { references } from '../models/support.js';
+import { tensorValues } from '../models/tensor-values.js';
 
 /** A state with a value other than the default in every key. */
 export const STATE: TrainingState = {

@@ -6,11 +6,11 @@ import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { NamedTensor } from '../../binding.js';
-import { loadCheckpoint } from '../../src/checkpoint/load-checkpoint.js';
-import { readModelFiles } from '../../src/checkpoint/model-files.js';
-import { readSafetensors } from '../../src/checkpoint/safetensors.js';
-import type { TensorValues } from '../../src/checkpoint/tensor-values.js';
-import { writeSafetensors } from '../../src/checkpoint/write-safetensors.js';
+import { loadCheckpoint } from '../../src/models/load-checkpoint.js';
+import { readModelFiles } from '../../src/models/model-files.js';
+import { readSafetensors } from '../../src/models/safetensors.js';
+import type { TensorValues } from '../../src/models/tensor-values.js';
+import { writeSafetensors } from '../../src/models/write-safetensors.js';
 import { RankDistillmError, type ErrorCode } from '../../src/errors.js';
 import { findLastCheckpoint } from '../../src/train/find-checkpoint.js';
 import { checkSameModel } from '../../src/train/same-model.js';
@@ -20,8 +20,8 @@ import {
   saveTrainerCheckpoint,
   STATE_FILE,
 } from '../../src/train/trainer-checkpoint.js';
-import { references, rejects, temporaryFolder } from '../checkpoint/support.js';
-import { float32Of, tensorValues } from '../checkpoint/tensor-values.js';
+import { references, rejects, temporaryFolder } from '../models/support.js';
+import { float32Of, tensorValues } from '../models/tensor-values.js';
 import { momentsOf, save, STATE } from './saved-checkpoint.js';
 
 const test = suite('trainer checkpoints');

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ComputePrecision } from '../../../binding.js';
-import { loadCheckpoint } from '../../../src/checkpoint/load-checkpoint.js';
+import { loadCheckpoint } from '../../../src/models/load-checkpoint.js';
 import { createPairTokenizer } from '../../../src/tokenize/pair-tokenizer.js';
 import { run } from '../../lib/run.mjs';
 import type { Device } from '../device.js';

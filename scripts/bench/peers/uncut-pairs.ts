@@ -1,4 +1,4 @@
-import { loadCheckpoint } from '../../../src/checkpoint/load-checkpoint.js';
+import { loadCheckpoint } from '../../../src/models/load-checkpoint.js';
 import { createPairTokenizer } from '../../../src/tokenize/pair-tokenizer.js';
 import { dl20Pairs, endless, TRUNCATION } from '../pairs.js';
 import { take } from '../score-pairs.js';

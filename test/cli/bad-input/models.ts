@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { copyModel } from '../support.js';
 import { RE_RANK, type BadInput } from './cases.js';
 
-const FIXTURES = fileURLToPath(new URL('../../checkpoint/golden/', import.meta.url));
+const FIXTURES = fileURLToPath(new URL('../../models/golden/', import.meta.url));
 
 /** Copies the good model to `model`, then spoils it. */
 const spoilModel = (spoil: (model: string) => Promise<unknown>, reference?: string) => async (folder: string) => {

@@ -2,7 +2,7 @@ import { cpSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { loadCheckpoint, type LoadOptions } from '../../src/checkpoint/load-checkpoint.js';
+import { loadCheckpoint, type LoadOptions } from '../../src/models/load-checkpoint.js';
 import type { ErrorCode } from '../../src/errors.js';
 import { addTensor, copyModel, references, rejects, renameTensors, temporaryFolder } from './support.js';
 

@@ -2,8 +2,8 @@ import { existsSync, readFileSync, statSync, truncateSync, writeFileSync } from 
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { readSafetensors } from '../../src/checkpoint/safetensors.js';
-import { readTorchFile } from '../../src/checkpoint/torch-file.js';
+import { readSafetensors } from '../../src/models/safetensors.js';
+import { readTorchFile } from '../../src/models/torch-file.js';
 import { filesIn, fixtures, joinSafetensors, rejects, splitSafetensors, temporaryFolder, valuesOf } from './support.js';
 
 /** What torch reads from each file of scripts/references/make_weight_files.py. */

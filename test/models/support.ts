@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as assert from 'uvu/assert';
-import type { RawTensor } from '../../src/checkpoint/raw-tensor.js';
+import type { RawTensor } from '../../src/models/raw-tensor.js';
 import { RankDistillmError, type ErrorCode } from '../../src/errors.js';
 
 export const fixtures = fileURLToPath(new URL('golden/', import.meta.url));

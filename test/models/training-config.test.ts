@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { loadCheckpoint } from '../../src/checkpoint/load-checkpoint.js';
+import { loadCheckpoint } from '../../src/models/load-checkpoint.js';
 import { copyModel, rejects } from './support.js';
 
 const test = suite('what config.json says about training');

@@ -2,9 +2,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { readSafetensors } from '../../src/checkpoint/safetensors.js';
-import type { TensorValues } from '../../src/checkpoint/tensor-values.js';
-import { writeSafetensors } from '../../src/checkpoint/write-safetensors.js';
+import { readSafetensors } from '../../src/models/safetensors.js';
+import type { TensorValues } from '../../src/models/tensor-values.js';
+import { writeSafetensors } from '../../src/models/write-safetensors.js';
 import { references, rejects, temporaryFolder, valuesOf } from './support.js';
 
 const test = suite('writing safetensors');
