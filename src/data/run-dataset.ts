@@ -63,7 +63,7 @@ export class RunDataset implements AsyncDisposable {
     registry: DatasetRegistry = new DatasetRegistry(),
     indexing: CollectionIndexOptions = {},
   ): Promise<RunDataset> {
-    const checked = checkRunOptions(options, options.runPathOrId);
+    const checked = checkRunOptions(options);
     const source = await findRun(options, registry);
     const run = await RunFile.open(source.path);
     let collection: CollectionStore | undefined;

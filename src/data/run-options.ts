@@ -1,78 +1,48 @@
-import { checkOptionNames, type OptionNames } from '../config/option-names.js';
-import { RankDistillmError } from '../errors.js';
+import { checkOptions, type OptionsOf, type SettingsOf } from '../config/read-settings.js';
+import { runDatasetOptions } from '../config/schema/data.js';
+import { SettingError } from '../config/setting-error.js';
+import type { TargetOptions } from './targets.js';
 
-export type SamplingStrategy = 'single_relevant' | 'top' | 'random' | 'log_random' | 'top_and_random';
-export type Targets = 'relevance' | 'subtopic_relevance' | 'rank' | 'score';
+/** Options of lightning-ir's RunDataset, there in snake_case. */
+export type RunDatasetOptions = OptionsOf<typeof runDatasetOptions>;
+export type CheckedRunOptions = SettingsOf<typeof runDatasetOptions>;
+export type SamplingStrategy = CheckedRunOptions['samplingStrategy'];
+export type Targets = NonNullable<CheckedRunOptions['targets']>;
 
-/** Options of lightning-ir's RunDataset (there in snake_case). */
-export interface RunDatasetOptions {
-  /** A run file, or the id of a dataset with scoreddocs. */
-  runPathOrId: string;
-  /** Documents whose rank in the file is greater are left out; -1 keeps all. Default -1. */
-  depth?: number;
-  /** Documents per topic; topics with fewer are left out. -1 keeps all. Default -1. */
-  sampleSize?: number;
-  /** Default `top`: the documents with the lowest ranks. The others are for training only. */
-  samplingStrategy?: SamplingStrategy;
-  /** What a model learns: training needs them, validation takes them for the loss, re-ranking ignores them. */
-  targets?: Targets | null;
-  /** Scales the targets of each sample to 0 to 1. Default false. */
-  normalizeTargets?: boolean;
-  /** Adds judged documents that the run lacks; for training only. Default false. */
-  addDocsNotInRanking?: boolean;
-  /** Id of the dataset, where the file's name does not tell it. */
-  dataset?: string;
-}
+/** Options of a run that is trained on: with targets. */
+export type CheckedTrainingOptions = CheckedRunOptions & TargetOptions;
 
-const NAMES: OptionNames<RunDatasetOptions> = {
-  runPathOrId: true,
-  depth: true,
-  sampleSize: true,
-  samplingStrategy: true,
-  targets: true,
-  normalizeTargets: true,
-  addDocsNotInRanking: true,
-  dataset: true,
-};
-
-export interface CheckedRunOptions {
-  depth: number;
-  sampleSize: number;
-}
-
-/** Checks the values for re-ranking and validation. `name` says which dataset is meant. */
-export function checkRunOptions(options: RunDatasetOptions, name: string): CheckedRunOptions {
-  const checked = checkSizes(options, name);
-  if ((options.samplingStrategy ?? 'top') !== 'top') {
-    throw new RankDistillmError(
-      'unsupported',
-      `${name}: sampling_strategy ${options.samplingStrategy} is for training only`,
-      { hint: 'Re-ranking and validation take sampling_strategy: top.' },
-    );
+/** @throws SettingError for a run that re-ranking and validation cannot take */
+export function checkRunOptions(options: RunDatasetOptions): CheckedRunOptions {
+  const checked = checkOptions(runDatasetOptions, options);
+  if (checked.samplingStrategy !== 'top') {
+    throw new SettingError(['sampling_strategy'], `"${checked.samplingStrategy}" is for training only`, {
+      code: 'unsupported',
+      hint: 'Re-ranking and validation take the top of a run: set $sampling_strategy to top.',
+    });
   }
-  if (options.addDocsNotInRanking === true) {
-    throw new RankDistillmError('unsupported', `${name}: add_docs_not_in_ranking is for training only`, {
-      hint: 'Re-ranking and validation take add_docs_not_in_ranking: false.',
+  if (checked.addDocsNotInRanking) {
+    throw new SettingError(['add_docs_not_in_ranking'], 'is for training only', {
+      code: 'unsupported',
+      hint: 'Re-ranking and validation take the documents of the run: set $add_docs_not_in_ranking to false.',
     });
   }
   return checked;
 }
 
-/** Checks the names of all options, `depth` and `sampleSize`, and fills in their defaults. */
-export function checkSizes(options: RunDatasetOptions, name: string): CheckedRunOptions {
-  checkOptionNames(options, NAMES, name);
-  const depth = options.depth ?? -1;
-  const sampleSize = options.sampleSize ?? -1;
-  for (const [key, value] of Object.entries({ depth, sample_size: sampleSize })) {
-    if (!Number.isSafeInteger(value) || (value < 1 && value !== -1)) {
-      throw new RankDistillmError(
-        'bad_input',
-        `${name}: ${key} must be a positive whole number or -1, found ${value}`,
-        {
-          hint: '-1 keeps all documents.',
-        },
-      );
-    }
+/** @throws SettingError for a run that cannot be trained on */
+export function checkTrainingOptions(options: RunDatasetOptions): CheckedTrainingOptions {
+  const checked = checkOptions(runDatasetOptions, options);
+  const { targets } = checked;
+  if (targets === null || targets === 'subtopic_relevance') {
+    throw new SettingError(['targets'], 'is not set, so there is nothing to learn', {
+      hint: 'Set targets: relevance (grades of the qrels), rank or score (of the run).',
+    });
   }
-  return { depth, sampleSize };
+  if (checked.addDocsNotInRanking && targets === 'rank') {
+    throw new SettingError(['add_docs_not_in_ranking'], 'added documents have no rank, which targets: rank would learn', {
+      hint: 'Set $add_docs_not_in_ranking to false, or targets to relevance.',
+    });
+  }
+  return { ...checked, targets };
 }

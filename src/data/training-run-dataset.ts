@@ -16,7 +16,7 @@ import { fetchTexts } from './sample-texts.js';
 import { drawSample } from './samplers.js';
 import type { TopicGrades } from './select-documents.js';
 import { targetsOf } from './targets.js';
-import { checkTrainingOptions, type CheckedTrainingOptions } from './training-options.js';
+import { checkTrainingOptions, type CheckedTrainingOptions } from './run-options.js';
 import type { EpochOptions, TrainingDataset, TrainingSample } from './training-records.js';
 import { surveyTraining, trainingCandidates, type TrainingSurvey, type TrainingTopic } from './training-survey.js';
 import { compareUtf8 } from './utf8-order.js';
@@ -42,7 +42,7 @@ export async function openTrainingRunDataset(
   options: RunDatasetOptions,
   { registry = new DatasetRegistry(), seed = DEFAULT_SEED, indexing = {} }: TrainingContext = {},
 ): Promise<TrainingDataset> {
-  const checked = checkTrainingOptions(options, options.runPathOrId);
+  const checked = checkTrainingOptions(options);
   void new RandomStream({ seed, purpose: 'order', epoch: 0 }); // a bad seed shows before a collection is indexed
   const source = await findRun(options, registry);
   const run = await RunFile.open(source.path);

@@ -5,7 +5,7 @@ import type { RunFile, RunTopic } from './run-file.js';
 import { ownQuery } from './run-source.js';
 import { obstacleTo, reachOf } from './samplers.js';
 import { candidatesOf, withAdded, type Candidate, type TopicGrades } from './select-documents.js';
-import type { CheckedTrainingOptions } from './training-options.js';
+import type { CheckedTrainingOptions } from './run-options.js';
 
 /** A topic to train on; its documents are read when it is drawn. */
 export interface TrainingTopic {

@@ -1,57 +1,46 @@
+import { z } from 'zod';
 import type { Binding, ComputePrecision, EngineInfo, NativeModel } from '../../binding.js';
-import { loadCheckpoint, type MonoOverrides } from '../models/load-checkpoint.js';
-import { checkOptionNames, type OptionNames } from '../config/option-names.js';
-import { RankDistillmError, throwIfAborted } from '../errors.js';
+import { checkOptions, type OptionsOf } from '../config/read-settings.js';
+import { key } from '../config/schema/fields.js';
+import { badArgument, RankDistillmError, throwIfAborted } from '../errors.js';
+import { loadCheckpoint } from '../models/load-checkpoint.js';
 import type { EncodedPair, TextPair } from '../tokenize/encoded-pair.js';
 import { createPairTokenizer, type PairTokenizer } from '../tokenize/pair-tokenizer.js';
-import { badArgument } from './check-argument.js';
 import { distinctPairs } from './distinct-pairs.js';
-import { ENGINE_OPTIONS, resolveEngine, type EngineOptions } from './engine-options.js';
+import { modelKeys, passed, resolveEngine } from './engine-options.js';
 import { loadBinding } from './load-binding.js';
 import { loadBoth } from './load-both.js';
 import { fromNative } from './native-error.js';
 import { halvedWarning, warnOnce } from './memory-warning.js';
 import { scoreWindows, type ScoredWindow } from './score-windows.js';
 
-export interface LoadOptions extends EngineOptions {
-  signal?: AbortSignal | undefined;
-  /** Which label's logit is the score, by index or name, for a classification model of several labels. */
-  label?: number | string | undefined;
-  /** Fields of lightning-ir's MonoConfig that win over the model's config.json. */
-  config?: MonoOverrides | undefined;
-  /** Seed of a fresh head. Default 42. */
-  seed?: number | undefined;
-  /** Branch, tag or commit of a Hugging Face id. Default `main`. */
-  revision?: string | undefined;
-  /** Hears of a fresh head, ignored tensors, a precision the CPU lacks. Default: `process.emitWarning`. */
-  onWarning?: ((message: string) => void) | undefined;
-}
+const loadOptions = z.strictObject({
+  ...modelKeys,
+  label: key(
+    z.union([z.int(), z.string()]).optional(),
+    'Which label\'s logit is the score, by index or name, for a classification model of several labels.',
+  ),
+  seed: key(z.int().min(0).optional(), 'Seed of a fresh head; default 42.'),
+});
 
-export interface ScoreOptions {
-  signal?: AbortSignal | undefined;
-  /** Called after each window of pairs. */
-  onProgress?: ((progress: { done: number; total: number }) => void) | undefined;
-  /** `sigmoid` maps logits to (0, 1) for display; it keeps the order but may tie the top. Default `identity`. */
-  activation?: 'identity' | 'sigmoid' | undefined;
-}
+const scoreOptions = z.strictObject({
+  signal: modelKeys.signal,
+  on_progress: passed<(progress: { done: number; total: number }) => void>('Called after each window of pairs.'),
+  activation: key(
+    z.enum(['identity', 'sigmoid']).default('identity'),
+    '`sigmoid` maps logits to (0, 1) for display; it keeps the order but may tie the top.',
+  ),
+});
 
-export interface RankOptions extends ScoreOptions {
-  /** Documents to return, best first. Default: all. */
-  topK?: number | undefined;
-  returnDocuments?: boolean | undefined;
-}
+const rankOptions = z.strictObject({
+  ...scoreOptions.shape,
+  top_k: key(z.int().min(0).optional(), 'Documents to return, best first; default all.'),
+  return_documents: key(z.boolean().default(false), 'Whether to return the texts of the documents, too.'),
+});
 
-const LOAD_OPTIONS: OptionNames<LoadOptions> = {
-  ...ENGINE_OPTIONS,
-  signal: true,
-  label: true,
-  config: true,
-  seed: true,
-  revision: true,
-  onWarning: true,
-};
-const SCORE_OPTIONS: OptionNames<ScoreOptions> = { signal: true, onProgress: true, activation: true };
-const RANK_OPTIONS: OptionNames<RankOptions> = { ...SCORE_OPTIONS, topK: true, returnDocuments: true };
+export type LoadOptions = OptionsOf<typeof loadOptions>;
+export type ScoreOptions = OptionsOf<typeof scoreOptions>;
+export type RankOptions = OptionsOf<typeof rankOptions>;
 
 export interface RankedDocument {
   /** Index into the documents that were given. */
@@ -101,13 +90,13 @@ export class CrossEncoder implements AsyncDisposable {
    *
    * @throws RankDistillmError `not_found`, `bad_input`, `unsupported`, `io`, `native`, `aborted`
    */
-  static async load(nameOrPath: string, options: LoadOptions = {}): Promise<CrossEncoder> {
-    throwIfAborted(options.signal);
-    checkOptionNames(options, LOAD_OPTIONS, 'CrossEncoder.load');
+  static async load(nameOrPath: string, given: LoadOptions = {}): Promise<CrossEncoder> {
+    throwIfAborted(given.signal);
+    const options = checkOptions(loadOptions, given);
     const warn = options.onWarning ?? ((message) => process.emitWarning(message, 'RankDistillmWarning'));
 
     const binding = loadBinding();
-    const engine = resolveEngine(options, binding);
+    const engine = resolveEngine(options, options.timed, binding);
     const checkpoint = await loadCheckpoint(nameOrPath, {
       label: options.label,
       overrides: options.config,
@@ -150,8 +139,8 @@ export class CrossEncoder implements AsyncDisposable {
    * @returns [pairs], raw logits in the caller's order (log-probabilities for scoring_strategy mono)
    * @throws RankDistillmError `bad_input`, `aborted`, `closed`, `native`
    */
-  async score(pairs: readonly TextPair[], options: ScoreOptions = {}): Promise<Float32Array> {
-    checkOptionNames(options, SCORE_OPTIONS, 'score');
+  async score(pairs: readonly TextPair[], given: ScoreOptions = {}): Promise<Float32Array> {
+    const options = checkOptions(scoreOptions, given);
     pairs.forEach(checkPair);
     return this.#track(this.#scoreAll(pairs, options));
   }
@@ -182,15 +171,13 @@ export class CrossEncoder implements AsyncDisposable {
   }
 
   /** Orders documents for a query, best first; equal scores keep the order that was given. */
-  async rank(query: string, documents: readonly string[], options: RankOptions = {}): Promise<RankedDocument[]> {
-    checkOptionNames(options, RANK_OPTIONS, 'rank');
-    const { topK = documents.length, returnDocuments = false, ...scoring } = options;
-    if (!Number.isInteger(topK) || topK < 0) throw badArgument('topK', 'an integer of at least 0', topK);
+  async rank(query: string, documents: readonly string[], given: RankOptions = {}): Promise<RankedDocument[]> {
+    const { topK = documents.length, returnDocuments, activation, ...scoring } = checkOptions(rankOptions, given);
     const pairs = documents.map((document) => ({ query, document }));
     const logits = await this.score(pairs, { ...scoring, activation: 'identity' });
     // Ordered by the logit: a sigmoid in float32 would tie the top documents.
     const order = [...logits.keys()].sort((a, b) => logits[b]! - logits[a]! || a - b).slice(0, topK);
-    const shown = options.activation === 'sigmoid' ? sigmoid : (score: number) => score;
+    const shown = activation === 'sigmoid' ? sigmoid : (score: number) => score;
     return order.map((index) => ({
       index,
       score: shown(logits[index]!),

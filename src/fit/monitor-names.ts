@@ -15,20 +15,12 @@ export function plainName(name: string, datasets: readonly string[]): string {
 }
 
 /** Options whose callbacks watch, and name checkpoints by, plain names. */
-export function withPlainNames(options: FitOptions, datasets: readonly string[]): FitOptions {
-  const { checkpoints, earlyStopping } = options;
-  return {
-    ...options,
-    checkpoints: checkpoints?.map(({ monitor, filename, ...rest }) => ({
-      ...rest,
-      monitor: monitor && plainName(monitor, datasets),
-      filename: filename?.replace(/(?<=\{)[^{}:]+/g, (name) => plainName(name, datasets)),
-    })),
-    earlyStopping: earlyStopping?.map((stopping) => ({ ...stopping, monitor: plainName(stopping.monitor, datasets) })),
-  };
-}
-
-/** What callbacks watch. */
-export function watchedBy({ checkpoints = [], earlyStopping = [] }: FitOptions): string[] {
-  return [...checkpoints, ...earlyStopping].flatMap(({ monitor }) => monitor ?? []);
+export function withPlainNames(options: FitSettings, datasets: readonly string[]): FitSettings {
+  const plain = (name: string): string => plainName(name, datasets);
+  for (const checkpoint of options.checkpoints ?? []) {
+    checkpoint.monitor = checkpoint.monitor && plain(checkpoint.monitor);
+    checkpoint.filename = checkpoint.filename && checkpoint.filename.replace(/(?<=\{)[^{}:]+/g, plain);
+  }
+  for (const stopping of options.earlyStopping) stopping.monitor = plain(stopping.monitor);
+  return options;
 }

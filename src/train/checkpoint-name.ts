@@ -1,4 +1,4 @@
-import { badArgument } from './check-argument.js';
+import { badArgument } from '../errors.js';
 
 const FIELD = /\{([^{}:]*)(?::([^{}]*))?\}/g;
 /** The part of Python's format language that numbers in file names need: `02d`, `.2f`, `.3g`, `.1%`. */
@@ -49,11 +49,11 @@ function formatNumber(value: number, spec: string): string {
  * A checkpoint's folder name by the rules of Lightning's ModelCheckpoint: `{epoch}-{val/loss:.2f}` becomes
  * `epoch=0-val_loss=0.25`. A metric that is not there is 0. Slashes, which dataset names have, become underscores, so
  * that a name is one folder.
- * @param template `filename`; undefined: `{epoch}-{step}`
+ * @param template `filename`; null: `{epoch}-{step}`
  * @throws bad_input for a format that is not known, or a name that no folder can have
  */
 export function formatCheckpointName(
-  template: string | undefined,
+  template: string | null,
   values: Readonly<Record<string, number>>,
   insertName = true,
 ): string {

@@ -39,7 +39,7 @@ function recorder(): {
   return { callbacks, calls, disk, failing };
 }
 
-const CONTEXT = { folder: '/c', judgesAtEpochEnd: true, validates: false };
+const CONTEXT = { folder: '/c', validatesAtEpochEnd: true, validates: false };
 
 test('a save that is due where a validation follows is judged by that validation', async () => {
   // Lightning 2.6 judges step 16 by the validation of step 6 and keeps it for nothing, although 0.4 is better than 0.5

@@ -55,7 +55,7 @@ export interface SimulationResult {
 /** The order in which a training loop calls the policies, as src/train/checkpoint-keeper.ts asks for it. */
 export async function simulate(run: Simulation, from?: SavedRun): Promise<SimulationResult> {
   const plan = planTraining(run.limits, { samples: 19, batchSize: 2, validationBatches: run.validationBatches });
-  const context = { judgesAtEpochEnd: plan.judgesAtEpochEnd, validates: plan.validationBatches !== undefined };
+  const context = { validatesAtEpochEnd: plan.validatesAtEpochEnd, validates: plan.validationBatches !== undefined };
   const at: Position = from
     ? structuredClone(from.position)
     : { epoch: 0, batch: 0, totalBatches: 0, steps: 0, validations: 0, metrics: {}, after: 'epoch' };

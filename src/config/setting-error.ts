@@ -1,0 +1,49 @@
+import { RankDistillmError, type ErrorCode } from '../errors.js';
+import { optionName } from './option-names.js';
+
+/** Keys and list positions that lead to a setting, in snake_case: `['trainer', 'max_steps']`. */
+export type SettingPath = readonly (string | number)[];
+
+export interface SettingErrorDetails {
+  hint: string;
+  /** Default `bad_input`. */
+  code?: ErrorCode | undefined;
+  cause?: unknown;
+}
+
+/**
+ * Something wrong with a setting. It does not know whether the setting came from a file, the command line or a caller in
+ * TypeScript: as it stands it speaks to the last, `options.trainer.maxSteps: …`; `inConfig` words it for the others.
+ * Texts write the name of another setting as `$max_steps`.
+ */
+export class SettingError extends RankDistillmError {
+  readonly path: SettingPath;
+  readonly #what: string;
+  readonly #hint: string;
+
+  constructor(path: SettingPath, what: string, { hint, code = 'bad_input', cause }: SettingErrorDetails) {
+    super(code, `${optionPath(path)}: ${withNames(what, optionName)}`, { hint: withNames(hint, optionName), cause });
+    this.path = path;
+    this.#what = what;
+    this.#hint = hint;
+  }
+
+  /**
+   * @param place file and line, or option of the command line
+   * @param path where the setting stands in the configuration
+   */
+  inConfig(place: string, path: SettingPath): RankDistillmError {
+    const what = withNames(this.#what, (key) => key);
+    const hint = withNames(this.#hint, (key) => key);
+    return new RankDistillmError(this.code, `${place}: ${path.join('.')}: ${what}`, { hint, cause: this });
+  }
+}
+
+/** `options.trainer.maxSteps` */
+export function optionPath(path: SettingPath): string {
+  return ['options', ...path.map((key) => optionName(String(key)))].join('.');
+}
+
+function withNames(text: string, nameOf: (key: string) => string): string {
+  return text.replace(/\$([A-Za-z]\w*)/g, (_, key: string) => nameOf(key));
+}
