@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { at, ioError, RankDistillmError } from '../errors.js';
-import { jsonFault } from '../io/json-fault.js';
+import { jsonFault } from '../io/text.js';
 import { isRecord } from './json-record.js';
 
 /** The tokenizer files of a model folder, parsed; undefined where the folder has none of that name. */
