@@ -30,7 +30,7 @@ export type OptionsOf<Schema extends z.ZodObject> = ByOptionName<z.input<Schema>
 export type SettingsOf<Schema extends z.ZodObject> = ByOptionName<z.output<Schema>>;
 
 export interface ReadOptions {
-  /** Whose refusals count: keys of the other verb are checked for their type alone. Default: every verb's. */
+  /** Verb whose refusals and rules count. Default: types alone are checked. */
   verb?: Verb | undefined;
   /** Hears of a key that was given and means nothing here. */
   onIgnored?: ((path: string, place: string) => void) | undefined;
@@ -244,7 +244,7 @@ class SettingsReader {
     refusals: readonly RuleBroken[],
   ): void {
     const { verb } = this.#options;
-    if (verb !== undefined && use !== 'used' && use !== verb) return;
+    if (this.#words === inConfiguration && (verb === undefined || (use !== 'used' && use !== verb))) return;
     const [first] = refusals;
     if (first) throw new SettingError([...path, ...first.path], first.what, { hint: first.hint, code: first.code });
   }

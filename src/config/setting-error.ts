@@ -28,6 +28,11 @@ export class SettingError extends RankDistillmError {
     this.#hint = hint;
   }
 
+  /** The same error about a setting of a section. */
+  within(section: SettingPath): SettingError {
+    return new SettingError([...section, ...this.path], this.#what, { hint: this.#hint, code: this.code, cause: this });
+  }
+
   /**
    * @param place file and line, or option of the command line
    * @param path where the setting stands in the configuration
@@ -37,6 +42,21 @@ export class SettingError extends RankDistillmError {
     const hint = withNames(this.#hint, (key) => key);
     return new RankDistillmError(this.code, `${place}: ${path.join('.')}: ${what}`, { hint, cause: this });
   }
+}
+
+/** Calls `read`; what it throws is about a setting. */
+export function aboutSetting<T>(path: SettingPath, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw settingError(path, error);
+  }
+}
+
+export function settingError(path: SettingPath, error: unknown): unknown {
+  if (error instanceof SettingError) return error.within(path);
+  if (!(error instanceof RankDistillmError)) return error;
+  return new SettingError(path, error.message, { hint: error.hint ?? '', code: error.code, cause: error });
 }
 
 /** `options.trainer.maxSteps` */

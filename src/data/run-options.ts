@@ -6,8 +6,6 @@ import type { TargetOptions } from './targets.js';
 /** Options of lightning-ir's RunDataset, there in snake_case. */
 export type RunDatasetOptions = OptionsOf<typeof runDatasetOptions>;
 export type CheckedRunOptions = SettingsOf<typeof runDatasetOptions>;
-export type SamplingStrategy = CheckedRunOptions['samplingStrategy'];
-export type Targets = NonNullable<CheckedRunOptions['targets']>;
 
 /** Options of a run that is trained on: with targets. */
 export type CheckedTrainingOptions = CheckedRunOptions & TargetOptions;

@@ -4,7 +4,7 @@ import { checkOptions, type OptionsOf } from '../config/read-settings.js';
 import { key } from '../config/schema/fields.js';
 import { badArgument, RankDistillmError, throwIfAborted } from '../errors.js';
 import { loadCheckpoint } from '../models/load-checkpoint.js';
-import type { EncodedPair, TextPair } from '../tokenize/encoded-pair.js';
+import type { EncodedPair, TextPair } from '../tokenize/pair-tokenizer.js';
 import { createPairTokenizer, type PairTokenizer } from '../tokenize/pair-tokenizer.js';
 import { distinctPairs } from './distinct-pairs.js';
 import { modelKeys, passed, resolveEngine } from './engine-options.js';

@@ -6,6 +6,7 @@ import { section, type OptionsOf, type SettingsOf } from '../config/read-setting
 import { engineOptions } from '../config/schema/engine.js';
 import { key } from '../config/schema/fields.js';
 import { monoOptions } from '../config/schema/model.js';
+import type { SettingPath } from '../config/setting-error.js';
 import { chooseDevice } from './device.js';
 
 /** Where a model computes, and in what precision. */
@@ -43,15 +44,17 @@ export interface ResolvedEngine {
 
 /**
  * @param timed see `modelKeys`
+ * @param path of the settings, for errors
  * @throws SettingError `bad_input`, `unsupported`: a device that is not there, a precision that it lacks
  */
 export function resolveEngine(
   settings: SettingsOf<typeof engineOptions>,
   timed: boolean,
   binding: Pick<Binding, 'info'>,
+  path: SettingPath = [],
 ): ResolvedEngine {
-  const device = chooseDevice(settings.device, ['device'], () => binding.info().devices);
-  const precision = readPrecision(settings.precision, ['precision'], device);
+  const device = chooseDevice(settings.device, [...path, 'device'], () => binding.info().devices);
+  const precision = readPrecision(settings.precision, [...path, 'precision'], device);
   const compute = enginePrecision(precision);
   return {
     device,

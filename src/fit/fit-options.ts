@@ -4,14 +4,14 @@ import { earlyStoppingOptions, modelCheckpointOptions } from '../config/schema/c
 import { key } from '../config/schema/fields.js';
 import { trainerOptions } from '../config/schema/trainer.js';
 import { adamWOptions } from '../config/schema/training.js';
-import type { CollectionIndexOptions } from '../data/collection-index.js';
+import type { CollectionIndexOptions } from '../data/collection/collection-index.js';
 import type { DatasetRegistry } from '../data/registry.js';
 import type { RunDatasetOptions } from '../data/run-options.js';
-import type { TrainingDataset } from '../data/training-records.js';
+import type { TrainingDataset } from '../data/training-dataset.js';
 import type { TupleDatasetOptions } from '../data/tuple-dataset.js';
 import { modelKeys, passed } from '../engine/engine-options.js';
 import type { WeightedLoss } from '../loss/weighted-losses.js';
-import { SEEDS } from '../random/seeds.js';
+import { SEEDS } from '../random/random-stream.js';
 import type { MetricLogger } from '../report/metric-logger.js';
 import type { TrainingSummary } from '../report/training-summary.js';
 import type { LrSchedule } from '../train/lr-schedule.js';

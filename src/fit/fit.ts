@@ -1,15 +1,19 @@
 import { randomInt } from 'node:crypto';
 import { join } from 'node:path';
+import { checkTrainingPrecision } from '../config/precision.js';
 import { checkOptions } from '../config/read-settings.js';
+import { modelCheckpointOptions } from '../config/schema/callbacks.js';
 import { isNothing, planTraining, type TrainingPlan } from '../train/train-limits.js';
-import { openTrainingDataset } from '../data/open-training-dataset.js';
+import { openTrainingDataset } from '../data/open-dataset.js';
 import { DatasetRegistry } from '../data/registry.js';
-import type { TrainingDataset } from '../data/training-records.js';
+import type { TrainingDataset } from '../data/training-dataset.js';
+import { resolveEngine } from '../engine/engine-options.js';
+import { loadBinding } from '../engine/load-binding.js';
 import { TrainableModel } from '../engine/trainable-model.js';
 import { throwIfAborted } from '../errors.js';
 import { weightedLosses } from '../loss/weighted-losses.js';
 import { loadCheckpoint } from '../models/load-checkpoint.js';
-import { DEFAULT_SEED, SEEDS } from '../random/seeds.js';
+import { DEFAULT_SEED, SEEDS } from '../random/random-stream.js';
 import { CheckpointKeeper } from '../train/checkpoint-keeper.js';
 import { EarlyStopper } from '../train/early-stopping.js';
 import { estimateSecondsPerStep } from '../train/estimate-step.js';
@@ -41,18 +45,20 @@ export async function fit(given: FitOptions): Promise<FitResult> {
   const warn = checked.onWarning ?? ((message: string) => process.emitWarning(message, 'RankDistillmWarning'));
   const rootDir = trainer.defaultRootDir ?? '.';
   throwIfAborted(signal);
+  checkTrainingPrecision(resolveEngine(trainer, false, loadBinding(), ['trainer']).precision, ['trainer', 'precision']);
   const resume = checked.ckptPath === undefined ? undefined : await openResume(checked.ckptPath, rootDir);
   const seed = seedOf(checked, resume);
   const start = await loadCheckpoint(checked.model, { overrides: checked.config, revision: checked.revision, seed });
   if (resume) checkSameModel(resume.model, start);
-  const validation = validates(checked, warn) ? Validation.plan(checked.validate!, registry) : undefined;
+  const validation = validates(checked, warn) ? await Validation.plan(checked.validate!, registry) : undefined;
   const options = withPlainNames(checked, validation?.names ?? []);
-  checkMonitors(options, weightedLosses(options.losses).names, validation);
+  const losses = weightedLosses(options.losses).names;
+  const watched = checkMonitors(options, [...losses, ...(validation?.loggedNames(losses) ?? [])]);
 
   const dataset = await openTraining(options, registry, seed);
   try {
     for (const warning of dataset.warnings) warn(warning);
-    await validation?.open({ warn, registry, indexing: { signal, ...indexing } });
+    await validation?.open(watched, { warn, registry, indexing: { signal, ...indexing } });
     const plan = planTraining(trainer, {
       samples: dataset.countSamples(),
       batchSize: options.train.batchSize,
@@ -211,7 +217,7 @@ async function keepersOf(
   const { logFolder, checkpointFolder = join(logFolder ?? rootDir, 'checkpoints') } = options;
   let newestModel: () => string | undefined = () => undefined;
   const savesEnd = options.checkpoints === undefined;
-  for (const [i, checkpoint] of (options.checkpoints ?? [{}]).entries()) {
+  for (const [i, checkpoint] of (options.checkpoints ?? [checkOptions(modelCheckpointOptions, {})]).entries()) {
     const folder = checkpoint.dirpath ?? checkpointFolder;
     const files = await checkpointFiles({ model, folder, logFolder, state: () => loop.state, onWarning: warn });
     newestModel = files.newestModel;

@@ -1,4 +1,6 @@
-import type { FitOptions } from './fit-options.js';
+import { nearestHint } from '../config/nearest.js';
+import { SettingError } from '../config/setting-error.js';
+import type { FitSettings } from './fit-options.js';
 
 const SUFFIX = /^(.*)\/dataloader_idx_(\d+)$/;
 
@@ -23,4 +25,24 @@ export function withPlainNames(options: FitSettings, datasets: readonly string[]
   }
   for (const stopping of options.earlyStopping) stopping.monitor = plain(stopping.monitor);
   return options;
+}
+
+/**
+ * Checks that every monitored name is logged: a misspelt one would show at the first validation, after hours.
+ *
+ * @returns the monitored names
+ */
+export function checkMonitors({ checkpoints = [], earlyStopping }: FitSettings, logged: readonly string[]): string[] {
+  const known = ['loss', ...logged, 'epoch', 'step'];
+  const watched = [
+    ...checkpoints.map(({ monitor }, i) => ({ monitor, path: ['checkpoints', i, 'monitor'] })),
+    ...earlyStopping.map(({ monitor }, i) => ({ monitor, path: ['early_stopping', i, 'monitor'] })),
+  ];
+  for (const { monitor, path } of watched) {
+    if (monitor === null || known.includes(monitor)) continue;
+    throw new SettingError(path, `"${monitor}" is not logged; logged are ${known.join(', ')}`, {
+      hint: nearestHint(monitor, known, 'name'),
+    });
+  }
+  return watched.flatMap(({ monitor }) => monitor ?? []);
 }

@@ -1,12 +1,24 @@
+import { stat } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { aboutSetting } from '../config/setting-error.js';
+import type { CollectionIndexOptions } from '../data/collection/collection-index.js';
 import type { Qrel, RankingSample } from '../data/records.js';
+import type { DatasetRegistry } from '../data/registry.js';
+import { checkRunOptions, type RunDatasetOptions } from '../data/run-options.js';
 import { RunDataset } from '../data/run-dataset.js';
 import type { TrainableModel } from '../engine/trainable-model.js';
 import { RankDistillmError, throwIfAborted } from '../errors.js';
 import { evaluate } from '../evaluate/evaluate.js';
 import { parseMeasure } from '../evaluate/parse-measure.js';
 import type { ScoreMatrix } from '../loss/loss.js';
-import type { TextPair } from '../tokenize/encoded-pair.js';
-import type { ValidateOptions } from './fit-options.js';
+import type { TextPair } from '../tokenize/pair-tokenizer.js';
+import type { ValidateSettings } from './fit-options.js';
+
+export interface OpenContext {
+  registry: DatasetRegistry;
+  indexing: CollectionIndexOptions;
+  warn: (message: string) => void;
+}
 
 /** lightning-ir's name for the losses among the measures. */
 const LOSS = 'loss';
@@ -14,9 +26,14 @@ const LOSS = 'loss';
 /** Losses by name, as `Trainer.losses` gives them. */
 export type ComputeLosses = (scores: ScoreMatrix, targets: ScoreMatrix) => Record<string, number>;
 
-interface OpenDataset {
+interface ValidationDataset {
   /** Run file's name or dataset id, as lightning-ir names it in metrics. */
   name: string;
+  options: RunDatasetOptions;
+  hasTargets: boolean;
+}
+
+interface OpenDataset extends ValidationDataset {
   dataset: RunDataset;
   /** Undefined: it has none, or nothing is measured. */
   qrels: readonly Qrel[] | undefined;
@@ -29,57 +46,65 @@ interface ScoredTopic {
 
 /** Scores validation runs with the model as it is, and measures them. */
 export class Validation implements AsyncDisposable {
-  private constructor(
-    private readonly datasets: readonly OpenDataset[],
-    private readonly measures: readonly string[],
-    private readonly withLosses: boolean,
-    private readonly batchSize: number,
-  ) {}
+  readonly #planned: readonly ValidationDataset[];
+  readonly #measures: readonly string[];
+  readonly #withLosses: boolean;
+  readonly #batchSize: number;
+  #open: OpenDataset[] = [];
+
+  private constructor(datasets: readonly ValidationDataset[], { metrics, batchSize }: ValidateSettings) {
+    this.#planned = datasets;
+    this.#measures = metrics.filter((name) => name !== LOSS).map((name) => parseMeasure(name).name);
+    this.#withLosses = metrics.includes(LOSS);
+    this.#batchSize = batchSize;
+  }
+
+  /** Names the datasets, without opening them. */
+  static async plan(settings: ValidateSettings, registry: DatasetRegistry): Promise<Validation> {
+    const datasets: ValidationDataset[] = [];
+    for (const [i, options] of (settings.datasets as readonly RunDatasetOptions[]).entries()) {
+      aboutSetting(['validate', 'datasets', i], () => checkRunOptions(options));
+      const name = await datasetName(options, registry);
+      if (datasets.some((other) => other.name === name)) throw sameName(name);
+      datasets.push({ name, options, hasTargets: options.targets != null });
+    }
+    return new Validation(datasets, settings);
+  }
 
   /** Opens and checks every dataset, so that a mistake in one shows before training begins. */
-  static async open(
-    options: ValidateOptions,
-    onWarning: (message: string) => void,
-    signal?: AbortSignal,
-  ): Promise<Validation> {
-    const measures = options.metrics.filter((name) => name !== LOSS).map((name) => parseMeasure(name).name);
-    const datasets: OpenDataset[] = [];
-    try {
-      for (const settings of options.datasets) {
-        throwIfAborted(signal);
-        const dataset = await RunDataset.open(settings, options.registry, { signal, ...options.indexing });
-        const opened: OpenDataset = { name: nameOf(dataset), dataset, qrels: undefined };
-        const isTaken = datasets.some(({ name }) => name === opened.name);
-        datasets.push(opened);
-        if (isTaken) throw sameName(opened.name);
-        for (const warning of dataset.warnings) onWarning(warning);
-        if (measures.length === 0) continue;
-        opened.qrels = await dataset.qrels();
-        if (opened.qrels === undefined) onWarning(`${opened.name}: has no qrels, so it is not measured`);
-      }
-    } catch (error) {
-      for (const { dataset } of datasets) await dataset.close();
-      throw error;
+  async open(watched: readonly string[], context: OpenContext): Promise<void> {
+    const { registry, indexing, warn } = context;
+    for (const planned of this.#planned) {
+      throwIfAborted(indexing.signal);
+      const dataset = await RunDataset.open(planned.options, registry, indexing);
+      const opened: OpenDataset = { ...planned, dataset, qrels: undefined };
+      this.#open.push(opened);
+      for (const warning of dataset.warnings) warn(warning);
+      if (this.#measures.length === 0) continue;
+      opened.qrels = await dataset.qrels();
+      if (opened.qrels !== undefined) continue;
+      const wanted = this.#measures.find((measure) => watched.includes(`${planned.name}/${measure}`));
+      if (wanted !== undefined) throw noQrels(planned.name, wanted);
+      warn(`${planned.name}: has no qrels, so it is not measured`);
     }
-    return new Validation(datasets, measures, options.metrics.includes(LOSS), options.batchSize ?? 1);
   }
 
   /** What metrics begin with, of each dataset. */
   get names(): string[] {
-    return this.datasets.map(({ name }) => name);
+    return this.#planned.map(({ name }) => name);
+  }
+
+  /** Names of everything that is logged, given the names of the losses. */
+  loggedNames(losses: readonly string[]): string[] {
+    return this.#planned.flatMap(({ name, hasTargets }) => [
+      ...this.#measures.map((measure) => `${name}/${measure}`),
+      ...(hasTargets && this.#withLosses ? losses.map((loss) => `${name}/validation-${loss}`) : []),
+    ]);
   }
 
   /** Batches of each dataset. */
   get batches(): number[] {
-    return this.datasets.map(({ dataset }) => Math.ceil(dataset.countTopics() / this.batchSize));
-  }
-
-  /** @throws RankDistillmError `bad_input` for a measure that is watched and that a dataset cannot give for want of qrels */
-  assertGives(monitors: readonly string[]): void {
-    for (const { name, qrels } of this.datasets) {
-      const wanted = this.measures.find((measure) => monitors.includes(`${name}/${measure}`));
-      if (qrels === undefined && wanted !== undefined) throw noQrels(name, wanted);
-    }
+    return this.#open.map(({ dataset }) => Math.ceil(dataset.countTopics() / this.#batchSize));
   }
 
   /**
@@ -94,18 +119,18 @@ export class Validation implements AsyncDisposable {
     signal?: AbortSignal,
   ): Promise<Record<string, number>> {
     const metrics: Record<string, number> = {};
-    for (const [i, { name, dataset, qrels }] of this.datasets.entries()) {
+    for (const [i, { name, dataset, qrels }] of this.#open.entries()) {
       throwIfAborted(signal);
-      if (qrels === undefined && !this.withLosses) continue;
-      const topics = await scoreTopics(model, dataset, batches[i]! * this.batchSize, signal);
-      const values = { ...this.#measure(topics, qrels), ...(this.withLosses ? this.#losses(topics, losses) : {}) };
+      if (qrels === undefined && !this.#withLosses) continue;
+      const topics = await scoreTopics(model, dataset, batches[i]! * this.#batchSize, signal);
+      const values = { ...this.#measure(topics, qrels), ...(this.#withLosses ? this.#losses(topics, losses) : {}) };
       for (const [measure, value] of Object.entries(values)) metrics[`${name}/${measure}`] = value;
     }
     return metrics;
   }
 
   async close(): Promise<void> {
-    for (const { dataset } of this.datasets) await dataset.close();
+    for (const { dataset } of this.#open) await dataset.close();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -120,7 +145,7 @@ export class Validation implements AsyncDisposable {
       docIds.map((docId, i) => ({ queryId, docId, score: scores[i]! })),
     );
     const judged = qrels.filter(({ queryId }) => scored.has(queryId));
-    return evaluate(run, judged, this.measures).mean;
+    return evaluate(run, judged, this.#measures).mean;
   }
 
   /** Losses of each batch, weighted by its topics: the mean that lightning-ir means to log, see docs/training.md. */
@@ -152,7 +177,7 @@ export class Validation implements AsyncDisposable {
     const groups: ScoredTopic[][] = [];
     for (const topic of topics) {
       const last = groups.at(-1);
-      const joins = last && last.length < this.batchSize && last[0]!.scores.length === topic.scores.length;
+      const joins = last && last.length < this.#batchSize && last[0]!.scores.length === topic.scores.length;
       if (joins) last.push(topic);
       else groups.push([topic]);
     }
@@ -183,8 +208,13 @@ async function scoreTopics(
   return topics;
 }
 
-function nameOf(dataset: RunDataset): string {
-  return dataset.runPath?.split('/').at(-1) ?? dataset.datasetId;
+/** The run file's name, or the dataset's id. */
+async function datasetName({ runPathOrId, dataset }: RunDatasetOptions, registry: DatasetRegistry): Promise<string> {
+  const isFile = await stat(runPathOrId).then(
+    (found) => found.isFile(),
+    () => false,
+  );
+  return isFile ? basename(runPathOrId) : (registry.find(dataset ?? runPathOrId)?.id ?? runPathOrId);
 }
 
 function sameName(name: string): RankDistillmError {

@@ -4,7 +4,7 @@ import type { HeadConfig, NamedTensor, Pooling } from '../../binding.js';
 import type { OptionsOf } from '../config/read-settings.js';
 import type { monoOptions } from '../config/schema/model.js';
 import { RankDistillmError } from '../errors.js';
-import { DEFAULT_SEED } from '../random/seeds.js';
+import { DEFAULT_SEED } from '../random/random-stream.js';
 import type { Checkpoint, PairEncoding } from './checkpoint.js';
 import { EXTERNAL_MODELS } from './external-models.js';
 import { freshTensors } from './fresh-head.js';

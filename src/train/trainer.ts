@@ -3,7 +3,7 @@ import { checkOptions, section, type OptionsOf, type SettingsOf } from '../confi
 import { key } from '../config/schema/fields.js';
 import { trainerOptions } from '../config/schema/trainer.js';
 import { adamWOptions } from '../config/schema/training.js';
-import type { TrainingSample } from '../data/training-records.js';
+import type { TrainingSample } from '../data/training-dataset.js';
 import { passed } from '../engine/engine-options.js';
 import { fromNative } from '../engine/native-error.js';
 import type { TrainableModel } from '../engine/trainable-model.js';
@@ -11,7 +11,7 @@ import { RankDistillmError } from '../errors.js';
 import { findNonFinite, type NonFinite } from '../loss/find-non-finite.js';
 import type { ScoreMatrix } from '../loss/loss.js';
 import { weightedLosses, type WeightedLoss, type WeightedLosses } from '../loss/weighted-losses.js';
-import type { EncodedPair } from '../tokenize/encoded-pair.js';
+import type { EncodedPair } from '../tokenize/pair-tokenizer.js';
 import { cachedPass, type PassBudget } from './gradient-cache.js';
 import type { LrSchedule } from './lr-schedule.js';
 import { defaultTokenBudget } from './token-budget.js';

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { readRun } from '../../src/data/read-run.js';
+import { readRun } from '../../src/data/run-file.js';
 import { expectedPairs, inFolder, modelFolder, run, useOwnCache, writeCollection } from '../cli/support.js';
 import { writeTrainingCollection } from '../cli/training-collection.js';
 import { useDevices } from '../support/devices.js';

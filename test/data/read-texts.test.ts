@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { readDocuments, readQueries } from '../../src/data/read-texts.js';
+import { readDocuments, readQueries } from '../../src/data/formats/texts.js';
 import { collect, golden, pipe, refuses, temporaryFolder } from './support.js';
 
 const test = suite('queries and documents');

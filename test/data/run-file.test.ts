@@ -2,8 +2,7 @@ import { readFileSync } from 'node:fs';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { readRun, streamRunTopics } from '../../src/data/read-run.js';
-import { RunFile } from '../../src/data/run-file.js';
+import { readRun, RunFile, streamRunTopics } from '../../src/data/run-file.js';
 import { sharedPath } from '../support/shared.js';
 import { collect, golden, refuses, temporaryFolder } from './support.js';
 

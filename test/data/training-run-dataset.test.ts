@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { DatasetRegistry } from '../../src/data/registry.js';
-import { openTrainingDataset } from '../../src/data/open-training-dataset.js';
+import { openTrainingDataset } from '../../src/data/open-dataset.js';
 import { RunDataset } from '../../src/data/run-dataset.js';
 import type { RunDatasetOptions } from '../../src/data/run-options.js';
 import { openTrainingRunDataset } from '../../src/data/training-run-dataset.js';
@@ -12,11 +12,11 @@ import {
   gradesRun,
   inTraining,
   readTraining,
+  type ReferenceSample,
   trainingReference,
   trainingRegistry,
-  type ReferenceSample,
 } from './training-support.js';
-import type { TrainingSample } from '../../src/data/training-records.js';
+import type { TrainingSample } from '../../src/data/training-dataset.js';
 
 const test = suite('RunDataset for training');
 const { file } = temporaryFolder();

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { DatasetRegistry } from '../../src/data/registry.js';
 import type { RunDatasetOptions } from '../../src/data/run-options.js';
-import type { TrainingDataset, TrainingSample } from '../../src/data/training-records.js';
+import type { TrainingDataset, TrainingSample } from '../../src/data/training-dataset.js';
 import { openTrainingRunDataset } from '../../src/data/training-run-dataset.js';
 import { collect, golden } from './support.js';
 

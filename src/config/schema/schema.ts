@@ -1,10 +1,10 @@
 import { z } from 'zod';
-import { SEEDS } from '../../random/seeds.js';
+import { SEEDS } from '../../random/random-stream.js';
 import { data, datasetFiles } from './data.js';
 import { ignored, key, onlyDefault, ours, withRule } from './fields.js';
 import { model } from './model.js';
 import { pathText } from './paths.js';
-import { targetRules } from './target-rules.js';
+import { fitNeeds, targetRules } from './fit-rules.js';
 import { trainer } from './trainer.js';
 import { lrScheduler, optimizer } from './training.js';
 
@@ -53,7 +53,10 @@ export const configSchema = withRule(
     verbose: ignored(),
   }),
   'fit',
-  targetRules,
+  function* (config) {
+    yield* fitNeeds(config);
+    yield* targetRules(config);
+  },
 );
 
 /** A validated configuration, all defaults filled in. */
