@@ -6,11 +6,11 @@ import { readQrels } from '../../src/data/formats/qrels.js';
 import { RunFile } from '../../src/data/run-file.js';
 import { drawSample, logWeights, obstacleTo, reachOf } from '../../src/data/samplers.js';
 import { candidatesOf, withAdded, type Candidate } from '../../src/data/select-documents.js';
-import { temporaryFolder } from './support.js';
-import { gradesRun, inTraining, trainingReference } from './training-support.js';
+import { temporaryFiles } from '../support/files.js';
+import { gradesRun, inTraining, trainingReference } from '../support/data.js';
 
 const test = suite('samplers');
-temporaryFolder();
+temporaryFiles();
 const DRAWS = 20_000;
 const reference = trainingReference();
 

@@ -12,7 +12,7 @@ import { RoundTrip } from '../../src/tokenize/round-trip.js';
 import { SideEncoder } from '../../src/tokenize/side-encoder.js';
 import { createSideTokenizers } from '../../src/tokenize/side-tokenizer.js';
 import { nastyTexts } from './nasty-texts.js';
-import { encoderOf } from './support.js';
+import { encoderOf } from '../support/models.js';
 
 /** The ways a BERT vocabulary is used: uncased, cased, cased without accents, uncased with accents. */
 const SETTINGS = [
