@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as assert from 'uvu/assert';
 import type { EncoderConfig } from '../../binding.js';
-import type { EncodedPair, TextPair } from '../../src/tokenize/encoded-pair.js';
+import type { EncodedPair, TextPair } from '../../src/tokenize/pair-tokenizer.js';
 import { temporaryFolder } from './files.js';
 
 /** Small models and what the original libraries compute with them: scripts/references/make_references.py. */
