@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { readRun } from '../../src/data/read-run.js';
+import { readRun } from '../../src/data/run-file.js';
 import { sharedPath } from '../support/shared.js';
 import { run } from '../support/cli.js';
 import { writeCollection } from '../support/collections.js';

@@ -1,9 +1,9 @@
 import { gzipSync } from 'node:zlib';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { openTrainingDataset } from '../../src/data/open-training-dataset.js';
+import { openTrainingDataset } from '../../src/data/open-dataset.js';
 import { DatasetRegistry } from '../../src/data/registry.js';
-import type { TrainingDataset, TrainingSample } from '../../src/data/training-records.js';
+import type { TrainingDataset, TrainingSample } from '../../src/data/training-dataset.js';
 import { openTrainingTupleDataset, type TupleDatasetOptions } from '../../src/data/tuple-dataset.js';
 import { collect, inTraining, trainingReference } from '../support/data.js';
 import { refuses } from '../support/errors.js';

@@ -6,7 +6,7 @@ import * as assert from 'uvu/assert';
 import { CrossEncoder } from '../../src/engine/cross-encoder.js';
 import { TrainableModel } from '../../src/engine/trainable-model.js';
 import type { RankDistillmError } from '../../src/errors.js';
-import type { TrainingDataset, TrainingSample } from '../../src/data/training-records.js';
+import type { TrainingDataset, TrainingSample } from '../../src/data/training-dataset.js';
 import type { FitOptions } from '../../src/fit/fit-options.js';
 import { fit } from '../../src/fit/fit.js';
 import { createLoss } from '../../src/loss/create-loss.js';

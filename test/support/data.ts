@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { DatasetRegistry } from '../../src/data/registry.js';
 import type { RunDatasetOptions } from '../../src/data/run-options.js';
-import type { TrainingDataset, TrainingSample } from '../../src/data/training-records.js';
+import type { TrainingDataset, TrainingSample } from '../../src/data/training-dataset.js';
 import { openTrainingRunDataset } from '../../src/data/training-run-dataset.js';
 
 /** A file that scripts/references/run_dataset.py wrote. */

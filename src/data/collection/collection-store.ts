@@ -1,11 +1,11 @@
-import { open, type FileHandle } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { ioError } from '../errors.js';
-import { readRegion } from '../io/read-region.js';
+import { ioError } from '../../errors.js';
+import { readRegion } from '../../io/regions.js';
+import { detectTextFormat } from '../formats/texts.js';
 import { collectionIndex, type CollectionIndexOptions } from './collection-index.js';
 import { DocumentIndex } from './document-index.js';
-import { detectTextFormat } from './formats/text-format.js';
-import { groupReads, locate, nameOf, textsOf, type Place, type TextSource } from './text-places.js';
+import { groupReads, locate, nameOf, type Place, textsOf, type TextSource } from './text-places.js';
 import { TextThread } from './text-thread.js';
 
 /** Reads in flight; as many as libuv has threads by default would leave the disk waiting for us. */

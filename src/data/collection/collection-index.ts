@@ -4,18 +4,14 @@ import { mkdir, readdir, readFile, realpath, rename, rm, stat } from 'node:fs/pr
 import { basename, dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { open, type RootDatabase } from 'lmdb';
-import { at, ioError, RankDistillmError, throwIfAborted } from '../errors.js';
-import { writeAtomically } from '../io/atomic-write.js';
-import { cacheFolder } from '../io/cache-folder.js';
-import { leftoversIn, pathBeside } from '../io/leftover.js';
-import { readLines, type Line } from '../io/lines.js';
-import { makeFolder } from '../io/make-folder.js';
-import { firstBytes, isGzip, plainBytes } from '../io/plain-bytes.js';
-import { changedWhileRead } from '../io/read-region.js';
-import { sync } from '../io/sync.js';
+import { at, ioError, RankDistillmError, throwIfAborted } from '../../errors.js';
+import { leftoversIn, pathBeside, sync, writeAtomically } from '../../io/atomic-write.js';
+import { type Line, readLines } from '../../io/lines.js';
+import { cacheFolder, makeFolder } from '../../io/make-folder.js';
+import { firstBytes, isGzip, plainBytes } from '../../io/plain-bytes.js';
+import { changedWhileRead } from '../../io/regions.js';
+import { detectTextFormat, textRecord } from '../formats/texts.js';
 import { MAX_ID_BYTES, packRegion, unpackRegion } from './document-index.js';
-import { detectTextFormat } from './formats/text-format.js';
-import { textRecord } from './formats/text-record.js';
 
 /** Changes whenever the files below are laid out differently; it is part of their names. */
 const LAYOUT_VERSION = 1;

@@ -1,9 +1,28 @@
-import { open, rm, type FileHandle } from 'node:fs/promises';
+import { type FileHandle, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ioError } from '../errors.js';
-import { cacheFolder } from './cache-folder.js';
-import { makeFolder } from './make-folder.js';
+import { ioError, RankDistillmError } from '../errors.js';
+import { cacheFolder, makeFolder } from './make-folder.js';
+
+/** Reads `length` bytes at `offset`; `name` is the file's name for errors. A file that has become shorter is an error. */
+export async function readRegion(handle: FileHandle, offset: number, length: number, name: string): Promise<Buffer> {
+  const buffer = Buffer.allocUnsafe(length);
+  for (let done = 0; done < length;) {
+    const { bytesRead } = await handle
+      .read(buffer, done, length - done, offset + done)
+      .catch((error: unknown) => Promise.reject(ioError('read', name, error)));
+    if (bytesRead === 0) throw changedWhileRead(name);
+    done += bytesRead;
+  }
+  return buffer;
+}
+
+/** Someone wrote to a file between our passes over it. */
+export function changedWhileRead(name: string): RankDistillmError {
+  return new RankDistillmError('io', `${name}: the file changed while it was being read`, {
+    hint: 'Start again once nothing writes to it any more.',
+  });
+}
 
 /**
  * A temporary file without a name: it is unlinked as soon as it is open, so that it goes away with the handle even when

@@ -1,4 +1,7 @@
-import { oneLine } from './one-line.js';
+/** Orders texts by code points, as Python and UTF-8 bytes do; JavaScript's own order differs outside the basic plane. */
+export function compareUtf8(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b));
+}
 
 /** What `JSON.parse` found fault with. */
 export interface JsonFault {
@@ -17,4 +20,11 @@ export function jsonFault(error: unknown, text: string): JsonFault {
     problem: oneLine(message.replace(/ \(line \d+ column \d+\)$/, '')),
     line: position === undefined ? undefined : text.slice(0, Number(position)).split('\n').length,
   };
+}
+
+const ESCAPES: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
+
+/** Text as it may stand within a line: what ends one, or moves a terminal's cursor, is written out. */
+export function oneLine(text: string): string {
+  return text.replace(/[\p{Cc}\u2028\u2029]/gu, (character) => ESCAPES[character] ?? '\ufffd');
 }

@@ -1,5 +1,5 @@
-import { RankDistillmError } from '../errors.js';
-import { RequestThread } from '../io/request-thread.js';
+import { RankDistillmError } from '../../errors.js';
+import { RequestThread } from '../../io/request-thread.js';
 import type { Place, TextSource } from './text-places.js';
 
 export interface TextRequest {

@@ -1,5 +1,5 @@
 import { open, type RootDatabase } from 'lmdb';
-import { RankDistillmError } from '../errors.js';
+import { RankDistillmError } from '../../errors.js';
 
 /** LMDB's limit at its usual page size, less what the key's encoding may add. */
 export const MAX_ID_BYTES = 1900;

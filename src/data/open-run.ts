@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { RankDistillmError } from '../errors.js';
 import { inferredIds } from './dataset-id.js';
-import { readQueries } from './read-texts.js';
+import { readQueries } from './formats/texts.js';
 import type { DatasetRegistry, RegisteredDataset } from './registry.js';
 import type { RunFile, RunTopic } from './run-file.js';
 import type { RunDatasetOptions } from './run-options.js';

@@ -1,9 +1,9 @@
 /** The program of a thread that reads texts, see `TextThread`. */
 import { openSync, readSync } from 'node:fs';
 import { workerData } from 'node:worker_threads';
-import { ioError } from '../errors.js';
-import { answerRequests } from '../io/answer-requests.js';
-import { changedWhileRead } from '../io/read-region.js';
+import { ioError } from '../../errors.js';
+import { changedWhileRead } from '../../io/regions.js';
+import { answerRequests } from '../../io/request-thread.js';
 import { groupReads, nameOf, textsOf, type ReadGroup, type TextSource } from './text-places.js';
 import type { TextRequest } from './text-thread.js';
 

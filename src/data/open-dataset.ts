@@ -1,6 +1,6 @@
 import type { RunDatasetOptions } from './run-options.js';
-import type { TrainingDataset } from './training-records.js';
-import { openTrainingRunDataset, type TrainingContext } from './training-run-dataset.js';
+import type { TrainingContext, TrainingDataset } from './training-dataset.js';
+import { openTrainingRunDataset } from './training-run-dataset.js';
 import { openTrainingTupleDataset, type TupleDatasetOptions } from './tuple-dataset.js';
 
 /** Opens what `fit` learns from: a RunDataset, or a TupleDataset where `tuplesDataset` is given. */

@@ -1,9 +1,7 @@
-import { RankDistillmError } from '../errors.js';
-import { changedWhileRead } from '../io/read-region.js';
+import { RankDistillmError } from '../../errors.js';
+import { changedWhileRead } from '../../io/regions.js';
+import { repairUtf8, type TextFormat, textRecord, type TextRecord } from '../formats/texts.js';
 import type { DocumentIndex, Region } from './document-index.js';
-import { repairUtf8 } from './formats/repair-utf8.js';
-import type { TextFormat } from './formats/text-format.js';
-import { textRecord, type TextRecord } from './formats/text-record.js';
 
 /** Documents closer than this are read at once: a read call costs about as much as copying so many bytes. */
 const MERGE_GAP_BYTES = 8 * 1024;
