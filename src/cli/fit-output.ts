@@ -46,7 +46,6 @@ function settingsOf(logger: Logger, rootDir: string): LoggerSettings {
   };
 }
 
-
 /** The folders of a run, and what to remove when nothing comes of it. */
 export class FitOutput {
   /** The folder of each logger. */

@@ -25,7 +25,8 @@ export class FitReport {
       note(this.io, text);
     }
     if (resumed !== undefined) note(this.io, `continuing from step ${startStep} of ${resumed}`);
-    if (this.trainer.enable_progress_bar !== false) this.#progress = createTrainingProgress({ totalSteps, startStep, maxSeconds, stream });
+    if (this.trainer.enable_progress_bar !== false)
+      this.#progress = createTrainingProgress({ totalSteps, startStep, maxSeconds, stream });
   }
 
   step(report: StepReport): void {

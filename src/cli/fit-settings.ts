@@ -13,10 +13,7 @@ import { loadUserLoss } from '../loss/load-user-loss.js';
 import type { WeightedLoss } from '../loss/weighted-losses.js';
 import type { LrSchedule } from '../train/lr-schedule.js';
 import { ConstantLR, CosineAnnealingLR, LinearLR } from '../train/lr-schedule-torch.js';
-import {
-  ConstantLRSchedulerWithLinearWarmup,
-  LinearLRSchedulerWithLinearWarmup,
-} from '../train/lr-schedule-warmup.js';
+import { ConstantLRSchedulerWithLinearWarmup, LinearLRSchedulerWithLinearWarmup } from '../train/lr-schedule-warmup.js';
 import { deviceOf, devicePath, measureNames, monoOverrides } from './shared-settings.js';
 
 type Callback = NonNullable<Config['trainer']['callbacks']>[number];

@@ -26,12 +26,17 @@ export async function runFit({ config, placeOf }: LoadedConfig, io: CliIo): Prom
     const options = await fitOptionsOf(config, registryOf(config));
     const loggers = loggersOf(config);
     const ckptPath = await checkpointToResume(config, options, loggers);
-    const result = await train({ ...options, ckptPath, indexing: { onProgress: indexingNotes(io) } }, config, loggers, io);
+    const result = await train(
+      { ...options, ckptPath, indexing: { onProgress: indexingNotes(io) } },
+      config,
+      loggers,
+      io,
+    );
     return measuresTable(result.validationDatasets, result.metrics, io);
   } catch (error) {
     if (!(error instanceof SettingError)) throw error;
     const path = configPath(error.path, config);
-    throw error.inConfig(placeOf(path), path);
+    throw error.worded(`${placeOf(path)}: ${path.join('.')}`);
   }
 }
 

@@ -37,7 +37,6 @@ function wordedFor<T>(placeOf: LoadedConfig['placeOf'], read: () => T): T {
   try {
     return read();
   } catch (error) {
-    throw error instanceof SettingError ? error.inConfig(placeOf(error.path), error.path) : error;
+    throw error instanceof SettingError ? error.worded(`${placeOf(error.path)}: ${error.path.join('.')}`) : error;
   }
 }
-

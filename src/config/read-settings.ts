@@ -161,8 +161,10 @@ class SettingsReader {
     }
     if (inner instanceof z.ZodArray && node.kind === 'list') {
       const items = this.#items(node.items, () => inner.element as z.ZodType, path);
-      // how many there may be
-      if (!schema.safeParse(toPlain(node)).success) throw this.#wrongType(node, schema, path);
+      // how many numbers or names there may be
+      const element = unwrap(inner.element as z.ZodType);
+      const isPlain = element instanceof z.ZodNumber || element instanceof z.ZodString;
+      if (isPlain && !schema.safeParse(toPlain(node)).success) throw this.#wrongType(node, schema, path);
       return items;
     }
     const weighted = weightedClass(inner);
@@ -238,11 +240,7 @@ class SettingsReader {
     return value;
   }
 
-  #refuse(
-    use: KeyUse,
-    path: readonly string[],
-    refusals: readonly RuleBroken[],
-  ): void {
+  #refuse(use: KeyUse, path: readonly string[], refusals: readonly RuleBroken[]): void {
     const { verb } = this.#options;
     if (this.#words === inConfiguration && (verb === undefined || (use !== 'used' && use !== verb))) return;
     const [first] = refusals;
@@ -257,10 +255,17 @@ class SettingsReader {
     }
     if (success) return data;
     const { name } = this.#words;
-    const where = this.#words === inOptions ? optionPath(path) : `${placeText(node.place)}: ${owner ?? (path.join('.') || 'the configuration')}`;
-    throw new RankDistillmError('bad_input', `${where} needs the ${this.#words === inOptions ? 'option' : 'key'} "${name(key)}"`, {
-      hint: `Add "${name(key)}" (${describeType(schema)}): ${noteOf(schema)?.doc ?? 'it has no default.'}`,
-    });
+    const where =
+      this.#words === inOptions
+        ? optionPath(path)
+        : `${placeText(node.place)}: ${owner ?? (path.join('.') || 'the configuration')}`;
+    throw new RankDistillmError(
+      'bad_input',
+      `${where} needs the ${this.#words === inOptions ? 'option' : 'key'} "${name(key)}"`,
+      {
+        hint: `Add "${name(key)}" (${describeType(schema)}): ${noteOf(schema)?.doc ?? 'it has no default.'}`,
+      },
+    );
   }
 
   #wrongType(node: ConfigNode, schema: z.ZodType, path: readonly string[]): RankDistillmError {

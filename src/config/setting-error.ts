@@ -13,7 +13,7 @@ export interface SettingErrorDetails {
 
 /**
  * Something wrong with a setting. It does not know whether the setting came from a file, the command line or a caller in
- * TypeScript: as it stands it speaks to the last, `options.trainer.maxSteps: …`; `inConfig` words it for the others.
+ * TypeScript: as it stands it speaks to the last, `options.trainer.maxSteps: …`; `worded` words it for the others.
  * Texts write the name of another setting as `$max_steps`.
  */
 export class SettingError extends RankDistillmError {
@@ -34,13 +34,14 @@ export class SettingError extends RankDistillmError {
   }
 
   /**
-   * @param place file and line, or option of the command line
-   * @param path where the setting stands in the configuration
+   * The error for people who wrote snake_case.
+   *
+   * @param where place and name of the setting: `fit.yaml:12: trainer.max_steps`, or an option of the command line
    */
-  inConfig(place: string, path: SettingPath): RankDistillmError {
+  worded(where: string): RankDistillmError {
     const what = withNames(this.#what, (key) => key);
     const hint = withNames(this.#hint, (key) => key);
-    return new RankDistillmError(this.code, `${place}: ${path.join('.')}: ${what}`, { hint, cause: this });
+    return new RankDistillmError(this.code, `${where}: ${what}`, { hint, cause: this });
   }
 }
 

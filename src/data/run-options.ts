@@ -38,9 +38,13 @@ export function checkTrainingOptions(options: RunDatasetOptions): CheckedTrainin
     });
   }
   if (checked.addDocsNotInRanking && targets === 'rank') {
-    throw new SettingError(['add_docs_not_in_ranking'], 'added documents have no rank, which targets: rank would learn', {
-      hint: 'Set $add_docs_not_in_ranking to false, or targets to relevance.',
-    });
+    throw new SettingError(
+      ['add_docs_not_in_ranking'],
+      'added documents have no rank, which targets: rank would learn',
+      {
+        hint: 'Set $add_docs_not_in_ranking to false, or targets to relevance.',
+      },
+    );
   }
   return { ...checked, targets };
 }

@@ -18,7 +18,7 @@ const loadOptions = z.strictObject({
   ...modelKeys,
   label: key(
     z.union([z.int(), z.string()]).optional(),
-    'Which label\'s logit is the score, by index or name, for a classification model of several labels.',
+    "Which label's logit is the score, by index or name, for a classification model of several labels.",
   ),
   seed: key(z.int().min(0).optional(), 'Seed of a fresh head; default 42.'),
 });

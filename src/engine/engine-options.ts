@@ -24,7 +24,10 @@ export const modelKeys = {
     z.boolean().default(false),
     'GPUs: measure the time of each kind of operation (`ScoredWindow.result.opSeconds`). It costs some speed.',
   ),
-  config: key(section(monoOptions).optional(), "Fields of lightning-ir's MonoConfig that replace those of the model's config.json."),
+  config: key(
+    section(monoOptions).optional(),
+    "Fields of lightning-ir's MonoConfig that replace those of the model's config.json.",
+  ),
   revision: key(z.string().optional(), 'Branch, tag or commit of a Hugging Face id; default main.'),
   signal: passed<AbortSignal>('Aborts the work.'),
   on_warning: passed<(message: string) => void>('Receives warnings. Default: process.emitWarning.'),

@@ -62,16 +62,30 @@ export const fitOptions = z.strictObject({
   ),
   early_stopping: key(z.array(section(earlyStoppingOptions)).default([]), 'When to stop.'),
   seed: key(
-    z.union([z.int().min(0).max(SEEDS - 1), z.literal('random')]).optional(),
+    z
+      .union([
+        z
+          .int()
+          .min(0)
+          .max(SEEDS - 1),
+        z.literal('random'),
+      ])
+      .optional(),
     'Seed of everything random: a fresh head, shuffling, sampling, dropout. random: a new one. Default: that of the run that is continued, else 42.',
   ),
   log_learning_rate: key(
     z.boolean().default(false),
     "Lightning's LearningRateMonitor: the rate is logged as `lr-AdamW`, beside the losses.",
   ),
-  ckpt_path: key(z.string().min(1).optional(), 'Checkpoint folder to continue from, or `last`: the newest below defaultRootDir.'),
+  ckpt_path: key(
+    z.string().min(1).optional(),
+    'Checkpoint folder to continue from, or `last`: the newest below defaultRootDir.',
+  ),
   loggers: passed<readonly MetricLogger[]>('Receive logged values. The caller closes them.'),
-  log_folder: key(z.string().optional(), "Lightning's `log_dir`, which gets `huggingface_checkpoint`. Default: none is written."),
+  log_folder: key(
+    z.string().optional(),
+    "Lightning's `log_dir`, which gets `huggingface_checkpoint`. Default: none is written.",
+  ),
   checkpoint_folder: key(
     z.string().optional(),
     'Folder of checkpoints without a `dirpath`. Default: `checkpoints` in `logFolder`, else in `defaultRootDir`.',

@@ -122,8 +122,7 @@ async function train(options: FitSettings, parts: Parts): Promise<FitResult> {
   const trainer = new Trainer(model, {
     losses: options.losses,
     optimizer: options.optimizer,
-    lrScheduler:
-      typeof options.lrScheduler === 'function' ? options.lrScheduler(plan.totalSteps) : options.lrScheduler,
+    lrScheduler: typeof options.lrScheduler === 'function' ? options.lrScheduler(plan.totalSteps) : options.lrScheduler,
     gradientClipVal: settings.gradientClipVal,
     gradientClipAlgorithm: settings.gradientClipAlgorithm,
     tokenBudget: settings.tokenBudget ?? resume?.state.run.tokenBudget,

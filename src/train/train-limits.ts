@@ -95,9 +95,13 @@ function validateEvery(settings: Trainer, batchesPerEpoch: number, validates: bo
   if (share !== undefined) {
     // without valCheckInterval, Lightning validates at each epoch's end; it refuses a share of no particular epoch
     if (acrossEpochs && interval !== null) {
-      throw new SettingError([...PATH, 'val_check_interval'], `a share of an epoch, ${share}, needs $check_val_every_n_epoch`, {
-        hint: 'Set $val_check_interval to a number of batches, or $check_val_every_n_epoch to a number.',
-      });
+      throw new SettingError(
+        [...PATH, 'val_check_interval'],
+        `a share of an epoch, ${share}, needs $check_val_every_n_epoch`,
+        {
+          hint: 'Set $val_check_interval to a number of batches, or $check_val_every_n_epoch to a number.',
+        },
+      );
     }
     return Math.max(1, Math.trunc(batchesPerEpoch * share));
   }

@@ -1,11 +1,12 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Verb } from '../../src/config/read-settings.js';
 import { loadConfig, type ConfigSource, type LoadedConfig } from '../../src/config/load-config.js';
 import { RankDistillmError } from '../../src/errors.js';
 import { inFolder } from './files.js';
 
 /** Loads YAML texts, given as files `0.yaml`, `1.yaml` …, and then overrides `['--key', 'value']`. */
-export function load(texts: string[], overrides: [string, string][] = []): Promise<LoadedConfig> {
+export function load(texts: string[], overrides: [string, string][] = [], verb?: Verb): Promise<LoadedConfig> {
   return inFolder(async (folder) => {
     const sources: ConfigSource[] = [];
     for (const [index, text] of texts.entries()) {
@@ -14,7 +15,7 @@ export function load(texts: string[], overrides: [string, string][] = []): Promi
       sources.push({ kind: 'file', path });
     }
     for (const [option, text] of overrides) sources.push({ kind: 'override', option, text });
-    return await loadConfig(sources);
+    return await loadConfig(sources, verb);
   });
 }
 

@@ -1,19 +1,19 @@
 import { basename } from 'node:path';
 import { CheckpointKeeper, type CheckpointMoment, type CheckpointState } from '../../src/train/checkpoint-keeper.js';
 import { EarlyStopper, type EarlyStoppingOptions, type StoppingState } from '../../src/train/early-stopping.js';
-import type { ModelCheckpointOptions } from '../../src/train/model-checkpoint.js';
+import type { ModelCheckpointOptions } from '../../src/train/checkpoint-keeper.js';
 import {
   isStepDue,
   isValidationDue,
   planTraining,
   reachedLimit,
-  type LimitSettings,
+  type TrainerSettings,
   type TrainingPlan,
 } from '../../src/train/train-limits.js';
 
 /** What a run does, without a model: `loss` is 1 / step, `val` takes `values` one after the other. */
 export interface Simulation {
-  limits: LimitSettings;
+  limits: TrainerSettings;
   /** Batches of each validation dataset. */
   validationBatches: number[];
   values: readonly number[];

@@ -55,8 +55,8 @@ test('a metric that never comes is named, one that may still come is waited for'
 
 test('bad arguments are named', () => {
   const bad: [Partial<EarlyStoppingOptions>, RegExp][] = [
-    [{ mode: 'up' as 'min' }, /^mode: expected min or max, received "up"/],
-    [{ patience: -1 }, /^patience: expected a whole number from 0/],
+    [{ mode: 'up' as 'min' }, /^options\.mode: expected one of min, max, received the text "up"/],
+    [{ patience: -1 }, /^options\.patience: expected a whole number of at least 0/],
   ];
   for (const [options, message] of bad) {
     assert.throws(

@@ -22,7 +22,11 @@ const monitor = z.string().min(1);
 const mode = key(z.enum(['min', 'max']).default('min'), 'min: less is better.', 'fit');
 
 const whenValidated = (doc: string) =>
-  key(z.boolean().nullable().default(null), `${doc}; false: after each validation; null: follows the validations.`, 'fit');
+  key(
+    z.boolean().nullable().default(null),
+    `${doc}; false: after each validation; null: follows the validations.`,
+    'fit',
+  );
 
 /** `ModelCheckpointOptions` of the API. */
 export const modelCheckpointOptions = withRule(
@@ -34,7 +38,11 @@ export const modelCheckpointOptions = withRule(
       'fit',
     ),
     auto_insert_metric_name: key(z.boolean().default(true), '{loss} becomes loss=0.5; false: 0.5.', 'fit'),
-    monitor: key(monitor.nullable().default(null), 'Logged name whose best checkpoints are kept; null: the newest.', 'fit'),
+    monitor: key(
+      monitor.nullable().default(null),
+      'Logged name whose best checkpoints are kept; null: the newest.',
+      'fit',
+    ),
     mode,
     save_top_k: key(z.int().min(-1).default(1), 'Number of checkpoints to keep; -1: all, 0: none.', 'fit'),
     save_last: key(

@@ -26,7 +26,13 @@ const MOST_THREADS = 1024;
 
 /** How a model computes: keys of the trainer, and options wherever the API loads a model. */
 export const engineKeys = {
-  precision: key(z.literal(PRECISION_NAMES).nullable().default(null), 'Precision of the computation; null: 32-true.'),
+  // A program may have a precision from elsewhere, as text.
+  precision: key(
+    z.literal(PRECISION_NAMES).nullable().default(null) as unknown as z.ZodDefault<
+      z.ZodNullable<z.ZodUnion<[z.ZodString, z.ZodNumber]>>
+    >,
+    'Precision of the computation; null: 32-true.',
+  ),
   tf32: ours(z.boolean().default(false), 'GPUs: compute float32 products on tensor cores: faster, less exact.'),
   memory_fraction: ours(
     z.number().gt(0).max(1).nullable().default(null),

@@ -35,7 +35,12 @@ const notes = z.registry<KeyNote>();
  * Declares a setting beside its schema, which gives its type, range and default: one sentence on its meaning, the verb
  * that reads it, and the values that are refused. Apply it last: wrappers such as `.default()` make a new schema.
  */
-export function key<T extends z.ZodType>(schema: T, doc: string, use: KeyUse = 'used', refused?: Refused<z.output<T>>): T {
+export function key<T extends z.ZodType>(
+  schema: T,
+  doc: string,
+  use: KeyUse = 'used',
+  refused?: Refused<z.output<T>>,
+): T {
   notes.add(schema, { doc, use, refused: refused as Refused | undefined });
   return schema;
 }
@@ -105,7 +110,9 @@ export function ignored(doc = 'Lightning only; does nothing here.', lightning?: 
 }
 
 /** Ignored keys with their defaults in Lightning. */
-export function allIgnored<const N extends string>(defaults: Record<N, unknown>): Record<N, ReturnType<typeof ignored>> {
+export function allIgnored<const N extends string>(
+  defaults: Record<N, unknown>,
+): Record<N, ReturnType<typeof ignored>> {
   const entries = Object.entries(defaults).map(([name, value]) => [name, ignored(undefined, value)]);
   return Object.fromEntries(entries) as Record<N, ReturnType<typeof ignored>>;
 }

@@ -66,7 +66,9 @@ export function* targetRules(config: FitConfig): Iterable<RuleBroken> {
     const what = `rank without a depth gives targets below 0, which ${positiveOnly.class_path} takes as 0`;
     yield { path, what, hint: 'Set depth, so that targets are depth - rank + 1, or normalize_targets: true.' };
   }
-  const gains = losses.some(({ class_path: name, init_args }) => name === 'ApproxNDCG' && 'scale_gains' in init_args && init_args.scale_gains);
+  const gains = losses.some(
+    ({ class_path: name, init_args }) => name === 'ApproxNDCG' && 'scale_gains' in init_args && init_args.scale_gains,
+  );
   if (depth > MOST_GAIN && gains) {
     const what = `ApproxNDCG's gains 2^target - 1 overflow with targets up to depth ${depth}`;
     yield { path, what, hint: 'Set normalize_targets: true, or scale_gains: false.' };

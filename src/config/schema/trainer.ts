@@ -109,11 +109,7 @@ const onlyDefaults = {
 };
 
 /** `trainer` of the API's `fit`. */
-export const trainerOptions = withRule(
-  z.strictObject({ ...engineOptions.shape, ...trainingKeys }),
-  'fit',
-  clipRule,
-);
+export const trainerOptions = withRule(z.strictObject({ ...engineOptions.shape, ...trainingKeys }), 'fit', clipRule);
 
 export const trainer = z.strictObject({
   accelerator: key(

@@ -52,12 +52,7 @@ export const adamWOptions = z.strictObject({
 });
 
 const falseOnly = (what: string) =>
-  key(
-    z.boolean().default(false),
-    'Not supported, must be false.',
-    'fit',
-    onlyDefault(what, 'Set it to false.', false),
-  );
+  key(z.boolean().default(false), 'Not supported, must be false.', 'fit', onlyDefault(what, 'Set it to false.', false));
 
 export const optimizer = slot([
   classSpec(
