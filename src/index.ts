@@ -30,6 +30,7 @@ export {
   type RerankProgress,
   type RerankResult,
 } from './rerank/rerank.js';
+export { rerankRuns, type RerankedRun, type RerankRunsOptions } from './rerank/rerank-runs.js';
 export type { EncodedPair, TextPair } from './tokenize/encoded-pair.js';
 
 export type { Qrel, RankingSample, RunEntry } from './data/records.js';
@@ -39,6 +40,7 @@ export {
   writeRunTopics,
   type ScoredDocument,
   type WriteRunOptions,
+  type WrittenRun,
   type WriteTopic,
 } from './data/write-run.js';
 export { readQrels } from './data/formats/qrels.js';
@@ -48,7 +50,7 @@ export type { RunTopic } from './data/run-file.js';
 export type { CollectionIndexOptions } from './data/collection-index.js';
 export { CollectionStore, type CollectionOptions } from './data/collection-store.js';
 export { DatasetRegistry, type DatasetParts, type RegisteredDataset } from './data/registry.js';
-export { RunDataset } from './data/run-dataset.js';
+export { RunDataset, type RunDatasetFiles } from './data/run-dataset.js';
 export type { RunDatasetOptions, SamplingStrategy, Targets } from './data/run-options.js';
 
 export { evaluate, type Evaluation, type MeasureValues } from './evaluate/evaluate.js';

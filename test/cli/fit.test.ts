@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { readRun } from '../../src/data/read-run.js';
-import { inFolder, modelFolder, run, useOwnCache, writeFiles, type CliResult } from './support.js';
+import { copyModel, inFolder, run, useOwnCache, writeFiles, type CliResult } from './support.js';
 import { writeTrainingCollection } from './training-collection.js';
 
 const test = suite('fit');
@@ -103,10 +103,10 @@ testInCollection('the model learns, and re_rank takes it', async (folder) => {
     const argv = ['re_rank', '--config', 'config.yaml', '--model.model_name_or_path', model];
     const { code, stderr } = await run(argv, { cwd: folder });
     assert.is(code, 0, stderr);
-    const name = model.split('/').at(-1)!;
-    return (await readRun(join(folder, 'runs', name, 'dev.run'))).map(({ queryId, docId }) => `${queryId} ${docId}`);
+    return (await readRun(join(folder, model, 'runs/dev.run'))).map(({ queryId, docId }) => `${queryId} ${docId}`);
   };
-  assert.not.equal(await rerank(MODEL), await rerank(modelFolder()));
+  await copyModel(join(folder, 'untrained'));
+  assert.not.equal(await rerank(MODEL), await rerank('untrained'));
 });
 
 testInCollection('loggers by class, with names as lightning-ir logs them', async (folder) => {

@@ -130,6 +130,7 @@ export async function writeCollection(folder: string): Promise<ScoredPair[]> {
   const pairs = (await expectedPairs()).slice(0, 6);
   const tsv = (text: string): string => text.replaceAll(/[\t\n\r]+/g, ' ');
   const topics = ['q0', 'q1'];
+  await copyModel(join(folder, 'mono-rank')); // runs go below the model's folder
   await writeFiles(folder, {
     'data/docs.tsv': pairs.map((pair, i) => `d${i}\t${tsv(pair.document)}\n`).join(''),
     'data/queries.tsv': pairs.map((pair, i) => `q${i}\t${tsv(pair.query)}\n`).join(''),
@@ -144,7 +145,7 @@ export async function writeCollection(folder: string): Promise<ScoredPair[]> {
       '  inference_datasets:',
       '    - run_path_or_id: data/__bm25__tiny-set.run',
       'model:',
-      `  model_name_or_path: ${modelFolder()}`,
+      '  model_name_or_path: mono-rank',
       '  evaluation_metrics: [nDCG@10]',
       '',
     ].join('\n'),
