@@ -30,7 +30,7 @@ export {
   type RerankProgress,
   type RerankResult,
 } from './rerank/rerank.js';
-export type { EncodedPair, TextPair } from './tokenize/encoded-pair.js';
+export type { EncodedPair, TextPair } from './tokenize/pair-tokenizer.js';
 
 export type { Qrel, RankingSample, RunEntry } from './data/records.js';
 export { readRun, streamRunTopics } from './data/read-run.js';

@@ -2,9 +2,8 @@
 import { workerData } from 'node:worker_threads';
 import { answerRequests } from '../io/answer-requests.js';
 import { buildTokenizer, type TokenizerDescription } from './load-tokenizer.js';
-import { packSides, type PackedSides } from './packed-sides.js';
 import { createSideTokenizers } from './side-tokenizer.js';
-import type { TokenizerRequest, TokenizerStart } from './tokenizer-pool.js';
+import { packSides, type PackedSides, type TokenizerRequest, type TokenizerStart } from './tokenizer-pool.js';
 
 const { description, lengths } = workerData as TokenizerStart;
 const tokenizers = createSideTokenizers(buildTokenizer(JSON.parse(description) as TokenizerDescription), lengths);

@@ -61,6 +61,16 @@ test('what a document links to is in the npm package', () => {
   assert.equal([...new Set(missing)], []);
 });
 
+test('files and folders that the documentation names exist', () => {
+  const missing = documents().flatMap((path) =>
+    [...readDocument(path).matchAll(/`((?:src|native|test|scripts|configs|docs)\/[\w./-]+)`/g)]
+      .map(([, name]) => name!)
+      .filter((name) => !existsSync(join(root, name)))
+      .map((name) => `${path}: ${name}`),
+  );
+  assert.equal(missing, []);
+});
+
 test('documents that the program and the configurations name exist', () => {
   const files = ['src', 'configs', 'scripts', 'native'].flatMap((folder) => filesBelow(join(root, folder)));
   const missing = files.flatMap((file) =>

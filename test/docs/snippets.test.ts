@@ -18,14 +18,15 @@ test('TypeScript and JavaScript have no type errors', () => {
     config: object;
   };
   const { options } = ts.parseJsonConfigFileContent(config, ts.sys, root);
-  const host = ts.createCompilerHost(options);
-  const { fileExists, readFile, getSourceFile } = host;
-  host.fileExists = (path) => blocks.has(path) || fileExists(path);
-  host.readFile = (path) => blocks.get(path)?.text ?? readFile(path);
-  host.getSourceFile = (path, languageOrOptions, ...rest) => {
-    const block = blocks.get(path);
-    if (block) return ts.createSourceFile(path, block.text, languageOrOptions);
-    return getSourceFile(path, languageOrOptions, ...rest);
+  const disk = ts.createCompilerHost(options);
+  const host: ts.CompilerHost = {
+    ...disk,
+    fileExists: (path) => blocks.has(path) || disk.fileExists(path),
+    readFile: (path) => blocks.get(path)?.text ?? disk.readFile(path),
+    getSourceFile: (path, ...how) => {
+      const block = blocks.get(path);
+      return block ? ts.createSourceFile(path, block.text, how[0]) : disk.getSourceFile(path, ...how);
+    },
   };
   const program = ts.createProgram([...blocks.keys()], { ...options, allowJs: false, types: ['node'] }, host);
   const problems = [...blocks].flatMap(([path, { place }]) => {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import * as assert from 'uvu/assert';
-import type { EncodedPair, TextPair } from '../../src/tokenize/encoded-pair.js';
+import type { EncodedPair, TextPair } from '../../src/tokenize/pair-tokenizer.js';
 
 /** A pair with what another library made of it. */
 export interface ScoredPair extends TextPair {

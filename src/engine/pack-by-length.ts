@@ -1,5 +1,5 @@
 import type { PackedBatch } from '../../binding.js';
-import type { EncodedPair } from '../tokenize/encoded-pair.js';
+import type { EncodedPair } from '../tokenize/pair-tokenizer.js';
 
 /** Pairs laid end to end for the engine, and the way back to the caller's order. */
 export interface LengthSortedBatch {
