@@ -6,7 +6,9 @@ import ts from 'typescript';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { trainedModel } from '../../scripts/demo/configurations.js';
-import { copyModel, inFolder, run } from '../cli/support.js';
+import { run } from '../support/cli.js';
+import { inFolder } from '../support/files.js';
+import { copyModel } from '../support/models.js';
 import { allBlocks, blocksOf, root } from './documents.js';
 
 const test = suite('snippets of the documentation');
