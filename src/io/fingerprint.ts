@@ -2,7 +2,7 @@ import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 import { ioError } from '../errors.js';
-import { readRegion } from './read-region.js';
+import { readRegion } from './regions.js';
 
 /** Up to here a file is hashed whole: a fraction of a second. */
 const WHOLE_BYTES = 64 * 2 ** 20;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { NamedTensor } from '../../binding.js';
 import { ioError } from '../errors.js';
 import { sampleBlocks } from '../io/fingerprint.js';
-import { readRegion } from '../io/read-region.js';
+import { readRegion } from '../io/regions.js';
 import type { Checkpoint } from './checkpoint.js';
 import { MODEL_FILES } from './model-files.js';
 

@@ -3,7 +3,7 @@ import { writeRunTopics, type ScoredDocument, type WrittenRun } from '../data/wr
 import type { CrossEncoder } from '../engine/cross-encoder.js';
 import type { ScoredWindow } from '../engine/score-windows.js';
 import { refuseOverInputs } from '../io/output-file.js';
-import type { TextPair } from '../tokenize/encoded-pair.js';
+import type { TextPair } from '../tokenize/pair-tokenizer.js';
 import { scoreTopics } from './scored-topics.js';
 
 /** What `rerank` reads: a RunDataset, or anything that gives topics with their documents. */

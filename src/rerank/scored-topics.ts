@@ -1,6 +1,6 @@
 import type { RankingSample } from '../data/records.js';
 import type { ScoredWindow } from '../engine/score-windows.js';
-import type { TextPair } from '../tokenize/encoded-pair.js';
+import type { TextPair } from '../tokenize/pair-tokenizer.js';
 
 /** A topic and the scores of its documents. */
 export interface ScoredTopic {

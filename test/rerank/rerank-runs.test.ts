@@ -5,7 +5,10 @@ import * as assert from 'uvu/assert';
 import { DatasetRegistry } from '../../src/data/registry.js';
 import { RankDistillmError } from '../../src/errors.js';
 import { rerankRuns, type RerankRunsOptions } from '../../src/rerank/rerank-runs.js';
-import { copyModel, inFolder, listing, run, useOwnCache, writeCollection, writeFiles } from '../cli/support.js';
+import { run } from '../support/cli.js';
+import { writeCollection } from '../support/collections.js';
+import { inFolder, listing, useOwnCache, writeFiles } from '../support/files.js';
+import { copyModel } from '../support/models.js';
 
 const test = suite('results that cannot be mistaken for each other');
 useOwnCache(test);
