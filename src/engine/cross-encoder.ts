@@ -3,6 +3,7 @@ import type { Binding, ComputePrecision, EngineInfo, NativeModel } from '../../b
 import { checkOptions, type OptionsOf } from '../config/read-settings.js';
 import { key } from '../config/schema/fields.js';
 import { badArgument, RankDistillmError, throwIfAborted } from '../errors.js';
+import type { Checkpoint } from '../models/checkpoint.js';
 import { loadCheckpoint } from '../models/load-checkpoint.js';
 import type { EncodedPair, TextPair } from '../tokenize/pair-tokenizer.js';
 import { createPairTokenizer, type PairTokenizer } from '../tokenize/pair-tokenizer.js';
@@ -93,19 +94,22 @@ export class CrossEncoder implements AsyncDisposable {
   static async load(nameOrPath: string, given: LoadOptions = {}): Promise<CrossEncoder> {
     throwIfAborted(given.signal);
     const options = checkOptions(loadOptions, given);
-    const warn = options.onWarning ?? ((message) => process.emitWarning(message, 'RankDistillmWarning'));
+    resolveEngine(options, options.timed, loadBinding()); // a bad option shows before files are read
+    const { label, config: overrides, seed, revision } = options;
+    return CrossEncoder.fromCheckpoint(await loadCheckpoint(nameOrPath, { label, overrides, seed, revision }), options);
+  }
 
+  /**
+   * The same for a model folder whose headers are read already. Its overrides, label and seed were given there.
+   */
+  static async fromCheckpoint(checkpoint: Checkpoint, given: LoadOptions = {}): Promise<CrossEncoder> {
+    const options = checkOptions(loadOptions, given);
+    const warn = options.onWarning ?? ((message) => process.emitWarning(message, 'RankDistillmWarning'));
     const binding = loadBinding();
     const engine = resolveEngine(options, options.timed, binding);
-    const checkpoint = await loadCheckpoint(nameOrPath, {
-      label: options.label,
-      overrides: options.config,
-      seed: options.seed,
-      revision: options.revision,
-    });
     for (const warning of checkpoint.warnings) warn(warning);
     throwIfAborted(options.signal);
-    const { encoder, head } = checkpoint;
+    const { encoder, head, name, modelClass } = checkpoint;
     const [tokenizer, native] = await loadBoth(
       createPairTokenizer(checkpoint, { threads: engine.tokenizerThreads }),
       binding
@@ -117,10 +121,9 @@ export class CrossEncoder implements AsyncDisposable {
       const why = binding.info().bf16
         ? 'bf16 needs heads of even size, which this model has not'
         : 'this CPU has no bf16 instructions (AVX512_BF16 or AMX)';
-      warn(`${why}; ${nameOrPath} runs in 16-bit integers instead, which round less`);
+      warn(`${why}; ${name} runs in 16-bit integers instead, which round less`);
     }
-    const { modelClass } = checkpoint;
-    return new CrossEncoder({ name: nameOrPath, modelClass, device: engine.device, warn, binding, native, tokenizer });
+    return new CrossEncoder({ name, modelClass, device: engine.device, warn, binding, native, tokenizer });
   }
 
   /** What scores are really computed in; int16 where the CPU has no instructions for bf16 or int8. */

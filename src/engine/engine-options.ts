@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
-import type { Binding, ComputePrecision, ModelOptions } from '../../binding.js';
+import type { Binding, ComputePrecision, EncoderConfig, EngineInfo, ModelOptions } from '../../binding.js';
 import { enginePrecision, readPrecision, type PrecisionName } from '../config/precision.js';
 import { section, type OptionsOf, type SettingsOf } from '../config/read-settings.js';
 import { engineOptions } from '../config/schema/engine.js';
@@ -75,6 +75,17 @@ export function resolveEngine(
       timed,
     },
   };
+}
+
+/** What scores will really be computed in, as `scoring_precision` in native/model/config.cc decides. */
+export function scoringPrecision(
+  { device, compute }: ResolvedEngine,
+  { hiddenSize, heads }: EncoderConfig,
+  { bf16, cpuFeatures }: EngineInfo,
+): ComputePrecision {
+  if (device !== 'cpu' || compute === 'float32') return compute;
+  const has = compute === 'int8' ? cpuFeatures.includes('avx512_vnni') : bf16 && (hiddenSize / heads) % 2 === 0;
+  return has ? compute : 'int16';
 }
 
 /** More add nothing: fewer than these already tokenize faster than one GPU scores. */

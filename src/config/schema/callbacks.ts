@@ -4,13 +4,17 @@ import { allIgnored, classSpec, extended, ignored, key, onlyDefault, openClasses
 import { outputFolder } from './paths.js';
 
 const reRankCallback = classSpec('ReRankCallback', 'Where re_rank writes its runs.', {
-  save_dir: outputFolder('Folder; null: ./runs/<model>.', 're_rank'),
+  save_dir: outputFolder('Folder; null: runs in the model folder, ./runs/<id> for a Hugging Face id.', 're_rank'),
   run_name: key(
     z.string().min(1).nullable().default(null),
-    "File name; null: the input's name up to its first dot, or the id with dashes, and .run.",
+    "File name; null: the input's name without its suffix, or the id with dashes, and .run.",
     're_rank',
   ),
-  overwrite: key(z.boolean().default(false), 'Write again where the run exists; else it is skipped.', 're_rank'),
+  overwrite: key(
+    z.boolean().default(false),
+    'true: compute a run again that exists; false: skip a run that is the same result, and refuse another one.',
+    're_rank',
+  ),
 });
 
 const registerLocalDataset = classSpec('RegisterLocalDatasetCallback', 'Gives files an id.', {
