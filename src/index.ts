@@ -56,13 +56,7 @@ export type { Targets } from './data/targets.js';
 export { evaluate, type Evaluation, type MeasureValues } from './evaluate/evaluate.js';
 
 export { fit } from './fit/fit.js';
-export type {
-  FitOptions,
-  FitResult,
-  FitSummary,
-  TrainOptions,
-  ValidateOptions,
-} from './fit/fit-options.js';
+export type { FitOptions, FitResult, FitSummary, TrainOptions, ValidateOptions } from './fit/fit-options.js';
 export type { EngineOptions } from './engine/engine-options.js';
 export type { ScoredWindow } from './engine/score-windows.js';
 export type { Checkpoint, PairEncoding } from './models/checkpoint.js';

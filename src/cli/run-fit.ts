@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { LoadedConfig } from '../config/load-config.js';
 import { printConfig } from '../config/print-config.js';
 import type { Config } from '../config/schema/schema.js';
-import { settingError, SettingError } from '../config/setting-error.js';
+import { settingError } from '../config/setting-error.js';
 import type { FitOptions, FitResult } from '../fit/fit-options.js';
 import { fit } from '../fit/fit.js';
 import { writeAtomically } from '../io/atomic-write.js';
@@ -13,31 +13,29 @@ import type { CliIo } from './cli-io.js';
 import { FitOutput, loggersOf, type LoggerSettings } from './fit-output.js';
 import { FitReport, measuresTable } from './fit-report.js';
 import { configPath, fitOptionsOf } from './fit-settings.js';
-import { indexingNotes } from './open-datasets.js';
-import { registryOf } from './shared-settings.js';
+import { assertSourcesExist, indexingNotes, registryOf, wordedFor } from './shared-settings.js';
 
 /**
  * Trains as a configuration says. What was made goes away again when the run ends before its first step.
  *
  * @returns a table of the last validation's measures, or undefined when there are none
  */
-export async function runFit({ config, placeOf }: LoadedConfig, io: CliIo): Promise<string | undefined> {
-  try {
-    const options = await fitOptionsOf(config, registryOf(config));
-    const loggers = loggersOf(config);
-    const ckptPath = await checkpointToResume(config, options, loggers);
-    const result = await train(
-      { ...options, ckptPath, indexing: { onProgress: indexingNotes(io) } },
-      config,
-      loggers,
-      io,
-    );
-    return measuresTable(result.validationDatasets, result.metrics, io);
-  } catch (error) {
-    if (!(error instanceof SettingError)) throw error;
-    const path = configPath(error.path, config);
-    throw error.worded(`${placeOf(path)}: ${path.join('.')}`);
-  }
+export function runFit(loaded: LoadedConfig, io: CliIo): Promise<string | undefined> {
+  const { config } = loaded;
+  return wordedFor(
+    loaded,
+    (path) => configPath(path, config),
+    async () => {
+      const registry = registryOf(config);
+      await assertSourcesExist(config, registry, 'fit');
+      const options = await fitOptionsOf(config, registry);
+      const loggers = loggersOf(config);
+      const ckptPath = await checkpointToResume(config, options, loggers);
+      const indexing = { onProgress: indexingNotes(io) };
+      const result = await train({ ...options, ckptPath, indexing }, config, loggers, io);
+      return measuresTable(result.validationDatasets, result.metrics, io);
+    },
+  );
 }
 
 /** The folder that `ckpt_path` names; `last` is looked for wherever earlier runs of the configuration put checkpoints. */

@@ -1,10 +1,13 @@
-import { optionsFrom } from '../config/read-settings.js';
+import { stat } from 'node:fs/promises';
+import type { LoadedConfig } from '../config/load-config.js';
+import { optionsFrom, type Verb } from '../config/read-settings.js';
 import { monoOptions } from '../config/schema/model.js';
 import type { Config } from '../config/schema/schema.js';
-import { aboutSetting, SettingError } from '../config/setting-error.js';
+import { aboutSetting, settingError, SettingError, type SettingPath } from '../config/setting-error.js';
 import { DATASET_PARTS, DatasetRegistry, type DatasetParts } from '../data/registry.js';
 import { parseMeasure } from '../evaluate/parse-measure.js';
 import type { MonoOverrides } from '../models/load-checkpoint.js';
+import { note, type CliIo } from './cli-io.js';
 
 // What fit and re_rank take from a configuration alike.
 
@@ -47,6 +50,66 @@ export function registryOf(config: Config): DatasetRegistry {
     register(id, files);
   }
   return registry;
+}
+
+/** A wrong path is the commonest mistake, so it is found first, and its error says where the path was written. */
+export async function assertSourcesExist({ data }: Config, registry: DatasetRegistry, verb: Verb): Promise<void> {
+  const { inference_datasets: inference, train_dataset: training } = data!.init_args;
+  const listed = (inference ?? []).map(({ init_args }, i) => [init_args, ['inference_datasets', i]] as const);
+  const train = verb === 'fit' && training ? [[training.init_args, ['train_dataset']] as const] : [];
+  for (const [args, place] of [...train, ...listed]) {
+    const path = ['data', 'init_args', ...place, 'init_args'];
+    if ('tuples_dataset' in args) {
+      const { tuples_dataset: id } = args;
+      if (registry.find(id)) continue;
+      throw settingError([...path, 'tuples_dataset'], registry.unknownId(id, id));
+    }
+    const named = args.run_path_or_id;
+    const found = await stat(named).then(
+      (entry) => (entry.isDirectory() ? 'folder' : 'file'),
+      () => 'nothing',
+    );
+    if (found === 'file' || registry.find(named)) continue;
+    const ids = registry.ids();
+    const problem = found === 'folder' ? 'is a folder, not a run file' : 'no such run file, nor a dataset of this id';
+    throw new SettingError([...path, 'run_path_or_id'], `${named}: ${problem}`, {
+      code: 'not_found',
+      hint:
+        'Check the path; relative paths start from the current working directory. ' +
+        (ids.length === 0 ? 'No dataset is registered.' : `Registered datasets: ${ids.join(', ')}.`),
+    });
+  }
+}
+
+/**
+ * Does the work of a verb; an error about an option is worded for the person who wrote the configuration.
+ *
+ * @param pathOf where the configuration has an option
+ */
+export async function wordedFor<T>(
+  { placeOf }: LoadedConfig,
+  pathOf: (path: SettingPath) => SettingPath,
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof SettingError)) throw error;
+    const path = pathOf(error.path);
+    throw error.worded(`${placeOf(path)}: ${path.join('.')}`);
+  }
+}
+
+const INDEXING_NOTE_MS = 5_000;
+
+/** A large collection is indexed for minutes the first time; silence would look like a hang. */
+export function indexingNotes(io: CliIo): (documents: number) => void {
+  let shownAt = performance.now();
+  return (documents) => {
+    if (performance.now() - shownAt < INDEXING_NOTE_MS) return;
+    shownAt = performance.now();
+    note(io, `indexing the collection, ${documents} documents so far (kept for the next time)`);
+  };
 }
 
 /**

@@ -15,7 +15,7 @@ import { fromNative } from './native-error.js';
 import { halvedWarning, warnOnce } from './memory-warning.js';
 import { scoreWindows, type ScoredWindow } from './score-windows.js';
 
-const loadOptions = z.strictObject({
+export const loadOptions = z.strictObject({
   ...modelKeys,
   label: key(
     z.union([z.int(), z.string()]).optional(),

@@ -7,6 +7,7 @@ import { isNothing, planTraining, type TrainingPlan } from '../train/train-limit
 import { openTrainingDataset } from '../data/open-dataset.js';
 import { DatasetRegistry } from '../data/registry.js';
 import type { TrainingDataset } from '../data/training-dataset.js';
+import { settingError } from '../config/setting-error.js';
 import { resolveEngine } from '../engine/engine-options.js';
 import { loadBinding } from '../engine/load-binding.js';
 import { TrainableModel } from '../engine/trainable-model.js';
@@ -46,7 +47,7 @@ export async function fit(given: FitOptions): Promise<FitResult> {
   const rootDir = trainer.defaultRootDir ?? '.';
   throwIfAborted(signal);
   checkTrainingPrecision(resolveEngine(trainer, false, loadBinding(), ['trainer']).precision, ['trainer', 'precision']);
-  const resume = checked.ckptPath === undefined ? undefined : await openResume(checked.ckptPath, rootDir);
+  const resume = checked.ckptPath === undefined ? undefined : await resumeFrom(checked.ckptPath, rootDir);
   const seed = seedOf(checked, resume);
   const start = await loadCheckpoint(checked.model, { overrides: checked.config, revision: checked.revision, seed });
   if (resume) checkSameModel(resume.model, start);
@@ -79,6 +80,14 @@ export async function fit(given: FitOptions): Promise<FitResult> {
   } finally {
     await validation?.close();
     if (dataset !== options.train.dataset) await dataset.close();
+  }
+}
+
+async function resumeFrom(ckptPath: string, rootDir: string): Promise<Resume> {
+  try {
+    return await openResume(ckptPath, rootDir);
+  } catch (error) {
+    throw settingError(['ckpt_path'], error);
   }
 }
 

@@ -24,7 +24,7 @@ export interface Resume {
 export async function openResume(ckptPath: string, rootDir: string): Promise<Resume> {
   const folder = ckptPath === 'last' ? await findLastCheckpoint(rootDir) : ckptPath;
   if (folder === undefined) {
-    throw new RankDistillmError('not_found', `ckpt_path: last: there is no checkpoint below ${resolve(rootDir)}`, {
+    throw new RankDistillmError('not_found', `last: there is no checkpoint below ${resolve(rootDir)}`, {
       hint: 'Leave ckpt_path out to start afresh, or name the folder of a checkpoint.',
     });
   }

@@ -1,20 +1,19 @@
 import { readdir } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import { checkOptionNames, type OptionNames } from '../config/option-names.js';
+import { z } from 'zod';
+import { checkOptions, type OptionsOf, type SettingsOf } from '../config/read-settings.js';
+import { reRankCallbackKeys } from '../config/schema/callbacks.js';
+import { key } from '../config/schema/fields.js';
+import { trainer } from '../config/schema/trainer.js';
+import { aboutSetting, SettingError } from '../config/setting-error.js';
 import type { CollectionIndexOptions } from '../data/collection/collection-index.js';
 import { readRun } from '../data/run-file.js';
 import type { RunEntry } from '../data/records.js';
 import { DatasetRegistry } from '../data/registry.js';
 import { RunDataset } from '../data/run-dataset.js';
-import type { RunDatasetOptions } from '../data/run-options.js';
-import { CrossEncoder } from '../engine/cross-encoder.js';
-import {
-  ENGINE_OPTIONS,
-  resolveEngine,
-  scoringPrecision,
-  type EngineOptions,
-  type ResolvedEngine,
-} from '../engine/engine-options.js';
+import { checkRunOptions, type RunDatasetOptions } from '../data/run-options.js';
+import { CrossEncoder, loadOptions } from '../engine/cross-encoder.js';
+import { modelKeys, passed, resolveEngine, scoringPrecision, type ResolvedEngine } from '../engine/engine-options.js';
 import { loadBinding } from '../engine/load-binding.js';
 import { RankDistillmError, throwIfAborted } from '../errors.js';
 import { evaluateScored, type MeasureValues } from '../evaluate/evaluate.js';
@@ -25,23 +24,26 @@ import { packageVersion } from '../io/package-version.js';
 import { changedWhileRead } from '../io/regions.js';
 import type { Checkpoint } from '../models/checkpoint.js';
 import { fingerprintModel, modelSettings } from '../models/fingerprint.js';
-import { loadCheckpoint, type MonoOverrides } from '../models/load-checkpoint.js';
-import { limitBatches, type BatchLimit } from '../train/train-limits.js';
-import { wholeNumber } from '../train/check-argument.js';
+import { loadCheckpoint } from '../models/load-checkpoint.js';
+import { limitBatches, plainLimit } from '../train/train-limits.js';
 import { assertSameResult, provenancePath, readProvenance, writeProvenance, type RunIdentity } from './provenance.js';
 import { rerank, type RerankProgress, type RerankResult } from './rerank.js';
 import { defaultRunFolder } from './run-path.js';
 
+const { timed: _, ...keys } = modelKeys;
+
 const rerankRunsOptions = z.strictObject({
-  ...modelKeys,
-  timed: modelKeys.timed.unwrap().optional(),
+  ...keys,
   model: key(z.string().min(1), 'Folder of a model, or a Hugging Face id.'),
   label: loadOptions.shape.label,
   seed: loadOptions.shape.seed,
   runs: z.custom<readonly RunDatasetOptions[]>((value) => Array.isArray(value)),
   registry: passed<DatasetRegistry>('Files of the datasets that are named. Default: none.'),
   indexing: passed<CollectionIndexOptions>('How collections are indexed.'),
-  batch_size: key(z.int().min(1).default(1), 'Topics of a batch (`inference_batch_size`), as limitTestBatches counts them.'),
+  batch_size: key(
+    z.int().min(1).default(1),
+    'Topics of a batch (`inference_batch_size`), as limitTestBatches counts them.',
+  ),
   limit_test_batches: trainer.shape.limit_test_batches,
   save_dir: reRankCallbackKeys.save_dir,
   run_name: reRankCallbackKeys.run_name,
@@ -92,11 +94,13 @@ interface Job {
  * @throws RankDistillmError `bad_input`, `not_found`, `unsupported`, `io`, `native`, `aborted`; runs that were done by then
  * stay
  */
-export async function rerankRuns(options: RerankRunsOptions): Promise<RerankedRun[]> {
-  checkOptionNames(options, NAMES, 'rerankRuns');
+export async function rerankRuns(given: RerankRunsOptions): Promise<RerankedRun[]> {
+  const options = checkOptions(rerankRunsOptions, given);
   throwIfAborted(options.signal);
-  const measures = [...new Set((options.metrics ?? []).map((name) => parseMeasure(name).name))];
+  options.runs.forEach((run, i) => aboutSetting(['runs', i], () => checkRunOptions(run)));
+  const measures = [...new Set(options.metrics.map((name) => parseMeasure(name).name))];
   const { device, precision, tf32, memoryFraction, threads, tokenizerThreads, signal } = options;
+  resolveEngine(options, false, loadBinding());
   const warn = options.onWarning ?? ((message: string) => process.emitWarning(message, 'RankDistillmWarning'));
   const engine = { device, precision, tf32, memoryFraction, threads, tokenizerThreads, signal, onWarning: warn };
   // Headers only: a wrong model shows before a collection is indexed for minutes.
@@ -128,16 +132,16 @@ export async function rerankRuns(options: RerankRunsOptions): Promise<RerankedRu
  */
 async function openJobs(
   opened: RunDataset[],
-  options: RerankRunsOptions,
+  options: RerankRunsSettings,
   checkpoint: Checkpoint,
   warn: (message: string) => void,
 ): Promise<Job[]> {
   const jobs: Job[] = [];
-  const { registry = new DatasetRegistry(), runs, signal, overwrite = false } = options;
+  const { registry = new DatasetRegistry(), runs, signal, overwrite } = options;
   if (runs.length === 0) {
-    throw new RankDistillmError('bad_input', 'runs: there is nothing to re-rank', { hint: 'List at least one run.' });
+    throw new SettingError(['runs'], 'there is nothing to re-rank', { hint: 'List at least one run.' });
   }
-  const engine = resolveEngine(options, loadBinding());
+  const engine = resolveEngine(options, false, loadBinding());
   const model = await modelOf(options, checkpoint);
   const computed = computedBy(engine, checkpoint);
   const folder =
@@ -173,7 +177,7 @@ async function openJobs(
   return jobs;
 }
 
-async function modelOf({ model, label }: RerankRunsOptions, checkpoint: Checkpoint): Promise<RunIdentity['model']> {
+async function modelOf({ model, label }: RerankRunsSettings, checkpoint: Checkpoint): Promise<RunIdentity['model']> {
   const { name, folder } = checkpoint;
   const settings = { ...modelSettings(checkpoint), ...(label === undefined ? {} : { label }) };
   // a snapshot of the hub cache is named by its commit
@@ -191,12 +195,12 @@ function computedBy(engine: ResolvedEngine, { encoder }: Checkpoint): RunIdentit
   };
 }
 
-function topicsOf(dataset: RunDataset, { batchSize = 1, limitTestBatches }: RerankRunsOptions): number {
+function topicsOf(dataset: RunDataset, { batchSize, limitTestBatches }: RerankRunsSettings): number {
   const available = dataset.countTopics();
-  const size = wholeNumber('batchSize', batchSize, 1);
-  const batches = limitBatches('limitTestBatches', limitTestBatches, Math.ceil(available / size));
-  if (batches > 0) return Math.min(batches * size, available);
-  throw new RankDistillmError('bad_input', 'limitTestBatches: 0 leaves nothing to re-rank', {
+  const path = ['limit_test_batches'];
+  const batches = limitBatches(path, limitTestBatches, Math.ceil(available / batchSize));
+  if (batches > 0) return Math.min(batches * batchSize, available);
+  throw new SettingError(path, '0 leaves nothing to re-rank', {
     hint: 'Leave it out, or set a number of batches.',
   });
 }
@@ -205,7 +209,7 @@ async function inputOf(
   { depth = -1, sampleSize = -1 }: RunDatasetOptions,
   dataset: RunDataset,
   topics: number,
-  { batchSize = 1, limitTestBatches }: RerankRunsOptions,
+  { batchSize, limitTestBatches }: RerankRunsSettings,
 ): Promise<Omit<RunIdentity, 'model' | 'computed'>> {
   const { run, docs, queries, qrels, repairsDocs: repaired } = dataset.files;
   const named = (path: string | undefined) => (path === undefined ? null : resolve(path));
@@ -225,7 +229,7 @@ async function inputOf(
       qrels: named(qrels),
     },
     topics: { scored: topics, of: dataset.countTopics(), ...dataset.fingerprintTopics(topics) },
-    limit: limitTestBatches ?? null,
+    limit: limitTestBatches === null ? null : plainLimit(limitTestBatches),
     batch_size: batchSize,
   };
 }
@@ -267,7 +271,7 @@ async function finish(
   job: Job,
   model: CrossEncoder | undefined,
   measures: readonly string[],
-  options: RerankRunsOptions,
+  options: RerankRunsSettings,
 ): Promise<RerankedRun> {
   const { dataset, topics, outputPath, identity } = job;
   let entries: ScoredEntry[] = [];
@@ -302,7 +306,7 @@ type ScoredEntry = Pick<RunEntry, 'queryId' | 'docId' | 'score'>;
 function score(
   { dataset, topics, outputPath }: Job,
   model: CrossEncoder,
-  { signal, onProgress }: RerankRunsOptions,
+  { signal, onProgress }: RerankRunsSettings,
   onTopic: (entries: ScoredEntry[]) => void,
 ): Promise<RerankResult> {
   const { label, inputFiles } = dataset;

@@ -62,6 +62,12 @@ function batchesOf(limit: BatchLimit): number {
   return 'batches' in limit ? limit.batches : 0;
 }
 
+/** A limit as JSON and the API have it. */
+export function plainLimit(limit: BatchLimit): { batches: number } | { share: number } {
+  const share = shareOf(limit);
+  return share === undefined ? { batches: batchesOf(limit) } : { share };
+}
+
 /** Whether a limit leaves nothing. */
 export function isNothing(limit: BatchLimit): boolean {
   return (shareOf(limit) ?? batchesOf(limit)) === 0;

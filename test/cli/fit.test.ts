@@ -267,7 +267,7 @@ testInCollection('keys of re_rank are accepted in silence, those of Lightning wi
   const { stderr } = await fit(
     folder,
     '--trainer.callbacks+=ReRankCallback',
-    '--trainer.strategy=auto',
+    '--trainer.strategy=ddp',
     '--data.num_workers=4',
     '--trainer.max_steps=1',
   );

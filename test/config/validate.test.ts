@@ -131,8 +131,8 @@ test('keys of Lightning that mean nothing here are listed with their places, unl
   assert.equal(
     ignored.map((text) => text.replace(/\(\S*\//, '(')),
     [
-      'trainer.strategy (0.yaml:3)',
       'trainer.callbacks.0.init_args.max_depth (0.yaml:5)',
+      'trainer.strategy (0.yaml:3)',
       'data.init_args.num_workers (0.yaml:6)',
     ],
   );

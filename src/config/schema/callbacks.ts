@@ -3,7 +3,8 @@ import { datasetFiles } from './data.js';
 import { allIgnored, classSpec, extended, ignored, key, onlyDefault, openClasses, slot, withRule } from './fields.js';
 import { outputFolder } from './paths.js';
 
-const reRankCallback = classSpec('ReRankCallback', 'Where re_rank writes its runs.', {
+/** ReRankCallback, and options of `rerankRuns` in the API. */
+export const reRankCallbackKeys = {
   save_dir: outputFolder('Folder; null: runs in the model folder, ./runs/<id> for a Hugging Face id.', 're_rank'),
   run_name: key(
     z.string().min(1).nullable().default(null),
@@ -15,7 +16,9 @@ const reRankCallback = classSpec('ReRankCallback', 'Where re_rank writes its run
     'true: compute a run again that exists; false: skip a run that is the same result, and refuse another one.',
     're_rank',
   ),
-});
+};
+
+const reRankCallback = classSpec('ReRankCallback', 'Where re_rank writes its runs.', reRankCallbackKeys);
 
 const registerLocalDataset = classSpec('RegisterLocalDatasetCallback', 'Gives files an id.', {
   dataset_id: key(z.string().min(1), 'The id.'),

@@ -4,7 +4,7 @@ import { data, datasetFiles } from './data.js';
 import { ignored, key, onlyDefault, ours, withRule } from './fields.js';
 import { model } from './model.js';
 import { pathText } from './paths.js';
-import { fitNeeds, targetRules } from './fit-rules.js';
+import { fitNeeds, reRankRules, targetRules } from './verb-rules.js';
 import { trainer } from './trainer.js';
 import { lrScheduler, optimizer } from './training.js';
 
@@ -35,7 +35,7 @@ export const configSchema = withRule(
     ckpt_path: key(
       pathText().nullable().default(null),
       "Checkpoint folder that fit continues from, or last. Lightning's .ckpt files are not read.",
-      'used',
+      'fit',
       {
         what: (path) => {
           if (path === 'best' || path === 'hpc' || path === 'registry') return `"${path}" is not supported`;
@@ -58,6 +58,8 @@ export const configSchema = withRule(
     yield* targetRules(config);
   },
 );
+
+withRule(configSchema, 're_rank', reRankRules);
 
 /** A validated configuration, all defaults filled in. */
 export type Config = z.output<typeof configSchema>;

@@ -147,6 +147,12 @@ export const trainer = z.strictObject({
 });
 
 withRule(trainer, 'fit', clipRule);
+withRule(trainer, 're_rank', function* ({ callbacks: listed }) {
+  const places = [...(listed ?? []).entries()].filter(([, callback]) => callback.class_path === 'ReRankCallback');
+  if (places.length < 2) return;
+  const hint = 'Keep one; --trainer.callbacks+= appends, --trainer.callbacks.init_args.save_dir changes the last one.';
+  yield { path: ['callbacks', places[1]![0]], what: 'a second ReRankCallback', hint };
+});
 withRule(trainer, 'fit', function* (settings) {
   const stopsEarly = settings.callbacks?.some((callback) => callback.class_path === 'EarlyStopping') === true;
   for (const key of ['min_steps', 'min_epochs'] as const) {

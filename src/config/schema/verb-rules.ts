@@ -34,7 +34,30 @@ export function* fitNeeds({ data: given, model: named, optimizer }: FitConfig): 
   }
 }
 
-export const MODEL_NEEDED: RuleBroken = {
+/** The same for re_rank, and what it could not do. */
+export function* reRankRules(config: FitConfig & { ckpt_path: string | null }): Iterable<RuleBroken> {
+  if (!config.model?.init_args.model_name_or_path) yield MODEL_NEEDED;
+  if ((config.data?.init_args.inference_datasets ?? []).length === 0) {
+    const hint = 'List at least one RunDataset; configs/examples holds two configurations to start from.';
+    yield { path: ['data', 'init_args', 'inference_datasets'], what: 'there is nothing to re-rank', hint };
+  }
+  if (config.ckpt_path !== null) {
+    const isCkpt = config.ckpt_path.endsWith('.ckpt');
+    const what = isCkpt ? "Lightning's .ckpt files are not read" : 're_rank reads model folders, not checkpoints';
+    yield { path: ['ckpt_path'], what, hint: checkpointHint(config.ckpt_path), code: 'unsupported' };
+  }
+}
+
+/** A checkpoint of fit is a model folder, which is what re_rank reads. */
+function checkpointHint(path: string): string {
+  if (path.endsWith('.ckpt')) {
+    return 'Save the model with save_pretrained and name its folder in model_name_or_path.';
+  }
+  const folder = path === 'last' ? 'FOLDER, the folder of the checkpoint,' : path;
+  return `A checkpoint of fit is a model folder: set --model.model_name_or_path ${folder} and leave ckpt_path out.`;
+}
+
+const MODEL_NEEDED: RuleBroken = {
   path: ['model', 'init_args', 'model_name_or_path'],
   what: 'no model is named',
   hint: 'Add --model.model_name_or_path MODEL, a folder or a Hugging Face id.',
