@@ -3,8 +3,10 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { readRun } from '../../src/data/run-file.js';
-import { expectedPairs, inFolder, modelFolder, run, useOwnCache, writeCollection } from '../cli/support.js';
-import { writeTrainingCollection } from '../cli/training-collection.js';
+import { run } from '../support/cli.js';
+import { writeCollection, writeTrainingCollection } from '../support/collections.js';
+import { inFolder, useOwnCache } from '../support/files.js';
+import { expectedPairs, modelFolder } from '../support/models.js';
 import { useDevices } from '../support/devices.js';
 
 const test = suite('commands on a device');

@@ -6,10 +6,12 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { CollectionStore } from '../../src/data/collection/collection-store.js';
 import { sharedPath } from '../support/shared.js';
-import { golden, pipe, refuses, temporaryFolder } from './support.js';
+import { golden } from '../support/data.js';
+import { refuses } from '../support/errors.js';
+import { pipe, temporaryFiles } from '../support/files.js';
 
 const test = suite('collection store');
-const { folder, file } = temporaryFolder();
+const { folder, file } = temporaryFiles();
 const cache = join(folder, 'cache', 'rank-distillm', 'collections');
 const indexes = () => readdirSync(cache).filter((name) => name.endsWith('.lmdb'));
 

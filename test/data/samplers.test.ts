@@ -5,11 +5,11 @@ import { gradesByTopic, readQrels } from '../../src/data/formats/qrels.js';
 import { RunFile } from '../../src/data/run-file.js';
 import { drawSample, logWeights, obstacleTo, reachOf } from '../../src/data/samplers.js';
 import { type Candidate, candidatesOf, withAdded } from '../../src/data/candidates.js';
-import { temporaryFolder } from './support.js';
-import { gradesRun, inTraining, trainingReference } from './training-support.js';
+import { temporaryFiles } from '../support/files.js';
+import { gradesRun, inTraining, trainingReference } from '../support/data.js';
 
 const test = suite('samplers');
-temporaryFolder();
+temporaryFiles();
 const DRAWS = 20_000;
 const reference = trainingReference();
 

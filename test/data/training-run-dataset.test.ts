@@ -7,19 +7,22 @@ import { RunDataset } from '../../src/data/run-dataset.js';
 import type { RunDatasetOptions } from '../../src/data/run-options.js';
 import { openTrainingRunDataset } from '../../src/data/training-run-dataset.js';
 import { sharedPath } from '../support/shared.js';
-import { collect, golden, refuses, temporaryFolder } from './support.js';
 import {
+  collect,
+  golden,
   gradesRun,
   inTraining,
   readTraining,
   type ReferenceSample,
   trainingReference,
   trainingRegistry,
-} from './training-support.js';
+} from '../support/data.js';
+import { refuses } from '../support/errors.js';
+import { temporaryFiles } from '../support/files.js';
 import type { TrainingSample } from '../../src/data/training-dataset.js';
 
 const test = suite('RunDataset for training');
-const { file } = temporaryFolder();
+const { file } = temporaryFiles();
 const reference = trainingReference();
 
 /** All but targets equal, targets to float32; where lightning-ir has NaN (all equal), ours are 0. */

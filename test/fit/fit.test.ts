@@ -13,7 +13,8 @@ import { createLoss } from '../../src/loss/create-loss.js';
 import type { Loss } from '../../src/loss/loss.js';
 import { Trainer } from '../../src/train/trainer.js';
 import type { StepReport } from '../../src/train/training-reports.js';
-import { expectedPairs, inFolder, modelFolder } from '../cli/support.js';
+import { inFolder } from '../support/files.js';
+import { expectedPairs, modelFolder } from '../support/models.js';
 import { sharedPath } from '../support/shared.js';
 
 const test = suite('fit');

@@ -1,4 +1,35 @@
-import { expectedPairs, modelFolder, writeFiles } from './support.js';
+import { writeFiles } from './files.js';
+import { expectedPairs, modelFolder, type ScoredPair } from './models.js';
+
+/**
+ * A test collection over the golden pairs: topic qN is pair N's query, document dN its document. The first stage ranks
+ * all documents for two topics, so the re-ranked score of (qN, dN) is the golden one.
+ */
+export async function writeCollection(folder: string): Promise<ScoredPair[]> {
+  const pairs = (await expectedPairs()).slice(0, 6);
+  const tsv = (text: string): string => text.replaceAll(/[\t\n\r]+/g, ' ');
+  const topics = ['q0', 'q1'];
+  await writeFiles(folder, {
+    'data/docs.tsv': pairs.map((pair, i) => `d${i}\t${tsv(pair.document)}\n`).join(''),
+    'data/queries.tsv': pairs.map((pair, i) => `q${i}\t${tsv(pair.query)}\n`).join(''),
+    'data/test.qrels': 'q0 0 d0 3\nq0 0 d3 1\nq1 0 d1 2\nq1 0 d2 0\n',
+    'data/__bm25__tiny-set.run': topics
+      .flatMap((topic) => pairs.map((_, i) => `${topic} Q0 d${i} ${i + 1} ${10 - i} bm25\n`))
+      .join(''),
+    'config.yaml': [
+      'datasets:',
+      '  tiny-set: {docs: data/docs.tsv, queries: data/queries.tsv, qrels: data/test.qrels}',
+      'data:',
+      '  inference_datasets:',
+      '    - run_path_or_id: data/__bm25__tiny-set.run',
+      'model:',
+      `  model_name_or_path: ${modelFolder()}`,
+      '  evaluation_metrics: [nDCG@10]',
+      '',
+    ].join('\n'),
+  });
+  return pairs;
+}
 
 /** Topics of the collection; `t0` … are for training and `v0` … for validation. */
 const TRAINING_TOPICS = 6;

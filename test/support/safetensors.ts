@@ -1,33 +1,8 @@
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import * as assert from 'uvu/assert';
+import type { NamedTensor } from '../../binding.js';
 import type { RawTensor } from '../../src/models/raw-tensor.js';
-import { RankDistillmError, type ErrorCode } from '../../src/errors.js';
-
-export const fixtures = fileURLToPath(new URL('golden/', import.meta.url));
-export const references = fileURLToPath(new URL('../golden/references/', import.meta.url));
-
-const temporary: string[] = [];
-process.on('exit', () => temporary.forEach((folder) => rmSync(folder, { recursive: true, force: true })));
-
-/** A folder that is gone when the process ends. */
-export function temporaryFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'rank-distillm-checkpoint-'));
-  temporary.push(folder);
-  return folder;
-}
-
-/** A copy of a reference model with a changed config.json; keys set to undefined are taken out. */
-export function copyModel(name: string, changes: Record<string, unknown> = {}): string {
-  const folder = temporaryFolder();
-  cpSync(join(references, name), folder, { recursive: true });
-  const path = join(folder, 'config.json');
-  const config = { ...(JSON.parse(readFileSync(path, 'utf8')) as object), ...changes };
-  writeFileSync(path, JSON.stringify(config));
-  return folder;
-}
+import type { TensorValues } from '../../src/models/tensor-values.js';
 
 export interface SafetensorsEntry {
   dtype: string;
@@ -98,20 +73,20 @@ function float16(bits: number): number {
   return bits & 0x8000 ? -value : value;
 }
 
-/** Asserts that the call fails with our error, of this code, with a hint, saying something like `message`. */
-export async function rejects(call: () => Promise<unknown>, code: ErrorCode, message: RegExp): Promise<void> {
-  let error: unknown;
-  try {
-    await call();
-  } catch (caught) {
-    error = caught;
-  }
-  if (!(error instanceof RankDistillmError)) throw new Error(`expected ${code} ${message}, got ${String(error)}`);
-  assert.is(error.code, code, error.message);
-  assert.match(error.message, message);
-  assert.ok(error.hint, `no hint with: ${error.message}`);
+/** A loaded tensor's values in float32, as the trainer hands them out. */
+export function float32Of({ dtype, shape, data }: NamedTensor): Float32Array {
+  if (data instanceof Uint8Array) return new Float32Array(data.buffer.slice(data.byteOffset), 0, data.byteLength / 4);
+  return Float32Array.from(valuesOf({ dtype, shape, data }));
 }
 
-export function filesIn(folder: string): string[] {
-  return readdirSync(folder);
+/** Loaded tensors as the trainer hands them out, in parts of an odd size. */
+export function tensorValues(tensors: readonly NamedTensor[], partSize = 1013): TensorValues[] {
+  return tensors.map((tensor) => ({
+    name: tensor.name,
+    shape: tensor.shape,
+    *parts() {
+      const values = float32Of(tensor);
+      for (let start = 0; start < values.length; start += partSize) yield values.subarray(start, start + partSize);
+    },
+  }));
 }

@@ -1,13 +1,12 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { loadConfig, type ConfigSource, type LoadedConfig } from '../../src/config/load-config.js';
 import { RankDistillmError } from '../../src/errors.js';
+import { inFolder } from './files.js';
 
 /** Loads YAML texts, given as files `0.yaml`, `1.yaml` …, and then overrides `['--key', 'value']`. */
-export async function load(texts: string[], overrides: [string, string][] = []): Promise<LoadedConfig> {
-  const folder = await mkdtemp(join(tmpdir(), 'rank-distillm-config-'));
-  try {
+export function load(texts: string[], overrides: [string, string][] = []): Promise<LoadedConfig> {
+  return inFolder(async (folder) => {
     const sources: ConfigSource[] = [];
     for (const [index, text] of texts.entries()) {
       const path = join(folder, `${index}.yaml`);
@@ -16,9 +15,7 @@ export async function load(texts: string[], overrides: [string, string][] = []):
     }
     for (const [option, text] of overrides) sources.push({ kind: 'override', option, text });
     return await loadConfig(sources);
-  } finally {
-    await rm(folder, { recursive: true });
-  }
+  });
 }
 
 /** The error of a load that must fail, its paths cut to file names. */

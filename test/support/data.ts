@@ -1,9 +1,20 @@
 import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { DatasetRegistry } from '../../src/data/registry.js';
 import type { RunDatasetOptions } from '../../src/data/run-options.js';
 import type { TrainingDataset, TrainingSample } from '../../src/data/training-dataset.js';
 import { openTrainingRunDataset } from '../../src/data/training-run-dataset.js';
-import { collect, golden } from './support.js';
+
+/** A file that scripts/references/run_dataset.py wrote. */
+export function golden(name: string): string {
+  return fileURLToPath(new URL(`../data/golden/${name}`, import.meta.url));
+}
+
+export async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = [];
+  for await (const item of items) all.push(item);
+  return all;
+}
 
 /** Samples as lightning-ir gave them; null stands for its NaN. */
 export interface ReferenceSample extends Omit<TrainingSample, 'targets'> {

@@ -1,12 +1,11 @@
-import { join } from 'node:path';
 import type { Checkpoint } from '../../src/models/checkpoint.js';
 import { loadCheckpoint } from '../../src/models/load-checkpoint.js';
 import { readModelFiles } from '../../src/models/model-files.js';
 import type { TensorValues } from '../../src/models/tensor-values.js';
 import { saveTrainerCheckpoint } from '../../src/train/trainer-checkpoint.js';
 import type { TrainingState } from '../../src/train/training-state.js';
-import { references } from '../models/support.js';
-import { tensorValues } from '../models/tensor-values.js';
+import { modelFolder } from './models.js';
+import { tensorValues } from './safetensors.js';
 
 /** A state with a value other than the default in every key. */
 export const STATE: TrainingState = {
@@ -62,7 +61,7 @@ export async function save(
   state: Partial<TrainingState> = {},
   model = 'mono-rank',
 ): Promise<Checkpoint> {
-  const folder = join(references, model);
+  const folder = modelFolder(model);
   const source = await loadCheckpoint(folder, model.endsWith('-3') ? { label: 2 } : {});
   await saveTrainerCheckpoint(target, {
     source,
