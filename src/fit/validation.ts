@@ -48,7 +48,7 @@ export class Validation implements AsyncDisposable {
       for (const settings of options.datasets) {
         throwIfAborted(signal);
         const dataset = await RunDataset.open(settings, options.registry, { signal, ...options.indexing });
-        const opened: OpenDataset = { name: nameOf(dataset), dataset, qrels: undefined };
+        const opened: OpenDataset = { name: dataset.name, dataset, qrels: undefined };
         const isTaken = datasets.some(({ name }) => name === opened.name);
         datasets.push(opened);
         if (isTaken) throw sameName(opened.name);
@@ -181,10 +181,6 @@ async function scoreTopics(
     }
   }
   return topics;
-}
-
-function nameOf(dataset: RunDataset): string {
-  return dataset.runPath?.split('/').at(-1) ?? dataset.datasetId;
 }
 
 function sameName(name: string): RankDistillmError {
