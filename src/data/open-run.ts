@@ -21,7 +21,7 @@ export interface OpenContext {
 /** The run file that options name, and the dataset it belongs to. */
 export interface RunSource {
   path: string;
-  /** What messages and logs call the run: its file's name, or the dataset's id where it was named by that. */
+  /** What messages and logs call the run: its file's name, or the id that stands for it. */
   name: string;
   /** Whether the options name a file. */
   isFile: boolean;
@@ -53,7 +53,7 @@ export async function findRun(options: RunDatasetOptions, registry: DatasetRegis
     });
   }
   const dataset = given() ?? origin;
-  return { path: origin.scoreddocs, name: dataset.id, isFile, dataset, datasetId: dataset.id };
+  return { path: origin.scoreddocs, name: origin.id, isFile, dataset, datasetId: dataset.id };
 }
 
 function neitherFileNorId(named: string, registry: DatasetRegistry): RankDistillmError {
@@ -67,6 +67,7 @@ function neitherFileNorId(named: string, registry: DatasetRegistry): RankDistill
 /** A run that is open, with the texts of its dataset. The collection is opened when its first text is needed. */
 export class OpenRun {
   #collection: CollectionStore | undefined;
+  #usedQueries: string | undefined;
   readonly #registry: DatasetRegistry;
   readonly #indexing: CollectionIndexOptions;
 
@@ -99,6 +100,16 @@ export class OpenRun {
     return this.source.path;
   }
 
+  /** The collection; undefined as long as no text of it is needed. */
+  get usedDocs(): string | undefined {
+    return this.#collection?.path;
+  }
+
+  /** The file that queries were read from. */
+  get usedQueries(): string | undefined {
+    return this.#usedQueries;
+  }
+
   async collection(): Promise<CollectionStore> {
     const { docs, repairsDocs: repairs } = this.source.dataset ?? {};
     if (docs === undefined) throw this.lacks('docs', `${this.path} carries no texts`);
@@ -119,6 +130,7 @@ export class OpenRun {
     const wanted = new Set(topics.filter((topic) => topic.query === undefined).map((topic) => topic.queryId));
     const path = this.source.dataset?.queries;
     if (wanted.size > 0 && path === undefined) throw this.lacks('queries', `${this.path} carries no queries`);
+    if (wanted.size > 0) this.#usedQueries = path;
     const queries = wanted.size > 0 ? await readQueries(path!, wanted) : new Map<string, string>();
     return topics.map((topic) => {
       const query = topic.query ?? queries.get(topic.queryId);

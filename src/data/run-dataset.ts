@@ -1,5 +1,7 @@
 import { prefetch } from '../io/ahead.js';
+import { TextsFingerprint } from '../io/fingerprint.js';
 import type { CollectionIndexOptions } from './collection/collection-index.js';
+import { dashed, runStem } from './dataset-id.js';
 import { gradesByTopic, readQrels } from './formats/qrels.js';
 import { OpenRun } from './open-run.js';
 import type { Qrel, RankingSample } from './records.js';
@@ -12,6 +14,17 @@ import { refuseWhiteSpace } from './write-run.js';
 
 /** Topics read before they are asked for. */
 const TOPICS_AHEAD = 2;
+
+/** The files of a dataset that were read, undefined where one was not. */
+export interface RunDatasetFiles {
+  run: string;
+  /** The collection; a run may carry its texts itself. */
+  docs: string | undefined;
+  queries: string | undefined;
+  qrels: string | undefined;
+  /** Whether texts of `docs` are repaired as they are read, see `RegisteredDataset`. */
+  repairsDocs: boolean;
+}
 
 /**
  * The topics of a run with their queries' and documents' texts, as lightning-ir's RunDataset gives them for inference:
@@ -74,14 +87,52 @@ export class RunDataset implements AsyncDisposable {
     return this.#run.source.datasetId;
   }
 
-  /** What metrics and logs call it, as in lightning-ir: the run file's name, or the dataset's id where it was named by that. */
-  get name(): string {
-    return this.#run.source.name;
-  }
-
   /** The run file; undefined when the dataset was named by its id. */
   get runPath(): string | undefined {
     return this.#run.source.isFile ? this.#run.path : undefined;
+  }
+
+  /** What logs and tables call this run: its file's name, or the id that stands for it. */
+  get label(): string {
+    return this.#run.source.name;
+  }
+
+  /**
+   * Name of a run that re-ranks this one, without suffix: the file's name without `.gz` and the suffix of its format, or the
+   * id that stands for the run, with dashes. lightning-ir cuts a file's name at its first dot, and then two runs may
+   * share a name.
+   */
+  get runName(): string {
+    return this.runPath === undefined ? dashed(this.label) : runStem(this.runPath);
+  }
+
+  /** Every file that is read for this dataset: none of them may be written over. */
+  get inputFiles(): string[] {
+    const { run, docs, queries, qrels } = this.files;
+    return [run, docs, queries, qrels].filter((path) => path !== undefined);
+  }
+
+  /** The same by what they hold. */
+  get files(): RunDatasetFiles {
+    const { path, usedDocs, usedQueries, source } = this.#run;
+    return {
+      run: path,
+      docs: usedDocs,
+      queries: usedQueries,
+      qrels: this.#judgements === undefined ? undefined : source.dataset?.qrels,
+      repairsDocs: source.dataset?.repairsDocs ?? false,
+    };
+  }
+
+  /** Hashes of the topics that `samples` gives, or the first so many: of their ids, and of their queries' texts. */
+  fingerprintTopics(topics?: number): { ids: string; queries: string } {
+    const ids = new TextsFingerprint();
+    const queries = new TextsFingerprint();
+    for (const { queryId, query } of this.#topics.slice(0, topics)) {
+      ids.add(queryId);
+      queries.add(query);
+    }
+    return { ids: ids.digest(), queries: queries.digest() };
   }
 
   /** Throws if an id cannot be written into a TREC run, and names its line: to be called before hours of scoring for one. */

@@ -77,7 +77,10 @@ test('gzipped, by dataset option, and by the id of a dataset with scoreddocs: th
   const depth = 2;
   const gzipped = await read({ runPathOrId: golden('__gzipped__golden-test.run.gz'), depth });
   assert.equal(gzipped.samples, samples);
-  assert.equal([gzipped.dataset.datasetId, gzipped.dataset.name], ['golden/test', '__gzipped__golden-test.run.gz']);
+  assert.equal(
+    [gzipped.dataset.datasetId, gzipped.dataset.label, gzipped.dataset.runName],
+    ['golden/test', '__gzipped__golden-test.run.gz', '__gzipped__golden-test'],
+  );
   const elsewhere = join(folder, 'first.stage.run');
   copyFileSync(golden('__made__golden-test.run'), elsewhere);
   const named = await read({ runPathOrId: elsewhere, depth, dataset: 'golden/test' });
@@ -92,7 +95,10 @@ test('gzipped, by dataset option, and by the id of a dataset with scoreddocs: th
   });
   const byId = await read({ runPathOrId: 'golden/scored', depth }, datasets);
   assert.equal(byId.samples, samples);
-  assert.equal([byId.dataset.runPath, byId.dataset.name], [undefined, 'golden/scored']);
+  assert.equal(
+    [byId.dataset.runPath, byId.dataset.label, byId.dataset.runName],
+    [undefined, 'golden/scored', 'golden-scored'],
+  );
 });
 
 test('what is left out is said', async () => {
