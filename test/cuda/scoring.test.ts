@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { kendallTau } from '../../scripts/bench/kendall-tau.js';
+import { kendallTau } from '../../scripts/bench/ranking.js';
 import { CrossEncoder, type LoadOptions } from '../../src/engine/cross-encoder.js';
 import { expectedPairs, modelFolder } from '../cli/support.js';
 import { assertClose, readScoredPairs, type ScoredPair } from '../golden/support.js';
