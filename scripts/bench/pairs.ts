@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { readRun } from '../../src/data/read-run.js';
-import { readDocuments, readQueries } from '../../src/data/read-texts.js';
+import { readRun } from '../../src/data/run-file.js';
+import { readDocuments, readQueries } from '../../src/data/formats/texts.js';
 import type { RunEntry } from '../../src/data/records.js';
-import type { TextPair } from '../../src/tokenize/encoded-pair.js';
+import type { TextPair } from '../../src/tokenize/pair-tokenizer.js';
 import { Random } from '../demo/random.js';
 import { groupBy } from '../lib/data.js';
 import { SetupError } from '../lib/say.mjs';

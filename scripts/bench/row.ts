@@ -8,7 +8,7 @@ import type { ComputePrecision, OpSeconds } from '../../binding.js';
 import { CrossEncoder } from '../../src/engine/cross-encoder.js';
 import { TrainableModel } from '../../src/engine/trainable-model.js';
 import { createLoss } from '../../src/loss/create-loss.js';
-import type { TextPair } from '../../src/tokenize/encoded-pair.js';
+import type { TextPair } from '../../src/tokenize/pair-tokenizer.js';
 import { Trainer } from '../../src/train/trainer.js';
 import { engineOptions, peakGpuMiB, statusMiB, watchAnonymous, type Device } from './host.js';
 import { dl20Pairs, dl20Topics, endless, pairsOfLength, TRUNCATION, type Topic } from './pairs.js';

@@ -1,11 +1,11 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { readDocuments, readQueries } from '../../src/data/read-texts.js';
+import { readDocuments, readQueries } from '../../src/data/formats/texts.js';
 import { encodeAhead } from '../../src/engine/encode-ahead.js';
 import { loadCheckpoint } from '../../src/models/load-checkpoint.js';
-import { packByLength } from '../../src/pack/pack-by-length.js';
-import type { TextPair } from '../../src/tokenize/encoded-pair.js';
+import { packByLength } from '../../src/engine/pack-by-length.js';
+import type { TextPair } from '../../src/tokenize/pair-tokenizer.js';
 import { createPairTokenizer, type PairTokenizer } from '../../src/tokenize/pair-tokenizer.js';
 import { numberOf, runScript } from '../lib/command.js';
 import { statusMiB, watchAnonymous } from './host.js';

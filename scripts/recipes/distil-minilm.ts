@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { cp, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readQrels } from '../../src/data/formats/qrels.js';
-import { readRun } from '../../src/data/read-run.js';
+import { readRun } from '../../src/data/run-file.js';
 import { evaluate } from '../../src/evaluate/evaluate.js';
 import { formatTable } from '../../src/report/table.js';
 import { runScript, runVerb } from '../lib/command.js';
