@@ -16,7 +16,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
-import { readDocuments, readQueries } from '../../src/data/read-texts.js';
+import { readDocuments, readQueries } from '../../src/data/formats/texts.js';
 import { encodeAhead } from '../../src/engine/encode-ahead.js';
 import { packByLength } from '../../src/engine/pack-by-length.js';
 import { createPairTokenizer, type PairTokenizer, type TextPair } from '../../src/tokenize/pair-tokenizer.js';

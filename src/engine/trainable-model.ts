@@ -5,7 +5,7 @@ import type { TensorValues } from '../models/tensor-values.js';
 import { checkOptionNames, type OptionNames } from '../config/option-names.js';
 import { TRAINING_PRECISIONS } from '../config/precision.js';
 import { RankDistillmError, throwIfAborted } from '../errors.js';
-import { DEFAULT_SEED, SEEDS } from '../random/seeds.js';
+import { DEFAULT_SEED, SEEDS } from '../random/random-stream.js';
 import { createPairTokenizer, type PairTokenizer, type TextPair } from '../tokenize/pair-tokenizer.js';
 import { ENGINE_OPTIONS, resolveEngine, type EngineOptions, type ResolvedEngine } from './engine-options.js';
 import { loadBinding } from './load-binding.js';

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { at, ioError, RankDistillmError } from '../errors.js';
-import { jsonFault } from '../io/json-fault.js';
+import { jsonFault } from '../io/text.js';
 
 /** The parts of a `tokenizer.json` this package looks at; the native library reads the rest. */
 export interface TokenizerDefinition {

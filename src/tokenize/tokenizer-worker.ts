@@ -1,6 +1,6 @@
 /** The program of a tokenizer thread, see `TokenizerPool`. */
 import { workerData } from 'node:worker_threads';
-import { answerRequests } from '../io/answer-requests.js';
+import { answerRequests } from '../io/request-thread.js';
 import { buildTokenizer, type TokenizerDescription } from './load-tokenizer.js';
 import { createSideTokenizers } from './side-tokenizer.js';
 import { packSides, type PackedSides, type TokenizerRequest, type TokenizerStart } from './tokenizer-pool.js';

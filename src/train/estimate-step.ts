@@ -1,4 +1,4 @@
-import type { TrainingDataset } from '../data/training-records.js';
+import type { TrainingDataset } from '../data/training-dataset.js';
 import { packByLength } from '../engine/pack-by-length.js';
 import type { Trainer } from './trainer.js';
 

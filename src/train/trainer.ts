@@ -1,4 +1,4 @@
-import type { TrainingSample } from '../data/training-records.js';
+import type { TrainingSample } from '../data/training-dataset.js';
 import { fromNative } from '../engine/native-error.js';
 import type { TrainableModel } from '../engine/trainable-model.js';
 import { RankDistillmError } from '../errors.js';

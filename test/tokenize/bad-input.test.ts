@@ -7,7 +7,7 @@ import * as assert from 'uvu/assert';
 import { RankDistillmError, type ErrorCode } from '../../src/errors.js';
 import { createPairTokenizer, type PairTokenizer, type TextPair } from '../../src/tokenize/pair-tokenizer.js';
 import { nastyTexts } from './nasty-texts.js';
-import { encoderOf } from './support.js';
+import { encoderOf } from '../support/models.js';
 
 const golden = fileURLToPath(new URL('golden/', import.meta.url));
 

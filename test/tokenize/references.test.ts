@@ -4,7 +4,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { PairEncoding } from '../../src/models/pair-encoding.js';
 import { createPairTokenizer, type TextPair } from '../../src/tokenize/pair-tokenizer.js';
-import { encoderOf } from './support.js';
+import { encoderOf } from '../support/models.js';
 
 /** Ids separated by spaces, and one digit for each token type. */
 type Row = [ids: string, types: string];

@@ -5,7 +5,7 @@ import { loadTokenizer, type LoadedTokenizer } from '../../src/tokenize/load-tok
 import { RoundTrip } from '../../src/tokenize/round-trip.js';
 import { sharedPath } from '../support/shared.js';
 import { nastyTexts } from './nasty-texts.js';
-import { LIGHTNING_IR } from './support.js';
+import { LIGHTNING_IR } from '../support/models.js';
 
 const CUTS = [7, 32, 64, 256];
 const BATCH = 128;

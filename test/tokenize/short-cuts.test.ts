@@ -10,7 +10,7 @@ import { createPairTokenizer } from '../../src/tokenize/pair-tokenizer.js';
 import { RoundTrip } from '../../src/tokenize/round-trip.js';
 import { SideEncoder } from '../../src/tokenize/side-encoder.js';
 import { nastyTexts } from './nasty-texts.js';
-import { encoderOf, LIGHTNING_IR } from './support.js';
+import { encoderOf, LIGHTNING_IR } from '../support/models.js';
 
 /** The ways a BERT vocabulary is used: uncased, cased, cased without accents, uncased with accents. */
 const SETTINGS = [

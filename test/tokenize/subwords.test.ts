@@ -5,7 +5,7 @@ import * as assert from 'uvu/assert';
 import type { PairEncoding } from '../../src/models/pair-encoding.js';
 import { createPairTokenizer, type TextPair } from '../../src/tokenize/pair-tokenizer.js';
 import { nastyTexts } from './nasty-texts.js';
-import { encoderOf } from './support.js';
+import { encoderOf } from '../support/models.js';
 
 /** Ids separated by spaces, and one digit for each token type. */
 type Row = [ids: string, types: string];

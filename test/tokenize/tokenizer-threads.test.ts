@@ -10,7 +10,7 @@ import { RankDistillmError } from '../../src/errors.js';
 import { createPairTokenizer, type PairTokenizer, type TextPair } from '../../src/tokenize/pair-tokenizer.js';
 import { sharedPath } from '../support/shared.js';
 import { nastyTexts } from './nasty-texts.js';
-import { checkpointOf, encoderOf } from './support.js';
+import { checkpointOf, encoderOf } from '../support/models.js';
 
 const run = promisify(execFile);
 const test = suite('threads of the tokenizer');

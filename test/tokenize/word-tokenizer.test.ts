@@ -9,7 +9,7 @@ import { loadTokenizer, type LoadedTokenizer } from '../../src/tokenize/load-tok
 import { WordTable, WordTokenizer } from '../../src/tokenize/word-tokenizer.js';
 import { sharedPath } from '../support/shared.js';
 import { nastyTexts } from './nasty-texts.js';
-import { LIGHTNING_IR } from './support.js';
+import { LIGHTNING_IR } from '../support/models.js';
 
 const BATCH = 64;
 const SETTINGS = [
