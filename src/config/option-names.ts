@@ -16,6 +16,6 @@ export function optionName(key: string): string {
 }
 
 export function byOptionName<Settings extends object>(settings: Settings): ByOptionName<Settings> {
-  const entries = Object.entries(settings).map(([key, value]) => [optionName(key), value]);
+  const entries = Object.entries(settings).map(([key, value]): [string, unknown] => [optionName(key), value]);
   return Object.fromEntries(entries) as ByOptionName<Settings>;
 }

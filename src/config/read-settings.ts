@@ -110,7 +110,9 @@ interface Wording {
   /** Place and name of a value, for the start of a message. */
   at(node: ConfigNode, path: readonly string[]): string;
   unknown(key: string, place: string, known: readonly string[], path: readonly string[], owner?: string): Error;
-  name(key: string): string;
+  /** What lacks a setting, for the start of a message that its name ends. */
+  needs(node: ConfigNode, path: readonly string[], owner?: string): string;
+  name: (this: void, key: string) => string;
 }
 
 const inConfiguration: Wording = {
@@ -122,6 +124,8 @@ const inConfiguration: Wording = {
       hint: nearestHint(key, isOption ? [...known, ...COMMAND_LINE_OPTIONS] : known, 'key'),
     });
   },
+  needs: ({ place }, path, owner) =>
+    `${placeText(place)}: ${owner ?? (path.join('.') || 'the configuration')} needs the key`,
   name: (key) => key,
 };
 
@@ -134,6 +138,7 @@ const inOptions: Wording = {
     new RankDistillmError('bad_input', `${optionPath(path)}: unknown option "${key}"`, {
       hint: nearestHint(key, known.map(optionName), 'option', 'docs/api.md'),
     }),
+  needs: (_, path) => `${optionPath(path)} needs the option`,
   name: optionName,
 };
 
@@ -254,18 +259,10 @@ class SettingsReader {
       return this.read({ kind: 'map', entries: new Map(), place: node.place }, schema, [...path, key]);
     }
     if (success) return data;
-    const { name } = this.#words;
-    const where =
-      this.#words === inOptions
-        ? optionPath(path)
-        : `${placeText(node.place)}: ${owner ?? (path.join('.') || 'the configuration')}`;
-    throw new RankDistillmError(
-      'bad_input',
-      `${where} needs the ${this.#words === inOptions ? 'option' : 'key'} "${name(key)}"`,
-      {
-        hint: `Add "${name(key)}" (${describeType(schema)}): ${noteOf(schema)?.doc ?? 'it has no default.'}`,
-      },
-    );
+    const name = this.#words.name(key);
+    throw new RankDistillmError('bad_input', `${this.#words.needs(node, path, owner)} "${name}"`, {
+      hint: `Add "${name}" (${describeType(schema)}): ${noteOf(schema)?.doc ?? 'it has no default.'}`,
+    });
   }
 
   #wrongType(node: ConfigNode, schema: z.ZodType, path: readonly string[]): RankDistillmError {

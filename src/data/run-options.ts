@@ -32,9 +32,15 @@ export function checkRunOptions(options: RunDatasetOptions): CheckedRunOptions {
 export function checkTrainingOptions(options: RunDatasetOptions): CheckedTrainingOptions {
   const checked = checkOptions(runDatasetOptions, options);
   const { targets } = checked;
-  if (targets === null || targets === 'subtopic_relevance') {
+  if (targets === null) {
     throw new SettingError(['targets'], 'is not set, so there is nothing to learn', {
       hint: 'Set targets: relevance (grades of the qrels), rank or score (of the run).',
+    });
+  }
+  if (targets === 'subtopic_relevance') {
+    throw new SettingError(['targets'], 'subtopic_relevance is not supported', {
+      code: 'unsupported',
+      hint: 'targets: relevance takes the greatest grade over all subtopics (iterations).',
     });
   }
   if (checked.addDocsNotInRanking && targets === 'rank') {

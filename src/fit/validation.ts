@@ -1,7 +1,6 @@
-import { stat } from 'node:fs/promises';
-import { basename } from 'node:path';
 import { aboutSetting } from '../config/setting-error.js';
 import type { CollectionIndexOptions } from '../data/collection/collection-index.js';
+import { findRun } from '../data/open-run.js';
 import type { Qrel } from '../data/records.js';
 import type { DatasetRegistry } from '../data/registry.js';
 import { checkRunOptions, type RunDatasetOptions } from '../data/run-options.js';
@@ -59,7 +58,7 @@ export class Validation implements AsyncDisposable {
     const datasets: ValidationDataset[] = [];
     for (const [i, options] of (settings.datasets as readonly RunDatasetOptions[]).entries()) {
       aboutSetting(['validate', 'datasets', i], () => checkRunOptions(options));
-      const name = await datasetName(options, registry);
+      const { name } = await findRun(options, registry);
       if (datasets.some((other) => other.name === name)) throw sameName(name);
       datasets.push({ name, options, hasTargets: options.targets != null });
     }
@@ -177,15 +176,6 @@ export class Validation implements AsyncDisposable {
     }
     return groups;
   }
-}
-
-/** The run file's name, or the dataset's id. */
-async function datasetName({ runPathOrId, dataset }: RunDatasetOptions, registry: DatasetRegistry): Promise<string> {
-  const isFile = await stat(runPathOrId).then(
-    (found) => found.isFile(),
-    () => false,
-  );
-  return isFile ? basename(runPathOrId) : (registry.find(dataset ?? runPathOrId)?.id ?? runPathOrId);
 }
 
 function sameName(name: string): RankDistillmError {

@@ -21,10 +21,6 @@ export const runDatasetOptions = z.strictObject({
     z.enum(['relevance', 'subtopic_relevance', 'rank', 'score']).nullable().default(null),
     'What the model learns: grades of the qrels, or ranks or scores of the run.',
     'fit',
-    {
-      what: (targets) => (targets === 'subtopic_relevance' ? 'subtopic_relevance is not supported' : undefined),
-      hint: 'targets: relevance takes the greatest grade over all subtopics (iterations).',
-    },
   ),
   normalize_targets: key(z.boolean().default(false), 'Scale the targets of a sample to 0 to 1.', 'fit'),
   add_docs_not_in_ranking: key(

@@ -140,7 +140,7 @@ export function classSpec<const N extends string, S extends z.ZodRawShape>(
   doc: string,
   args: S | z.ZodObject<S, z.core.$strict>,
 ) {
-  const initArgs = args instanceof z.ZodObject ? (args as z.ZodObject<S, z.core.$strict>) : z.strictObject(args as S);
+  const initArgs = args instanceof z.ZodObject ? args : z.strictObject(args);
   return key(z.strictObject({ class_path: z.literal(name), init_args: initArgs }), doc);
 }
 

@@ -73,6 +73,10 @@ export function* targetRules(config: FitConfig): Iterable<RuleBroken> {
     const hint = 'Set targets: relevance (grades of the qrels), rank or score (of the run).';
     yield { path, what: 'is not set, so there is nothing to learn', hint };
   }
+  if (targets === 'subtopic_relevance') {
+    const hint = 'targets: relevance takes the greatest grade over all subtopics (iterations).';
+    yield { path, what: 'subtopic_relevance is not supported', hint, code: 'unsupported' };
+  }
   if (targets === 'rank' && dataset.init_args.add_docs_not_in_ranking) {
     const what = 'added documents have no rank, which targets: rank would learn';
     const hint = 'Set add_docs_not_in_ranking: false, or targets: relevance.';

@@ -7,13 +7,15 @@ export const DATA: BadInput[] = [
   {
     what: 'a run that does not exist',
     code: 'not_found',
-    message: /^config\.yaml:5: data\.init_args\.inference_datasets\.0\.init_args\.run_path_or_id: data\/__bm25__tiny-set\.run: no such run file/,
+    message:
+      /^config\.yaml:5: data\.init_args\.inference_datasets\.0\.init_args\.run_path_or_id: data\/__bm25__tiny-set\.run: no such run file/,
     spoil: (folder) => rm(join(folder, RUN)),
   },
   {
     what: 'a run that is a folder',
     code: 'not_found',
-    message: /^config\.yaml:5: data\.init_args\.inference_datasets\.0\.init_args\.run_path_or_id: data\/__bm25__tiny-set\.run: is a folder/,
+    message:
+      /^config\.yaml:5: data\.init_args\.inference_datasets\.0\.init_args\.run_path_or_id: data\/__bm25__tiny-set\.run: is a folder/,
     spoil: replaceByFolder(RUN),
   },
   { what: 'an empty run', code: 'bad_input', message: /tiny-set\.run: the run is empty/, spoil: write(RUN, '') },
@@ -115,10 +117,10 @@ export const DATA: BadInput[] = [
   {
     what: 'a document id that a TREC run cannot hold',
     code: 'bad_input',
-    message: /tiny-set\.run:13: the document id 'd\u00a09' is empty or holds white space/,
+    message: /tiny-set\.run:13: the document id 'd\\u000b9' is empty or holds white space/,
     spoil: async (folder) => {
-      await append('data/docs.tsv', 'd\u00a09\ta text\n')(folder);
-      await append(RUN, 'q1 Q0 d\u00a09 7 1 x\n')(folder);
+      await append('data/docs.tsv', 'd\v9\ta text\n')(folder);
+      await append(RUN, 'q1 Q0 d\v9 7 1 x\n')(folder);
     },
   },
   {

@@ -236,13 +236,15 @@ const TARGETS: BadInput[] = [
   {
     what: 'a training run that does not exist',
     code: 'not_found',
-    message: /^--data\.train_dataset\.run_path_or_id: data\.init_args\.train_dataset\.init_args\.run_path_or_id: none\.run: no such run file, nor a dataset/,
+    message:
+      /^--data\.train_dataset\.run_path_or_id: data\.init_args\.train_dataset\.init_args\.run_path_or_id: none\.run: no such run file, nor a dataset/,
     argv: [...FIT, '--data.train_dataset.run_path_or_id', 'none.run'],
   },
   {
     what: 'a validation run that does not exist',
     code: 'not_found',
-    message: /^config\.yaml:\d+: data\.init_args\.inference_datasets\.0\.init_args\.run_path_or_id: data\/dev\.run: no such run file, nor a dataset/,
+    message:
+      /^config\.yaml:\d+: data\.init_args\.inference_datasets\.0\.init_args\.run_path_or_id: data\/dev\.run: no such run file, nor a dataset/,
     spoil: (folder) => rm(join(folder, 'data/dev.run')),
   },
   {
