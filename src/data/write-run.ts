@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { RankDistillmError } from '../errors.js';
 import { writeAtomically } from '../io/atomic-write.js';
 import { float32Text } from './formats/numbers.js';
@@ -14,6 +15,13 @@ export interface WriteRunOptions {
   tag?: string;
 }
 
+/** What was written. */
+export interface WrittenRun {
+  bytes: number;
+  /** `sha256:<hex>` of these bytes. */
+  fingerprint: string;
+}
+
 /** Takes the scored documents of one topic, in any order. */
 export type WriteTopic = (queryId: string, documents: readonly ScoredDocument[]) => Promise<void>;
 
@@ -26,10 +34,12 @@ export async function writeRunTopics(
   path: string,
   options: WriteRunOptions,
   produce: (writeTopic: WriteTopic) => Promise<void>,
-): Promise<void> {
+): Promise<WrittenRun> {
   const tag = options.tag ?? 'rank-distillm';
-  refuseGaps(path, 'tag', tag);
+  refuseWhiteSpace(path, 'tag', tag);
   const written = new Set<string>();
+  const hash = createHash('sha256');
+  let bytes = 0;
   await writeAtomically(path, async (write) => {
     await produce(async (queryId, documents) => {
       if (written.has(queryId)) {
@@ -38,9 +48,13 @@ export async function writeRunTopics(
         });
       }
       written.add(queryId);
-      await write(topicLines(path, queryId, documents, tag));
+      const lines = topicLines(path, queryId, documents, tag);
+      hash.update(lines);
+      bytes += Buffer.byteLength(lines);
+      await write(lines);
     });
   });
+  return { bytes, fingerprint: `sha256:${hash.digest('hex')}` };
 }
 
 /** Writes entries as `writeRunTopics` does, topics in the order of their first entries. Ranks follow from the scores. */
@@ -48,23 +62,23 @@ export async function writeRun(
   path: string,
   entries: Iterable<Pick<RunEntry, 'queryId' | 'docId' | 'score'>>,
   options: WriteRunOptions = {},
-): Promise<void> {
+): Promise<WrittenRun> {
   const topics = new Map<string, ScoredDocument[]>();
   for (const entry of entries) {
     const topic = topics.get(entry.queryId);
     if (topic === undefined) topics.set(entry.queryId, [entry]);
     else topic.push(entry);
   }
-  await writeRunTopics(path, options, async (writeTopic) => {
+  return writeRunTopics(path, options, async (writeTopic) => {
     for (const [queryId, documents] of topics) await writeTopic(queryId, documents);
   });
 }
 
 function topicLines(path: string, queryId: string, documents: readonly ScoredDocument[], tag: string): string {
-  refuseGaps(path, 'query id', queryId);
+  refuseWhiteSpace(path, 'query id', queryId);
   const seen = new Set<string>();
   const singles = documents.map(({ docId, score }) => {
-    refuseGaps(path, 'document id', docId);
+    refuseWhiteSpace(path, 'document id', docId);
     if (seen.has(docId)) {
       throw new RankDistillmError('bad_input', `${path}: document '${docId}' occurs twice for topic '${queryId}'`, {
         hint: 'Score each document once per topic.',
@@ -89,14 +103,17 @@ function topicLines(path: string, queryId: string, documents: readonly ScoredDoc
     .join('');
 }
 
-/** Whether a text cannot stand in a column of a TREC run. */
-export function hasGap(text: string): boolean {
-  return text === '' || /\s/.test(text);
+/** White space to trec_eval, which reads runs with C's `isspace`: a no-break space is part of an id. */
+const WHITE_SPACE = /[\t\n\v\f\r ]/;
+
+/** Whether a text cannot be a column of a TREC run: it is empty, or would become two columns. */
+export function hasWhiteSpace(text: string): boolean {
+  return text === '' || WHITE_SPACE.test(text);
 }
 
 /** @param place file, or file and line, where `text` comes from */
-export function refuseGaps(place: string, what: string, text: string): void {
-  if (!hasGap(text)) return;
+export function refuseWhiteSpace(place: string, what: string, text: string): void {
+  if (!hasWhiteSpace(text)) return;
   throw new RankDistillmError(
     'bad_input',
     `${place}: the ${what} '${JSON.stringify(text).slice(1, -1)}' is empty or holds white space`,

@@ -6,8 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { unmetNeeds } from '../../scripts/lib/unmet-needs.mjs';
-import { LOADER } from '../support/programs.js';
+import { unmetNeeds } from '../../scripts/lib/requirements.mjs';
 
 const test = suite('loading the native engine');
 const release = fileURLToPath(new URL('../../build/Release', import.meta.url));
@@ -24,7 +23,7 @@ async function outcome(named = binary): Promise<string> {
     catch (error) { console.log([error.code, error.message, error.hint].join('|')); }`;
   const { stdout } = await promisify(execFile)(
     process.execPath,
-    ['--import', LOADER, '--input-type=module', '-e', script],
+    ['--import', 'tsx', '--input-type=module', '-e', script],
     {
       env: { ...process.env, RANK_DISTILLM_BINDING: named },
     },
