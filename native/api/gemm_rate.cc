@@ -70,7 +70,7 @@ double own_rate(const Shape& shape, ElementType type, int repeats, Workers& work
                 {own.input.data(), in_stride},
                 own.scales.as<RowScale>(),
                 packed.view(),
-                TileEnd::none,
+                Epilogue::none,
                 {own.output.data(), out_stride},
                 ElementType::float32,
                 &ticks});

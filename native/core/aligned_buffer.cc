@@ -14,7 +14,7 @@ constexpr size_t cache_line = 64, ordinary_page = 4096, huge_page = size_t{2} <<
 /// From here on straight from the kernel, whose pages are zeroed by the thread that touches them first.
 constexpr size_t large = huge_page;
 
-size_t up_to(size_t value, size_t multiple) { return (value + multiple - 1) / multiple * multiple; }
+size_t round_up(size_t value, size_t multiple) { return (value + multiple - 1) / multiple * multiple; }
 
 char* map_pages(size_t bytes) {
   void* mapped = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -25,7 +25,7 @@ char* map_pages(size_t bytes) {
 /// The part before the first whole huge page and the rest behind go back.
 char* map_huge_pages(size_t bytes) {
   auto* begin = map_pages(bytes + huge_page);
-  const size_t before = up_to(reinterpret_cast<uintptr_t>(begin), huge_page) - reinterpret_cast<uintptr_t>(begin);
+  const size_t before = round_up(reinterpret_cast<uintptr_t>(begin), huge_page) - reinterpret_cast<uintptr_t>(begin);
   if (before > 0) munmap(begin, before);
   if (before < huge_page) munmap(begin + before + bytes, huge_page - before);
   madvise(begin + before, bytes, MADV_HUGEPAGE);  // a wish; the kernel may have none left
@@ -37,12 +37,12 @@ char* map_huge_pages(size_t bytes) {
 AlignedBuffer::AlignedBuffer(size_t bytes, Pages pages) {
   if (bytes == 0) return;
   if (bytes >= large) {
-    const size_t size = up_to(bytes, pages == Pages::huge ? huge_page : ordinary_page);
+    const size_t size = round_up(bytes, pages == Pages::huge ? huge_page : ordinary_page);
     data_ = pages == Pages::huge ? map_huge_pages(size) : map_pages(size);
     size_ = size;
     return;
   }
-  const size_t size = up_to(bytes, cache_line);
+  const size_t size = round_up(bytes, cache_line);
   data_ = static_cast<char*>(std::aligned_alloc(cache_line, size));
   if (data_ == nullptr) throw std::bad_alloc();
   size_ = size;

@@ -14,7 +14,7 @@ namespace rank_distillm {
 /// The one thread of the process that LibTorch work is posted to, with the workers it shares blocks with: inference
 /// mode, OpenMP's pool and thread counts belong to the thread that uses them. Jobs run in the order of their posting.
 /// Users (one per JavaScript environment) retain it; it starts with the first and is joined when the last releases it.
-/// A first user that comes meanwhile waits for that, so there are never two.
+/// A first user that comes overlap waits for that, so there are never two.
 class EngineThread {
  public:
   /// Throws `native` where the system does not start as many as are set; then it is that number that changes, and

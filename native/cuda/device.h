@@ -41,7 +41,7 @@ class Device {
   c10::Device place_ = c10::Device(c10::kCPU);
   std::string name_;
   double memory_fraction_ = 0;
-  std::optional<int64_t> played_bytes_;
+  std::optional<int64_t> emulated_bytes_;
 };
 
 /// True of what LibTorch's memory, the launch of a kernel or cuBLAS throws where a GPU has no memory left.

@@ -30,8 +30,13 @@ inline const char* name_of(ElementType type) {
 }
 
 /// What happens to a product's sums before they are stored. `none` and activations come after scales and bias. A slope
-/// is that of the activation at GemmCall::before, which the sums are multiplied with. `add` adds them to the output.
-enum class TileEnd : uint8_t { none, gelu, gelu_tanh, relu, gelu_slope, gelu_tanh_slope, relu_slope, add };
+/// is that of the activation at GemmCall::pre_activation, which the sums are multiplied with. `add` adds them to the
+/// output.
+enum class Epilogue : uint8_t { none, gelu, gelu_tanh, relu, gelu_slope, gelu_tanh_slope, relu_slope, add };
+
+[[gnu::always_inline]] constexpr int64_t round_up(int64_t value, int64_t multiple) {
+  return (value + multiple - 1) / multiple * multiple;
+}
 
 /// A matrix in memory: row r begins at data + r · stride bytes. Made by row_stride(), whose slack kernels may read and
 /// write up to whole vectors and panels; what lies there beyond the columns is zero.
@@ -46,7 +51,7 @@ struct Rows {
 /// Room for every kernel's vectors and panels, and one cache line more: rows whose distance is a multiple of 4 KiB
 /// would share one set of the near cache (a product's rate falls to 0.4 of what it is).
 constexpr int64_t row_stride(int64_t columns, int64_t bytes_each) {
-  return (columns + 31) / 32 * 32 * bytes_each / 64 * 64 + 64 + (32 * bytes_each % 64 != 0 ? 64 : 0);
+  return round_up(columns, 32) * bytes_each / 64 * 64 + 64 + (32 * bytes_each % 64 != 0 ? 64 : 0);
 }
 
 /// Rows and weights of int8 products are rotated. Into how many shares that cuts a row, each of which is whole vectors
@@ -72,10 +77,10 @@ struct RotateCall {
   float* output = nullptr;
 };
 
-constexpr int32_t most_int16 = 32767;
+constexpr int32_t max_int16 = 32767;
 
 /// The Euclidean norm that rows and weights of an int16 product have before they are rounded, unless their greatest
-/// number would go beyond most_int16. Roundings add half the root of `in` at most, so no sum of products, their own
+/// number would go beyond max_int16. Roundings add half the root of `in` at most, so no sum of products, their own
 /// norms' product at most (Cauchy-Schwarz), goes beyond 32 bits. Numbers of the mean size become 2,364 for 384 inputs,
 /// 724 for 4,096.
 [[gnu::always_inline]] inline float int16_norm(int64_t in) {
@@ -86,7 +91,7 @@ constexpr int32_t most_int16 = 32767;
 /// What a row's integers stand for: (integer - zero) · scale. Of int16 zero is 0, of int8 the row is rotated.
 struct RowScale {
   float scale = 0;
-  int32_t zero = 0;
+  int32_t zero_point = 0;
 };
 
 /// Weights [out, in] as a product reads them: panels [⌈out / panel_width⌉, steps, panel_width] of 4-byte groups, a
@@ -107,11 +112,11 @@ struct GemmCall {
   Rows input;                              // [rows, in] in the product's element type
   const RowScale* input_scales = nullptr;  // integers: [rows]
   PackedMatrix weights;
-  TileEnd end = TileEnd::none;
+  Epilogue epilogue = Epilogue::none;
   Rows output;                                     // [rows, out]; `add` alone needs no slack behind the columns
   ElementType output_type = ElementType::float32;  // float32 or bfloat16; `add`: float32
-  uint64_t* end_ticks = nullptr;                   // time spent in `end` is added, in ticks of the time-stamp counter
-  Rows before = {};                                // [rows, out] as `output`: written by activations, read by slopes
+  uint64_t* epilogue_ticks = nullptr;              // time spent in `end` is added, in ticks of the time-stamp counter
+  Rows pre_activation = {};                        // [rows, out] as `output`: written by activations, read by slopes
 };
 
 /// Which values of a row are dropped: those whose draw, a function of all these numbers and the value's place in its
@@ -121,7 +126,7 @@ struct DropoutMask {
   float kept = 1;          // the factor of the values that stay
   uint32_t seed = 0;
   uint32_t step = 0;
-  uint32_t place = 0;  // of the row in the model; the head in the bits from 18 on
+  uint32_t site = 0;  // of the row in the model; the head in the bits from 18 on
   uint32_t pair = 0;
   uint32_t token = 0;
 
@@ -151,7 +156,7 @@ struct AttentionCall {
 };
 
 constexpr int64_t attention_scratch(int64_t keys, int64_t head_size) {
-  const int64_t all_keys = (keys + 63) / 64 * 64, width = (head_size + 63) / 64 * 64;
+  const int64_t all_keys = round_up(keys, 64), width = round_up(head_size, 64);
   // Keys and values as panels; a row of dropout factors; for each of up to 32 queries its scores, its weights and its
   // result, a cache line behind each.
   return 4 * (2 * all_keys * width + all_keys + 64 + 32 * (2 * (all_keys + 16) + width + 16));
@@ -171,7 +176,7 @@ struct AttentionBackwardCall {
 };
 
 constexpr int64_t attention_backward_scratch(int64_t keys, int64_t head_size) {
-  const int64_t all_keys = (keys + 63) / 64 * 64, width = (head_size + 63) / 64 * 64;
+  const int64_t all_keys = round_up(keys, 64), width = round_up(head_size, 64);
   // Three panels of keys or values and the sums of their gradients; weights and slopes by query and by key; two panels
   // of queries, a row of dropout factors and the queries' gradients.
   constexpr int64_t queries = 32;
@@ -186,7 +191,7 @@ struct PackRowsCall {
   int64_t columns = 0;
   Rows input;  // [rows, columns], no slack needed
   ElementType input_type = ElementType::float32;
-  TileEnd end = TileEnd::none;              // or an activation, which comes first
+  Epilogue activation = Epilogue::none;     // applied before packing; no other epilogue
   ElementType type = ElementType::float32;  // float32 or bfloat16, of the panels
   char* panels = nullptr;                   // as PackedMatrix::panels
   int64_t steps = 0;                        // of each panel
@@ -275,7 +280,7 @@ struct Kernels {
   void (*transpose)(const TransposeCall&);
   void (*release)();  // after a thread's last product, before it rests: gives the tile registers back
 
-  /// That of operands of this type.
+  /// The kernels of operands of this type.
   void (*product_of(ElementType type) const)(const GemmCall&) {
     switch (type) {
       case ElementType::bfloat16:
@@ -288,6 +293,14 @@ struct Kernels {
         break;
     }
     return gemm_float32;
+  }
+
+  /// float32 or bfloat16.
+  void (*attention_of(ElementType type) const)(const AttentionCall&) {
+    return type == ElementType::bfloat16 ? attention_bfloat16 : attention_float32;
+  }
+  void (*attention_backward_of(ElementType type) const)(const AttentionBackwardCall&) {
+    return type == ElementType::bfloat16 ? attention_backward_bfloat16 : attention_backward_float32;
   }
 };
 

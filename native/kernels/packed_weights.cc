@@ -12,8 +12,6 @@
 namespace rank_distillm {
 namespace {
 
-constexpr int64_t up_to(int64_t value, int64_t multiple) { return (value + multiple - 1) / multiple * multiple; }
-
 /// A panel's outputs into its groups: number i of an output goes to group i / group, place i % group. Some numbers of
 /// all outputs at a time, so that each cache line of the panel is filled while it is near.
 template <typename Number>
@@ -42,7 +40,7 @@ float round_to_int16(const float* weights, int64_t in, int16_t* numbers) {
   }
   // What is no number stays so in the norm.
   const auto by_norm = static_cast<float>(std::sqrt(squares)) / int16_norm(in);
-  const float by_greatest = greatest / most_int16, scale = by_greatest > by_norm ? by_greatest : by_norm;
+  const float by_greatest = greatest / max_int16, scale = by_greatest > by_norm ? by_greatest : by_norm;
   const float inverse = scale > 0 ? 1 / scale : 0;
   for (int64_t i = 0; i < in; ++i) numbers[i] = static_cast<int16_t>(std::lrintf(weights[i] * inverse));
   return scale;
@@ -90,17 +88,17 @@ void pack(const float* weight, int64_t out, int64_t in, int64_t width, int64_t p
 
 int64_t panel_steps(const Kernels& kernels, int64_t numbers, ElementType type) {
   const int64_t group = 4 / element_bytes(type);
-  return up_to((numbers + group - 1) / group, kernels.step_multiple);
+  return round_up((numbers + group - 1) / group, kernels.step_multiple);
 }
 
 int64_t panel_bytes(const Kernels& kernels, int64_t outputs, int64_t steps) {
-  return up_to(outputs, kernels.panel_width) * steps * 4;
+  return round_up(outputs, kernels.panel_width) * steps * 4;
 }
 
 PackedWeights::PackedWeights(const Kernels& kernels, ElementType type, const float* weight, const float* bias,
                              int64_t out, int64_t in, const ParallelLoop& parallel)
     : kernels_(&kernels), type_(type) {
-  const int64_t columns = up_to(out, kernels.panel_width), steps = panel_steps(kernels, in, type);
+  const int64_t columns = round_up(out, kernels.panel_width), steps = panel_steps(kernels, in, type);
   panels_ = AlignedBuffer(panel_bytes(kernels, out, steps), Pages::ordinary);
   rows_ = AlignedBuffer(columns * 4 * (are_integers(type) ? 3 : 1));
   const auto* all_biases = rows_.as<float>();
@@ -116,7 +114,7 @@ PackedWeights::PackedWeights(const Kernels& kernels, ElementType type, const flo
 
 void PackedWeights::fill(const float* weight, const float* bias, const ParallelLoop& parallel) {
   const int64_t in = view_.in, out = view_.out, width = kernels_->panel_width;
-  const int64_t columns = up_to(out, width), bytes_each = view_.steps * width * 4;
+  const int64_t columns = round_up(out, width), bytes_each = view_.steps * width * 4;
   auto* all_biases = rows_.as<float>();
   auto* scales = all_biases + columns;
   auto* weight_sums = reinterpret_cast<int32_t*>(scales + columns);

@@ -58,12 +58,12 @@ void backward_row(float* gradient, const float* normalized, float scale, const f
                   float* bias_gradient, int64_t n) {
   const auto size = static_cast<double>(n);
   const auto mean = static_cast<float>(lane_sum(n, [=](int64_t i) { return gradient[i] * weight[i]; }) / size);
-  const auto along =
+  const auto mean_product =
       static_cast<float>(lane_sum(n, [=](int64_t i) { return gradient[i] * weight[i] * normalized[i]; }) / size);
   for (int64_t i = 0; i < n; ++i) {
     weight_gradient[i] += gradient[i] * normalized[i];
     bias_gradient[i] += gradient[i];
-    gradient[i] = scale * (gradient[i] * weight[i] - mean - normalized[i] * along);
+    gradient[i] = scale * (gradient[i] * weight[i] - mean - normalized[i] * mean_product);
   }
 }
 

@@ -74,7 +74,7 @@ inline at::Tensor mask_of(const Dropout& dropout, const std::vector<RowId>& ids,
   const auto mask = at::ones({static_cast<int64_t>(ids.size()), columns});
   for (size_t i = 0; dropout.active() && i < ids.size(); ++i) {
     auto row = dropout.mask(ids[i]);
-    row.place += head << 18;
+    row.site += head << 18;
     kernels().dropout({row, columns, mask.data_ptr<float>() + static_cast<int64_t>(i) * columns});
   }
   return mask.to(at::kDouble);

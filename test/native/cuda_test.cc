@@ -25,7 +25,7 @@
 #include "simt.h"
 
 namespace rank_distillm {
-bool kernels_are_played = false;
+bool kernels_are_simulated = false;
 }
 #endif
 
@@ -43,7 +43,7 @@ using Place = std::function<at::Tensor(const at::Tensor&)>;
 using Results = std::vector<at::Tensor>;
 using Op = std::function<Results(const Place&)>;
 
-Results by_plain_ops(const Op& op) {
+Results by_reference(const Op& op) {
   return op([](const at::Tensor& tensor) { return tensor.clone(); });
 }
 
@@ -55,16 +55,16 @@ Results by_kernels(const Op& op, bool backwards) {
   return found;
 #else
   simt::Block::backwards = backwards;
-  kernels_are_played = true;
+  kernels_are_simulated = true;
   auto found = op([](const at::Tensor& tensor) { return tensor.clone(); });
-  kernels_are_played = false;
+  kernels_are_simulated = false;
   return found;
 #endif
 }
 
 /// `names` of the results; tolerances of the largest value.
 void compare(const std::string& name, const std::vector<const char*>& names, double tolerance, const Op& op) {
-  const auto expected = by_plain_ops(op), found = by_kernels(op, false), again = by_kernels(op, true);
+  const auto expected = by_reference(op), found = by_kernels(op, false), again = by_kernels(op, true);
   std::string detail;
   for (size_t i = 0; i < names.size(); ++i) {
     const double off = difference(found[i].to(at::kFloat), expected[i].to(at::kDouble));
@@ -167,7 +167,7 @@ void test_embedding(const std::vector<int>& lengths, int columns, const Types& t
           });
 }
 
-void test_activation(int count, TileEnd activation, const char* name, at::ScalarType type) {
+void test_activation(int count, Epilogue activation, const char* name, at::ScalarType type) {
   const auto before = normal({count}).mul(3).to(type), gradient = normal({count}).to(type);
   const bool exact = type == at::kFloat;
   compare(title(name, {{"count", count}}) + (exact ? ", float32" : ", bfloat16"), {"output", "gradient"},
@@ -187,8 +187,8 @@ struct AttentionCase {
   double rate;
 };
 
-void test_attention(const AttentionCase& of, at::ScalarType type) {
-  const auto& [lengths, heads, size, first_rows, rate] = of;
+void test_attention(const AttentionCase& test, at::ScalarType type) {
+  const auto& [lengths, heads, size, first_rows, rate] = test;
   const int64_t tokens = static_cast<int64_t>(batch_of(lengths).input_ids.size()), columns = int64_t{heads} * size;
   const int64_t queries = first_rows ? static_cast<int64_t>(lengths.size()) : tokens;
   const auto qkv = normal({tokens, 3 * columns}).to(type), first = normal({queries, columns}).to(type);
@@ -264,7 +264,7 @@ std::vector<TensorSource> model_tensors(const EncoderConfig& config) {
 
 ModelOptions model_options(int64_t embedding, ElementType precision) {
   ModelOptions options;
-  options.encoder = {50, embedding, 64, 2, 2, 96, 512, 2, 1e-12, TileEnd::gelu};
+  options.encoder = {50, embedding, 64, 2, 2, 96, 512, 2, 1e-12, Epilogue::gelu};
   options.head.kind = HeadKind::electra_classification;
   options.precision = precision;
   return options;
@@ -312,14 +312,14 @@ void test_launch_without_memory() {
   const Parameters parameters(model_tensors(options.encoder), device().place());
   const DeviceModel model(options, device(), 7, parameters);
   const auto batch = batch_of({70, 5, 33, 64, 9});
-  kernels_are_played = true;
+  kernels_are_simulated = true;
   const auto score = [&](int launches) {
     cuda::launches_until_full = launches;
     int64_t block_tokens = 1000;
     return score_in_blocks(model, batch, block_tokens, false, make_cancel_flag());
   };
   const auto enough = score(-1), short_of_memory = score(3);
-  kernels_are_played = false;
+  kernels_are_simulated = false;
   const auto halved = static_cast<double>(short_of_memory.halved_to);
   report("a launch without memory halves the block",
          {{"scores", at::tensor(short_of_memory.values), at::tensor(enough.values).to(at::kDouble)},
@@ -350,7 +350,7 @@ void test_small() {
     test_embedding({3, 9}, 32, types, 0.1);
   }
   for (const auto type : {at::kFloat, at::kBFloat16}) {
-    test_activation(1003, TileEnd::gelu, "gelu", type);
+    test_activation(1003, Epilogue::gelu, "gelu", type);
     test_attention({{70, 1, 33}, 2, 32, false, 0.1}, type);
     test_attention({{5, 66}, 1, 26, true, 0.1}, type);
   }
@@ -369,9 +369,9 @@ void test_all() {
   }
   for (const auto type : {at::kFloat, at::kBFloat16}) {
     for (const int count : {1, 8, 4096}) {
-      test_activation(count, TileEnd::gelu, "gelu", type);
-      test_activation(count, TileEnd::gelu_tanh, "gelu_tanh", type);
-      test_activation(count, TileEnd::relu, "relu", type);
+      test_activation(count, Epilogue::gelu, "gelu", type);
+      test_activation(count, Epilogue::gelu_tanh, "gelu_tanh", type);
+      test_activation(count, Epilogue::relu, "relu", type);
     }
     for (const int size : {16, 26, 32, 64, 96, 128, 160}) {
       test_attention({{1, 64, 65}, 2, size, false, 0}, type);

@@ -11,12 +11,12 @@
 #include <vector>
 
 #include "kernels/packed_weights.h"
-#include "kernels/plain.h"
 #include "kernels/round_to_bf16.h"
+#include "reference.h"
 
 namespace rank_distillm {
 
-using plain::Matrix;
+using reference::Matrix;
 
 inline bool all_ok = true;
 
@@ -95,7 +95,7 @@ inline Matrix read_integers(const ComputeCopy& copy, int64_t count, int64_t colu
     for (int64_t c = 0; c < columns; ++c) {
       const double integer = copy.type == ElementType::int16 ? reinterpret_cast<const int16_t*>(copy.rows.row(r))[c]
                                                              : reinterpret_cast<const uint8_t*>(copy.rows.row(r))[c];
-      matrix.at(r, c) = (integer - copy.scales[r].zero) * copy.scales[r].scale;
+      matrix.at(r, c) = (integer - copy.scales[r].zero_point) * copy.scales[r].scale;
     }
   }
   return matrix;

@@ -9,13 +9,13 @@
 namespace {
 
 using namespace rank_distillm;
-using plain::Matrix;
+using reference::Matrix;
 
 bool small = false;
 
 struct LinearCase {
   int64_t rows, in, out;
-  TileEnd end;
+  Epilogue end;
 };
 
 void test_linear(const Kernels& level, ElementType type, ElementType stored, const LinearCase& shape) {
@@ -35,19 +35,19 @@ void test_linear(const Kernels& level, ElementType type, ElementType stored, con
     const ComputeCopy copy = {type, inputs.rows(), scales.data(), reinterpret_cast<float*>(rotated.data())};
     level.convert({rows, in, exact.rows(), ElementType::float32, copy});
     input = read_integers(copy, rows, in);
-    std::vector<float> turned(in);
+    std::vector<float> rotated_weights(in);
     for (int64_t o = 0; o < out; ++o) {
-      const float* of = weights.data() + o * in;
+      const float* row = weights.data() + o * in;
       float inverse = 1 / packed.view().scales[o], scale = packed.view().scales[o];
       if (type == ElementType::int8) {
         float greatest = 0;
-        level.rotate({in, of, turned.data()});
-        for (const auto value : turned) greatest = std::max(greatest, std::fabs(value));
+        level.rotate({in, row, rotated_weights.data()});
+        for (const auto value : rotated_weights) greatest = std::max(greatest, std::fabs(value));
         inverse = 127 / greatest;
         scale = greatest / 127 / static_cast<float>(rotation_factor(in));
-        of = turned.data();
+        row = rotated_weights.data();
       }
-      for (int64_t i = 0; i < in; ++i) weight.at(o, i) = std::nearbyint(of[i] * inverse) * scale;
+      for (int64_t i = 0; i < in; ++i) weight.at(o, i) = std::nearbyint(row[i] * inverse) * scale;
     }
   } else {
     write(input, inputs.rows(), type);
@@ -58,7 +58,7 @@ void test_linear(const Kernels& level, ElementType type, ElementType stored, con
   const std::string title = std::string("linear ") + name_of(type) + " to " + name_of(stored) + ", " +
                             std::to_string(rows) + " rows, " + std::to_string(in) + " x " + std::to_string(out) +
                             ", end " + std::to_string(static_cast<int>(end));
-  report(level, title, read(output.rows(), rows, out, stored), plain::linear(input, weight, bias, end),
+  report(level, title, read(output.rows(), rows, out, stored), reference::linear(input, weight, bias, end),
          bound_of(stored), 0.5);
   // What lies behind the columns feeds the next product.
   double behind = 0;
@@ -76,7 +76,7 @@ void report_copy(const Kernels& level, const std::string& title, const ComputeCo
            1e-6);
   } else if (are_integers(copy.type)) {
     const bool bytes = copy.type == ElementType::int8;
-    const auto wanted = bytes ? plain::rotated(exact) : exact;
+    const auto wanted = bytes ? reference::rotated(exact) : exact;
     double step = 0;
     for (int64_t r = 0; r < exact.rows; ++r) {
       double squares = 0, greatest = 0;
@@ -118,7 +118,7 @@ void test_norm(const Kernels& level, int64_t rows, int64_t columns, ElementType 
   for (size_t i = 0; i < sum.values.size(); ++i) sum.values[i] += residual.values[i];
   const auto title = "residual norm, " + std::to_string(rows) + " rows of " + std::to_string(columns);
   const auto found = read(r.rows(), rows, columns, ElementType::float32);
-  report(level, title, found, plain::layer_norm(sum, norm.weight, norm.bias, 1e-12), 1e-5, 0.5);
+  report(level, title, found, reference::layer_norm(sum, norm.weight, norm.bias, 1e-12), 1e-5, 0.5);
   report_copy(level, title, copy, found);
 }
 
@@ -145,7 +145,7 @@ void test_embedding(const Kernels& level, int64_t tokens, int64_t columns, Eleme
                norm.view(), exact.rows(), copy});
   const auto title = "embedding, " + std::to_string(tokens) + " tokens of " + std::to_string(columns);
   const auto found = read(exact.rows(), tokens, columns, ElementType::float32);
-  report(level, title, found, plain::layer_norm(sum, norm.weight, norm.bias, 1e-12), 1e-5, 0.5);
+  report(level, title, found, reference::layer_norm(sum, norm.weight, norm.bias, 1e-12), 1e-5, 0.5);
   report_copy(level, title, copy, found);
 }
 
@@ -169,7 +169,7 @@ void test_rotation(const Kernels& level, int64_t columns) {
   level.rotate({columns, input.data(), output.data()});
   Matrix found(1, columns);
   std::copy(output.begin(), output.end(), found.values.begin());
-  report(level, "rotation of " + std::to_string(columns) + " columns", found, plain::rotated(values), 1e-6, 4);
+  report(level, "rotation of " + std::to_string(columns) + " columns", found, reference::rotated(values), 1e-6, 4);
 }
 
 /// Two columns of 384 are 40 times as large as the others, as in trained encoders. Bytes of rows that are not
@@ -194,9 +194,9 @@ void test_outliers(const Kernels& level, ElementType type) {
                  {type, inputs.rows(), scales.data(), reinterpret_cast<float*>(rotated.data())}});
   uint64_t ticks = 0;
   level.product_of(type)(
-      {rows, inputs.rows(), scales.data(), packed.view(), TileEnd::none, output.rows(), ElementType::float32, &ticks});
+      {rows, inputs.rows(), scales.data(), packed.view(), Epilogue::none, output.rows(), ElementType::float32, &ticks});
   const auto found = read(output.rows(), rows, out, ElementType::float32);
-  const auto wanted = plain::linear(input, weight, std::vector<double>(out), TileEnd::none);
+  const auto wanted = reference::linear(input, weight, std::vector<double>(out), Epilogue::none);
   Matrix error(1, 1), nothing(1, 1);
   double squares = 0;
   for (size_t i = 0; i < wanted.values.size(); ++i) {
@@ -226,12 +226,12 @@ void test_greatest_sums(const Kernels& level, ElementType type, int64_t in) {
                  ElementType::float32,
                  {type, inputs.rows(), &scale, reinterpret_cast<float*>(rotated.data())}});
   level.product_of(type)(
-      {1, inputs.rows(), &scale, packed.view(), TileEnd::none, output.rows(), ElementType::float32, &ticks});
+      {1, inputs.rows(), &scale, packed.view(), Epilogue::none, output.rows(), ElementType::float32, &ticks});
   // A sum that has left its 32 bits is wrong by twice its size; in int16 all roundings here are the same ones.
   const double bound = type == ElementType::int8 ? 1e-6 : std::sqrt(static_cast<double>(in)) / 46000;
   report(level, std::string("the greatest ") + name_of(type) + " sums of " + std::to_string(in) + " columns",
          read(output.rows(), 1, 3, ElementType::float32),
-         plain::linear(input, weight, std::vector<double>(3), TileEnd::none), bound, 0);
+         reference::linear(input, weight, std::vector<double>(3), Epilogue::none), bound, 0);
 }
 
 void test_widening(const Kernels& level, int64_t rows, int64_t columns) {
@@ -270,7 +270,7 @@ void test_nan(const Kernels& level, ElementType type) {
     }
     const auto multiply = level.product_of(type);
     uint64_t ticks = 0;
-    multiply({1, inputs.rows(), &scale, packed.view(), TileEnd::relu, output.rows(), ElementType::float32, &ticks});
+    multiply({1, inputs.rows(), &scale, packed.view(), Epilogue::relu, output.rows(), ElementType::float32, &ticks});
     return read(output.rows(), 1, out, ElementType::float32);
   };
   auto broken_input = input, broken_weight = weight;
@@ -289,25 +289,24 @@ void test_nan(const Kernels& level, ElementType type) {
     write(key, k.rows(), type);
     write(random_matrix(keys, size, 20), v.rows(), type);
     const AlignedBuffer scratch(attention_scratch(keys, size));
-    (type == ElementType::float32 ? level.attention_float32 : level.attention_bfloat16)(
-        {1, keys, 1, size, q.rows(), k.rows(), v.rows(), output.rows(), scratch.data()});
+    level.attention_of(type)({1, keys, 1, size, q.rows(), k.rows(), v.rows(), output.rows(), scratch.data()});
     report(level, "attention " + name + " shows a " + (in_query ? "query" : "key") + " that is no number",
            all_nan(read(output.rows(), 1, size, type)));
   }
 }
 
 void test_linear_layers(const Kernels& level) {
-  const std::vector<LinearCase> every = {{1, 26, 1, TileEnd::none},
-                                         {7, 64, 26, TileEnd::gelu},
-                                         {13, 26, 64, TileEnd::relu},
-                                         {33, 64, 100, TileEnd::gelu_tanh},
-                                         {31, 130, 33, TileEnd::none},
-                                         {48, 31, 17, TileEnd::gelu},
+  const std::vector<LinearCase> every = {{1, 26, 1, Epilogue::none},
+                                         {7, 64, 26, Epilogue::gelu},
+                                         {13, 26, 64, Epilogue::relu},
+                                         {33, 64, 100, Epilogue::gelu_tanh},
+                                         {31, 130, 33, Epilogue::none},
+                                         {48, 31, 17, Epilogue::gelu},
                                          // more rows, columns and steps than any level takes at a time
-                                         {195, 300, 150, TileEnd::gelu}};
-  const std::vector<LinearCase> large = {{1, 768, 2304, TileEnd::none},   {511, 312, 312, TileEnd::gelu},
-                                         {193, 3072, 100, TileEnd::none}, {65, 384, 1536, TileEnd::gelu},
-                                         {50, 1024, 130, TileEnd::none},  {512, 64, 64, TileEnd::gelu_tanh}};
+                                         {195, 300, 150, Epilogue::gelu}};
+  const std::vector<LinearCase> large = {{1, 768, 2304, Epilogue::none},   {511, 312, 312, Epilogue::gelu},
+                                         {193, 3072, 100, Epilogue::none}, {65, 384, 1536, Epilogue::gelu},
+                                         {50, 1024, 130, Epilogue::none},  {512, 64, 64, Epilogue::gelu_tanh}};
   auto cases = every;
   if (!small) cases.insert(cases.end(), large.begin(), large.end());
   for (const auto& shape : cases) {

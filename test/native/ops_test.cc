@@ -100,7 +100,7 @@ void test_linear(int64_t rows, int64_t in, int64_t out_size, bool bias) {
 }
 
 /// A layer of the encoder with an activation behind it, its rows placed in blocks of odd sizes.
-void test_packed_linear(const char* name, TileEnd activation, int64_t rows, int64_t in, int64_t out_size,
+void test_packed_linear(const char* name, Epilogue activation, int64_t rows, int64_t in, int64_t out_size,
                         const std::function<at::Tensor(const at::Tensor&)>& reference) {
   const auto x = normal({rows, in}), w = normal({out_size, in}), b = normal({out_size}), g = normal({rows, out_size});
   const auto dx = leaf(x), dw = leaf(w), db = leaf(b);
@@ -118,13 +118,13 @@ void test_packed_linear(const char* name, TileEnd activation, int64_t rows, int6
   Counters counters;
   layer.forward(rows, input.rows(), activation, output.rows(), ElementType::float32, counters, kept.rows());
   next.backward(rows, above.rows(), slope_of(activation), slopes.rows(), ElementType::float32, counters, kept.rows());
-  layer.backward(rows, slopes.rows(), TileEnd::add, below.rows(), ElementType::float32, counters);
+  layer.backward(rows, slopes.rows(), Epilogue::add, below.rows(), ElementType::float32, counters);
   Arena arena;
   const int64_t first = (rows + 2) / 3, second = (first + 1) / 2 * 2;
   const WeightGradient weights(layer, second + rows - first, arena);
   const auto place = [&](int64_t from, int64_t count, int64_t to, int64_t end) {
-    const auto part = [&](const RowsOf& of) { return Rows{of.rows().row(from), of.rows().stride}; };
-    weights.place(part(slopes), part(input), TileEnd::none, count, to, end);
+    const auto part = [&](const RowsOf& all) { return Rows{all.rows().row(from), all.rows().stride}; };
+    weights.place(part(slopes), part(input), Epilogue::none, count, to, end);
   };
   place(0, first, 0, second);
   place(first, rows - first, second, INT64_MAX);
@@ -276,7 +276,7 @@ void test_embedding(const std::vector<int64_t>& lengths, int64_t width, double r
     blocks = {{0, sequences - 1, 0, before}, {sequences - 1, 1, before, tokens - before}};
   }
   for (const auto& block : blocks) {
-    const auto part = [&](const RowsOf& of) { return Rows{of.rows().row(block.first_token), of.rows().stride}; };
+    const auto part = [&](const RowsOf& all) { return Rows{all.rows().row(block.first_token), all.rows().stride}; };
     const NormState state = {part(normalized), scale.data() + block.first_token};
     embed_training(batch.packed, block, embedding, dropout, ids, part(exact), state);
     embed_backward_norm(block, embedding, dropout, ids, state, part(walking),
@@ -362,13 +362,15 @@ void test_head(const HeadCase& test, double rate) {
     EncoderConfig encoder;
     encoder.hidden_size = hidden;
     const TrainableHead head(encoder, config, parameters);
-    const DropFirstRows drop = [&](const at::Tensor& values, const Dropout& of) { dropout_(values, of, rows.first); };
+    const DropFirstRows drop = [&](const at::Tensor& values, const Dropout& dropout) {
+      dropout_(values, dropout, rows.first);
+    };
     HeadState state;
     Counters counters;
     all.push_back({"scores", out(head.forward(pooled, drop, rates, state, counters)), scores.detach()});
     all.push_back({"rows", out(head.backward(g, drop, rates, state, counters)), dpooled.grad()});
-    const auto gradient = [&](const std::string& of, at::IntArrayRef shape) {
-      return out(parameters.gradient(of, shape));
+    const auto gradient = [&](const std::string& name, at::IntArrayRef shape) {
+      return out(parameters.gradient(name, shape));
     };
     all.push_back({"output weight", gradient(std::string(output_name) + ".weight", {labels, hidden}), doutput.grad()});
     if (has_bias)
@@ -432,10 +434,10 @@ int main() {
     for (const bool bias : {true, false}) test_linear(rows, 26, 312, bias);
   }
   for (const int64_t rows : {1, 2, 37, 300}) {
-    test_packed_linear("gelu", TileEnd::gelu, rows, 26, 312, [](const at::Tensor& x) { return at::gelu(x); });
-    test_packed_linear("gelu_tanh", TileEnd::gelu_tanh, rows, 64, 39,
+    test_packed_linear("gelu", Epilogue::gelu, rows, 26, 312, [](const at::Tensor& x) { return at::gelu(x); });
+    test_packed_linear("gelu_tanh", Epilogue::gelu_tanh, rows, 64, 39,
                        [](const at::Tensor& x) { return at::gelu(x, "tanh"); });
-    test_packed_linear("relu", TileEnd::relu, rows, 17, 64, [](const at::Tensor& x) { return at::relu(x); });
+    test_packed_linear("relu", Epilogue::relu, rows, 17, 64, [](const at::Tensor& x) { return at::relu(x); });
   }
   for (const int64_t rows : {1, 65, 130}) {
     for (const int64_t hidden : {16, 26, 64, 312}) {

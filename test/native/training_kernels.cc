@@ -14,7 +14,7 @@ void test_dropout(const Kernels& level, int64_t columns) {
   std::vector<float> factors(columns + 1, 42);
   level.dropout({mask, columns, factors.data()});
   Matrix found(1, columns + 1), wanted(1, columns + 1);
-  for (int64_t c = 0; c < columns; ++c) wanted.at(0, c) = plain::dropout_factor(mask, c);
+  for (int64_t c = 0; c < columns; ++c) wanted.at(0, c) = reference::dropout_factor(mask, c);
   wanted.at(0, columns) = 42;
   std::copy(factors.begin(), factors.end(), found.values.begin());
   report(level, "dropout of " + std::to_string(columns) + " values", found, wanted, 0, 1);
@@ -23,9 +23,9 @@ void test_dropout(const Kernels& level, int64_t columns) {
 void test_attention(const Kernels& level, ElementType type, int64_t queries, int64_t keys, int64_t heads, int64_t size,
                     double rate = 0) {
   const int64_t width = heads * size, bytes = element_bytes(type);
-  const plain::AttentionInputs inputs = {random_matrix(queries, width, 4, type), random_matrix(keys, width, 5, type),
-                                         random_matrix(keys, width, 6, type), heads,
-                                         rate > 0 ? mask_of(rate) : DropoutMask{}};
+  const reference::AttentionInputs inputs = {random_matrix(queries, width, 4, type),
+                                             random_matrix(keys, width, 5, type), random_matrix(keys, width, 6, type),
+                                             heads, rate > 0 ? mask_of(rate) : DropoutMask{}};
   const auto gradient = random_matrix(queries, width, 21, type);
   const Storage q(queries, width, bytes), k(keys, width, bytes), v(keys, width, bytes), g(queries, width, bytes);
   const Storage output(queries, width, bytes), dq(queries, width, bytes), dk(keys, width, bytes),
@@ -37,23 +37,21 @@ void test_attention(const Kernels& level, ElementType type, int64_t queries, int
   const Scratch scratch(attention_scratch(keys, size)), more(attention_backward_scratch(keys, size));
   const bool bf16 = type == ElementType::bfloat16;
   std::vector<float> softmax(2 * queries * heads);
-  (bf16 ? level.attention_bfloat16
-        : level.attention_float32)({queries, keys, heads, size, q.rows(), k.rows(), v.rows(), output.rows(),
-                                    scratch.data(), softmax.data(), inputs.dropout});
-  (bf16 ? level.attention_backward_bfloat16 : level.attention_backward_float32)(
-      {queries, keys, heads, size, q.rows(), k.rows(), v.rows(), g.rows(), softmax.data(), inputs.dropout, dq.rows(),
-       dk.rows(), dv.rows(), more.data()});
+  level.attention_of(type)({queries, keys, heads, size, q.rows(), k.rows(), v.rows(), output.rows(), scratch.data(),
+                            softmax.data(), inputs.dropout});
+  level.attention_backward_of(type)({queries, keys, heads, size, q.rows(), k.rows(), v.rows(), g.rows(), softmax.data(),
+                                     inputs.dropout, dq.rows(), dk.rows(), dv.rows(), more.data()});
   if (!scratch.kept_within()) report(level, "attention stays within its scratch memory", false);
   if (!more.kept_within()) report(level, "attention's backward stays within its scratch memory", false);
   const auto title = std::string("attention ") + name_of(type) + ", " + std::to_string(queries) + " queries, " +
                      std::to_string(keys) + " keys, " + std::to_string(heads) + " heads of " + std::to_string(size) +
                      (rate > 0 ? ", dropout" : "");
   const double bound = bf16 ? 0.01 : 1e-5;
-  report(level, title, read(output.rows(), queries, width, type), plain::attention(inputs), bound, 0.5);
-  const auto wanted = plain::attention_backward(inputs, gradient);
-  const auto compare = [&](const char* of, const Storage& found, int64_t rows, const Matrix& expected) {
+  report(level, title, read(output.rows(), queries, width, type), reference::attention(inputs), bound, 0.5);
+  const auto wanted = reference::attention_backward(inputs, gradient);
+  const auto compare = [&](const char* input, const Storage& found, int64_t rows, const Matrix& expected) {
     // A slope is a difference of sums over the keys that have been rounded.
-    report(level, title + ", gradient of " + of, read(found.rows(), rows, width, type), expected, 3 * bound, 1);
+    report(level, title + ", gradient of " + input, read(found.rows(), rows, width, type), expected, 3 * bound, 1);
   };
   compare("queries", dq, queries, wanted.query);
   compare("keys", dk, keys, wanted.key);
@@ -78,11 +76,11 @@ void test_training_products(const Kernels& level, ElementType type, int64_t rows
   write(gradient, g.rows(), type);
   uint64_t ticks = 0;
   const PackedWeights forward(level, type, weights.data(), biases.data(), out, in, loop);
-  multiply({rows, x.rows(), nullptr, forward.view(), TileEnd::gelu, after.rows(), type, &ticks, before.rows()});
-  const auto linear = plain::linear(input, weight, bias, TileEnd::none);
+  multiply({rows, x.rows(), nullptr, forward.view(), Epilogue::gelu, after.rows(), type, &ticks, before.rows()});
+  const auto linear = reference::linear(input, weight, bias, Epilogue::none);
   report(level, title + "kept before the activation", read(before.rows(), rows, out, type), linear, bound, scale);
   report(level, title + "activation", read(after.rows(), rows, out, type),
-         plain::linear(input, weight, bias, TileEnd::gelu), bound, scale);
+         reference::linear(input, weight, bias, Epilogue::gelu), bound, scale);
 
   // The weights the other way round, packed from their own rows, and a slope.
   const int64_t group = 4 / bytes;
@@ -94,11 +92,11 @@ void test_training_products(const Kernels& level, ElementType type, int64_t rows
   const int64_t back_steps = panel_steps(level, out, type);
   const auto back = panels_of(in, back_steps);
   const Rows weight_rows = {reinterpret_cast<char*>(const_cast<float*>(weights.data())), 4 * in};
-  level.pack_rows({out, in, weight_rows, ElementType::float32, TileEnd::none, type, back.data(), back_steps, 0,
+  level.pack_rows({out, in, weight_rows, ElementType::float32, Epilogue::none, type, back.data(), back_steps, 0,
                    back_steps * group - out});
-  const std::pair<TileEnd, TileEnd> activations[] = {{TileEnd::gelu, TileEnd::gelu_slope},
-                                                     {TileEnd::gelu_tanh, TileEnd::gelu_tanh_slope},
-                                                     {TileEnd::relu, TileEnd::relu_slope}};
+  const std::pair<Epilogue, Epilogue> activations[] = {{Epilogue::gelu, Epilogue::gelu_slope},
+                                                       {Epilogue::gelu_tanh, Epilogue::gelu_tanh_slope},
+                                                       {Epilogue::relu, Epilogue::relu_slope}};
   for (const auto& [activation, slope] : activations) {
     const Storage result(rows, in, bytes);
     multiply(
@@ -107,7 +105,7 @@ void test_training_products(const Kernels& level, ElementType type, int64_t rows
     for (int64_t r = 0; r < rows; ++r) {
       for (int64_t i = 0; i < in; ++i) {
         for (int64_t o = 0; o < out; ++o) wanted.at(r, i) += gradient.at(r, o) * weight.at(o, i);
-        wanted.at(r, i) *= plain::slope(input.at(r, i), activation);
+        wanted.at(r, i) *= reference::slope(input.at(r, i), activation);
       }
     }
     report(level, title + "gradient through activation " + std::to_string(static_cast<int>(activation)),
@@ -118,21 +116,29 @@ void test_training_products(const Kernels& level, ElementType type, int64_t rows
   const int64_t first = std::min<int64_t>(rows, rows / 2 | 1), second = (first + 1) / 2 * 2;
   const int64_t steps = panel_steps(level, second + rows - first, type);
   const auto panels = panels_of(in, steps);
-  const Storage turned(out, steps * group, bytes);
+  const Storage transposed(out, steps * group, bytes);
   const auto place = [&](int64_t from, int64_t count, int64_t to, int64_t zeros) {
-    level.transpose({count, out, {g.rows().row(from), g.rows().stride}, type, turned.rows(), to, zeros});
-    level.pack_rows(
-        {count, in, {x.rows().row(from), x.rows().stride}, type, TileEnd::gelu, type, panels.data(), steps, to, zeros});
+    level.transpose({count, out, {g.rows().row(from), g.rows().stride}, type, transposed.rows(), to, zeros});
+    level.pack_rows({count,
+                     in,
+                     {x.rows().row(from), x.rows().stride},
+                     type,
+                     Epilogue::gelu,
+                     type,
+                     panels.data(),
+                     steps,
+                     to,
+                     zeros});
   };
   place(0, first, 0, second - first);
   place(first, rows - first, second, steps * group - second - (rows - first));
   auto sums = floats(random_matrix(out, in, 26).values);  // without slack
   const auto started = sums;
   multiply({out,
-            turned.rows(),
+            transposed.rows(),
             nullptr,
             {panels.data(), steps * group, in, steps},
-            TileEnd::add,
+            Epilogue::add,
             {reinterpret_cast<char*>(sums.data()), 4 * in},
             ElementType::float32,
             &ticks});
@@ -142,7 +148,7 @@ void test_training_products(const Kernels& level, ElementType type, int64_t rows
       found.at(o, i) = sums[o * in + i];
       wanted.at(o, i) = started[o * in + i];
       for (int64_t r = 0; r < rows; ++r) {
-        wanted.at(o, i) += gradient.at(r, o) * rounded(plain::activated(input.at(r, i), TileEnd::gelu), type);
+        wanted.at(o, i) += gradient.at(r, o) * rounded(reference::activated(input.at(r, i), Epilogue::gelu), type);
       }
     }
   }

@@ -7,11 +7,11 @@
 
 namespace rank_distillm {
 
-#if defined(RANK_DISTILLM_PLAYED_KERNELS)
+#if defined(RANK_DISTILLM_SIMULATED_KERNELS)
 
 /// In the kernels' test on machines without a GPU: whether kernels, compiled for the CPU, take tensors of the CPU.
-extern bool kernels_are_played;
-inline bool by_kernel(const at::Tensor&) { return kernels_are_played; }
+extern bool kernels_are_simulated;
+inline bool by_kernel(const at::Tensor&) { return kernels_are_simulated; }
 inline cuda::Stream stream_of(const at::Tensor&) { return nullptr; }
 
 #else

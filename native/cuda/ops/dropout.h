@@ -13,6 +13,6 @@ cuda::DropRows drop_call(const Dropout& dropout, const DeviceRowIds& ids);
 void drop_rows_(const at::Tensor& values, const Dropout& dropout, const DeviceRowIds& ids);
 
 /// The factors themselves, [rows, columns] float32, for the plain versions on the CPU.
-at::Tensor plain_dropout_factors(const Dropout& dropout, const DeviceRowIds& ids, int64_t columns);
+at::Tensor reference_dropout_factors(const Dropout& dropout, const DeviceRowIds& ids, int64_t columns);
 
 }  // namespace rank_distillm

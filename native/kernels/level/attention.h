@@ -29,13 +29,13 @@ RD_INLINE Softmax exponentials(const float* scores, int64_t keys, int64_t width,
                                const float* factors, char* weights) {
   const int64_t whole = keys / lanes * lanes;
   const I tail = first_lanes(keys - whole);
-  F greatest = all(-3.4e38F);
+  F greatest = broadcast(-3.4e38F);
   for (int64_t i = 0; i < whole; i += lanes) greatest = max(greatest, load(scores + i));
   if (whole < keys) {
     const F last = load(scores + whole);
-    greatest = max(greatest, tail ? last : all(-3.4e38F));
+    greatest = max(greatest, tail ? last : broadcast(-3.4e38F));
   }
-  const float shift = greatest_of(greatest) * to_powers_of_two;
+  const float shift = max_of(greatest) * to_powers_of_two;
   F sum{};
   int64_t i = 0;
   const auto store_next = [&](F value) __attribute__((always_inline)) {
@@ -77,7 +77,7 @@ RD_INLINE float to_powers_of_two(int64_t head_size) {
 /// The row's own mask of the mask of the first query and head.
 RD_INLINE DropoutMask mask_of(DropoutMask mask, int64_t query, int64_t head) {
   mask.token += static_cast<uint32_t>(query);
-  mask.place += static_cast<uint32_t>(head) << 18;
+  mask.site += static_cast<uint32_t>(head) << 18;
   return mask;
 }
 
@@ -85,10 +85,10 @@ template <class Product, class Dot>
 static void attention(const AttentionCall& call) {
   constexpr int64_t bytes = sizeof(typename Dot::Number);
   constexpr int64_t multiple = step_multiple;
-  const int64_t key_steps = up_to((call.head_size + Dot::group - 1) / Dot::group, multiple);
-  const int64_t value_steps = up_to((call.keys + Dot::group - 1) / Dot::group, multiple);
-  const int64_t key_width = up_to(call.keys, panel_width), value_width = up_to(call.head_size, panel_width);
-  const int64_t weights_stride = up_to(value_steps * 4, 64) + 64;
+  const int64_t key_steps = round_up((call.head_size + Dot::group - 1) / Dot::group, multiple);
+  const int64_t value_steps = round_up((call.keys + Dot::group - 1) / Dot::group, multiple);
+  const int64_t key_width = round_up(call.keys, panel_width), value_width = round_up(call.head_size, panel_width);
+  const int64_t weights_stride = round_up(value_steps * 4, 64) + 64;
   char* const keys = call.scratch;
   char* const values = keys + key_width * key_steps * 4;
   auto* const scores = reinterpret_cast<float*>(values + value_width * value_steps * 4);
@@ -98,15 +98,15 @@ static void attention(const AttentionCall& call) {
   const int64_t context_stride = value_width + 16;
   auto* const factors = context + queries_at_once * context_stride;
   // bf16 has lanes of 2 bytes: whole vectors of weights may be stored up to a multiple of the lanes
-  const int64_t width = up_to(value_steps * Dot::group, lanes);
+  const int64_t width = round_up(value_steps * Dot::group, lanes);
   const float scale = to_powers_of_two(call.head_size);
   Product product;
   for (int64_t head = 0; head < call.heads; ++head) {
     const int64_t offset = head * call.head_size * bytes;
-    lay_out_outputs<Dot>(call.key, call.keys, offset, call.head_size, key_steps, keys);
-    lay_out_steps<Dot>(call.value, call.keys, offset, call.head_size, value_steps, values);
+    pack_as_outputs<Dot>(call.key, call.keys, offset, call.head_size, key_steps, keys);
+    pack_as_steps<Dot>(call.value, call.keys, offset, call.head_size, value_steps, values);
     for (int64_t first = 0; first < call.queries; first += queries_at_once) {
-      const int64_t count = call.queries - first < queries_at_once ? call.queries - first : queries_at_once;
+      const int64_t count = min(queries_at_once, call.queries - first);
       for (int64_t key = 0; key < key_width; key += panel_width) {
         product.multiply(count, call.query.row(first) + offset, call.query.stride, keys + key * key_steps * 4,
                          key_steps, scores + key, scores_stride, false);
@@ -117,7 +117,7 @@ static void attention(const AttentionCall& call) {
         char* const to = weights + q * weights_stride;
         Softmax softmax;
         if (call.dropout.active()) {
-          drop_factors(mask_of(call.dropout, first + q, head), up_to(call.keys, lanes), factors);
+          drop_factors(mask_of(call.dropout, first + q, head), round_up(call.keys, lanes), factors);
           softmax = exponentials<Dot, true>(row, call.keys, width, scale, factors, to);
         } else {
           softmax = exponentials<Dot, false>(row, call.keys, width, scale, nullptr, to);

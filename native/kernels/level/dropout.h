@@ -49,15 +49,15 @@ static void drop_factors(const DropoutMask& mask, int64_t columns, float* factor
   alignas(64) float last[numbers];
   for (int64_t begin = 0; begin < columns; begin += numbers) {
     U a[chains], b[chains], c[chains], d[chains];
-    each<chains>([&](auto chain) __attribute__((always_inline)) {
+    unroll<chains>([&](auto chain) __attribute__((always_inline)) {
       a[chain] = load_as<U>(index) + static_cast<uint32_t>(begin / 4 + chain * lanes);
       b[chain] = mask.token - U{};
       c[chain] = mask.pair - U{};
-      d[chain] = mask.place - U{};
+      d[chain] = mask.site - U{};
     });
     uint32_t key0 = mask.seed, key1 = mask.step;
     for (int round = 0; round < 10; ++round, key0 += 0x9E3779B9, key1 += 0xBB67AE85) {
-      each<chains>([&](auto chain) __attribute__((always_inline)) {
+      unroll<chains>([&](auto chain) __attribute__((always_inline)) {
         U first_high, first_low, second_high, second_low;
         multiply_wide(a[chain], 0xD2511F53, first_high, first_low);
         multiply_wide(c[chain], 0xCD9E8D57, second_high, second_low);
@@ -69,12 +69,12 @@ static void drop_factors(const DropoutMask& mask, int64_t columns, float* factor
     }
     // A counter's four numbers belong to values beside each other.
     float* const to = begin + numbers <= columns ? factors + begin : last;
-    each<chains>([&](auto chain) __attribute__((always_inline)) {
+    unroll<chains>([&](auto chain) __attribute__((always_inline)) {
       const U ac[] = {zip<0>(a[chain], c[chain]), zip<lanes / 2>(a[chain], c[chain])};
       const U bd[] = {zip<0>(b[chain], d[chain]), zip<lanes / 2>(b[chain], d[chain])};
-      each<4>([&](auto part) __attribute__((always_inline)) {
+      unroll<4>([&](auto part) __attribute__((always_inline)) {
         const U drawn = zip<part % 2 * lanes / 2>(ac[part / 2], bd[part / 2]);
-        store(to + (chain * 4 + part) * lanes, drawn < mask.threshold ? F{} : all(mask.kept));
+        store(to + (chain * 4 + part) * lanes, drawn < mask.threshold ? F{} : broadcast(mask.kept));
       });
     });
     if (to == last) std::memcpy(factors + begin, last, (columns - begin) * sizeof(float));

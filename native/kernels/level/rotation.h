@@ -12,7 +12,7 @@ namespace rank_distillm::RANK_DISTILLM_LEVEL {
 
 /// (a + b, a - b) of lanes whose numbers differ in the bit `distance`.
 template <int distance>
-RD_INLINE F join_lanes(F value) {
+RD_INLINE F butterfly_lanes(F value) {
   constexpr auto signs = []<int... lane>(std::integer_sequence<int, lane...>) {
     return F{(lane & distance ? -1.0F : 1.0F)...};
   }(std::make_integer_sequence<int, lanes>{});
@@ -24,8 +24,8 @@ RD_INLINE F join_lanes(F value) {
 
 /// (a + b, a - b) of vectors whose numbers differ in the bit `distance`.
 template <int distance, int count>
-RD_INLINE void join_vectors(F (&values)[count]) {
-  each<count>([&](auto i) __attribute__((always_inline)) {
+RD_INLINE void butterfly_vectors(F (&values)[count]) {
+  unroll<count>([&](auto i) __attribute__((always_inline)) {
     if constexpr ((i & distance) == 0 && i + distance < count) {
       const F a = values[i], b = values[i + distance];
       values[i] = a + b;
@@ -44,15 +44,15 @@ RD_INLINE void rotate_shares(int64_t columns, Load load_values, Take take) {
     const auto column = [&](int i) __attribute__((always_inline)) {
       return i / vectors * share + c + int64_t{i % vectors} * lanes;
     };
-    each<count>([&](auto i) __attribute__((always_inline)) {
-      values[i] = join_lanes<2>(join_lanes<1>(load_values(column(i))));
-      if constexpr (lanes >= 8) values[i] = join_lanes<4>(values[i]);
+    unroll<count>([&](auto i) __attribute__((always_inline)) {
+      values[i] = butterfly_lanes<2>(butterfly_lanes<1>(load_values(column(i))));
+      if constexpr (lanes >= 8) values[i] = butterfly_lanes<4>(values[i]);
     });
-    if constexpr (lanes < 8) join_vectors<4 / lanes>(values);
-    if constexpr (shares >= 2) join_vectors<vectors>(values);
-    if constexpr (shares >= 4) join_vectors<2 * vectors>(values);
-    if constexpr (shares >= 8) join_vectors<4 * vectors>(values);
-    each<count>([&](auto i) __attribute__((always_inline)) { take(column(i), values[i]); });
+    if constexpr (lanes < 8) butterfly_vectors<4 / lanes>(values);
+    if constexpr (shares >= 2) butterfly_vectors<vectors>(values);
+    if constexpr (shares >= 4) butterfly_vectors<2 * vectors>(values);
+    if constexpr (shares >= 8) butterfly_vectors<4 * vectors>(values);
+    unroll<count>([&](auto i) __attribute__((always_inline)) { take(column(i), values[i]); });
   }
 }
 

@@ -25,7 +25,7 @@ RD_INLINE void round_to_int16(const ComputeCopy& copy, int64_t row, int64_t colu
     greatest = max(greatest, magnitude(value));
   }
   const float norm = __builtin_sqrtf(sum_of(squares));
-  const float by_norm = norm / int16_norm(columns), by_greatest = greatest_of(greatest) / most_int16;
+  const float by_norm = norm / int16_norm(columns), by_greatest = max_of(greatest) / max_int16;
   // What is no number stays so in the norm; rows whose squares vanish count as zeros.
   const float scale = by_greatest > by_norm ? by_greatest : by_norm;
   const bool counts = norm > 1e-15F;
@@ -42,25 +42,25 @@ RD_INLINE void round_to_int16(const ComputeCopy& copy, int64_t row, int64_t colu
 /// inputs: 0 lies as far above the least as it must.
 template <class Load>
 RD_INLINE void round_to_int8(const ComputeCopy& copy, int64_t row, int64_t columns, Load load_values) {
-  F greatest{}, least{}, nothing{};
+  F maximum{}, minimum{}, zero_or_nan{};
   rotate_row(columns, load_values, [&](int64_t c, F value) __attribute__((always_inline)) {
-    greatest = max(greatest, value);
-    least = min(least, value);
-    nothing += value * 0;
+    maximum = max(maximum, value);
+    minimum = min(minimum, value);
+    zero_or_nan += value * 0;
     store(copy.rotated + c, value);
   });
-  const float most = greatest_of(greatest), fewest = -greatest_of(-least);
+  const float most = max_of(maximum), least = -max_of(-minimum);
   // 254, so that the roundings at both ends together stay below 256.
-  const float inverse = most > fewest ? 254 / (most - fewest) : 0;
-  const float rounded = rounder - fewest * inverse;
-  const int32_t zero = load_as<int32_t>(&rounded) - rounder_bits;
+  const float inverse = most > least ? 254 / (most - least) : 0;
+  const float rounded = rounder - least * inverse;
+  const int32_t zero_point = load_as<int32_t>(&rounded) - rounder_bits;
   char* to = copy.rows.row(row);
   for (int64_t c = 0; c < columns; c += lanes) {
-    const I whole = float_to_bits(load(copy.rotated + c) * inverse + rounder) - (rounder_bits - zero);
+    const I whole = float_to_bits(load(copy.rotated + c) * inverse + rounder) - (rounder_bits - zero_point);
     store_as(to + c, __builtin_convertvector(whole, Bytes));
   }
-  // `nothing` is 0, or no number if one of the values is none, which whole numbers cannot say.
-  copy.scales[row] = {(most - fewest) / 254 + sum_of(nothing), zero};
+  // `zero_or_nan` is 0, or no number if one of the values is none, which whole numbers cannot say.
+  copy.scales[row] = {(most - least) / 254 + sum_of(zero_or_nan), zero_point};
 }
 
 template <class Load>

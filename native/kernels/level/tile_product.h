@@ -32,10 +32,10 @@ RD_INLINE void configure_tiles(int64_t upper, int64_t lower) {
 
 constexpr int64_t tile_rows = 16, block_rows = 2 * tile_rows, tile_steps = 16;
 
-template <class Dot, class Stride, class... Meanwhile>
+template <class Dot, class Stride, class... Overlap>
 [[gnu::noinline]] static void multiply_tiles(int64_t rows, const char* input, int64_t stride, const char* panel,
                                              int64_t steps, float* sums, Stride sums_stride, bool add,
-                                             Meanwhile&... meanwhile) {
+                                             Overlap&... overlap) {
   const bool lower = rows > tile_rows;
   const int64_t sums_bytes = 4 * sums_stride;
   float* const second = sums + tile_rows * sums_stride;
@@ -73,7 +73,7 @@ template <class Dot, class Stride, class... Meanwhile>
         _tile_dpbusd(3, 5, 7);
       }
     }
-    (meanwhile(), ...);
+    (overlap(), ...);
   }
   _tile_stored(0, sums, sums_bytes);
   _tile_stored(1, sums + 16, sums_bytes);
@@ -85,7 +85,7 @@ template <class Dot, class Stride, class... Meanwhile>
 
 /// A product on tiles. Its panels are those of the vector product, in multiples of 16 steps.
 template <class Dot>
-struct OnTiles : Dot {
+struct TileProduct : Dot {
   /// How gemm.h cuts what it multiplies: in 64 rows × 64 outputs × 256 bytes of each, which stay in the nearest cache
   /// (48 KiB), sums included. Counted by a model of the caches, not measured: 41 instead of 71 bytes a cycle from the
   /// second level with ELECTRA-base's up projection; it gives 64 at most.
@@ -102,20 +102,19 @@ struct OnTiles : Dot {
     if (left >= group_rows) return group_rows;
     return left > block_rows ? block_rows : left;
   }
-  /// How often `meanwhile` is called for some rows.
+  /// How often `overlap` is called for some rows.
   RD_INLINE int64_t calls(int64_t rows, int64_t columns, int64_t steps) {
     return (rows + block_rows - 1) / block_rows * (columns / panel_width) * (steps / tile_steps);
   }
 
-  template <class Stride, class... Meanwhile>
+  template <class Stride, class... Overlap>
   [[gnu::always_inline]] void multiply(int64_t rows, const char* input, int64_t stride, const char* panel,
-                                       int64_t steps, float* sums, Stride sums_stride, bool add,
-                                       Meanwhile&... meanwhile) {
+                                       int64_t steps, float* sums, Stride sums_stride, bool add, Overlap&... overlap) {
     for (int64_t row = 0; row < rows; row += block_rows) {
-      const int64_t here = least(block_rows, rows - row);
+      const int64_t here = min(block_rows, rows - row);
       configure(here);
       multiply_tiles<Dot>(here, input + row * stride, stride, panel, steps, sums + row * sums_stride, sums_stride, add,
-                          meanwhile...);
+                          overlap...);
     }
   }
 
@@ -124,7 +123,7 @@ struct OnTiles : Dot {
 
   [[gnu::always_inline]] void configure(int64_t rows) {
     if (rows == configured_) return;
-    configure_tiles(least(tile_rows, rows), rows - tile_rows);
+    configure_tiles(min(tile_rows, rows), rows - tile_rows);
     configured_ = rows;
   }
 };

@@ -27,7 +27,7 @@ using I = int32_t __attribute__((vector_size(4 * lanes)));
 
 /// Calls f(0) … f(count - 1) with constants, so that arrays of vectors indexed by them stay in registers.
 template <int count, class Body>
-[[gnu::always_inline]] inline void each(Body body) {
+[[gnu::always_inline]] inline void unroll(Body body) {
   [&]<int... index>(std::integer_sequence<int, index...>) __attribute__((always_inline)) {
     (body(std::integral_constant<int, index>{}), ...);
   }(std::make_integer_sequence<int, count>{});
@@ -47,8 +47,8 @@ RD_INLINE void store_as(void* to, Value value) {
 
 RD_INLINE F load(const float* from) { return load_as<F>(from); }
 RD_INLINE void store(float* to, F value) { store_as(to, value); }
-RD_INLINE F all(float value) { return value - F{}; }
-RD_INLINE I all(int32_t value) { return value - I{}; }
+RD_INLINE F broadcast(float value) { return value - F{}; }
+RD_INLINE I broadcast(int32_t value) { return value - I{}; }
 #if defined(__AVX512F__)
 using FloatVector = __m512;  // all lanes by a mask: GCC 12 warns of what the plain names leave undefined
 RD_INLINE FloatVector greater(FloatVector a, FloatVector b) { return _mm512_maskz_max_ps(0xffff, a, b); }
@@ -77,8 +77,8 @@ RD_INLINE I first_lanes(int64_t count) {
   return load_as<I>(index) < static_cast<int32_t>(count);
 }
 
-template <class Fold>
-RD_INLINE float fold(F value, Fold combine) {
+template <class Reduce>
+RD_INLINE float reduce(F value, Reduce combine) {
 #if defined(__AVX512F__)
   value = combine(value, __builtin_shufflevector(value, value, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7));
   value = combine(value, __builtin_shufflevector(value, value, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3));
@@ -96,17 +96,17 @@ RD_INLINE float fold(F value, Fold combine) {
 }
 
 RD_INLINE float sum_of(F value) {
-  return fold(value, [](F a, F b) __attribute__((always_inline)) { return a + b; });
+  return reduce(value, [](F a, F b) __attribute__((always_inline)) { return a + b; });
 }
 
-RD_INLINE float greatest_of(F value) {
-  return fold(value, [](F a, F b) __attribute__((always_inline)) { return max(a, b); });
+RD_INLINE float max_of(F value) {
+  return reduce(value, [](F a, F b) __attribute__((always_inline)) { return max(a, b); });
 }
 
 /// 2^x for x <= 0, relative error 1e-7; below -126 it is 2^-126. A polynomial of 2^f for |f| <= 1/2, fitted for the
 /// least relative error (2e-9), times the power of two of the whole part.
 RD_INLINE F exp2_negative(F x) {
-  x = max(x, all(-126.0F));
+  x = max(x, broadcast(-126.0F));
   // 1.5 · 2^23 leaves no room for a fraction: the sum's last bits are the whole part, and 127 more its exponent
   constexpr float round = 12582912.0F + 127;
   const F rounded = x + round;
@@ -126,7 +126,7 @@ RD_INLINE I bf16_bits(F value) {
   const auto bits = load_as<U>(&value);
   const U rounded = bits + 0x7fff + ((bits >> 16) & 1);
   const I result = load_as<I>(&rounded) & static_cast<int32_t>(0xffff0000);
-  return value == value ? result : all(0x7fc00000);
+  return value == value ? result : broadcast(0x7fc00000);
 }
 
 RD_INLINE void store_bf16(char* to, F value) {

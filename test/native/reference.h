@@ -8,7 +8,7 @@
 
 #include "kernels/kernels.h"
 
-namespace rank_distillm::plain {
+namespace rank_distillm::reference {
 
 /// [rows, columns], row by row.
 struct Matrix {
@@ -21,13 +21,13 @@ struct Matrix {
   double at(int64_t r, int64_t c) const { return values[r * columns + c]; }
 };
 
-inline double activated(double x, TileEnd end) {
-  switch (end) {
-    case TileEnd::gelu:
+inline double activated(double x, Epilogue epilogue) {
+  switch (epilogue) {
+    case Epilogue::gelu:
       return 0.5 * x * (1 + std::erf(x / std::sqrt(2.0)));
-    case TileEnd::gelu_tanh:
+    case Epilogue::gelu_tanh:
       return 0.5 * x * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
-    case TileEnd::relu:
+    case Epilogue::relu:
       return x > 0 ? x : 0;
     default:
       return x;
@@ -35,15 +35,15 @@ inline double activated(double x, TileEnd end) {
 }
 
 /// The derivative of `activated`.
-inline double slope(double x, TileEnd end) {
-  switch (end) {
-    case TileEnd::gelu:
+inline double slope(double x, Epilogue epilogue) {
+  switch (epilogue) {
+    case Epilogue::gelu:
       return 0.5 * (1 + std::erf(x / std::sqrt(2.0))) + x * std::exp(-x * x / 2) / std::sqrt(2 * M_PI);
-    case TileEnd::gelu_tanh: {
+    case Epilogue::gelu_tanh: {
       const double tanh = std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x));
       return 0.5 * (1 + tanh) + 0.5 * x * (1 - tanh * tanh) * std::sqrt(2 / M_PI) * (1 + 3 * 0.044715 * x * x);
     }
-    case TileEnd::relu:
+    case Epilogue::relu:
       return x > 0 ? 1 : 0;
     default:
       return 1;
@@ -74,13 +74,13 @@ inline Matrix rotated(const Matrix& input) {
 }
 
 /// end(input · weightᵀ + bias), weight [out, in].
-inline Matrix linear(const Matrix& input, const Matrix& weight, const std::vector<double>& bias, TileEnd end) {
+inline Matrix linear(const Matrix& input, const Matrix& weight, const std::vector<double>& bias, Epilogue epilogue) {
   Matrix output(input.rows, weight.rows);
   for (int64_t r = 0; r < input.rows; ++r) {
     for (int64_t o = 0; o < weight.rows; ++o) {
       double sum = bias[o];
       for (int64_t i = 0; i < input.columns; ++i) sum += input.at(r, i) * weight.at(o, i);
-      output.at(r, o) = activated(sum, end);
+      output.at(r, o) = activated(sum, epilogue);
     }
   }
   return output;
@@ -88,7 +88,7 @@ inline Matrix linear(const Matrix& input, const Matrix& weight, const std::vecto
 
 /// One number of Philox4x32-10, as the paper's listing has it.
 inline uint32_t philox(uint32_t place_in_row, const DropoutMask& mask) {
-  uint32_t counter[4] = {place_in_row / 4, mask.token, mask.pair, mask.place}, key[2] = {mask.seed, mask.step};
+  uint32_t counter[4] = {place_in_row / 4, mask.token, mask.pair, mask.site}, key[2] = {mask.seed, mask.step};
   for (int round = 0; round < 10; ++round) {
     const uint64_t first = uint64_t{0xD2511F53} * counter[0], second = uint64_t{0xCD9E8D57} * counter[2];
     const uint32_t next[4] = {static_cast<uint32_t>(second >> 32) ^ counter[1] ^ key[0], static_cast<uint32_t>(second),
@@ -127,7 +127,7 @@ inline void attention_weights(const AttentionInputs& inputs, int64_t head, Matri
     for (int64_t k = 0; k < key.rows; ++k) total += std::exp(weights.at(q, k) - greatest);
     auto mask = dropout;
     mask.token += static_cast<uint32_t>(q);
-    mask.place += static_cast<uint32_t>(head) << 18;
+    mask.site += static_cast<uint32_t>(head) << 18;
     for (int64_t k = 0; k < key.rows; ++k) {
       weights.at(q, k) = std::exp(weights.at(q, k) - greatest) / total;
       factors.at(q, k) = dropout_factor(mask, k);
@@ -167,14 +167,14 @@ inline AttentionGradients attention_backward(const AttentionInputs& inputs, cons
     attention_weights(inputs, h, weights, factors);
     const int64_t begin = h * size, end = begin + size;
     for (int64_t q = 0; q < query.rows; ++q) {
-      double along = 0;
+      double delta = 0;
       for (int64_t k = 0; k < key.rows; ++k) {
         slopes[k] = 0;
         for (int64_t c = begin; c < end; ++c) slopes[k] += gradient.at(q, c) * value.at(k, c) * factors.at(q, k);
-        along += slopes[k] * weights.at(q, k);
+        delta += slopes[k] * weights.at(q, k);
       }
       for (int64_t k = 0; k < key.rows; ++k) {
-        const double slope = weights.at(q, k) * (slopes[k] - along) / std::sqrt(static_cast<double>(size));
+        const double slope = weights.at(q, k) * (slopes[k] - delta) / std::sqrt(static_cast<double>(size));
         for (int64_t c = begin; c < end; ++c) {
           result.value.at(k, c) += weights.at(q, k) * factors.at(q, k) * gradient.at(q, c);
           result.query.at(q, c) += slope * key.at(k, c);
@@ -201,4 +201,4 @@ inline Matrix layer_norm(const Matrix& input, const std::vector<double>& weight,
   return output;
 }
 
-}  // namespace rank_distillm::plain
+}  // namespace rank_distillm::reference
