@@ -220,7 +220,7 @@ ElementType read_precision(const Napi::Value& value) {
 
 namespace {
 
-/// All but the device's name may be missing.
+/// Every key may be missing.
 DeviceOptions read_device(const Napi::Object& options) {
   DeviceOptions device;
   if (options.Has("device")) device.name = text(options, "device");

@@ -20,7 +20,7 @@ const char* emulation() {
 
 constexpr int64_t default_emulated_bytes = int64_t{1} << 34;
 
-/// The number is a memory's size where it cannot be meant as a switch.
+/// Values above 1 are the size of the memory; 1 only switches emulation on.
 int64_t emulated_bytes() {
   const auto bytes = std::strtoll(emulation(), nullptr, 10);
   return bytes > 1 ? bytes : default_emulated_bytes;
@@ -89,7 +89,7 @@ void Device::keep(int64_t bytes) {
 
 void Device::take(int64_t bytes) const {
   TORCH_CHECK_WITH(OutOfMemoryError, !emulated_bytes_ || bytes <= *emulated_bytes_, "out of memory: ", bytes,
-                   " bytes asked for of ", *emulated_bytes_, " that are played");
+                   " bytes requested, ", *emulated_bytes_, " emulated bytes are free");
 }
 
 void Device::synchronize() const {

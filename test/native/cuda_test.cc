@@ -1,7 +1,7 @@
-// Compares the CUDA kernels with the plain versions of their ops, and a whole model on kernels with one on plain ops.
-// In a build for CUDA the kernels run on the GPU. In any other they are compiled for the CPU and played (simt.h),
-// forwards and backwards: threads that go on in another order must not change a bit. Prints one line of JSON per case.
-// With the argument `small` only what sanitizers have time for.
+// Compares the CUDA kernels with the references of their ops, and a model on kernels with one on references. In a build
+// for CUDA the kernels run on the GPU. In other builds they run on a simulated one (simt.h), twice, with the threads in
+// both orders: the order must not change a bit. Prints one line of JSON per case.
+// usage: cuda_test [small]. `small` is for sanitizers.
 
 #include <ATen/ATen.h>
 
@@ -38,7 +38,7 @@ const Device& device() {
   return found;
 }
 
-/// Where an op runs: brings its inputs there.
+/// Moves an op's inputs to where it runs.
 using Place = std::function<at::Tensor(const at::Tensor&)>;
 using Results = std::vector<at::Tensor>;
 using Op = std::function<Results(const Place&)>;
@@ -62,14 +62,14 @@ Results by_kernels(const Op& op, bool backwards) {
 #endif
 }
 
-/// `names` of the results; tolerances of the largest value.
+/// `names` of the results; the tolerance is relative to the largest value.
 void compare(const std::string& name, const std::vector<const char*>& names, double tolerance, const Op& op) {
   const auto expected = by_reference(op), found = by_kernels(op, false), again = by_kernels(op, true);
   std::string detail;
   for (size_t i = 0; i < names.size(); ++i) {
     const double off = difference(found[i].to(at::kFloat), expected[i].to(at::kDouble));
     if (!(off <= tolerance)) detail += std::string(names[i]) + " is off by " + std::to_string(off) + "; ";
-    if (!at::equal(found[i], again[i])) detail += std::string(names[i]) + " is other bits the second time; ";
+    if (!at::equal(found[i], again[i])) detail += std::string(names[i]) + " differs when it runs again; ";
   }
   if (!detail.empty()) ++failures;
   std::cout << R"({"name": ")" << name << R"(", "ok": )" << (detail.empty() ? "true" : "false") << R"(, "detail": ")"
@@ -82,7 +82,7 @@ struct Types {
   double tolerance;
 };
 
-/// bfloat16 has eight bits: two roundings of the same number may differ by one of them.
+/// bfloat16 has eight significant bits: two roundings of a number may differ by one of them.
 const std::vector<Types> all_types = {{"float32", at::kFloat, at::kFloat, 1e-5},
                                       {"bf16-mixed", at::kBFloat16, at::kFloat, 1.0 / 256},
                                       {"bf16-true", at::kBFloat16, at::kBFloat16, 1.0 / 256}};
@@ -103,7 +103,7 @@ PackedBatch batch_of(const std::vector<int>& lengths) {
 
 const std::vector<uint32_t> pairs = {3, 14, 15, 92, 65, 35, 89, 79, 32, 38};
 
-/// A block's numbers where `place` brings tensors.
+/// A block with its tensors moved by `place`.
 DeviceBlock block_at(const Place& place, const std::vector<int>& lengths) {
   const auto batch = batch_of(lengths);
   const Block all = {0, batch.sequences(), 0, static_cast<int64_t>(batch.input_ids.size())};
@@ -228,7 +228,7 @@ void test_pooling(Pooling pooling, const char* name) {
   });
 }
 
-/// A random model's tensors by the names of binding.d.ts.
+/// A random model's tensors, named as in binding.d.ts.
 std::vector<TensorSource> model_tensors(const EncoderConfig& config) {
   std::vector<TensorSource> tensors;
   const auto add = [&](const std::string& name, at::IntArrayRef shape, double scale, double mean = 0) {
@@ -306,7 +306,7 @@ void test_cublas_without_memory() {
 }
 
 #if !RANK_DISTILLM_CUDA
-/// A launch that finds no memory is like a tensor that finds none: smaller blocks give the same scores.
+/// A launch without memory is handled like a tensor without memory: smaller blocks give the same scores.
 void test_launch_without_memory() {
   const auto options = model_options(64, ElementType::float32);
   const Parameters parameters(model_tensors(options.encoder), device().place());
@@ -327,7 +327,7 @@ void test_launch_without_memory() {
 }
 #endif
 
-/// What LibTorch is told; whether cuBLAS would have added up in bfloat16 depends on shapes and its version.
+/// Tests the setting: whether cuBLAS would sum in bfloat16 depends on shapes and its version.
 void test_product_sums() {
   auto& context = at::globalContext();
   context.setAllowBF16ReductionCuBLAS(false);

@@ -65,8 +65,8 @@ class LayerCase {
     const Storage before(rows, out, element_bytes(type_)), after(rows, out, element_bytes(type_));
     uint64_t ticks = 0;
     const PackedWeights packed(level, type_, weights_.data(), biases_.data(), out, in, loop);
-    level.product_of(type_)({rows, x_.rows(), nullptr, packed.view(), Epilogue::gelu, after.rows(), type_, &ticks,
-                             before.rows()});
+    level.product_of(type_)(
+        {rows, x_.rows(), nullptr, packed.view(), Epilogue::gelu, after.rows(), type_, &ticks, before.rows()});
     const double scale = std::sqrt(static_cast<double>(in));
     report(level, title("kept before the activation"), read(before.rows(), rows, out, type_), linear_, bound(), scale);
     report(level, title("activation"), read(after.rows(), rows, out, type_), activated_, bound(), scale);
@@ -83,21 +83,13 @@ class LayerCase {
     uint64_t ticks = 0;
     for (const auto& [activation, slope] : activations) {
       const Storage result(rows, in, element_bytes(type_));
-      level.product_of(type_)({rows,
-                               g_.rows(),
-                               nullptr,
-                               {panels.data(), out, in, steps},
-                               slope,
-                               result.rows(),
-                               type_,
-                               &ticks,
-                               x_.rows()});
+      level.product_of(type_)(
+          {rows, g_.rows(), nullptr, {panels.data(), out, in, steps}, slope, result.rows(), type_, &ticks, x_.rows()});
       auto expected = input_gradient_;
       for (size_t i = 0; i < expected.values.size(); ++i) {
         expected.values[i] *= reference::slope(input_.values[i], activation);
       }
-      report(level,
-             title("gradient through activation ") + std::to_string(static_cast<int>(activation)),
+      report(level, title("gradient through activation ") + std::to_string(static_cast<int>(activation)),
              read(result.rows(), rows, in, type_), expected, bound(), std::sqrt(static_cast<double>(out)));
     }
   }

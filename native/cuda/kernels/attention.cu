@@ -1,4 +1,4 @@
-// Which of attention's kernels takes a call. Plain versions: cuda/ops/attention.cc.
+// Which of attention's kernels takes a call. References: cuda/ops/attention.cc.
 
 #include <stdexcept>
 

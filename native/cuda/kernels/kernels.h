@@ -4,7 +4,7 @@
 #include <stdexcept>
 
 // What the CUDA kernels are called with: plain pointers into the device's memory and a stream. Each kernel has its
-// idea, its layout and its plain version's place at its head; native/cuda/ops checks shapes and calls it.
+// idea, its layout and its reference's place at its head; native/cuda/ops checks shapes and calls it.
 
 namespace rank_distillm::cuda {
 

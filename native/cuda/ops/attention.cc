@@ -39,7 +39,7 @@ cuda::AttentionShape shape_of(const DeviceAttention& attention, const AttentionI
 cuda::HeadRows rows_of(const at::Tensor& rows) { return {rows.data_ptr(), rows.stride(0)}; }
 cuda::HeadRowsOut rows_into(const at::Tensor& rows) { return {rows.data_ptr(), rows.stride(0)}; }
 
-/// One sequence of the plain version, in float32 as [heads, rows, size].
+/// One sequence of the reference, in float32 as [heads, rows, size].
 struct ReferenceSequence {
   at::Tensor query, key, value, weights, factors;
   int64_t first_query = 0, queries = 0, first_key = 0, keys = 0;

@@ -5,7 +5,7 @@
 
 namespace rank_distillm::RANK_DISTILLM_LEVEL {
 
-/// Σ coefficients[i] · xⁱ, even and odd powers apart, so that a processor works on two sums at once.
+/// Σ coefficients[i] · xⁱ with separate sums of even and odd powers, which a processor computes in parallel.
 template <size_t count>
 RD_INLINE F polynomial(const float (&coefficients)[count], F x) {
   constexpr int last = static_cast<int>(count) - 1;
@@ -17,11 +17,11 @@ RD_INLINE F polynomial(const float (&coefficients)[count], F x) {
   return last % 2 == 1 ? sums[0] * x + sums[1] : sums[1] * x + sums[0];
 }
 
-/// Φ(x) - 1/2 and Φ(x) - 1/2 + x φ(x) are odd: x times a polynomial of x², in a variable that runs from -1 to 1 while
-/// x² runs up to a bound, from which on they are ±1/2. Polynomials fitted for the least error of the result; no
-/// division and no power, with which gelu took 1.6 times as long.
+/// Φ(x) - 1/2 and Φ(x) - 1/2 + x φ(x) are odd functions. Both are x times a polynomial of x² up to a bound and ±1/2
+/// beyond it; the polynomial's variable maps x² to [-1, 1]. The polynomials minimize the result's error. A version with
+/// a division and a power took 1.6 times as long.
 ///
-/// x Φ(x), absolute error 4e-7.
+/// x Φ(x) with an absolute error of 4e-7.
 RD_INLINE F gelu(F x) {
   constexpr float bound = 5.4F, to_variable = 2 / (bound * bound);
   constexpr float half_minus[] = {0.130928114F,   -0.0653279871F,  0.0484994017F,  -0.0392093249F,   0.0321210288F,
@@ -32,7 +32,7 @@ RD_INLINE F gelu(F x) {
   return above * share;
 }
 
-/// 0.5 x (1 + tanh(√(2/π) (x + 0.044715 x³))), tanh from 2^-|2y|.
+/// 0.5 x (1 + tanh(√(2/π) (x + 0.044715 x³))), with tanh(y) computed from exp(-2|y|).
 RD_INLINE F gelu_tanh(F x) {
   const F y = 0.797884561F * (x + 0.044715F * x * x * x);
   const F shrink = exp2_negative(magnitude(y) * -2.88539008F);
@@ -40,7 +40,7 @@ RD_INLINE F gelu_tanh(F x) {
   return 0.5F * x * (1 + (y < 0 ? -size : size));
 }
 
-/// Φ(x) + x φ(x), absolute error 5e-7.
+/// Φ(x) + x φ(x), gelu's derivative, with an absolute error of 5e-7.
 RD_INLINE F gelu_slope(F x) {
   constexpr float bound = 5.6F, to_variable = 2 / (bound * bound);
   constexpr float half_minus[] = {0.126416579F,  -0.0642829016F,  0.0518161096F, -0.0509472303F,
@@ -67,7 +67,7 @@ RD_INLINE F activated(F x) {
   return x;
 }
 
-/// The slope of an activation at x.
+/// The derivative of an activation at x.
 template <Epilogue epilogue>
 RD_INLINE F slope(F x) {
   if constexpr (epilogue == Epilogue::gelu_slope) return gelu_slope(x);

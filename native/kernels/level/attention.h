@@ -1,15 +1,15 @@
 #pragma once
 
-// softmax(Q Kᵀ / √d) V of one sequence at its own length: no padding row, and scores only of a few queries at a time,
-// near the core. Each head's keys and values are laid out once as panels, so both products are those of the linear
-// layers; the softmax between them sees float32 scores.
+// softmax(Q Kᵀ / √d) V of one sequence, without padding. Scores of a few queries at a time stay cached. Each head's
+// keys and values are packed once as panels, so both products are those of the linear layers; the softmax between them
+// works on float32 scores.
 
 #include "kernels/level/attention_panels.h"
 #include "kernels/level/dropout.h"
 
 namespace rank_distillm::RANK_DISTILLM_LEVEL {
 
-/// Queries whose scores are held at a time; each panel of keys is loaded once for all of them.
+/// Queries whose scores are kept at a time; they share each load of a panel of keys.
 constexpr int64_t queries_at_once = rows_at_once == 6 ? 24 : 32;
 
 RD_INLINE void store_weights(Float32, char* row, int64_t i, F value) {
@@ -23,7 +23,7 @@ struct Softmax {
   float inverse = 0;
 };
 
-/// A row of scores → 2^(score · to_powers_of_two - shift) · factors in the product's type, zero from `keys` to `width`.
+/// weights = 2^(score · to_powers_of_two - shift) · factors in the product's type, zeros from `keys` to `width`.
 template <class Dot, bool drops>
 RD_INLINE Softmax exponentials(const float* scores, int64_t keys, int64_t width, float to_powers_of_two,
                                const float* factors, char* weights) {
@@ -69,12 +69,12 @@ RD_INLINE void store_context(BFloat16, char* to, const float* values, int64_t co
   for (int64_t i = 0; i < count - c; ++i) store_as(to + 2 * (c + i), load_as<uint16_t>(last + 2 * i));
 }
 
-/// What makes a score the power of two that softmax sums.
+/// Factor that turns a score into an exponent of 2.
 RD_INLINE float to_powers_of_two(int64_t head_size) {
   return 1.44269504F / __builtin_sqrtf(static_cast<float>(head_size));
 }
 
-/// The row's own mask of the mask of the first query and head.
+/// A row's mask from the mask of the first query and head.
 RD_INLINE DropoutMask mask_of(DropoutMask mask, int64_t query, int64_t head) {
   mask.token += static_cast<uint32_t>(query);
   mask.site += static_cast<uint32_t>(head) << 18;
@@ -97,7 +97,7 @@ static void attention(const AttentionCall& call) {
   auto* const context = reinterpret_cast<float*>(weights + queries_at_once * weights_stride);
   const int64_t context_stride = value_width + 16;
   auto* const factors = context + queries_at_once * context_stride;
-  // bf16 has lanes of 2 bytes: whole vectors of weights may be stored up to a multiple of the lanes
+  // Vectors of bf16 weights are stored up to a multiple of the lanes.
   const int64_t width = round_up(value_steps * Dot::group, lanes);
   const float scale = to_powers_of_two(call.head_size);
   Product product;

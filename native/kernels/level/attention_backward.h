@@ -1,25 +1,25 @@
 #pragma once
 
-// Attention's gradients of one sequence. The weights are computed again from the saved shift and sum of each row, by
-// the forward's own products, so they have the same bits and no matrix of scores is kept (Dao et al. 2022). A few
-// queries at a time: their scores and the gradients of their weights are rows near the core; both are turned once so
-// that the gradients of keys and values are products over queries, whose sums wait beside the panels.
+// Attention's gradients of one sequence. The weights are recomputed from each row's saved shift and sum with the
+// forward's products: they have the same bits, and no matrix of scores is stored (Dao et al. 2022). A few queries are
+// taken at a time, so that their scores and gradients stay cached. Both are transposed once, and the gradients of keys
+// and values are products over queries, summed beside the panels.
 
 #include "kernels/level/attention.h"
 
 namespace rank_distillm::RANK_DISTILLM_LEVEL {
 
-/// What a query's row of scores becomes: its weights, after dropout, and the slopes of its scores.
+/// Parameters of a query's row: from scores to weights after dropout and to the scores' gradients.
 struct RowGradient {
   int64_t keys;
-  int64_t width;  // zeros up to here
+  int64_t width;  // padded with zeros to this
   float to_powers_of_two;
   float scale;  // 1 / √head_size
   Softmax softmax;
   const float* factors;  // dropout's
 };
 
-/// `scores` and `slopes` (the gradients of the weights) are overwritten on the way.
+/// Overwrites `scores` and `slopes`, which hold the weights' gradients.
 template <class Dot, bool drops>
 RD_INLINE void row_gradient(const RowGradient& row, float* scores, float* slopes, char* weights_to, char* slopes_to) {
   const I tail = first_lanes(row.keys - row.keys / lanes * lanes);
@@ -50,7 +50,7 @@ RD_INLINE void row_gradient(const RowGradient& row, float* scores, float* slopes
   for (; i < row.width; i += lanes) store_weights(Dot{}, slopes_to, i, F{});
 }
 
-/// Some rows by query → rows by key, zeros behind the last query.
+/// Transposes rows by query into rows by key, with zeros behind the last query.
 template <class Dot>
 RD_INLINE void transpose_rows(const char* from, int64_t from_stride, int64_t queries, int64_t keys, char* to,
                               int64_t to_stride) {

@@ -1,14 +1,13 @@
 #pragma once
 
-// One head's rows as the panels of a product: in a product over the head's columns the rows are the outputs, in a
-// product over the rows they are the steps.
+// Packs one head's rows as panels: as outputs for a product over the head's columns, as steps for a product over the
+// rows.
 
 #include "kernels/level/transpose.h"
 
 namespace rank_distillm::RANK_DISTILLM_LEVEL {
 
-/// Columns [0, size) of `count` rows, which begin `offset` bytes into them, become the steps: 4-byte groups change
-/// places.
+/// Rows become outputs and their columns [0, size), which begin at byte `offset`, become steps.
 template <class Dot>
 RD_INLINE void pack_as_outputs(const Rows& rows, int64_t count, int64_t offset, int64_t size, int64_t steps,
                                char* panels) {
@@ -23,7 +22,7 @@ RD_INLINE void pack_as_outputs(const Rows& rows, int64_t count, int64_t offset, 
   }
 }
 
-/// The rows become the steps: they stay rows (float32) or are laced in pairs (bf16).
+/// Rows become steps: unchanged (float32) or interleaved in pairs (bf16).
 template <class Dot>
 RD_INLINE void pack_as_steps(const Rows& rows, int64_t count, int64_t offset, int64_t size, int64_t steps,
                              char* panels) {

@@ -1,6 +1,6 @@
 #pragma once
 
-// What happens to a product's sums while they are near: scales, bias, activation or its slope, and the rounding.
+// Epilogues: scales, bias, activation or its derivative, and rounding, applied while a product's sums are in the cache.
 
 #include <type_traits>
 
@@ -31,7 +31,7 @@ constexpr bool is_slope(Epilogue epilogue) {
   return epilogue == Epilogue::gelu_slope || epilogue == Epilogue::gelu_tanh_slope || epilogue == Epilogue::relu_slope;
 }
 
-/// Sums of `columns` outputs from `column` on → what is stored of them.
+/// Stores the outputs [column, column + columns) of rows from their sums.
 template <class Product, Epilogue epilogue, bool bf16>
 [[gnu::noinline]] static void apply_epilogue(const GemmCall& call, int64_t first_row, int64_t rows, int64_t column,
                                              int64_t columns, const float* sums) {
@@ -62,7 +62,7 @@ template <class Product, Epilogue epilogue, bool bf16>
   }
 }
 
-/// Sums that are added to an output without slack behind its columns.
+/// Adds sums to an output that has no slack behind its columns.
 template <class Product>
 [[gnu::noinline]] static void add_to_output(const GemmCall& call, int64_t first_row, int64_t rows, int64_t column,
                                             int64_t columns, const float* sums) {

@@ -1,15 +1,15 @@
 #pragma once
 
-// output = end(input · weightsᵀ + bias). Some columns' panels, as many steps of them as stay in the nearest cache, are
-// passed by a group of rows of a chunk that stays in the next one; the sums wait in a small tile beside them, where
-// scales, bias and activation are applied before anything is rounded or leaves the core. How much that is at a time is
-// the product's matter: see VectorProduct and TileProduct.
+// output = epilogue(input · weightsᵀ + bias), blocked for the caches: a chunk of rows stays in the second-level cache
+// while groups of its rows are multiplied with panels of a few columns, as many steps of them as fit in the first
+// level. Sums stay in a small tile, where the epilogue is applied before they are rounded. The block sizes belong to
+// the product: see VectorProduct and TileProduct.
 
 #include "kernels/level/epilogue.h"
 
 namespace rank_distillm::RANK_DISTILLM_LEVEL {
 
-/// Rows of sums, and the columns that they are of.
+/// Sums of a group of rows and columns.
 struct Group {
   int64_t row = 0;
   int64_t rows = 0;
@@ -18,21 +18,21 @@ struct Group {
   const float* sums = nullptr;
 };
 
-/// What is done beside the products: a group of sums is finished, panels that come next are fetched. A product that
-/// leaves the vectors' units free calls it after each of its steps.
+/// Work done during the products: the epilogue of the last group of sums and prefetches of the next panels. A product
+/// that leaves the vector units free calls it after each of its steps.
 template <class Product>
 class Overlap {
  public:
   explicit Overlap(const GemmCall& call) : call_(call), finish_(epilogue_of<Product>(call)) {}
 
-  /// Lets panels be fetched within so many calls.
+  /// Spreads the prefetch of panels over this many calls.
   [[gnu::always_inline]] void fetch(const char* panels, int64_t bytes, int64_t calls) {
     next_line_ = panels;
     lines_end_ = panels + bytes;
-    bytes_a_call_ = min(share(bytes / line, calls), most_lines) * line;
+    bytes_a_call_ = min(share(bytes / line, calls), max_lines) * line;
   }
 
-  /// Lets the group be finished within so many calls.
+  /// Spreads the group's epilogue over this many calls.
   [[gnu::always_inline]] void finish_within(int64_t calls) { rows_a_call_ = share(left_.rows, calls); }
 
   [[gnu::always_inline]] void operator()() {
@@ -41,14 +41,14 @@ class Overlap {
     for (; next_line_ < until; next_line_ += line) __builtin_prefetch(next_line_, 0, 2);
   }
 
-  /// Finishes what is left of the group.
+  /// Applies the epilogue to the rest of the group.
   [[gnu::always_inline]] void finish_all() { finish_rows(left_.rows); }
 
-  /// The next group to finish.
+  /// Sets the group whose epilogue comes next.
   [[gnu::always_inline]] void take(const Group& group) { left_ = group; }
 
  private:
-  static constexpr int64_t line = 64, most_lines = 8;  // a call: memory gives no more in that time
+  static constexpr int64_t line = 64, max_lines = 8;  // per call: memory delivers no more in that time
 
   RD_INLINE int64_t share(int64_t all, int64_t calls) { return (all + calls - 1) / calls; }
 
@@ -105,7 +105,7 @@ static void gemm(const GemmCall& call) {
           }
         }
         const uint64_t before = __rdtsc();
-        overlap.finish_all();  // the group before
+        overlap.finish_all();  // of the previous group
         overlap.take({row, rows, column, columns, sums[buffer]});
         if constexpr (!between) overlap.finish_all();
         if (counts) *call.epilogue_ticks += __rdtsc() - before;

@@ -1,4 +1,4 @@
-// All kernels of one instruction-set level. CMake compiles this file once per level with that level's flags and name.
+// All kernels of one instruction-set level. CMake compiles this file once per level, with the level's flags and name.
 
 #include <type_traits>
 

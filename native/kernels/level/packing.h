@@ -1,15 +1,14 @@
 #pragma once
 
-// Rows into the order that products over rows read: panels whose steps are the rows, and rows turned into columns. Both
-// are for the gradients of weights, and the first for a product with weights the other way round. Some rows at a time,
-// so that what is read and what is written stay near.
+// Layouts for products over rows: panels whose steps are the rows, and transposed rows. Gradients of weights need both,
+// products with transposed weights the panels. A few rows are taken at a time, so that source and target stay cached.
 
 #include "kernels/level/activation.h"
 #include "kernels/level/transpose.h"
 
 namespace rank_distillm::RANK_DISTILLM_LEVEL {
 
-/// Columns [0, count) of a row as vectors of float32, zeros behind; `count` up to a panel.
+/// Columns [0, count) of a row as vectors of float32, followed by zeros; at most a panel.
 template <bool bf16, Epilogue activation, class Store>
 RD_INLINE void load_panel_row(const char* from, int64_t count, Store store_vector) {
   constexpr int64_t bytes = bf16 ? 2 : 4;
@@ -31,7 +30,7 @@ RD_INLINE void load_panel_row(const char* from, int64_t count, Store store_vecto
   });
 }
 
-/// Rows `r` and, for bf16, `r` + 1 of a panel's columns into one step.
+/// Packs row `r` and, for bf16, row `r` + 1 of a panel's columns into one step.
 template <bool bf16_input, Epilogue activation, class Dot>
 RD_INLINE void pack_step(const PackRowsCall& call, int64_t r, int64_t column, int64_t count, char* to) {
   constexpr int64_t bytes = bf16_input ? 2 : 4;
@@ -119,7 +118,7 @@ template <class Dot>
         if (rows == together) {
           store_as(to, block[i]);
         } else {
-          std::memcpy(to, &block[i], rows * bytes);  // what follows may be another's
+          std::memcpy(to, &block[i], rows * bytes);  // another thread may write behind it
         }
       });
     }
