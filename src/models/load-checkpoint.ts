@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { HeadConfig, NamedTensor, Pooling } from '../../binding.js';
 import { RankDistillmError } from '../errors.js';
-import { DEFAULT_SEED } from '../random/seeds.js';
+import { DEFAULT_SEED } from '../random/random-stream.js';
 import type { Checkpoint, PairEncoding } from './checkpoint.js';
 import { EXTERNAL_MODELS } from './external-models.js';
 import { freshTensors } from './fresh-head.js';

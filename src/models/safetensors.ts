@@ -1,4 +1,4 @@
-import { jsonFault } from '../io/json-fault.js';
+import { jsonFault } from '../io/text.js';
 import { BYTES_PER_ELEMENT, countElements, type RawTensors, type StoredDtype } from './raw-tensor.js';
 import { weightFileError, withWeightFile, type WeightFile } from './weight-file.js';
 

@@ -1,7 +1,8 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { loadCheckpoint } from '../../src/models/load-checkpoint.js';
-import { copyModel, rejects } from './support.js';
+import { refuses } from '../support/errors.js';
+import { changedModel } from '../support/models.js';
 
 const test = suite('what config.json says about training');
 
@@ -13,7 +14,7 @@ const NOTHING_SAID = {
 };
 
 const training = async (model: string, config: Record<string, unknown>) =>
-  (await loadCheckpoint(copyModel(model, { ...NOTHING_SAID, ...config }))).training;
+  (await loadCheckpoint(changedModel(model, { ...NOTHING_SAID, ...config }))).training;
 
 test("defaults are ElectraConfig's and BertConfig's", async () => {
   const shared = { hiddenDropout: 0.1, attentionDropout: 0.1, padTokenId: 0 };
@@ -57,7 +58,7 @@ test('rates that are none, and tokens that do not exist', async () => {
     ['pad_token_id', 159, /pad_token_id: expected the id of one of 159 tokens, found 159/],
     ['pad_token_id', 0.5, /pad_token_id/],
   ] as const) {
-    await rejects(() => training('mono-rank', { [key]: value }), 'bad_input', message);
+    await refuses(() => training('mono-rank', { [key]: value }), 'bad_input', message);
   }
 });
 
