@@ -17,6 +17,9 @@ export interface ModelFiles {
 /** Tokenizer files of the BERT family. */
 const CARRIED = ['tokenizer.json', 'vocab.txt', 'special_tokens_map.json', 'added_tokens.json'];
 
+/** All small files that a model's scores depend on. */
+export const MODEL_FILES: readonly string[] = ['config.json', 'tokenizer_config.json', ...CARRIED];
+
 /** Reads the small files of a model folder that `saveModel` carries over. */
 export async function readModelFiles(folder: string): Promise<ModelFiles> {
   const config = await readMembers(join(folder, 'config.json'));

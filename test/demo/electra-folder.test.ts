@@ -127,7 +127,7 @@ test('a start of its own: deviations by kind of tensor, keys that equal queries 
 });
 
 test('the vocabulary knows every word of its corpus, frequent words as one entry', async () => {
-  const { native } = await loadTokenizer(await written(SHAPE, 1), 'lightning-ir');
+  const { native } = await loadTokenizer(await written(SHAPE, 1), { kind: 'lightning-ir' });
   for (const text of TEXTS) {
     const tokens = (await native.encode(text)).getTokens();
     assert.not.ok(tokens.includes('[UNK]'), tokens.join(' '));

@@ -379,7 +379,7 @@ function hubCache(cache: string): void {
     ['v2', 'c3d4', 'mono-mean'],
   ] as const) {
     writeFileSync(join(repo, 'refs', ref), commit);
-    cpSync(join(REFERENCES, model), join(repo, 'snapshots', commit), { recursive: true });
+    cpSync(join(REFERENCES, model), join(repo, 'snapshots', commit), { recursive: true, dereference: true });
   }
 }
 
