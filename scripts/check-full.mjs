@@ -60,7 +60,10 @@ async function fuzz() {
 /** Re-ranks a million pairs within the memory bound, and scores for minutes while the event loop stays responsive. */
 async function soak() {
   for (const name of ['memory', 'event-loop']) {
-    await run(process.execPath, ['--import', 'tsx', join(root, `scripts/bench/${name}.ts`)], { what: name, cwd: root });
+    await run(process.execPath, ['--import', 'tsx', join(root, 'scripts/bench/run.ts'), name], {
+      what: name,
+      cwd: root,
+    });
   }
 }
 
