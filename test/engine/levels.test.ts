@@ -3,6 +3,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { loadBinding } from '../../src/engine/load-binding.js';
 import { createNative, gradientOf, referenceModel } from '../support/engine.js';
+import { LOADER } from '../support/programs.js';
 
 const test = suite('levels of instruction sets');
 
@@ -42,7 +43,7 @@ function scoreWith(features: readonly string[], env: Record<string, string> = {}
     console.log(JSON.stringify(answer));`;
   const { stdout, stderr, status, signal } = spawnSync(
     process.execPath,
-    ['--import', 'tsx', '--input-type=module', '-e', source],
+    ['--import', LOADER, '--input-type=module', '-e', source],
     {
       encoding: 'utf8',
       env: {
