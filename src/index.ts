@@ -76,7 +76,10 @@ export {
   type TrainerOptions,
   type UpdateResult,
 } from './train/trainer.js';
+export type { OptionName, ByOptionName } from './config/option-names.js';
+export type { OptionsOf, SettingsOf } from './config/read-settings.js';
 export type { BatchLimit } from './config/schema/batch-limit.js';
+export { SettingError, type SettingErrorDetails, type SettingPath } from './config/setting-error.js';
 export type { TrainerSettings } from './train/train-limits.js';
 export type { EarlyStoppingOptions } from './train/early-stopping.js';
 export type { ModelCheckpointOptions } from './train/checkpoint-keeper.js';
@@ -112,6 +115,8 @@ export {
   type WeightedLossResult,
 } from './loss/weighted-losses.js';
 
+export type { JsonObject } from './models/json-file.js';
+export type { OpenContext } from './data/open-run.js';
 export type { MetricLogger } from './report/metric-logger.js';
 export type { TrainingSummary } from './report/training-summary.js';
 export { ConsoleLogger, type ConsoleLoggerOptions } from './report/console-logger.js';

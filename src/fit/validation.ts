@@ -13,7 +13,7 @@ import type { ScoreMatrix } from '../loss/loss.js';
 import { scoreTopics, type ScoredTopic } from '../rerank/scored-topics.js';
 import type { ValidateSettings } from './fit-options.js';
 
-export interface OpenContext {
+export interface ValidationContext {
   registry: DatasetRegistry;
   indexing: CollectionIndexOptions;
   warn: (message: string) => void;
@@ -66,7 +66,7 @@ export class Validation implements AsyncDisposable {
   }
 
   /** Opens and checks every dataset, so that a mistake in one shows before training begins. */
-  async open(watched: readonly string[], context: OpenContext): Promise<void> {
+  async open(watched: readonly string[], context: ValidationContext): Promise<void> {
     const { registry, indexing, warn } = context;
     for (const planned of this.#planned) {
       throwIfAborted(indexing.signal);

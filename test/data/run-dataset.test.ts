@@ -268,7 +268,13 @@ const bad: [
   ],
   ['sample larger than any topic', { runPathOrId: made, sampleSize: 50 }, registry(), 'bad_input', ['fewer than 50']],
   ['depth 0', { runPathOrId: made, depth: 0 }, registry(), 'bad_input', ['options.depth', 'received the number 0']],
-  ['fractional sample size', { runPathOrId: made, sampleSize: 1.5 }, registry(), 'bad_input', ['options.sampleSize', '1.5']],
+  [
+    'fractional sample size',
+    { runPathOrId: made, sampleSize: 1.5 },
+    registry(),
+    'bad_input',
+    ['options.sampleSize', '1.5'],
+  ],
   ['random sampling', { runPathOrId: made, samplingStrategy: 'random' }, registry(), 'unsupported', ['random']],
   [
     'documents outside the run',

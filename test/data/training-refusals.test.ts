@@ -163,8 +163,20 @@ const bad: [
   ],
   ['subtopics', { targets: 'subtopic_relevance' }, trainingRegistry(), 'unsupported', ['subtopic_relevance']],
   ['unknown targets', { targets: 'grade' as 'rank' }, trainingRegistry(), 'bad_input', ['options.targets', '"grade"']],
-  ['unknown strategy', { samplingStrategy: 'best' as 'top' }, trainingRegistry(), 'bad_input', ['options.samplingStrategy', '"best"']],
-  ['sample_size 0', { sampleSize: 0 }, trainingRegistry(), 'bad_input', ['options.sampleSize', 'received the number 0']],
+  [
+    'unknown strategy',
+    { samplingStrategy: 'best' as 'top' },
+    trainingRegistry(),
+    'bad_input',
+    ['options.samplingStrategy', '"best"'],
+  ],
+  [
+    'sample_size 0',
+    { sampleSize: 0 },
+    trainingRegistry(),
+    'bad_input',
+    ['options.sampleSize', 'received the number 0'],
+  ],
   [
     'nothing left',
     { sampleSize: 50 },
