@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { RankDistillmError } from '../errors.js';
+import { TextsFingerprint } from '../io/fingerprint.js';
 import { inferredIds } from './dataset-id.js';
 import { readQueries } from './formats/texts.js';
 import type { DatasetRegistry, RegisteredDataset } from './registry.js';
@@ -107,4 +108,18 @@ export function depthWarning(run: RunFile, depth: number, maxRank: number): stri
   return depth === -1 || maxRank >= depth
     ? []
     : [`${run.path}: depth ${depth} is greater than the greatest rank, ${maxRank}`];
+}
+
+/** Hashes of topics: of their ids, and of their queries' texts. */
+export function fingerprintTopics(topics: Iterable<{ queryId: string; query: string }>): {
+  ids: string;
+  queries: string;
+} {
+  const ids = new TextsFingerprint();
+  const queries = new TextsFingerprint();
+  for (const { queryId, query } of topics) {
+    ids.add(queryId);
+    queries.add(query);
+  }
+  return { ids: ids.digest(), queries: queries.digest() };
 }

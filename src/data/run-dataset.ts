@@ -1,14 +1,13 @@
 import { basename } from 'node:path';
 import { RankDistillmError } from '../errors.js';
 import { prefetch } from '../io/ahead.js';
-import { TextsFingerprint } from '../io/fingerprint.js';
 import { compareUtf8 } from '../io/text.js';
 import { candidatesOf, fetchTexts, MissingDocuments, selectTop, type TopicGrades } from './candidates.js';
 import type { CollectionIndexOptions } from './collection/collection-index.js';
 import { CollectionStore } from './collection/collection-store.js';
 import { dashed, runStem } from './dataset-id.js';
 import { gradesByTopic, readQrels } from './formats/qrels.js';
-import { addQueries, depthWarning, findRun, noTexts, ownQuery } from './open-run.js';
+import { addQueries, depthWarning, findRun, fingerprintTopics, noTexts, ownQuery } from './open-run.js';
 import type { Qrel, RankingSample } from './records.js';
 import { DatasetRegistry, type RegisteredDataset } from './registry.js';
 import { RunFile } from './run-file.js';
@@ -164,13 +163,7 @@ export class RunDataset implements AsyncDisposable {
 
   /** Hashes of the topics that `samples` gives, or the first so many: of their ids, and of their queries' texts. */
   fingerprintTopics(topics?: number): { ids: string; queries: string } {
-    const ids = new TextsFingerprint();
-    const queries = new TextsFingerprint();
-    for (const { queryId, query } of this.parts.topics.slice(0, topics)) {
-      ids.add(queryId);
-      queries.add(query);
-    }
-    return { ids: ids.digest(), queries: queries.digest() };
+    return fingerprintTopics(this.parts.topics.slice(0, topics));
   }
 
   /** Things a user should know, one sentence each: topics left out, a depth beyond the run's. */

@@ -1,12 +1,13 @@
 import { basename } from 'node:path';
 import { RankDistillmError } from '../errors.js';
 import { prefetch } from '../io/ahead.js';
+import { fingerprintFact, fingerprintFile, fingerprintLargeFile, type Facts } from '../io/fingerprint.js';
 import { compareUtf8 } from '../io/text.js';
 import { DEFAULT_SEED, RandomStream } from '../random/random-stream.js';
 import { fetchTexts, type TopicGrades } from './candidates.js';
 import { CollectionStore } from './collection/collection-store.js';
 import { gradesByTopic, readQrels } from './formats/qrels.js';
-import { addQueries, depthWarning, findRun, noTexts, type RunSource } from './open-run.js';
+import { addQueries, depthWarning, findRun, fingerprintTopics, noTexts, type RunSource } from './open-run.js';
 import { DatasetRegistry } from './registry.js';
 import { RunFile } from './run-file.js';
 import { type CheckedTrainingOptions, checkTrainingOptions, type RunDatasetOptions } from './run-options.js';
@@ -61,7 +62,10 @@ export async function openTrainingRunDataset(
     ].map((reason) => `${run.path}: ${reason}`);
     warnings.push(...depthWarning(run, checked.depth, survey.maxRank));
     const name = source.path === options.runPathOrId ? basename(source.path) : source.dataset!.id;
-    return new TrainingRunDataset({ ...effective, name, seed, run, collection, topics, grades, length, warnings });
+    const { repairsDocs = false } = source.dataset ?? {};
+    const qrels = run.hasRelevance || needsGrades(checked) === undefined ? undefined : source.dataset?.qrels;
+    const parts = { ...effective, name, seed, run, collection, repairsDocs, qrels, topics, grades, length, warnings };
+    return new TrainingRunDataset(parts);
   } catch (error) {
     await collection?.close();
     await run.close();
@@ -76,6 +80,9 @@ interface Parts extends CheckedTrainingOptions {
   seed: number;
   run: RunFile;
   collection: CollectionStore | undefined;
+  repairsDocs: boolean;
+  /** Where its grades decide what is drawn or learnt. */
+  qrels: string | undefined;
   /** In the order of their ids as text. */
   topics: readonly QueriedTopic[];
   grades: ReadonlyMap<string, TopicGrades> | undefined;
@@ -102,6 +109,31 @@ class TrainingRunDataset implements TrainingDataset {
 
   countSamples(): number {
     return this.parts.topics.length;
+  }
+
+  async identify(): Promise<Facts> {
+    const { run, collection, repairsDocs, qrels, topics, ...options } = this.parts;
+    const { ids, queries } = fingerprintTopics(topics);
+    return {
+      'the run': fingerprintFact(await fingerprintFile(run.path), run.path),
+      'the collection': collection
+        ? fingerprintFact(await fingerprintLargeFile(collection.path), collection.path)
+        : { value: null },
+      'the repair of its texts': { value: repairsDocs },
+      'the qrels file':
+        qrels === undefined
+          ? { value: null, follows: 'targets' }
+          : { ...fingerprintFact(await fingerprintFile(qrels), qrels), follows: 'targets' },
+      'the set of topics': fingerprintFact(ids, String(topics.length)),
+      'the text of the queries': { ...fingerprintFact(queries), follows: 'the set of topics' },
+      depth: { value: options.depth },
+      sample_size: { value: options.sampleSize },
+      sampling_strategy: { value: options.samplingStrategy },
+      targets: { value: options.targets },
+      normalize_targets: { value: options.normalizeTargets },
+      add_docs_not_in_ranking: { value: options.addDocsNotInRanking },
+      'the seed of the samples': { value: options.seed, follows: 'seed' },
+    };
   }
 
   epoch(options: EpochOptions): AsyncIterable<TrainingSample> {
