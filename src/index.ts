@@ -66,7 +66,8 @@ export type {
 } from './fit/fit-options.js';
 export type { EngineOptions } from './engine/engine-options.js';
 export type { ScoredWindow } from './engine/score-windows.js';
-export type { Checkpoint, PairEncoding } from './models/checkpoint.js';
+export type { Checkpoint } from './models/checkpoint.js';
+export type { PairEncoding, TokenizerSettings } from './models/pair-encoding.js';
 export type { MonoOverrides } from './models/load-checkpoint.js';
 export type { Family, MonoSettings } from './models/model-config.js';
 export type { TrainingConfig } from './models/training-config.js';

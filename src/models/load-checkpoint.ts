@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { HeadConfig, NamedTensor, Pooling } from '../../binding.js';
 import { RankDistillmError } from '../errors.js';
 import { DEFAULT_SEED } from '../random/random-stream.js';
-import type { Checkpoint, PairEncoding } from './checkpoint.js';
+import type { Checkpoint } from './checkpoint.js';
 import { EXTERNAL_MODELS } from './external-models.js';
 import { freshTensors } from './fresh-head.js';
 import { downloadHint, resolveModel, type ResolvedModel } from './hub-cache.js';
@@ -11,6 +11,7 @@ import { JsonReader, readJsonObject } from './json-file.js';
 import { matchTensors } from './match-tensors.js';
 import { headFromTensors, parseModelConfig, type MonoSettings, type ModelConfig } from './model-config.js';
 import { readModelWeights } from './model-weights.js';
+import { modelMaxLength, type PairEncoding } from './pair-encoding.js';
 import type { RawTensors } from './raw-tensor.js';
 import { refuseAdapter } from './refuse-unbuilt.js';
 import { canonicalName, expectedShapes } from './tensor-names.js';
@@ -200,12 +201,7 @@ async function pairEncodingOf(
   parsed: ModelConfig,
   settings: MonoSettings | undefined,
 ): Promise<PairEncoding> {
-  const path = join(folder, 'tokenizer_config.json');
-  const tokenizer = new JsonReader(path, (await readJsonObject(path)) ?? {});
-  // transformers writes 1e30 where the tokenizer knows no limit
-  const modelMaxLength = tokenizer.number('model_max_length') ?? Infinity;
-  if (!(modelMaxLength > 0)) throw tokenizer.error('model_max_length', `${modelMaxLength} is not above 0`);
-  const maxLength = Math.min(Math.floor(modelMaxLength), parsed.encoder.maxPositions);
+  const maxLength = Math.min(await modelMaxLength(folder), parsed.encoder.maxPositions);
   if (!settings) return { kind: 'longest-first', maxLength };
   return { kind: 'lightning-ir', queryLength: settings.queryLength, docLength: settings.docLength, maxLength };
 }
