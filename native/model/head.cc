@@ -42,7 +42,7 @@ void Head::forward(int64_t sequences, const Rows& pooled, float* scores, Workspa
   if (dense_.defined()) {
     const bool gelu = config_.kind == HeadKind::electra_classification;
     const auto row = workspace.rows(Slot::head, sequences, hidden_, 4);
-    linear(dense_, sequences, {input}, gelu ? TileEnd::gelu : TileEnd::none, row, ElementType::float32, counters);
+    linear(dense_, sequences, {input}, gelu ? Epilogue::gelu : Epilogue::none, row, ElementType::float32, counters);
     for (int64_t s = 0; !gelu && s < sequences; ++s) {
       auto* values = reinterpret_cast<float*>(row.row(s));
       for (int64_t i = 0; i < hidden_; ++i) values[i] = std::tanh(values[i]);
@@ -50,7 +50,7 @@ void Head::forward(int64_t sequences, const Rows& pooled, float* scores, Workspa
     input = row;
   }
   const auto labels = workspace.rows(Slot::scores, sequences, 2, 4);
-  linear(output_, sequences, {input}, TileEnd::none, labels, ElementType::float32, counters);
+  linear(output_, sequences, {input}, Epilogue::none, labels, ElementType::float32, counters);
   for (int64_t s = 0; s < sequences; ++s) {
     const auto* row = reinterpret_cast<const float*>(labels.row(s));
     scores[s] = config_.log_softmax ? log_probability(row) : row[0];
