@@ -14,7 +14,7 @@ import type { WeightedLoss } from '../loss/weighted-losses.js';
 import type { LrSchedule } from '../train/lr-schedule.js';
 import { ConstantLR, CosineAnnealingLR, LinearLR } from '../train/lr-schedule-torch.js';
 import { ConstantLRSchedulerWithLinearWarmup, LinearLRSchedulerWithLinearWarmup } from '../train/lr-schedule-warmup.js';
-import { deviceOf, devicePath, measureNames, monoOverrides } from './shared-settings.js';
+import { deviceOf, devicePath, labelOf, measureNames, monoOverrides } from './shared-settings.js';
 
 type Callback = NonNullable<Config['trainer']['callbacks']>[number];
 
@@ -32,6 +32,7 @@ export async function fitOptionsOf(config: Config, registry: DatasetRegistry): P
   return {
     model: model.model_name_or_path!,
     config: monoOverrides(config),
+    label: labelOf(config),
     seed: typeof config.seed_everything === 'number' ? config.seed_everything : 'random',
     registry,
     train: {
@@ -49,7 +50,7 @@ export async function fitOptionsOf(config: Config, registry: DatasetRegistry): P
     },
     losses: await lossesOf(model.loss_functions ?? []),
     optimizer: optionsFrom(adamWOptions, optimizer!.init_args),
-    lrScheduler: (totalSteps) => scheduleOf(config, totalSteps),
+    lrScheduler: config.lr_scheduler === null ? undefined : (totalSteps) => scheduleOf(config, totalSteps),
     trainer: optionsFrom(trainerOptions, { ...trainer, device: deviceOf(trainer) }),
     ...callbacksOf(trainer.callbacks ?? []),
   };
@@ -84,8 +85,8 @@ async function lossesOf(written: NonNullable<NonNullable<Config['model']>['init_
 }
 
 /** A schedule may depend on the length of the run, which is known when the data are open. */
-function scheduleOf({ lr_scheduler: written, optimizer, trainer }: Config, totalSteps: number | undefined): LrSchedule {
-  if (written === null) return { name: 'constant', factor: () => 1 };
+function scheduleOf({ lr_scheduler, optimizer, trainer }: Config, totalSteps: number | undefined): LrSchedule {
+  const written = lr_scheduler!;
   const options = scheduleOptions;
   return aboutSetting(['lr_scheduler'], () => {
     switch (written.class_path) {

@@ -18,6 +18,7 @@ import {
   deviceOf,
   devicePath,
   indexingNotes,
+  labelOf,
   measureNames,
   monoOverrides,
   registryOf,
@@ -107,6 +108,7 @@ function rerankOptionsOf(config: Config): RerankRunsOptions {
   return {
     model: config.model!.init_args.model_name_or_path!,
     config: monoOverrides(config),
+    label: labelOf(config),
     ...optionsFrom(engineOptions, { ...trainer, device: deviceOf(trainer) }),
     seed: typeof config.seed_everything === 'number' ? config.seed_everything : undefined,
     runs: runs!.map(({ init_args }) => optionsFrom(runDatasetOptions, init_args)),

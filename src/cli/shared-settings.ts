@@ -11,10 +11,16 @@ import { note, type CliIo } from './cli-io.js';
 
 // What fit and re_rank take from a configuration alike.
 
-/** The fields of `model.config`, which replace those of the model. */
+/** The fields of `model.config`, and those of `model.model_kwargs`, which replace them; both replace the model's. */
 export function monoOverrides(config: Config): MonoOverrides {
-  const settings = config.model?.init_args.config?.init_args;
-  return settings ? optionsFrom(monoOptions, settings) : {};
+  const { config: settings, model_kwargs: kwargs } = config.model!.init_args;
+  return optionsFrom(monoOptions, { ...settings?.init_args, ...kwargs });
+}
+
+/** Which label of a classification model gives the score. An unquoted `yes` or `no` is a truth value in YAML. */
+export function labelOf(config: Config): number | string | undefined {
+  const label = config.model?.init_args.label ?? undefined;
+  return typeof label === 'boolean' ? String(label) : label;
 }
 
 /**

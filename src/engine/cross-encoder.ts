@@ -5,6 +5,7 @@ import { key } from '../config/schema/fields.js';
 import { badArgument, RankDistillmError, throwIfAborted } from '../errors.js';
 import type { Checkpoint } from '../models/checkpoint.js';
 import { loadCheckpoint } from '../models/load-checkpoint.js';
+import type { ScoreActivation } from '../models/sentence-transformers.js';
 import type { EncodedPair, TextPair } from '../tokenize/pair-tokenizer.js';
 import { createPairTokenizer, type PairTokenizer } from '../tokenize/pair-tokenizer.js';
 import { distinctPairs } from './distinct-pairs.js';
@@ -17,9 +18,9 @@ import { scoreWindows, type ScoredWindow } from './score-windows.js';
 
 export const loadOptions = z.strictObject({
   ...modelKeys,
-  label: key(
-    z.union([z.int(), z.string()]).optional(),
-    "Which label's logit is the score, by index or name, for a classification model of several labels.",
+  fresh_head: key(
+    z.boolean().default(false),
+    'Whether to score a model without a trained head with a random one; else it is an error.',
   ),
   seed: key(z.int().min(0).optional(), 'Seed of a fresh head; default 42.'),
 });
@@ -56,6 +57,7 @@ interface Parts {
   device: string;
   warn: (message: string) => void;
   modelClass: string;
+  activation: ScoreActivation | undefined;
   binding: Binding;
   native: NativeModel;
   tokenizer: PairTokenizer;
@@ -67,6 +69,11 @@ export class CrossEncoder implements AsyncDisposable {
   readonly name: string;
   /** Name of the Python class that has these weights, for example `MonoElectraModel`. */
   readonly modelClass: string;
+  /**
+   * The function that the model's folder names for its scores (sentence-transformers' `activation_fn`); undefined where
+   * it names none or another one. `score` and `rank` apply none unless they are told to.
+   */
+  readonly activation: ScoreActivation | undefined;
   /** `cpu` or `cuda:N`. */
   readonly device: string;
   readonly #warn: (message: string) => void;
@@ -76,9 +83,10 @@ export class CrossEncoder implements AsyncDisposable {
   readonly #running = new Set<Promise<unknown>>();
   #closed: Promise<void> | undefined;
 
-  private constructor({ name, modelClass, device, warn, binding, native, tokenizer }: Parts) {
+  private constructor({ name, modelClass, activation, device, warn, binding, native, tokenizer }: Parts) {
     this.name = name;
     this.modelClass = modelClass;
+    this.activation = activation;
     this.device = device;
     this.#warn = warnOnce(warn);
     this.#binding = binding;
@@ -95,8 +103,9 @@ export class CrossEncoder implements AsyncDisposable {
     throwIfAborted(given.signal);
     const options = checkOptions(loadOptions, given);
     resolveEngine(options, options.timed, loadBinding()); // a bad option shows before files are read
-    const { label, config: overrides, seed, revision } = options;
-    return CrossEncoder.fromCheckpoint(await loadCheckpoint(nameOrPath, { label, overrides, seed, revision }), options);
+    const { label, config: overrides, freshHead, seed, revision } = options;
+    const checkpoint = await loadCheckpoint(nameOrPath, { label, overrides, freshHead, seed, revision });
+    return CrossEncoder.fromCheckpoint(checkpoint, options);
   }
 
   /**
@@ -109,7 +118,7 @@ export class CrossEncoder implements AsyncDisposable {
     const engine = resolveEngine(options, options.timed, binding);
     for (const warning of checkpoint.warnings) warn(warning);
     throwIfAborted(options.signal);
-    const { encoder, head, name, modelClass } = checkpoint;
+    const { encoder, head, name, modelClass, activation } = checkpoint;
     const [tokenizer, native] = await loadBoth(
       createPairTokenizer(checkpoint, { threads: engine.tokenizerThreads }),
       binding
@@ -123,7 +132,8 @@ export class CrossEncoder implements AsyncDisposable {
         : 'this CPU has no bf16 instructions (AVX512_BF16 or AMX)';
       warn(`${why}; ${name} runs in 16-bit integers instead, which round less`);
     }
-    return new CrossEncoder({ name, modelClass, device: engine.device, warn, binding, native, tokenizer });
+    const { device } = engine;
+    return new CrossEncoder({ name, modelClass, activation, device, warn, binding, native, tokenizer });
   }
 
   /** What scores are really computed in; int16 where the CPU has no instructions for bf16 or int8. */

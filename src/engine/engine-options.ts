@@ -28,6 +28,10 @@ export const modelKeys = {
     section(monoOptions).optional(),
     "Fields of lightning-ir's MonoConfig that replace those of the model's config.json.",
   ),
+  label: key(
+    z.union([z.int(), z.string()]).optional(),
+    "Which label's logit is the score, by index or name, for a classification model of several labels.",
+  ),
   revision: key(z.string().optional(), 'Branch, tag or commit of a Hugging Face id; default main.'),
   signal: passed<AbortSignal>('Aborts the work.'),
   on_warning: passed<(message: string) => void>('Receives warnings. Default: process.emitWarning.'),

@@ -79,8 +79,9 @@ export class TrainableModel implements AsyncDisposable {
    */
   static async load(nameOrPath: string, given: TrainableModelOptions = {}): Promise<TrainableModel> {
     const options = checkOptions(trainableOptions, given);
-    const { config: overrides, revision, seed } = options;
-    return TrainableModel.fromCheckpoint(await loadCheckpoint(nameOrPath, { overrides, revision, seed }), options);
+    const { config: overrides, label, revision, seed } = options;
+    const checkpoint = await loadCheckpoint(nameOrPath, { overrides, label, revision, seed });
+    return TrainableModel.fromCheckpoint(checkpoint, options);
   }
 
   /** The same for a model folder whose headers are read already. Its overrides and seed were given there. */

@@ -45,6 +45,7 @@ const validateSection = z.strictObject({
 export const fitOptions = z.strictObject({
   model: key(z.string().min(1), 'Folder of a model or a Hugging Face id: a cross-encoder or a bare backbone.'),
   config: modelKeys.config,
+  label: modelKeys.label,
   revision: modelKeys.revision,
   train: key(section(trainSection), 'Training data.'),
   validate: key(section(validateSection).optional(), 'Validation data.'),

@@ -13,6 +13,7 @@ import { loadBinding } from '../engine/load-binding.js';
 import { TrainableModel } from '../engine/trainable-model.js';
 import { throwIfAborted } from '../errors.js';
 import { weightedLosses } from '../loss/weighted-losses.js';
+import type { Checkpoint } from '../models/checkpoint.js';
 import { loadCheckpoint } from '../models/load-checkpoint.js';
 import { DEFAULT_SEED, SEEDS } from '../random/random-stream.js';
 import { CheckpointKeeper } from '../train/checkpoint-keeper.js';
@@ -22,12 +23,11 @@ import { FitLoop, type StopReason } from '../train/fit-loop.js';
 import { checkSameModel } from '../train/same-model.js';
 import { Trainer } from '../train/trainer.js';
 import type { StepReport } from '../train/training-reports.js';
-import type { RunIdentity } from '../train/training-state.js';
 import { checkpointFiles, isLater } from './checkpoint-files.js';
 import { fitOptions, type FitOptions, type FitResult, type FitSettings, type FitSummary } from './fit-options.js';
 import { restoreMoments } from './moments.js';
 import { checkMonitors, withPlainNames } from './monitor-names.js';
-import { checkSameRun, openResume, type Resume } from './resume.js';
+import { checkSameRun, identityOf, openResume, type Resume } from './resume.js';
 import { Validation } from './validation.js';
 
 /** As in Lightning. */
@@ -47,10 +47,12 @@ export async function fit(given: FitOptions): Promise<FitResult> {
   const rootDir = trainer.defaultRootDir ?? '.';
   throwIfAborted(signal);
   checkTrainingPrecision(resolveEngine(trainer, false, loadBinding(), ['trainer']).precision, ['trainer', 'precision']);
-  const resume = checked.ckptPath === undefined ? undefined : await resumeFrom(checked.ckptPath, rootDir);
+  const resume =
+    checked.ckptPath === undefined ? undefined : await resumeFrom(checked.ckptPath, rootDir, checked.label);
   const seed = seedOf(checked, resume);
-  const start = await loadCheckpoint(checked.model, { overrides: checked.config, revision: checked.revision, seed });
-  if (resume) checkSameModel(resume.model, start);
+  const { config: overrides, label, revision } = checked;
+  const source = await loadCheckpoint(checked.model, { overrides, label, revision, seed });
+  if (resume) checkSameModel(resume.model, source);
   const validation = validates(checked, warn) ? await Validation.plan(checked.validate!, registry) : undefined;
   const options = withPlainNames(checked, validation?.names ?? []);
   const losses = weightedLosses(options.losses).names;
@@ -65,7 +67,7 @@ export async function fit(given: FitOptions): Promise<FitResult> {
       batchSize: options.train.batchSize,
       validationBatches: validation?.batches ?? [],
     });
-    await using model = await TrainableModel.fromCheckpoint(resume?.model ?? start, {
+    await using model = await TrainableModel.fromCheckpoint(resume?.model ?? source, {
       device: trainer.device,
       precision: trainer.precision,
       tf32: trainer.tf32,
@@ -76,16 +78,16 @@ export async function fit(given: FitOptions): Promise<FitResult> {
       signal,
       onWarning: warn,
     });
-    return await train(options, { plan, model, dataset, seed, validation, resume, rootDir, warn });
+    return await train(options, { plan, model, source, dataset, seed, validation, resume, rootDir, warn });
   } finally {
     await validation?.close();
     if (dataset !== options.train.dataset) await dataset.close();
   }
 }
 
-async function resumeFrom(ckptPath: string, rootDir: string): Promise<Resume> {
+async function resumeFrom(ckptPath: string, rootDir: string, label: FitSettings['label']): Promise<Resume> {
   try {
-    return await openResume(ckptPath, rootDir);
+    return await openResume(ckptPath, rootDir, label);
   } catch (error) {
     throw settingError(['ckpt_path'], error);
   }
@@ -117,6 +119,8 @@ async function openTraining(
 interface Parts {
   plan: TrainingPlan;
   model: TrainableModel;
+  /** The model that the options name; the one that is loaded may be a checkpoint of it. */
+  source: Checkpoint;
   dataset: TrainingDataset;
   seed: number;
   validation: Validation | undefined;
@@ -126,17 +130,19 @@ interface Parts {
 }
 
 async function train(options: FitSettings, parts: Parts): Promise<FitResult> {
-  const { plan, model, dataset, validation, resume, warn } = parts;
+  const { plan, model, source, dataset, seed, validation, resume, warn } = parts;
   const settings = options.trainer;
+  const { lrScheduler } = options;
+  const schedule = typeof lrScheduler === 'function' ? lrScheduler(plan.totalSteps) : lrScheduler;
   const trainer = new Trainer(model, {
     losses: options.losses,
     optimizer: options.optimizer,
-    lrScheduler: typeof options.lrScheduler === 'function' ? options.lrScheduler(plan.totalSteps) : options.lrScheduler,
+    lrScheduler: schedule,
     gradientClipVal: settings.gradientClipVal,
     gradientClipAlgorithm: settings.gradientClipAlgorithm,
     tokenBudget: settings.tokenBudget ?? resume?.state.run.tokenBudget,
   });
-  const identity = identityOf(options, parts, trainer);
+  const identity = await identityOf({ options, plan, dataset, seed, schedule, trainer, source });
   if (resume) {
     checkSameRun(resume, identity, warn);
     await restoreMoments(model, resume.moments);
@@ -147,6 +153,8 @@ async function train(options: FitSettings, parts: Parts): Promise<FitResult> {
   const loop = new FitLoop({
     trainer,
     dataset,
+    batchSize: options.train.batchSize,
+    shuffle: options.train.shuffle,
     plan,
     identity,
     nonFinite: settings.nonFinite,
@@ -179,21 +187,6 @@ async function train(options: FitSettings, parts: Parts): Promise<FitResult> {
     checkpoints: saved.keepers.flatMap((keeper) => keeper.checkpoints),
     modelFolder: saved.newestModel(),
     skippedSteps: loop.state.skippedSteps,
-  };
-}
-
-function identityOf({ train }: FitSettings, { plan, dataset, seed }: Parts, trainer: Trainer): RunIdentity {
-  const { batchSize, shuffle } = train;
-  return {
-    seed,
-    dataset: dataset.name,
-    samples: dataset.countSamples(),
-    docsPerSample: dataset.sampleSize,
-    batchSize,
-    accumulate: plan.accumulate,
-    shuffle,
-    losses: [...trainer.lossNames],
-    tokenBudget: trainer.tokenBudget,
   };
 }
 

@@ -35,7 +35,6 @@ const { timed: _, ...keys } = modelKeys;
 const rerankRunsOptions = z.strictObject({
   ...keys,
   model: key(z.string().min(1), 'Folder of a model, or a Hugging Face id.'),
-  label: loadOptions.shape.label,
   seed: loadOptions.shape.seed,
   runs: z.custom<readonly RunDatasetOptions[]>((value) => Array.isArray(value)),
   registry: passed<DatasetRegistry>('Files of the datasets that are named. Default: none.'),
@@ -105,7 +104,7 @@ export async function rerankRuns(given: RerankRunsOptions): Promise<RerankedRun[
   const engine = { device, precision, tf32, memoryFraction, threads, tokenizerThreads, signal, onWarning: warn };
   // Headers only: a wrong model shows before a collection is indexed for minutes.
   const { config: overrides, revision, label, seed } = options;
-  const checkpoint = await loadCheckpoint(options.model, { overrides, revision, label, seed });
+  const checkpoint = await loadCheckpoint(options.model, { overrides, revision, label, seed, freshHead: false });
   const datasets: RunDataset[] = [];
   let model: CrossEncoder | undefined;
   try {

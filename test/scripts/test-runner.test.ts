@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { inFolder } from './support.js';
+import { inFolder } from '../support/files.js';
 
 const test = suite('test runner');
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -74,6 +74,16 @@ test('a file that skips everything is named and counted, in CI too', async () =>
     assert.is(status, 0);
     assert.ok(lines.some((line) => line.includes('left out: needs data')));
   }
+});
+
+test('what a test leaves out is named and counted, wherever uvu has written its dots', async () => {
+  const says = "test('a', () => console.log('left out: a disk'));\ntest('b', () => console.log('left out: data'));";
+  const { lines, last } = await outcome({ 'a.test.ts': `${HEAD}${says}\ntest.run();\n` });
+  assert.is(last, '2 passed, 0 failed, 2 skipped');
+  assert.equal(
+    lines.filter((line) => line.includes('left out')).map((line) => line.trim()),
+    ['left out: a disk', 'left out: data'],
+  );
 });
 
 test('words choose files, and none chosen is a failure', async () => {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { allIgnored, classSpec, ignored, key, onlyDefault, slot } from './fields.js';
+import { allIgnored, classSpec, ignored, key, onlyDefault, ours, slot } from './fields.js';
 import { pathText } from './paths.js';
 import { lossFunctions } from './training.js';
 
@@ -55,14 +55,7 @@ export const monoOptions = z.strictObject({
   scoring_strategy: key(scoring.optional(), DOCS.scoring_strategy),
 });
 
-/** MonoConfig of lightning-ir. If it is given at all, its values, defaults included, replace those of the checkpoint. */
-const monoConfig = classSpec('MonoConfig', 'How a pair becomes one score. CrossEncoderConfig is the same class.', {
-  query_length: key(tokens.default(32), DOCS.query_length),
-  doc_length: key(tokens.default(512), DOCS.doc_length),
-  pooling_strategy: key(pooling.default('first'), DOCS.pooling_strategy),
-  linear_bias: key(z.boolean().default(false), DOCS.linear_bias),
-  scoring_strategy: key(scoring.default('rank'), DOCS.scoring_strategy),
-  tokenizer_pattern: ignored('lightning-ir 0.0.6 stores it and never reads it; does nothing here either.'),
+const adapterKeys = {
   use_adapter: key(
     z.boolean().default(false),
     'LoRA adapters; not supported, must be false.',
@@ -75,7 +68,40 @@ const monoConfig = classSpec('MonoConfig', 'How a pair becomes one score. CrossE
   ),
   adapter_config: ignored('LoRA adapters; does nothing here.'),
   pretrained_adapter_name_or_path: ignored('LoRA adapters; does nothing here.'),
+};
+
+/** MonoConfig of lightning-ir. If it is given at all, its values, defaults included, replace those of the checkpoint. */
+const monoConfig = classSpec('MonoConfig', 'How a pair becomes one score. CrossEncoderConfig is the same class.', {
+  query_length: key(tokens.default(32), DOCS.query_length),
+  doc_length: key(tokens.default(512), DOCS.doc_length),
+  pooling_strategy: key(pooling.default('first'), DOCS.pooling_strategy),
+  linear_bias: key(z.boolean().default(false), DOCS.linear_bias),
+  scoring_strategy: key(scoring.default('rank'), DOCS.scoring_strategy),
+  tokenizer_pattern: ignored('lightning-ir 0.0.6 stores it and never reads it; does nothing here either.'),
+  ...adapterKeys,
   ...allIgnored(PRETRAINED_CONFIG_KEYS),
+});
+
+/**
+ * Arguments of from_pretrained: fields of MonoConfig that change scores, as lightning-ir 0.0.6 takes them there, and
+ * others that change none. Any other is refused by its name.
+ */
+const modelKwargs = z.strictObject({
+  ...monoOptions.shape,
+  pooling_strategy: key(pooling.exclude(['bert_pool']).optional(), DOCS.pooling_strategy),
+  ...Object.fromEntries(
+    ['dtype', 'torch_dtype'].map((name) => [
+      name,
+      key(
+        z.unknown().optional(),
+        'Must be float32.',
+        'used',
+        onlyDefault('is not supported', 'Set trainer.precision instead.', 'float32'),
+      ),
+    ]),
+  ),
+  ...adapterKeys,
+  ...allIgnored({ tokenizer_pattern: null, attn_implementation: null, low_cpu_mem_usage: null, use_safetensors: null }),
 });
 
 const crossEncoderModule = classSpec('CrossEncoderModule', 'A cross-encoder.', {
@@ -96,7 +122,17 @@ const crossEncoderModule = classSpec('CrossEncoderModule', 'A cross-encoder.', {
   loss_functions: key(lossFunctions, 'Losses, or [loss, weight] pairs.', 'fit'),
   model: ignored('An object of Python; does nothing here.'),
   BackboneModel: ignored('A class of Python; the checkpoint decides here.'),
-  model_kwargs: ignored('Arguments of from_pretrained in Python; does nothing here.'),
+  model_kwargs: key(
+    modelKwargs.nullable().default(null),
+    'Single fields of MonoConfig that replace those of the model and of config.',
+  ),
+  label: ours(
+    z
+      .union([z.int().min(0), z.string().min(1), z.boolean()])
+      .nullable()
+      .default(null),
+    'Label whose logit is the score, by index or name, for a classification model of several labels.',
+  ),
 });
 
 export const model = slot([crossEncoderModule], { implicit: 'CrossEncoderModule' });
