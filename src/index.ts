@@ -34,7 +34,7 @@ export { rerankRuns, type RerankedRun, type RerankRunsOptions } from './rerank/r
 export type { EncodedPair, TextPair } from './tokenize/pair-tokenizer.js';
 
 export type { Qrel, RankingSample, RunEntry } from './data/records.js';
-export { readRun, streamRunTopics, type RunTopic } from './data/run-file.js';
+export { readRun, streamRunTopics, type ReadRunOptions, type RunTopic } from './data/run-file.js';
 export {
   writeRun,
   writeRunTopics,
