@@ -53,6 +53,8 @@ export type { RunDatasetOptions } from './data/run-options.js';
 export type { SamplingStrategy } from './data/samplers.js';
 export type { Targets } from './data/targets.js';
 
+export type { Fact, Facts } from './io/fingerprint.js';
+
 export { evaluate, type Evaluation, type MeasureValues } from './evaluate/evaluate.js';
 
 export { fit } from './fit/fit.js';
@@ -68,6 +70,7 @@ export type { EngineOptions } from './engine/engine-options.js';
 export type { ScoredWindow } from './engine/score-windows.js';
 export type { Checkpoint } from './models/checkpoint.js';
 export type { PairEncoding, TokenizerSettings } from './models/pair-encoding.js';
+export type { JsonObject } from './models/json-file.js';
 export type { MonoOverrides } from './models/load-checkpoint.js';
 export type { Family, MonoSettings } from './models/model-config.js';
 export type { TrainingConfig } from './models/training-config.js';
