@@ -107,9 +107,15 @@ export {
   type LinearWarmupOptions,
 } from './train/lr-schedule-warmup.js';
 
-export { openTrainingDataset } from './data/open-dataset.js';
+export { openTrainingDataset, openValidationDataset } from './data/open-dataset.js';
 export type { OpenContext } from './data/open-run.js';
-export type { EpochOptions, TrainingContext, TrainingDataset, TrainingSample } from './data/training-dataset.js';
+export type {
+  EpochOptions,
+  TrainingContext,
+  TrainingDataset,
+  TrainingSample,
+  ValidationDataset,
+} from './data/training-dataset.js';
 export type { TupleDatasetOptions } from './data/tuple-dataset.js';
 
 export { createLoss } from './loss/create-loss.js';
