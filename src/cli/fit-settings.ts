@@ -28,7 +28,6 @@ export async function fitOptionsOf(config: Config, registry: DatasetRegistry): P
   const { trainer, optimizer } = config;
   const data = config.data!.init_args;
   const model = config.model!.init_args;
-  const dataset = data.train_dataset!;
   return {
     model: model.model_name_or_path!,
     config: monoOverrides(config),
@@ -36,15 +35,12 @@ export async function fitOptionsOf(config: Config, registry: DatasetRegistry): P
     seed: typeof config.seed_everything === 'number' ? config.seed_everything : 'random',
     registry,
     train: {
-      dataset:
-        dataset.class_path === 'TupleDataset'
-          ? optionsFrom(tupleDatasetOptions, dataset.init_args)
-          : optionsFrom(runDatasetOptions, dataset.init_args),
+      dataset: datasetOptions(data.train_dataset!),
       batchSize: data.train_batch_size!,
       shuffle: data.shuffle_train,
     },
     validate: {
-      datasets: (data.inference_datasets ?? []).map(({ init_args }) => optionsFrom(runDatasetOptions, init_args)),
+      datasets: (data.inference_datasets ?? []).map(datasetOptions),
       batchSize: data.inference_batch_size ?? 1,
       metrics: measureNames(config),
     },
@@ -54,6 +50,12 @@ export async function fitOptionsOf(config: Config, registry: DatasetRegistry): P
     trainer: optionsFrom(trainerOptions, { ...trainer, device: deviceOf(trainer) }),
     ...callbacksOf(trainer.callbacks ?? []),
   };
+}
+
+function datasetOptions(dataset: NonNullable<NonNullable<Config['data']>['init_args']['train_dataset']>) {
+  return dataset.class_path === 'TupleDataset'
+    ? optionsFrom(tupleDatasetOptions, dataset.init_args)
+    : optionsFrom(runDatasetOptions, dataset.init_args);
 }
 
 function callbacksOf(callbacks: readonly Callback[]) {

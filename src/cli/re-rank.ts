@@ -111,7 +111,9 @@ function rerankOptionsOf(config: Config): RerankRunsOptions {
     label: labelOf(config),
     ...optionsFrom(engineOptions, { ...trainer, device: deviceOf(trainer) }),
     seed: typeof config.seed_everything === 'number' ? config.seed_everything : undefined,
-    runs: runs!.map(({ init_args }) => optionsFrom(runDatasetOptions, init_args)),
+    runs: runs!.flatMap((run) =>
+      run.class_path === 'RunDataset' ? [optionsFrom(runDatasetOptions, run.init_args)] : [],
+    ),
     batchSize: batchSize ?? 1,
     limitTestBatches: trainer.limit_test_batches,
     saveDir: naming?.save_dir,

@@ -1,10 +1,14 @@
-import { aboutSetting } from '../config/setting-error.js';
+import { checkOptions } from '../config/read-settings.js';
+import { tupleDatasetOptions } from '../config/schema/data.js';
+import { aboutSetting, type SettingPath } from '../config/setting-error.js';
 import type { CollectionIndexOptions } from '../data/collection/collection-index.js';
+import { openValidationDataset } from '../data/open-dataset.js';
 import { findRun } from '../data/open-run.js';
 import type { Qrel } from '../data/records.js';
 import type { DatasetRegistry } from '../data/registry.js';
 import { checkRunOptions, type RunDatasetOptions } from '../data/run-options.js';
-import { RunDataset } from '../data/run-dataset.js';
+import type { ValidationDataset } from '../data/training-dataset.js';
+import type { TupleDatasetOptions } from '../data/tuple-dataset.js';
 import type { TrainableModel } from '../engine/trainable-model.js';
 import { RankDistillmError, throwIfAborted } from '../errors.js';
 import { evaluateScored } from '../evaluate/evaluate.js';
@@ -25,28 +29,28 @@ const LOSS = 'loss';
 /** Losses by name, as `Trainer.losses` gives them. */
 export type ComputeLosses = (scores: ScoreMatrix, targets: ScoreMatrix) => Record<string, number>;
 
-interface ValidationDataset {
+interface PlannedDataset {
   /** Run file's name or dataset id, as lightning-ir names it in metrics. */
   name: string;
-  options: RunDatasetOptions;
+  options: RunDatasetOptions | TupleDatasetOptions;
   hasTargets: boolean;
 }
 
-interface OpenDataset extends ValidationDataset {
-  dataset: RunDataset;
+interface OpenDataset extends PlannedDataset {
+  dataset: ValidationDataset;
   /** Undefined: it has none, or nothing is measured. */
   qrels: readonly Qrel[] | undefined;
 }
 
 /** Scores validation runs with the model as it is, and measures them. */
 export class Validation implements AsyncDisposable {
-  readonly #planned: readonly ValidationDataset[];
+  readonly #planned: readonly PlannedDataset[];
   readonly #measures: readonly string[];
   readonly #withLosses: boolean;
   readonly #batchSize: number;
   #open: OpenDataset[] = [];
 
-  private constructor(datasets: readonly ValidationDataset[], { metrics, batchSize }: ValidateSettings) {
+  private constructor(datasets: readonly PlannedDataset[], { metrics, batchSize }: ValidateSettings) {
     this.#planned = datasets;
     this.#measures = metrics.filter((name) => name !== LOSS).map((name) => parseMeasure(name).name);
     this.#withLosses = metrics.includes(LOSS);
@@ -55,12 +59,11 @@ export class Validation implements AsyncDisposable {
 
   /** Names the datasets, without opening them. */
   static async plan(settings: ValidateSettings, registry: DatasetRegistry): Promise<Validation> {
-    const datasets: ValidationDataset[] = [];
-    for (const [i, options] of (settings.datasets as readonly RunDatasetOptions[]).entries()) {
-      aboutSetting(['validate', 'datasets', i], () => checkRunOptions(options));
-      const { name } = await findRun(options, registry);
-      if (datasets.some((other) => other.name === name)) throw sameName(name);
-      datasets.push({ name, options, hasTargets: options.targets != null });
+    const datasets: PlannedDataset[] = [];
+    for (const [i, options] of settings.datasets.entries()) {
+      const planned = await planDataset(options, ['validate', 'datasets', i], registry);
+      if (datasets.some((other) => other.name === planned.name)) throw sameName(planned.name);
+      datasets.push(planned);
     }
     return new Validation(datasets, settings);
   }
@@ -70,7 +73,7 @@ export class Validation implements AsyncDisposable {
     const { registry, indexing, warn } = context;
     for (const planned of this.#planned) {
       throwIfAborted(indexing.signal);
-      const dataset = await RunDataset.open(planned.options, registry, indexing);
+      const dataset = await openValidationDataset(planned.options, { registry, indexing });
       const opened: OpenDataset = { ...planned, dataset, qrels: undefined };
       this.#open.push(opened);
       for (const warning of dataset.warnings) warn(warning);
@@ -176,6 +179,19 @@ export class Validation implements AsyncDisposable {
     }
     return groups;
   }
+}
+
+async function planDataset(
+  options: RunDatasetOptions | TupleDatasetOptions,
+  path: SettingPath,
+  registry: DatasetRegistry,
+): Promise<PlannedDataset> {
+  if ('tuplesDataset' in options) {
+    aboutSetting(path, () => checkOptions(tupleDatasetOptions, options));
+    return { name: registry.get(options.tuplesDataset, 'tuples_dataset').id, options, hasTargets: true };
+  }
+  aboutSetting(path, () => checkRunOptions(options));
+  return { name: (await findRun(options, registry)).name, options, hasTargets: options.targets != null };
 }
 
 function sameName(name: string): RankDistillmError {

@@ -242,14 +242,19 @@ testInCollection('a loss of your own, weighted beside a built-in one', async (fo
 
 testInCollection('tuples', async (folder) => {
   await writeFiles(folder, { 'data/tuples.tsv': 't0\td0\td1\nt1\td1\td2\nt2\td2\td3\n' });
-  await fit(
+  const tuples = await fit(
     folder,
     '--datasets.my/tuples.docs=data/docs.tsv',
     '--datasets.my/tuples.queries=data/queries.tsv',
     '--datasets.my/tuples.docpairs=data/tuples.tsv',
     '--data.train_dataset={class_path: TupleDataset, init_args: {tuples_dataset: my/tuples}}',
+    '--data.inference_datasets=[{class_path: TupleDataset, init_args: {tuples_dataset: my/tuples}}]',
     '--model.loss_functions=[RankNet]',
+    '--model.evaluation_metrics=[loss]',
   );
+  const { stdout } = tuples;
+  assert.match(stdout, /validation-RankNet/);
+  assert.match(stdout, /my\/tuples/);
 });
 
 testInCollection('topics that make no sample are counted in one warning', async (folder) => {

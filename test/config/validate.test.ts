@@ -107,10 +107,6 @@ for (const [what, yaml, message] of WRONG) {
 const UNSUPPORTED: [yaml: string, message: RegExp][] = [
   ['model: lightning_ir.BiEncoderModule', /bi-encoders are not part/],
   ['model: {config: SetEncoderConfig}', /set-encoders are not part/],
-  [
-    'data: {inference_datasets: [{class_path: TupleDataset, init_args: {}}]}',
-    /tuples are for data\.train_dataset alone/,
-  ],
   ['optimizer: torch.optim.SGD', /AdamW is the one optimizer/],
   ['trainer: {callbacks: [my_module.MyCallback]}', /cannot load the Python class "my_module.MyCallback"/],
 ];

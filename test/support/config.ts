@@ -29,3 +29,11 @@ export async function failure(texts: string[], overrides: [string, string][] = [
   }
   throw new Error('the configuration was accepted');
 }
+
+type Datasets = NonNullable<NonNullable<LoadedConfig['config']['data']>['init_args']['inference_datasets']>;
+
+/** Arguments of a dataset, which must be a run. */
+export function runArguments(dataset: Datasets[number] | undefined) {
+  if (dataset?.class_path !== 'RunDataset') throw new Error('not a RunDataset');
+  return dataset.init_args;
+}

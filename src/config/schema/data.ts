@@ -52,8 +52,7 @@ const tupleDataset = classSpec(
   tupleDatasetOptions,
 );
 
-const dataset = slot([runDataset], { implicit: 'RunDataset' });
-const trainDataset = slot([runDataset, tupleDataset], { implicit: 'RunDataset' });
+const dataset = slot([runDataset, tupleDataset], { implicit: 'RunDataset' });
 
 const dataModule = classSpec('LightningIRDataModule', 'The data.', {
   inference_datasets: key(
@@ -64,7 +63,7 @@ const dataModule = classSpec('LightningIRDataModule', 'The data.', {
     z.int().min(1).nullable().default(null),
     'Topics of a batch, as limits count them; the engine packs by tokens. null: 1.',
   ),
-  train_dataset: key(trainDataset.nullable().default(null), 'Dataset that fit learns from.', 'fit'),
+  train_dataset: key(dataset.nullable().default(null), 'Dataset that fit learns from.', 'fit'),
   train_batch_size: key(z.int().min(1).nullable().default(null), 'Topics of a training batch.', 'fit'),
   shuffle_train: key(z.boolean().default(true), 'Shuffle the topics each epoch.', 'fit'),
   num_workers: ignored('Loader processes of Python; does nothing here.', 0),

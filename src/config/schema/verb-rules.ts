@@ -41,6 +41,12 @@ export function* reRankRules(config: FitConfig & { ckpt_path: string | null }): 
     const hint = 'List at least one RunDataset; configs/examples holds two configurations to start from.';
     yield { path: ['data', 'init_args', 'inference_datasets'], what: 'there is nothing to re-rank', hint };
   }
+  for (const [i, dataset] of (config.data?.init_args.inference_datasets ?? []).entries()) {
+    if (dataset.class_path !== 'TupleDataset') continue;
+    const path = ['data', 'init_args', 'inference_datasets', i];
+    const hint = 'List a RunDataset; fit takes a TupleDataset to train on or to validate the loss.';
+    yield { path, what: 'tuples are not a run to re-rank', hint, code: 'unsupported' };
+  }
   if (config.ckpt_path !== null) {
     const isCkpt = config.ckpt_path.endsWith('.ckpt');
     const what = isCkpt ? "Lightning's .ckpt files are not read" : 're_rank reads model folders, not checkpoints';
