@@ -70,6 +70,7 @@ export type { EngineOptions } from './engine/engine-options.js';
 export type { ScoredWindow } from './engine/score-windows.js';
 export type { Checkpoint } from './models/checkpoint.js';
 export type { PairEncoding, TokenizerSettings } from './models/pair-encoding.js';
+export type { ScoreActivation } from './models/sentence-transformers.js';
 export type { JsonObject } from './models/json-file.js';
 export type { MonoOverrides } from './models/load-checkpoint.js';
 export type { Family, MonoSettings } from './models/model-config.js';
