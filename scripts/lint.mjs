@@ -1,4 +1,5 @@
-// Checks style and finds faults: ESLint and Prettier for TypeScript and JavaScript, clang-format and clang-tidy for C++.
+// Checks style and finds faults: Prettier, ESLint and knip (unused exports, files and dependencies) for TypeScript and
+// JavaScript, clang-format and clang-tidy for C++.
 // usage: node scripts/lint.mjs [--fix]
 import { availableParallelism } from 'node:os';
 import { join, relative } from 'node:path';
@@ -70,6 +71,7 @@ const node = (file, args) =>
 try {
   await node('prettier/bin/prettier.cjs', [fix ? '--write' : '--check', '--log-level', 'warn', '.']);
   await node('eslint/bin/eslint.js', [...(fix ? ['--fix'] : []), '--max-warnings', '0', '.']);
+  await node('knip/bin/knip.js', ['--no-progress']);
   const tools = await cppTools();
   const native = (/** @type {RegExp} */ ending) => filesBelow(join(root, 'native'), (name) => ending.test(name));
   const check = fix ? ['-i'] : ['--dry-run', '-Werror'];

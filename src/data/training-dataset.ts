@@ -1,7 +1,25 @@
 import { RankDistillmError } from '../errors.js';
+import type { Facts } from '../io/fingerprint.js';
 import { RandomStream } from '../random/random-stream.js';
 import type { OpenContext } from './open-run.js';
-import type { RankingSample } from './records.js';
+import type { Qrel, RankingSample } from './records.js';
+
+/** What `fit` validates on: a RunDataset, or a TupleDataset. */
+export interface ValidationDataset extends AsyncDisposable {
+  /** What metrics begin with: the run file's name, or the dataset's id. */
+  readonly label: string;
+  /** Things a user should know, one sentence each. */
+  readonly warnings: readonly string[];
+  /** Samples that `samples` gives; topics, or tuples. */
+  countTopics(): number;
+  /** Documents of all of them, or of the first so many. */
+  countPairs(topics?: number): number;
+  /** The samples, or the first so many, with targets where there are some. */
+  samples(topics?: number): AsyncIterable<RankingSample>;
+  /** Undefined without any: then nothing is measured. */
+  qrels(): Promise<Qrel[] | undefined>;
+  close(): Promise<void>;
+}
 
 export interface TrainingContext extends OpenContext {
   /** seed_everything; a whole number of at least 0. Default 42. */
@@ -54,6 +72,11 @@ export interface TrainingDataset extends AsyncDisposable {
   readonly sampleSize: number;
   /** Things a user should know, one sentence each, with counts: topics left out and why. */
   readonly warnings: readonly string[];
+  /**
+   * What its samples are made of: fingerprints of files, and options, by name. A run is resumed only with the same. A
+   * dataset without it is told apart by its name.
+   */
+  identify?(): Promise<Facts>;
   /** Samples of an epoch. */
   countSamples(): number;
   /** The samples of an epoch; the same arguments give the same samples, whatever was read before. */

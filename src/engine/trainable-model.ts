@@ -18,6 +18,8 @@ import { scoreWindows, type ScoredWindow } from './score-windows.js';
 export interface TrainableModelOptions extends EngineOptions {
   /** Fields of lightning-ir's MonoConfig that win over the model's config.json. */
   config?: MonoOverrides | undefined;
+  /** Which label's logit is the score, by index or name, for a classification model of several labels. */
+  label?: number | string | undefined;
   revision?: string | undefined;
   /** Seed of a fresh head and of dropout, below 2^32. Default 42. */
   seed?: number | undefined;
@@ -30,6 +32,7 @@ export interface TrainableModelOptions extends EngineOptions {
 const LOAD_OPTIONS: OptionNames<TrainableModelOptions> = {
   ...ENGINE_OPTIONS,
   config: true,
+  label: true,
   revision: true,
   seed: true,
   dropout: true,
@@ -87,8 +90,8 @@ export class TrainableModel implements AsyncDisposable {
     const warn = options.onWarning ?? ((message) => process.emitWarning(message, 'RankDistillmWarning'));
     const binding = loadBinding();
     const engine = trainingEngine(options, binding);
-    const { config: overrides, revision } = options;
-    const checkpoint = await loadCheckpoint(nameOrPath, { overrides, revision, seed });
+    const { config: overrides, label, revision } = options;
+    const checkpoint = await loadCheckpoint(nameOrPath, { overrides, label, revision, seed });
     for (const warning of checkpoint.warnings) warn(warning);
     throwIfAborted(options.signal);
     const { encoder, head, training } = checkpoint;

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { HeadConfig, NamedTensor, Pooling } from '../../binding.js';
+import { plainScalar } from '../config/plain-scalar.js';
 import { RankDistillmError } from '../errors.js';
 import { DEFAULT_SEED } from '../random/random-stream.js';
 import type { Checkpoint } from './checkpoint.js';
@@ -11,9 +12,16 @@ import { JsonReader, readJsonObject } from './json-file.js';
 import { matchTensors } from './match-tensors.js';
 import { headFromTensors, parseModelConfig, type MonoSettings, type ModelConfig } from './model-config.js';
 import { readModelWeights } from './model-weights.js';
-import { modelMaxLength, type PairEncoding } from './pair-encoding.js';
+import { modelMaxLength } from './pair-encoding.js';
 import type { RawTensors } from './raw-tensor.js';
 import { refuseAdapter } from './refuse-unbuilt.js';
+import {
+  otherModel,
+  readCrossEncoderSettings,
+  readModules,
+  refuseModules,
+  type Modules,
+} from './sentence-transformers.js';
 import { canonicalName, expectedShapes } from './tensor-names.js';
 import { parseTrainingConfig } from './training-config.js';
 
@@ -33,6 +41,11 @@ export interface LoadOptions {
   overrides?: MonoOverrides | undefined;
   /** Seed of a fresh head. Default 42. */
   seed?: number | undefined;
+  /**
+   * Whether weights of the head that the file lacks may start as random numbers, as training needs it. Default true;
+   * with false such a model is an error.
+   */
+  freshHead?: boolean | undefined;
   /** Branch, tag or commit of a Hugging Face id; the same as `id@revision`. Default `main`. */
   revision?: string | undefined;
 }
@@ -54,6 +67,9 @@ export async function loadCheckpoint(nameOrPath: string, options: LoadOptions = 
   if (external) parsed.head = { kind: 'mono', trained: true, ...external.settings };
 
   const warnings: string[] = [];
+  const mayBeUntrained = options.freshHead ?? true;
+  const modules = await readModules(folder);
+  checkModules(nameOrPath, modules, parsed, mayBeUntrained, warnings);
   const settings = parsed.head.kind === 'mono' ? applyOverrides(parsed.head, options.overrides ?? {}) : undefined;
   if (!settings) warnAboutOverrides(nameOrPath, options.overrides ?? {}, warnings);
   const nameOf = (name: string) => external?.names.get(canonicalName(name)) ?? canonicalName(name);
@@ -63,7 +79,10 @@ export async function loadCheckpoint(nameOrPath: string, options: LoadOptions = 
   const expected = expectedShapes(parsed.encoder, head);
   const mayBeFresh = freshParts(parsed, options.overrides ?? {}, expected);
   const { tensors, missing } = matchTensors({ raw, nameOf, expected, mayBeFresh, folder, warnings });
-  if (missing.size > 0) warnings.push(freshWarning(nameOrPath, parsed, missing, seed));
+  if (missing.size > 0) {
+    if (!mayBeUntrained) refuseUntrained(nameOrPath, [...missing.keys()]);
+    warnings.push(freshWarning(nameOrPath, parsed, missing, seed));
+  }
   const fresh: NamedTensor[] = freshTensors(missing, parsed.initializerRange, seed);
   return {
     name: nameOrPath,
@@ -75,9 +94,38 @@ export async function loadCheckpoint(nameOrPath: string, options: LoadOptions = 
     mono: settings && head.kind === 'mono' ? { ...settings, bias: head.bias } : undefined,
     training: parseTrainingConfig(config, parsed),
     tensors: [...tensors, ...fresh],
-    pairEncoding: await pairEncodingOf(folder, parsed, settings),
+    ...(await encodingOf({ folder, config, parsed, modules, warnings }, settings)),
     warnings,
   };
+}
+
+/** A folder of sentence-transformers that is no cross-encoder has an encoder to train, and nothing to score with. */
+function checkModules(
+  name: string,
+  modules: Modules | undefined,
+  { head }: ModelConfig,
+  mayBeUntrained: boolean,
+  warnings: string[],
+): void {
+  const what = modules && otherModel(modules);
+  if (what === undefined || (head.kind === 'mono' && head.trained)) return;
+  // as in the library, the classification model in such a folder is a cross-encoder by itself
+  if (head.kind === 'classification' && modules?.modelType !== 'CrossEncoder') return;
+  if (head.kind === 'classification' || !mayBeUntrained) refuseModules(modules as Modules, what);
+  warnings.push(`${name}: is ${what}; only its encoder is used.`);
+}
+
+/** Random numbers would be scored with; a bias that is added starts at 0 and changes nothing. */
+function refuseUntrained(name: string, missing: readonly string[]): void {
+  const weights = missing.filter((tensor) => tensor.endsWith('.weight'));
+  if (weights.length === 0) return;
+  throw new RankDistillmError(
+    'bad_input',
+    `${name}: the model has no trained head (${weights.join(', ')} not in the file), so its scores would be random`,
+    {
+      hint: 'Train it first with `rank-distillm fit`, or name a trained model; freshHead: true scores it all the same.',
+    },
+  );
 }
 
 function checkedSeed(seed = DEFAULT_SEED): number {
@@ -150,27 +198,30 @@ function monoHead(
   return { kind: 'mono', pooling: settings.pooling, scoring: settings.scoring, bias };
 }
 
+const LABEL_HINT =
+  'Choose the label whose logit is the score, by index or name: --label of `score`, --model.label of `re_rank` and ' +
+  '`fit`, label in TypeScript.';
+
 function classificationHead(config: JsonReader, parsed: ModelConfig, wanted: number | string | undefined): HeadConfig {
   const names = parsed.head.kind === 'classification' ? parsed.head.labels : [];
   const list = names.map((name, i) => `${i} (${name})`).join(', ');
   if (wanted === undefined && names.length !== 1) {
-    throw config.error(
-      'id2label',
-      `the model has ${names.length} labels: ${list}`,
-      'Say which label is the score, by index or name.',
-    );
+    throw config.error('id2label', `the model has ${names.length} labels: ${list}`, LABEL_HINT);
   }
-  const label =
-    wanted === undefined ? 0 : names.includes(String(wanted)) ? names.indexOf(String(wanted)) : Number(wanted);
+  const label = wanted === undefined ? 0 : indexOfLabel(names, String(wanted));
   if (!Number.isInteger(label) || label < 0 || label >= names.length || wanted === '') {
-    throw config.error(
-      'id2label',
-      `label ${JSON.stringify(wanted)} is none of ${list}`,
-      'Name one of these, by index or name.',
-    );
+    throw config.error('id2label', `label ${JSON.stringify(wanted)} is none of ${list}`, LABEL_HINT);
   }
   const kind = parsed.family === 'electra' ? 'electra_classification' : 'bert_classification';
   return { kind, labels: names.length, label };
+}
+
+/** A name comes before an index; `yes` and `true` are one in YAML, which may have read the label. */
+function indexOfLabel(names: readonly string[], wanted: string): number {
+  if (names.includes(wanted)) return names.indexOf(wanted);
+  const read = plainScalar(wanted);
+  const alike = typeof read === 'boolean' ? names.filter((name) => plainScalar(name) === read) : [];
+  return alike.length === 1 ? names.indexOf(alike[0] as string) : Number(wanted);
 }
 
 /** Names that may be missing: the whole head of a bare backbone, else only what an override asked to add. */
@@ -196,14 +247,30 @@ function freshWarning(name: string, parsed: ModelConfig, missing: ReadonlyMap<st
   );
 }
 
-async function pairEncodingOf(
-  folder: string,
-  parsed: ModelConfig,
+interface FolderParts {
+  folder: string;
+  config: JsonReader;
+  parsed: ModelConfig;
+  modules: Modules | undefined;
+  warnings: string[];
+}
+
+async function encodingOf(
+  { folder, config, parsed, modules, warnings }: FolderParts,
   settings: MonoSettings | undefined,
-): Promise<PairEncoding> {
-  const maxLength = Math.min(await modelMaxLength(folder), parsed.encoder.maxPositions);
-  if (!settings) return { kind: 'longest-first', maxLength };
-  return { kind: 'lightning-ir', queryLength: settings.queryLength, docLength: settings.docLength, maxLength };
+): Promise<Pick<Checkpoint, 'pairEncoding' | 'activation'>> {
+  const { maxPositions } = parsed.encoder;
+  if (settings) {
+    const { queryLength, docLength } = settings;
+    const maxLength = Math.min(await modelMaxLength(folder), maxPositions);
+    return { pairEncoding: { kind: 'lightning-ir', queryLength, docLength, maxLength }, activation: undefined };
+  }
+  const library = await readCrossEncoderSettings(folder, config, modules, warnings);
+  const limit = library.maxLength ?? (await modelMaxLength(folder, library.tokenizer.tokenizerKeys));
+  return {
+    pairEncoding: { kind: 'longest-first', maxLength: Math.min(limit, maxPositions), ...library.tokenizer },
+    activation: library.activation,
+  };
 }
 
 function modelClassOf(family: ModelConfig['family'], head: HeadConfig): string {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { ioError, RankDistillmError } from '../errors.js';
 import { membersOf } from './json-members.js';
 import { readJsonObject } from './json-file.js';
+import { LIBRARY_FILES } from './sentence-transformers.js';
 
 /** The small files of a model folder, held so that a model can be saved when its folder is gone. */
 export interface ModelFiles {
@@ -10,12 +11,15 @@ export interface ModelFiles {
   config: ReadonlyMap<string, string>;
   /** tokenizer_config.json in the same way; empty when there is none. */
   tokenizerConfig: ReadonlyMap<string, string>;
-  /** What describes the tokenizer besides, by file name, as it is. */
+  /** What else describes the tokenizer, and how sentence-transformers scores: by file name, as it is. */
   carried: ReadonlyMap<string, Buffer>;
 }
 
-/** Tokenizer files of the BERT family. */
-const CARRIED = ['tokenizer.json', 'vocab.txt', 'special_tokens_map.json', 'added_tokens.json'];
+/** Tokenizer files, and those of sentence-transformers. */
+const CARRIED = [
+  ...['tokenizer.json', 'vocab.txt', 'vocab.json', 'merges.txt', 'special_tokens_map.json', 'added_tokens.json'],
+  ...LIBRARY_FILES,
+];
 
 /** All small files that a model's scores depend on. */
 export const MODEL_FILES: readonly string[] = ['config.json', 'tokenizer_config.json', ...CARRIED];

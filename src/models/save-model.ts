@@ -6,6 +6,7 @@ import { joinMembers } from './json-members.js';
 import { readModelFiles, type ModelFiles } from './model-files.js';
 import { formatShape } from './raw-tensor.js';
 import { savedConfig, savedTokenizerConfig } from './saved-config.js';
+import { LIBRARY_FILES } from './sentence-transformers.js';
 import { expectedShapes, savedName } from './tensor-names.js';
 import type { TensorValues } from './tensor-values.js';
 import { writeSafetensors } from './write-safetensors.js';
@@ -41,7 +42,10 @@ export async function saveModel(folder: string, options: SaveModelOptions): Prom
       parts: () => tensor.parts(),
     })),
   );
-  for (const [name, bytes] of files.carried) await write(join(folder, name), bytes);
+  for (const [name, bytes] of files.carried) {
+    // of a model with another head than the one that they speak of they would be wrong
+    if (source.mono === undefined || !LIBRARY_FILES.includes(name)) await write(join(folder, name), bytes);
+  }
   const tokenizerConfig = savedTokenizerConfig(source, files);
   if (tokenizerConfig.size > 0) await write(join(folder, 'tokenizer_config.json'), joinMembers(tokenizerConfig));
   await write(join(folder, 'config.json'), joinMembers(savedConfig(source, files, options.step)));

@@ -84,6 +84,7 @@ class TemplatePairTokenizer implements PairTokenizer {
   /** Tokens of both sides together. */
   readonly #room: number;
   readonly #left: boolean;
+  readonly #prompt: string;
   readonly #pool: TokenizerPool;
   #closed = false;
   readonly #queries: SideEncoder;
@@ -100,6 +101,7 @@ class TemplatePairTokenizer implements PairTokenizer {
     this.#template = template;
     this.#room = pairEncoding.maxLength - template.count;
     this.#left = tokenizer.truncationSide === 'left';
+    this.#prompt = pairEncoding.prompt ?? '';
     const own = pairEncoding.kind === 'lightning-ir' ? pairEncoding : { queryLength: null, docLength: null };
     const lengths: SideLengths = {
       query: own.queryLength,
@@ -121,9 +123,10 @@ class TemplatePairTokenizer implements PairTokenizer {
     this.#documents = sideEncoder('document', DOCUMENT_CACHE_BYTES);
   }
 
-  async encodePairs(pairs: readonly TextPair[], signal?: AbortSignal): Promise<EncodedPair[]> {
+  async encodePairs(given: readonly TextPair[], signal?: AbortSignal): Promise<EncodedPair[]> {
     throwIfAborted(signal);
     if (this.#closed) throw closedError();
+    const pairs = this.#prompt === '' ? given : given.map((pair) => withPrompt(this.#prompt, pair));
     const [queries, documents] = await this.#encodeSides(pairs, signal);
     const pacer = new Pacer(signal);
     const sides: [SideIds, SideIds][] = [];
@@ -190,6 +193,11 @@ class TemplatePairTokenizer implements PairTokenizer {
   async #count(pair: TextPair): Promise<readonly [SideIds, SideIds]> {
     return [await this.#queries.encodeWhole(pair.query), await this.#documents.encodeWhole(pair.document)];
   }
+}
+
+/** A query that is no string is reported as it is, later. */
+function withPrompt(prompt: string, { query, document }: TextPair): TextPair {
+  return { query: typeof query === 'string' ? prompt + query : query, document };
 }
 
 /** The texts of one side, checked as they are walked: callers of JavaScript may pass anything. */

@@ -24,7 +24,7 @@ export interface TokenizerDefinition {
   };
 }
 
-export interface NormalizerEntry {
+interface NormalizerEntry {
   type?: string;
   clean_text?: boolean;
   handle_chinese_chars?: boolean;

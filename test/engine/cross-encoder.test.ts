@@ -10,6 +10,8 @@ import { RankDistillmError, type ErrorCode } from '../../src/errors.js';
 import { inFolder, writeFiles } from '../support/files.js';
 import { copyModel } from '../support/models.js';
 import { referenceModel } from '../support/engine.js';
+import { HANGS_MS, LOADER } from '../support/programs.js';
+import { TOLERANCES } from '../support/tolerances.js';
 
 const test = suite('CrossEncoder');
 const reference = await referenceModel('mono-rank');
@@ -36,10 +38,10 @@ async function inProcess(
 ): Promise<{ stdout: string; stderr: string }> {
   const { href } = new URL('../../src/index.ts', import.meta.url);
   const source = `import { CrossEncoder } from '${href}'; const folder = '${folder}'; ${script}`;
-  const command = [process.execPath, '--import', 'tsx', '--input-type=module', '-e', source];
+  const command = [process.execPath, '--import', LOADER, '--input-type=module', '-e', source];
   const child = promisify(execFile)('sh', ['-c', `${limits}\nexec "$@"`, 'sh', ...command], {
     env: { ...process.env, ...env },
-    timeout: 60_000,
+    timeout: HANGS_MS,
   });
   return child;
 }
@@ -73,7 +75,7 @@ test('a stream gives the scores of score(), in order, with the reference token i
   for await (const { score, encoded } of model.scoreStream(many.slice(0, 3000))) {
     const pair = pairs[i++ % pairs.length]!;
     assert.equal([...encoded.inputIds], pair.input_ids);
-    assert.ok(Math.abs(score - pair.score) <= 1e-4);
+    assert.ok(Math.abs(score - pair.score) <= TOLERANCES.auto.float32.score);
   }
   assert.is(i, 3000);
 });
@@ -222,8 +224,7 @@ test('threads that the system does not start are one error, and what worked befo
 test('workers load the addon again, and one may be terminated in the middle of a run', async () => {
   const { href } = new URL('../../src/index.ts', import.meta.url);
   const source = `import { parentPort, workerData } from 'node:worker_threads';
-    import { register } from '${import.meta.resolve('tsx/esm/api')}';
-    register();
+    import '${LOADER}';
     const { CrossEncoder } = await import('${href}');
     const model = await CrossEncoder.load(workerData.folder);
     parentPort.postMessage([...(await model.score(workerData.pairs))]);
@@ -242,7 +243,7 @@ test('workers load the addon again, and one may be terminated in the middle of a
       }),
   );
   for (const scores of await Promise.all(answers)) {
-    pairs.forEach((pair, i) => assert.ok(Math.abs(scores[i]! - pair.score) <= 1e-4));
+    pairs.forEach((pair, i) => assert.ok(Math.abs(scores[i]! - pair.score) <= TOLERANCES.auto.float32.score));
   }
   await Promise.all(workers.map((worker) => worker.terminate()));
   assert.is((await model.score(pairs)).length, pairs.length);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { inFolder } from './support.js';
+import { inFolder } from '../support/files.js';
 
 const test = suite('test runner');
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -66,12 +66,24 @@ test('a file that breaks off fails', async () => {
   );
 });
 
-test('a file that leaves everything out is told, and fails in CI', async () => {
+test('a file that skips everything is named and counted, in CI too', async () => {
   const files = { 'a.test.ts': `console.log('left out: needs data');\n${HEAD}test.run();\n`, 'b.test.ts': PASSES };
-  const here = await outcome(files);
-  assert.is(here.last, '2 passed, 0 failed');
-  assert.ok(here.lines.some((line) => line.includes('left out: needs data')));
-  assert.is((await outcome(files, { ci: 'true' })).last, '2 passed, 1 failed');
+  for (const ci of ['false', 'true']) {
+    const { status, lines, last } = await outcome(files, { ci });
+    assert.is(last, '2 passed, 0 failed, 1 skipped');
+    assert.is(status, 0);
+    assert.ok(lines.some((line) => line.includes('left out: needs data')));
+  }
+});
+
+test('what a test leaves out is named and counted, wherever uvu has written its dots', async () => {
+  const says = "test('a', () => console.log('left out: a disk'));\ntest('b', () => console.log('left out: data'));";
+  const { lines, last } = await outcome({ 'a.test.ts': `${HEAD}${says}\ntest.run();\n` });
+  assert.is(last, '2 passed, 0 failed, 2 skipped');
+  assert.equal(
+    lines.filter((line) => line.includes('left out')).map((line) => line.trim()),
+    ['left out: a disk', 'left out: data'],
+  );
 });
 
 test('words choose files, and none chosen is a failure', async () => {

@@ -25,6 +25,7 @@ import { temporaryFolder } from '../support/files.js';
 import { REFERENCES } from '../support/models.js';
 import { float32Of, tensorValues } from '../support/safetensors.js';
 import { momentsOf, save, STATE } from '../support/training.js';
+import { LOADER } from '../support/programs.js';
 
 const test = suite('trainer checkpoints');
 
@@ -98,8 +99,9 @@ const REFUSALS: [what: string, edit: Edit, code: ErrorCode, message: RegExp][] =
   ['no weights', (f) => rmSync(join(f, 'model.safetensors')), 'not_found', /holds neither model\.safetensors/],
   ['no config.json', (f) => rmSync(join(f, 'config.json')), 'not_found', /config\.json: no such file/],
   ['a state of another program', editState((c) => (c['format'] = 'x')), 'bad_input', /json: format: expected "rank-d/],
-  ['a newer format', editState((c) => (c['version'] = 2)), 'unsupported', /format version 2; this release reads 1/],
-  ['no version', editState((c) => delete c['version']), 'bad_input', /version: expected 1/],
+  ['a newer format', editState((c) => (c['version'] = 3)), 'unsupported', /format version 3; this release reads 2/],
+  ['an older format', editState((c) => (c['version'] = 1)), 'unsupported', /version 1, which does not say what data/],
+  ['no version', editState((c) => delete c['version']), 'bad_input', /version: expected 2/],
   ['no time', editState((c) => (c['saved'] = 'today')), 'bad_input', /saved: expected a time/],
   ['no state', editState((c) => delete (c as { state?: object }).state), 'bad_input', /json: state: .*expected object/],
   ['half a step', editState((c) => (c.state['step'] = 1.5)), 'bad_input', /state\.step: .*expected int/],
@@ -109,9 +111,9 @@ const REFUSALS: [what: string, edit: Edit, code: ErrorCode, message: RegExp][] =
   ['an unknown key', editState((c) => (c.state['steps'] = 1)), 'bad_input', /json: state: Unrecognized key: "steps"/],
   [
     'a key of a part that is missing',
-    editState((c) => delete (c.state['run'] as { shuffle?: boolean }).shuffle),
+    editState((c) => delete (c.state['run'] as { tokenBudget?: number }).tokenBudget),
     'bad_input',
-    /state\.run\.shuffle: .*expected boolean/,
+    /state\.run\.tokenBudget: .*expected number/,
   ],
   ['a state cut short', (f) => writeFileSync(join(f, STATE_FILE), '{"format": '), 'bad_input', /is not JSON/],
   ['a moment too few', editMoments((t) => t.slice(1)), 'bad_input', /exp_avg\.embeddings\.word_embed\S* is missing/],
@@ -246,7 +248,7 @@ else {
   test('a full disk is one error that names the checkpoint; those before stay', () => {
     const parent = temporaryFolder();
     const child = fileURLToPath(new URL('save-checkpoints.ts', import.meta.url));
-    const shell = `mount -t tmpfs -o size=500k none ${parent} && ${process.execPath} --import tsx ${child} ${parent}`;
+    const shell = `mount -t tmpfs -o size=500k none ${parent} && ${process.execPath} --import ${LOADER} ${child} ${parent}`;
     const output = execFileSync('unshare', ['--mount', '--map-root-user', 'sh', '-c', shell], { encoding: 'utf8' });
     const { whole, names, errors } = JSON.parse(output) as Record<string, string[]>;
     assert.equal(names, whole, 'nothing half-written is left');

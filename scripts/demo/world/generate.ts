@@ -29,14 +29,14 @@ const GRADES: Readonly<Record<Treatment, number>> = { stated: 3, aside: 2, tease
 /** Standard deviation of the teacher's mistakes, in grades. Chosen for an nDCG@10 between .8 and .9. */
 const NOISE = 0.9;
 
-export interface Query {
+interface Query {
   queryId: string;
   text: string;
   entityId: string;
   relation: string;
 }
 
-export interface Topics {
+interface Topics {
   queries: Query[];
   qrels: Qrel[];
   /** BM25, k1 0.9 and b 0.4. */

@@ -5,7 +5,7 @@ import { capitalise, TEMPLATES, type Entity, type Relation } from './entities.js
 /** How a passage treats a fact. */
 export type Treatment = 'stated' | 'aside' | 'teased';
 
-export interface Mention {
+interface Mention {
   entityId: string;
   relation: string;
   treatment: Treatment;

@@ -2,7 +2,7 @@ import { at, RankDistillmError } from '../../errors.js';
 import { type Line, readLines } from '../../io/lines.js';
 import { firstPlainBytes } from '../../io/plain-bytes.js';
 import { jsonFault } from '../../io/text.js';
-import { parseDecimal } from './numbers.js';
+import { columnsOf, parseDecimal } from './columns.js';
 
 /** A query with documents, the positive one first. */
 export interface DocTuple {
@@ -39,7 +39,7 @@ export async function* readDocTuples(path: string, system?: string): AsyncGenera
   for await (const lines of readLines(path)) {
     yield lines.map((line) => {
       if (isJson) return jsonTuple(line, path, system);
-      const cells = line.text.trim().split(/[ \t]+/);
+      const cells = columnsOf(line.text);
       columns ??= cells.length;
       return columnTuple(cells, columns, at(path, line.number), line.number);
     });

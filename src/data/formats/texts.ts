@@ -34,7 +34,7 @@ export async function detectTextFormat(path: string): Promise<TextFormat> {
 }
 
 /** Format of a file of queries or documents: from the last suffix, from how the content starts where that does not say. */
-export function textFormat(path: string, bytes: Buffer): TextFormat {
+function textFormat(path: string, bytes: Buffer): TextFormat {
   if (bytes.toString('latin1', 0, 4) === 'PAR1') {
     throw new RankDistillmError('unsupported', `${path}: queries and documents are not read from Parquet`, {
       hint: 'Write them as .tsv (id, tab, text) or .jsonl; Parquet is for runs.',
@@ -102,6 +102,14 @@ function jsonRecord(line: string, kind: RecordKind, file: string, number: number
   const object = parseObject(line, place);
   const idKey = KEYS[kind].id.find((key) => key in object);
   const textKey = KEYS[kind].text.find((key) => typeof object[key] === 'string');
+  const found = KEYS[kind].text.find((key) => key in object);
+  if (idKey !== undefined && textKey === undefined && found !== undefined) {
+    const value = object[found];
+    const shown = value === null ? 'null' : `${JSON.stringify(value).slice(0, 40)}, which is not a text`;
+    throw new RankDistillmError('bad_input', `${place}: the ${kind}'s ${found} is ${shown}`, {
+      hint: `Write its text, "" where it has none, or drop the line.`,
+    });
+  }
   if (idKey === undefined || textKey === undefined) {
     const missing = idKey === undefined ? KEYS[kind].id : KEYS[kind].text;
     throw new RankDistillmError('bad_input', `${place}: the ${kind} has none of the keys ${missing.join(', ')}`, {
