@@ -57,7 +57,7 @@ RD_INLINE void store_context(char* to, const float* values, int64_t count, float
   if (c == count) return;
   alignas(64) char last[lanes * bytes];
   store_values(Dot{}, last, 0, load(values + c) * factor);
-  std::memcpy(to + c * bytes, last, (count - c) * bytes);  // another head's values are behind them
+  std::memcpy(to + c * bytes, last, (count - c) * bytes);  // another head's values are after them
 }
 
 /// Factor that turns a score into an exponent of 2.

@@ -50,7 +50,7 @@ RD_INLINE void row_gradient(const RowGradient& row, float* scores, float* slopes
   for (; i < row.width; i += lanes) store_values(Dot{}, slopes_to, i, F{});
 }
 
-/// Transposes rows by query into rows by key, with zeros behind the last query.
+/// Transposes rows by query into rows by key, with zeros after the last query.
 template <class Dot>
 RD_INLINE void transpose_rows(const char* from, int64_t from_stride, int64_t queries, int64_t keys, char* to,
                               int64_t to_stride) {

@@ -47,7 +47,7 @@ template <class Product, Epilogue epilogue, class Stored>
   }
 }
 
-/// Adds sums to an output that has no slack behind its columns.
+/// Adds sums to an output that has no slack after its columns.
 template <class Product>
 [[gnu::noinline]] static void add_to_output(const GemmCall& call, int64_t first_row, int64_t rows, int64_t column,
                                             int64_t columns, const float* sums) {

@@ -111,7 +111,7 @@ template <class Dot>
         if (rows == together) {
           store_as(to, block[i]);
         } else {
-          std::memcpy(to, &block[i], rows * bytes);  // another thread may write behind it
+          std::memcpy(to, &block[i], rows * bytes);  // another thread may write after it
         }
       });
     }

@@ -87,7 +87,7 @@ RD_INLINE void copy_row(const ComputeCopy& copy, int64_t row, int64_t columns, c
   copy_values(copy, row, columns, [&](int64_t c) __attribute__((always_inline)) { return load(values + c); });
 }
 
-/// In place. Values behind `columns` are zeros before and after.
+/// In place. Values after `columns` are zeros before and after.
 RD_INLINE void normalize_row(float* values, int64_t columns, const NormWeights& norm) {
   const int64_t whole = columns / lanes * lanes;
   F sum{};
