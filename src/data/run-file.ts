@@ -1,8 +1,9 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { at, ioError, RankDistillmError } from '../errors.js';
-import { type Line, readLines, splitLines } from '../io/lines.js';
+import { listsOf } from '../io/ahead.js';
+import { type Line, linesOf, readLines, splitLines } from '../io/lines.js';
 import { isGzip, plainBytes } from '../io/plain-bytes.js';
-import { changedWhileRead, readRegion, spool } from '../io/regions.js';
+import { changedWhileRead, chunksOf, readRegion, spool } from '../io/regions.js';
 import { detectRunFormat } from './formats/run-format.js';
 import { jsonlRunRecord, jsonRunRecords } from './formats/run-json.js';
 import { parquetRunRecords } from './formats/run-parquet.js';
@@ -10,6 +11,9 @@ import { completeTopic, type PlaceOf, type RunRecord } from './formats/run-recor
 import { trecRunParser, type TrecOptions } from './formats/run-trec.js';
 import { groupRecords } from './group-records.js';
 import type { RunEntry } from './records.js';
+
+/** Records written aside at a time. */
+const SPOOLED_TOGETHER = 1024;
 
 /** A topic of a run with all its documents, in the file's order. */
 export interface RunTopic {
@@ -132,7 +136,10 @@ async function openSource(path: string, options: TrecOptions): Promise<LineSourc
   }
   const word = format === 'json' ? 'record' : 'row';
   const handle = await spool(async (write) => {
-    for await (const batch of inBatches(format === 'json' ? jsonRunRecords(path) : parquetRunRecords(path))) {
+    for await (const batch of listsOf(
+      format === 'json' ? jsonRunRecords(path) : parquetRunRecords(path),
+      SPOOLED_TOGETHER,
+    )) {
       await write(Buffer.from(batch.map((record) => `${JSON.stringify(record)}\n`).join('')));
     }
   });
@@ -145,7 +152,7 @@ function spooledSource(handle: FileHandle, placeOf: PlaceOf): LineSource {
     handle,
     parse: (line) => JSON.parse(line.text) as RunRecord,
     placeOf,
-    blocks: () => linesOfHandle(handle, 'a temporary file'),
+    blocks: () => linesOf(chunksOf(handle, 'a temporary file'), 'a temporary file'),
   };
 }
 
@@ -162,37 +169,6 @@ function unpack(path: string): Promise<FileHandle> {
   return spool(async (write) => {
     for await (const chunk of plainBytes(path)) await write(chunk);
   });
-}
-
-async function* inBatches(records: AsyncIterable<RunRecord>): AsyncGenerator<RunRecord[]> {
-  const BATCH = 1024;
-  let batch: RunRecord[] = [];
-  for await (const record of records) {
-    batch.push(record);
-    if (batch.length === BATCH) {
-      yield batch;
-      batch = [];
-    }
-  }
-  if (batch.length > 0) yield batch;
-}
-
-async function* linesOfHandle(handle: FileHandle, name: string): AsyncGenerator<Line[]> {
-  const CHUNK = 1024 * 1024;
-  const { size } = await handle.stat();
-  let offset = 0;
-  let number = 1;
-  let length = CHUNK;
-  while (offset < size) {
-    const bytes = await readRegion(handle, offset, Math.min(length, size - offset), name);
-    const end = bytes.lastIndexOf(10) + 1;
-    length = end === 0 ? length * 2 : CHUNK;
-    if (end === 0) continue;
-    const { lines, count } = splitLines(bytes.subarray(0, end), { name, offset, number });
-    yield lines;
-    offset += end;
-    number += count;
-  }
 }
 
 interface TopicIndex {

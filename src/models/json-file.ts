@@ -8,8 +8,8 @@ export type JsonObject = Record<string, unknown>;
 const MAX_JSON_BYTES = 16 * 1024 * 1024;
 
 /** Reads a JSON object; undefined when the file does not exist. */
-export async function readJsonObject(path: string): Promise<JsonObject | undefined> {
-  const value = await readJson(path);
+export async function readJsonObject(path: string, maxBytes = MAX_JSON_BYTES): Promise<JsonObject | undefined> {
+  const value = await readJson(path, maxBytes);
   if (value === undefined || (typeof value === 'object' && value !== null && !Array.isArray(value))) {
     return value as JsonObject | undefined;
   }
@@ -19,11 +19,11 @@ export async function readJsonObject(path: string): Promise<JsonObject | undefin
 }
 
 /** Reads a JSON file; undefined when it does not exist. */
-export async function readJson(path: string): Promise<unknown> {
+export async function readJson(path: string, maxBytes = MAX_JSON_BYTES): Promise<unknown> {
   let bytes: Buffer;
   try {
     const { size } = await stat(path);
-    if (size > MAX_JSON_BYTES)
+    if (size > maxBytes)
       throw new RankDistillmError('bad_input', `${path}: ${size} bytes are too many for this file`, {
         hint: 'This is not the file that its name promises; copy or download it again.',
       });

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { RankDistillmError } from '../errors.js';
 import { JsonReader, readJson, readJsonObject, type JsonObject } from './json-file.js';
@@ -78,6 +79,7 @@ export async function readCrossEncoderSettings(
 ): Promise<CrossEncoderSettings> {
   // without modules.json, and from other kinds of models, the library takes the classification model alone
   if (modules?.modelType !== 'CrossEncoder') {
+    await refuseChatTemplate(folder);
     return { tokenizer: {}, maxLength: undefined, activation: activationOf(config, warnings) };
   }
   const path = join(folder, MODEL_FILE);
@@ -90,6 +92,14 @@ export async function readCrossEncoderSettings(
     maxLength,
     activation: activationAt(model, 'activation_fn', model.string('activation_fn'), warnings),
   };
+}
+
+/** The library writes pairs into a tokenizer's chat template, unless modules.json says that they are text. */
+async function refuseChatTemplate(folder: string): Promise<void> {
+  if (existsSync(join(folder, 'chat_template.jinja'))) throw notBuilt({ path: folder }, 'chat_template.jinja');
+  const path = join(folder, 'tokenizer_config.json');
+  const config = new JsonReader(path, (await readJsonObject(path)) ?? {});
+  if (config.raw('chat_template') !== undefined) throw notBuilt(config, 'chat_template');
 }
 
 async function transformerFile(folder: string): Promise<JsonReader> {
@@ -208,9 +218,9 @@ function lastPart(name: string): string {
   return name.slice(name.lastIndexOf('.') + 1);
 }
 
-function notBuilt({ path }: JsonReader, key: string, value?: unknown): RankDistillmError {
+function notBuilt({ path }: Pick<JsonReader, 'path'>, key: string, value?: unknown): RankDistillmError {
   const shown = value === undefined ? '' : ` (${typeof value === 'string' ? value : JSON.stringify(value)})`;
   return new RankDistillmError('unsupported', `${path}: ${key}${shown} is not built, and it changes scores`, {
-    hint: `Remove ${key} from this file to score without it, or use another model.`,
+    hint: `Remove ${key} to score without it, or use another model.`,
   });
 }

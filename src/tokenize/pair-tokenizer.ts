@@ -38,7 +38,7 @@ export interface PairTokenizer {
    *   tokenizer thread died
    */
   encodePairs(pairs: readonly TextPair[], signal?: AbortSignal): Promise<EncodedPair[]>;
-  /** Ends the threads; what they still work on fails with `closed`, as later calls do. May be called again. */
+  /** Ends the threads; unfinished and later calls fail with `closed`. May be called again. */
   close(): Promise<void>;
 }
 
@@ -156,7 +156,7 @@ class TemplatePairTokenizer implements PairTokenizer {
     signal: AbortSignal | undefined,
   ): Promise<[queries: Map<string, SideIds>, documents: Map<string, SideIds>]> {
     const queries = this.#queries.encode(textsOf(pairs, 'query'), signal);
-    if (this.threads === 0) await queries; // nothing is won by turns on one thread
+    if (this.threads === 0) await queries; // on one thread taking turns gains nothing
     const documents = this.#documents.encode(textsOf(pairs, 'document'), signal);
     documents.catch(() => undefined); // an error of the queries goes first
     return [await queries, await documents];
@@ -184,7 +184,7 @@ class TemplatePairTokenizer implements PairTokenizer {
     return this.#left ? ids.subarray(ids.length - keep) : ids.subarray(0, keep);
   }
 
-  /** When both sides fill an odd room, the longer one gets a token more, so both must be counted to their ends. */
+  /** If both sides overflow an odd token budget, the longer side gets the extra token, so we need both exact lengths. */
   #tieNeedsCounting(query: SideIds, document: SideIds): boolean {
     if (this.#room % 2 === 0 || (query.exact && document.exact)) return false;
     return query.length >= this.#room && document.length >= this.#room;

@@ -6,6 +6,7 @@ import * as assert from 'uvu/assert';
 import { CrossEncoder } from '../../src/engine/cross-encoder.js';
 import { TrainableModel } from '../../src/engine/trainable-model.js';
 import { loadCheckpoint } from '../../src/models/load-checkpoint.js';
+import { saveModel } from '../../src/models/save-model.js';
 import { createPairTokenizer } from '../../src/tokenize/pair-tokenizer.js';
 import { refuses } from '../support/errors.js';
 import { temporaryFolder } from '../support/files.js';
@@ -88,6 +89,28 @@ test('arguments that change no score are taken', async () => {
   });
   const { pairEncoding } = await loadCheckpoint(folder);
   assert.equal(pairEncoding, (await loadCheckpoint(`${root}plain`)).pairEncoding);
+});
+
+test('a chat template, into which the library would write the pair, is refused by name', async () => {
+  const folder = changed('layout-4', 'tokenizer_config.json', { chat_template: '{{ messages }}' });
+  await refuses(() => loadCheckpoint(folder), 'unsupported', /tokenizer_config\.json: chat_template/);
+  // modules.json says that pairs are text
+  assert.equal((await loadCheckpoint(changed('plain', 'tokenizer_config.json', { chat_template: 'x' }))).warnings, []);
+});
+
+test('a trained copy keeps the files of the library, one with a new head does not', async () => {
+  const saved = async (name: string): Promise<string> => {
+    const folder = temporaryFolder();
+    await using model = await TrainableModel.load(`${root}${name}`, { onWarning: () => undefined });
+    await saveModel(folder, { source: model.checkpoint, tensors: model.tensors() });
+    return folder;
+  };
+  const { pairEncoding, activation } = await loadCheckpoint(`${root}prompt`);
+  const again = await loadCheckpoint(await saved('prompt'));
+  assert.equal(again.pairEncoding, pairEncoding);
+  assert.is(again.activation, activation);
+  assert.is(pairEncoding.prompt, 'Bakori: ');
+  assert.not.ok(existsSync(join(await saved('bi-encoder'), 'modules.json')));
 });
 
 test('an activation that is not built is a warning, and the score stays the logit', async () => {

@@ -117,7 +117,7 @@ function badValue(place: string, name: string, expected: string, value: unknown)
   const shown =
     typeof value === 'string' ? `'${value}'` : typeof value === 'object' ? JSON.stringify(value) : String(value);
   return new RankDistillmError('bad_input', `${place}: ${name} must be ${expected}, found ${shown}`, {
-    hint: 'Mend or drop this record.',
+    hint: 'Correct or drop this record.',
   });
 }
 
