@@ -79,6 +79,7 @@ function openTokenizer(threads: number): Promise<PairTokenizer> {
     layers: 1,
     heads: 1,
     intermediateSize: 8,
+    firstPosition: 0,
     typeVocabSize: 2,
     layerNormEps: 1e-12,
     activation: 'gelu' as const,

@@ -19,6 +19,8 @@ export interface LoadOptions extends EngineOptions {
   label?: number | string | undefined;
   /** Fields of lightning-ir's MonoConfig that win over the model's config.json. */
   config?: MonoOverrides | undefined;
+  /** Whether a model without a head is given a random one; by default it is an error. */
+  freshHead?: boolean | undefined;
   /** Seed of a fresh head. Default 42. */
   seed?: number | undefined;
   /** Branch, tag or commit of a Hugging Face id. Default `main`. */
@@ -46,6 +48,7 @@ const LOAD_OPTIONS: OptionNames<LoadOptions> = {
   signal: true,
   label: true,
   config: true,
+  freshHead: true,
   seed: true,
   revision: true,
   onWarning: true,
@@ -111,6 +114,7 @@ export class CrossEncoder implements AsyncDisposable {
     const checkpoint = await loadCheckpoint(nameOrPath, {
       label: options.label,
       overrides: options.config,
+      freshHead: options.freshHead,
       seed: options.seed,
       revision: options.revision,
     });

@@ -1,7 +1,7 @@
-import type { Binding, EngineInfo, FlatArray, NativeTrainer, ParameterPlace } from '../../binding.js';
+import type { Binding, DropoutRates, EngineInfo, FlatArray, NativeTrainer, ParameterPlace } from '../../binding.js';
 import type { Checkpoint } from '../models/checkpoint.js';
 import { loadCheckpoint, type MonoOverrides } from '../models/load-checkpoint.js';
-import type { TensorValues } from '../models/tensor-values.js';
+import type { TensorValues } from '../models/raw-tensor.js';
 import { checkOptionNames, type OptionNames } from '../config/option-names.js';
 import { TRAINING_PRECISIONS } from '../config/precision.js';
 import { RankDistillmError, throwIfAborted } from '../errors.js';
@@ -47,6 +47,15 @@ interface Parts {
   binding: Binding;
 }
 
+const NO_DROPOUT: DropoutRates = {
+  embeddings: 0,
+  attentionWeights: 0,
+  attentionOutput: 0,
+  layerOutput: 0,
+  headInput: 0,
+  headHidden: 0,
+};
+
 /** Numbers handed over at a time: 16 MiB. */
 const PART_VALUES = 4 * 1024 * 1024;
 
@@ -89,12 +98,11 @@ export class TrainableModel implements AsyncDisposable {
     const binding = loadBinding();
     const engine = trainingEngine(options, binding);
     const { config: overrides, revision } = options;
-    const checkpoint = await loadCheckpoint(nameOrPath, { overrides, revision, seed });
+    const checkpoint = await loadCheckpoint(nameOrPath, { overrides, revision, seed, freshHead: true });
     for (const warning of checkpoint.warnings) warn(warning);
     throwIfAborted(options.signal);
     const { encoder, head, training } = checkpoint;
-    const rates = options.dropout === false ? [0, 0, 0] : ratesOf(checkpoint);
-    const dropout = { hidden: rates[0]!, attention: rates[1]!, head: rates[2]! };
+    const dropout = options.dropout === false ? NO_DROPOUT : training.dropout;
     const paddingId = training.padTokenId ?? -1;
     const [tokenizer, native] = await loadBoth(
       createPairTokenizer(checkpoint, { threads: engine.tokenizerThreads }),
@@ -179,10 +187,6 @@ export class TrainableModel implements AsyncDisposable {
 
 function sizeOf(shape: readonly number[]): number {
   return shape.reduce((product, size) => product * size, 1);
-}
-
-function ratesOf({ training }: Checkpoint): [hidden: number, attention: number, head: number] {
-  return [training.hiddenDropout, training.attentionDropout, training.classifierDropout];
 }
 
 function trainingEngine(options: EngineOptions, binding: Binding): ResolvedEngine {

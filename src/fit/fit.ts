@@ -64,7 +64,7 @@ export async function fit(given: FitOptions): Promise<FitResult> {
 
 /** The run must go on with the model that it began with. */
 async function checkModel(resume: Resume, { model, config: overrides, revision }: FitOptions): Promise<void> {
-  checkSameModel(resume.model, await loadCheckpoint(model, { overrides, revision }));
+  checkSameModel(resume.model, await loadCheckpoint(model, { overrides, revision, freshHead: true }));
 }
 
 interface Parts {

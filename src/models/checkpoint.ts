@@ -1,6 +1,6 @@
 import type { EncoderConfig, HeadConfig, NamedTensor } from '../../binding.js';
-import type { Family, MonoSettings } from './model-config.js';
-import type { TrainingConfig } from './training-config.js';
+import type { Family } from './families/family.js';
+import type { MonoSettings, TrainingConfig } from './model-config.js';
 
 /** How a model family turns a pair of texts into token ids. `maxLength` is min(model_max_length, max_position_embeddings). */
 export type PairEncoding =

@@ -1,8 +1,14 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { RankDistillmError } from '../errors.js';
+import { FAMILY_NAMES } from './families/registry.js';
 import type { JsonReader } from './json-file.js';
 
 const SUPPORTED =
-  'Built are ELECTRA and BERT cross-encoders: lightning-ir mono models and sequence classification models.';
+  `Supported are cross-encoders of the families ${FAMILY_NAMES.join(', ')}: ` +
+  'lightning-ir mono models and sequence classification models.';
+
+const APART = 'it encodes query and document apart; this package needs a cross-encoder, which reads them together';
 
 /** Model types by what keeps us from running them. Matched against model_type and backbone_model_type. */
 const SET_ENCODERS = ['set-encoder'];
@@ -37,8 +43,31 @@ export function refuseUnbuilt(config: JsonReader): void {
   const generates = ENCODER_DECODERS.some((type) => types.includes(type)) || config.raw('is_encoder_decoder') === true;
   if (isDecoder || types.some((type) => DECODERS.test(type))) refuse('decoder models are not built');
   if (generates) refuse('encoder-decoder models are not built');
-  if (types.some((type) => BI_ENCODERS.includes(type))) {
-    refuse('bi-encoder models are not built: this package scores query and document together');
+  const biEncoder = types.find((type) => BI_ENCODERS.includes(type));
+  if (biEncoder !== undefined) refuse(`is a bi-encoder (${biEncoder}): ${APART}`);
+}
+
+/**
+ * Throws for a folder of sentence-transformers modules that pool a text's rows into an embedding.
+ *
+ * @param folder a model folder without a head
+ */
+export async function refuseBiEncoder(folder: string): Promise<void> {
+  const path = join(folder, 'modules.json');
+  const types = moduleTypes(await readFile(path, 'utf8').catch(() => ''));
+  if (!types.includes('Pooling')) return;
+  throw new RankDistillmError('unsupported', `${path}: is a bi-encoder (${types.join(', ')}): ${APART}`, {
+    hint: SUPPORTED,
+  });
+}
+
+/** The modules' classes, without their packages; none where the file is not of sentence-transformers. */
+function moduleTypes(text: string): string[] {
+  try {
+    const modules = JSON.parse(text) as { type?: unknown }[];
+    return modules.map(({ type }) => String(type).replace(/^.*\./, ''));
+  } catch {
+    return [];
   }
 }
 

@@ -22,5 +22,17 @@ export function checkSameModel(saved: Checkpoint, wanted: Checkpoint): void {
 
 function settingsOf({ modelClass, encoder, head, mono, pairEncoding }: Checkpoint): Record<string, unknown> {
   const lengths = mono ? { query_length: mono.queryLength, doc_length: mono.docLength } : {};
-  return { class: modelClass, ...encoder, ...head, ...lengths, 'length of a pair': pairEncoding.maxLength };
+  const { pooling, dense, output, label, logSoftmax } = head;
+  return {
+    class: modelClass,
+    ...encoder,
+    pooling,
+    'dense layer of the head': dense?.name ?? 'none',
+    labels: output.labels,
+    label,
+    bias: output.bias,
+    logSoftmax,
+    ...lengths,
+    'length of a pair': pairEncoding.maxLength,
+  };
 }

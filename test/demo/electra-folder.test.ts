@@ -45,7 +45,7 @@ test('the loader takes it for a bare backbone and adds a fresh head', async () =
   assert.is(checkpoint.encoder.hiddenSize, 32);
   assert.is(checkpoint.encoder.embeddingSize, 16);
   assert.is(checkpoint.encoder.layers, 2);
-  assert.is(checkpoint.head.kind, 'mono');
+  assert.is(checkpoint.modelClass, 'MonoElectraModel');
   assert.ok(
     checkpoint.warnings.some((warning) => /fresh|random|linear/.test(warning)),
     checkpoint.warnings.join('\n'),

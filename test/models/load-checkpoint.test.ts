@@ -2,6 +2,7 @@ import { cpSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { HeadConfig, Pooling } from '../../binding.js';
 import { loadCheckpoint, type LoadOptions } from '../../src/models/load-checkpoint.js';
 import type { ErrorCode } from '../../src/errors.js';
 import { addTensor, copyModel, references, rejects, renameTensors, temporaryFolder } from './support.js';
@@ -31,15 +32,22 @@ const UNSUPPORTED: [config: Record<string, unknown>, message: RegExp][] = [
   [{ model_type: 'qwen2', architectures: ['Qwen2ForCausalLM'], backbone_model_type: undefined }, /decoder models/],
   [{ is_decoder: true }, /decoder models are not built/],
   [{ model_type: 'bart', architectures: ['BartModel'], backbone_model_type: undefined }, /encoder-decoder models/],
-  [{ model_type: 'col' }, /bi-encoder models are not built/],
-  [{ backbone_model_type: 'roberta' }, /family roberta are not built yet/],
-  [{ model_type: 'mono-roberta', backbone_model_type: undefined }, /family roberta are not built yet/],
+  [{ model_type: 'col' }, /is a bi-encoder \(col\): .* needs a cross-encoder/],
+  [{ backbone_model_type: 'deberta-v2' }, /family deberta-v2 are not built yet/],
   [
     { model_type: 'modernbert', backbone_model_type: undefined, architectures: ['X'] },
     /family modernbert are not built yet/,
   ],
-  [{ model_type: undefined, backbone_model_type: undefined, architectures: ['RobertaModel'] }, /family RobertaModel/],
+  [{ model_type: undefined, backbone_model_type: undefined, architectures: ['DebertaModel'] }, /family DebertaModel/],
 ];
+
+const monoHead = (pooling: Pooling): HeadConfig => ({
+  pooling,
+  dense: undefined,
+  output: { name: 'linear', labels: 1, bias: false },
+  label: 0,
+  logSoftmax: false,
+});
 
 const REFUSALS: Refusal[] = [
   ...UNSUPPORTED.map(([config, message]): Refusal => ({
@@ -251,7 +259,7 @@ test('what pre-training left is ignored, anything else is a warning by name', as
   const { warnings, head } = await loadCheckpoint(folder);
   assert.is(warnings.length, 1);
   assert.match(warnings[0]!, /does not use: electra\.adapter\.down\.weight, linear\.bias\.$/);
-  assert.equal(head, { kind: 'mono', pooling: 'first', scoring: 'rank', bias: false });
+  assert.equal(head, monoHead('first'));
 });
 
 for (const [family, architecture] of [
@@ -269,14 +277,18 @@ for (const [family, architecture] of [
       doc_length: undefined,
     });
     renameTensors(folder, (name) => (name === 'linear.weight' ? undefined : `${family}.${name}`));
-    const load = async (seed?: number) => loadCheckpoint(folder, seed === undefined ? {} : { seed });
+    const load = async (seed?: number) => loadCheckpoint(folder, { freshHead: true, ...(seed === undefined ? {} : { seed }) });
     const checkpoint = await load();
     assert.match(checkpoint.warnings.join(), /fresh: linear\.weight \(weights N\(0, 0\.3\), seed 42/);
     assert.equal(checkpoint.pairEncoding, { kind: 'lightning-ir', queryLength: 32, docLength: 512, maxLength: 64 });
     const bytes = ({ tensors }: { tensors: { data: unknown }[] }) => tensors.at(-1)!.data as Uint8Array;
     assert.equal(bytes(await load(42)), bytes(checkpoint));
     assert.not.equal(bytes(await load(43)), bytes(checkpoint));
-    const head = await loadCheckpoint(folder, { overrides: { linearBias: true, poolingStrategy: 'bert_pool' } });
+    const head = await loadCheckpoint(folder, {
+      overrides: { linearBias: true, poolingStrategy: 'bert_pool' },
+      freshHead: true,
+    });
+    await rejects(() => loadCheckpoint(folder), 'bad_input', /has no head that scores a pair: linear\.weight is not/);
     assert.equal(
       head.tensors.filter(({ data }) => data instanceof Uint8Array).map(({ name, shape }) => [name, shape]),
       [
@@ -292,6 +304,23 @@ for (const [family, architecture] of [
   });
 }
 
+test("a bi-encoder's folder is called one; training may begin from it", async () => {
+  const folder = copyModel('mono-bert', {
+    model_type: 'bert',
+    architectures: ['BertModel'],
+    backbone_model_type: undefined,
+  });
+  renameTensors(folder, (name) => (name === 'linear.weight' ? undefined : name));
+  const type = (name: string) => ({ type: `sentence_transformers.models.${name}` });
+  writeFileSync(join(folder, 'modules.json'), JSON.stringify([type('Transformer'), type('Pooling'), type('Dense')]));
+  await rejects(
+    () => loadCheckpoint(folder),
+    'unsupported',
+    /modules\.json: is a bi-encoder \(Transformer, Pooling, Dense\): .* needs a cross-encoder/,
+  );
+  assert.match((await loadCheckpoint(folder, { freshHead: true })).warnings.join(), /fresh: linear\.weight/);
+});
+
 test('a fresh head has the mean and the deviation of N(0, initializer_range)', async () => {
   const folder = copyModel('mono-rank', {
     model_type: 'electra',
@@ -299,7 +328,7 @@ test('a fresh head has the mean and the deviation of N(0, initializer_range)', a
     backbone_model_type: undefined,
   });
   renameTensors(folder, (name) => (name === 'linear.weight' ? undefined : name));
-  const { tensors } = await loadCheckpoint(folder, { overrides: { poolingStrategy: 'bert_pool' } });
+  const { tensors } = await loadCheckpoint(folder, { overrides: { poolingStrategy: 'bert_pool' }, freshHead: true });
   const { data } = tensors.find(({ name }) => name === 'bert_pool.0.weight')!;
   const values = new Float32Array((data as Uint8Array).buffer);
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
@@ -313,7 +342,7 @@ test('overrides win over the config; null lengths do not truncate', async () => 
   const overrides = { queryLength: null, docLength: 7, poolingStrategy: 'mean' } as const;
   const { pairEncoding, head } = await loadCheckpoint(join(references, 'mono-rank'), { overrides });
   assert.equal(pairEncoding, { kind: 'lightning-ir', queryLength: null, docLength: 7, maxLength: 64 });
-  assert.equal(head, { kind: 'mono', pooling: 'mean', scoring: 'rank', bias: false });
+  assert.equal(head, monoHead('mean'));
   const classification = await loadCheckpoint(join(references, 'bert-classification'), { overrides });
   assert.match(classification.warnings.join(), /queryLength, docLength, poolingStrategy have no effect/);
 });
@@ -336,13 +365,14 @@ test('model_max_length caps where it is below the positions, and 1e30 does not',
 test('a label by index, by name and by digits', async () => {
   for (const label of [1, 'fair', '1']) {
     const { head } = await loadCheckpoint(join(references, 'electra-classification-3'), { label });
-    assert.equal(head, { kind: 'electra_classification', labels: 3, label: 1 });
+    assert.is(head.label, 1);
+    assert.equal(head.output, { name: 'classifier.out_proj', labels: 3, bias: true });
   }
 });
 
 test('a config without architectures follows the tensors', async () => {
   const folder = copyModel('bert-classification', { architectures: undefined, num_labels: 1 });
-  assert.is((await loadCheckpoint(folder)).head.kind, 'bert_classification');
+  assert.is((await loadCheckpoint(folder)).modelClass, 'BertForSequenceClassification');
 });
 
 test('model.safetensors wins over pytorch_model.bin', async () => {
@@ -392,7 +422,7 @@ for (const [variable, below] of [
     await withEnvironment({ [variable]: root }, async () => {
       const pooling = async (name: string, options?: LoadOptions) => {
         const { head } = await loadCheckpoint(name, options);
-        return head.kind === 'mono' ? head.pooling : undefined;
+        return head.pooling;
       };
       assert.is(await pooling('someone/some-model'), 'first');
       assert.is(await pooling('someone/some-model@v2'), 'mean');

@@ -5,10 +5,10 @@ import * as assert from 'uvu/assert';
 import type { Checkpoint } from '../../src/models/checkpoint.js';
 import type { JsonObject } from '../../src/models/json-file.js';
 import { loadCheckpoint, type LoadOptions, type MonoOverrides } from '../../src/models/load-checkpoint.js';
-import { readModelFiles } from '../../src/models/model-files.js';
+import { readModelFiles } from '../../src/models/save-model.js';
 import { readSafetensors } from '../../src/models/safetensors.js';
 import { saveModel } from '../../src/models/save-model.js';
-import { writeSafetensors } from '../../src/models/write-safetensors.js';
+import { writeSafetensors } from '../../src/models/safetensors.js';
 import { CrossEncoder } from '../../src/engine/cross-encoder.js';
 import { replaceFolder } from '../../src/io/replace-folder.js';
 import { pythonWithOriginals, scoreWithOriginals } from './original-libraries.js';
@@ -125,7 +125,7 @@ function backboneOf(name: string): string {
   return folder;
 }
 
-const isMono = ({ head }: Checkpoint) => head.kind === 'mono';
+const isMono = ({ mono }: Checkpoint) => mono !== undefined;
 
 const expectedOf = (name: string) =>
   jsonIn(join(references, name), 'expected.json') as { options: LoadOptions & { hubId?: string } };

@@ -1,5 +1,5 @@
 import type { NamedTensor } from '../../binding.js';
-import type { TensorValues } from '../../src/models/tensor-values.js';
+import type { TensorValues } from '../../src/models/raw-tensor.js';
 import { valuesOf } from './support.js';
 
 /** A loaded tensor's values in float32, as the trainer hands them out. */

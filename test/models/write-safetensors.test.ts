@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { readSafetensors } from '../../src/models/safetensors.js';
-import type { TensorValues } from '../../src/models/tensor-values.js';
-import { writeSafetensors } from '../../src/models/write-safetensors.js';
+import type { TensorValues } from '../../src/models/raw-tensor.js';
+import { writeSafetensors } from '../../src/models/safetensors.js';
 import { references, rejects, temporaryFolder, valuesOf } from './support.js';
 
 const test = suite('writing safetensors');
