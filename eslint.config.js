@@ -11,7 +11,6 @@ export const FOLDERS = [
   'data',
   'models',
   'tokenize',
-  'pack',
   'engine',
   'loss',
   'train',

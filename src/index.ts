@@ -31,10 +31,10 @@ export {
   type RerankProgress,
   type RerankResult,
 } from './rerank/rerank.js';
-export type { EncodedPair, TextPair } from './tokenize/encoded-pair.js';
+export type { EncodedPair, TextPair } from './tokenize/pair-tokenizer.js';
 
 export type { Qrel, RankingSample, RunEntry } from './data/records.js';
-export { readRun, streamRunTopics } from './data/read-run.js';
+export { readRun, streamRunTopics, type RunTopic } from './data/run-file.js';
 export {
   writeRun,
   writeRunTopics,
@@ -43,14 +43,14 @@ export {
   type WriteTopic,
 } from './data/write-run.js';
 export { readQrels } from './data/formats/qrels.js';
-export { readDocuments, readQueries } from './data/read-texts.js';
-export type { TextRecord } from './data/formats/text-record.js';
-export type { RunTopic } from './data/run-file.js';
-export type { CollectionIndexOptions } from './data/collection-index.js';
-export { CollectionStore, type CollectionOptions } from './data/collection-store.js';
+export { readDocuments, readQueries, type TextRecord } from './data/formats/texts.js';
+export type { CollectionIndexOptions } from './data/collection/collection-index.js';
+export { CollectionStore, type CollectionOptions } from './data/collection/collection-store.js';
 export { DatasetRegistry, type DatasetParts, type RegisteredDataset } from './data/registry.js';
 export { RunDataset } from './data/run-dataset.js';
-export type { RunDatasetOptions, SamplingStrategy, Targets } from './data/run-options.js';
+export type { RunDatasetOptions } from './data/run-options.js';
+export type { SamplingStrategy } from './data/samplers.js';
+export type { Targets } from './data/targets.js';
 
 export { evaluate, type Evaluation, type MeasureValues } from './evaluate/evaluate.js';
 
@@ -101,9 +101,8 @@ export {
   type LinearWarmupOptions,
 } from './train/lr-schedule-warmup.js';
 
-export { openTrainingDataset } from './data/open-training-dataset.js';
-export type { TrainingContext } from './data/training-run-dataset.js';
-export type { EpochOptions, TrainingDataset, TrainingSample } from './data/training-records.js';
+export { openTrainingDataset } from './data/open-dataset.js';
+export type { EpochOptions, TrainingContext, TrainingDataset, TrainingSample } from './data/training-dataset.js';
 export type { TupleDatasetOptions } from './data/tuple-dataset.js';
 
 export { createLoss } from './loss/create-loss.js';

@@ -1,5 +1,5 @@
 import type { CrossEncoder } from '../../src/engine/cross-encoder.js';
-import type { TextPair } from '../../src/tokenize/encoded-pair.js';
+import type { TextPair } from '../../src/tokenize/pair-tokenizer.js';
 import type { Device } from './device.js';
 import { dl20Pairs, endless, pairsOfLength } from './pairs.js';
 import type { Work } from './row-measurement.js';

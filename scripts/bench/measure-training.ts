@@ -1,6 +1,6 @@
 import { TrainableModel } from '../../src/engine/trainable-model.js';
 import { createLoss } from '../../src/loss/create-loss.js';
-import type { TextPair } from '../../src/tokenize/encoded-pair.js';
+import type { TextPair } from '../../src/tokenize/pair-tokenizer.js';
 import { Trainer } from '../../src/train/trainer.js';
 import { engineOptions } from './device.js';
 import { peakGpuMiB, peakRssMiB, watchAnonymous } from './memory-use.js';

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { TextPair } from '../../src/tokenize/encoded-pair.js';
+import type { TextPair } from '../../src/tokenize/pair-tokenizer.js';
 import { Random } from '../demo/random.js';
 import { groupBy } from '../demo/world/group-by.js';
 import { readRunPairs } from './run-pairs.js';

@@ -5,7 +5,7 @@ import { readQrels } from '../../src/data/formats/qrels.js';
 import type { Qrel, RunEntry } from '../../src/data/records.js';
 import { CrossEncoder } from '../../src/engine/cross-encoder.js';
 import { evaluate } from '../../src/evaluate/evaluate.js';
-import type { TextPair } from '../../src/tokenize/encoded-pair.js';
+import type { TextPair } from '../../src/tokenize/pair-tokenizer.js';
 import { trainedModel } from '../demo/configurations.js';
 import { groupBy } from '../demo/world/group-by.js';
 import { worldFiles } from '../demo/world/write.js';

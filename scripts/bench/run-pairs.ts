@@ -1,7 +1,7 @@
-import { readRun } from '../../src/data/read-run.js';
-import { readDocuments, readQueries } from '../../src/data/read-texts.js';
+import { readRun } from '../../src/data/run-file.js';
+import { readDocuments, readQueries } from '../../src/data/formats/texts.js';
 import type { RunEntry } from '../../src/data/records.js';
-import type { TextPair } from '../../src/tokenize/encoded-pair.js';
+import type { TextPair } from '../../src/tokenize/pair-tokenizer.js';
 import { SetupError } from '../lib/say.mjs';
 
 export interface RunFiles {

@@ -1,6 +1,6 @@
 import type { CrossEncoder } from '../../src/engine/cross-encoder.js';
 import type { TrainableModel } from '../../src/engine/trainable-model.js';
-import type { TextPair } from '../../src/tokenize/encoded-pair.js';
+import type { TextPair } from '../../src/tokenize/pair-tokenizer.js';
 import { sumOfOps } from './op-seconds.js';
 import type { Work } from './row-measurement.js';
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { stringify } from 'yaml';
 import { readQrels } from '../../src/data/formats/qrels.js';
-import { readRun } from '../../src/data/read-run.js';
+import { readRun } from '../../src/data/run-file.js';
 import { evaluate } from '../../src/evaluate/evaluate.js';
 import { writeAtomically } from '../../src/io/atomic-write.js';
 import { formatTable } from '../../src/report/table.js';

@@ -3,7 +3,7 @@ import { cp, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { readQrels } from '../../src/data/formats/qrels.js';
-import { readRun } from '../../src/data/read-run.js';
+import { readRun } from '../../src/data/run-file.js';
 import { evaluate } from '../../src/evaluate/evaluate.js';
 import { formatTable } from '../../src/report/table.js';
 import { root } from '../lib/root.mjs';

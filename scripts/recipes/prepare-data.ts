@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readRun } from '../../src/data/read-run.js';
-import { readQueries } from '../../src/data/read-texts.js';
+import { readRun } from '../../src/data/run-file.js';
+import { readQueries } from '../../src/data/formats/texts.js';
 import { writeAtomically } from '../../src/io/atomic-write.js';
 import { RandomStream } from '../../src/random/random-stream.js';
 import { fuseRankings } from './fuse-rankings.js';

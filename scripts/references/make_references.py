@@ -47,6 +47,7 @@ from transformers import (
 
 SEED = 20270301
 OUT = Path(__file__).parents[2] / "test" / "golden" / "references"
+WHOLE = ("mono-rank", "bert-classification", "mono-pair-truncated")  # without links, so that `cp -r` copies a model
 
 # --- text -----------------------------------------------------------------------------------------------------------
 
@@ -384,8 +385,21 @@ def main() -> None:
 
     external("external-monobert", "castorini/monobert-large-msmarco")
 
+    link_equal_files()
     size = sum(p.stat().st_size for p in OUT.rglob("*") if p.is_file())
     print(f"{len(list(OUT.iterdir()))} models, {size / 1e6:.2f} MB")
+
+
+def link_equal_files() -> None:
+    """Tokenizer files and configs are kept once; further folders link to them."""
+    first = {}
+    others = sorted(folder.name for folder in OUT.iterdir() if folder.name not in WHOLE)
+    for name in (*WHOLE, *others):
+        for file in sorted((OUT / name).glob("*.json")):
+            source = first.setdefault((file.name, file.read_bytes()), file)
+            if source is not file and name not in WHOLE and not file.is_symlink():
+                file.unlink()
+                file.symlink_to(f"../{source.parent.name}/{file.name}")
 
 
 def write_shards(folder: Path, weights: dict, stem: str, suffix: str, save) -> None:

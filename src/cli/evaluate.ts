@@ -1,6 +1,6 @@
 import { InvalidArgumentError, type Command } from 'commander';
 import { readQrels } from '../data/formats/qrels.js';
-import { readRun } from '../data/read-run.js';
+import { readRun } from '../data/run-file.js';
 import { RankDistillmError, throwIfAborted } from '../errors.js';
 import { evaluate, type Evaluation } from '../evaluate/evaluate.js';
 import { parseMeasure } from '../evaluate/parse-measure.js';

@@ -1,9 +1,9 @@
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { openTrainingDataset } from '../data/open-training-dataset.js';
+import { openTrainingDataset } from '../data/open-dataset.js';
 import type { DatasetRegistry } from '../data/registry.js';
 import type { RunDatasetOptions } from '../data/run-options.js';
-import type { TrainingDataset } from '../data/training-records.js';
+import type { TrainingDataset } from '../data/training-dataset.js';
 import { RankDistillmError } from '../errors.js';
 import { planTraining } from '../train/train-limits.js';
 import type { CliIo } from './cli-io.js';

@@ -1,7 +1,7 @@
 import { open, rm, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { ioError, RankDistillmError } from '../errors.js';
-import { outputFile } from '../io/output-file.js';
+import { outputFile } from '../io/atomic-write.js';
 
 /**
  * Refuses outputs that would destroy an input, and one file for two datasets: lightning-ir lets the second run

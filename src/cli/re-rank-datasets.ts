@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
 import { loadCheckpoint } from '../models/load-checkpoint.js';
-import { readRun } from '../data/read-run.js';
+import { readRun } from '../data/run-file.js';
 import type { RunEntry } from '../data/records.js';
 import type { DatasetRegistry } from '../data/registry.js';
 import { RunDataset } from '../data/run-dataset.js';

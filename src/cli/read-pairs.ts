@@ -1,8 +1,8 @@
 import { addAbortSignal, type Readable } from 'node:stream';
 import { at, RankDistillmError, throwIfAborted } from '../errors.js';
-import { jsonFault } from '../io/json-fault.js';
+import { jsonFault } from '../io/text.js';
 import { endlessLine, MAX_LINE_BYTES, readLines, splitLines, type Line } from '../io/lines.js';
-import type { TextPair } from '../tokenize/encoded-pair.js';
+import type { TextPair } from '../tokenize/pair-tokenizer.js';
 
 /** Names a document may go by. */
 const DOCUMENT_KEYS = ['document', 'doc', 'text'] as const;

@@ -1,5 +1,5 @@
 import { RankDistillmError, type ErrorCode } from '../errors.js';
-import { oneLine } from '../io/one-line.js';
+import { oneLine } from '../io/text.js';
 import { note, readerHasLeft, type CliIo } from './cli-io.js';
 
 /** Exit codes: 0 done, 1 failure, 2 bad input, 130 interrupted. */

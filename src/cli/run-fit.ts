@@ -8,7 +8,7 @@ import type { FitOptions, FitResult, ValidateOptions } from '../fit/fit-options.
 import { fit } from '../fit/fit.js';
 import { writeAtomically } from '../io/atomic-write.js';
 import { weightedLosses } from '../loss/weighted-losses.js';
-import { SEEDS } from '../random/seeds.js';
+import { SEEDS } from '../random/random-stream.js';
 import type { MetricLogger } from '../report/metric-logger.js';
 import { warn, type CliIo } from './cli-io.js';
 import type { RunSettings } from './config-plan.js';

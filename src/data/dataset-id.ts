@@ -1,6 +1,5 @@
 import { basename } from 'node:path';
-import { RUN_SUFFIXES } from './formats/run-format.js';
-import { formatSuffix, withoutGz } from './formats/suffix.js';
+import { formatSuffix, RUN_SUFFIXES, withoutGz } from './formats/run-format.js';
 
 /**
  * lightning-ir 0.0.6 registers `rank-distillm-rankzephyr`; the configs of the Rank-DistiLLM repository say

@@ -1,6 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
-import { readRegion } from '../io/read-region.js';
-import { spool } from '../io/spool.js';
+import { readRegion, spool } from '../io/regions.js';
 import type { RunRecord } from './formats/run-record.js';
 
 /** Characters of records held before they go to disk. */

@@ -1,20 +1,17 @@
 import { RankDistillmError } from '../errors.js';
-import type { CollectionIndexOptions } from './collection-index.js';
-import { CollectionStore } from './collection-store.js';
+import { prefetch } from '../io/ahead.js';
+import { compareUtf8 } from '../io/text.js';
+import { candidatesOf, fetchTexts, MissingDocuments, selectTop, type TopicGrades } from './candidates.js';
+import type { CollectionIndexOptions } from './collection/collection-index.js';
+import { CollectionStore } from './collection/collection-store.js';
 import { dashed, runStem } from './dataset-id.js';
-import { readQrels } from './formats/qrels.js';
-import { gradesByTopic } from './grades.js';
-import { MissingDocuments } from './missing-documents.js';
-import { prefetch } from './prefetch.js';
+import { gradesByTopic, readQrels } from './formats/qrels.js';
+import { addQueries, depthWarning, findRun, noTexts, ownQuery } from './open-run.js';
 import type { Qrel, RankingSample } from './records.js';
 import { DatasetRegistry, type RegisteredDataset } from './registry.js';
 import { RunFile } from './run-file.js';
-import { checkRunOptions, type CheckedRunOptions, type RunDatasetOptions } from './run-options.js';
-import { addQueries, depthWarning, findRun, noTexts, ownQuery } from './run-source.js';
-import { fetchTexts } from './sample-texts.js';
-import { candidatesOf, selectTop, type TopicGrades } from './select-documents.js';
-import { targetsOf, type TargetOptions } from './targets.js';
-import { compareUtf8 } from './utf8-order.js';
+import { type CheckedRunOptions, checkRunOptions, type RunDatasetOptions } from './run-options.js';
+import { type TargetOptions, targetsOf } from './targets.js';
 import { hasGap, refuseGaps } from './write-run.js';
 
 /** Topics read before they are asked for. */

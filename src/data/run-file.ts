@@ -1,14 +1,12 @@
-import { open, type FileHandle } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import { at, ioError, RankDistillmError } from '../errors.js';
-import { readLines, splitLines, type Line } from '../io/lines.js';
+import { type Line, readLines, splitLines } from '../io/lines.js';
 import { isGzip, plainBytes } from '../io/plain-bytes.js';
-import { changedWhileRead, readRegion } from '../io/read-region.js';
-import { spool } from '../io/spool.js';
-import { completeTopic, type PlaceOf } from './formats/complete-topic.js';
+import { changedWhileRead, readRegion, spool } from '../io/regions.js';
 import { detectRunFormat } from './formats/run-format.js';
 import { jsonlRunRecord, jsonRunRecords } from './formats/run-json.js';
 import { parquetRunRecords } from './formats/run-parquet.js';
-import type { RunRecord } from './formats/run-record.js';
+import { completeTopic, type PlaceOf, type RunRecord } from './formats/run-record.js';
 import { trecRunRecord } from './formats/run-trec.js';
 import { groupRecords } from './group-records.js';
 import type { RunEntry } from './records.js';
@@ -256,4 +254,24 @@ function topicOf(records: RunRecord[], placeOf: PlaceOf): RunTopic {
     entries: completeTopic(records, placeOf),
     lines: records.map((record) => record.line),
   };
+}
+
+/** Reads a whole run (TREC, json, jsonl or Parquet, also gzipped), topics in the order of their first lines. */
+export async function readRun(path: string): Promise<RunEntry[]> {
+  const entries: RunEntry[] = [];
+  for await (const topic of streamRunTopics(path)) for (const entry of topic.entries) entries.push(entry);
+  return entries;
+}
+
+/**
+ * Reads a run topic by topic, in the order of their first lines. The whole file is checked before the first topic comes.
+ * One topic at a time is held.
+ */
+export async function* streamRunTopics(path: string): AsyncGenerator<RunTopic> {
+  const run = await RunFile.open(path);
+  try {
+    yield* run.stream();
+  } finally {
+    await run.close();
+  }
 }

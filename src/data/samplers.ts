@@ -1,6 +1,7 @@
 import type { RandomStream } from '../random/random-stream.js';
-import type { SamplingStrategy } from './run-options.js';
-import type { Candidate } from './select-documents.js';
+import type { Candidate } from './candidates.js';
+
+export type SamplingStrategy = 'single_relevant' | 'top' | 'random' | 'log_random' | 'top_and_random';
 
 /** Why a topic's documents do not make a sample. */
 export type Unsampled = 'too_few' | 'no_relevant';

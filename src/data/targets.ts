@@ -1,5 +1,7 @@
-import type { Targets } from './run-options.js';
-import type { Candidate } from './select-documents.js';
+import type { Candidate } from './candidates.js';
+
+/** What a model learns, see `targetsOf`. */
+export type Targets = 'relevance' | 'subtopic_relevance' | 'rank' | 'score';
 
 export interface TargetOptions {
   /** `subtopic_relevance` is refused where options are checked. */

@@ -1,37 +1,28 @@
 import { basename } from 'node:path';
 import { RankDistillmError } from '../errors.js';
-import { RandomStream } from '../random/random-stream.js';
-import { DEFAULT_SEED } from '../random/seeds.js';
-import type { CollectionIndexOptions } from './collection-index.js';
-import { CollectionStore } from './collection-store.js';
-import { epochItems } from './epoch-order.js';
-import { readQrels } from './formats/qrels.js';
-import { gradesByTopic } from './grades.js';
-import { prefetch } from './prefetch.js';
+import { prefetch } from '../io/ahead.js';
+import { compareUtf8 } from '../io/text.js';
+import { DEFAULT_SEED, RandomStream } from '../random/random-stream.js';
+import { fetchTexts, type TopicGrades } from './candidates.js';
+import { CollectionStore } from './collection/collection-store.js';
+import { gradesByTopic, readQrels } from './formats/qrels.js';
+import { addQueries, depthWarning, findRun, noTexts, type RunSource } from './open-run.js';
 import { DatasetRegistry } from './registry.js';
 import { RunFile } from './run-file.js';
-import type { RunDatasetOptions } from './run-options.js';
-import { addQueries, depthWarning, findRun, noTexts, type RunSource } from './run-source.js';
-import { fetchTexts } from './sample-texts.js';
+import { type CheckedTrainingOptions, checkTrainingOptions, type RunDatasetOptions } from './run-options.js';
 import { drawSample } from './samplers.js';
-import type { TopicGrades } from './select-documents.js';
 import { targetsOf } from './targets.js';
-import { checkTrainingOptions, type CheckedTrainingOptions } from './training-options.js';
-import type { EpochOptions, TrainingDataset, TrainingSample } from './training-records.js';
+import {
+  epochItems,
+  type EpochOptions,
+  type TrainingContext,
+  type TrainingDataset,
+  type TrainingSample,
+} from './training-dataset.js';
 import { surveyTraining, trainingCandidates, type TrainingSurvey, type TrainingTopic } from './training-survey.js';
-import { compareUtf8 } from './utf8-order.js';
 
 /** Topics read before they are asked for. */
 const TOPICS_AHEAD = 8;
-
-export interface TrainingContext {
-  /** Default: an empty one. */
-  registry?: DatasetRegistry | undefined;
-  /** seed_everything; a whole number of at least 0. Default 42. */
-  seed?: number | undefined;
-  /** Where the collection's index is kept; reports its building. */
-  indexing?: CollectionIndexOptions | undefined;
-}
 
 /**
  * Opens a RunDataset to train on, with lightning-ir's samplers and targets. The run is passed over once: topics that make

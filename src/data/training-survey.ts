@@ -1,11 +1,10 @@
 import { RankDistillmError } from '../errors.js';
-import type { CollectionStore } from './collection-store.js';
-import { MissingDocuments } from './missing-documents.js';
+import { type Candidate, candidatesOf, MissingDocuments, type TopicGrades, withAdded } from './candidates.js';
+import type { CollectionStore } from './collection/collection-store.js';
+import { ownQuery } from './open-run.js';
 import type { RunFile, RunTopic } from './run-file.js';
-import { ownQuery } from './run-source.js';
+import type { CheckedTrainingOptions } from './run-options.js';
 import { obstacleTo, reachOf } from './samplers.js';
-import { candidatesOf, withAdded, type Candidate, type TopicGrades } from './select-documents.js';
-import type { CheckedTrainingOptions } from './training-options.js';
 
 /** A topic to train on; its documents are read when it is drawn. */
 export interface TrainingTopic {

@@ -1,12 +1,16 @@
 import { at, RankDistillmError, throwIfAborted } from '../errors.js';
-import { CollectionStore } from './collection-store.js';
-import { checkStart } from './epoch-order.js';
-import { readDocTuples, type DocTuple } from './formats/doc-tuples.js';
-import { prefetch } from './prefetch.js';
-import { readQueries } from './read-texts.js';
+import { prefetch } from '../io/ahead.js';
+import { CollectionStore } from './collection/collection-store.js';
+import { type DocTuple, readDocTuples } from './formats/doc-tuples.js';
+import { readQueries } from './formats/texts.js';
 import { DatasetRegistry, type RegisteredDataset } from './registry.js';
-import type { EpochOptions, TrainingDataset, TrainingSample } from './training-records.js';
-import type { TrainingContext } from './training-run-dataset.js';
+import {
+  checkStart,
+  type EpochOptions,
+  type TrainingContext,
+  type TrainingDataset,
+  type TrainingSample,
+} from './training-dataset.js';
 import { surveyTuples, type TupleSurvey } from './tuple-survey.js';
 
 /** Options of lightning-ir's TupleDataset (there in snake_case). */

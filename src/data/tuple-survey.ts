@@ -1,5 +1,5 @@
 import { at, RankDistillmError } from '../errors.js';
-import type { CollectionStore } from './collection-store.js';
+import type { CollectionStore } from './collection/collection-store.js';
 import type { DocTuple } from './formats/doc-tuples.js';
 
 export interface TupleLimits {

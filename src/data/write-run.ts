@@ -1,6 +1,6 @@
 import { RankDistillmError } from '../errors.js';
 import { writeAtomically } from '../io/atomic-write.js';
-import { float32Text } from './formats/float32-text.js';
+import { float32Text } from './formats/numbers.js';
 import type { RunEntry } from './records.js';
 
 /** A document and its score. */

@@ -2,8 +2,12 @@ import type { Binding, ComputePrecision, EngineInfo, NativeModel } from '../../b
 import { loadCheckpoint, type MonoOverrides } from '../models/load-checkpoint.js';
 import { checkOptionNames, type OptionNames } from '../config/option-names.js';
 import { RankDistillmError, throwIfAborted } from '../errors.js';
-import type { EncodedPair, TextPair } from '../tokenize/encoded-pair.js';
-import { createPairTokenizer, type PairTokenizer } from '../tokenize/pair-tokenizer.js';
+import {
+  createPairTokenizer,
+  type EncodedPair,
+  type PairTokenizer,
+  type TextPair,
+} from '../tokenize/pair-tokenizer.js';
 import { badArgument } from './check-argument.js';
 import { distinctPairs } from './distinct-pairs.js';
 import { ENGINE_OPTIONS, resolveEngine, type EngineOptions } from './engine-options.js';

@@ -1,4 +1,4 @@
-import type { TextPair } from '../tokenize/encoded-pair.js';
+import type { TextPair } from '../tokenize/pair-tokenizer.js';
 
 /** Pairs without repetitions, and where each of the given ones is among them. */
 export interface DistinctPairs {

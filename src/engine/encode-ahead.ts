@@ -1,6 +1,5 @@
 import { throwIfAborted } from '../errors.js';
-import type { EncodedPair, TextPair } from '../tokenize/encoded-pair.js';
-import type { PairTokenizer } from '../tokenize/pair-tokenizer.js';
+import type { EncodedPair, PairTokenizer, TextPair } from '../tokenize/pair-tokenizer.js';
 
 /** Pairs given to the tokenizer at a time. */
 const TOGETHER = 256;

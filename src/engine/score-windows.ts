@@ -1,9 +1,8 @@
 import type { CancelToken, NativeModel, ScoreResult } from '../../binding.js';
 import { throwIfAborted } from '../errors.js';
 import { onAbort } from '../io/on-abort.js';
-import { inCallersOrder, packByLength } from '../pack/pack-by-length.js';
-import type { EncodedPair, TextPair } from '../tokenize/encoded-pair.js';
-import type { PairTokenizer } from '../tokenize/pair-tokenizer.js';
+import { inCallersOrder, packByLength } from './pack-by-length.js';
+import type { EncodedPair, PairTokenizer, TextPair } from '../tokenize/pair-tokenizer.js';
 import { encodeAhead } from './encode-ahead.js';
 import { fromNative } from './native-error.js';
 

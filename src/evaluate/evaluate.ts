@@ -1,6 +1,6 @@
-import { RankDistillmError } from '../errors.js';
-import { gradesByTopic } from '../data/grades.js';
+import { gradesByTopic } from '../data/formats/qrels.js';
 import type { Qrel, RunEntry } from '../data/records.js';
+import { RankDistillmError } from '../errors.js';
 import type { Measure } from './measure.js';
 import { parseMeasure } from './parse-measure.js';
 import { trecOrder } from './trec-order.js';

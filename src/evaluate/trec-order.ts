@@ -1,4 +1,4 @@
-import { compareUtf8 } from '../data/utf8-order.js';
+import { compareUtf8 } from '../io/text.js';
 
 /**
  * The order in which trec_eval reads a topic's documents: score rounded to float32, descending, then docid by bytes,

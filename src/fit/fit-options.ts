@@ -1,8 +1,8 @@
 import type { MonoOverrides } from '../models/load-checkpoint.js';
-import type { CollectionIndexOptions } from '../data/collection-index.js';
+import type { CollectionIndexOptions } from '../data/collection/collection-index.js';
 import type { DatasetRegistry } from '../data/registry.js';
 import type { RunDatasetOptions } from '../data/run-options.js';
-import type { TrainingDataset } from '../data/training-records.js';
+import type { TrainingDataset } from '../data/training-dataset.js';
 import type { EngineOptions } from '../engine/engine-options.js';
 import type { Loss } from '../loss/loss.js';
 import type { MetricLogger } from '../report/metric-logger.js';

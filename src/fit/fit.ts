@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { loadCheckpoint } from '../models/load-checkpoint.js';
 import { TrainableModel } from '../engine/trainable-model.js';
 import { throwIfAborted } from '../errors.js';
-import { DEFAULT_SEED } from '../random/seeds.js';
+import { DEFAULT_SEED } from '../random/random-stream.js';
 import { CheckpointKeeper } from '../train/checkpoint-keeper.js';
 import { EarlyStopper } from '../train/early-stopping.js';
 import { estimateSecondsPerStep } from '../train/estimate-step.js';

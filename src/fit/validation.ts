@@ -5,7 +5,7 @@ import { RankDistillmError, throwIfAborted } from '../errors.js';
 import { evaluate } from '../evaluate/evaluate.js';
 import { parseMeasure } from '../evaluate/parse-measure.js';
 import type { ScoreMatrix } from '../loss/loss.js';
-import type { TextPair } from '../tokenize/encoded-pair.js';
+import type { TextPair } from '../tokenize/pair-tokenizer.js';
 import type { ValidateOptions } from './fit-options.js';
 
 /** lightning-ir's name for the losses among the measures. */

@@ -1,5 +1,6 @@
 import { mkdir, stat } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { homedir } from 'node:os';
+import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { ioError } from '../errors.js';
 
 /**
@@ -35,4 +36,13 @@ async function isThere(folder: string, path: string): Promise<boolean> {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
     throw ioError('write', path, error);
   }
+}
+
+/**
+ * Where files that can be made again are kept: `$XDG_CACHE_HOME/rank-distillm`, else `~/.cache/rank-distillm`
+ * (XDG Base Directory Specification 0.8; a relative XDG_CACHE_HOME is ignored, as it asks). Not created here.
+ */
+export function cacheFolder(): string {
+  const xdg = process.env['XDG_CACHE_HOME'];
+  return join(xdg !== undefined && isAbsolute(xdg) ? xdg : join(homedir(), '.cache'), 'rank-distillm');
 }

@@ -2,8 +2,7 @@ import { lstat, mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ioError, RankDistillmError } from '../errors.js';
-import { leftoversIn, pathBeside } from './leftover.js';
-import { sync } from './sync.js';
+import { leftoversIn, pathBeside, sync } from './atomic-write.js';
 
 /** A reader that finds a folder just being replaced by another process waits this long: two renames take microseconds. */
 const LONGEST_WAIT_MS = 1000;

@@ -1,18 +1,17 @@
-import type { Worker } from 'node:worker_threads';
-import type { RankDistillmError } from '../errors.js';
-import { receivedError, startThread, type SentError } from './thread.js';
+import { parentPort, Worker } from 'node:worker_threads';
+import { type ErrorCode, RankDistillmError } from '../errors.js';
 
-export interface RequestMessage<Request> {
+interface RequestMessage<Request> {
   id: number;
   request: Request;
 }
 
 /** `ready` comes once, then an answer to each request, in any order. */
-export type ReplyMessage<Answer> =
+type ReplyMessage<Answer> =
   { type: 'ready' } | { type: 'answer'; id: number; answer: Answer } | { type: 'failed'; id: number; error: SentError };
 
 export interface RequestThreadOptions {
-  /** As `startThread` takes it; the program calls `answerRequests`. */
+  /** Address of the program, as `startThread` takes it; it calls `answerRequests`. */
   module: string;
   name: string;
   workerData: unknown;
@@ -104,4 +103,66 @@ export class RequestThread<Request, Answer> {
     for (const { reject } of this.#waiting.values()) reject(error);
     this.#waiting.clear();
   }
+}
+
+/**
+ * The other end of a `RequestThread`, called once by its program. A RankDistillmError is a request's answer; anything else
+ * that is thrown is a fault of this package and ends the thread.
+ *
+ * @param transfer what of an answer moves to the main thread instead of being copied
+ */
+export function answerRequests<Request, Answer>(
+  answer: (request: Request) => Answer | Promise<Answer>,
+  transfer: (answer: Answer) => ArrayBuffer[] = () => [],
+): void {
+  const port = parentPort!;
+  const reply = (message: ReplyMessage<Answer>, moved: ArrayBuffer[] = []): void => port.postMessage(message, moved);
+  const take = async ({ id, request }: RequestMessage<Request>): Promise<void> => {
+    try {
+      const found = await answer(request);
+      reply({ type: 'answer', id, answer: found }, transfer(found));
+    } catch (error) {
+      if (!(error instanceof RankDistillmError)) throw error;
+      reply({ type: 'failed', id, error: sentError(error) });
+    }
+  };
+  port.on('message', (message: RequestMessage<Request>) => void take(message));
+  reply({ type: 'ready' });
+}
+
+/** A RankDistillmError on its way between threads: structured cloning would leave no more of it than the message. */
+interface SentError {
+  code: ErrorCode;
+  message: string;
+  hint: string | undefined;
+  cause: unknown;
+}
+
+/**
+ * Starts a thread that runs a module of this package.
+ *
+ * @param module its address, with the suffix that imports have: `new URL('./x.js', import.meta.url).href`
+ */
+function startThread(module: string, name: string, workerData: unknown): Worker {
+  // a data: URL, since a thread inherits --input-type from `node --input-type=module -e`, which refuses files
+  const url = new URL(`data:text/javascript,${encodeURIComponent(program(module))}`);
+  return new Worker(url, { workerData, name });
+}
+
+function program(module: string): string {
+  const start = `await import(${JSON.stringify(module)});`;
+  if (!import.meta.url.endsWith('.ts')) return start;
+  // run from the sources by tsx, which does not reach into threads by itself
+  return `import { register } from ${JSON.stringify(import.meta.resolve('tsx/esm/api'))}; register(); ${start}`;
+}
+
+function sentError({ code, message, hint, cause }: RankDistillmError): SentError {
+  return { code, message, hint, cause };
+}
+
+function receivedError({ code, message, hint, cause }: SentError): RankDistillmError {
+  return new RankDistillmError(code, message, {
+    ...(hint === undefined ? {} : { hint }),
+    ...(cause === undefined ? {} : { cause }),
+  });
 }

@@ -1,6 +1,6 @@
 import { readFile, stat } from 'node:fs/promises';
 import { at, ioError, RankDistillmError } from '../errors.js';
-import { jsonFault } from '../io/json-fault.js';
+import { jsonFault } from '../io/text.js';
 
 export type JsonObject = Record<string, unknown>;
 

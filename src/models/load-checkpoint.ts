@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { RankDistillmError } from '../errors.js';
-import { DEFAULT_SEED } from '../random/seeds.js';
+import { DEFAULT_SEED } from '../random/random-stream.js';
 import type { Checkpoint, PairEncoding } from './checkpoint.js';
 import { canonicalName, type Family } from './families/family.js';
 import {

@@ -1,6 +1,6 @@
 import { open, rename, rm, type FileHandle } from 'node:fs/promises';
 import { ioError, RankDistillmError } from '../errors.js';
-import { jsonFault } from '../io/json-fault.js';
+import { jsonFault } from '../io/text.js';
 import {
   BYTES_PER_ELEMENT,
   countElements,

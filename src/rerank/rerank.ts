@@ -1,7 +1,7 @@
 import type { RankingSample } from '../data/records.js';
 import { writeRunTopics, type ScoredDocument } from '../data/write-run.js';
 import type { CrossEncoder } from '../engine/cross-encoder.js';
-import type { TextPair } from '../tokenize/encoded-pair.js';
+import type { TextPair } from '../tokenize/pair-tokenizer.js';
 
 /** What `rerank` reads: a RunDataset, or anything that gives topics with their documents. */
 export interface RerankDataset {

@@ -3,10 +3,8 @@ import { AddedToken, Tokenizer } from 'tokenizers';
 import { RankDistillmError } from '../errors.js';
 import type { PairEncoding } from '../models/checkpoint.js';
 import { resolveSpecialTokens, type SpecialTokens } from './special-tokens.js';
-import type { AddedTokenEntry, TokenizerDefinition } from './tokenizer-definition.js';
-import { readTokenizerFiles, type TokenizerFiles } from './tokenizer-files.js';
-import { definitionFromVocab } from './vocab-definition.js';
-import { isRecord } from './json-record.js';
+import { definitionFromVocab, isRecord, readTokenizerFiles } from './tokenizer-files.js';
+import type { AddedTokenEntry, TokenizerDefinition, TokenizerFiles } from './tokenizer-files.js';
 
 /**
  * A model's tokenizer as transformers 4.57 would have it, without stored truncation and padding. It can be written as
@@ -173,4 +171,33 @@ export function buildTokenizer(description: TokenizerDescription): LoadedTokeniz
 function flag(config: Record<string, unknown>, key: string, otherwise: boolean): boolean {
   const value = config[key];
   return typeof value === 'boolean' ? value : otherwise;
+}
+
+/**
+ * True for BERT's own normalizer, splitter and WordPiece with added tokens that only match themselves (`[SEP]`). For
+ * these the short cuts of this folder are exact (docs/tokens.md): words are tokenized one by one, so that a text cut
+ * between two words has the beginning of the whole text's tokens, and a word's pieces spell the word.
+ */
+export function isPlainBert({ definition, addedTokens, truncationSide }: LoadedTokenizer): boolean {
+  const { normalizer, pre_tokenizer, decoder, model } = definition;
+  return (
+    truncationSide === 'right' &&
+    normalizer?.type === 'BertNormalizer' &&
+    normalizer.clean_text === true &&
+    pre_tokenizer?.type === 'BertPreTokenizer' &&
+    decoder?.type === 'WordPiece' &&
+    decoder.prefix === '##' &&
+    model.type === 'WordPiece' &&
+    model.continuing_subword_prefix === '##' &&
+    addedTokens.some((token) => token.content === model.unk_token) &&
+    addedTokens.every(
+      (token) =>
+        token.special &&
+        !token.normalized &&
+        !token.single_word &&
+        !token.lstrip &&
+        !token.rstrip &&
+        /^\[\w+\]$/.test(token.content),
+    )
+  );
 }

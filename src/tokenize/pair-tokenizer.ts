@@ -1,13 +1,24 @@
 import type { Checkpoint } from '../models/checkpoint.js';
 import { RankDistillmError, throwIfAborted } from '../errors.js';
-import type { EncodedPair, TextPair } from './encoded-pair.js';
 import { loadTokenizer, type LoadedTokenizer } from './load-tokenizer.js';
-import { longestFirst } from './longest-first.js';
-import { Pacer } from './pacer.js';
-import { fillPair, learnPairTemplate, type PairTemplate } from './pair-template.js';
-import { SideEncoder } from './side-encoder.js';
+import { fillPair, learnPairTemplate, longestFirst, type PairTemplate } from './pair-template.js';
+import { Pacer, SideEncoder } from './side-encoder.js';
 import { createSideTokenizers, outsideVocabulary, type SideIds, type SideLengths } from './side-tokenizer.js';
 import { closedError, TokenizerPool } from './tokenizer-pool.js';
+
+/** One query and one document. */
+export interface TextPair {
+  query: string;
+  document: string;
+}
+
+/** A pair as the encoder sees it: `[CLS] query [SEP] document [SEP]`. */
+export interface EncodedPair {
+  /** [tokens] */
+  inputIds: Int32Array;
+  /** [tokens], 0 for the query's part, 1 for the document's. */
+  tokenTypeIds: Uint8Array;
+}
 
 export interface PairTokenizer {
   /** Tokens of the vocabulary, added tokens counted. */

@@ -1,9 +1,9 @@
 import { hash } from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
-import { Pacer } from './pacer.js';
-import type { SideIds, SideTokenizer } from './side-tokenizer.js';
-import { textBatches } from './text-batches.js';
-import { untilAborted } from './until-aborted.js';
+import { throwIfAborted } from '../errors.js';
+import { onAbort } from '../io/on-abort.js';
+import { textBatches, type SideIds, type SideTokenizer } from './side-tokenizer.js';
 
 export interface SideEncoderOptions {
   /** Works on this thread. */
@@ -79,4 +79,48 @@ export class SideEncoder {
     for (const batch of begun) batch.catch(() => undefined); // reported in its turn, or not at all after an error
     yield* begun;
   }
+}
+
+/** Milliseconds of work between two turns of the event loop. */
+const TURN_MS = 4;
+
+/** When the event loop last had a turn. Of all pacers of the thread: many short calls in a row hold it up, too. */
+let lastTurn = Number.NEGATIVE_INFINITY;
+
+/** Splits long synchronous work so that the event loop stays free: `if (pacer.isDue()) await pacer.pause()`. */
+export class Pacer {
+  readonly #signal: AbortSignal | undefined;
+
+  constructor(signal: AbortSignal | undefined) {
+    this.#signal = signal;
+  }
+
+  isDue(): boolean {
+    return performance.now() - lastTurn > TURN_MS;
+  }
+
+  async pause(): Promise<void> {
+    await setImmediate();
+    throwIfAborted(this.#signal);
+    lastTurn = performance.now();
+  }
+}
+
+/**
+ * What `work` comes to, or an `aborted` error as soon as the signal fires; the work then goes on and its result is
+ * dropped.
+ */
+export async function untilAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return work;
+  work.catch(() => undefined); // nobody hears of it after an abort
+  throwIfAborted(signal);
+  let forget = (): void => undefined;
+  const aborted = new Promise<void>((resolve) => (forget = onAbort(signal, resolve)));
+  try {
+    await Promise.race([work, aborted]);
+  } finally {
+    forget();
+  }
+  throwIfAborted(signal);
+  return work;
 }

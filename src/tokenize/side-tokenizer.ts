@@ -1,9 +1,6 @@
 import { RankDistillmError, throwIfAborted } from '../errors.js';
-import { cutText } from './cut-text.js';
-import type { LoadedTokenizer } from './load-tokenizer.js';
-import { isPlainBert } from './plain-bert.js';
+import { isPlainBert, type LoadedTokenizer } from './load-tokenizer.js';
 import { RoundTrip } from './round-trip.js';
-import { textBatches } from './text-batches.js';
 import { WordTokenizer } from './word-tokenizer.js';
 
 /** One side of a pair, without special tokens of the pair. */
@@ -176,4 +173,46 @@ export function outsideVocabulary(tokenizer: LoadedTokenizer, id: number, vocabS
     `${tokenizer.file}: token ${JSON.stringify(token)} has id ${id}, but the model's vocab_size is ${vocabSize}`,
     { hint: 'The tokenizer belongs to another model; copy the tokenizer files of this model into its folder.' },
   );
+}
+
+/**
+ * Whitespace and punctuation that plain BERT always splits at and that none of its added tokens holds. Not `\s`: that
+ * includes U+FEFF and form feeds, which BERT deletes, joining the words around them.
+ */
+const BOUNDARY = /[ \t\n\r.,;:!?。，、]/;
+
+/** How far back from the limit a boundary is looked for. */
+const LOOK_BACK = 1024;
+
+/**
+ * The beginning of `text`, at most `limit` UTF-16 units long and cut before a boundary between words, or the whole
+ * text when it is shorter or has no boundary there.
+ */
+export function cutText(text: string, limit: number): string {
+  if (text.length <= limit) return text;
+  for (let at = limit; at > Math.max(0, limit - LOOK_BACK); at--) {
+    if (BOUNDARY.test(text[at] as string)) return text.slice(0, at);
+  }
+  return text;
+}
+
+/** Some milliseconds of one thread's work. */
+const BATCH_TEXTS = 64;
+const BATCH_CHARS = 65_536;
+
+/** Consecutive items, few enough to be tokenized in one go. `chars` says how much text an item is. */
+export function* textBatches<T>(items: readonly T[], chars: (item: T) => number): Generator<T[]> {
+  let batch: T[] = [];
+  let total = 0;
+  for (const item of items) {
+    const size = chars(item);
+    if (batch.length > 0 && (batch.length === BATCH_TEXTS || total + size > BATCH_CHARS)) {
+      yield batch;
+      batch = [];
+      total = 0;
+    }
+    batch.push(item);
+    total += size;
+  }
+  if (batch.length > 0) yield batch;
 }

@@ -1,6 +1,4 @@
-import type { AddedTokenEntry } from './tokenizer-definition.js';
-import type { TokenizerFiles } from './tokenizer-files.js';
-import { isRecord } from './json-record.js';
+import { isRecord, type AddedTokenEntry, type TokenizerFiles } from './tokenizer-files.js';
 
 /** In transformers' order, which decides the ids of tokens that the vocabulary lacks. */
 const ROLES = ['bos', 'eos', 'unk', 'sep', 'pad', 'cls', 'mask'] as const;

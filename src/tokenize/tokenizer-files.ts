@@ -2,8 +2,45 @@ import { readFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { at, ioError, RankDistillmError } from '../errors.js';
-import { jsonFault } from '../io/json-fault.js';
-import { isRecord } from './json-record.js';
+import { jsonFault } from '../io/text.js';
+
+/** The parts of a `tokenizer.json` this package looks at; the native library reads the rest. */
+export interface TokenizerDefinition {
+  version?: unknown;
+  truncation: { direction?: string } | null;
+  padding: unknown;
+  added_tokens: AddedTokenEntry[];
+  normalizer: NormalizerEntry | null;
+  pre_tokenizer: { type?: string } | null;
+  post_processor: unknown;
+  decoder: { type?: string; prefix?: string; cleanup?: boolean } | null;
+  model: {
+    type?: string;
+    unk_token?: string;
+    continuing_subword_prefix?: string;
+    max_input_chars_per_word?: number;
+    vocab?: unknown;
+  };
+}
+
+export interface NormalizerEntry {
+  type?: string;
+  clean_text?: boolean;
+  handle_chinese_chars?: boolean;
+  /** null: as `lowercase`. */
+  strip_accents?: boolean | null;
+  lowercase?: boolean;
+}
+
+/** A token that is matched in the raw text before anything else happens to it. */
+export interface AddedTokenEntry {
+  content: string;
+  special: boolean;
+  normalized: boolean;
+  single_word: boolean;
+  lstrip: boolean;
+  rstrip: boolean;
+}
 
 /** The tokenizer files of a model folder, parsed; undefined where the folder has none of that name. */
 export interface TokenizerFiles {
@@ -85,4 +122,81 @@ async function readText(file: string): Promise<string | undefined> {
       cause,
     });
   }
+}
+
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+export interface VocabOptions {
+  /** The file the text came from, for messages. */
+  file: string;
+  lowercase: boolean;
+  /** null: as `lowercase`. */
+  stripAccents: boolean | null;
+  splitChinese: boolean;
+  unknown: string;
+  cls: string;
+  sep: string;
+}
+
+/**
+ * The tokenizer that transformers builds from a BERT or ELECTRA `vocab.txt`, one token a line
+ * (`BertConverter` in transformers' convert_slow_tokenizer.py).
+ */
+export function definitionFromVocab(text: string, options: VocabOptions): TokenizerDefinition {
+  // a plain object would take a token `__proto__` for its prototype
+  const vocab = Object.create(null) as Record<string, number>;
+  const lines = text.split(/\r\n|\r|\n/);
+  if (lines.at(-1) === '') lines.pop();
+  lines.forEach((token, id) => {
+    vocab[token] = id;
+  });
+  const idOf = (token: string, role: string): number => {
+    const id = vocab[token];
+    if (id !== undefined) return id;
+    throw new RankDistillmError('bad_input', `${options.file}: the ${role} token ${token} is missing`, {
+      hint: `Add ${token} to the vocabulary, or name the right token in tokenizer_config.json.`,
+    });
+  };
+  idOf(options.unknown, 'unknown');
+  const special = (token: string, type_id: number) => ({ SpecialToken: { id: token, type_id } });
+  const entry = (token: string, role: string) => ({ id: token, ids: [idOf(token, role)], tokens: [token] });
+  return {
+    version: '1.0',
+    truncation: null,
+    padding: null,
+    added_tokens: [],
+    normalizer: {
+      type: 'BertNormalizer',
+      clean_text: true,
+      handle_chinese_chars: options.splitChinese,
+      strip_accents: options.stripAccents,
+      lowercase: options.lowercase,
+    },
+    pre_tokenizer: { type: 'BertPreTokenizer' },
+    post_processor: {
+      type: 'TemplateProcessing',
+      single: [special(options.cls, 0), { Sequence: { id: 'A', type_id: 0 } }, special(options.sep, 0)],
+      pair: [
+        special(options.cls, 0),
+        { Sequence: { id: 'A', type_id: 0 } },
+        special(options.sep, 0),
+        { Sequence: { id: 'B', type_id: 1 } },
+        special(options.sep, 1),
+      ],
+      special_tokens: {
+        [options.cls]: entry(options.cls, 'class'),
+        [options.sep]: entry(options.sep, 'separator'),
+      },
+    },
+    decoder: { type: 'WordPiece', prefix: '##', cleanup: true },
+    model: {
+      type: 'WordPiece',
+      unk_token: options.unknown,
+      continuing_subword_prefix: '##',
+      max_input_chars_per_word: 100,
+      vocab,
+    },
+  };
 }

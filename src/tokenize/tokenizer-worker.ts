@@ -1,10 +1,9 @@
 /** The program of a tokenizer thread, see `TokenizerPool`. */
 import { workerData } from 'node:worker_threads';
-import { answerRequests } from '../io/answer-requests.js';
+import { answerRequests } from '../io/request-thread.js';
 import { buildTokenizer, type TokenizerDescription } from './load-tokenizer.js';
-import { packSides, type PackedSides } from './packed-sides.js';
 import { createSideTokenizers } from './side-tokenizer.js';
-import type { TokenizerRequest, TokenizerStart } from './tokenizer-pool.js';
+import { packSides, type PackedSides, type TokenizerRequest, type TokenizerStart } from './tokenizer-pool.js';
 
 const { description, lengths } = workerData as TokenizerStart;
 const tokenizers = createSideTokenizers(buildTokenizer(JSON.parse(description) as TokenizerDescription), lengths);

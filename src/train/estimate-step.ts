@@ -1,5 +1,5 @@
-import type { TrainingDataset } from '../data/training-records.js';
-import { packByLength } from '../pack/pack-by-length.js';
+import type { TrainingDataset } from '../data/training-dataset.js';
+import { packByLength } from '../engine/pack-by-length.js';
 import type { Trainer } from './trainer.js';
 
 /** Enough for the products' rate, few enough to take no more than a moment. */

@@ -1,4 +1,4 @@
-import type { TrainingDataset } from '../data/training-records.js';
+import type { TrainingDataset } from '../data/training-dataset.js';
 import { RankDistillmError, throwIfAborted } from '../errors.js';
 import type { CheckpointKeeper, CheckpointMoment } from './checkpoint-keeper.js';
 import type { EarlyStopper } from './early-stopping.js';

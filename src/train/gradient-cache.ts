@@ -1,7 +1,7 @@
 import type { ForwardResult, NativeTrainer, TrainingBatch } from '../../binding.js';
 import { fromNative } from '../engine/native-error.js';
-import { packByLength } from '../pack/pack-by-length.js';
-import type { EncodedPair } from '../tokenize/encoded-pair.js';
+import { packByLength } from '../engine/pack-by-length.js';
+import type { EncodedPair } from '../tokenize/pair-tokenizer.js';
 
 /** What memory allows. A pass that runs out of it lowers both, for itself and those that follow. */
 export interface PassBudget {

@@ -1,11 +1,11 @@
-import type { TrainingSample } from '../data/training-records.js';
+import type { TrainingSample } from '../data/training-dataset.js';
 import { fromNative } from '../engine/native-error.js';
 import type { TrainableModel } from '../engine/trainable-model.js';
 import { RankDistillmError } from '../errors.js';
 import { findNonFinite, type NonFinite } from '../loss/find-non-finite.js';
 import type { ScoreMatrix } from '../loss/loss.js';
 import { weightedLosses, type WeightedLoss, type WeightedLosses } from '../loss/weighted-losses.js';
-import type { EncodedPair } from '../tokenize/encoded-pair.js';
+import type { EncodedPair } from '../tokenize/pair-tokenizer.js';
 import { checkAdamW, type AdamWOptions } from './adamw-options.js';
 import { badArgument, numberWithin, wholeNumber } from './check-argument.js';
 import { cachedPass, type PassBudget } from './gradient-cache.js';

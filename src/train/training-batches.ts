@@ -1,4 +1,4 @@
-import type { TrainingDataset, TrainingSample } from '../data/training-records.js';
+import type { TrainingDataset, TrainingSample } from '../data/training-dataset.js';
 import { runAhead } from './run-ahead.js';
 import type { EncodedBatch, Trainer } from './trainer.js';
 

@@ -9,7 +9,9 @@ import { FITTING } from './bad-input/fit.js';
 import { MODELS } from './bad-input/models.js';
 import { OUTPUTS } from './bad-input/output.js';
 import { SCORING } from './bad-input/scoring.js';
-import { inFolder, listing, run, useOwnCache, writeCollection } from './support.js';
+import { run } from '../support/cli.js';
+import { writeCollection } from '../support/collections.js';
+import { inFolder, listing, useOwnCache } from '../support/files.js';
 
 const test = suite('bad input');
 useOwnCache(test);

@@ -3,8 +3,10 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { inFolder, modelFolder, run, useOwnCache } from './support.js';
-import { writeTrainingCollection } from './training-collection.js';
+import { run } from '../support/cli.js';
+import { inFolder, useOwnCache } from '../support/files.js';
+import { modelFolder } from '../support/models.js';
+import { writeTrainingCollection } from '../support/collections.js';
 
 const test = suite('configs/');
 useOwnCache(test);

@@ -2,7 +2,8 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { sharedPath } from '../support/shared.js';
-import { inFolder, run, writeFiles } from './support.js';
+import { run } from '../support/cli.js';
+import { inFolder, writeFiles } from '../support/files.js';
 
 const test = suite('evaluate');
 

@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert';
 import { planFit, type FitPlan } from '../../src/cli/fit-plan.js';
 import { loadConfig } from '../../src/config/load-config.js';
 import { RankDistillmError } from '../../src/errors.js';
-import { load } from '../config/support.js';
+import { load } from '../support/config.js';
 import { sharedPath } from '../support/shared.js';
 
 const test = suite('plan of fit');

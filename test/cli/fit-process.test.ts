@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { inShell, start } from './program.js';
-import { inFolder, run, useOwnCache } from './support.js';
-import { writeTrainingCollection } from './training-collection.js';
+import { inShell, run, start } from '../support/cli.js';
+import { inFolder, useOwnCache } from '../support/files.js';
+import { writeTrainingCollection } from '../support/collections.js';
 
 const test = suite('fit as a process');
 useOwnCache(test);

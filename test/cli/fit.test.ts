@@ -2,9 +2,11 @@ import { copyFile, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promi
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { readRun } from '../../src/data/read-run.js';
-import { inFolder, modelFolder, run, useOwnCache, writeFiles, type CliResult } from './support.js';
-import { writeTrainingCollection } from './training-collection.js';
+import { readRun } from '../../src/data/run-file.js';
+import { type CliResult, run } from '../support/cli.js';
+import { inFolder, useOwnCache, writeFiles } from '../support/files.js';
+import { modelFolder } from '../support/models.js';
+import { writeTrainingCollection } from '../support/collections.js';
 
 const test = suite('fit');
 useOwnCache(test);

@@ -5,7 +5,8 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { CrossEncoder } from '../../src/engine/cross-encoder.js';
 import { sharedPath } from '../support/shared.js';
-import { inFolder, run, useOwnCache, writeFiles } from './support.js';
+import { run } from '../support/cli.js';
+import { inFolder, useOwnCache, writeFiles } from '../support/files.js';
 
 /** The paper's configurations as they are, on DL 2020: only paths and the number of steps are given besides. */
 const test = suite('the paper’s configurations train');

@@ -3,8 +3,10 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { inShell, MAIN, start, TSX, type Ended } from './program.js';
-import { expectedPairs, inFolder, modelFolder, writeCollection, writeFiles } from './support.js';
+import { type Ended, inShell, MAIN, start, TSX } from '../support/cli.js';
+import { writeCollection } from '../support/collections.js';
+import { inFolder, writeFiles } from '../support/files.js';
+import { expectedPairs, modelFolder } from '../support/models.js';
 
 const test = suite('the program');
 

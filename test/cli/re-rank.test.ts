@@ -4,9 +4,12 @@ import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { readRun } from '../../src/data/read-run.js';
+import { readRun } from '../../src/data/run-file.js';
 import { sharedPath } from '../support/shared.js';
-import { inFolder, listing, modelFolder, run, useOwnCache, writeCollection, writeFiles } from './support.js';
+import { run } from '../support/cli.js';
+import { writeCollection } from '../support/collections.js';
+import { inFolder, listing, useOwnCache, writeFiles } from '../support/files.js';
+import { modelFolder } from '../support/models.js';
 
 const test = suite('re_rank');
 useOwnCache(test);

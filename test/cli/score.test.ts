@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { assertClose, assertSameIds } from '../golden/support.js';
-import { expectedPairs, inFolder, modelFolder, run, writeFiles } from './support.js';
+import { assertClose, assertSameIds, expectedPairs, modelFolder } from '../support/models.js';
+import { run } from '../support/cli.js';
+import { inFolder, writeFiles } from '../support/files.js';
 
 const test = suite('score');
 

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { run } from './support.js';
+import { run } from '../support/cli.js';
 
 const test = suite('command line');
 

@@ -11,8 +11,8 @@ import {
 import type { LrSchedule } from '../../src/train/lr-schedule.js';
 import type { ModelCheckpointOptions } from '../../src/train/model-checkpoint.js';
 import { planTraining } from '../../src/train/train-limits.js';
-import { simulate, type Simulation } from '../train/simulate.js';
-import { load } from './support.js';
+import { simulate, type Simulation } from '../support/simulate.js';
+import { load } from '../support/config.js';
 
 const test = suite('defaults of the YAML and of the API');
 

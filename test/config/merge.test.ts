@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Share } from '../../src/config/share.js';
-import { load } from './support.js';
+import { load } from '../support/config.js';
 
 const test = suite('config merge');
 

@@ -5,7 +5,7 @@ import { CrossEncoder } from '../../src/engine/cross-encoder.js';
 import { TrainableModel } from '../../src/engine/trainable-model.js';
 import type { RankDistillmError } from '../../src/errors.js';
 import { fit, type FitOptions } from '../../src/index.js';
-import { modelFolder } from '../cli/support.js';
+import { modelFolder } from '../support/models.js';
 
 const test = suite('names of options');
 

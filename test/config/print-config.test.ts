@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { printConfig } from '../../src/config/print-config.js';
-import { load } from './support.js';
+import { load } from '../support/config.js';
 
 const test = suite('print config');
 

@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert';
 import { printConfig } from '../../src/config/print-config.js';
 import { Share } from '../../src/config/share.js';
 import { spanSeconds } from '../../src/config/time-span.js';
-import { failure, load } from './support.js';
+import { failure, load } from '../support/config.js';
 
 const test = suite('keys of training');
 

@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { readPrecision } from '../../src/config/precision.js';
-import { failure, load } from './support.js';
+import { failure, load } from '../support/config.js';
 
 const test = suite('config validate');
 

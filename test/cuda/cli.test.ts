@@ -2,9 +2,11 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { readRun } from '../../src/data/read-run.js';
-import { expectedPairs, inFolder, modelFolder, run, useOwnCache, writeCollection } from '../cli/support.js';
-import { writeTrainingCollection } from '../cli/training-collection.js';
+import { readRun } from '../../src/data/run-file.js';
+import { run } from '../support/cli.js';
+import { writeCollection, writeTrainingCollection } from '../support/collections.js';
+import { inFolder, useOwnCache } from '../support/files.js';
+import { expectedPairs, modelFolder } from '../support/models.js';
 import { useDevices } from '../support/devices.js';
 
 const test = suite('commands on a device');

@@ -6,7 +6,7 @@ import { TrainableModel } from '../../src/engine/trainable-model.js';
 import type { RankDistillmError } from '../../src/errors.js';
 import { createLoss } from '../../src/loss/create-loss.js';
 import { Trainer } from '../../src/train/trainer.js';
-import { expectedPairs, modelFolder } from '../cli/support.js';
+import { expectedPairs, modelFolder } from '../support/models.js';
 import { withPlayedBytes } from '../support/devices.js';
 
 const test = suite("a device's memory runs out");

@@ -2,8 +2,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { kendallTau } from '../../scripts/bench/kendall-tau.js';
 import { CrossEncoder, type LoadOptions } from '../../src/engine/cross-encoder.js';
-import { expectedPairs, modelFolder } from '../cli/support.js';
-import { assertClose, readScoredPairs, type ScoredPair } from '../golden/support.js';
+import { assertClose, expectedPairs, modelFolder, readScoredPairs, type ScoredPair } from '../support/models.js';
 import { useDevices } from '../support/devices.js';
 import { sharedPath } from '../support/shared.js';
 

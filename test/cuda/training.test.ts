@@ -4,7 +4,8 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { TrainableModel } from '../../src/engine/trainable-model.js';
 import { cachedPass } from '../../src/train/gradient-cache.js';
-import { copyModel, expectedPairs, inFolder } from '../cli/support.js';
+import { inFolder } from '../support/files.js';
+import { copyModel, expectedPairs } from '../support/models.js';
 import { useDevices } from '../support/devices.js';
 
 const test = suite('training on a device');

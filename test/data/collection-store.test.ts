@@ -4,12 +4,14 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { CollectionStore } from '../../src/data/collection-store.js';
+import { CollectionStore } from '../../src/data/collection/collection-store.js';
 import { sharedPath } from '../support/shared.js';
-import { golden, pipe, refuses, temporaryFolder } from './support.js';
+import { golden } from '../support/data.js';
+import { refuses } from '../support/errors.js';
+import { pipe, temporaryFiles } from '../support/files.js';
 
 const test = suite('collection store');
-const { folder, file } = temporaryFolder();
+const { folder, file } = temporaryFiles();
 const cache = join(folder, 'cache', 'rank-distillm', 'collections');
 const indexes = () => readdirSync(cache).filter((name) => name.endsWith('.lmdb'));
 
@@ -165,7 +167,7 @@ test('what a killed process left of an index is removed before the next is built
   const path = file('killed.tsv.gz', gzipSync(Array.from({ length: 20_000 }, (_, i) => `d${i}\ttext\n`).join('')));
   const program = file(
     'kill.mts',
-    `import { CollectionStore } from ${JSON.stringify(new URL('../../src/data/collection-store.ts', import.meta.url).href)};
+    `import { CollectionStore } from ${JSON.stringify(new URL('../../src/data/collection/collection-store.ts', import.meta.url).href)};
     await CollectionStore.open(${JSON.stringify(path)}, { onProgress: () => process.kill(process.pid, 'SIGKILL') });`,
   );
   const left = () => readdirSync(cache).filter((name) => name.includes('killed.tsv.gz'));
@@ -223,7 +225,7 @@ test('where no folder can be written, the error names both and the mend', async 
   const path = file('nowhere.tsv', 'd1\ta\n');
   const program = file(
     'nowhere.mts',
-    `import { CollectionStore } from ${JSON.stringify(new URL('../../src/data/collection-store.ts', import.meta.url).href)};
+    `import { CollectionStore } from ${JSON.stringify(new URL('../../src/data/collection/collection-store.ts', import.meta.url).href)};
     const { code, message, hint } = await CollectionStore.open(${JSON.stringify(path)}).catch((error) => error);
     console.log(JSON.stringify({ code, message, hint }));`,
   );

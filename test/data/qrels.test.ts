@@ -4,10 +4,11 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { readQrels } from '../../src/data/formats/qrels.js';
 import { sharedPath } from '../support/shared.js';
-import { refuses, temporaryFolder } from './support.js';
+import { refuses } from '../support/errors.js';
+import { temporaryFiles } from '../support/files.js';
 
 const test = suite('qrels');
-const { file } = temporaryFolder();
+const { file } = temporaryFiles();
 const a = { queryId: 'q1', docId: 'd1', relevance: 2, iteration: '0' };
 const b = { queryId: 'q1', docId: 'd2', relevance: -1, iteration: '0' };
 

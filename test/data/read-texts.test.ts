@@ -2,11 +2,13 @@ import { readFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { readDocuments, readQueries } from '../../src/data/read-texts.js';
-import { collect, golden, pipe, refuses, temporaryFolder } from './support.js';
+import { readDocuments, readQueries } from '../../src/data/formats/texts.js';
+import { collect, golden } from '../support/data.js';
+import { refuses } from '../support/errors.js';
+import { pipe, temporaryFiles } from '../support/files.js';
 
 const test = suite('queries and documents');
-const { folder, file } = temporaryFolder();
+const { folder, file } = temporaryFiles();
 const documents = (path: string) => collect(readDocuments(path));
 
 test('documents as TSV, as BEIR, as Pyserini and as lightning-ir name them', async () => {

@@ -2,7 +2,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { inferredIds, runStem } from '../../src/data/dataset-id.js';
 import { DatasetRegistry } from '../../src/data/registry.js';
-import { refuses } from './support.js';
+import { refuses } from '../support/errors.js';
 
 const test = suite('dataset registry');
 

@@ -2,13 +2,13 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { CollectionStore } from '../../src/data/collection-store.js';
-import { repairUtf8 } from '../../src/data/formats/repair-utf8.js';
-import { readDocuments } from '../../src/data/read-texts.js';
+import { CollectionStore } from '../../src/data/collection/collection-store.js';
+import { readDocuments, repairUtf8 } from '../../src/data/formats/texts.js';
 import { DatasetRegistry } from '../../src/data/registry.js';
 import { RunDataset } from '../../src/data/run-dataset.js';
 import { sharedPath } from '../support/shared.js';
-import { golden, temporaryFolder } from './support.js';
+import { golden } from '../support/data.js';
+import { temporaryFiles } from '../support/files.js';
 
 interface Repaired {
   cases: [text: string, repaired: string][];
@@ -18,7 +18,7 @@ interface Repaired {
 /** What ir_datasets' FixEncoding made: scripts/references/repair_utf8.py. */
 const expected = JSON.parse(readFileSync(golden('repair-utf8.json'), 'utf8')) as Repaired;
 const test = suite('UTF-8 that was encoded twice');
-const { folder, file } = temporaryFolder();
+const { folder, file } = temporaryFiles();
 
 test('texts are repaired as ir_datasets repairs them', () => {
   assert.ok(expected.cases.filter(([text, repaired]) => text !== repaired).length > 100);

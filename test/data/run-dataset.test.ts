@@ -8,7 +8,9 @@ import { DatasetRegistry } from '../../src/data/registry.js';
 import { RunDataset } from '../../src/data/run-dataset.js';
 import type { RunDatasetOptions } from '../../src/data/run-options.js';
 import { sharedPath } from '../support/shared.js';
-import { collect, golden, refuses, temporaryFolder } from './support.js';
+import { collect, golden } from '../support/data.js';
+import { refuses } from '../support/errors.js';
+import { temporaryFiles } from '../support/files.js';
 
 interface Case {
   run: string;
@@ -19,7 +21,7 @@ interface Case {
 }
 
 const test = suite('RunDataset');
-const { folder, file } = temporaryFolder();
+const { folder, file } = temporaryFiles();
 const reference = JSON.parse(readFileSync(golden('lightning-ir.json'), 'utf8')) as {
   cases: Case[];
   hashes: Record<'bm25' | 'colbert', { depth: number; sha256: string }>;

@@ -2,13 +2,14 @@ import { readFileSync } from 'node:fs';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { readRun, streamRunTopics } from '../../src/data/read-run.js';
-import { RunFile } from '../../src/data/run-file.js';
+import { readRun, RunFile, streamRunTopics } from '../../src/data/run-file.js';
 import { sharedPath } from '../support/shared.js';
-import { collect, golden, refuses, temporaryFolder } from './support.js';
+import { collect, golden } from '../support/data.js';
+import { refuses } from '../support/errors.js';
+import { temporaryFiles } from '../support/files.js';
 
 const test = suite('run files');
-const { file } = temporaryFolder();
+const { file } = temporaryFiles();
 
 test('TREC lines: any gaps, second column ignored, ids as they are', async () => {
   const path = file('v1.5.run', 'q1 Q0 d1 1 2.5 t\n  q1\t0\td\u00a02  2 -1e-3 t  \r\n007 Q0 007 0 +.5 t\n');

@@ -1,16 +1,15 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { RandomStream } from '../../src/random/random-stream.js';
-import { gradesByTopic } from '../../src/data/grades.js';
-import { readQrels } from '../../src/data/formats/qrels.js';
+import { gradesByTopic, readQrels } from '../../src/data/formats/qrels.js';
 import { RunFile } from '../../src/data/run-file.js';
 import { drawSample, logWeights, obstacleTo, reachOf } from '../../src/data/samplers.js';
-import { candidatesOf, withAdded, type Candidate } from '../../src/data/select-documents.js';
-import { temporaryFolder } from './support.js';
-import { gradesRun, inTraining, trainingReference } from './training-support.js';
+import { type Candidate, candidatesOf, withAdded } from '../../src/data/candidates.js';
+import { temporaryFiles } from '../support/files.js';
+import { gradesRun, inTraining, trainingReference } from '../support/data.js';
 
 const test = suite('samplers');
-temporaryFolder();
+temporaryFiles();
 const DRAWS = 20_000;
 const reference = trainingReference();
 

@@ -3,11 +3,11 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { collectionIndex } from '../../src/data/collection-index.js';
-import { CollectionStore } from '../../src/data/collection-store.js';
-import { DocumentIndex } from '../../src/data/document-index.js';
-import { locate } from '../../src/data/text-places.js';
-import { TextThread } from '../../src/data/text-thread.js';
+import { collectionIndex } from '../../src/data/collection/collection-index.js';
+import { CollectionStore } from '../../src/data/collection/collection-store.js';
+import { DocumentIndex } from '../../src/data/collection/document-index.js';
+import { locate } from '../../src/data/collection/text-places.js';
+import { TextThread } from '../../src/data/collection/text-thread.js';
 import type { RankDistillmError } from '../../src/errors.js';
 
 const test = suite('texts fetched by a thread');

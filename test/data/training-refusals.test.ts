@@ -4,11 +4,12 @@ import { DatasetRegistry } from '../../src/data/registry.js';
 import { RunDataset } from '../../src/data/run-dataset.js';
 import type { RunDatasetOptions } from '../../src/data/run-options.js';
 import { openTrainingRunDataset } from '../../src/data/training-run-dataset.js';
-import { collect, golden, refuses, temporaryFolder } from './support.js';
-import { gradesRun, inTraining, readTraining, trainingRegistry } from './training-support.js';
+import { collect, golden, gradesRun, inTraining, readTraining, trainingRegistry } from '../support/data.js';
+import { refuses } from '../support/errors.js';
+import { temporaryFiles } from '../support/files.js';
 
 const test = suite('RunDataset for training: what is left out, what is refused');
-const { file } = temporaryFolder();
+const { file } = temporaryFiles();
 
 const relevance: RunDatasetOptions = { runPathOrId: gradesRun, targets: 'relevance', sampleSize: 3 };
 

@@ -2,24 +2,27 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { DatasetRegistry } from '../../src/data/registry.js';
-import { openTrainingDataset } from '../../src/data/open-training-dataset.js';
+import { openTrainingDataset } from '../../src/data/open-dataset.js';
 import { RunDataset } from '../../src/data/run-dataset.js';
 import type { RunDatasetOptions } from '../../src/data/run-options.js';
 import { openTrainingRunDataset } from '../../src/data/training-run-dataset.js';
 import { sharedPath } from '../support/shared.js';
-import { collect, golden, refuses, temporaryFolder } from './support.js';
 import {
+  collect,
+  golden,
   gradesRun,
   inTraining,
   readTraining,
+  type ReferenceSample,
   trainingReference,
   trainingRegistry,
-  type ReferenceSample,
-} from './training-support.js';
-import type { TrainingSample } from '../../src/data/training-records.js';
+} from '../support/data.js';
+import { refuses } from '../support/errors.js';
+import { temporaryFiles } from '../support/files.js';
+import type { TrainingSample } from '../../src/data/training-dataset.js';
 
 const test = suite('RunDataset for training');
-const { file } = temporaryFolder();
+const { file } = temporaryFiles();
 const reference = trainingReference();
 
 /** All but targets equal, targets to float32; where lightning-ir has NaN (all equal), ours are 0. */

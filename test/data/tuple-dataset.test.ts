@@ -1,15 +1,16 @@
 import { gzipSync } from 'node:zlib';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { openTrainingDataset } from '../../src/data/open-training-dataset.js';
+import { openTrainingDataset } from '../../src/data/open-dataset.js';
 import { DatasetRegistry } from '../../src/data/registry.js';
-import type { TrainingDataset, TrainingSample } from '../../src/data/training-records.js';
+import type { TrainingDataset, TrainingSample } from '../../src/data/training-dataset.js';
 import { openTrainingTupleDataset, type TupleDatasetOptions } from '../../src/data/tuple-dataset.js';
-import { collect, refuses, temporaryFolder } from './support.js';
-import { inTraining, trainingReference } from './training-support.js';
+import { collect, inTraining, trainingReference } from '../support/data.js';
+import { refuses } from '../support/errors.js';
+import { temporaryFiles } from '../support/files.js';
 
 const test = suite('TupleDataset');
-const { file } = temporaryFolder();
+const { file } = temporaryFiles();
 const FILES: Record<string, string> = { grades: 'pairs.tsv', 'scored-pairs': 'scored-pairs.tsv', lists: 'lists.json' };
 
 function registered(docpairs: string, id = 'training/tuples', parts: object = {}): DatasetRegistry {

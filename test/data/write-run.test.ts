@@ -2,13 +2,15 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { float32Text } from '../../src/data/formats/float32-text.js';
-import { readRun } from '../../src/data/read-run.js';
+import { float32Text } from '../../src/data/formats/numbers.js';
+import { readRun } from '../../src/data/run-file.js';
 import { writeRun, writeRunTopics } from '../../src/data/write-run.js';
-import { golden, refuses, temporaryFolder } from './support.js';
+import { golden } from '../support/data.js';
+import { refuses } from '../support/errors.js';
+import { temporaryFiles } from '../support/files.js';
 
 const test = suite('writing runs');
-const { folder } = temporaryFolder();
+const { folder } = temporaryFiles();
 const { written } = JSON.parse(readFileSync(golden('lightning-ir.json'), 'utf8')) as {
   written: { scores: number[]; tag: string; text: string };
 };

@@ -7,8 +7,9 @@ import { CrossEncoder } from '../../src/engine/cross-encoder.js';
 import { loadBinding } from '../../src/engine/load-binding.js';
 import { TrainableModel } from '../../src/engine/trainable-model.js';
 import { RankDistillmError, type ErrorCode } from '../../src/errors.js';
-import { copyModel, inFolder, writeFiles } from '../cli/support.js';
-import { referenceModel } from './reference-model.js';
+import { inFolder, writeFiles } from '../support/files.js';
+import { copyModel } from '../support/models.js';
+import { referenceModel } from '../support/engine.js';
 
 const test = suite('CrossEncoder');
 const reference = await referenceModel('mono-rank');

@@ -2,8 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { loadBinding } from '../../src/engine/load-binding.js';
-import { gradientOf } from './reference-gradient.js';
-import { createNative, referenceModel } from './reference-model.js';
+import { createNative, gradientOf, referenceModel } from '../support/engine.js';
 
 const test = suite('levels of instruction sets');
 

@@ -2,7 +2,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { ScoreResult } from '../../binding.js';
 import { loadBinding } from '../../src/engine/load-binding.js';
-import { createNative, pack, referenceModel, type ReferenceModel } from './reference-model.js';
+import { createNative, pack, referenceModel, type ReferenceModel } from '../support/engine.js';
 
 const test = suite('native model');
 const binding = loadBinding();

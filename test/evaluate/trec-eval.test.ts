@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { readQrels } from '../../src/data/formats/qrels.js';
-import { readRun } from '../../src/data/read-run.js';
+import { readRun } from '../../src/data/run-file.js';
 import { evaluate } from '../../src/evaluate/evaluate.js';
 import { sharedPath } from '../support/shared.js';
 

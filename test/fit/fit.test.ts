@@ -6,14 +6,15 @@ import * as assert from 'uvu/assert';
 import { CrossEncoder } from '../../src/engine/cross-encoder.js';
 import { TrainableModel } from '../../src/engine/trainable-model.js';
 import type { RankDistillmError } from '../../src/errors.js';
-import type { TrainingDataset, TrainingSample } from '../../src/data/training-records.js';
+import type { TrainingDataset, TrainingSample } from '../../src/data/training-dataset.js';
 import type { FitOptions } from '../../src/fit/fit-options.js';
 import { fit } from '../../src/fit/fit.js';
 import { createLoss } from '../../src/loss/create-loss.js';
 import type { Loss } from '../../src/loss/loss.js';
 import { Trainer } from '../../src/train/trainer.js';
 import type { StepReport } from '../../src/train/training-reports.js';
-import { expectedPairs, inFolder, modelFolder } from '../cli/support.js';
+import { inFolder } from '../support/files.js';
+import { expectedPairs, modelFolder } from '../support/models.js';
 import { sharedPath } from '../support/shared.js';
 
 const test = suite('fit');

@@ -7,8 +7,9 @@ import * as assert from 'uvu/assert';
 import { RandomStream } from '../../src/random/random-stream.js';
 import { findLastCheckpoint } from '../../src/train/find-checkpoint.js';
 import { readTrainerCheckpoint } from '../../src/train/trainer-checkpoint.js';
-import { copyModel, inFolder } from '../cli/support.js';
-import { writeTrainingCollection } from '../cli/training-collection.js';
+import { inFolder } from '../support/files.js';
+import { copyModel } from '../support/models.js';
+import { writeTrainingCollection } from '../support/collections.js';
 
 const test = suite('resuming after SIGKILL');
 

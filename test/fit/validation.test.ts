@@ -9,8 +9,9 @@ import { fit } from '../../src/fit/fit.js';
 import type { RankDistillmError } from '../../src/errors.js';
 import { createLoss } from '../../src/loss/create-loss.js';
 import type { TrainingState } from '../../src/train/training-state.js';
-import { inFolder, modelFolder, useOwnCache } from '../cli/support.js';
-import { writeTrainingCollection } from '../cli/training-collection.js';
+import { inFolder, useOwnCache } from '../support/files.js';
+import { modelFolder } from '../support/models.js';
+import { writeTrainingCollection } from '../support/collections.js';
 
 const test = suite('validation within fit');
 useOwnCache(test);

@@ -8,7 +8,7 @@ import { loadCheckpoint, type LoadOptions } from '../../src/models/load-checkpoi
 import { CrossEncoder } from '../../src/engine/cross-encoder.js';
 import { createPairTokenizer } from '../../src/tokenize/pair-tokenizer.js';
 import { useDevices } from '../support/devices.js';
-import { assertClose, assertSameIds, type ScoredPair } from './support.js';
+import { assertClose, assertSameIds, type ScoredPair } from '../support/models.js';
 
 /** What scripts/references/make_references.py wrote beside each model. */
 interface Expected {

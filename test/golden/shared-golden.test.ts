@@ -4,7 +4,7 @@ import { loadCheckpoint } from '../../src/models/load-checkpoint.js';
 import { CrossEncoder } from '../../src/engine/cross-encoder.js';
 import { createPairTokenizer } from '../../src/tokenize/pair-tokenizer.js';
 import { sharedPath } from '../support/shared.js';
-import { assertClose, assertSameIds, readScoredPairs } from './support.js';
+import { assertClose, assertSameIds, readScoredPairs } from '../support/models.js';
 
 /** lightning-ir 0.0.6, transformers 4.57.6, torch 2.13.0, float32 on a CPU: shared/golden/make_golden.py. */
 const PAIRS = 177;

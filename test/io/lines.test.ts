@@ -2,10 +2,12 @@ import { gzipSync } from 'node:zlib';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { readLines } from '../../src/io/lines.js';
-import { collect, pipe, refuses, temporaryFolder } from '../data/support.js';
+import { collect } from '../support/data.js';
+import { refuses } from '../support/errors.js';
+import { pipe, temporaryFiles } from '../support/files.js';
 
 const test = suite('lines');
-const { folder, file } = temporaryFolder();
+const { folder, file } = temporaryFiles();
 const lines = async (path: string) => (await collect(readLines(path))).flat();
 
 test('line ends, byte order mark and blank lines are taken off; numbers and offsets stay those of the file', async () => {

@@ -5,7 +5,7 @@ import { losses } from '../../src/config/schema/training.js';
 import { RankDistillmError } from '../../src/errors.js';
 import { createLoss } from '../../src/loss/create-loss.js';
 import type { ScoreMatrix } from '../../src/loss/loss.js';
-import { matrix } from './support.js';
+import { matrix } from '../support/losses.js';
 
 const test = suite('createLoss');
 const [SCORES, TARGETS] = [matrix([[0.5, -1, 2]]), matrix([[2, 0, 1]])];

@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert';
 import { Random } from '../../scripts/demo/random.js';
 import { createLoss } from '../../src/loss/create-loss.js';
 import type { ScoreMatrix } from '../../src/loss/loss.js';
-import { assertAllClose, centralDifferences, differences, matrix } from './support.js';
+import { assertAllClose, centralDifferences, differences, matrix } from '../support/losses.js';
 
 const test = suite('losses, gradients against finite differences');
 const random = new Random(11);

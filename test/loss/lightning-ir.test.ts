@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { createLoss } from '../../src/loss/create-loss.js';
-import { assertAllClose, matrix } from './support.js';
+import { assertAllClose, matrix } from '../support/losses.js';
 
 interface Case {
   kind: string;

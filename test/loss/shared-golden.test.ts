@@ -3,7 +3,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { createLoss } from '../../src/loss/create-loss.js';
 import { sharedPath } from '../support/shared.js';
-import { assertAllClose, matrix } from './support.js';
+import { assertAllClose, matrix } from '../support/losses.js';
 
 /** What lightning-ir 0.0.6 computes in float32. */
 interface Case {

@@ -6,7 +6,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { RankDistillmError } from '../../src/errors.js';
 import { loadUserLoss } from '../../src/loss/load-user-loss.js';
-import { assertAllClose, centralDifferences, matrix } from './support.js';
+import { assertAllClose, centralDifferences, matrix } from '../support/losses.js';
 
 const test = suite('losses of the user');
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));

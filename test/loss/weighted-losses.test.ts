@@ -5,7 +5,7 @@ import { createLoss } from '../../src/loss/create-loss.js';
 import { findNonFinite } from '../../src/loss/find-non-finite.js';
 import type { Loss } from '../../src/loss/loss.js';
 import { weightedLosses, type WeightedLoss } from '../../src/loss/weighted-losses.js';
-import { assertAllClose, centralDifferences, matrix } from './support.js';
+import { assertAllClose, centralDifferences, matrix } from '../support/losses.js';
 
 const test = suite('several losses');
 const SCORES = matrix([

@@ -5,7 +5,10 @@ import * as assert from 'uvu/assert';
 import type { HeadConfig, Pooling } from '../../binding.js';
 import { loadCheckpoint, type LoadOptions } from '../../src/models/load-checkpoint.js';
 import type { ErrorCode } from '../../src/errors.js';
-import { addTensor, copyModel, references, rejects, renameTensors, temporaryFolder } from './support.js';
+import { refuses } from '../support/errors.js';
+import { temporaryFolder } from '../support/files.js';
+import { changedModel, REFERENCES } from '../support/models.js';
+import { addTensor, renameTensors } from '../support/safetensors.js';
 
 const test = suite('loading a model folder');
 
@@ -241,14 +244,14 @@ const REFUSALS: Refusal[] = [
 
 for (const { what, from = 'mono-rank', config, edit, options, code, message } of REFUSALS) {
   test(`refused: ${what}`, async () => {
-    const folder = copyModel(from, config);
+    const folder = changedModel(from, config);
     edit?.(folder);
-    await rejects(() => loadCheckpoint(folder, options), code, message);
+    await refuses(() => loadCheckpoint(folder, options), code, message);
   });
 }
 
 test('what pre-training left is ignored, anything else is a warning by name', async () => {
-  const folder = copyModel('mono-rank');
+  const folder = changedModel('mono-rank');
   for (const name of ['discriminator_predictions.dense.bias', 'generator_lm_head.bias', 'cls.predictions.bias']) {
     addTensor(folder, name, [3]);
   }
@@ -269,7 +272,7 @@ for (const [family, architecture] of [
   ['bert', 'BertModel'],
 ] as const) {
   test(`${architecture} gets a fresh head that follows from the seed`, async () => {
-    const folder = copyModel(family === 'electra' ? 'mono-rank' : 'mono-bert', {
+    const folder = changedModel(family === 'electra' ? 'mono-rank' : 'mono-bert', {
       model_type: family,
       architectures: [architecture],
       backbone_model_type: undefined,
@@ -288,7 +291,7 @@ for (const [family, architecture] of [
       overrides: { linearBias: true, poolingStrategy: 'bert_pool' },
       freshHead: true,
     });
-    await rejects(() => loadCheckpoint(folder), 'bad_input', /has no head that scores a pair: linear\.weight is not/);
+    await refuses(() => loadCheckpoint(folder), 'bad_input', /has no head that scores a pair: linear\.weight is not/);
     assert.equal(
       head.tensors.filter(({ data }) => data instanceof Uint8Array).map(({ name, shape }) => [name, shape]),
       [
@@ -305,7 +308,7 @@ for (const [family, architecture] of [
 }
 
 test("a bi-encoder's folder is called one; training may begin from it", async () => {
-  const folder = copyModel('mono-bert', {
+  const folder = changedModel('mono-bert', {
     model_type: 'bert',
     architectures: ['BertModel'],
     backbone_model_type: undefined,
@@ -313,7 +316,7 @@ test("a bi-encoder's folder is called one; training may begin from it", async ()
   renameTensors(folder, (name) => (name === 'linear.weight' ? undefined : name));
   const type = (name: string) => ({ type: `sentence_transformers.models.${name}` });
   writeFileSync(join(folder, 'modules.json'), JSON.stringify([type('Transformer'), type('Pooling'), type('Dense')]));
-  await rejects(
+  await refuses(
     () => loadCheckpoint(folder),
     'unsupported',
     /modules\.json: is a bi-encoder \(Transformer, Pooling, Dense\): .* needs a cross-encoder/,
@@ -322,7 +325,7 @@ test("a bi-encoder's folder is called one; training may begin from it", async ()
 });
 
 test('a fresh head has the mean and the deviation of N(0, initializer_range)', async () => {
-  const folder = copyModel('mono-rank', {
+  const folder = changedModel('mono-rank', {
     model_type: 'electra',
     architectures: ['ElectraModel'],
     backbone_model_type: undefined,
@@ -340,15 +343,15 @@ test('a fresh head has the mean and the deviation of N(0, initializer_range)', a
 
 test('overrides win over the config; null lengths do not truncate', async () => {
   const overrides = { queryLength: null, docLength: 7, poolingStrategy: 'mean' } as const;
-  const { pairEncoding, head } = await loadCheckpoint(join(references, 'mono-rank'), { overrides });
+  const { pairEncoding, head } = await loadCheckpoint(join(REFERENCES, 'mono-rank'), { overrides });
   assert.equal(pairEncoding, { kind: 'lightning-ir', queryLength: null, docLength: 7, maxLength: 64 });
   assert.equal(head, monoHead('mean'));
-  const classification = await loadCheckpoint(join(references, 'bert-classification'), { overrides });
+  const classification = await loadCheckpoint(join(REFERENCES, 'bert-classification'), { overrides });
   assert.match(classification.warnings.join(), /queryLength, docLength, poolingStrategy have no effect/);
 });
 
 test('a bias that the caller asks for and the file lacks starts at zero, with a warning', async () => {
-  const { tensors, warnings } = await loadCheckpoint(join(references, 'mono-rank'), {
+  const { tensors, warnings } = await loadCheckpoint(join(REFERENCES, 'mono-rank'), {
     overrides: { linearBias: true },
   });
   assert.equal(tensors.at(-1), { name: 'linear.bias', dtype: 'float32', shape: [1], data: new Uint8Array(4) });
@@ -358,25 +361,25 @@ test('a bias that the caller asks for and the file lacks starts at zero, with a 
 test('model_max_length caps where it is below the positions, and 1e30 does not', async () => {
   const limits = { 'bert-classification-limit': 40, 'bert-classification-no-limit': 64 };
   for (const [name, maxLength] of Object.entries(limits)) {
-    assert.equal((await loadCheckpoint(join(references, name))).pairEncoding, { kind: 'longest-first', maxLength });
+    assert.equal((await loadCheckpoint(join(REFERENCES, name))).pairEncoding, { kind: 'longest-first', maxLength });
   }
 });
 
 test('a label by index, by name and by digits', async () => {
   for (const label of [1, 'fair', '1']) {
-    const { head } = await loadCheckpoint(join(references, 'electra-classification-3'), { label });
+    const { head } = await loadCheckpoint(join(REFERENCES, 'electra-classification-3'), { label });
     assert.is(head.label, 1);
     assert.equal(head.output, { name: 'classifier.out_proj', labels: 3, bias: true });
   }
 });
 
 test('a config without architectures follows the tensors', async () => {
-  const folder = copyModel('bert-classification', { architectures: undefined, num_labels: 1 });
+  const folder = changedModel('bert-classification', { architectures: undefined, num_labels: 1 });
   assert.is((await loadCheckpoint(folder)).modelClass, 'BertForSequenceClassification');
 });
 
 test('model.safetensors wins over pytorch_model.bin', async () => {
-  const folder = copyModel('mono-rank');
+  const folder = changedModel('mono-rank');
   writeFileSync(join(folder, 'pytorch_model.bin'), 'not weights');
   assert.is((await loadCheckpoint(folder)).tensors.length, 40);
 });
@@ -406,7 +409,7 @@ function hubCache(cache: string): void {
     ['v2', 'c3d4', 'mono-mean'],
   ] as const) {
     writeFileSync(join(repo, 'refs', ref), commit);
-    cpSync(join(references, model), join(repo, 'snapshots', commit), { recursive: true });
+    cpSync(join(REFERENCES, model), join(repo, 'snapshots', commit), { recursive: true, dereference: true });
   }
 }
 
@@ -437,7 +440,7 @@ test('an id that is not in the cache says how to fetch it', async () => {
   hubCache(root);
   await withEnvironment({ HF_HUB_CACHE: root }, async () => {
     for (const name of ['someone/other', 'someone/some-model@v3', 'bert-base-uncased', 'someone/some-model@../../x']) {
-      await rejects(() => loadCheckpoint(name), 'not_found', /neither a folder nor in|no such model folder/);
+      await refuses(() => loadCheckpoint(name), 'not_found', /neither a folder nor in|no such model folder/);
     }
     const repo = join(root, 'models--someone--some-model', 'snapshots', 'a1b2');
     renameSync(join(repo, 'model.safetensors'), join(repo, 'elsewhere'));
@@ -456,13 +459,13 @@ test('a .ckpt file names the folder that lightning-ir saves beside it', async ()
 });
 
 test('a file, a missing folder and no name at all', async () => {
-  await rejects(
-    () => loadCheckpoint(join(references, 'mono-rank/config.json')),
+  await refuses(
+    () => loadCheckpoint(join(REFERENCES, 'mono-rank/config.json')),
     'bad_input',
     /is a file, not a model folder/,
   );
-  await rejects(() => loadCheckpoint('./no/such/folder'), 'not_found', /no such model folder/);
-  await rejects(() => loadCheckpoint(''), 'bad_input', /expected a folder or a Hugging Face id/);
+  await refuses(() => loadCheckpoint('./no/such/folder'), 'not_found', /no such model folder/);
+  await refuses(() => loadCheckpoint(''), 'bad_input', /expected a folder or a Hugging Face id/);
 });
 
 test.run();

@@ -11,9 +11,11 @@ import { saveModel } from '../../src/models/save-model.js';
 import { writeSafetensors } from '../../src/models/safetensors.js';
 import { CrossEncoder } from '../../src/engine/cross-encoder.js';
 import { replaceFolder } from '../../src/io/replace-folder.js';
-import { pythonWithOriginals, scoreWithOriginals } from './original-libraries.js';
-import { copyModel, fixtures, references, rejects, renameTensors, temporaryFolder } from './support.js';
-import { float32Of, tensorValues } from './tensor-values.js';
+import { pythonWithOriginals, scoreWithOriginals } from '../support/shared.js';
+import { refuses } from '../support/errors.js';
+import { temporaryFolder } from '../support/files.js';
+import { changedModel, REFERENCES, WEIGHT_FILES } from '../support/models.js';
+import { float32Of, renameTensors, tensorValues } from '../support/safetensors.js';
 
 const test = suite('saving a model');
 
@@ -33,7 +35,7 @@ interface Case {
   saved: Folder;
 }
 
-const layouts = JSON.parse(readFileSync(join(fixtures, 'saved-layout.json'), 'utf8')) as { cases: Case[] };
+const layouts = JSON.parse(readFileSync(join(WEIGHT_FILES, 'saved-layout.json'), 'utf8')) as { cases: Case[] };
 
 const jsonIn = (folder: string, file: string) => JSON.parse(readFileSync(join(folder, file), 'utf8')) as unknown;
 
@@ -43,8 +45,8 @@ async function sourceFolder({ source }: Case): Promise<string> {
   for (const file of ['config.json', 'tokenizer_config.json', 'special_tokens_map.json'] as const) {
     writeFileSync(join(folder, file), JSON.stringify(source[file]));
   }
-  cpSync(join(references, 'mono-electra/vocab.txt'), join(folder, 'vocab.txt'));
-  cpSync(join(references, 'mono-rank/tokenizer.json'), join(folder, 'tokenizer.json'));
+  cpSync(join(REFERENCES, 'mono-electra/vocab.txt'), join(folder, 'vocab.txt'));
+  cpSync(join(REFERENCES, 'mono-rank/tokenizer.json'), join(folder, 'tokenizer.json'));
   const tensors = Object.entries(source.tensors).map(([name, shape]) => ({
     name,
     shape,
@@ -116,7 +118,7 @@ const ORIGINALS: [name: string, overrides: MonoOverrides, label?: number][] = [
 /** A folder with the encoder of a reference model alone. */
 function backboneOf(name: string): string {
   const family = name.replace(/-.*/, '');
-  const folder = copyModel(family === 'electra' ? 'mono-rank' : 'mono-bert', {
+  const folder = changedModel(family === 'electra' ? 'mono-rank' : 'mono-bert', {
     model_type: family,
     architectures: [family === 'electra' ? 'ElectraModel' : 'BertModel'],
     backbone_model_type: undefined,
@@ -128,19 +130,19 @@ function backboneOf(name: string): string {
 const isMono = ({ mono }: Checkpoint) => mono !== undefined;
 
 const expectedOf = (name: string) =>
-  jsonIn(join(references, name), 'expected.json') as { options: LoadOptions & { hubId?: string } };
+  jsonIn(join(REFERENCES, name), 'expected.json') as { options: LoadOptions & { hubId?: string } };
 
-for (const name of readdirSync(references)) {
+for (const name of readdirSync(REFERENCES)) {
   if (name.startsWith('external-')) continue; // found by its id only
   test(`${name}: saved and loaded again, every bit of the weights and all settings are the same`, async () => {
     const { label } = expectedOf(name).options;
-    const source = await loadCheckpoint(join(references, name), { label });
+    const source = await loadCheckpoint(join(REFERENCES, name), { label });
     const folder = await saved(source);
     const again = await loadCheckpoint(folder, { label });
     assert.equal(again.warnings, []);
     assert.equal(withoutPlace(again), withoutPlace(source));
     // weights lie at other addresses of their file, on which the order of a product's sums depends
-    const expected = await scoresOf(join(references, name), label);
+    const expected = await scoresOf(join(REFERENCES, name), label);
     for (const [i, score] of (await scoresOf(folder, label)).entries()) {
       assert.ok(Math.abs(score - expected[i]!) <= 2e-6 * Math.max(1, Math.abs(score)), `${score}, ${expected[i]}`);
     }
@@ -148,7 +150,7 @@ for (const name of readdirSync(references)) {
 }
 
 test('numbers of config.json stand there as they were written', async () => {
-  const folder = copyModel('mono-rank');
+  const folder = changedModel('mono-rank');
   const { layer_norm_eps: _, hidden_dropout_prob: __, ...config } = jsonIn(folder, 'config.json') as JsonObject;
   const written = '"hidden_dropout_prob": 0.0, "layer_norm_eps": 1E-5, "note": {"a": [1.0, "}, \\"b\\": 2"]}';
   writeFileSync(join(folder, 'config.json'), `{${written}, ${JSON.stringify(config).slice(1)}`);
@@ -162,7 +164,7 @@ test('numbers of config.json stand there as they were written', async () => {
 });
 
 test('all tokenizer files are carried over as they are, also when the source is gone', async () => {
-  const folder = copyModel('mono-electra');
+  const folder = changedModel('mono-electra');
   writeFileSync(join(folder, 'added_tokens.json'), '{ }');
   writeFileSync(join(folder, 'README.md'), 'not the tokenizer');
   const source = await loadCheckpoint(folder);
@@ -176,7 +178,7 @@ test('all tokenizer files are carried over as they are, also when the source is 
   rmSync(folder, { recursive: true });
   const target = temporaryFolder();
   const options = { source, tensors: tensors.map((tensor) => ({ ...tensor, parts: () => [held.get(tensor.name)!] })) };
-  await rejects(
+  await refuses(
     () => saveModel(target, options),
     'not_found',
     /config\.json: no such file, so the model cannot be saved/,
@@ -191,7 +193,7 @@ const python = pythonWithOriginals();
 for (const [name, overrides, label] of python === undefined ? [] : ORIGINALS) {
   test(`${name} ${JSON.stringify(overrides)}: the original libraries load what is saved and give the same scores`, async () => {
     const isFresh = name.endsWith('backbone');
-    const backbone = isFresh ? backboneOf(name) : join(references, name);
+    const backbone = isFresh ? backboneOf(name) : join(REFERENCES, name);
     const source = await loadCheckpoint(backbone, { overrides, label });
     const folder = await saved(source);
     const pairs = join(temporaryFolder(), 'pairs.jsonl');
@@ -217,7 +219,7 @@ for (const [name, overrides, label] of python === undefined ? [] : ORIGINALS) {
 }
 
 test('tensors that are not those of the model', async () => {
-  const source = await loadCheckpoint(join(references, 'mono-rank'));
+  const source = await loadCheckpoint(join(REFERENCES, 'mono-rank'));
   const tensors = tensorValues(source.tensors);
   const last = tensors.at(-1)!;
   for (const [given, message] of [
@@ -227,14 +229,14 @@ test('tensors that are not those of the model', async () => {
     [[...tensors.slice(0, -1), { ...last, shape: [32] }], /linear\.weight: expected shape \[1, 32\], found \[32\]/],
   ] as const) {
     const folder = temporaryFolder();
-    await rejects(() => saveModel(folder, { source, tensors: given }), 'bad_input', message);
+    await refuses(() => saveModel(folder, { source, tensors: given }), 'bad_input', message);
     assert.equal(readdirSync(folder), []);
   }
 });
 
 test('a model folder whose replacement was cut short is found', async () => {
   const parent = temporaryFolder();
-  cpSync(join(references, 'mono-rank'), join(parent, '.model.old-1-1-0123abcd-0123abcd'), { recursive: true });
+  cpSync(join(REFERENCES, 'mono-rank'), join(parent, '.model.old-1-1-0123abcd-0123abcd'), { recursive: true });
   mkdirSync(join(parent, '.model.new-1-1-0123abcd-0123abcd'));
   assert.is((await loadCheckpoint(join(parent, 'model'))).modelClass, 'MonoElectraModel');
 });

@@ -1,7 +1,8 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { loadCheckpoint } from '../../src/models/load-checkpoint.js';
-import { copyModel, rejects } from './support.js';
+import { refuses } from '../support/errors.js';
+import { changedModel } from '../support/models.js';
 
 const test = suite('what config.json says about training');
 
@@ -13,7 +14,7 @@ const NOTHING_SAID = {
 };
 
 const training = async (model: string, config: Record<string, unknown>) =>
-  (await loadCheckpoint(copyModel(model, { ...NOTHING_SAID, ...config }))).training;
+  (await loadCheckpoint(changedModel(model, { ...NOTHING_SAID, ...config }))).training;
 
 /** Rates of dropout: of hidden states, of attention's weights, and of a classifier's input and hidden row. */
 const rates = (hidden: number, attention: number, headInput: number, headHidden: number) => ({
@@ -62,7 +63,7 @@ test('rates that are none, and tokens that do not exist', async () => {
     ['pad_token_id', 159, /pad_token_id: expected the id of one of 159 tokens, found 159/],
     ['pad_token_id', 0.5, /pad_token_id/],
   ] as const) {
-    await rejects(() => training('mono-rank', { [key]: value }), 'bad_input', message);
+    await refuses(() => training('mono-rank', { [key]: value }), 'bad_input', message);
   }
 });
 

@@ -1,13 +1,16 @@
-import { existsSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { readSafetensors } from '../../src/models/safetensors.js';
 import { readTorchFile } from '../../src/models/torch-file.js';
-import { filesIn, fixtures, joinSafetensors, rejects, splitSafetensors, temporaryFolder, valuesOf } from './support.js';
+import { refuses } from '../support/errors.js';
+import { temporaryFolder } from '../support/files.js';
+import { WEIGHT_FILES } from '../support/models.js';
+import { joinSafetensors, splitSafetensors, valuesOf } from '../support/safetensors.js';
 
 /** What torch reads from each file of scripts/references/make_weight_files.py. */
-const expected = JSON.parse(readFileSync(join(fixtures, 'values.json'), 'utf8')) as Record<
+const expected = JSON.parse(readFileSync(join(WEIGHT_FILES, 'values.json'), 'utf8')) as Record<
   string,
   { dtype: string; shape: number[]; values: number[] }
 >;
@@ -25,7 +28,7 @@ function write(bytes: Uint8Array): string {
 for (const name of ['zip.bin', 'zip-protocol-4.bin', 'legacy.bin', 'plain.safetensors']) {
   test(`${name} holds what torch reads from it`, async () => {
     const read = name.endsWith('.bin') ? readTorchFile : readSafetensors;
-    const tensors = await read(join(fixtures, name));
+    const tensors = await read(join(WEIGHT_FILES, name));
     assert.equal([...tensors.keys()].sort(), Object.keys(expected).sort());
     for (const [key, { dtype, shape, values }] of Object.entries(expected)) {
       const tensor = tensors.get(key)!;
@@ -38,7 +41,7 @@ for (const name of ['zip.bin', 'zip-protocol-4.bin', 'legacy.bin', 'plain.safete
 
 test('tied tensors look at the same bytes', async () => {
   for (const name of ['zip.bin', 'legacy.bin']) {
-    const tensors = await readTorchFile(join(fixtures, name));
+    const tensors = await readTorchFile(join(WEIGHT_FILES, name));
     const whole = tensors.get('tied')!.data;
     assert.equal(tensors.get('tied.rows')!.data, { ...whole, offset: whole.offset + 6 * 4, bytes: 12 * 4 });
   }
@@ -57,24 +60,24 @@ const hostile: [file: string, message: RegExp][] = [
 ];
 for (const [file, message] of hostile) {
   test(`${file} is refused`, async () => {
-    await rejects(() => readTorchFile(join(fixtures, file)), 'bad_input', message);
+    await refuses(() => readTorchFile(join(WEIGHT_FILES, file)), 'bad_input', message);
     assert.not(existsSync('rank-distillm-was-here'));
   });
 }
 
 test('a file cut at any byte is refused', async () => {
   for (const name of ['zip.bin', 'legacy.bin', 'plain.safetensors']) {
-    const bytes = readFileSync(join(fixtures, name));
+    const bytes = readFileSync(join(WEIGHT_FILES, name));
     const read = name.endsWith('.bin') ? readTorchFile : readSafetensors;
     for (let length = 0; length < bytes.length; length += 7) {
       const path = write(bytes.subarray(0, length));
-      await rejects(() => read(path), 'bad_input', /file-\d+: /);
+      await refuses(() => read(path), 'bad_input', /file-\d+: /);
     }
   }
-  assert.ok(filesIn(folder).length > 500);
+  assert.ok(readdirSync(folder).length > 500);
 });
 
-const good = splitSafetensors(readFileSync(join(fixtures, 'plain.safetensors')));
+const good = splitSafetensors(readFileSync(join(WEIGHT_FILES, 'plain.safetensors')));
 const entry = (shape: number[], data_offsets: [number, number], dtype = 'F32') => ({ dtype, shape, data_offsets });
 const eight = Buffer.alloc(8);
 
@@ -111,7 +114,7 @@ const badSafetensors: [what: string, bytes: Buffer, message: RegExp][] = [
 ];
 for (const [what, bytes, message] of badSafetensors) {
   test(`safetensors: ${what} is refused`, async () => {
-    await rejects(() => readSafetensors(write(bytes)), 'bad_input', message);
+    await refuses(() => readSafetensors(write(bytes)), 'bad_input', message);
   });
 }
 
@@ -121,7 +124,7 @@ test('safetensors: the header limit holds before anything is read', async () => 
   bytes.writeBigUInt64LE(100_000_001n);
   writeFileSync(path, bytes);
   truncateSync(path, 200_000_000); // sparse: takes no space
-  await rejects(() => readSafetensors(path), 'bad_input', /the format allows 100000000/);
+  await refuses(() => readSafetensors(path), 'bad_input', /the format allows 100000000/);
 });
 
 test('safetensors: regions past 100 MB are regions, not shapes', async () => {
@@ -169,7 +172,7 @@ function toZip64(zip: Buffer): Buffer {
 }
 
 test('zip.bin with zip64 records holds the same tensors', async () => {
-  const zip = readFileSync(join(fixtures, 'zip.bin'));
+  const zip = readFileSync(join(WEIGHT_FILES, 'zip.bin'));
   const plainEnd = zip.lastIndexOf(Buffer.from('PK\x05\x06', 'latin1'));
   assert.is(plainEnd, zip.length - 22);
   const tensors = await readTorchFile(write(toZip64(zip)));
@@ -189,7 +192,7 @@ const badTorch: [what: string, bytes: Buffer, message: RegExp][] = [
 ];
 for (const [what, bytes, message] of badTorch) {
   test(`pytorch_model.bin: ${what} is refused`, async () => {
-    await rejects(() => readTorchFile(write(bytes)), 'bad_input', message);
+    await refuses(() => readTorchFile(write(bytes)), 'bad_input', message);
   });
 }
 
@@ -200,7 +203,7 @@ function emptyZip(): Buffer {
 }
 
 test('a missing file is not found', async () => {
-  await rejects(() => readSafetensors(join(folder, 'nothing')), 'not_found', /no such file/);
+  await refuses(() => readSafetensors(join(folder, 'nothing')), 'not_found', /no such file/);
 });
 
 test.run();

@@ -5,7 +5,10 @@ import * as assert from 'uvu/assert';
 import { readSafetensors } from '../../src/models/safetensors.js';
 import type { TensorValues } from '../../src/models/raw-tensor.js';
 import { writeSafetensors } from '../../src/models/safetensors.js';
-import { references, rejects, temporaryFolder, valuesOf } from './support.js';
+import { refuses } from '../support/errors.js';
+import { temporaryFolder } from '../support/files.js';
+import { REFERENCES } from '../support/models.js';
+import { valuesOf } from '../support/safetensors.js';
 
 const test = suite('writing safetensors');
 
@@ -22,7 +25,7 @@ function inParts(name: string, shape: readonly number[], values: Float32Array, s
 for (const model of ['mono-rank', 'bert-classification']) {
   for (const size of [97, 100_000]) {
     test(`${model} in parts of ${size} values is byte for byte what the reference implementation wrote`, async () => {
-      const original = join(references, model, 'model.safetensors');
+      const original = join(REFERENCES, model, 'model.safetensors');
       const tensors = [...(await readSafetensors(original))]
         .sort(([, a], [, b]) => a.data.offset - b.data.offset)
         .map(([name, tensor]) => inParts(name, tensor.shape, Float32Array.from(valuesOf(tensor)), size));
@@ -64,7 +67,7 @@ test('values that do not fill the shape are refused by name, and what stood ther
     [[2], /tensor y: more than 2 values do not fill shape \[2\]/],
   ] as const) {
     const write = () => writeSafetensors(path, [inParts('y', shape, Float32Array.of(1, 2, 3), 2)]);
-    await rejects(write, 'bad_input', message);
+    await refuses(write, 'bad_input', message);
     assert.equal(readdirSync(folder), ['x.safetensors']);
     assert.equal(valuesOf((await readSafetensors(path)).get('x')!), [1]);
   }
@@ -72,7 +75,7 @@ test('values that do not fill the shape are refused by name, and what stood ther
 
 test('a folder that is not there is an error, not made', async () => {
   const path = join(temporaryFolder(), 'missing', 'x.safetensors');
-  await rejects(() => writeSafetensors(path, []), 'io', /x\.safetensors: cannot write: the folder does not exist/);
+  await refuses(() => writeSafetensors(path, []), 'io', /x\.safetensors: cannot write: the folder does not exist/);
 });
 
 test.run();

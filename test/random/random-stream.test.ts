@@ -3,7 +3,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { philox4x32 } from '../../src/random/philox.js';
 import { RandomStream } from '../../src/random/random-stream.js';
-import { refuses } from '../data/support.js';
+import { refuses } from '../support/errors.js';
 
 const test = suite('RandomStream');
 

@@ -11,7 +11,7 @@ import { ConsoleLogger } from '../../src/report/console-logger.js';
 import { CsvLogger } from '../../src/report/csv-logger.js';
 import type { MetricLogger } from '../../src/report/metric-logger.js';
 import { TensorBoardLogger } from '../../src/report/tensorboard-logger.js';
-import { pythonWithOriginals } from '../models/original-libraries.js';
+import { pythonWithOriginals } from '../support/shared.js';
 
 const test = suite('loggers');
 const golden = (name: string): Buffer => readFileSync(new URL(`golden/${name}`, import.meta.url));

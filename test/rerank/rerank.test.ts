@@ -5,11 +5,12 @@ import { CrossEncoder } from '../../src/engine/cross-encoder.js';
 import { RunDataset } from '../../src/data/run-dataset.js';
 import { rerank } from '../../src/rerank/rerank.js';
 import * as assert from 'uvu/assert';
-import { refuses, temporaryFolder } from '../data/support.js';
-import { referenceModel } from '../engine/reference-model.js';
+import { refuses } from '../support/errors.js';
+import { temporaryFiles } from '../support/files.js';
+import { referenceModel } from '../support/engine.js';
 
 const test = suite('rerank');
-const { folder, file } = temporaryFolder();
+const { folder, file } = temporaryFiles();
 
 test('ids that cannot be written are refused before anything is scored', async () => {
   const record = { query: 'q', text: 't', score: 1 };

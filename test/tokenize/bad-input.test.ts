@@ -5,10 +5,9 @@ import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { RankDistillmError, type ErrorCode } from '../../src/errors.js';
-import type { TextPair } from '../../src/tokenize/encoded-pair.js';
-import { createPairTokenizer, type PairTokenizer } from '../../src/tokenize/pair-tokenizer.js';
+import { createPairTokenizer, type PairTokenizer, type TextPair } from '../../src/tokenize/pair-tokenizer.js';
 import { nastyTexts } from './nasty-texts.js';
-import { encoderOf } from './support.js';
+import { encoderOf } from '../support/models.js';
 
 const golden = fileURLToPath(new URL('golden/', import.meta.url));
 

@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { transpile } from '../support/transpile.js';
-import { checkpointOf } from './support.js';
+import { checkpointOf } from '../support/models.js';
 
 const test = suite('threads of the tokenizer, from the compiled package');
 const PROGRAM = `

@@ -2,7 +2,7 @@
 import { isMainThread, Worker } from 'node:worker_threads';
 import { createPairTokenizer } from '../../src/tokenize/pair-tokenizer.js';
 import { nastyTexts } from './nasty-texts.js';
-import { checkpointOf } from './support.js';
+import { checkpointOf } from '../support/models.js';
 
 async function encode(): Promise<void> {
   const tokenizer = await createPairTokenizer(checkpointOf('uncased-vocab'), { threads: 2 });

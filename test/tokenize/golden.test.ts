@@ -3,7 +3,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { createPairTokenizer } from '../../src/tokenize/pair-tokenizer.js';
 import { sharedPath } from '../support/shared.js';
-import { encoderOf } from './support.js';
+import { encoderOf } from '../support/models.js';
 
 interface GoldenPair {
   query: string;

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { longestFirst } from '../../src/tokenize/longest-first.js';
+import { longestFirst } from '../../src/tokenize/pair-template.js';
 
 const test = suite('longest_first');
 

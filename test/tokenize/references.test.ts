@@ -3,9 +3,8 @@ import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { PairEncoding } from '../../src/models/checkpoint.js';
-import type { TextPair } from '../../src/tokenize/encoded-pair.js';
-import { createPairTokenizer } from '../../src/tokenize/pair-tokenizer.js';
-import { encoderOf } from './support.js';
+import { createPairTokenizer, type TextPair } from '../../src/tokenize/pair-tokenizer.js';
+import { encoderOf } from '../support/models.js';
 
 /** Ids separated by spaces, and one digit for each token type. */
 type Row = [ids: string, types: string];

@@ -4,15 +4,13 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { cutText } from '../../src/tokenize/cut-text.js';
-import { loadTokenizer, type LoadedTokenizer } from '../../src/tokenize/load-tokenizer.js';
+import { createSideTokenizers, cutText } from '../../src/tokenize/side-tokenizer.js';
+import { isPlainBert, type LoadedTokenizer, loadTokenizer } from '../../src/tokenize/load-tokenizer.js';
 import { createPairTokenizer } from '../../src/tokenize/pair-tokenizer.js';
-import { isPlainBert } from '../../src/tokenize/plain-bert.js';
 import { RoundTrip } from '../../src/tokenize/round-trip.js';
 import { SideEncoder } from '../../src/tokenize/side-encoder.js';
-import { createSideTokenizers } from '../../src/tokenize/side-tokenizer.js';
 import { nastyTexts } from './nasty-texts.js';
-import { encoderOf } from './support.js';
+import { encoderOf } from '../support/models.js';
 
 /** The ways a BERT vocabulary is used: uncased, cased, cased without accents, uncased with accents. */
 const SETTINGS = [

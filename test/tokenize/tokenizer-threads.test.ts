@@ -7,11 +7,10 @@ import type { Worker } from 'node:worker_threads';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { RankDistillmError } from '../../src/errors.js';
-import type { TextPair } from '../../src/tokenize/encoded-pair.js';
-import { createPairTokenizer, type PairTokenizer } from '../../src/tokenize/pair-tokenizer.js';
+import { createPairTokenizer, type PairTokenizer, type TextPair } from '../../src/tokenize/pair-tokenizer.js';
 import { sharedPath } from '../support/shared.js';
 import { nastyTexts } from './nasty-texts.js';
-import { checkpointOf, encoderOf } from './support.js';
+import { checkpointOf, encoderOf } from '../support/models.js';
 
 const run = promisify(execFile);
 const test = suite('threads of the tokenizer');

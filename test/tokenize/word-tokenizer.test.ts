@@ -6,8 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { loadTokenizer, type LoadedTokenizer } from '../../src/tokenize/load-tokenizer.js';
-import { WordTable } from '../../src/tokenize/word-table.js';
-import { WordTokenizer } from '../../src/tokenize/word-tokenizer.js';
+import { WordTable, WordTokenizer } from '../../src/tokenize/word-tokenizer.js';
 import { sharedPath } from '../support/shared.js';
 import { nastyTexts } from './nasty-texts.js';
 

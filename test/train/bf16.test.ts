@@ -2,7 +2,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { TrainableModel } from '../../src/engine/trainable-model.js';
 import { cachedPass } from '../../src/train/gradient-cache.js';
-import { expectedPairs, modelFolder } from '../cli/support.js';
+import { expectedPairs, modelFolder } from '../support/models.js';
 
 const test = suite('training in bf16');
 

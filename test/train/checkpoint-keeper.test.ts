@@ -5,7 +5,7 @@ import { RankDistillmError } from '../../src/errors.js';
 import { CheckpointKeeper, type CheckpointCallbacks } from '../../src/train/checkpoint-keeper.js';
 import { formatCheckpointName } from '../../src/train/checkpoint-name.js';
 import type { ModelCheckpointOptions } from '../../src/train/model-checkpoint.js';
-import { simulate, type SavedRun, type Simulation } from './simulate.js';
+import { type SavedRun, simulate, type Simulation } from '../support/simulate.js';
 
 const test = suite('checkpoint keeper');
 

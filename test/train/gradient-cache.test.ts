@@ -8,7 +8,8 @@ import { TrainableModel, type TrainableModelOptions } from '../../src/engine/tra
 import { createLoss } from '../../src/loss/create-loss.js';
 import type { ScoreMatrix } from '../../src/loss/loss.js';
 import { cachedPass } from '../../src/train/gradient-cache.js';
-import { copyModel, expectedPairs, inFolder, modelFolder } from '../cli/support.js';
+import { inFolder } from '../support/files.js';
+import { copyModel, expectedPairs, modelFolder } from '../support/models.js';
 import { ON_GPU } from '../support/devices.js';
 
 const test = suite('gradient caching');

@@ -20,9 +20,11 @@ import {
   saveTrainerCheckpoint,
   STATE_FILE,
 } from '../../src/train/trainer-checkpoint.js';
-import { references, rejects, temporaryFolder } from '../models/support.js';
-import { float32Of, tensorValues } from '../models/tensor-values.js';
-import { momentsOf, save, STATE } from './saved-checkpoint.js';
+import { refuses } from '../support/errors.js';
+import { temporaryFolder } from '../support/files.js';
+import { REFERENCES } from '../support/models.js';
+import { float32Of, tensorValues } from '../support/safetensors.js';
+import { momentsOf, save, STATE } from '../support/training.js';
 
 const test = suite('trainer checkpoints');
 
@@ -43,11 +45,11 @@ test('what is saved is read again: state, moments, model', async () => {
 test('a classification model of several labels, of which one is trained', async () => {
   const target = join(temporaryFolder(), 'last');
   const source = await save(target, {}, 'electra-classification-3');
-  await rejects(() => readTrainerCheckpoint(target), 'bad_input', /has 3 labels/);
+  await refuses(() => readTrainerCheckpoint(target), 'bad_input', /has 3 labels/);
   const { model } = await readTrainerCheckpoint(target, 2);
   checkSameModel(model, source);
   const other = await readTrainerCheckpoint(target, 'bad');
-  await rejects(async () => checkSameModel(other.model, source), 'bad_input', /label is 0 there and 2 for/);
+  await refuses(async () => checkSameModel(other.model, source), 'bad_input', /label is 0 there and 2 for/);
 });
 
 type Edit = (folder: string) => void | Promise<void>;
@@ -138,7 +140,7 @@ for (const [what, edit, code, message] of REFUSALS) {
     const target = join(temporaryFolder(), 'last');
     await save(target);
     await edit(target);
-    await rejects(() => readTrainerCheckpoint(target), code, message);
+    await refuses(() => readTrainerCheckpoint(target), code, message);
   });
 }
 
@@ -154,9 +156,9 @@ for (const [model, overrides, message] of [
   test(`a checkpoint of another model than ${model} ${JSON.stringify(overrides)}`, async () => {
     const target = join(temporaryFolder(), 'last');
     await save(target);
-    const wanted = await loadCheckpoint(join(references, model), { overrides: overrides });
+    const wanted = await loadCheckpoint(join(REFERENCES, model), { overrides: overrides });
     const { model: saved } = await readTrainerCheckpoint(target);
-    await rejects(async () => checkSameModel(saved, wanted), 'bad_input', message);
+    await refuses(async () => checkSameModel(saved, wanted), 'bad_input', message);
   });
 }
 
@@ -231,7 +233,7 @@ test('what cannot be saved is not, and the checkpoint before stays', async () =>
     [{ moments: [{ ...first!, parts: failing }, ...others] }, 'closed', /the model is closed/],
     [{ parameters: content.parameters.slice(1) }, 'bad_input', /cannot be saved: tensor embeddings\S+ is missing/],
   ] as const) {
-    await rejects(() => saveTrainerCheckpoint(target, { ...content, ...change }), code, message);
+    await refuses(() => saveTrainerCheckpoint(target, { ...content, ...change }), code, message);
     assert.equal(readdirSync(folder), ['last']);
     assert.is(readFileSync(join(target, STATE_FILE), 'utf8'), before);
   }

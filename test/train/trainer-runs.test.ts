@@ -3,7 +3,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { RankDistillmError } from '../../src/errors.js';
 import type { BatchLimit } from '../../src/train/train-limits.js';
-import { simulate, type Simulation } from './simulate.js';
+import { simulate, type Simulation } from '../support/simulate.js';
 
 /** Made by scripts/references/make_trainer_runs.py, whose head explains the words of a trace. */
 interface Run {

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { float32Text } from '../../../src/data/formats/float32-text.js';
+import { float32Text } from '../../../src/data/formats/numbers.js';
 import type { Qrel, RunEntry } from '../../../src/data/records.js';
 import { writeAtomically } from '../../../src/io/atomic-write.js';
 import type { World } from './generate.js';

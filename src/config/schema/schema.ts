@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { SEEDS } from '../../random/seeds.js';
+import { SEEDS } from '../../random/random-stream.js';
 import { data, datasetFiles } from './data.js';
 import { ignored, key } from './fields.js';
 import { model } from './model.js';

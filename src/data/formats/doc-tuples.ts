@@ -1,7 +1,7 @@
 import { at, RankDistillmError } from '../../errors.js';
-import { jsonFault } from '../../io/json-fault.js';
-import { readLines, type Line } from '../../io/lines.js';
+import { type Line, readLines } from '../../io/lines.js';
 import { firstPlainBytes } from '../../io/plain-bytes.js';
+import { jsonFault } from '../../io/text.js';
 import { parseDecimal } from './numbers.js';
 
 /** A query with documents, the positive one first. */

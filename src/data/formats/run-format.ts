@@ -1,6 +1,6 @@
+import { basename, extname } from 'node:path';
 import { RankDistillmError } from '../../errors.js';
 import { firstBytes, firstPlainBytes } from '../../io/plain-bytes.js';
-import { formatSuffix } from './suffix.js';
 
 /**
  * - `trec`: one line per document, six columns
@@ -45,4 +45,14 @@ function jsonOrTrec(start: Buffer): RunFormat {
   if (!text.startsWith('{')) return 'trec';
   // pandas' column-oriented JSON starts with a column that is an object or a list; a record's columns are plain values
   return /^\{\s*("(?:[^"\\]|\\.)*"\s*:\s*[[{]|\r?\n|\})/.test(text) ? 'json' : 'jsonl';
+}
+
+/** The suffix that tells the format: the last one in lower case, `.gz` not counted; empty where there is none. */
+export function formatSuffix(path: string): string {
+  return extname(withoutGz(basename(path))).toLowerCase();
+}
+
+/** A file's name without folder and `.gz`. */
+export function withoutGz(name: string): string {
+  return name.toLowerCase().endsWith('.gz') ? name.slice(0, -3) : name;
 }

@@ -1,11 +1,11 @@
-import { readFile } from 'node:fs/promises';
 import { isUtf8 } from 'node:buffer';
+import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { at, ioError, RankDistillmError } from '../../errors.js';
-import { jsonFault } from '../../io/json-fault.js';
-import { notUtf8Error, type Line } from '../../io/lines.js';
+import { type Line, notUtf8Error } from '../../io/lines.js';
 import { isGzip } from '../../io/plain-bytes.js';
+import { jsonFault } from '../../io/text.js';
 import { runRecord, type RunRecord } from './run-record.js';
 
 /** A JSON document is read whole, so it has a limit; larger runs belong into jsonl. */

@@ -1,7 +1,8 @@
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ErrorCode } from '../../../src/errors.js';
-import { modelFolder, writeFiles } from '../support.js';
+import { writeFiles } from '../../support/files.js';
+import { modelFolder } from '../../support/models.js';
 
 export const RUN = 'data/__bm25__tiny-set.run';
 

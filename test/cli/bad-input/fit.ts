@@ -1,7 +1,9 @@
 import { copyFile, mkdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { copyModel, modelFolder, run, writeFiles } from '../support.js';
-import { writeTrainingCollection } from '../training-collection.js';
+import { run } from '../../support/cli.js';
+import { writeFiles } from '../../support/files.js';
+import { copyModel, modelFolder } from '../../support/models.js';
+import { writeTrainingCollection } from '../../support/collections.js';
 import { append, write, type BadInput } from './cases.js';
 
 const FIT = ['fit', '--config', 'config.yaml'];

@@ -1,7 +1,7 @@
 import { readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { copyModel } from '../support.js';
+import { copyModel } from '../../support/models.js';
 import { RE_RANK, type BadInput } from './cases.js';
 
 const FIXTURES = fileURLToPath(new URL('../../models/golden/', import.meta.url));

@@ -1,4 +1,4 @@
-import { writeFiles } from '../support.js';
+import { writeFiles } from '../../support/files.js';
 import { SCORE, write, type BadInput } from './cases.js';
 
 const GOOD_PAIR = '{"query": "a", "document": "b"}\n';

@@ -7,7 +7,7 @@ root=$(cd "$here/../../.." && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$root"
-node --import tsx -e 'import("./test/cli/support.ts").then((m) => m.writeCollection(process.argv[1]))' "$work"
+node --import tsx -e 'import("./test/support/collections.ts").then((m) => m.writeCollection(process.argv[1]))' "$work"
 cd "$work"
 HOME="$work" lightning-ir re_rank --config "$here/re-rank/config.yaml" \
   --model.model_name_or_path "$root/test/golden/references/mono-rank"

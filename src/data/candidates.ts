@@ -1,0 +1,107 @@
+import { RankDistillmError } from '../errors.js';
+import { compareUtf8 } from '../io/text.js';
+import type { CollectionStore } from './collection/collection-store.js';
+import type { PlaceOf } from './formats/run-record.js';
+import type { RunEntry } from './records.js';
+import type { RunTopic } from './run-file.js';
+
+/** Counts documents without a text, so that one error can say how many there are and how to go on. */
+export class MissingDocuments {
+  private total = 0;
+  private missing = 0;
+  private lowestRank = Infinity;
+  private first: { docId: string; line: number } | undefined;
+
+  count(known: boolean, entry: { docId: string; rank: number }, line: number): void {
+    this.total += 1;
+    if (known) return;
+    this.missing += 1;
+    this.lowestRank = Math.min(this.lowestRank, entry.rank);
+    this.first ??= { docId: entry.docId, line };
+  }
+
+  get any(): boolean {
+    return this.missing > 0;
+  }
+
+  error(placeOf: PlaceOf, collection: string): RankDistillmError {
+    const { docId, line } = this.first!;
+    const depth = this.lowestRank > 1 ? ` A depth of at most ${this.lowestRank - 1} does without them.` : '';
+    return new RankDistillmError(
+      'not_found',
+      `${placeOf(line)}: document '${docId}' is not in the collection ${collection} ` +
+        `(${this.missing} of the ${this.total} documents to be used are missing)`,
+      { hint: `Register the collection that the run was made on.${depth}` },
+    );
+  }
+}
+
+/** Ids and texts of documents, in their order: the run's own texts, else the collection's. `run` is named in errors. */
+export async function fetchTexts(
+  documents: readonly Candidate[],
+  collection: CollectionStore | undefined,
+  run: string,
+): Promise<{ docIds: string[]; docs: string[] }> {
+  const docIds = documents.map((document) => document.docId);
+  const withoutText = documents.filter((document) => document.text === undefined).map((document) => document.docId);
+  const fetched = withoutText.length === 0 ? [] : await collection!.getTexts(withoutText, run);
+  let next = 0;
+  return { docIds, docs: documents.map((document) => document.text ?? fetched[next++]!) };
+}
+
+/** A document of a topic that may be used, and what is known of it. */
+export interface Candidate {
+  docId: string;
+  /** undefined for a judged document that the ranking lacks, see `withAdded`. */
+  rank: number | undefined;
+  /** 0 where there is no rank. */
+  score: number;
+  /** Grade; undefined where it was not judged. */
+  relevance: number | undefined;
+  /** The run's own text. */
+  text: string | undefined;
+  /** Where it stands in the run; undefined where there is no rank. */
+  line: number | undefined;
+}
+
+/** Grades of a topic's documents, by document id. */
+export type TopicGrades = ReadonlyMap<string, number>;
+
+/**
+ * The documents of a topic that are used, as lightning-ir's RunDataset keeps them: rank in the file at most `depth` (-1:
+ * all), in the order of the ranks, ties in file order. Grades come from `grades`, or from the run where that is undefined.
+ */
+export function candidatesOf(topic: RunTopic, depth: number, grades?: TopicGrades): Candidate[] {
+  const candidates: Candidate[] = [];
+  for (const [index, entry] of topic.entries.entries()) {
+    if (depth !== -1 && entry.rank > depth) continue;
+    candidates.push(ranked(entry, topic.lines[index]!, grades));
+  }
+  return candidates.sort((a, b) => a.rank! - b.rank!);
+}
+
+function ranked(entry: RunEntry, line: number, grades: TopicGrades | undefined): Candidate {
+  const { docId, rank, score, text } = entry;
+  return { docId, rank, score, text, line, relevance: grades === undefined ? entry.relevance : grades.get(docId) };
+}
+
+/**
+ * Candidates and, behind them, judged documents that they lack, in the order of their ids. Documents of equal rank are
+ * then in the order of their ids too (lightning-ir joins the two tables, which sorts them).
+ */
+export function withAdded(candidates: Candidate[], added: readonly string[], grades: TopicGrades): Candidate[] {
+  const sorted = candidates.slice().sort((a, b) => a.rank! - b.rank! || compareUtf8(a.docId, b.docId));
+  const unranked = added.slice().sort(compareUtf8);
+  return [
+    ...sorted,
+    ...unranked.map((docId) => {
+      return { docId, rank: undefined, score: 0, relevance: grades.get(docId), text: undefined, line: undefined };
+    }),
+  ];
+}
+
+/** The first `sampleSize` candidates (-1: all); none when there are fewer than that. */
+export function selectTop(candidates: Candidate[], sampleSize: number): Candidate[] {
+  if (sampleSize === -1) return candidates;
+  return candidates.length < sampleSize ? [] : candidates.slice(0, sampleSize);
+}

@@ -1,0 +1,108 @@
+import { type FileHandle, open } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { ioError } from '../../errors.js';
+import { readRegion } from '../../io/regions.js';
+import { detectTextFormat } from '../formats/texts.js';
+import { collectionIndex, type CollectionIndexOptions } from './collection-index.js';
+import { DocumentIndex } from './document-index.js';
+import { groupReads, locate, nameOf, type Place, textsOf, type TextSource } from './text-places.js';
+import { TextThread } from './text-thread.js';
+
+/** Reads in flight; as many as libuv has threads by default would leave the disk waiting for us. */
+const PARALLEL_READS = 8;
+/** Documents that are fetched on this thread before one of its own starts, which takes as long as some hundreds of them. */
+const THREAD_AFTER = 4096;
+
+export interface CollectionOptions extends CollectionIndexOptions {
+  /** Documents fetched before a thread does it. Default 4096. */
+  threadAfter?: number;
+  /** Texts go through `repairUtf8`. Default false. */
+  repairs?: boolean | undefined;
+}
+
+/** A collection whose texts are fetched by document id. Nothing of it is held but open files. */
+export class CollectionStore implements AsyncDisposable {
+  #fetched = 0;
+  #thread: TextThread | undefined;
+
+  private constructor(
+    private readonly source: TextSource,
+    private readonly threadAfter: number,
+    private readonly index: DocumentIndex,
+    private readonly plain: FileHandle,
+  ) {}
+
+  /** Opens a collection (TSV or JSON lines, also gzipped); the first time its index is built, see `collectionIndex`. */
+  static async open(path: string, options: CollectionOptions = {}): Promise<CollectionStore> {
+    const format = await detectTextFormat(path);
+    const found = await collectionIndex(path, options);
+    // a whole path, for a thread: the working directory may be another by then
+    const plainPath = resolve(found.plain);
+    const isCopy = found.plain !== path;
+    const source = { path, format, plain: plainPath, isCopy, repairs: options.repairs ?? false };
+    let plain: FileHandle;
+    try {
+      plain = await open(plainPath, 'r');
+    } catch (error) {
+      throw ioError('read', found.plain, error);
+    }
+    try {
+      return new CollectionStore(source, options.threadAfter ?? THREAD_AFTER, DocumentIndex.open(found.index), plain);
+    } catch (error) {
+      await plain.close();
+      throw error;
+    }
+  }
+
+  get path(): string {
+    return this.source.path;
+  }
+
+  /** Number of documents. */
+  get size(): number {
+    return this.index.size;
+  }
+
+  has(docId: string): boolean {
+    return this.index.find(docId) !== undefined;
+  }
+
+  /** Texts of documents, in the order asked for. `run` is named in the error when one is not in the collection. */
+  async getTexts(docIds: readonly string[], run?: string): Promise<string[]> {
+    this.#fetched += docIds.length;
+    if (this.#fetched > this.threadAfter) this.#thread ??= new TextThread(this.source);
+    const wanted = locate(this.index, docIds, this.path, run);
+    const found = await (this.#thread?.isReady ? this.#thread.read(wanted) : this.#read(wanted));
+    const texts = new Array<string>(docIds.length);
+    for (const [i, { positions }] of wanted.entries()) {
+      for (const position of positions) texts[position] = found[i]!;
+    }
+    return texts;
+  }
+
+  async close(): Promise<void> {
+    await this.#thread?.close();
+    await this.index.close();
+    await this.plain.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  /** The texts of places in the file's order, in that order. */
+  async #read(places: readonly Place[]): Promise<string[]> {
+    const groups = groupReads(places);
+    const texts = new Array<string[]>(groups.length);
+    let next = 0;
+    const work = async (): Promise<void> => {
+      for (let i = next++; i < groups.length; i = next++) {
+        const { offset, length } = groups[i]!;
+        const bytes = await readRegion(this.plain, offset, length, nameOf(this.source));
+        texts[i] = textsOf(groups[i]!, bytes, this.source);
+      }
+    };
+    await Promise.all(Array.from({ length: Math.min(PARALLEL_READS, groups.length) }, work));
+    return texts.flat();
+  }
+}

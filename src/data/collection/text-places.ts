@@ -1,0 +1,118 @@
+import { RankDistillmError } from '../../errors.js';
+import { changedWhileRead } from '../../io/regions.js';
+import { repairUtf8, type TextFormat, textRecord, type TextRecord } from '../formats/texts.js';
+import type { DocumentIndex, Region } from './document-index.js';
+
+/** Documents closer than this are read at once: a read call costs about as much as copying so many bytes. */
+const MERGE_GAP_BYTES = 8 * 1024;
+/** Largest single read. */
+const MERGE_BYTES = 1024 * 1024;
+
+/** The file that texts are read from. */
+export interface TextSource {
+  /** As the caller named the collection, for errors. */
+  path: string;
+  format: TextFormat;
+  /** The collection itself, or its unpacked copy when it is gzipped. */
+  plain: string;
+  /** Whether `plain` is such a copy. */
+  isCopy: boolean;
+  /** Texts go through `repairUtf8`. */
+  repairs: boolean;
+}
+
+/** Where a document's line lies. */
+export interface Place extends Region {
+  docId: string;
+}
+
+/** A document that is wanted. */
+export interface Wanted extends Place {
+  /** Positions in the answer that want it. */
+  positions: number[];
+}
+
+/** Documents that are read at once. */
+export interface ReadGroup {
+  /** In the file. */
+  offset: number;
+  length: number;
+  places: Place[];
+}
+
+/** Where the documents lie, in the file's order. `run` is named in the error for one that is not there. */
+export function locate(
+  index: DocumentIndex,
+  docIds: readonly string[],
+  path: string,
+  run: string | undefined,
+): Wanted[] {
+  const wanted = new Map<string, Wanted>();
+  for (const [position, docId] of docIds.entries()) {
+    const known = wanted.get(docId);
+    if (known !== undefined) {
+      known.positions.push(position);
+      continue;
+    }
+    const region = index.find(docId);
+    if (region === undefined) throw unknownDocument(docId, path, run);
+    wanted.set(docId, { ...region, docId, positions: [position] });
+  }
+  return [...wanted.values()].sort((a, b) => a.offset - b.offset);
+}
+
+/** Joins neighbouring places, which come in the file's order. */
+export function groupReads(places: readonly Place[]): ReadGroup[] {
+  const groups: ReadGroup[] = [];
+  for (const place of places) {
+    const last = groups.at(-1);
+    const end = place.offset + place.length;
+    if (
+      last !== undefined &&
+      place.offset - (last.offset + last.length) <= MERGE_GAP_BYTES &&
+      end - last.offset <= MERGE_BYTES
+    ) {
+      last.places.push(place);
+      last.length = end - last.offset;
+    } else {
+      groups.push({ offset: place.offset, length: place.length, places: [place] });
+    }
+  }
+  return groups;
+}
+
+/** What errors of reading call the file. */
+export function nameOf({ path, plain, isCopy }: TextSource): string {
+  return isCopy ? plain : path;
+}
+
+/** The texts of a group whose bytes were read, in its order. */
+export function textsOf(group: ReadGroup, bytes: Buffer, source: TextSource): string[] {
+  return group.places.map((place) => {
+    const start = place.offset - group.offset;
+    const { id, text } = recordOf(bytes.toString('utf8', start, start + place.length), place.line, source);
+    if (id !== place.docId) throw source.isCopy ? damagedCopy(source) : changedWhileRead(source.path);
+    return source.repairs ? repairUtf8(text) : text;
+  });
+}
+
+function recordOf(text: string, line: number, source: TextSource): TextRecord {
+  try {
+    return textRecord(text, source.format, 'document', source.path, line);
+  } catch (error) {
+    throw source.isCopy ? damagedCopy(source) : error; // the collection itself was in order when it was copied
+  }
+}
+
+function damagedCopy({ path, plain }: TextSource): RankDistillmError {
+  return new RankDistillmError('io', `${plain}: the unpacked copy of ${path} is damaged`, {
+    hint: 'Delete this file; it is made again.',
+  });
+}
+
+function unknownDocument(docId: string, collection: string, run: string | undefined): RankDistillmError {
+  const asked = run === undefined ? '' : ` (asked for by ${run})`;
+  return new RankDistillmError('not_found', `document '${docId}' is not in the collection ${collection}${asked}`, {
+    hint: 'Register the collection that the run was made on.',
+  });
+}

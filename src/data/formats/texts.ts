@@ -1,0 +1,166 @@
+import { at, RankDistillmError } from '../../errors.js';
+import { readLines } from '../../io/lines.js';
+import { firstPlainBytes } from '../../io/plain-bytes.js';
+import { formatSuffix } from './run-format.js';
+import { parseObject } from './run-json.js';
+
+/** UTF-8 of four, three and two bytes that was read as Latin-1, so that each byte is a character. */
+const MISREAD = [/[\xf0-\xf4][\x80-\xbf]{3}/g, /[\xe0-\xef][\x80-\xbf]{2}/g, /[\xc2-\xdf][\x80-\xbf]/g];
+const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/**
+ * Undoes UTF-8 that was encoded twice: `donâ\x80\x99t` becomes `don’t`. Equal to what ir_datasets makes of the MS MARCO
+ * passages (its FixEncoding), in which a text may hold both broken and sound characters: longer sequences go first, and
+ * what results is not looked at again.
+ */
+export function repairUtf8(text: string): string {
+  return MISREAD.reduce((repaired, misread) => repaired.replace(misread, decoded), text);
+}
+
+function decoded(misread: string): string {
+  try {
+    return strict.decode(Buffer.from(misread, 'latin1'));
+  } catch {
+    return misread; // a surrogate or an overlong form
+  }
+}
+
+/** `tsv`: id, tab, text. `jsonl`: one JSON object a line. */
+export type TextFormat = 'tsv' | 'jsonl';
+
+/** Format of a file of queries or documents that is read again: see `textFormat`. */
+export async function detectTextFormat(path: string): Promise<TextFormat> {
+  return textFormat(path, await firstPlainBytes(path, 4096));
+}
+
+/** Format of a file of queries or documents: from the last suffix, from how the content starts where that does not say. */
+export function textFormat(path: string, bytes: Buffer): TextFormat {
+  if (bytes.toString('latin1', 0, 4) === 'PAR1') {
+    throw new RankDistillmError('unsupported', `${path}: queries and documents are not read from Parquet`, {
+      hint: 'Write them as .tsv (id, tab, text) or .jsonl; Parquet is for runs.',
+    });
+  }
+  const suffix = formatSuffix(path);
+  if (suffix === '.tsv') return 'tsv';
+  const start = bytes
+    .toString('utf8')
+    .replace(/^\uFEFF/, '')
+    .trimStart();
+  const jsonSuffix = suffix === '.jsonl' || suffix === '.ndjson' || suffix === '.json';
+  if (jsonSuffix && start.startsWith('[')) {
+    throw new RankDistillmError('bad_input', `${path}: a JSON list; one JSON object a line is needed`, {
+      hint: "Convert it with `jq -c '.[]'`.",
+    });
+  }
+  return jsonSuffix || start.startsWith('{') ? 'jsonl' : 'tsv';
+}
+
+/** A query or a document: its id and the text that a model reads. */
+export interface TextRecord {
+  id: string;
+  text: string;
+}
+
+export type RecordKind = 'query' | 'document';
+
+/** Keys of JSON lines, first one present wins: ours and lightning-ir's, BEIR's `_id`, Pyserini's `id` and `contents`. */
+const KEYS: Readonly<Record<RecordKind, { id: readonly string[]; text: readonly string[] }>> = {
+  query: { id: ['query_id', '_id', 'id', 'qid'], text: ['text', 'query', 'contents'] },
+  document: { id: ['doc_id', '_id', 'id', 'docid', 'docno'], text: ['text', 'contents'] },
+};
+
+/**
+ * Reads one line of a file of queries or documents. A document's `title` and `text` are joined by a space, as
+ * ir_datasets' default_text does for BEIR (also an empty title); Pyserini's `contents` holds the title already, and of
+ * lightning-ir's own form, with `doc_id`, lightning-ir reads the text alone.
+ */
+export function textRecord(
+  line: string,
+  format: TextFormat,
+  kind: RecordKind,
+  file: string,
+  number: number,
+): TextRecord {
+  return format === 'tsv' ? tsvRecord(line, kind, file, number) : jsonRecord(line, kind, file, number);
+}
+
+function tsvRecord(line: string, kind: RecordKind, file: string, number: number): TextRecord {
+  const tab = line.indexOf('\t');
+  if (tab < 1 || line.includes('\t', tab + 1)) {
+    const found = line.split('\t').length;
+    const message =
+      tab === 0 ? `the ${kind} id is empty` : `expected 2 columns (${kind} id, tab, text), found ${found}`;
+    throw new RankDistillmError('bad_input', `${at(file, number)}: ${message}`, {
+      hint: 'Columns are separated by one tab; a text with tabs or line breaks belongs into .jsonl.',
+    });
+  }
+  return { id: line.slice(0, tab), text: line.slice(tab + 1) };
+}
+
+function jsonRecord(line: string, kind: RecordKind, file: string, number: number): TextRecord {
+  const place = at(file, number);
+  const object = parseObject(line, place);
+  const idKey = KEYS[kind].id.find((key) => key in object);
+  const textKey = KEYS[kind].text.find((key) => typeof object[key] === 'string');
+  if (idKey === undefined || textKey === undefined) {
+    const missing = idKey === undefined ? KEYS[kind].id : KEYS[kind].text;
+    throw new RankDistillmError('bad_input', `${place}: the ${kind} has none of the keys ${missing.join(', ')}`, {
+      hint: `Keys found: ${Object.keys(object).join(', ') || 'none'}. Rename the one that holds it.`,
+    });
+  }
+  const id = object[idKey];
+  if (!(typeof id === 'string' && id !== '') && !Number.isSafeInteger(id)) {
+    throw new RankDistillmError('bad_input', `${place}: ${idKey} must be a non-empty text or a whole number`, {
+      hint: 'Write ids as strings.',
+    });
+  }
+  const text = object[textKey] as string;
+  const titled = kind === 'document' && textKey === 'text' && idKey !== 'doc_id';
+  const title = titled ? object['title'] : undefined;
+  return { id: String(id), text: typeof title === 'string' ? `${title} ${text}` : text };
+}
+
+/**
+ * Reads queries (TSV or JSON lines, also gzipped) into a map from query id to text, in file order. With `wanted` only
+ * those are kept; every line is checked all the same.
+ */
+export async function readQueries(path: string, wanted?: ReadonlySet<string>): Promise<Map<string, string>> {
+  let format: TextFormat = 'tsv';
+  const queries = new Map<string, string>();
+  let count = 0;
+  for await (const lines of readLines(path, (start) => (format = textFormat(path, start)))) {
+    for (const line of lines) {
+      const { id, text } = textRecord(line.text, format, 'query', path, line.number);
+      count += 1;
+      if (wanted !== undefined && !wanted.has(id)) continue;
+      const before = queries.get(id);
+      if (before !== undefined && before !== text) {
+        throw new RankDistillmError(
+          'bad_input',
+          `${at(path, line.number)}: query '${id}' occurs twice with different texts`,
+          {
+            hint: 'Keep one line per query.',
+          },
+        );
+      }
+      queries.set(id, text);
+    }
+  }
+  if (count === 0) throw emptyFile(path, 'queries');
+  return queries;
+}
+
+/** Reads a collection (TSV or JSON lines, also gzipped) document by document, in file order. */
+export async function* readDocuments(path: string): AsyncGenerator<TextRecord> {
+  let format: TextFormat = 'tsv';
+  let count = 0;
+  for await (const lines of readLines(path, (start) => (format = textFormat(path, start)))) {
+    for (const line of lines) yield textRecord(line.text, format, 'document', path, line.number);
+    count += lines.length;
+  }
+  if (count === 0) throw emptyFile(path, 'documents');
+}
+
+function emptyFile(path: string, what: string): RankDistillmError {
+  return new RankDistillmError('bad_input', `${path}: no ${what}`, { hint: 'The file is empty; check the path.' });
+}

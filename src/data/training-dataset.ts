@@ -1,0 +1,59 @@
+import { RankDistillmError } from '../errors.js';
+import { RandomStream } from '../random/random-stream.js';
+import type { CollectionIndexOptions } from './collection/collection-index.js';
+import type { RankingSample } from './records.js';
+import type { DatasetRegistry } from './registry.js';
+
+/** What opening takes besides the dataset's options. */
+export interface TrainingContext {
+  /** Default: an empty one. */
+  registry?: DatasetRegistry | undefined;
+  /** seed_everything; a whole number of at least 0. Default 42. */
+  seed?: number | undefined;
+  /** Where the collection's index is kept; reports its building. */
+  indexing?: CollectionIndexOptions | undefined;
+}
+
+/** The items of an epoch from `from` on: in their order, or shuffled as (seed, epoch) have it. */
+export function epochItems<T>(items: readonly T[], seed: number, { epoch, shuffle, from = 0 }: EpochOptions): T[] {
+  checkStart(from, items.length);
+  const ordered = shuffle ? new RandomStream({ seed, purpose: 'order', epoch }).shuffle(items) : items;
+  return ordered.slice(from);
+}
+
+/** An epoch that ended before the place where a run is resumed was made of other data. */
+export function checkStart(from: number, size: number): void {
+  if (Number.isSafeInteger(from) && from >= 0 && from <= size) return;
+  throw new RankDistillmError('bad_input', `cannot go on after ${from} samples of an epoch of ${size}`, {
+    hint: 'The data are not those that the checkpoint was made with.',
+  });
+}
+
+/** A topic with the documents drawn from its list and what the model shall learn about them. */
+export interface TrainingSample extends RankingSample {
+  /** [docIds.length], higher is better. */
+  targets: number[];
+}
+
+export interface EpochOptions {
+  /** 0-based; with the dataset's seed it decides the order and what is drawn. */
+  epoch: number;
+  shuffle: boolean;
+  /** Samples of the epoch to leave out at its start, as if they had been read: how a run is resumed. Default 0. */
+  from?: number | undefined;
+}
+
+/** What `fit` learns from: a RunDataset for training, or a TupleDataset. */
+export interface TrainingDataset extends AsyncDisposable {
+  /** Id or file name, for messages and logs. */
+  readonly name: string;
+  /** Documents of each sample. */
+  readonly sampleSize: number;
+  /** Things a user should know, one sentence each, with counts: topics left out and why. */
+  readonly warnings: readonly string[];
+  /** Samples of an epoch. */
+  countSamples(): number;
+  /** The samples of an epoch; the same arguments give the same samples, whatever was read before. */
+  epoch(options: EpochOptions): AsyncIterable<TrainingSample>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,38 @@
+import type { PackedBatch } from '../../binding.js';
+import type { EncodedPair } from '../tokenize/pair-tokenizer.js';
+
+/** Pairs laid end to end for the engine, and the way back to the caller's order. */
+export interface LengthSortedBatch {
+  batch: PackedBatch;
+  /** [pairs]: `order[i]` is the caller's index of the engine's sequence i. */
+  order: Int32Array;
+}
+
+/**
+ * Packs pairs longest first, without padding. Equal lengths stand together, so the engine takes them through
+ * attention in one call and cuts blocks of even size; longest first leaves the small blocks for the end, where an
+ * idle core costs least.
+ */
+export function packByLength(pairs: readonly EncodedPair[]): LengthSortedBatch {
+  const order = Int32Array.from(pairs.keys());
+  const length = (index: number): number => pairs[index]!.inputIds.length;
+  order.sort((a, b) => length(b) - length(a) || a - b);
+
+  const cuSeqlens = new Int32Array(pairs.length + 1);
+  order.forEach((index, i) => (cuSeqlens[i + 1] = cuSeqlens[i]! + length(index)));
+  const tokens = cuSeqlens[pairs.length]!;
+  const inputIds = new Int32Array(tokens);
+  const tokenTypeIds = new Uint8Array(tokens);
+  order.forEach((index, i) => {
+    inputIds.set(pairs[index]!.inputIds, cuSeqlens[i]);
+    tokenTypeIds.set(pairs[index]!.tokenTypeIds, cuSeqlens[i]);
+  });
+  return { batch: { inputIds, tokenTypeIds, cuSeqlens }, order };
+}
+
+/** Puts the engine's values back: result[order[i]] = values[i]. */
+export function inCallersOrder(values: Float32Array, order: Int32Array): Float32Array {
+  const result = new Float32Array(values.length);
+  order.forEach((index, i) => (result[index] = values[i]!));
+  return result;
+}
