@@ -1,10 +1,13 @@
+import { readdir } from 'node:fs/promises';
 import type { Binding, DropoutRates, EngineInfo, FlatArray, NativeTrainer, ParameterPlace } from '../../binding.js';
 import type { Checkpoint } from '../models/checkpoint.js';
 import { loadCheckpoint, type MonoOverrides } from '../models/load-checkpoint.js';
 import type { TensorValues } from '../models/raw-tensor.js';
+import { saveModel } from '../models/save-model.js';
 import { checkOptionNames, type OptionNames } from '../config/option-names.js';
 import { TRAINING_PRECISIONS } from '../config/precision.js';
-import { RankDistillmError, throwIfAborted } from '../errors.js';
+import { ioError, RankDistillmError, throwIfAborted } from '../errors.js';
+import { replaceFolder } from '../io/replace-folder.js';
 import { DEFAULT_SEED, SEEDS } from '../random/random-stream.js';
 import { createPairTokenizer, type PairTokenizer, type TextPair } from '../tokenize/pair-tokenizer.js';
 import { ENGINE_OPTIONS, resolveEngine, type EngineOptions, type ResolvedEngine } from './engine-options.js';
@@ -18,6 +21,8 @@ import { scoreWindows, type ScoredWindow } from './score-windows.js';
 export interface TrainableModelOptions extends EngineOptions {
   /** Fields of lightning-ir's MonoConfig that win over the model's config.json. */
   config?: MonoOverrides | undefined;
+  /** Which label's logit is trained as the score, by index or name, for a classification model of several labels. */
+  label?: number | string | undefined;
   revision?: string | undefined;
   /** Seed of a fresh head and of dropout, below 2^32. Default 42. */
   seed?: number | undefined;
@@ -30,6 +35,7 @@ export interface TrainableModelOptions extends EngineOptions {
 const LOAD_OPTIONS: OptionNames<TrainableModelOptions> = {
   ...ENGINE_OPTIONS,
   config: true,
+  label: true,
   revision: true,
   seed: true,
   dropout: true,
@@ -96,8 +102,8 @@ export class TrainableModel implements AsyncDisposable {
     const warn = options.onWarning ?? ((message) => process.emitWarning(message, 'RankDistillmWarning'));
     const binding = loadBinding();
     const engine = trainingEngine(options, binding);
-    const { config: overrides, revision } = options;
-    const checkpoint = await loadCheckpoint(nameOrPath, { overrides, revision, seed, freshHead: true });
+    const { config: overrides, label, revision } = options;
+    const checkpoint = await loadCheckpoint(nameOrPath, { overrides, label, revision, seed, freshHead: true });
     for (const warning of checkpoint.warnings) warn(warning);
     throwIfAborted(options.signal);
     const { encoder, head, training } = checkpoint;
@@ -154,6 +160,19 @@ export class TrainableModel implements AsyncDisposable {
     }
   }
 
+  /**
+   * Saves the model as it is now: a folder as `save_pretrained` of lightning-ir or transformers writes it, float32. It is
+   * whole or not there; a model that stood there is replaced.
+   *
+   * @throws RankDistillmError `bad_input` where the folder holds something else; `io`
+   */
+  async save(folder: string): Promise<void> {
+    await refuseOtherContent(folder);
+    await replaceFolder(folder, (temporary) =>
+      saveModel(temporary, { source: this.checkpoint, tensors: this.tensors() }),
+    );
+  }
+
   /** Scores a stream of pairs without dropout, see `CrossEncoder.scoreWindows`. */
   scoreWindows(
     pairs: Iterable<TextPair> | AsyncIterable<TextPair>,
@@ -182,6 +201,17 @@ export class TrainableModel implements AsyncDisposable {
       yield await this.native.read(array, offset + done, Math.min(PART_VALUES, size - done));
     }
   }
+}
+
+async function refuseOtherContent(folder: string): Promise<void> {
+  const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [] as string[];
+    throw ioError('write', folder, error);
+  });
+  if (names.length === 0 || names.includes('config.json')) return;
+  throw new RankDistillmError('bad_input', `${folder}: holds other files than a model's, which would be replaced`, {
+    hint: 'Name a new folder, or an older model.',
+  });
 }
 
 function sizeOf(shape: readonly number[]): number {

@@ -214,7 +214,8 @@ function parseLabels(config: JsonReader): string[] {
 /** Reads the keys of config.json that only training needs; lightning-ir's heads have no dropout. */
 export function parseTrainingConfig(config: JsonReader, { family, encoder, head }: ModelConfig): TrainingConfig {
   const { keys, classifier, defaults } = family;
-  const rate = (key: string): number | undefined => rateOf(config, key) ?? (defaults[key] as number | null) ?? undefined;
+  const rate = (key: string): number | undefined =>
+    rateOf(config, key) ?? (defaults[key] as number | null) ?? undefined;
   const hidden = rate(keys.hiddenDropout) as number;
   const ofClassifier = head.kind === 'classification' ? (rate(keys.classifierDropout) ?? hidden) : 0;
   return {

@@ -280,7 +280,8 @@ for (const [family, architecture] of [
       doc_length: undefined,
     });
     renameTensors(folder, (name) => (name === 'linear.weight' ? undefined : `${family}.${name}`));
-    const load = async (seed?: number) => loadCheckpoint(folder, { freshHead: true, ...(seed === undefined ? {} : { seed }) });
+    const load = async (seed?: number) =>
+      loadCheckpoint(folder, { freshHead: true, ...(seed === undefined ? {} : { seed }) });
     const checkpoint = await load();
     assert.match(checkpoint.warnings.join(), /fresh: linear\.weight \(weights N\(0, 0\.3\), seed 42/);
     assert.equal(checkpoint.pairEncoding, { kind: 'lightning-ir', queryLength: 32, docLength: 512, maxLength: 64 });
