@@ -31,6 +31,7 @@ export {
   type RerankProgress,
   type RerankResult,
 } from './rerank/rerank.js';
+export { rerankRuns, type RerankedRun, type RerankRunsOptions } from './rerank/rerank-runs.js';
 export type { EncodedPair, TextPair } from './tokenize/pair-tokenizer.js';
 
 export type { Qrel, RankingSample, RunEntry } from './data/records.js';
@@ -40,6 +41,7 @@ export {
   writeRunTopics,
   type ScoredDocument,
   type WriteRunOptions,
+  type WrittenRun,
   type WriteTopic,
 } from './data/write-run.js';
 export { readQrels } from './data/formats/qrels.js';
@@ -47,7 +49,7 @@ export { readDocuments, readQueries, type TextRecord } from './data/formats/text
 export type { CollectionIndexOptions } from './data/collection/collection-index.js';
 export { CollectionStore, type CollectionOptions } from './data/collection/collection-store.js';
 export { DatasetRegistry, type DatasetParts, type RegisteredDataset } from './data/registry.js';
-export { RunDataset } from './data/run-dataset.js';
+export { RunDataset, type RunDatasetFiles } from './data/run-dataset.js';
 export type { RunDatasetOptions } from './data/run-options.js';
 export type { SamplingStrategy } from './data/samplers.js';
 export type { Targets } from './data/targets.js';

@@ -1,13 +1,13 @@
-// A loss of your own: named in a configuration as `class_path: ./configs/examples/my-loss.ts:SquaredError`.
-// docs/losses.md says what is expected of it.
+// A custom loss. Use it in a configuration as `class_path: ./configs/examples/my-loss.ts:SquaredError`.
+// docs/losses.md says what a loss must do.
 import type { Loss, LossResult, ScoreMatrix } from 'rank-distillm';
 
-/** Mean squared error of `scale` times the score against the target: a teacher's scores, learnt one by one. */
+/** Mean squared error of `scale` times the score against the target: learns a teacher's scores one by one. */
 export class SquaredError implements Loss {
-  readonly name = 'SquaredError'; // the name in logs; may be left out
+  readonly name = 'SquaredError'; // the name in logs; optional
   readonly scale: number;
 
-  /** `init_args` of the configuration, as they are written there. */
+  /** `init_args` of the configuration, unchanged. */
   constructor({ scale = 1 }: { scale?: number } = {}) {
     this.scale = scale;
   }

@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { RankDistillmError } from '../errors.js';
+import { packageVersion } from '../io/package-version.js';
 import { print, type CliIo } from './cli-io.js';
 import { addEvaluateCommand } from './evaluate.js';
 import { addFitCommand } from './fit.js';
@@ -62,11 +62,6 @@ function buildProgram(argv: readonly string[], io: CliIo, write: (text: string) 
   addEvaluateCommand(program, io);
   addNotBuiltCommands(program);
   return program;
-}
-
-function packageVersion(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
 }
 
 /** Commander's complaint in our form. */

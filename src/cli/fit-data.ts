@@ -2,14 +2,13 @@ import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { openTrainingDataset } from '../data/open-dataset.js';
 import type { DatasetRegistry } from '../data/registry.js';
-import type { RunDatasetOptions } from '../data/run-options.js';
 import type { TrainingDataset } from '../data/training-dataset.js';
 import { RankDistillmError } from '../errors.js';
 import { planTraining } from '../train/train-limits.js';
 import type { CliIo } from './cli-io.js';
 import type { PlaceOf, RunSettings } from './config-plan.js';
 import type { FitPlan } from './fit-plan.js';
-import { assertSourceExists, indexingNotes } from './open-datasets.js';
+import { assertSourceExists, indexingNotes, runOptions } from './open-datasets.js';
 
 /** Looks for every file that a plan names, before any of them is read. */
 export async function assertDataExist({ train, validation }: FitPlan, registry: DatasetRegistry): Promise<void> {
@@ -32,28 +31,15 @@ export function openTrainData(
   return openTrainingDataset(options, { registry, seed, indexing });
 }
 
-export function runOptions(settings: RunSettings): RunDatasetOptions {
-  return {
-    runPathOrId: settings.run_path_or_id,
-    depth: settings.depth,
-    sampleSize: settings.sample_size,
-    samplingStrategy: settings.sampling_strategy,
-    targets: settings.targets,
-    normalizeTargets: settings.normalize_targets,
-    addDocsNotInRanking: settings.add_docs_not_in_ranking,
-    ...(settings.dataset === null ? {} : { dataset: settings.dataset }),
-  };
-}
-
 /** What logs call a validation dataset: the run file's name, or the dataset's id. */
 export async function datasetName(settings: RunSettings, registry: DatasetRegistry): Promise<string> {
-  const { run_path_or_id: named, dataset } = settings;
+  const { run_path_or_id: named } = settings;
   const isFile = await stat(named).then(
     (found) => found.isFile(),
     () => false,
   );
   if (isFile) return basename(named);
-  return registry.find(dataset ?? named)?.id ?? named;
+  return registry.find(named)?.id ?? named;
 }
 
 /**

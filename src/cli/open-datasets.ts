@@ -1,8 +1,9 @@
 import { stat } from 'node:fs/promises';
+import type { RunDatasetOptions } from '../data/run-options.js';
 import { DATASET_PARTS, DatasetRegistry, type DatasetParts } from '../data/registry.js';
 import { RankDistillmError } from '../errors.js';
 import { note, type CliIo } from './cli-io.js';
-import type { DatasetFiles } from './config-plan.js';
+import type { DatasetFiles, RunSettings } from './config-plan.js';
 
 export function registryOf(registered: ReadonlyMap<string, DatasetFiles>): DatasetRegistry {
   const registry = new DatasetRegistry();
@@ -19,12 +20,18 @@ function partsOf(files: DatasetFiles): DatasetParts {
   return parts;
 }
 
-/** Every file that a registered dataset is made of. */
-export function registeredFiles(registry: DatasetRegistry): string[] {
-  return registry.ids().flatMap((id) => {
-    const dataset = registry.find(id);
-    return DATASET_PARTS.flatMap((part) => dataset?.[part] ?? []);
-  });
+/** A run as a configuration names it. */
+export function runOptions(settings: RunSettings): RunDatasetOptions {
+  return {
+    runPathOrId: settings.run_path_or_id,
+    depth: settings.depth,
+    sampleSize: settings.sample_size,
+    samplingStrategy: settings.sampling_strategy,
+    targets: settings.targets,
+    normalizeTargets: settings.normalize_targets,
+    addDocsNotInRanking: settings.add_docs_not_in_ranking,
+    ...(settings.dataset === null ? {} : { dataset: settings.dataset }),
+  };
 }
 
 /**

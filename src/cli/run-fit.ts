@@ -12,14 +12,14 @@ import { SEEDS } from '../random/random-stream.js';
 import type { MetricLogger } from '../report/metric-logger.js';
 import { warn, type CliIo } from './cli-io.js';
 import type { RunSettings } from './config-plan.js';
-import { assertDataExist, countSteps, datasetName, openTrainData, runOptions } from './fit-data.js';
+import { assertDataExist, countSteps, datasetName, openTrainData } from './fit-data.js';
 import { loadLosses } from './fit-losses.js';
 import { checkMonitors } from './fit-monitors.js';
 import { FitOutput } from './fit-output.js';
 import type { FitPlan } from './fit-plan.js';
 import { resumedRun } from './fit-resume.js';
 import { FitReport, measuresTable } from './fit-report.js';
-import { indexingNotes, registryOf } from './open-datasets.js';
+import { indexingNotes, registryOf, runOptions } from './open-datasets.js';
 
 /**
  * Trains as a plan says. Everything is opened and checked before a folder is made, and what was made goes away again when

@@ -5,11 +5,11 @@ import { chooseDevice } from '../engine/device.js';
 import { loadBinding } from '../engine/load-binding.js';
 import { RankDistillmError } from '../errors.js';
 import { writeAtomically, type WriteText } from '../io/atomic-write.js';
+import { assertWritable, refuseOverInputs } from '../io/output-file.js';
 import { formatDuration } from '../report/duration.js';
 import { onDevice } from '../report/on-device.js';
 import { note, print, warn, type CliIo } from './cli-io.js';
 import { readPairs } from './read-pairs.js';
-import { assertWritable, refuseCollisions } from './output-files.js';
 
 interface ScoreOptions {
   model: string;
@@ -61,7 +61,7 @@ async function score(options: ScoreOptions, io: CliIo): Promise<void> {
   const device = chooseDevice(options.device, '--device', () => loadBinding().info().devices);
   if (options.output !== '-') {
     const inputs = options.input === '-' ? [] : [options.input];
-    await refuseCollisions([options.output], inputs, 'Choose another file for --output.');
+    await refuseOverInputs([options.output], inputs, 'Choose another file for --output.');
     await assertWritable(options.output);
   }
   const start = performance.now();

@@ -83,6 +83,14 @@ export class DatasetRegistry {
     return resolved;
   }
 
+  /** Every file that the registered datasets are made of. */
+  files(): string[] {
+    return this.ids().flatMap((id) => {
+      const dataset = this.find(id);
+      return DATASET_PARTS.flatMap((part) => dataset?.[part] ?? []);
+    });
+  }
+
   /** As `find`; an unknown id is an error. `askedBy` says where the id comes from. */
   get(id: string, askedBy: string): RegisteredDataset {
     const dataset = this.find(id);

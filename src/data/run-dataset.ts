@@ -1,5 +1,7 @@
+import { basename } from 'node:path';
 import { RankDistillmError } from '../errors.js';
 import { prefetch } from '../io/ahead.js';
+import { TextsFingerprint } from '../io/fingerprint.js';
 import { compareUtf8 } from '../io/text.js';
 import { candidatesOf, fetchTexts, MissingDocuments, selectTop, type TopicGrades } from './candidates.js';
 import type { CollectionIndexOptions } from './collection/collection-index.js';
@@ -16,6 +18,17 @@ import { hasGap, refuseGaps } from './write-run.js';
 
 /** Topics read before they are asked for. */
 const TOPICS_AHEAD = 2;
+
+/** The files of a dataset that were read, undefined where one was not. */
+export interface RunDatasetFiles {
+  run: string;
+  /** The collection; a run may carry its texts itself. */
+  docs: string | undefined;
+  queries: string | undefined;
+  qrels: string | undefined;
+  /** Whether texts of `docs` are repaired as they are read, see `RegisteredDataset`. */
+  repairsDocs: boolean;
+}
 
 interface UsedTopic {
   queryId: string;
@@ -36,6 +49,10 @@ export class RunDataset implements AsyncDisposable {
       checked: CheckedRunOptions;
       run: RunFile;
       datasetId: string;
+      /** The id that stands for the run, where no file is named. */
+      runId: string;
+      /** Whether queries are read from the dataset. */
+      asksQueries: boolean;
       dataset: RegisteredDataset | undefined;
       collection: CollectionStore | undefined;
       topics: UsedTopic[];
@@ -87,7 +104,9 @@ export class RunDataset implements AsyncDisposable {
       const targets = obstacle === undefined ? targetOptions(options, checked.depth) : undefined;
       const grades = targets?.targets === 'relevance' && judgements ? gradesByTopic(judgements) : undefined;
       const datasetId = dataset?.id ?? source.inferredId;
-      const parts = { options, checked, run, datasetId, dataset, collection, topics, judgements };
+      const runId = source.inferredId;
+      const asksQueries = survey.topics.some(({ query }) => query === undefined);
+      const parts = { options, checked, run, datasetId, runId, asksQueries, dataset, collection, topics, judgements };
       return new RunDataset({ ...parts, targets, grades, warnings, gap: survey.gap });
     } catch (error) {
       await collection?.close();
@@ -111,9 +130,47 @@ export class RunDataset implements AsyncDisposable {
     return this.parts.run.path === this.parts.options.runPathOrId ? this.parts.run.path : undefined;
   }
 
-  /** Name of a run that re-ranks this one, without suffix, as lightning-ir's ReRankCallback chooses it. */
+  /**
+   * Name of a run that re-ranks this one, without suffix: the file's name without `.gz` and the suffix of its format, or the
+   * id that stands for the run, with dashes. lightning-ir cuts a file's name at its first dot, and then two runs may
+   * share a name.
+   */
   get runName(): string {
-    return this.runPath === undefined ? this.dashedDatasetId : runStem(this.runPath);
+    return this.runPath === undefined ? dashed(this.parts.runId) : runStem(this.runPath);
+  }
+
+  /** How logs and tables call this run: its file's name, or the id that stands for it. */
+  get label(): string {
+    return this.runPath === undefined ? this.parts.runId : basename(this.runPath);
+  }
+
+  /** Every file that is read for this dataset: none of them may be written over. */
+  get inputFiles(): string[] {
+    const { run, docs, queries, qrels } = this.files;
+    return [run, docs, queries, qrels].filter((path) => path !== undefined);
+  }
+
+  /** The same by what they hold. */
+  get files(): RunDatasetFiles {
+    const { run, dataset, collection, judgements, asksQueries } = this.parts;
+    return {
+      run: run.path,
+      docs: collection?.path,
+      queries: asksQueries ? dataset?.queries : undefined,
+      qrels: judgements === undefined ? undefined : dataset?.qrels,
+      repairsDocs: dataset?.repairsDocs ?? false,
+    };
+  }
+
+  /** Hashes of the topics that `samples` gives, or the first so many: of their ids, and of their queries' texts. */
+  fingerprintTopics(topics?: number): { ids: string; queries: string } {
+    const ids = new TextsFingerprint();
+    const queries = new TextsFingerprint();
+    for (const { queryId, query } of this.parts.topics.slice(0, topics)) {
+      ids.add(queryId);
+      queries.add(query);
+    }
+    return { ids: ids.digest(), queries: queries.digest() };
   }
 
   /** Things a user should know, one sentence each: topics left out, a depth beyond the run's. */

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { RankDistillmError } from '../errors.js';
 import { writeAtomically } from '../io/atomic-write.js';
 import { float32Text } from './formats/numbers.js';
@@ -14,6 +15,13 @@ export interface WriteRunOptions {
   tag?: string;
 }
 
+/** What was written. */
+export interface WrittenRun {
+  bytes: number;
+  /** `sha256:<hex>` of these bytes. */
+  fingerprint: string;
+}
+
 /** Takes the scored documents of one topic, in any order. */
 export type WriteTopic = (queryId: string, documents: readonly ScoredDocument[]) => Promise<void>;
 
@@ -26,10 +34,12 @@ export async function writeRunTopics(
   path: string,
   options: WriteRunOptions,
   produce: (writeTopic: WriteTopic) => Promise<void>,
-): Promise<void> {
+): Promise<WrittenRun> {
   const tag = options.tag ?? 'rank-distillm';
   refuseGaps(path, 'tag', tag);
   const written = new Set<string>();
+  const hash = createHash('sha256');
+  let bytes = 0;
   await writeAtomically(path, async (write) => {
     await produce(async (queryId, documents) => {
       if (written.has(queryId)) {
@@ -38,9 +48,13 @@ export async function writeRunTopics(
         });
       }
       written.add(queryId);
-      await write(topicLines(path, queryId, documents, tag));
+      const lines = topicLines(path, queryId, documents, tag);
+      hash.update(lines);
+      bytes += Buffer.byteLength(lines);
+      await write(lines);
     });
   });
+  return { bytes, fingerprint: `sha256:${hash.digest('hex')}` };
 }
 
 /** Writes entries as `writeRunTopics` does, topics in the order of their first entries. Ranks follow from the scores. */
@@ -48,14 +62,14 @@ export async function writeRun(
   path: string,
   entries: Iterable<Pick<RunEntry, 'queryId' | 'docId' | 'score'>>,
   options: WriteRunOptions = {},
-): Promise<void> {
+): Promise<WrittenRun> {
   const topics = new Map<string, ScoredDocument[]>();
   for (const entry of entries) {
     const topic = topics.get(entry.queryId);
     if (topic === undefined) topics.set(entry.queryId, [entry]);
     else topic.push(entry);
   }
-  await writeRunTopics(path, options, async (writeTopic) => {
+  return writeRunTopics(path, options, async (writeTopic) => {
     for (const [queryId, documents] of topics) await writeTopic(queryId, documents);
   });
 }

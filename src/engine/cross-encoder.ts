@@ -1,4 +1,5 @@
 import type { Binding, ComputePrecision, EngineInfo, NativeModel } from '../../binding.js';
+import type { Checkpoint } from '../models/checkpoint.js';
 import { loadCheckpoint, type MonoOverrides } from '../models/load-checkpoint.js';
 import { checkOptionNames, type OptionNames } from '../config/option-names.js';
 import { RankDistillmError, throwIfAborted } from '../errors.js';
@@ -111,20 +112,29 @@ export class CrossEncoder implements AsyncDisposable {
   static async load(nameOrPath: string, options: LoadOptions = {}): Promise<CrossEncoder> {
     throwIfAborted(options.signal);
     checkOptionNames(options, LOAD_OPTIONS, 'CrossEncoder.load');
-    const warn = options.onWarning ?? ((message) => process.emitWarning(message, 'RankDistillmWarning'));
+    const { label, config, freshHead, seed, revision, ...rest } = options;
+    resolveEngine(rest, loadBinding()); // a bad option shows before files are read
+    return CrossEncoder.fromCheckpoint(
+      await loadCheckpoint(nameOrPath, { label, overrides: config, freshHead, seed, revision }),
+      rest,
+    );
+  }
 
+  /**
+   * Loads a model whose folder was read by then.
+   *
+   * @throws as `load`
+   */
+  static async fromCheckpoint(
+    checkpoint: Checkpoint,
+    options: Omit<LoadOptions, 'label' | 'config' | 'freshHead' | 'seed' | 'revision'> = {},
+  ): Promise<CrossEncoder> {
+    const warn = options.onWarning ?? ((message) => process.emitWarning(message, 'RankDistillmWarning'));
     const binding = loadBinding();
     const engine = resolveEngine(options, binding);
-    const checkpoint = await loadCheckpoint(nameOrPath, {
-      label: options.label,
-      overrides: options.config,
-      freshHead: options.freshHead,
-      seed: options.seed,
-      revision: options.revision,
-    });
     for (const warning of checkpoint.warnings) warn(warning);
     throwIfAborted(options.signal);
-    const { encoder, head } = checkpoint;
+    const { encoder, head, name, modelClass } = checkpoint;
     const [tokenizer, native] = await loadBoth(
       createPairTokenizer(checkpoint, { threads: engine.tokenizerThreads }),
       binding
@@ -136,10 +146,9 @@ export class CrossEncoder implements AsyncDisposable {
       const why = binding.info().bf16
         ? 'bf16 needs heads of even size, which this model has not'
         : 'this CPU has no bf16 instructions (AVX512_BF16 or AMX)';
-      warn(`${why}; ${nameOrPath} runs in 16-bit integers instead, which round less`);
+      warn(`${why}; ${name} runs in 16-bit integers instead, which round less`);
     }
-    const { modelClass } = checkpoint;
-    return new CrossEncoder({ name: nameOrPath, modelClass, device: engine.device, warn, binding, native, tokenizer });
+    return new CrossEncoder({ name, modelClass, device: engine.device, warn, binding, native, tokenizer });
   }
 
   /** What scores are really computed in; int16 where the CPU has no instructions for bf16 or int8. */

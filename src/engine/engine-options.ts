@@ -1,4 +1,4 @@
-import type { Binding, ComputePrecision, ModelOptions } from '../../binding.js';
+import type { Binding, ComputePrecision, EncoderConfig, EngineInfo, ModelOptions } from '../../binding.js';
 import type { OptionNames } from '../config/option-names.js';
 import { readPrecision, enginePrecision, type PrecisionName } from '../config/precision.js';
 import { badArgument, checkThreads } from './check-argument.js';
@@ -73,6 +73,17 @@ export function resolveEngine(options: EngineOptions, binding: Pick<Binding, 'in
       timed: options.timed ?? false,
     },
   };
+}
+
+/** What scores will really be computed in, as `scoring_precision` in native/model/config.cc decides. */
+export function scoringPrecision(
+  { device, compute }: ResolvedEngine,
+  { hiddenSize, heads }: EncoderConfig,
+  { bf16, cpuFeatures }: EngineInfo,
+): ComputePrecision {
+  if (device !== 'cpu' || compute === 'float32') return compute;
+  const has = compute === 'int8' ? cpuFeatures.includes('avx512_vnni') : bf16 && (hiddenSize / heads) % 2 === 0;
+  return has ? compute : 'int16';
 }
 
 function checkShare(memoryFraction: number | undefined): number | undefined {

@@ -112,3 +112,27 @@ export function evaluate(
   for (const name of Object.keys(mean)) mean[name]! /= topics.size;
   return { mean, byQuery, topicsInRun: rankings.size };
 }
+
+/** Measures of the topics that were scored. */
+export interface ScoredEvaluation {
+  /** Mean over the judged topics of the run; empty where it has none. */
+  mean: MeasureValues;
+  /** Judged topics that the run lacks: they are not in the mean. */
+  unscored: number;
+}
+
+/**
+ * As `evaluate`, but judged topics that the run lacks do not count 0: the mean is over the topics that were scored, as
+ * lightning-ir takes it after re-ranking.
+ */
+export function evaluateScored(
+  run: readonly Pick<RunEntry, 'queryId' | 'docId' | 'score'>[],
+  qrels: readonly Qrel[],
+  measures: readonly string[],
+): ScoredEvaluation {
+  const scored = new Set(run.map(({ queryId }) => queryId));
+  const judged = new Set(qrels.map(({ queryId }) => queryId));
+  const ofScored = qrels.filter(({ queryId }) => scored.has(queryId));
+  const mean = ofScored.length === 0 ? {} : evaluate(run, ofScored, measures).mean;
+  return { mean, unscored: [...judged].filter((queryId) => !scored.has(queryId)).length };
+}

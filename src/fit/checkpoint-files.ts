@@ -1,4 +1,4 @@
-import { copyFile, link, readdir, rename, rm, stat, symlink } from 'node:fs/promises';
+import { copyFile, cp, link, readdir, rename, rm, stat, symlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Checkpoint } from '../models/checkpoint.js';
 import { readModelFiles } from '../models/save-model.js';
@@ -10,10 +10,12 @@ import type { CheckpointCallbacks } from '../train/checkpoint-keeper.js';
 import { MOMENTS_FILE, saveTrainerCheckpoint, STATE_FILE } from '../train/trainer-checkpoint.js';
 import { readStateFile } from '../train/trainer-state-file.js';
 import type { TrainingState } from '../train/training-state.js';
+import { RUNS } from '../rerank/run-path.js';
 import { momentsOf } from './moments.js';
 
 /** lightning-ir's name of the folder in Hugging Face's layout. */
 const MODEL_FOLDER = 'huggingface_checkpoint';
+
 export interface CheckpointFilesOptions {
   model: TrainableModel;
   /** Where checkpoints go; made if need be. */
@@ -44,8 +46,11 @@ export async function checkpointFiles(options: CheckpointFilesOptions) {
       });
       newest = target;
       if (logFolder !== undefined) {
-        newest = join(logFolder, MODEL_FOLDER);
-        await replaceFolder(newest, (temporary) => linkModel(target, temporary));
+        const folder = (newest = join(logFolder, MODEL_FOLDER));
+        await replaceFolder(folder, async (temporary) => {
+          await linkModel(target, temporary);
+          await keepRuns(folder, temporary);
+        });
       }
     },
     remove: removeFolder,
@@ -82,6 +87,12 @@ async function linkModel(checkpoint: string, folder: string): Promise<void> {
     const to = join(folder, name);
     await link(from, to).catch(() => copyFile(from, to));
   }
+}
+
+/** The runs that re_rank has written below an older model stay: their records say which model they are of. */
+async function keepRuns(older: string, folder: string): Promise<void> {
+  const runs = join(older, RUNS);
+  if (await exists(runs)) await cp(runs, join(folder, RUNS), { recursive: true, preserveTimestamps: true });
 }
 
 /** A symbolic link that changes at once from what it led to before. */

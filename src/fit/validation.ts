@@ -1,11 +1,11 @@
-import type { Qrel, RankingSample } from '../data/records.js';
+import type { Qrel } from '../data/records.js';
 import { RunDataset } from '../data/run-dataset.js';
 import type { TrainableModel } from '../engine/trainable-model.js';
 import { RankDistillmError, throwIfAborted } from '../errors.js';
-import { evaluate } from '../evaluate/evaluate.js';
+import { evaluateScored } from '../evaluate/evaluate.js';
 import { parseMeasure } from '../evaluate/parse-measure.js';
 import type { ScoreMatrix } from '../loss/loss.js';
-import type { TextPair } from '../tokenize/pair-tokenizer.js';
+import { scoreTopics, type ScoredTopic } from '../rerank/scored-topics.js';
 import type { ValidateOptions } from './fit-options.js';
 
 /** lightning-ir's name for the losses among the measures. */
@@ -20,11 +20,6 @@ interface OpenDataset {
   dataset: RunDataset;
   /** Undefined: it has none, or nothing is measured. */
   qrels: readonly Qrel[] | undefined;
-}
-
-interface ScoredTopic {
-  sample: RankingSample;
-  scores: number[];
 }
 
 /** Scores validation runs with the model as it is, and measures them. */
@@ -48,7 +43,7 @@ export class Validation implements AsyncDisposable {
       for (const settings of options.datasets) {
         throwIfAborted(signal);
         const dataset = await RunDataset.open(settings, options.registry, { signal, ...options.indexing });
-        const opened: OpenDataset = { name: nameOf(dataset), dataset, qrels: undefined };
+        const opened: OpenDataset = { name: dataset.label, dataset, qrels: undefined };
         const isTaken = datasets.some(({ name }) => name === opened.name);
         datasets.push(opened);
         if (isTaken) throw sameName(opened.name);
@@ -97,7 +92,9 @@ export class Validation implements AsyncDisposable {
     for (const [i, { name, dataset, qrels }] of this.datasets.entries()) {
       throwIfAborted(signal);
       if (qrels === undefined && !this.withLosses) continue;
-      const topics = await scoreTopics(model, dataset, batches[i]! * this.batchSize, signal);
+      const topics: ScoredTopic[] = [];
+      const samples = dataset.samples(batches[i]! * this.batchSize);
+      for await (const topic of scoreTopics(samples, (pairs) => model.scoreWindows(pairs, signal))) topics.push(topic);
       const values = { ...this.#measure(topics, qrels), ...(this.withLosses ? this.#losses(topics, losses) : {}) };
       for (const [measure, value] of Object.entries(values)) metrics[`${name}/${measure}`] = value;
     }
@@ -112,15 +109,12 @@ export class Validation implements AsyncDisposable {
     return this.close();
   }
 
-  /** The mean is over the topics that were scored: with fewer batches the others do not count 0. */
   #measure(topics: readonly ScoredTopic[], qrels: readonly Qrel[] | undefined): Record<string, number> {
     if (qrels === undefined) return {};
-    const scored = new Set(topics.map(({ sample }) => sample.queryId));
     const run = topics.flatMap(({ sample: { queryId, docIds }, scores }) =>
       docIds.map((docId, i) => ({ queryId, docId, score: scores[i]! })),
     );
-    const judged = qrels.filter(({ queryId }) => scored.has(queryId));
-    return evaluate(run, judged, this.measures).mean;
+    return evaluateScored(run, qrels, this.measures).mean;
   }
 
   /** Losses of each batch, weighted by its topics: the mean that lightning-ir means to log, see docs/training.md. */
@@ -158,33 +152,6 @@ export class Validation implements AsyncDisposable {
     }
     return groups;
   }
-}
-
-async function scoreTopics(
-  model: TrainableModel,
-  dataset: RunDataset,
-  count: number,
-  signal: AbortSignal | undefined,
-): Promise<ScoredTopic[]> {
-  const topics: ScoredTopic[] = [];
-  async function* pairs(): AsyncGenerator<TextPair> {
-    for await (const sample of dataset.samples(count)) {
-      topics.push({ sample, scores: [] });
-      for (const document of sample.docs) yield { query: sample.query, document };
-    }
-  }
-  let topic = 0;
-  for await (const { scores } of model.scoreWindows(pairs(), signal)) {
-    for (const score of scores) {
-      while (topics[topic]!.scores.length === topics[topic]!.sample.docIds.length) topic += 1;
-      topics[topic]!.scores.push(score);
-    }
-  }
-  return topics;
-}
-
-function nameOf(dataset: RunDataset): string {
-  return dataset.runPath?.split('/').at(-1) ?? dataset.datasetId;
 }
 
 function sameName(name: string): RankDistillmError {

@@ -39,6 +39,14 @@ const TOKENIZER_FILES = [
 /** What sentence-transformers keeps beside a classification model: its modules, activation and prompts. */
 const SENTENCE_TRANSFORMERS_FILES = ['modules.json', 'config_sentence_transformers.json', 'sentence_bert_config.json'];
 
+/** All small files that a model's scores depend on. */
+export const MODEL_FILES: readonly string[] = [
+  'config.json',
+  'tokenizer_config.json',
+  ...TOKENIZER_FILES,
+  ...SENTENCE_TRANSFORMERS_FILES,
+];
+
 /** Reads the small files of a model folder that `saveModel` carries over. */
 export async function readModelFiles(folder: string): Promise<ModelFiles> {
   const config = await readMembers(join(folder, 'config.json'));

@@ -1,13 +1,18 @@
 import type { RankingSample } from '../data/records.js';
-import { writeRunTopics, type ScoredDocument } from '../data/write-run.js';
+import { writeRunTopics, type ScoredDocument, type WrittenRun } from '../data/write-run.js';
 import type { CrossEncoder } from '../engine/cross-encoder.js';
+import type { ScoredWindow } from '../engine/score-windows.js';
+import { refuseOverInputs } from '../io/output-file.js';
 import type { TextPair } from '../tokenize/pair-tokenizer.js';
+import { scoreTopics } from './scored-topics.js';
 
 /** What `rerank` reads: a RunDataset, or anything that gives topics with their documents. */
 export interface RerankDataset {
   countPairs(): Promise<number> | number;
   /** Throws where an id cannot stand in the run to be written; without it that shows when the topic is written. */
   assertWritable?(): void;
+  /** Files that it reads: a run is never written over one of them. */
+  readonly inputFiles?: readonly string[];
   /** One topic at a time, so that a run of any length fits in memory. */
   samples(): AsyncIterable<RankingSample>;
 }
@@ -31,7 +36,7 @@ export interface RerankOptions {
   onTopic?: ((queryId: string, documents: readonly ScoredDocument[]) => void) | undefined;
 }
 
-export interface RerankResult {
+export interface RerankResult extends WrittenRun {
   pairs: number;
   topics: number;
   tokens: number;
@@ -44,64 +49,33 @@ export interface RerankResult {
 }
 
 /**
- * Scores a run's documents and writes them as a TREC run, topics in the dataset's order. Pairs of different topics
- * share the engine's windows, so short topics cost no more than long ones; memory holds a few windows.
+ * Scores a run's documents and writes them as a TREC run, topics in the dataset's order. Memory holds a few windows of
+ * pairs. `rerankRuns` also skips, records and measures.
  *
  * @throws RankDistillmError; then no file is left
  */
 export async function rerank(options: RerankOptions): Promise<RerankResult> {
-  const { model, dataset, signal } = options;
+  const { model, dataset, signal, outputPath } = options;
   dataset.assertWritable?.();
+  await refuseOverInputs([outputPath], dataset.inputFiles ?? []);
   const totalPairs = await dataset.countPairs();
   const start = performance.now();
   const result = { pairs: 0, topics: 0, tokens: 0 };
-  const begun: OpenTopic[] = [];
+  const count = ({ scores, encoded }: ScoredWindow): void => {
+    result.pairs += scores.length;
+    result.tokens += encoded.reduce((sum, pair) => sum + pair.inputIds.length, 0);
+    options.onProgress?.({ pairs: result.pairs, totalPairs });
+  };
 
-  await writeRunTopics(options.outputPath, { tag: options.tag }, async (writeTopic) => {
-    const writeWholeTopics = async (): Promise<void> => {
-      while (begun[0]?.isWhole()) {
-        const { sample, scores } = begun.shift()!;
-        const documents = sample.docIds.map((docId, i) => ({ docId, score: scores[i]! }));
-        await writeTopic(sample.queryId, documents);
-        options.onTopic?.(sample.queryId, documents);
-        result.topics += 1;
-      }
-    };
-    for await (const window of model.scoreWindows(pairsOf(dataset.samples(), begun), { signal })) {
-      distribute(window.scores, begun);
-      result.pairs += window.scores.length;
-      result.tokens += window.encoded.reduce((sum, pair) => sum + pair.inputIds.length, 0);
-      options.onProgress?.({ pairs: result.pairs, totalPairs });
-      await writeWholeTopics();
+  const written = await writeRunTopics(outputPath, { tag: options.tag }, async (writeTopic) => {
+    const score = (pairs: AsyncIterable<TextPair>) => model.scoreWindows(pairs, { signal });
+    for await (const { sample, scores } of scoreTopics(dataset.samples(), score, count)) {
+      const documents = sample.docIds.map((docId, i) => ({ docId, score: scores[i]! }));
+      await writeTopic(sample.queryId, documents);
+      options.onTopic?.(sample.queryId, documents);
+      result.topics += 1;
     }
-    await writeWholeTopics();
   });
-  return { ...result, seconds: (performance.now() - start) / 1000, precision: model.precision, device: model.device };
-}
-
-/** A topic whose pairs are on their way through the engine. */
-class OpenTopic {
-  readonly scores: number[] = [];
-
-  constructor(readonly sample: RankingSample) {}
-
-  isWhole(): boolean {
-    return this.scores.length === this.sample.docIds.length;
-  }
-}
-
-/** Opens each topic before its pairs, so that scores, which come in the same order, find it. */
-async function* pairsOf(samples: AsyncIterable<RankingSample>, begun: OpenTopic[]): AsyncGenerator<TextPair> {
-  for await (const sample of samples) {
-    begun.push(new OpenTopic(sample));
-    for (const document of sample.docs) yield { query: sample.query, document };
-  }
-}
-
-function distribute(scores: Float32Array, begun: readonly OpenTopic[]): void {
-  let topic = 0;
-  for (const score of scores) {
-    while (begun[topic]!.isWhole()) topic += 1;
-    begun[topic]!.scores.push(score);
-  }
+  const seconds = (performance.now() - start) / 1000;
+  return { ...result, ...written, seconds, precision: model.precision, device: model.device };
 }

@@ -1,4 +1,5 @@
 import type { Checkpoint } from '../models/checkpoint.js';
+import { modelSettings } from '../models/fingerprint.js';
 import { RankDistillmError } from '../errors.js';
 
 /**
@@ -20,19 +21,6 @@ export function checkSameModel(saved: Checkpoint, wanted: Checkpoint): void {
   }
 }
 
-function settingsOf({ modelClass, encoder, head, mono, pairEncoding }: Checkpoint): Record<string, unknown> {
-  const lengths = mono ? { query_length: mono.queryLength, doc_length: mono.docLength } : {};
-  const { pooling, dense, output, label, logSoftmax } = head;
-  return {
-    class: modelClass,
-    ...encoder,
-    pooling,
-    'dense layer of the head': dense?.name ?? 'none',
-    labels: output.labels,
-    label,
-    bias: output.bias,
-    logSoftmax,
-    ...lengths,
-    'length of a pair': pairEncoding.maxLength,
-  };
+function settingsOf(checkpoint: Checkpoint): Record<string, unknown> {
+  return { class: checkpoint.modelClass, ...checkpoint.encoder, ...modelSettings(checkpoint) };
 }

@@ -5,7 +5,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { run } from '../support/cli.js';
 import { inFolder, useOwnCache } from '../support/files.js';
-import { modelFolder } from '../support/models.js';
+import { copyModel, modelFolder } from '../support/models.js';
 import { writeTrainingCollection } from '../support/collections.js';
 
 const test = suite('configs/');
@@ -16,7 +16,7 @@ const CONFIGS = fileURLToPath(new URL('../../configs/', import.meta.url));
 /** The runs each example of re_rank leaves, or what fit is to be cut down to. An example that is missing here fails. */
 const EXAMPLES: Readonly<Record<string, { runs: string[] } | { steps: string[] }>> = {
   're-rank-own-data.yaml': { runs: ['re-ranked/__bm25__my-collection.run'] },
-  're-rank-datasets.yaml': { runs: ['runs/mono-rank/bm25.run', 'runs/mono-rank/splade.run'] },
+  're-rank-datasets.yaml': { runs: ['mono-rank/runs/bm25.run', 'mono-rank/runs/splade.run'] },
   'fit-first-stage.yaml': { steps: ['--trainer.max_steps=2', '--trainer.val_check_interval=1'] },
   'fit-second-stage.yaml': { steps: ['--trainer.max_epochs=1'] },
 };
@@ -24,6 +24,7 @@ const EXAMPLES: Readonly<Record<string, { runs: string[] } | { steps: string[] }
 /** The files that the examples name. */
 async function writeExampleData(folder: string): Promise<void> {
   await writeTrainingCollection(folder, 100);
+  await copyModel(join(folder, 'mono-rank'));
   await mkdir(join(folder, 'my-data'));
   const copies: Readonly<Record<string, string[]>> = {
     'docs.tsv': ['collection.tsv'],
@@ -43,7 +44,7 @@ const names = (await readdir(join(CONFIGS, 'examples'))).filter((name) => name.e
 
 for (const name of names) {
   const example = EXAMPLES[name];
-  const argv = ['--config', join(CONFIGS, 'examples', name), '--model.model_name_or_path', modelFolder()];
+  const argv = ['--config', join(CONFIGS, 'examples', name), '--model.model_name_or_path', 'mono-rank'];
   test(`examples/${name} runs`, () =>
     inFolder(async (folder) => {
       await writeExampleData(folder);
@@ -55,7 +56,7 @@ for (const name of names) {
       assert.not.match(stderr, /are ignored/);
       if (!example || !('runs' in example)) return;
       const found = await readdir(folder, { recursive: true });
-      assert.equal(found.filter((path) => /^(runs|re-ranked)\/.*\.run$/.test(path)).sort(), example.runs);
+      assert.equal(found.filter((path) => /^(mono-rank\/runs|re-ranked)\/.*\.run$/.test(path)).sort(), example.runs);
     }));
 }
 
@@ -84,7 +85,10 @@ test('the second example of training starts where the first one ends, and re_ran
       const { code, stderr } = await run(argv, { cwd: folder });
       assert.is(code, 0, stderr);
     }
-    assert.equal(await readdir(join(folder, 'runs/huggingface_checkpoint')), ['bm25.run', 'splade.run']);
+    const runs = await readdir(
+      join(folder, 'trained/second-stage/lightning_logs/version_0/huggingface_checkpoint/runs'),
+    );
+    assert.equal(runs.sort(), ['bm25.run', 'bm25.run.json', 'splade.run', 'splade.run.json']);
   }));
 
 test('trainer/fit-short.yaml validates after three steps, however long an epoch is', () =>

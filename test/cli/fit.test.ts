@@ -5,7 +5,7 @@ import * as assert from 'uvu/assert';
 import { readRun } from '../../src/data/run-file.js';
 import { type CliResult, run } from '../support/cli.js';
 import { inFolder, useOwnCache, writeFiles } from '../support/files.js';
-import { modelFolder } from '../support/models.js';
+import { copyModel } from '../support/models.js';
 import { writeTrainingCollection } from '../support/collections.js';
 
 const test = suite('fit');
@@ -105,10 +105,10 @@ testInCollection('the model learns, and re_rank takes it', async (folder) => {
     const argv = ['re_rank', '--config', 'config.yaml', '--model.model_name_or_path', model];
     const { code, stderr } = await run(argv, { cwd: folder });
     assert.is(code, 0, stderr);
-    const name = model.split('/').at(-1)!;
-    return (await readRun(join(folder, 'runs', name, 'dev.run'))).map(({ queryId, docId }) => `${queryId} ${docId}`);
+    return (await readRun(join(folder, model, 'runs/dev.run'))).map(({ queryId, docId }) => `${queryId} ${docId}`);
   };
-  assert.not.equal(await rerank(MODEL), await rerank(modelFolder()));
+  await copyModel(join(folder, 'untrained'));
+  assert.not.equal(await rerank(MODEL), await rerank('untrained'));
 });
 
 testInCollection('loggers by class, with names as lightning-ir logs them', async (folder) => {

@@ -71,7 +71,7 @@ test('Ctrl-C ends a run with 130 and leaves no half file', () =>
     const lines = Array.from({ length: 200_000 }, (_, i) => `q${i % 2} Q0 d${i} 1 1 x\n`);
     const docs = Array.from({ length: 200_000 }, (_, i) => `d${i}\tSodrari limeu limlim ${i}\n`);
     await writeFiles(folder, { 'data/__bm25__tiny-set.run': lines.join(''), 'data/docs.tsv': docs.join('') });
-    const runs = join(folder, 'runs/mono-rank');
+    const runs = join(folder, 'mono-rank/runs');
     const { code, stderr } = await start(['re_rank', '--config', 'config.yaml'], folder, {
       act(kill) {
         const timer = setInterval(() => {

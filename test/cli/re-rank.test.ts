@@ -15,7 +15,7 @@ const test = suite('re_rank');
 useOwnCache(test);
 
 const GOLDEN = fileURLToPath(new URL('./golden/re-rank/', import.meta.url));
-const DEFAULT_RUN = 'runs/mono-rank/__bm25__tiny-set.run';
+const DEFAULT_RUN = 'mono-rank/runs/__bm25__tiny-set.run';
 const read = (folder: string, name: string): Promise<string> => readFile(join(folder, name), 'utf8');
 
 test('runs, names and measures are those of lightning-ir', () =>
@@ -25,7 +25,10 @@ test('runs, names and measures are those of lightning-ir', () =>
     const { code, stdout, stderr } = await run(argv, { cwd: folder });
     assert.is(code, 0, stderr);
     const names = ['__bm25__tiny-set.run', 'group-tiny.run'];
-    assert.equal((await readdir(join(folder, 'out'))).sort(), names);
+    assert.equal(
+      (await readdir(join(folder, 'out'))).sort(),
+      names.flatMap((name) => [name, `${name}.json`]),
+    );
     for (const name of names) {
       const found = await readRun(join(folder, 'out', name));
       const expected = await readRun(join(GOLDEN, name));
@@ -49,7 +52,7 @@ test('runs, names and measures are those of lightning-ir', () =>
     assert.match(stderr, /wrote out\/__bm25__tiny-set\.run: 8 pairs of 2 topics in .*pairs\/s, float32/);
   }));
 
-test('without a callback the run goes to ./runs/<model>', () =>
+test('without a callback the run goes to the folder runs of the model, as in lightning-ir', () =>
   inFolder(async (folder) => {
     await writeCollection(folder);
     const { code, stderr } = await run(['re-rank', '--config', 'config.yaml'], { cwd: folder });
@@ -63,7 +66,7 @@ test('judged topics that were not scored are not in the mean, as in lightning-ir
     const whole = await run(['re_rank', '--config', 'config.yaml'], { cwd: folder });
     await writeFile(join(folder, 'data/test.qrels'), `${await read(folder, 'data/test.qrels')}q9 0 d1 1\n`);
     const again = await run(['re_rank', '--config', 'config.yaml'], { cwd: folder }); // also of a run that is there
-    await rm(join(folder, 'runs'), { recursive: true });
+    await rm(join(folder, 'mono-rank/runs'), { recursive: true });
     const anew = await run(['re_rank', '--config', 'config.yaml'], { cwd: folder });
     for (const { stdout, stderr } of [again, anew]) {
       assert.is(stdout, whole.stdout);
@@ -110,22 +113,26 @@ test('limit_test_batches: the run holds those batches of topics, and their mean 
     assert.match(none.stderr, /trainer\.limit_test_batches: 0 leaves nothing to re-rank/);
   }));
 
-test('an existing run is skipped with one line and still measured; overwrite writes it again', () =>
+test('a run that is the same result is skipped with one line and still measured; overwrite computes it again', () =>
   inFolder(async (folder) => {
     await writeCollection(folder);
-    // A perfect ranking that the model does not give: its nDCG is 1.
-    await writeFiles(folder, { [DEFAULT_RUN]: 'q0 0 d0 1 2 x\nq0 0 d3 2 1 x\nq1 0 d1 1 1 x\n' });
-    const before = await read(folder, DEFAULT_RUN);
-    const skipped = await run(['re_rank', '--config', 'config.yaml'], { cwd: folder });
-    assert.is(skipped.code, 0);
-    assert.is(await read(folder, DEFAULT_RUN), before);
-    assert.is(skipped.stderr, `${DEFAULT_RUN} exists and is skipped; overwrite of ReRankCallback writes it again\n`);
-    assert.match(skipped.stdout, /__bm25__tiny-set\.run +1\.0000/);
-
-    const argv = ['--trainer.callbacks+=ReRankCallback', '--trainer.callbacks.overwrite', 'true'];
-    const again = await run(['re_rank', '--config', 'config.yaml', ...argv], { cwd: folder });
+    const argv = ['re_rank', '--config', 'config.yaml'];
+    const first = await run(argv, { cwd: folder });
+    const before = await listing(join(folder, 'mono-rank/runs'));
+    const again = await run(argv, { cwd: folder });
     assert.is(again.code, 0, again.stderr);
-    assert.is((await readRun(join(folder, DEFAULT_RUN))).length, 12);
+    assert.is(
+      again.stderr,
+      `${DEFAULT_RUN} holds this result already and is skipped; overwrite of ReRankCallback computes it again\n`,
+    );
+    assert.is(again.stdout, first.stdout);
+    assert.equal(await listing(join(folder, 'mono-rank/runs')), before);
+
+    const overwrite = ['--trainer.callbacks+=ReRankCallback', '--trainer.callbacks.overwrite', 'true'];
+    const anew = await run([...argv, ...overwrite], { cwd: folder });
+    assert.is(anew.code, 0, anew.stderr);
+    assert.match(anew.stderr, /^wrote mono-rank\/runs/m);
+    assert.not.equal(await listing(join(folder, 'mono-rank/runs')), before);
   }));
 
 test('keys of Lightning without a meaning here are named in one warning', () =>
@@ -146,7 +153,7 @@ test('save_dir and run_name place the run', () =>
     const argv = ['re_rank', '--config', 'config.yaml', `--trainer.callbacks+=${callback}`];
     const { code, stderr } = await run(argv, { cwd: folder });
     assert.is(code, 0, stderr);
-    assert.equal(await readdir(join(folder, 'a/b')), ['mine.txt']);
+    assert.equal((await readdir(join(folder, 'a/b'))).sort(), ['mine.txt', 'mine.txt.run.json']);
   }));
 
 const COLLISIONS: [what: string, prepare: (folder: string) => Promise<void>, argv: string[]][] = [
@@ -177,25 +184,26 @@ for (const [what, prepare, argv] of COLLISIONS) {
     }));
 }
 
-test('a name is cut at its first dot, as lightning-ir does, and two datasets never share a run', () =>
+test('a name keeps its dots, and two datasets never share a run', () =>
   inFolder(async (folder) => {
     await writeCollection(folder);
     const source = join(folder, 'data/__bm25__tiny-set.run');
-    await copyFile(source, join(folder, 'data/bm25.v1.run'));
-    await copyFile(source, join(folder, 'data/bm25.v2.run'));
-    const dataset = (name: string) => `{run_path_or_id: data/${name}, dataset: tiny-set}`;
-    const first = await run(
-      ['re_rank', '--config', 'config.yaml', `--data.inference_datasets=[${dataset('bm25.v1.run')}]`],
-      { cwd: folder },
-    );
-    assert.is(first.code, 0, first.stderr);
-    assert.equal(await readdir(join(folder, 'runs/mono-rank')), ['bm25.run']);
-    const both = `[${dataset('bm25.v1.run')}, ${dataset('bm25.v2.run')}]`;
-    const second = await run(['re_rank', '--config', 'config.yaml', `--data.inference_datasets=${both}`], {
-      cwd: folder,
-    });
-    assert.is(second.code, 2);
-    assert.match(second.stderr, /datasets 1 and 2 would both be written to runs\/mono-rank\/bm25\.run/);
+    const names = ['bm25.v1.run', 'bm25.v2.run', 'bm25.v2.txt'];
+    for (const name of names) await copyFile(source, join(folder, 'data', name));
+    const rerank = (...inputs: string[]) => {
+      const datasets = inputs.map((name) => `{run_path_or_id: data/${name}, dataset: tiny-set}`);
+      const argv = ['re_rank', '--config', 'config.yaml', `--data.inference_datasets=[${datasets.join(', ')}]`];
+      return run(argv, { cwd: folder });
+    };
+    const shared = await rerank(...names);
+    assert.is(shared.code, 2);
+    const both = /datasets 2 \(data\/bm25\.v2\.run\) and 3 \(data\/bm25\.v2\.txt\) .* mono-rank\/runs\/bm25\.v2\.run\n/;
+    assert.match(shared.stderr, both);
+    assert.not.ok((await readdir(join(folder, 'mono-rank'))).includes('runs'));
+    const apart = await rerank('bm25.v1.run', 'bm25.v2.txt');
+    assert.is(apart.code, 0, apart.stderr);
+    const runs = (await readdir(join(folder, 'mono-rank/runs'))).filter((name) => name.endsWith('.run'));
+    assert.equal(runs.sort(), ['bm25.v1.run', 'bm25.v2.run']);
   }));
 
 test('a configured model.config wins over the checkpoint, defaults included', () =>
@@ -205,7 +213,7 @@ test('a configured model.config wins over the checkpoint, defaults included', ()
       const callback = `--trainer.callbacks+={class_path: ReRankCallback, init_args: {run_name: ${name}}}`;
       const result = await run(['re_rank', '--config', 'config.yaml', callback, ...argv], { cwd: folder });
       assert.is(result.code, 0, result.stderr);
-      const entries = await readRun(join(folder, 'runs/mono-rank', name));
+      const entries = await readRun(join(folder, 'mono-rank/runs', name));
       return entries.map((entry) => entry.score);
     };
     const plain = await score('plain.run');
@@ -227,7 +235,7 @@ test('an interrupted run ends with 130 and leaves no file', () =>
     await writeFile(join(folder, 'data/test.qrels'), qrels.join(''));
     const controller = new AbortController();
     const abortOnceWriting = setInterval(() => {
-      void readdir(join(folder, 'runs/mono-rank')).then(
+      void readdir(join(folder, 'mono-rank/runs')).then(
         () => controller.abort(),
         () => undefined,
       );
@@ -240,7 +248,7 @@ test('an interrupted run ends with 130 and leaves no file', () =>
     clearInterval(abortOnceWriting);
     assert.is(code, 130, stderr);
     assert.match(stderr, /interrupted\n$/);
-    assert.equal(await readdir(join(folder, 'runs/mono-rank')), []);
+    assert.equal(await readdir(join(folder, 'mono-rank/runs')), []);
   }));
 
 test('--print_config prints what --config reads again, and does nothing else', () =>
@@ -298,10 +306,11 @@ if (seed) {
         await copyFile(inData('__bm25__tiny-set.run'), inData(name));
       }
       const ours = fileURLToPath(new URL('../../configs/data/msmarco-passage.yaml', import.meta.url));
-      const argv = ['--config', seed, '--config', ours, '--model.model_name_or_path', modelFolder()];
+      const argv = ['--config', seed, '--config', ours, '--model.model_name_or_path', 'mono-rank'];
       const { code, stdout, stderr } = await run(['re_rank', ...argv], { cwd: folder });
       assert.is(code, 0, stderr);
-      assert.equal((await readdir(join(folder, 'runs/mono-rank'))).sort(), [...names].sort());
+      const written = await readdir(join(folder, 'mono-rank/runs'));
+      assert.equal(written.filter((name) => name.endsWith('.run')).sort(), [...names].sort());
       assert.equal(
         stdout
           .trimEnd()

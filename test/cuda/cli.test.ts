@@ -16,7 +16,7 @@ useDevices();
 test('re_rank with accelerator gpu writes the run that the CPU writes', () =>
   inFolder(async (folder) => {
     await writeCollection(folder);
-    const path = join(folder, 'runs/mono-rank/__bm25__tiny-set.run');
+    const path = join(folder, 'mono-rank/runs/__bm25__tiny-set.run');
     const rerank = async (...argv: string[]) => {
       const overwrite = ['--trainer.callbacks+=ReRankCallback', '--trainer.callbacks.overwrite', 'true'];
       const { code, stderr } = await run(['re_rank', '--config', 'config.yaml', ...overwrite, ...argv], {

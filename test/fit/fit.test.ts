@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { cp, readdir, rename } from 'node:fs/promises';
+import { cp, mkdir, readdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -119,6 +119,25 @@ test('learns what it is shown, and what is saved re-ranks so', () =>
     const [{ query, docs }] = (await tinySamples()) as [TrainingSample];
     const [best] = await model.rank(query, docs);
     assert.is(best!.index, 0);
+  }));
+
+test('runs below huggingface_checkpoint stay when a newer model takes its place', () =>
+  inFolder(async (root) => {
+    const saved = join(root, 'huggingface_checkpoint');
+    const { result } = await run(root, {
+      logFolder: root,
+      checkpoints: [{ everyNTrainSteps: 1 }],
+      onStep: async ({ step }) => {
+        if (step !== 2) return;
+        await mkdir(join(saved, 'runs'));
+        await writeFile(join(saved, 'runs/dev.run'), 'a run');
+      },
+      trainer: { maxSteps: 4, defaultRootDir: root },
+    });
+    await result;
+    assert.is(readFileSync(join(saved, 'runs/dev.run'), 'utf8'), 'a run');
+    assert.equal(await readdir(join(saved, 'runs')), ['dev.run']);
+    assert.not.ok(existsSync(join(root, 'checkpoints/epoch=1-step=4/runs')));
   }));
 
 test('accumulated batches are one batch', () =>

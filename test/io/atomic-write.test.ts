@@ -17,7 +17,7 @@ import { join } from 'node:path';
 import { queryObjects } from 'node:v8';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { assertWritable } from '../../src/cli/output-files.js';
+import { assertWritable } from '../../src/io/output-file.js';
 import { RankDistillmError } from '../../src/errors.js';
 import { writeAtomically } from '../../src/io/atomic-write.js';
 

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import { CrossEncoder } from '../../src/engine/cross-encoder.js';
@@ -27,6 +27,23 @@ test('ids that cannot be written are refused before anything is scored', async (
   );
   assert.is(scored, 0);
   assert.not.ok(existsSync(outputPath));
+});
+
+test('a run is not written over the run that it re-ranks', async () => {
+  const line = `${JSON.stringify({ qid: '1', docid: 'a', query: 'q', text: 't', score: 1 })}\n`;
+  const input = file('input.jsonl', line);
+  const link = join(folder, 'link.run');
+  symlinkSync(input, link);
+  await using dataset = await RunDataset.open({ runPathOrId: input });
+  await using model = await CrossEncoder.load((await referenceModel('mono-rank')).folder);
+  for (const outputPath of [input, link]) {
+    await refuses(
+      () => rerank({ model, dataset, outputPath, tag: 'x' }),
+      'bad_input',
+      `${outputPath}: would be written over the input ${input}`,
+    );
+  }
+  assert.is(readFileSync(input, 'utf8'), line);
 });
 
 test.run();

@@ -1,5 +1,6 @@
+import { join } from 'node:path';
 import { writeFiles } from './files.js';
-import { expectedPairs, modelFolder, type ScoredPair } from './models.js';
+import { copyModel, expectedPairs, modelFolder, type ScoredPair } from './models.js';
 
 /**
  * A test collection over the golden pairs: topic qN is pair N's query, document dN its document. The first stage ranks
@@ -9,6 +10,7 @@ export async function writeCollection(folder: string): Promise<ScoredPair[]> {
   const pairs = (await expectedPairs()).slice(0, 6);
   const tsv = (text: string): string => text.replaceAll(/[\t\n\r]+/g, ' ');
   const topics = ['q0', 'q1'];
+  await copyModel(join(folder, 'mono-rank')); // runs go below the model's folder
   await writeFiles(folder, {
     'data/docs.tsv': pairs.map((pair, i) => `d${i}\t${tsv(pair.document)}\n`).join(''),
     'data/queries.tsv': pairs.map((pair, i) => `q${i}\t${tsv(pair.query)}\n`).join(''),
@@ -23,7 +25,7 @@ export async function writeCollection(folder: string): Promise<ScoredPair[]> {
       '  inference_datasets:',
       '    - run_path_or_id: data/__bm25__tiny-set.run',
       'model:',
-      `  model_name_or_path: ${modelFolder()}`,
+      '  model_name_or_path: mono-rank',
       '  evaluation_metrics: [nDCG@10]',
       '',
     ].join('\n'),

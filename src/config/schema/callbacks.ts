@@ -3,13 +3,21 @@ import { datasetFiles } from './data.js';
 import { allIgnored, classSpec, ignored, key, openClasses, slot } from './fields.js';
 
 const reRankCallback = classSpec('ReRankCallback', 'Where re_rank writes its runs.', {
-  save_dir: key(z.string().min(1).nullable().default(null), 'Folder; null: ./runs/<model>.', 're_rank'),
-  run_name: key(
+  save_dir: key(
     z.string().min(1).nullable().default(null),
-    "File name; null: the input's name up to its first dot, or the id with dashes, and .run.",
+    'Folder; null: runs in the model folder, ./runs/<id> for a Hugging Face id.',
     're_rank',
   ),
-  overwrite: key(z.boolean().default(false), 'Write again where the run exists; else it is skipped.', 're_rank'),
+  run_name: key(
+    z.string().min(1).nullable().default(null),
+    "File name; null: the input's name without its suffix, or the id with dashes, and .run.",
+    're_rank',
+  ),
+  overwrite: key(
+    z.boolean().default(false),
+    'Compute a run again that exists; else the same result is skipped and another one an error.',
+    're_rank',
+  ),
 });
 
 const registerLocalDataset = classSpec('RegisterLocalDatasetCallback', 'Gives files an id.', {

@@ -1,41 +1,28 @@
 import { open, rm, stat } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join } from 'node:path';
 import { ioError, RankDistillmError } from '../errors.js';
-import { outputFile } from '../io/atomic-write.js';
+import { outputFile } from './atomic-write.js';
 
 /**
- * Refuses outputs that would destroy an input, and one file for two datasets: lightning-ir lets the second run
- * overwrite the first.
+ * Refuses outputs that are one of the inputs, by another name or through a link.
  *
- * @param inputs files the command reads
- * @param hint how to choose another output
+ * @throws RankDistillmError `bad_input`
  */
-export async function refuseCollisions(
+export async function refuseOverInputs(
   outputs: readonly string[],
   inputs: readonly string[],
-  hint: string,
+  hint = 'Choose another path for the output.',
 ): Promise<void> {
   const taken = new Map<string, string>();
   for (const input of inputs) {
     const id = await fileId(input);
     if (id) taken.set(id, input);
   }
-  const owner = new Map<string, number>();
-  for (const [index, output] of outputs.entries()) {
-    const path = resolve(output);
-    const other = owner.get(path);
-    if (other !== undefined) {
-      const both = `datasets ${other + 1} and ${index + 1}`;
-      throw new RankDistillmError('bad_input', `${both} would both be written to ${output}`, {
-        hint: 'Leave run_name out, or rename one of the input files, so that each dataset gets a file of its own.',
-      });
-    }
-    owner.set(path, index);
+  for (const output of outputs) {
     const id = await fileId(output);
     const input = id === undefined ? undefined : taken.get(id);
-    if (input !== undefined) {
-      throw new RankDistillmError('bad_input', `${output}: would be written over the input ${input}`, { hint });
-    }
+    if (input === undefined) continue;
+    throw new RankDistillmError('bad_input', `${output}: would be written over the input ${input}`, { hint });
   }
 }
 
@@ -70,6 +57,11 @@ async function statOf(path: string) {
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
     throw ioError('write', path, error);
   }
+}
+
+/** Whether something is there; a link that leads nowhere is not. */
+export async function isThere(path: string): Promise<boolean> {
+  return (await statOf(path)) !== undefined;
 }
 
 /** Tells files apart whatever their paths look like: a link to a file is that file. */

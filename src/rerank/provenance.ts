@@ -1,0 +1,162 @@
+import { basename } from 'node:path';
+import { z } from 'zod';
+import { RankDistillmError } from '../errors.js';
+import { writeAtomically } from '../io/atomic-write.js';
+import { fingerprintFile } from '../io/fingerprint.js';
+import { readJsonObject } from '../models/json-file.js';
+
+const FORMAT = 'rank-distillm run provenance';
+const VERSION = 1;
+
+const text = z.string();
+const count = z.int().min(0);
+
+/** What a run was computed from, as it is written beside the run; docs/cli.md explains the keys. */
+const schema = z.object({
+  format: z.literal(FORMAT),
+  version: z.literal(VERSION),
+  run: z.object({ file: text, bytes: count, fingerprint: text }),
+  model: z.object({
+    name: text,
+    folder: text,
+    /** Commit of a model of the hub. */
+    revision: text.nullable(),
+    weights: text,
+    files: text,
+    settings: z.record(text, z.unknown()),
+  }),
+  input: z.object({ path: text, fingerprint: text, depth: z.int(), sample_size: z.int(), sampling_strategy: text }),
+  dataset: z.object({
+    id: text,
+    docs: z.object({ path: text, fingerprint: text, repaired: z.boolean() }).nullable(),
+    queries: text.nullable(),
+    qrels: text.nullable(),
+  }),
+  topics: z.object({ scored: count, of: count, ids: text, queries: text }),
+  limit: z.union([z.object({ batches: z.number() }), z.object({ share: z.number() })]).nullable(),
+  batch_size: count,
+  computed: z.object({ precision: text, device: text, tf32: z.boolean(), bfloat16_stream: z.boolean() }),
+  written: z.object({ at: text, by: text }),
+});
+
+export type RunProvenance = z.infer<typeof schema>;
+/** What is known before a run is written. */
+export type RunIdentity = Omit<RunProvenance, 'format' | 'version' | 'run' | 'written'>;
+
+/** The file beside a run: `dev.run` → `dev.run.json`, `mine.txt` → `mine.txt.run.json`. */
+export function provenancePath(run: string): string {
+  return run.endsWith('.run') ? `${run}.json` : `${run}.run.json`;
+}
+
+/**
+ * Writes the record of a run that is in its place already: the run comes first. A process that ends between the two leaves
+ * a run whose record is missing or has another fingerprint, and both are refused by `assertSameResult`.
+ */
+export async function writeProvenance(
+  runPath: string,
+  run: { bytes: number; fingerprint: string },
+  identity: RunIdentity,
+  writtenBy: string,
+): Promise<void> {
+  const record: RunProvenance = {
+    format: FORMAT,
+    version: VERSION,
+    run: { file: basename(runPath), ...run },
+    ...identity,
+    written: { at: new Date().toISOString(), by: writtenBy },
+  };
+  await writeAtomically(provenancePath(runPath), (write) => write(`${JSON.stringify(record, null, 2)}\n`));
+}
+
+/**
+ * Reads the record beside a run; undefined where there is none.
+ *
+ * @throws RankDistillmError `bad_input` for a file that is no such record, `unsupported` for one of a newer release
+ */
+export async function readProvenance(runPath: string): Promise<RunProvenance | undefined> {
+  const path = provenancePath(runPath);
+  const object = await readJsonObject(path);
+  if (object === undefined) return undefined;
+  const hint = `${runPath} would be written beside it: move it away, or choose another save_dir or run_name.`;
+  if (object['format'] !== FORMAT) {
+    throw new RankDistillmError('bad_input', `${path}: is not the record of a run that rank-distillm wrote`, { hint });
+  }
+  const { version } = object;
+  if (typeof version === 'number' && version > VERSION) {
+    const message = `${path}: has format version ${version}; this release reads ${VERSION}`;
+    throw new RankDistillmError('unsupported', message, {
+      hint: 'Use the release that wrote the run, or a newer one.',
+    });
+  }
+  const parsed = schema.safeParse(object);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw new RankDistillmError('bad_input', `${path}: ${issue?.path.join('.')}: ${issue?.message}`, { hint });
+}
+
+const OVERWRITE = 'Set overwrite to replace the run, or save_dir or run_name to keep both.';
+
+/**
+ * Checks that a run that exists is the result that would be computed now.
+ *
+ * @throws RankDistillmError `bad_input` that names what differs, both values
+ */
+export async function assertSameResult(runPath: string, now: RunIdentity): Promise<void> {
+  const record = await readProvenance(runPath);
+  const recordPath = provenancePath(runPath);
+  const refuse = (problem: string) =>
+    new RankDistillmError('bad_input', `${runPath}: exists, ${problem}`, { hint: OVERWRITE });
+  if (record === undefined) throw refuse(`and no ${basename(recordPath)} beside it says what it was computed from`);
+  if ((await fingerprintFile(runPath)) !== record.run.fingerprint) {
+    throw refuse(`and is not the run that ${basename(recordPath)} describes: it was changed since`);
+  }
+  const differences = differencesOf(record, now);
+  if (differences.length > 0) throw refuse(`but is another result: ${differences.join('; ')}`);
+}
+
+/** A value that must agree, and how it is shown. */
+type Fact = [value: unknown, shown: string];
+
+function differencesOf(before: RunIdentity, now: RunIdentity): string[] {
+  const [was, is] = [factsOf(before), factsOf(now)];
+  const differ = [...new Set([...Object.keys(was), ...Object.keys(is)])].filter(
+    (name) => was[name]?.[0] !== is[name]?.[0],
+  );
+  return differ
+    .filter((name) => name !== QUERY_TEXTS || !differ.includes(TOPICS)) // other topics have other queries
+    .map((name) => `${name} was ${was[name]?.[1] ?? 'not set'} and is now ${is[name]?.[1] ?? 'not set'}`);
+}
+
+const TOPICS = 'topics scored';
+const QUERY_TEXTS = 'texts of the queries';
+
+/** What decides a run's scores. Paths and names are shown, content is compared: a model may have moved. */
+function factsOf({ model, input, dataset, topics, computed }: RunIdentity): Record<string, Fact> {
+  const plain = (value: unknown): Fact => [JSON.stringify(value), String(value)];
+  const { docs } = dataset;
+  const settings = Object.entries(model.settings).map(([key, value]) => [key, plain(value)]);
+  const { depth, sample_size, sampling_strategy } = input;
+  const [device = ''] = computed.device.split(':');
+  return {
+    'the model': [model.weights, `${model.name} (weights ${short(model.weights)})`],
+    "the model's config.json or tokenizer": [model.files, short(model.files)],
+    ...(Object.fromEntries(settings) as Record<string, Fact>),
+    'the input run': [input.fingerprint, `${input.path} (${short(input.fingerprint)})`],
+    depth: plain(depth),
+    sample_size: plain(sample_size),
+    sampling_strategy: plain(sampling_strategy),
+    docs: docs === null ? plain(null) : [docs.fingerprint, `${docs.path} (${short(docs.fingerprint)})`],
+    'repaired texts': plain(docs?.repaired ?? false),
+    [TOPICS]: [topics.ids, `${topics.scored} of ${topics.of} (${short(topics.ids)})`],
+    [QUERY_TEXTS]: [topics.queries, `${dataset.queries ?? "the run's"} (${short(topics.queries)})`],
+    precision: plain(computed.precision),
+    device: plain(device),
+    tf32: plain(computed.tf32),
+    bfloat16_stream: plain(computed.bfloat16_stream),
+  };
+}
+
+/** The first digits of a fingerprint, enough to tell two apart. */
+function short(fingerprint: string): string {
+  return fingerprint.replace(/^.*:/, '').slice(0, 8);
+}

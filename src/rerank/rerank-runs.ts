@@ -1,0 +1,358 @@
+import { readdir } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import { checkOptionNames, type OptionNames } from '../config/option-names.js';
+import type { CollectionIndexOptions } from '../data/collection/collection-index.js';
+import { readRun } from '../data/run-file.js';
+import type { RunEntry } from '../data/records.js';
+import { DatasetRegistry } from '../data/registry.js';
+import { RunDataset } from '../data/run-dataset.js';
+import type { RunDatasetOptions } from '../data/run-options.js';
+import { CrossEncoder } from '../engine/cross-encoder.js';
+import {
+  ENGINE_OPTIONS,
+  resolveEngine,
+  scoringPrecision,
+  type EngineOptions,
+  type ResolvedEngine,
+} from '../engine/engine-options.js';
+import { loadBinding } from '../engine/load-binding.js';
+import { RankDistillmError, throwIfAborted } from '../errors.js';
+import { evaluateScored, type MeasureValues } from '../evaluate/evaluate.js';
+import { parseMeasure } from '../evaluate/parse-measure.js';
+import { fingerprintFile, fingerprintLargeFile } from '../io/fingerprint.js';
+import { assertWritable, isThere, refuseOverInputs } from '../io/output-file.js';
+import { packageVersion } from '../io/package-version.js';
+import { changedWhileRead } from '../io/regions.js';
+import type { Checkpoint } from '../models/checkpoint.js';
+import { fingerprintModel, modelSettings } from '../models/fingerprint.js';
+import { loadCheckpoint, type MonoOverrides } from '../models/load-checkpoint.js';
+import { limitBatches, type BatchLimit } from '../train/train-limits.js';
+import { wholeNumber } from '../train/check-argument.js';
+import { assertSameResult, provenancePath, readProvenance, writeProvenance, type RunIdentity } from './provenance.js';
+import { rerank, type RerankProgress, type RerankResult } from './rerank.js';
+import { defaultRunFolder } from './run-path.js';
+
+/** What `rank-distillm re_rank` does, by the names of the YAML in camel case. */
+export interface RerankRunsOptions extends Omit<EngineOptions, 'timed'> {
+  /** Folder of a model, or a Hugging Face id. */
+  model: string;
+  /** MonoConfig's fields that win over the model's config.json. */
+  config?: MonoOverrides | undefined;
+  /** Branch, tag or commit of a Hugging Face id. */
+  revision?: string | undefined;
+  /** Which label's logit is the score, by index or name, for a classification model of several labels. */
+  label?: number | string | undefined;
+  /** Seed of a fresh head. Default 42. */
+  seed?: number | undefined;
+  runs: readonly RunDatasetOptions[];
+  /** Default: an empty registry. */
+  registry?: DatasetRegistry | undefined;
+  /** Of the collections. The signal is that below where none is given. */
+  indexing?: CollectionIndexOptions | undefined;
+  /** Topics of a batch (`inference_batch_size`): what limitTestBatches counts. Default 1. */
+  batchSize?: number | undefined;
+  /** How much of each run is scored. Default: all. */
+  limitTestBatches?: BatchLimit | undefined;
+  /** Folder of the runs that are written. Default: `<model folder>/runs`, `./runs/<id>` for a Hugging Face id. */
+  saveDir?: string | undefined;
+  /** File name of the one run that is written. Default: the input's name and `.run`. */
+  runName?: string | undefined;
+  /** Compute and write a run again although it exists. Default false. */
+  overwrite?: boolean | undefined;
+  /** Measures such as `nDCG@10`, for runs with qrels. Default: none. */
+  metrics?: readonly string[] | undefined;
+  signal?: AbortSignal | undefined;
+  /** Called after each window of pairs. */
+  onProgress?: ((progress: RerankProgress & { label: string }) => void) | undefined;
+  /** Called when a run is done, before the next one begins. */
+  onRun?: ((run: RerankedRun) => void) | undefined;
+  /** Hears what happens otherwise than one may expect, but is no cause for concern. Default: nobody. */
+  onNote?: ((message: string) => void) | undefined;
+  /** Default: `process.emitWarning`. */
+  onWarning?: ((message: string) => void) | undefined;
+}
+
+const { timed: _, ...ENGINE } = ENGINE_OPTIONS;
+const NAMES: OptionNames<RerankRunsOptions> = {
+  ...ENGINE,
+  model: true,
+  config: true,
+  revision: true,
+  label: true,
+  seed: true,
+  runs: true,
+  registry: true,
+  indexing: true,
+  batchSize: true,
+  limitTestBatches: true,
+  saveDir: true,
+  runName: true,
+  overwrite: true,
+  metrics: true,
+  signal: true,
+  onProgress: true,
+  onRun: true,
+  onNote: true,
+  onWarning: true,
+};
+
+/** What became of one run. */
+export interface RerankedRun {
+  /** The input's file name, or the id of the dataset that it stands for. */
+  label: string;
+  datasetId: string;
+  outputPath: string;
+  /** Undefined: the same result existed, so nothing was scored. */
+  scoring: RerankResult | undefined;
+  topics: number;
+  pairs: number;
+  /** Means over the topics that were scored; empty without qrels or measures. */
+  metrics: MeasureValues;
+  /** Topics with judgements that were not scored: they are not in the means. */
+  unscoredTopics: number;
+}
+
+/** One run to be written. */
+interface Job {
+  dataset: RunDataset;
+  /** How many of its topics are scored. */
+  topics: number;
+  outputPath: string;
+  identity: RunIdentity;
+  /** The result exists already. */
+  isDone: boolean;
+}
+
+/**
+ * Re-ranks runs and writes one for each, with a record of what it was computed from beside it (`<name>.run.json`), and
+ * measures them: what `rank-distillm re_rank` does, see docs/cli.md. A run that exists is skipped where its record says
+ * that it is the same result, and an error where it is another. All runs are opened, and all such errors found, before the
+ * model is loaded.
+ *
+ * @throws RankDistillmError `bad_input`, `not_found`, `unsupported`, `io`, `native`, `aborted`; runs that were done by then
+ * stay
+ */
+export async function rerankRuns(options: RerankRunsOptions): Promise<RerankedRun[]> {
+  checkOptionNames(options, NAMES, 'rerankRuns');
+  throwIfAborted(options.signal);
+  const measures = [...new Set((options.metrics ?? []).map((name) => parseMeasure(name).name))];
+  const { device, precision, tf32, memoryFraction, threads, tokenizerThreads, signal } = options;
+  const warn = options.onWarning ?? ((message: string) => process.emitWarning(message, 'RankDistillmWarning'));
+  const engine = { device, precision, tf32, memoryFraction, threads, tokenizerThreads, signal, onWarning: warn };
+  // Headers only: a wrong model shows before a collection is indexed for minutes.
+  const { config: overrides, revision, label, seed } = options;
+  const checkpoint = await loadCheckpoint(options.model, { overrides, revision, label, seed });
+  const datasets: RunDataset[] = [];
+  let model: CrossEncoder | undefined;
+  try {
+    const jobs = await openJobs(datasets, options, checkpoint, warn);
+    const done: RerankedRun[] = [];
+    for (const job of jobs) {
+      throwIfAborted(signal);
+      if (!job.isDone) model ??= await loadUnchanged(checkpoint, engine, job.identity);
+      const run = await finish(job, model, measures, options);
+      options.onRun?.(run);
+      done.push(run);
+    }
+    return done;
+  } finally {
+    await model?.close();
+    for (const dataset of datasets) await dataset.close();
+  }
+}
+
+/**
+ * Opens and checks every run, so that a mistake in the last does not cost the work on the others.
+ *
+ * @param opened takes the datasets that the caller closes
+ */
+async function openJobs(
+  opened: RunDataset[],
+  options: RerankRunsOptions,
+  checkpoint: Checkpoint,
+  warn: (message: string) => void,
+): Promise<Job[]> {
+  const jobs: Job[] = [];
+  const { registry = new DatasetRegistry(), runs, signal, overwrite = false } = options;
+  if (runs.length === 0) {
+    throw new RankDistillmError('bad_input', 'runs: there is nothing to re-rank', { hint: 'List at least one run.' });
+  }
+  const engine = resolveEngine(options, loadBinding());
+  const model = await modelOf(options, checkpoint);
+  const computed = computedBy(engine, checkpoint);
+  const folder =
+    options.saveDir ?? (await defaultRunFolder(checkpoint, options.revision, options.onNote ?? (() => undefined)));
+  for (const run of runs) {
+    throwIfAborted(signal);
+    const dataset = await RunDataset.open(run, registry, { signal, ...options.indexing });
+    opened.push(dataset);
+    for (const warning of dataset.warnings) warn(warning);
+    dataset.assertWritable();
+    const topics = topicsOf(dataset, options);
+    const outputPath = join(folder, options.runName ?? `${dataset.runName}.run`);
+    const identity = { model, ...(await inputOf(run, dataset, topics, options)), computed };
+    jobs.push({ dataset, topics, outputPath, identity, isDone: false });
+  }
+  refuseSharedOutputs(jobs);
+  const outputs = jobs.flatMap(({ outputPath }) => [outputPath, provenancePath(outputPath)]);
+  const inputs = [
+    ...jobs.flatMap(({ dataset }) => dataset.inputFiles),
+    ...registry.files(),
+    ...(await filesIn(checkpoint.folder)),
+  ];
+  await refuseOverInputs(outputs, inputs, 'Set save_dir to another folder, or run_name to another name.');
+  for (const job of jobs) {
+    await assertWritable(job.outputPath);
+    if (overwrite || !(await isThere(job.outputPath)))
+      await readProvenance(job.outputPath); // refuses what is none
+    else {
+      await assertSameResult(job.outputPath, job.identity);
+      job.isDone = true;
+    }
+  }
+  return jobs;
+}
+
+async function modelOf({ model, label }: RerankRunsOptions, checkpoint: Checkpoint): Promise<RunIdentity['model']> {
+  const { name, folder } = checkpoint;
+  const settings = { ...modelSettings(checkpoint), ...(label === undefined ? {} : { label }) };
+  // a snapshot of the hub cache is named by its commit
+  const revision = folder === name ? null : basename(folder);
+  return { name: model, folder: resolve(folder), revision, ...(await fingerprintModel(checkpoint)), settings };
+}
+
+function computedBy(engine: ResolvedEngine, { encoder }: Checkpoint): RunIdentity['computed'] {
+  const onGpu = engine.device !== 'cpu';
+  return {
+    precision: scoringPrecision(engine, encoder, loadBinding().info()),
+    device: engine.device,
+    tf32: onGpu && engine.native.tf32 === true,
+    bfloat16_stream: onGpu && engine.native.bfloat16Stream === true,
+  };
+}
+
+function topicsOf(dataset: RunDataset, { batchSize = 1, limitTestBatches }: RerankRunsOptions): number {
+  const available = dataset.countTopics();
+  const size = wholeNumber('batchSize', batchSize, 1);
+  const batches = limitBatches('limitTestBatches', limitTestBatches, Math.ceil(available / size));
+  if (batches > 0) return Math.min(batches * size, available);
+  throw new RankDistillmError('bad_input', 'limitTestBatches: 0 leaves nothing to re-rank', {
+    hint: 'Leave it out, or set a number of batches.',
+  });
+}
+
+async function inputOf(
+  { depth = -1, sampleSize = -1 }: RunDatasetOptions,
+  dataset: RunDataset,
+  topics: number,
+  { batchSize = 1, limitTestBatches }: RerankRunsOptions,
+): Promise<Omit<RunIdentity, 'model' | 'computed'>> {
+  const { run, docs, queries, qrels, repairsDocs: repaired } = dataset.files;
+  const named = (path: string | undefined) => (path === undefined ? null : resolve(path));
+  return {
+    input: {
+      path: resolve(run),
+      fingerprint: await fingerprintFile(run),
+      depth,
+      sample_size: sampleSize,
+      sampling_strategy: 'top',
+    },
+    dataset: {
+      id: dataset.datasetId,
+      docs:
+        docs === undefined ? null : { path: resolve(docs), fingerprint: await fingerprintLargeFile(docs), repaired },
+      queries: named(queries),
+      qrels: named(qrels),
+    },
+    topics: { scored: topics, of: dataset.countTopics(), ...dataset.fingerprintTopics(topics) },
+    limit: limitTestBatches ?? null,
+    batch_size: batchSize,
+  };
+}
+
+function refuseSharedOutputs(jobs: readonly Job[]): void {
+  const owners = new Map<string, number>();
+  for (const [index, { outputPath }] of jobs.entries()) {
+    const other = owners.get(resolve(outputPath));
+    if (other === undefined) {
+      owners.set(resolve(outputPath), index);
+      continue;
+    }
+    const [first, second] = [other, index].map((i) => `${i + 1} (${jobs[i]!.dataset.files.run})`);
+    const problem = `datasets ${first} and ${second} would both be written to ${outputPath}`;
+    throw new RankDistillmError('bad_input', problem, {
+      hint: 'Leave run_name out, or rename one of the input files, so that each dataset gets its own file.',
+    });
+  }
+}
+
+async function filesIn(folder: string): Promise<string[]> {
+  return (await readdir(folder)).map((name) => join(folder, name));
+}
+
+/** The model, if its weights are still those that the record of the run will name. */
+async function loadUnchanged(
+  checkpoint: Checkpoint,
+  options: Parameters<typeof CrossEncoder.fromCheckpoint>[1],
+  { model: { weights, files } }: RunIdentity,
+): Promise<CrossEncoder> {
+  const model = await CrossEncoder.fromCheckpoint(checkpoint, options);
+  const found = await fingerprintModel(checkpoint);
+  if (found.weights === weights && found.files === files) return model;
+  await model.close();
+  throw changedWhileRead(checkpoint.folder);
+}
+
+async function finish(
+  job: Job,
+  model: CrossEncoder | undefined,
+  measures: readonly string[],
+  options: RerankRunsOptions,
+): Promise<RerankedRun> {
+  const { dataset, topics, outputPath, identity } = job;
+  let entries: ScoredEntry[] = [];
+  let scoring: RerankResult | undefined;
+  if (job.isDone) {
+    if (measures.length > 0) entries = await readRun(outputPath);
+  } else {
+    scoring = await score(job, model!, options, (topic) => {
+      if (measures.length > 0) entries.push(...topic);
+    });
+    const { bytes, fingerprint, precision } = scoring;
+    const computed = { ...identity.computed, precision };
+    const by = `rank-distillm ${packageVersion()}`;
+    await writeProvenance(outputPath, { bytes, fingerprint }, { ...identity, computed }, by);
+  }
+  const qrels = measures.length > 0 ? await dataset.qrels() : undefined;
+  const { mean, unscored } = evaluateScored(entries, qrels ?? [], measures);
+  return {
+    label: dataset.label,
+    datasetId: dataset.datasetId,
+    outputPath,
+    scoring,
+    topics,
+    pairs: dataset.countPairs(topics),
+    metrics: mean,
+    unscoredTopics: unscored,
+  };
+}
+
+type ScoredEntry = Pick<RunEntry, 'queryId' | 'docId' | 'score'>;
+
+function score(
+  { dataset, topics, outputPath }: Job,
+  model: CrossEncoder,
+  { signal, onProgress }: RerankRunsOptions,
+  onTopic: (entries: ScoredEntry[]) => void,
+): Promise<RerankResult> {
+  const { label, inputFiles } = dataset;
+  return rerank({
+    model,
+    dataset: { inputFiles, countPairs: () => dataset.countPairs(topics), samples: () => dataset.samples(topics) },
+    outputPath,
+    tag: model.modelClass, // as lightning-ir writes it
+    signal,
+    onProgress: (progress) => onProgress?.({ ...progress, label }),
+    onTopic: (queryId, documents) => onTopic(documents.map((document) => ({ queryId, ...document }))),
+  });
+}

@@ -1,0 +1,50 @@
+import type { RankingSample } from '../data/records.js';
+import type { ScoredWindow } from '../engine/score-windows.js';
+import type { TextPair } from '../tokenize/pair-tokenizer.js';
+
+/** A topic and the scores of its documents. */
+export interface ScoredTopic {
+  sample: RankingSample;
+  /** [docIds.length] */
+  scores: number[];
+}
+
+/**
+ * Scores topics and hands each over when it is whole, in their order. Pairs of different topics share the engine's windows,
+ * so short topics cost no more than long ones.
+ *
+ * @param score `scoreWindows` of a model: scores in the order of the pairs
+ * @param onWindow called after each window
+ */
+export async function* scoreTopics(
+  samples: AsyncIterable<RankingSample>,
+  score: (pairs: AsyncIterable<TextPair>) => AsyncIterable<ScoredWindow>,
+  onWindow?: (window: ScoredWindow) => void,
+): AsyncGenerator<ScoredTopic, void, undefined> {
+  /** Topics whose pairs are on their way through the engine. */
+  const begun: ScoredTopic[] = [];
+  async function* pairs(): AsyncGenerator<TextPair> {
+    for await (const sample of samples) {
+      begun.push({ sample, scores: [] }); // before its pairs, so that their scores find it
+      for (const document of sample.docs) yield { query: sample.query, document };
+    }
+  }
+  for await (const window of score(pairs())) {
+    distribute(window.scores, begun);
+    onWindow?.(window);
+    while (begun[0] && isWhole(begun[0])) yield begun.shift()!;
+  }
+  yield* begun; // topics without documents, after the last window
+}
+
+function distribute(scores: Float32Array, begun: readonly ScoredTopic[]): void {
+  let topic = 0;
+  for (const score of scores) {
+    while (isWhole(begun[topic]!)) topic += 1;
+    begun[topic]!.scores.push(score);
+  }
+}
+
+function isWhole({ sample, scores }: ScoredTopic): boolean {
+  return scores.length === sample.docIds.length;
+}
