@@ -164,7 +164,7 @@ def classifier(name: str, model, tokenizer, pairs, label: int = 0) -> None:
     options = {"label": model.config.id2label[label]} if model.config.num_labels > 1 else {}
 
     def encode(query, document):
-        return tokenizer(query, document, truncation="longest_first", max_length=64, return_tensors="pt")
+        return tokenizer([query], [document], truncation="longest_first", max_length=64, return_tensors="pt")
 
     source = f"transformers {transformers.__version__}, torch {torch.__version__}"
     expect(folder, source, pairs, encode, model, lambda encoding: model(**encoding).logits[0, label], options)

@@ -30,7 +30,7 @@ import { indexingNotes, registryOf, runOptions } from './open-datasets.js';
 export async function runFit(plan: FitPlan, loaded: LoadedConfig, io: CliIo): Promise<string | undefined> {
   const { config, placeOf } = loaded;
   // Headers only: a wrong model shows before a collection is indexed for minutes.
-  await loadCheckpoint(plan.model, { overrides: plan.overrides });
+  await loadCheckpoint(plan.model, { overrides: plan.overrides, freshHead: true });
   const registry = registryOf(plan.registered);
   await assertDataExist(plan, registry);
   const losses = await loadLosses(plan.losses);

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { ComputePrecision } from '../../binding.js';
 import { loadBinding } from '../../src/engine/load-binding.js';
 import { CrossEncoder } from '../../src/engine/cross-encoder.js';
 import { TrainableModel } from '../../src/engine/trainable-model.js';
@@ -36,9 +37,16 @@ const NO_DROPOUT = {
   headInput: 0,
   headHidden: 0,
 };
-/** Of a tensor's gradient's norm; what is less than the second number is rounding of a gradient that is zero. */
+/** Of the norm of a tensor's gradient. */
 const GRADIENT_TOLERANCE = 1e-5;
-const ROUNDING_NOISE = 2e-6;
+/** Zero in exact arithmetic, since softmax does not see a constant added to all keys: of the norm of all gradients. */
+const ZERO_GRADIENT = /(key|k_lin)\.bias$/;
+const ROUNDING_NOISE = 1e-6;
+/** Of the scores' spread; products of 32 numbers average little of what they round. */
+const PRECISIONS = { int16: 0.01, bfloat16: 0.1, int8: 0.2 } as const;
+
+/** Families whose tokenizers are built. */
+const TOKENIZED = ['distilbert', 'mono-roberta'];
 
 const test = suite('encoder families against transformers');
 const folders = readdirSync(ROOT);
@@ -63,6 +71,19 @@ const encodedOf = ({ input_ids, token_type_ids }: ScoredPair) => ({
 });
 const mean = (values: Float32Array) => values.reduce((sum, value) => sum + value, 0) / values.length;
 const norm = (values: ArrayLike<number>) => Math.hypot(...Array.from(values));
+
+/** Scores of the ids in the file, without a tokenizer. */
+async function scoresOf(
+  { encoder, head, tensors }: Checkpoint,
+  pairs: ScoredPair[],
+  precision: ComputePrecision,
+  device: string,
+): Promise<Float32Array> {
+  const native = await loadBinding().createModel({ encoder, head, precision, device, threads: 0 }, tensors);
+  const { scores } = await native.score(pack(pairs));
+  await native.close();
+  return scores;
+}
 
 /** All gradients of Σ (1 + i mod 3) · score of pair i, by canonical name. */
 async function gradientsOf({ encoder, head, training, tensors }: Checkpoint, pairs: ScoredPair[], device: string) {
@@ -95,17 +116,17 @@ for (const name of folders) {
   const folder = join(ROOT, name);
   const { source, options, pairs } = JSON.parse(readFileSync(join(folder, 'expected.json'), 'utf8')) as Expected;
 
-  test(`${name}: token ids of ${source}`, async () => {
-    const checkpoint = await loadCheckpoint(folder, options);
-    assert.equal(checkpoint.warnings, []);
-    const tokenizer = await createPairTokenizer(checkpoint);
-    assertSameIds(await tokenizer.encodePairs(pairs), pairs);
-  });
+  if (TOKENIZED.includes(name))
+    test(`${name}: token ids of ${source}`, async () => {
+      const checkpoint = await loadCheckpoint(folder, options);
+      assert.equal(checkpoint.warnings, []);
+      const tokenizer = await createPairTokenizer(checkpoint);
+      assertSameIds(await tokenizer.encodePairs(pairs), pairs);
+    });
 
   for (const device of devices) {
     test(`${name}: scores of ${source} on ${device}`, async () => {
-      await using encoder = await CrossEncoder.load(folder, { device, precision: '32-true', ...options });
-      assertClose(await encoder.score(pairs, {}), pairs, 1e-4);
+      assertClose(await scoresOf(await loadCheckpoint(folder, options), pairs, 'float32', device), pairs, 1e-4);
     });
 
     test(`${name}: gradients of ${source} on ${device}`, async () => {
@@ -113,20 +134,22 @@ for (const name of folders) {
       const gradients = await gradientsOf(checkpoint, pairs, device);
       const expected = await readSafetensors(join(folder, 'gradients.safetensors'));
       assert.is(expected.size, gradients.size);
+      const all = norm([...gradients.values()].map(norm));
       for (const [fileName, tensor] of expected) {
         const values = valuesOf(tensor);
         const found = gradients.get(canonicalName(fileName, checkpoint.family))!;
         const off = norm(values.map((value, i) => value - found[i]!));
-        assert.ok(off <= GRADIENT_TOLERANCE * norm(values) + ROUNDING_NOISE, `${fileName}: off by ${off}`);
+        const bound = ZERO_GRADIENT.test(fileName) ? ROUNDING_NOISE * all : GRADIENT_TOLERANCE * norm(values);
+        assert.ok(off <= bound, `${fileName}: off by ${off} of ${norm(values)}`);
       }
     });
   }
 
-  for (const precision of ['int8', 'bf16-true'] as const) {
+  for (const [precision, share] of Object.entries(PRECISIONS) as [ComputePrecision, number][]) {
     test(`${name}: scores in ${precision} are near those in float32`, async () => {
-      await using encoder = await CrossEncoder.load(folder, { precision, onWarning: () => undefined, ...options });
       const scores = pairs.map(({ score }) => score);
-      assertClose(await encoder.score(pairs, {}), pairs, 0.02 * (Math.max(...scores) - Math.min(...scores)));
+      const found = await scoresOf(await loadCheckpoint(folder, options), pairs, precision, 'cpu');
+      assertClose(found, pairs, share * (Math.max(...scores) - Math.min(...scores)));
     });
   }
 
@@ -147,20 +170,21 @@ for (const name of folders) {
     assert.equal(config(target), config(folder));
   });
 
-  test(`${name}: a step of training is in what TrainableModel saves`, async () => {
-    const target = join(temporaryFolder(), 'trained');
-    await using model = await TrainableModel.load(folder, { dropout: false, ...options });
-    const encoded = pairs.map(encodedOf);
-    const budget = { tokens: 1e9, partTokens: model.native.tokensPerPart };
-    const pass = await cachedPass(model.native, encoded, (scores) => scores.map(() => -1), { step: 0, budget });
-    await model.native.step({ ...ADAMW, step: 1 });
-    const { scores } = await model.native.score(pack(pairs));
-    assert.ok(mean(scores) > mean(pass.scores) + 0.01, 'scores rise where their sum is to rise');
-    await model.save(target);
-    await using saved = await CrossEncoder.load(target, options);
-    const expected = pairs.map((pair, i) => ({ ...pair, score: scores[i]! }));
-    assertClose(await saved.score(pairs), expected, 1e-4);
-  });
+  if (TOKENIZED.includes(name))
+    test(`${name}: a step of training is in what TrainableModel saves`, async () => {
+      const target = join(temporaryFolder(), 'trained');
+      await using model = await TrainableModel.load(folder, { dropout: false, ...options });
+      const encoded = pairs.map(encodedOf);
+      const budget = { tokens: 1e9, partTokens: model.native.tokensPerPart };
+      const pass = await cachedPass(model.native, encoded, (scores) => scores.map(() => -1), { step: 0, budget });
+      await model.native.step({ ...ADAMW, step: 1 });
+      const { scores } = await model.native.score(pack(pairs));
+      assert.ok(mean(scores) > mean(pass.scores) + 0.01, 'scores rise where their sum is to rise');
+      await model.save(target);
+      await using saved = await CrossEncoder.load(target, options);
+      const expected = pairs.map((pair, i) => ({ ...pair, score: scores[i]! }));
+      assertClose(await saved.score(pairs), expected, 1e-4);
+    });
 }
 
 test.run();

@@ -68,6 +68,7 @@ for (const layout of layouts.cases) {
   test(`${layout.name}: files, keys and tensors are those that the original libraries write`, async () => {
     const source = await loadCheckpoint(await sourceFolder(layout), {
       overrides: layout.overrides,
+      freshHead: true,
       label: layout.name === 'bert classification' ? 0 : undefined,
     });
     const folder = await saved(source, layout.saveStep ?? undefined);
@@ -194,7 +195,7 @@ for (const [name, overrides, label] of python === undefined ? [] : ORIGINALS) {
   test(`${name} ${JSON.stringify(overrides)}: the original libraries load what is saved and give the same scores`, async () => {
     const isFresh = name.endsWith('backbone');
     const backbone = isFresh ? backboneOf(name) : join(REFERENCES, name);
-    const source = await loadCheckpoint(backbone, { overrides, label });
+    const source = await loadCheckpoint(backbone, { overrides, label, freshHead: true });
     const folder = await saved(source);
     const pairs = join(temporaryFolder(), 'pairs.jsonl');
     writeFileSync(pairs, PAIRS.map((pair) => JSON.stringify(pair)).join('\n'));

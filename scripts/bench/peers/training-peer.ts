@@ -46,7 +46,7 @@ export function trainingPeerPrecision(computed: ComputePrecision): string {
 
 /** The samples of `measureTraining`, with ready token ids for the peer that takes them. */
 async function peerSamples({ folder, queries, docs }: TrainingPeerOptions) {
-  const tokenizer = await createPairTokenizer(await loadCheckpoint(folder, { overrides: TRUNCATION }));
+  const tokenizer = await createPairTokenizer(await loadCheckpoint(folder, { overrides: TRUNCATION, freshHead: true }));
   const samples = trainingSamples(await dl20Pairs(queries * docs), queries, docs);
   const encoded = await tokenizer.encodePairs(
     samples.flatMap(({ query, docs: texts }) => texts.map((document) => ({ query, document }))),

@@ -15,7 +15,7 @@ const CUT_SHARE = 0.1;
  */
 export async function uncutPairs(backbone: string, count: number): Promise<PeerPair[]> {
   const encode = async (overrides: typeof TRUNCATION | { queryLength: null; docLength: null }) => {
-    const tokenizer = await createPairTokenizer(await loadCheckpoint(backbone, { overrides }));
+    const tokenizer = await createPairTokenizer(await loadCheckpoint(backbone, { overrides, freshHead: true }));
     return tokenizer.encodePairs(candidates);
   };
   const pairs = await dl20Pairs(2 * count);
