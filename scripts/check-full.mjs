@@ -1,5 +1,5 @@
-// What is too slow for every CI run: the engine under sanitizers, long fuzzing of the file readers, a run of a million
-// pairs, the packed package installed elsewhere.
+// Checks that are too slow for every CI run: the engine and all kernels under sanitizers, long fuzzing of the file readers,
+// a run of a million pairs, and the packed package installed in another project.
 // usage: node scripts/check-full.mjs [sanitizers | fuzz | soak | package ...]
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -11,10 +11,10 @@ import { output, run } from './lib/run.mjs';
 import { giveUp, say, SetupError } from './lib/say.mjs';
 import { readStamp } from './lib/stamp.mjs';
 
-/** Damaged files tried; CI's tests try 2,000. */
+/** Number of damaged files; CI's tests try 2,000. */
 const FUZZ_COUNT = process.env['FUZZ_COUNT'] ?? '200000';
 
-/** The compiler's own copies, which a program that was not built with sanitizers has to load first. */
+/** The compiler's sanitizer libraries: a program that was built without sanitizers must preload them. */
 function sanitizerLibraries() {
   return ['libasan.so', 'libubsan.so'].map((name) => {
     const path = output('c++', [`-print-file-name=${name}`])?.trim();
@@ -23,24 +23,22 @@ function sanitizerLibraries() {
   });
 }
 
-/** Builds the addon with address and undefined-behaviour sanitizers and runs every test that goes through the engine. */
+/** Builds everything native with address and undefined-behaviour sanitizers, and runs all kernels and the engine's tests. */
 async function sanitizers() {
   const stamp = readStamp('addon');
   const libtorch = await findLibtorch(typeof stamp['libtorch'] === 'string' ? stamp['libtorch'] : undefined);
   say('building the native engine with sanitizers (minutes)');
-  const { addon } = await compileAddon({
-    out: join(root, 'build/sanitize'),
-    libtorch,
-    options: ['RANK_DISTILLM_SANITIZE=ON'],
-  });
-  const env = {
+  const out = join(root, 'build/sanitize');
+  const { addon } = await compileAddon({ out, libtorch, options: ['RANK_DISTILLM_SANITIZE=ON'] });
+  const options = {
     ...process.env,
-    LD_PRELOAD: sanitizerLibraries().join(':'),
-    RANK_DISTILLM_BINDING: addon,
-    // Node and LibTorch keep memory until the process ends, on purpose; only wrong accesses are looked for.
+    // Node and LibTorch keep memory until the process ends, so leaks are not reported.
     ASAN_OPTIONS: 'detect_leaks=0:abort_on_error=1:detect_odr_violation=0',
     UBSAN_OPTIONS: 'halt_on_error=1:print_stacktrace=1',
   };
+  await run('cmake', ['--build', out, '--target', 'kernels_test'], { what: "building the kernels' test", quiet: true });
+  await run(join(out, 'Release/kernels_test'), [], { what: 'kernels under sanitizers', env: options, quiet: true });
+  const env = { ...options, LD_PRELOAD: sanitizerLibraries().join(':'), RANK_DISTILLM_BINDING: addon };
   await run(process.execPath, [join(root, 'scripts/test.mjs'), 'test/engine', 'test/golden', 'test/train'], {
     what: 'tests under sanitizers',
     cwd: root,
@@ -48,7 +46,7 @@ async function sanitizers() {
   });
 }
 
-/** Reads many damaged weight files; a new seed each day, printed by the test. */
+/** Reads many damaged weight files, with a new seed each day that the test prints. */
 async function fuzz() {
   const seed = process.env['FUZZ_SEED'] ?? String(Math.floor(Date.now() / 86_400_000));
   const env = { ...process.env, FUZZ_COUNT, FUZZ_SEED: seed };
@@ -59,14 +57,17 @@ async function fuzz() {
   });
 }
 
-/** Re-ranks a million pairs and holds memory to its bound, and scores for minutes while the event loop stays free. */
+/** Re-ranks a million pairs within the memory bound, and scores for minutes while the event loop stays responsive. */
 async function soak() {
   for (const name of ['memory', 'event-loop']) {
-    await run(process.execPath, ['--import', 'tsx', join(root, `scripts/bench/${name}.ts`)], { what: name, cwd: root });
+    await run(process.execPath, ['--import', 'tsx', join(root, 'scripts/bench/run.ts'), name], {
+      what: name,
+      cwd: root,
+    });
   }
 }
 
-/** Packs as for publishing, installs it into an empty project, and scores there, from ESM and from CommonJS. */
+/** Packs the package as for publishing, installs it in an empty project, and scores there from ESM and CommonJS. */
 async function packaged() {
   const folder = mkdtempSync(join(tmpdir(), 'rank-distillm-package-'));
   try {

@@ -1,17 +1,16 @@
-// Checks style and finds faults: ESLint and Prettier for TypeScript and JavaScript, clang-format and clang-tidy for C++.
+// Checks style and finds faults: Prettier, ESLint and knip (unused exports, files and dependencies) for TypeScript and
+// JavaScript, clang-format and clang-tidy for C++.
 // usage: node scripts/lint.mjs [--fix]
-import { existsSync, renameSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join, relative } from 'node:path';
-import { compiledSources } from './lib/compiled-sources.mjs';
+import { compiledSources } from './lib/cmake.mjs';
 import { filesBelow, hashOf } from './lib/hash.mjs';
-import { withLock } from './lib/lock.mjs';
-import { findPip } from './lib/pip.mjs';
+import { makeOnce } from './lib/once.mjs';
+import { pip } from './lib/pip.mjs';
 import { cacheFolder, root } from './lib/root.mjs';
 import { run } from './lib/run.mjs';
-import { giveUp, say, SetupError } from './lib/say.mjs';
+import { giveUp, say } from './lib/say.mjs';
 import { readStamp, writeStamp } from './lib/stamp.mjs';
-import { inWorkFolder } from './lib/work-folder.mjs';
 
 /** LLVM's tools as PyPI ships them, so that every machine formats alike. */
 const CPP_TOOLS = ['clang-format==23.1.5', 'clang-tidy==23.1.4'];
@@ -19,33 +18,14 @@ const fix = process.argv.includes('--fix');
 
 /** Installs the tools into the cache folder and returns their programs' paths by name; they are binaries, not Python. */
 async function cppTools() {
-  const folder = join(cacheFolder(), CPP_TOOLS.join('-').replaceAll('==', '-'));
-  const programs = {
+  const folder = await makeOnce(join(cacheFolder(), CPP_TOOLS.join('-').replaceAll('==', '-')), async (work) => {
+    say(`fetching ${CPP_TOOLS.join(' and ')}`);
+    await pip(['install', '-q', '--no-deps', '--target', work, ...CPP_TOOLS], { what: 'pip install', quiet: true });
+  });
+  return {
     format: join(folder, 'clang_format/data/bin/clang-format'),
     tidy: join(folder, 'clang_tidy/data/bin/clang-tidy'),
   };
-  const isThere = () => Object.values(programs).every((file) => existsSync(file));
-  if (isThere()) return programs;
-  const pip = findPip();
-  if (!pip)
-    throw new SetupError(
-      'clang-format and clang-tidy come from PyPI, and there is no pip',
-      'sudo apt-get install python3-pip',
-    );
-  say(`fetching ${CPP_TOOLS.join(' and ')}`);
-  const [command = '', ...leading] = pip;
-  await withLock(`${folder}.lock`, async () => {
-    if (isThere()) return;
-    await inWorkFolder(folder, async (work) => {
-      await run(command, [...leading, 'install', '-q', '--no-deps', '--target', work, ...CPP_TOOLS], {
-        what: 'pip install',
-        quiet: true,
-      });
-      rmSync(folder, { recursive: true, force: true });
-      renameSync(work, folder);
-    });
-  });
-  return programs;
 }
 
 /**
@@ -80,28 +60,27 @@ async function tidy(program, sources, headers) {
   if (failed) throw failed;
 }
 
+/** A program of an npm package. @param {string} file @param {string[]} args */
+const node = (file, args) =>
+  run(process.execPath, [join(root, 'node_modules', file), ...args], {
+    what: file.split('/', 1)[0] ?? file,
+    hint: 'npm run format fixes style.',
+    cwd: root,
+  });
+
 try {
-  const bin = (/** @type {'prettier' | 'eslint'} */ name) =>
-    join(root, 'node_modules', name === 'prettier' ? 'prettier/bin/prettier.cjs' : 'eslint/bin/eslint.js');
-  await run(process.execPath, [bin('prettier'), fix ? '--write' : '--check', '--log-level', 'warn', '.'], {
-    what: 'prettier',
-    hint: 'npm run format mends it.',
-    cwd: root,
-  });
-  await run(process.execPath, [bin('eslint'), ...(fix ? ['--fix'] : []), '--max-warnings', '0', '.'], {
-    what: 'eslint',
-    cwd: root,
-  });
+  await node('prettier/bin/prettier.cjs', [fix ? '--write' : '--check', '--log-level', 'warn', '.']);
+  await node('eslint/bin/eslint.js', [...(fix ? ['--fix'] : []), '--max-warnings', '0', '.']);
+  await node('knip/bin/knip.js', ['--no-progress']);
   const tools = await cppTools();
-  const headers = filesBelow(join(root, 'native'), (name) => name.endsWith('.h'));
-  const sources = filesBelow(join(root, 'native'), (name) => name.endsWith('.cc'));
-  const kernels = filesBelow(join(root, 'native'), (name) => /\.cuh?$/.test(name));
-  await run(tools.format, [...(fix ? ['-i'] : ['--dry-run', '-Werror']), ...headers, ...sources, ...kernels], {
+  const native = (/** @type {RegExp} */ ending) => filesBelow(join(root, 'native'), (name) => ending.test(name));
+  const check = fix ? ['-i'] : ['--dry-run', '-Werror'];
+  await run(tools.format, [...check, ...native(/\.(h|cc|cuh?)$/)], {
     what: 'clang-format',
-    hint: 'npm run format mends it.',
+    hint: 'npm run format fixes it.',
     cwd: root,
   });
-  await tidy(tools.tidy, compiledSources(sources), headers);
+  await tidy(tools.tidy, compiledSources(native(/\.cc$/)), native(/\.h$/));
 } catch (error) {
   giveUp(error);
 }

@@ -6,7 +6,7 @@ import { ADDON_NAME } from './lib/addon.mjs';
 import { root } from './lib/root.mjs';
 import { giveUp, say, SetupError } from './lib/say.mjs';
 import { readStamp } from './lib/stamp.mjs';
-import { inWorkFolder } from './lib/work-folder.mjs';
+import { inWorkFolder } from './lib/once.mjs';
 
 /** LibTorch's licence: in our cache beside lib, of a Python package in the folder of its metadata. @param {string} libtorch */
 function licenceOf(libtorch) {

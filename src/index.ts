@@ -67,7 +67,8 @@ export type {
 } from './fit/fit-options.js';
 export type { EngineOptions } from './engine/engine-options.js';
 export type { ScoredWindow } from './engine/score-windows.js';
-export type { Checkpoint, PairEncoding } from './models/checkpoint.js';
+export type { Checkpoint } from './models/checkpoint.js';
+export type { PairEncoding, TokenizerSettings } from './models/pair-encoding.js';
 export type { MonoOverrides } from './models/load-checkpoint.js';
 export type { MonoSettings, TrainingConfig } from './models/model-config.js';
 export type { Family } from './models/families/family.js';

@@ -11,8 +11,8 @@
 
 namespace rank_distillm {
 
-/// createModel(options, tensors) and createTrainer(options, tensors): makes the engine's object on its thread and
-/// hands it to the constructor of `js_class` as a Napi::External of `Shared`, a shared pointer.
+/// createModel(options, tensors) and createTrainer(options, tensors): creates the object on the engine thread and
+/// passes it to the constructor of `js_class` as a Napi::External of `Shared`, a shared pointer.
 template <typename Shared, typename Options>
 Napi::Value create(const Napi::CallbackInfo& info, Options (*read_options)(const Napi::Object&),
                    Shared (*make)(const Options&, std::vector<TensorSource>),

@@ -47,8 +47,8 @@ Environment::Environment(Napi::Env env) : engine_(EngineThread::instance()) {
   close_at_exit(env);
 }
 
-/// process.exit() on the main thread runs no cleanup hooks but does run LibTorch's static destructors, under the feet
-/// of a working engine thread. The event `exit` comes before both.
+/// process.exit() on the main thread skips cleanup hooks but runs LibTorch's static destructors while the engine thread
+/// may be working. The event `exit` comes before both.
 void Environment::close_at_exit(Napi::Env env) {
   const auto process = env.Global().Get("process").As<Napi::Object>();
   const auto on_exit = Napi::Function::New(env, [](const Napi::CallbackInfo& info) { of(info.Env()).close(); });
@@ -82,7 +82,7 @@ void Environment::deliver(Settlement settlement) {
     const std::unique_ptr<Settlement> owned(settlement);
     if (env != nullptr) (*owned)(env);
   });
-  if (status != napi_ok) delete boxed;  // the environment is going away; nobody waits for the promise
+  if (status != napi_ok) delete boxed;  // the environment is closing; nothing awaits the promise
 }
 
 void Environment::settle(Napi::Env env, const Napi::Promise::Deferred& deferred,
@@ -96,8 +96,8 @@ void Environment::settle(Napi::Env env, const Napi::Promise::Deferred& deferred,
       deferred.Reject(to_js_error(env, std::current_exception()).Value());
     }
   } catch (const Napi::Error&) {
-    // A worker that is being terminated can run no JavaScript and hold no exception: nobody waits for the promise.
-    // The plain call, since node-addon-api's throws where it fails.
+    // A worker that is being terminated can run no JavaScript, and nothing awaits the promise. The C function, because
+    // node-addon-api's throws if it fails.
     napi_value ignored;
     napi_get_and_clear_last_exception(env, &ignored);
   }

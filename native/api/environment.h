@@ -16,11 +16,11 @@
 
 namespace rank_distillm {
 
-/// A C++ error as JavaScript sees it: an Error with `code` and, where the error has its own, `hint`.
+/// Converts a C++ error to a JavaScript Error with `code` and, if the error has one, `hint`.
 Napi::Error to_js_error(Napi::Env env, const std::exception_ptr& error);
 
-/// What one JavaScript environment (main thread or worker) holds: its way back from the engine thread and the jobs
-/// it waits for. Kept as instance data, never in statics, since each worker loads the addon again.
+/// State of one JavaScript environment (main thread or worker): the way back from the engine thread and the jobs it
+/// waits for. Instance data, not statics: each worker loads the addon again.
 class Environment {
  public:
   explicit Environment(Napi::Env env);
@@ -30,9 +30,9 @@ class Environment {
 
   static Environment& of(Napi::Env env) { return *env.GetInstanceData<Environment>(); }
 
-  /// Runs `work(workers)` on the engine thread, then `to_js(env, result)` on this one; the promise settles accordingly.
-  /// `cancel` is set when the environment goes away while the job runs. `threads` the engine has from this job on; 0
-  /// keeps what it has.
+  /// Runs `work(workers)` on the engine thread, then `to_js(env, result)` on this one, and settles the promise.
+  /// `cancel` is set if the environment closes while the job runs. `threads` is the engine's number of threads from
+  /// this job on; 0 keeps it.
   template <typename Work, typename ToJs>
   Napi::Promise submit(Napi::Env env, const CancelFlag& cancel, Work work, ToJs to_js, int threads = 0);
 
@@ -52,7 +52,7 @@ class Environment {
 
   EngineThread& engine_;
   Napi::ThreadSafeFunction to_js_thread_;
-  std::unordered_multiset<CancelFlag> pending_;  // one for each job: a stream's jobs share their flag
+  std::unordered_multiset<CancelFlag> pending_;  // one per job: the jobs of a stream share a flag
   bool closed_ = false;
 };
 

@@ -24,7 +24,7 @@ struct Shape {
   int64_t m, n, k;
 };
 
-/// One call more than asked for: the first builds kernels and touches memory.
+/// One extra call: the first one builds kernels and touches memory.
 double best_rate(const Shape& shape, int repeats, const std::function<void()>& multiply) {
   double best = 0;
   for (int i = 0; i <= repeats; ++i) {
@@ -40,7 +40,7 @@ at::ScalarType scalar_type(ElementType precision) {
   return precision == ElementType::bfloat16 ? at::kBFloat16 : at::kFloat;
 }
 
-/// Each thread multiplies its share of the rows, as it does in a model.
+/// Each thread multiplies its share of the rows, as in a model.
 double own_rate(const Shape& shape, ElementType type, int repeats, Workers& workers) {
   const auto& level = kernels();
   const auto multiply = level.product_of(type);
@@ -70,7 +70,7 @@ double own_rate(const Shape& shape, ElementType type, int repeats, Workers& work
                 {own.input.data(), in_stride},
                 own.scales.as<RowScale>(),
                 packed.view(),
-                TileEnd::none,
+                Epilogue::none,
                 {own.output.data(), out_stride},
                 ElementType::float32,
                 &ticks});
@@ -86,7 +86,7 @@ double aten_rate(const Shape& shape, ElementType precision, int repeats) {
   return best_rate(shape, repeats, [&] { at::linear(input, weight); });
 }
 
-/// Products that follow one another on a device, so that its rate is measured and not the launches'.
+/// Consecutive products on a device, so that launches do not limit the rate.
 constexpr int products_together = 10;
 
 double device_rate(const Device& device, const Shape& shape, ElementType precision, bool tf32, int repeats) {
@@ -101,7 +101,7 @@ double device_rate(const Device& device, const Shape& shape, ElementType precisi
   return best_rate({shape.m * products_together, shape.n, shape.k}, repeats, multiply);
 }
 
-/// oneDNN with weights packed for these rows, as torch.compile calls it; 0 where this LibTorch or CPU has no such path.
+/// oneDNN with weights packed for these rows, as torch.compile calls it; 0 if this LibTorch or CPU does not support it.
 double onednn_rate(const Shape& shape, ElementType precision, int repeats) {
   if (are_integers(precision)) return 0;
   try {

@@ -96,8 +96,8 @@ EncoderConfig read_encoder(const Napi::Object& object) {
   if (!eps.IsNumber()) throw wrong(eps, "layerNormEps", "a number");
   config.layer_norm_eps = eps.As<Napi::Number>().DoubleValue();
   config.activation =
-      one_of<TileEnd>(object.Get("activation"), "activation",
-                      {{"gelu", TileEnd::gelu}, {"gelu_tanh", TileEnd::gelu_tanh}, {"relu", TileEnd::relu}});
+      one_of<Epilogue>(object.Get("activation"), "activation",
+                       {{"gelu", Epilogue::gelu}, {"gelu_tanh", Epilogue::gelu_tanh}, {"relu", Epilogue::relu}});
   if (config.hidden_size % config.heads != 0) throw wrong(object, "heads", "a divisor of hiddenSize");
   return config;
 }
@@ -223,7 +223,7 @@ ElementType read_precision(const Napi::Value& value) {
 
 namespace {
 
-/// All but the device's name may be missing.
+/// Every key may be missing.
 DeviceOptions read_device(const Napi::Object& options) {
   DeviceOptions device;
   if (options.Has("device")) device.name = text(options, "device");

@@ -12,7 +12,7 @@
 
 namespace rank_distillm {
 
-/// JavaScript values into plain structs; each throws Napi::TypeError naming the key that is wrong.
+/// Convert JavaScript values to structs. They throw a Napi::TypeError that names the wrong key.
 PackedBatch read_packed_batch(const Napi::Value& value);
 TrainingBatch read_training_batch(const Napi::Value& value);
 TrainerOptions read_trainer_options(const Napi::Object& options);

@@ -53,7 +53,7 @@ Napi::Value NativeModel::score(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value NativeModel::close(const Napi::CallbackInfo& info) {
-  // The engine runs jobs in order: when this one runs, all that were posted before have ended.
+  // The engine runs jobs in order: all earlier jobs have ended when this one runs.
   return Environment::of(info.Env())
       .submit(
           info.Env(), make_cancel_flag(),

@@ -8,7 +8,7 @@
 
 namespace rank_distillm {
 
-/// binding.d.ts `NativeModel`. Jobs hold the model too, so closing waits for them.
+/// binding.d.ts `NativeModel`. Jobs share ownership of the model, so it outlives them.
 class NativeModel : public Napi::ObjectWrap<NativeModel> {
  public:
   static Napi::Function define(Napi::Env env);

@@ -8,8 +8,8 @@
 
 namespace rank_distillm {
 
-/// binding.d.ts `NativeTrainer`. Jobs hold the trainer too, so closing waits for them; they run in the order of their
-/// calls.
+/// binding.d.ts `NativeTrainer`. Jobs share ownership of the trainer, so it outlives them; they run in the order they
+/// were called.
 class NativeTrainer : public Napi::ObjectWrap<NativeTrainer> {
  public:
   static Napi::Function define(Napi::Env env);

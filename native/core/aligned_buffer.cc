@@ -11,10 +11,10 @@ namespace rank_distillm {
 namespace {
 
 constexpr size_t cache_line = 64, ordinary_page = 4096, huge_page = size_t{2} << 20;
-/// From here on straight from the kernel, whose pages are zeroed by the thread that touches them first.
+/// From this size on the kernel is asked directly: the thread that first touches a page zeroes it.
 constexpr size_t large = huge_page;
 
-size_t up_to(size_t value, size_t multiple) { return (value + multiple - 1) / multiple * multiple; }
+size_t round_up(size_t value, size_t multiple) { return (value + multiple - 1) / multiple * multiple; }
 
 char* map_pages(size_t bytes) {
   void* mapped = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -22,13 +22,13 @@ char* map_pages(size_t bytes) {
   return static_cast<char*>(mapped);
 }
 
-/// The part before the first whole huge page and the rest behind go back.
+/// Unmaps what is before the first whole huge page and behind the last one.
 char* map_huge_pages(size_t bytes) {
   auto* begin = map_pages(bytes + huge_page);
-  const size_t before = up_to(reinterpret_cast<uintptr_t>(begin), huge_page) - reinterpret_cast<uintptr_t>(begin);
+  const size_t before = round_up(reinterpret_cast<uintptr_t>(begin), huge_page) - reinterpret_cast<uintptr_t>(begin);
   if (before > 0) munmap(begin, before);
   if (before < huge_page) munmap(begin + before + bytes, huge_page - before);
-  madvise(begin + before, bytes, MADV_HUGEPAGE);  // a wish; the kernel may have none left
+  madvise(begin + before, bytes, MADV_HUGEPAGE);  // a hint: there may be no huge pages left
   return begin + before;
 }
 
@@ -37,12 +37,12 @@ char* map_huge_pages(size_t bytes) {
 AlignedBuffer::AlignedBuffer(size_t bytes, Pages pages) {
   if (bytes == 0) return;
   if (bytes >= large) {
-    const size_t size = up_to(bytes, pages == Pages::huge ? huge_page : ordinary_page);
+    const size_t size = round_up(bytes, pages == Pages::huge ? huge_page : ordinary_page);
     data_ = pages == Pages::huge ? map_huge_pages(size) : map_pages(size);
     size_ = size;
     return;
   }
-  const size_t size = up_to(bytes, cache_line);
+  const size_t size = round_up(bytes, cache_line);
   data_ = static_cast<char*>(std::aligned_alloc(cache_line, size));
   if (data_ == nullptr) throw std::bad_alloc();
   size_ = size;

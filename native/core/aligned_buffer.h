@@ -5,11 +5,11 @@
 
 namespace rank_distillm {
 
-/// What large memory lies on. The kernel may have to move other memory together for huge pages, up to a second for the
-/// weights of a model (docs/performance.md): they are for memory that is taken once and written again and again.
+/// Pages of large memory. For huge pages the kernel may have to compact memory, up to a second for the weights of a
+/// model (docs/performance.md): they are for memory that is allocated once and written many times.
 enum class Pages { ordinary, huge };
 
-/// Memory for kernels: begins at a whole cache line, large ones at a whole page.
+/// Memory for kernels, aligned to cache lines; large memory is aligned to pages.
 class AlignedBuffer {
  public:
   AlignedBuffer() = default;

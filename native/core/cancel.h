@@ -7,7 +7,7 @@
 
 namespace rank_distillm {
 
-/// Set by any thread, read by the engine thread between layers.
+/// Set by any thread; the engine thread reads it between layers.
 using CancelFlag = std::shared_ptr<std::atomic<bool>>;
 
 inline CancelFlag make_cancel_flag() { return std::make_shared<std::atomic<bool>>(false); }

@@ -7,14 +7,14 @@
 
 namespace rank_distillm {
 
-/// Time of a job by kind of operation, in ticks of the time-stamp counter, summed over its threads.
+/// Time of a job by operation, in ticks of the time-stamp counter, summed over its threads.
 struct OpTicks {
   uint64_t linear = 0;
-  uint64_t activation = 0;  // with the linear layers' scales and bias, where there is one
+  uint64_t activation = 0;  // includes the scales and bias of its linear layer
   uint64_t attention = 0;
   uint64_t norm = 0;
   uint64_t embedding = 0;
-  uint64_t all = 0;  // the rest is what the others leave of it
+  uint64_t all = 0;  // total, which includes other operations
 
   OpTicks& operator+=(const OpTicks& other) {
     linear += other.linear;
@@ -27,7 +27,7 @@ struct OpTicks {
   }
 };
 
-/// Adds the time of its life to a sum.
+/// Adds its lifetime to a sum.
 class OpTimer {
  public:
   explicit OpTimer(uint64_t& sum) : sum_(sum), start_(__rdtsc()) {}
@@ -40,7 +40,7 @@ class OpTimer {
   uint64_t start_;
 };
 
-/// What the linear layers of a job really multiplied; proof that padding is never computed, and the bench's numerator.
+/// Work of a job's linear layers: shows that padding is never computed, and gives the bench its rates.
 struct Counters {
   int64_t linear_rows = 0;
   int64_t linear_flops = 0;  // 2 per multiply-add
@@ -54,7 +54,7 @@ struct Counters {
   }
 };
 
-/// What several threads count.
+/// Counters that several threads add to.
 class SharedCounters {
  public:
   explicit SharedCounters(Counters& sum) : sum_(sum) {}

@@ -26,14 +26,14 @@ std::vector<std::string> read_features() {
       fma = fma || word == "fma";
       if (known.count(word) != 0) found.push_back(word);
     }
-    // Everything from AVX2 on multiplies and adds in one; the few AVX2 CPUs that cannot count as older ones.
+    // All levels from AVX2 on use FMA; the few AVX2 CPUs without it use the generic level.
     return fma ? found : std::vector<std::string>{};
   }
   return {};
 }
 
-/// RANK_DISTILLM_CPU_FEATURES, a list with commas, leaves only the features it names: the paths of lesser CPUs can be
-/// taken on this one.
+/// RANK_DISTILLM_CPU_FEATURES, a comma-separated list, keeps only the features it names: code paths of older CPUs can
+/// be tested on this one.
 std::vector<std::string> allowed_features(std::vector<std::string> features) {
   const char* setting = std::getenv("RANK_DISTILLM_CPU_FEATURES");
   if (setting == nullptr) return features;
@@ -61,7 +61,7 @@ int physical_cores() {
   return std::max<int>(1, static_cast<int>(cores.size()));
 }
 
-/// CPUs' worth of time the cgroup grants (v2, then v1), or infinity.
+/// The cgroup's quota in CPUs (v2, then v1), or infinity.
 double cgroup_share() {
   std::string quota;
   double period = 0;

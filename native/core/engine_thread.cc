@@ -20,11 +20,11 @@ EngineThread::EngineThread() : threads_(default_threads()) {}
 void EngineThread::retain() {
   const std::lock_guard lifecycle(lifecycle_);
   if (users_ == 0) {
-    stopping_ = false;  // nobody else looks at it: there is no thread
+    stopping_ = false;  // no lock: there is no thread that reads it
     try {
       thread_ = std::thread([this] { run(); });
     } catch (const std::exception& error) {
-      throw no_thread("the system does not start the engine's thread", error);
+      throw no_thread("the system cannot start the engine's thread", error);
     }
   }
   ++users_;
@@ -92,7 +92,7 @@ void EngineThread::run() {
     running_for_ = posted.owner;
     lock.unlock();
     posted.job(take);
-    posted.job = nullptr;  // what the job holds goes before anybody who waits in drop() continues
+    posted.job = nullptr;  // frees what the job holds before drop() returns
     lock.lock();
     running_for_ = nullptr;
     changed_.notify_all();

@@ -11,30 +11,30 @@
 
 namespace rank_distillm {
 
-/// The one thread of the process that LibTorch work is posted to, with the workers it shares blocks with: inference
-/// mode, OpenMP's pool and thread counts belong to the thread that uses them. Jobs run in the order of their posting.
-/// Users (one per JavaScript environment) retain it; it starts with the first and is joined when the last releases it.
-/// A first user that comes meanwhile waits for that, so there are never two.
+/// The process's one thread for LibTorch work, and its workers. Inference mode, OpenMP's pool and thread counts are per
+/// thread, so all work is posted to the same one. Jobs run in the order they were posted. Users (one per JavaScript
+/// environment) retain it: it starts with the first and is joined when the last releases it. A new first user waits for
+/// that join, so there are never two threads.
 class EngineThread {
  public:
-  /// Throws `native` where the system does not start as many as are set; then it is that number that changes, and
-  /// the jobs that follow have the workers that were there before.
+  /// Throws `native` if the OS cannot start the configured number of workers; the previous workers stay in use, and the
+  /// configured number becomes theirs.
   using TakeWorkers = std::function<Workers&()>;
   using Job = std::function<void(const TakeWorkers&)>;
 
   static EngineThread& instance();
 
-  /// Throws `native` where the system does not start the thread.
+  /// Throws `native` if the OS cannot start the thread.
   void retain();
   void release();
 
-  /// `owner` names the environment, for `drop`.
+  /// `owner` identifies the environment, for `drop`.
   void post(const void* owner, Job job);
 
-  /// Forgets the owner's jobs that have not begun and waits for the one that runs.
+  /// Removes the owner's waiting jobs and waits for its running one.
   void drop(const void* owner);
 
-  /// Threads from the next job on, the engine thread included; 0 keeps what is set.
+  /// Number of threads from the next job on, including the engine thread; 0 keeps the current number.
   void set_threads(int threads);
   int threads() const;
 
@@ -48,11 +48,11 @@ class EngineThread {
   void run();
   Workers& take_workers(std::unique_ptr<Workers>& workers);
 
-  std::mutex lifecycle_;  // held while the thread is started or joined, which never takes it
+  std::mutex lifecycle_;  // held while the thread is started or joined; the thread never takes it
   int users_ = 0;
   std::thread thread_;
 
-  mutable std::mutex mutex_;  // of all that follows
+  mutable std::mutex mutex_;  // guards the members below
   std::condition_variable changed_;
   std::deque<Posted> jobs_;
   const void* running_for_ = nullptr;

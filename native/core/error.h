@@ -5,11 +5,11 @@
 
 namespace rank_distillm {
 
-/// An error with one of the codes of src/errors.ts; `api/` turns it into a JavaScript error with that code.
+/// An error with a code of src/errors.ts; `api/` converts it to a JavaScript error with that code.
 class Error : public std::runtime_error {
  public:
-  /// `code` and `hint` are literals, so that copying an error cannot throw. `hint` is the mend where it is not that of
-  /// all errors of this code.
+  /// `code` and `hint` are literals, so that copying an error cannot throw. `hint` replaces the default hint of errors
+  /// with this code.
   Error(const char* code, const std::string& message, const char* hint = nullptr)
       : std::runtime_error(message), code_(code), hint_(hint) {}
   const char* code() const { return code_; }

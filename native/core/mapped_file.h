@@ -6,10 +6,10 @@
 
 namespace rank_distillm {
 
-/// A file mapped read-only and private. Tensors that lie in it keep it alive through a shared pointer.
+/// A file mapped read-only and private. Tensors in it keep it alive through a shared pointer.
 class MappedFile {
  public:
-  /// Throws `io` when the file cannot be opened or mapped.
+  /// Throws `io` if the file cannot be opened or mapped.
   static std::shared_ptr<const MappedFile> open(const std::string& path);
   ~MappedFile();
   MappedFile(const MappedFile&) = delete;

@@ -64,7 +64,7 @@ std::vector<int32_t> token_positions(const PackedBatch& batch, const Block& bloc
 
 namespace {
 
-/// `budget(tokens left)` is how many tokens the next block may have.
+/// `budget(remaining tokens)` limits the next block's tokens.
 template <typename Budget>
 std::vector<Block> cut(const PackedBatch& batch, const Budget& budget) {
   std::vector<Block> blocks;
@@ -90,7 +90,7 @@ std::vector<Block> cut_blocks(const PackedBatch& batch, int64_t token_budget) {
 }
 
 std::vector<Block> cut_shrinking_blocks(const PackedBatch& batch, int threads) {
-  // Fewer tokens are not worth passing all weights by once more; more would leave the cores' own caches.
+  // Fewer tokens are not worth another pass over all weights; more do not fit into a core's caches.
   return cut(batch, [threads](int64_t left) { return std::clamp<int64_t>(left / (int64_t{2} * threads), 128, 768); });
 }
 

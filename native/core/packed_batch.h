@@ -5,7 +5,7 @@
 
 namespace rank_distillm {
 
-/// Sequences laid end to end; sequence i is [cu_seqlens[i], cu_seqlens[i + 1]). No padding, no mask.
+/// Sequences packed end to end: sequence i is [cu_seqlens[i], cu_seqlens[i + 1]). No padding, no mask.
 struct PackedBatch {
   std::vector<int32_t> input_ids;       // [tokens]
   std::vector<uint8_t> token_type_ids;  // [tokens]
@@ -14,7 +14,7 @@ struct PackedBatch {
   int64_t sequences() const { return static_cast<int64_t>(cu_seqlens.size()) - 1; }
 };
 
-/// Some consecutive sequences of a batch that go through all layers together.
+/// Consecutive sequences of a batch that pass all layers together.
 struct Block {
   int64_t first_sequence;
   int64_t sequences;
@@ -36,19 +36,19 @@ std::vector<PositionRun> position_runs(const PackedBatch& batch, const Block& bl
 /// The same, a number for each token.
 std::vector<int32_t> token_positions(const PackedBatch& batch, const Block& block, int64_t first);
 
-/// Refuses ids outside the vocabulary, empty or too long sequences and offsets that do not add up. TypeScript has
-/// checked the same with better words; this guards the memory.
+/// Rejects ids outside the vocabulary, empty or too long sequences and inconsistent offsets. TypeScript has checked the
+/// same with better messages; this protects the memory.
 void check_batch(const PackedBatch& batch, int64_t vocab_size, int64_t type_vocab_size, int64_t max_positions);
 
-/// Cuts a batch on sequence borders into blocks of at most `token_budget` tokens (more only for one long sequence).
+/// Splits a batch at sequence borders into blocks of at most `token_budget` tokens (more only for one long sequence).
 std::vector<Block> cut_blocks(const PackedBatch& batch, int64_t token_budget);
 
-/// The block that begins with sequence `first`, of at most `token_budget` tokens (more only for one long sequence): a
-/// share of what is left, so that the last block is as large as the others.
+/// The block that begins with sequence `first`, of at most `token_budget` tokens (more only for one long sequence). It
+/// is an even share of the remaining tokens, so that the last block is as large as the others.
 Block next_even_block(const PackedBatch& batch, int64_t first, int64_t token_budget);
 
-/// Cuts a batch for `threads` threads that take block after block: each block is a share of what is left, so that the
-/// first are large and the last are small enough for no thread to wait long at the end.
+/// Splits a batch for `threads` threads that take block after block. Each block is a share of the remaining tokens: the
+/// first blocks are large, and the last are small enough that no thread waits long at the end.
 std::vector<Block> cut_shrinking_blocks(const PackedBatch& batch, int threads);
 
 }  // namespace rank_distillm

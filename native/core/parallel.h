@@ -10,9 +10,8 @@
 
 namespace rank_distillm {
 
-/// Runs `body(begin, end)` over parts of [0, count) on LibTorch's own threads, where the engine's workers are not at
-/// hand: while weights are packed. The way in is LibTorch's C interface, so that the addon itself need not be compiled
-/// with OpenMP.
+/// Runs `body(begin, end)` over parts of [0, count) on LibTorch's threads, for packing weights, where the engine's
+/// workers are not available. Uses LibTorch's C interface, so that the addon need not be compiled with OpenMP.
 template <typename Body>
 void parallel_for(int64_t count, int64_t grain, const Body& body) {
   struct Context {

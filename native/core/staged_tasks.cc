@@ -11,7 +11,7 @@
 namespace rank_distillm {
 namespace {
 
-/// What is done of a stage.
+/// Completed tasks of a stage.
 struct Progress {
   explicit Progress(int64_t tasks) : done(std::make_unique<std::atomic<bool>[]>(tasks)) {}
 
@@ -19,7 +19,7 @@ struct Progress {
   std::atomic<int64_t> count = 0;
 };
 
-/// Waits are short where the stages are in a good order: some time on the core, then whoever else wants it.
+/// Waits are short if the stages are in a good order: spins first, then yields the core.
 template <typename Ready>
 void wait_until(const Ready& ready) {
   constexpr int spins = 2000;
@@ -55,7 +55,7 @@ void StagedTasks::run(Workers& workers) const {
       if (taken >= tasks) return;
       const auto [number, task] = order[taken];
       const auto& stage = stages_[number];
-      // Tasks are taken in order, so whatever this one needs is done or in another thread's hands.
+      // Tasks are taken in order, so this one's dependencies are complete or running on another thread.
       wait_until([&] {
         return failed ||
                ((stage.after_all == none || progress[stage.after_all]->count == stages_[stage.after_all].tasks) &&

@@ -8,9 +8,9 @@
 
 namespace rank_distillm {
 
-/// Stages of tasks that threads take in the order in which they were added. A task may need earlier ones; whoever takes
-/// it waits for them. Where stages that need nothing of each other stand in between, nobody waits: no barrier, no tail
-/// but the last.
+/// Stages of tasks that threads take in the order they were added. A task may depend on earlier ones; the thread that
+/// takes it waits for them. With independent stages in between no thread waits: there are no barriers, and only the
+/// last stage has a tail.
 class StagedTasks {
  public:
   static constexpr int none = -1;
@@ -18,8 +18,8 @@ class StagedTasks {
   struct Stage {
     int64_t tasks = 0;
     std::function<void(int64_t)> run;
-    int after_all = none;   // an earlier stage: every task of it is done before one of this one begins
-    int after_same = none;  // an earlier stage: its task of the same number is
+    int after_all = none;   // an earlier stage that must be complete before a task of this one begins
+    int after_same = none;  // an earlier stage whose task of the same number must be complete
   };
 
   /// Returns the stage's number.

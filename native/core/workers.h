@@ -13,13 +13,12 @@
 
 namespace rank_distillm {
 
-/// Long-lived threads that take whole blocks through all layers, each with LibTorch set to one thread: no barrier
-/// inside an op, and no idle core while a block is left. They live as long as the pool, because oneDNN and LibTorch
-/// keep their compiled kernels per thread.
+/// Threads that take whole blocks through all layers, each with LibTorch set to one thread: no barrier inside an op,
+/// and no idle core while a block remains. They live as long as the pool, because oneDNN and LibTorch keep compiled
+/// kernels per thread.
 class Workers {
  public:
-  /// `count` includes the calling thread, so count - 1 threads are started. Throws `native` where the system starts
-  /// fewer.
+  /// `count` includes the calling thread, so count - 1 threads are started. Throws `native` if the OS starts fewer.
   explicit Workers(int count);
   ~Workers();
   Workers(const Workers&) = delete;
@@ -27,8 +26,8 @@ class Workers {
 
   int count() const { return static_cast<int>(threads_.size()) + 1; }
 
-  /// Runs `task(0)` … `task(tasks - 1)`, each once, in that order of starting, on all threads; returns when all are
-  /// done. The first exception ends the hand-out and is thrown here.
+  /// Runs `task(0)` … `task(tasks - 1)` on all threads, started in that order; returns when all are done. After the
+  /// first exception no task is started, and it is thrown here.
   void run(int64_t tasks, const std::function<void(int64_t)>& task);
 
  private:
@@ -42,13 +41,13 @@ class Workers {
   const std::function<void(int64_t)>* task_ = nullptr;
   int64_t next_ = 0;
   int64_t tasks_ = 0;
-  int64_t unfinished_ = 0;  // tasks begun and not ended
+  int64_t unfinished_ = 0;  // running tasks
   std::exception_ptr error_;
   bool stopping_ = false;
   std::vector<std::thread> threads_;
 };
 
-/// For a thread that the system does not start.
+/// The error for a thread that the OS cannot start.
 inline Error no_thread(const std::string& what, const std::exception& why) {
   return Error(
       "native", what + ": " + why.what(),

@@ -18,12 +18,12 @@ const char* emulation() {
   return value == nullptr || *value == '\0' ? nullptr : value;
 }
 
-constexpr int64_t usual_played_bytes = int64_t{1} << 34;
+constexpr int64_t default_emulated_bytes = int64_t{1} << 34;
 
-/// The number is a memory's size where it cannot be meant as a switch.
-int64_t played_bytes() {
+/// Values above 1 are the size of the memory; 1 only switches emulation on.
+int64_t emulated_bytes() {
   const auto bytes = std::strtoll(emulation(), nullptr, 10);
-  return bytes > 1 ? bytes : usual_played_bytes;
+  return bytes > 1 ? bytes : default_emulated_bytes;
 }
 
 int index_of(const std::string& name) {
@@ -57,7 +57,7 @@ Device::Device(const std::string& name, double memory_fraction) : memory_fractio
   const int index = index_of(name);
   name_ = "cuda:" + std::to_string(index);
   if (cuda_is_emulated()) {
-    played_bytes_ = played_bytes();
+    emulated_bytes_ = emulated_bytes();
     return;
   }
   if (!cuda::built) throw Error("unsupported", "device: " + name + ": this build of the engine has no CUDA");
@@ -70,10 +70,12 @@ Device::Device(const std::string& name, double memory_fraction) : memory_fractio
   cuda::limit_memory(index, memory_fraction > 0 ? memory_fraction : 1);
 }
 
-int64_t Device::total_bytes() const { return played_bytes_ ? *played_bytes_ : cuda::gpu(place_.index()).total_bytes; }
+int64_t Device::total_bytes() const {
+  return emulated_bytes_ ? *emulated_bytes_ : cuda::gpu(place_.index()).total_bytes;
+}
 
 int64_t Device::free_bytes() const {
-  if (played_bytes_) return *played_bytes_;
+  if (emulated_bytes_) return *emulated_bytes_;
   const auto gpu = cuda::gpu(place_.index());
   const int64_t free = cuda::free_bytes(place_.index()) + gpu.reserved_bytes - gpu.used_bytes;
   if (memory_fraction_ <= 0) return free;
@@ -82,16 +84,16 @@ int64_t Device::free_bytes() const {
 }
 
 void Device::keep(int64_t bytes) {
-  if (played_bytes_) *played_bytes_ -= bytes;
+  if (emulated_bytes_) *emulated_bytes_ -= bytes;
 }
 
 void Device::take(int64_t bytes) const {
-  TORCH_CHECK_WITH(OutOfMemoryError, !played_bytes_ || bytes <= *played_bytes_, "out of memory: ", bytes,
-                   " bytes asked for of ", *played_bytes_, " that are played");
+  TORCH_CHECK_WITH(OutOfMemoryError, !emulated_bytes_ || bytes <= *emulated_bytes_, "out of memory: ", bytes,
+                   " bytes requested, ", *emulated_bytes_, " emulated bytes are free");
 }
 
 void Device::synchronize() const {
-  if (!played_bytes_) cuda::synchronize(place_.index());
+  if (!emulated_bytes_) cuda::synchronize(place_.index());
 }
 
 }  // namespace rank_distillm

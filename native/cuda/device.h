@@ -10,9 +10,9 @@
 
 namespace rank_distillm {
 
-/// Where the tensors of a model lie: a GPU or, with RANK_DISTILLM_EMULATE_CUDA set, the CPU in its place. There every
-/// op of ops/ runs its plain version, so that all but the kernels is tested on machines without a GPU. The variable's
-/// number is the bytes of memory that are played.
+/// Where the tensors of a model are: a GPU or, with RANK_DISTILLM_EMULATE_CUDA set, an emulated one on the CPU. There
+/// every op of ops/ runs its reference, so that everything except the kernels can be tested without a GPU. The
+/// variable's value is the emulated memory in bytes.
 class Device {
  public:
   /// `cuda` or `cuda:N`; `memory_fraction` above 0 limits this process's share of the GPU's memory, 0 lifts the limit
@@ -28,10 +28,10 @@ class Device {
   /// What this process can still take: memory of others and beyond the fraction is left alone.
   int64_t free_bytes() const;
 
-  /// Where memory is played: a model holds so much of it from now on.
+  /// On an emulated device: reserves memory that a model keeps.
   void keep(int64_t bytes);
 
-  /// Throws LibTorch's OutOfMemoryError where memory is played and this much is not there.
+  /// On an emulated device: throws LibTorch's OutOfMemoryError if less memory than this is free.
   void take(int64_t bytes) const;
 
   /// Waits for what has been asked of the GPU.
@@ -41,7 +41,7 @@ class Device {
   c10::Device place_ = c10::Device(c10::kCPU);
   std::string name_;
   double memory_fraction_ = 0;
-  std::optional<int64_t> played_bytes_;
+  std::optional<int64_t> emulated_bytes_;
 };
 
 /// True of what LibTorch's memory, the launch of a kernel or cuBLAS throws where a GPU has no memory left.

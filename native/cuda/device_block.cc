@@ -52,18 +52,19 @@ struct Numbers {
 };
 
 Numbers numbers_of(const std::vector<int64_t>& lengths, const uint32_t* pairs) {
-  Numbers of;
+  Numbers numbers;
   for (size_t s = 0; s < lengths.size(); ++s) {
     const auto length = static_cast<int32_t>(lengths[s]);
     const auto sequence = static_cast<int32_t>(s);
-    for (int32_t t = 0; t < length; ++t) of.tokens.push_back(t);
-    if (pairs != nullptr) of.pairs.insert(of.pairs.end(), length, static_cast<int32_t>(pairs[s]));
-    of.offsets.push_back(of.offsets.back() + length);
-    for (int32_t row = 0; row < length; row += cuda::attention_tile) of.tiles.insert(of.tiles.end(), {sequence, row});
-    of.first_offsets.push_back(sequence + 1);
-    of.first_tiles.insert(of.first_tiles.end(), {sequence, 0});
+    for (int32_t t = 0; t < length; ++t) numbers.tokens.push_back(t);
+    if (pairs != nullptr) numbers.pairs.insert(numbers.pairs.end(), length, static_cast<int32_t>(pairs[s]));
+    numbers.offsets.push_back(numbers.offsets.back() + length);
+    for (int32_t row = 0; row < length; row += cuda::attention_tile)
+      numbers.tiles.insert(numbers.tiles.end(), {sequence, row});
+    numbers.first_offsets.push_back(sequence + 1);
+    numbers.first_tiles.insert(numbers.first_tiles.end(), {sequence, 0});
   }
-  return of;
+  return numbers;
 }
 
 }  // namespace

@@ -17,9 +17,9 @@ namespace rank_distillm {
 DeviceEncoder::DeviceEncoder(const EncoderConfig& config, RowsNeeded rows, const DeviceTypes& types, int64_t padding_id,
                              const Parameters& parameters)
     : config_(config), rows_(rows), types_(types), padding_id_(padding_id), parameters_(parameters) {
-  if (config.hidden_size > cuda::most_norm_columns) {
+  if (config.hidden_size > cuda::max_norm_columns) {
     throw Error("unsupported", "hidden size " + std::to_string(config.hidden_size) +
-                                   ": the engine for GPUs takes up to " + std::to_string(cuda::most_norm_columns));
+                                   ": the engine for GPUs takes up to " + std::to_string(cuda::max_norm_columns));
   }
   weights_changed();
 }

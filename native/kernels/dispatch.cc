@@ -1,4 +1,4 @@
-// Chooses the level of instruction sets when the engine first asks.
+// Chooses the instruction-set level at run time.
 
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -11,7 +11,7 @@
 
 namespace rank_distillm {
 
-// Weak: a test need not link the levels that its machine cannot run.
+// Weak, so that a test can leave out levels that its machine cannot run.
 #define RD_LEVEL(name)                      \
   namespace name {                          \
   [[gnu::weak]] extern const Kernels table; \
@@ -33,7 +33,7 @@ bool has(std::initializer_list<const char*> names) {
   });
 }
 
-/// Linux lets a process use the tile registers only after it has asked for them.
+/// Linux lets a process use the tile registers only on request.
 bool may_use_tiles() {
   constexpr int64_t request_permission = 0x1023, tile_data = 18;
   return syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
@@ -44,19 +44,17 @@ bool may_use_tiles() {
 int kernel_levels(const Kernels** levels, int most) {
   int count = 0;
   const auto add = [&](const Kernels* level) {
-    if (level == nullptr) return false;
-    if (count < most) levels[count] = level;
-    ++count;
+    if (level != nullptr && count < most) levels[count++] = level;
     return true;
   };
   add(&generic::table);
-  // Each level needs the ones before it: no CPU has a later one without them.
+  // No CPU has a level without the levels before it.
   has({"avx2"}) && add(&avx2::table) &&                                               //
       has({"avx512f", "avx512bw", "avx512dq", "avx512vl"}) && add(&avx512::table) &&  //
       has({"avx512_vnni"}) && add(&avx512_vnni::table) &&                             //
       has({"avx512_bf16"}) && add(&avx512_bf16::table) &&                             //
       has({"amx_tile", "amx_bf16", "amx_int8"}) && may_use_tiles() && add(&amx::table);
-  return std::min(count, most);
+  return count;
 }
 
 const Kernels& kernels() {

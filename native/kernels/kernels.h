@@ -4,7 +4,7 @@
 
 namespace rank_distillm {
 
-/// What a matrix product multiplies. Sums are float32, or int32 of integers.
+/// Type of a matrix product's operands. Sums are float32, of integers int32.
 enum class ElementType : uint8_t { float32, bfloat16, int16, int8 };
 
 inline const char* name_of(ElementType type) {
@@ -29,12 +29,17 @@ inline const char* name_of(ElementType type) {
   return type == ElementType::float32 ? 4 : type == ElementType::int8 ? 1 : 2;
 }
 
-/// What happens to a product's sums before they are stored. `none` and activations come after scales and bias. A slope
-/// is that of the activation at GemmCall::before, which the sums are multiplied with. `add` adds them to the output.
-enum class TileEnd : uint8_t { none, gelu, gelu_tanh, relu, gelu_slope, gelu_tanh_slope, relu_slope, add };
+/// The last step of a product, done before its sums are stored. `none` and the activations are applied after scales and
+/// bias. A slope multiplies the sums with the activation's derivative at GemmCall::pre_activation. `add` adds the sums
+/// to the output.
+enum class Epilogue : uint8_t { none, gelu, gelu_tanh, relu, gelu_slope, gelu_tanh_slope, relu_slope, add };
 
-/// A matrix in memory: row r begins at data + r · stride bytes. Made by row_stride(), whose slack kernels may read and
-/// write up to whole vectors and panels; what lies there beyond the columns is zero.
+[[gnu::always_inline]] constexpr int64_t round_up(int64_t value, int64_t multiple) {
+  return (value + multiple - 1) / multiple * multiple;
+}
+
+/// A matrix in memory: row r begins at data + r · stride bytes. Where row_stride() made the stride, kernels may read
+/// and write the slack behind the columns up to whole vectors and panels; it holds zeros.
 struct Rows {
   char* data = nullptr;
   int64_t stride = 0;
@@ -43,14 +48,14 @@ struct Rows {
   float* floats(int64_t r) const { return reinterpret_cast<float*>(row(r)); }
 };
 
-/// Room for every kernel's vectors and panels, and one cache line more: rows whose distance is a multiple of 4 KiB
-/// would share one set of the near cache (a product's rate falls to 0.4 of what it is).
+/// Room for every kernel's vectors and panels, plus one cache line: rows a multiple of 4 KiB apart would share one set
+/// of the first-level cache, and a product would run at 0.4 of its rate.
 constexpr int64_t row_stride(int64_t columns, int64_t bytes_each) {
-  return (columns + 31) / 32 * 32 * bytes_each / 64 * 64 + 64 + (32 * bytes_each % 64 != 0 ? 64 : 0);
+  return round_up(columns, 32) * bytes_each / 64 * 64 + 64 + (32 * bytes_each % 64 != 0 ? 64 : 0);
 }
 
-/// Rows and weights of int8 products are rotated. Into how many shares that cuts a row, each of which is whole vectors
-/// at every level; 0: it leaves the row as it is.
+/// Rows and weights of int8 products are rotated. The number of shares a rotation divides a row into, each of whole
+/// vectors at every level; 0: rows of this size are not rotated.
 [[gnu::always_inline]] constexpr int64_t rotated_shares(int64_t columns) {
   if (columns % 16 != 0) return 0;
   for (int64_t shares = 8; shares > 1; shares /= 2) {
@@ -59,76 +64,76 @@ constexpr int64_t row_stride(int64_t columns, int64_t bytes_each) {
   return 1;
 }
 
-/// A rotation multiplies with an orthogonal and symmetric matrix times the root of this.
+/// A rotation multiplies with an orthogonal, symmetric matrix times the square root of this factor.
 constexpr int64_t rotation_factor(int64_t columns) {
   const int64_t shares = rotated_shares(columns);
   return shares == 0 ? 1 : 8 * shares;
 }
 
-/// output [columns] = the rotated input [columns], no slack needed.
+/// output [columns] = the rotated input [columns]; needs no slack.
 struct RotateCall {
   int64_t columns = 0;
   const float* input = nullptr;
   float* output = nullptr;
 };
 
-constexpr int32_t most_int16 = 32767;
+constexpr int32_t max_int16 = 32767;
 
-/// The Euclidean norm that rows and weights of an int16 product have before they are rounded, unless their greatest
-/// number would go beyond most_int16. Roundings add half the root of `in` at most, so no sum of products, their own
-/// norms' product at most (Cauchy-Schwarz), goes beyond 32 bits. Numbers of the mean size become 2,364 for 384 inputs,
-/// 724 for 4,096.
+/// The Euclidean norm that rows and weights of an int16 product are scaled to before rounding, unless their largest
+/// number would exceed max_int16. By Cauchy-Schwarz a sum of products is at most the product of the norms, and rounding
+/// adds at most half the root of `in` to a norm, so no sum exceeds 32 bits. A number of root mean square size becomes
+/// 2,364 for 384 inputs and 724 for 4,096.
 [[gnu::always_inline]] inline float int16_norm(int64_t in) {
   constexpr float root = 46340.9F, float_errors = 1 - 1e-4F;
   return (root - __builtin_sqrtf(static_cast<float>(in)) / 2) * float_errors;
 }
 
-/// What a row's integers stand for: (integer - zero) · scale. Of int16 zero is 0, of int8 the row is rotated.
+/// A row's integers represent (integer - zero_point) · scale. The zero point of int16 is 0; rows of int8 are rotated.
 struct RowScale {
   float scale = 0;
-  int32_t zero = 0;
+  int32_t zero_point = 0;
 };
 
-/// Weights [out, in] as a product reads them: panels [⌈out / panel_width⌉, steps, panel_width] of 4-byte groups, a
-/// group being the 1 (float32), 2 (bf16, int16) or 4 (int8) weights of one output that are multiplied in one step.
+/// Weights [out, in] as a product reads them: panels [⌈out / panel_width⌉, steps, panel_width] of 4-byte groups. A
+/// group holds the 1 (float32), 2 (bf16, int16) or 4 (int8) weights of one output that one step multiplies.
 struct PackedMatrix {
   const char* panels = nullptr;
   int64_t in = 0;
   int64_t out = 0;
   int64_t steps = 0;
-  const float* bias = nullptr;           // [out up to whole panels], zero where there is none
-  const float* scales = nullptr;         // integers: [out up to whole panels], what an output's are multiples of
-  const int32_t* weight_sums = nullptr;  // int8: [out up to whole panels], what a row's zero is multiplied with
+  const float* bias = nullptr;           // [out, padded to whole panels], zeros if there is none
+  const float* scales = nullptr;         // integers: [out, padded to whole panels], by output
+  const int32_t* weight_sums = nullptr;  // int8: [out, padded to whole panels], factors of a row's zero point
 };
 
-/// output = end(input · weightsᵀ + bias).
+/// output = epilogue(input · weightsᵀ + bias).
 struct GemmCall {
   int64_t rows = 0;
   Rows input;                              // [rows, in] in the product's element type
   const RowScale* input_scales = nullptr;  // integers: [rows]
   PackedMatrix weights;
-  TileEnd end = TileEnd::none;
+  Epilogue epilogue = Epilogue::none;
   Rows output;                                     // [rows, out]; `add` alone needs no slack behind the columns
   ElementType output_type = ElementType::float32;  // float32 or bfloat16; `add`: float32
-  uint64_t* end_ticks = nullptr;                   // time spent in `end` is added, in ticks of the time-stamp counter
-  Rows before = {};                                // [rows, out] as `output`: written by activations, read by slopes
+  uint64_t* epilogue_ticks = nullptr;              // the epilogue's time is added, in ticks of the time-stamp counter
+  Rows pre_activation = {};                        // [rows, out] as `output`: written by activations, read by slopes
 };
 
-/// Which values of a row are dropped: those whose draw, a function of all these numbers and the value's place in its
-/// row, lies below the threshold (Philox4x32-10, Salmon et al. 2011).
+/// Which values of a row are dropped: those whose random number is below the threshold. It is a function of these
+/// numbers and of the value's column (Philox4x32-10, Salmon et al. 2011).
 struct DropoutMask {
   uint32_t threshold = 0;  // 0: none
-  float kept = 1;          // the factor of the values that stay
+  float kept = 1;          // factor of the values that are kept
   uint32_t seed = 0;
   uint32_t step = 0;
-  uint32_t place = 0;  // of the row in the model; the head in the bits from 18 on
+  uint32_t site = 0;  // where in the model; in attention the head from bit 18 on
   uint32_t pair = 0;
   uint32_t token = 0;
 
   bool active() const { return threshold > 0; }
 };
 
-/// Writes the factors of a row's values.
+/// Writes dropout's factors of a row's values.
 struct DropoutCall {
   DropoutMask mask;
   int64_t columns = 0;
@@ -146,14 +151,14 @@ struct AttentionCall {
   Rows value;                // [keys, heads · head_size]
   Rows output;               // [queries, heads · head_size]
   char* scratch = nullptr;   // attention_scratch() bytes at a multiple of 64
-  float* softmax = nullptr;  // null, or [queries, heads, 2]: each row's shift and the inverse of its sum, for backward
+  float* softmax = nullptr;  // null, or [queries, heads, 2]: each row's shift and inverse sum, for the backward
   DropoutMask dropout = {};  // of the first query and head
 };
 
 constexpr int64_t attention_scratch(int64_t keys, int64_t head_size) {
-  const int64_t all_keys = (keys + 63) / 64 * 64, width = (head_size + 63) / 64 * 64;
-  // Keys and values as panels; a row of dropout factors; for each of up to 32 queries its scores, its weights and its
-  // result, a cache line behind each.
+  const int64_t all_keys = round_up(keys, 64), width = round_up(head_size, 64);
+  // Keys and values as panels; a row of dropout factors; for each of up to 32 queries its scores, weights and result,
+  // each followed by a cache line.
   return 4 * (2 * all_keys * width + all_keys + 64 + 32 * (2 * (all_keys + 16) + width + 16));
 }
 
@@ -164,14 +169,14 @@ struct AttentionBackwardCall {
   int64_t heads = 0;
   int64_t head_size = 0;
   Rows query, key, value, gradient;  // `gradient` [queries, heads · head_size]
-  const float* softmax = nullptr;    // [queries, heads, 2], as the forward left it
+  const float* softmax = nullptr;    // [queries, heads, 2], from the forward
   DropoutMask dropout;               // as in the forward
   Rows query_gradient, key_gradient, value_gradient;
   char* scratch = nullptr;  // attention_backward_scratch() bytes at a multiple of 64
 };
 
 constexpr int64_t attention_backward_scratch(int64_t keys, int64_t head_size) {
-  const int64_t all_keys = (keys + 63) / 64 * 64, width = (head_size + 63) / 64 * 64;
+  const int64_t all_keys = round_up(keys, 64), width = round_up(head_size, 64);
   // Three panels of keys or values and the sums of their gradients; weights and slopes by query and by key; two panels
   // of queries, a row of dropout factors and the queries' gradients.
   constexpr int64_t queries = 32;
@@ -179,33 +184,32 @@ constexpr int64_t attention_backward_scratch(int64_t keys, int64_t head_size) {
               2 * queries * width + all_keys + 64 + queries * (width + 16));
 }
 
-/// Rows as the weights of a product whose steps are the rows: those of a gradient of weights, or weights the other way
-/// round.
+/// Packs rows as the weights of a product over the rows: for gradients of weights, or for transposed weights.
 struct PackRowsCall {
   int64_t rows = 0;
   int64_t columns = 0;
-  Rows input;  // [rows, columns], no slack needed
+  Rows input;  // [rows, columns], needs no slack
   ElementType input_type = ElementType::float32;
-  TileEnd end = TileEnd::none;              // or an activation, which comes first
+  Epilogue activation = Epilogue::none;     // applied before packing; no other epilogue
   ElementType type = ElementType::float32;  // float32 or bfloat16, of the panels
   char* panels = nullptr;                   // as PackedMatrix::panels
   int64_t steps = 0;                        // of each panel
-  int64_t first = 0;                        // the first row's number among all rows that the panels hold, even
-  int64_t zeros = 0;                        // rows of zeros that follow
+  int64_t first = 0;                        // number of the first row among the rows in the panels; even
+  int64_t zeros = 0;                        // rows of zeros behind them
 };
 
 /// output [columns, …, rows at `first`, zeros] = inputᵀ.
 struct TransposeCall {
   int64_t rows = 0;
   int64_t columns = 0;
-  Rows input;  // [rows, columns], no slack needed
+  Rows input;  // [rows, columns], needs no slack
   ElementType type = ElementType::float32;
   Rows output;
   int64_t first = 0;
   int64_t zeros = 0;
 };
 
-/// Integers and their scales, or another copy of a float32 row in the type that the next product multiplies.
+/// A copy of float32 rows in the next product's type: bf16, or integers with their scales.
 struct ComputeCopy {
   ElementType type = ElementType::float32;  // float32: no copy
   Rows rows;
@@ -244,16 +248,16 @@ struct EmbedCall {
   ComputeCopy copy;
 };
 
-/// The copy alone, of rows that no norm has made; for bf16 rows, float32 is one, too.
+/// Only the copy, of rows that come from no norm. bf16 rows can be copied to float32.
 struct ConvertCall {
   int64_t rows = 0;
   int64_t columns = 0;
   Rows input;
   ElementType input_type = ElementType::float32;  // float32 or bfloat16
-  ComputeCopy copy;                               // in another type
+  ComputeCopy copy;                               // of another type
 };
 
-/// The kernels of one level of instruction sets. They use no library and touch no memory but what they are given.
+/// The kernels of one instruction-set level. They use no library and access only the memory they are given.
 struct Kernels {
   const char* level;
   int64_t panel_width;    // outputs of a panel
@@ -273,9 +277,9 @@ struct Kernels {
   void (*dropout)(const DropoutCall&);
   void (*pack_rows)(const PackRowsCall&);
   void (*transpose)(const TransposeCall&);
-  void (*release)();  // after a thread's last product, before it rests: gives the tile registers back
+  void (*release)();  // frees the tile registers; called after a thread's last product
 
-  /// That of operands of this type.
+  /// The kernels of operands of this type.
   void (*product_of(ElementType type) const)(const GemmCall&) {
     switch (type) {
       case ElementType::bfloat16:
@@ -289,12 +293,20 @@ struct Kernels {
     }
     return gemm_float32;
   }
+
+  /// float32 or bfloat16.
+  void (*attention_of(ElementType type) const)(const AttentionCall&) {
+    return type == ElementType::bfloat16 ? attention_bfloat16 : attention_float32;
+  }
+  void (*attention_backward_of(ElementType type) const)(const AttentionBackwardCall&) {
+    return type == ElementType::bfloat16 ? attention_backward_bfloat16 : attention_backward_float32;
+  }
 };
 
-/// The best level of this CPU, chosen once.
+/// The best level of this CPU.
 const Kernels& kernels();
 
-/// Every level that this CPU and this build have, least first; tests run them all.
+/// All levels of this CPU and this build, the lowest first, for tests.
 int kernel_levels(const Kernels** levels, int most);
 
 }  // namespace rank_distillm

@@ -12,10 +12,8 @@
 namespace rank_distillm {
 namespace {
 
-constexpr int64_t up_to(int64_t value, int64_t multiple) { return (value + multiple - 1) / multiple * multiple; }
-
-/// A panel's outputs into its groups: number i of an output goes to group i / group, place i % group. Some numbers of
-/// all outputs at a time, so that each cache line of the panel is filled while it is near.
+/// Writes outputs into a panel: number i of an output goes to group i / group, position i % group. Takes a few numbers
+/// of all outputs at a time, so that each cache line of the panel is filled while it is cached.
 template <typename Number>
 void fill_panel(char* panel, const Number* const* outputs, int64_t count, int64_t in, int64_t width) {
   constexpr int64_t group = 4 / sizeof(Number), together = 64;
@@ -32,7 +30,7 @@ void round_all_to_bf16(const float* weights, int64_t in, uint16_t* numbers) {
   for (int64_t i = 0; i < in; ++i) numbers[i] = round_to_bf16(weights[i]);
 }
 
-/// One output's weights as whole multiples of the scale that is returned.
+/// Rounds one output's weights to multiples of the scale that it returns.
 float round_to_int16(const float* weights, int64_t in, int16_t* numbers) {
   double squares = 0;
   float greatest = 0;
@@ -40,30 +38,30 @@ float round_to_int16(const float* weights, int64_t in, int16_t* numbers) {
     squares += static_cast<double>(weights[i]) * weights[i];
     greatest = std::max(greatest, std::fabs(weights[i]));
   }
-  // What is no number stays so in the norm.
+  // The norm keeps a NaN.
   const auto by_norm = static_cast<float>(std::sqrt(squares)) / int16_norm(in);
-  const float by_greatest = greatest / most_int16, scale = by_greatest > by_norm ? by_greatest : by_norm;
+  const float by_greatest = greatest / max_int16, scale = by_greatest > by_norm ? by_greatest : by_norm;
   const float inverse = scale > 0 ? 1 / scale : 0;
   for (int64_t i = 0; i < in; ++i) numbers[i] = static_cast<int16_t>(std::lrintf(weights[i] * inverse));
   return scale;
 }
 
-/// The same, rotated.
+/// The same for rotated weights.
 float round_to_int8(const Kernels& kernels, const float* exact, int64_t in, int8_t* numbers) {
   const auto weights = std::make_unique_for_overwrite<float[]>(in);
   kernels.rotate({in, exact, weights.get()});
-  float greatest = 0, nothing = 0;
+  float greatest = 0, zero_or_nan = 0;
   for (int64_t i = 0; i < in; ++i) {
     greatest = std::max(greatest, std::fabs(weights[i]));
-    nothing += weights[i] * 0;
+    zero_or_nan += weights[i] * 0;
   }
   const float inverse = greatest > 0 ? 127 / greatest : 0;
   for (int64_t i = 0; i < in; ++i) numbers[i] = static_cast<int8_t>(std::lrintf(weights[i] * inverse));
-  // `nothing` is 0, or no number if one of the weights is none, which whole numbers cannot say.
-  return greatest / 127 / static_cast<float>(rotation_factor(in)) + nothing;
+  // Integers cannot represent a NaN, so the scale does.
+  return greatest / 127 / static_cast<float>(rotation_factor(in)) + zero_or_nan;
 }
 
-/// Packs panel after panel; `convert(output, weights, numbers)` makes an output's numbers from its weights.
+/// Packs panel after panel; `convert(output, weights, numbers)` rounds an output's weights.
 template <typename Number, typename Convert>
 void pack(const float* weight, int64_t out, int64_t in, int64_t width, int64_t panel_bytes, char* panels,
           const ParallelLoop& parallel, const Convert& convert) {
@@ -90,17 +88,17 @@ void pack(const float* weight, int64_t out, int64_t in, int64_t width, int64_t p
 
 int64_t panel_steps(const Kernels& kernels, int64_t numbers, ElementType type) {
   const int64_t group = 4 / element_bytes(type);
-  return up_to((numbers + group - 1) / group, kernels.step_multiple);
+  return round_up((numbers + group - 1) / group, kernels.step_multiple);
 }
 
 int64_t panel_bytes(const Kernels& kernels, int64_t outputs, int64_t steps) {
-  return up_to(outputs, kernels.panel_width) * steps * 4;
+  return round_up(outputs, kernels.panel_width) * steps * 4;
 }
 
 PackedWeights::PackedWeights(const Kernels& kernels, ElementType type, const float* weight, const float* bias,
                              int64_t out, int64_t in, const ParallelLoop& parallel)
     : kernels_(&kernels), type_(type) {
-  const int64_t columns = up_to(out, kernels.panel_width), steps = panel_steps(kernels, in, type);
+  const int64_t columns = round_up(out, kernels.panel_width), steps = panel_steps(kernels, in, type);
   panels_ = AlignedBuffer(panel_bytes(kernels, out, steps), Pages::ordinary);
   rows_ = AlignedBuffer(columns * 4 * (are_integers(type) ? 3 : 1));
   const auto* all_biases = rows_.as<float>();
@@ -116,7 +114,7 @@ PackedWeights::PackedWeights(const Kernels& kernels, ElementType type, const flo
 
 void PackedWeights::fill(const float* weight, const float* bias, const ParallelLoop& parallel) {
   const int64_t in = view_.in, out = view_.out, width = kernels_->panel_width;
-  const int64_t columns = up_to(out, width), bytes_each = view_.steps * width * 4;
+  const int64_t columns = round_up(out, width), bytes_each = view_.steps * width * 4;
   auto* all_biases = rows_.as<float>();
   auto* scales = all_biases + columns;
   auto* weight_sums = reinterpret_cast<int32_t*>(scales + columns);

@@ -8,24 +8,24 @@
 
 namespace rank_distillm {
 
-/// Runs `body(begin, end)` over parts of [0, count), on as many threads as the caller has.
+/// Runs `body(begin, end)` over parts of [0, count), possibly on several threads.
 using ParallelLoop = std::function<void(int64_t count, const std::function<void(int64_t, int64_t)>& body)>;
 
-/// Steps of a panel over `numbers` inputs, and bytes of the panels of `outputs`.
+/// The steps of a panel over `numbers` inputs, and the bytes of the panels of `outputs`.
 int64_t panel_steps(const Kernels& kernels, int64_t numbers, ElementType type);
 int64_t panel_bytes(const Kernels& kernels, int64_t outputs, int64_t steps);
 
-/// Weights and bias of a dense layer in the order a level's products read them.
+/// Weights and bias of a dense layer in the layout of a level's products.
 class PackedWeights {
  public:
   PackedWeights() = default;
 
-  /// weight [out, in] and bias [out] (or null), float32. Each output's weights become, for int16, whole multiples of a
-  /// scale, see int16_norm(); for int8, rotated, of 1/127 of their greatest magnitude.
+  /// weight [out, in] and bias [out] (or null), float32. Each output's weights become whole multiples of a scale: for
+  /// int16 see int16_norm(); for int8 they are rotated, and the scale is 1/127 of their largest magnitude.
   PackedWeights(const Kernels& kernels, ElementType type, const float* weight, const float* bias, int64_t out,
                 int64_t in, const ParallelLoop& parallel);
 
-  /// Takes over changed weights and biases of the same shape.
+  /// Replaces weights and biases by others of the same shape.
   void fill(const float* weight, const float* bias, const ParallelLoop& parallel);
 
   bool defined() const { return view_.panels != nullptr; }

@@ -6,7 +6,7 @@
 
 namespace rank_distillm {
 
-// c10::BFloat16's conversions on plain integers, so that the compiler puts loops over them into vector registers.
+// c10::BFloat16's conversions on integers: the compiler vectorizes loops over them.
 
 inline float widen_bf16(uint16_t bf16) {
   const uint32_t bits = static_cast<uint32_t>(bf16) << 16;

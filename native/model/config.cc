@@ -4,14 +4,14 @@
 
 namespace rank_distillm {
 
-TileEnd slope_of(TileEnd activation) {
+Epilogue slope_of(Epilogue activation) {
   switch (activation) {
-    case TileEnd::gelu:
-      return TileEnd::gelu_slope;
-    case TileEnd::gelu_tanh:
-      return TileEnd::gelu_tanh_slope;
+    case Epilogue::gelu:
+      return Epilogue::gelu_slope;
+    case Epilogue::gelu_tanh:
+      return Epilogue::gelu_tanh_slope;
     default:
-      return TileEnd::relu_slope;
+      return Epilogue::relu_slope;
   }
 }
 

@@ -20,7 +20,7 @@ struct EncoderConfig {
   int64_t max_positions = 0;    // tokens of a sequence
   int64_t type_vocab_size = 0;  // 0: the model has no token types
   double layer_norm_eps = 1e-12;
-  TileEnd activation = TileEnd::gelu;  // transformers' ACT2FN: "gelu_new" and "gelu_pytorch_tanh" are gelu_tanh
+  Epilogue activation = Epilogue::gelu;  // transformers' ACT2FN: "gelu_new" and "gelu_pytorch_tanh" are gelu_tanh
   int64_t first_position = 0;          // row of the position table that a sequence's first token takes
 
   /// RoBERTa's padding token, whose position is the row of the same number, and which counts for no other token's; -1:
@@ -62,7 +62,7 @@ struct ModelOptions {
 };
 
 /// The slope of an activation, for its backward.
-TileEnd slope_of(TileEnd activation);
+Epilogue slope_of(Epilogue activation);
 
 /// What the linear layers multiply, of what was asked for. bf16 needs instructions for it, and pairs of inputs; bytes
 /// need instructions, too. int16 takes the place of both: it rounds less, and no level needs more instructions for it

@@ -119,7 +119,7 @@ void Encoder::embed(Pass& pass) const {
     }
   }
   if (direct) return;
-  linear(*embedding_.project, block.tokens, {embedded}, TileEnd::none, exact, ElementType::float32, counters);
+  linear(*embedding_.project, block.tokens, {embedded}, Epilogue::none, exact, ElementType::float32, counters);
   if (compute.type != ElementType::float32) {
     kernels().convert({block.tokens, config_.hidden_size, exact, ElementType::float32, compute});
   }
@@ -130,8 +130,7 @@ void Encoder::attend(const Pass& pass, const Rows& query, bool first_rows_only, 
   const OpTimer timer(pass.counters.ticks.attention);
   const auto& offsets = pass.batch.cu_seqlens;
   const int64_t head_size = config_.hidden_size / config_.heads;
-  const auto attention =
-      attention_type_ == ElementType::bfloat16 ? kernels().attention_bfloat16 : kernels().attention_float32;
+  const auto attention = kernels().attention_of(attention_type_);
   for (int64_t s = 0; s < pass.block.sequences; ++s) {
     const int64_t start = offsets[pass.block.first_sequence + s], row = start - pass.block.first_token;
     const int64_t length = offsets[pass.block.first_sequence + s + 1] - start;
@@ -150,7 +149,7 @@ void Encoder::apply(const AfterAttention& after, int64_t rows, const LinearInput
   const auto type = after.up.type();
   const auto wide_type = type == ElementType::float32 ? ElementType::float32 : attention_type_;
   const auto branch = workspace.rows(Slot::branch, rows, hidden, 4);
-  linear(after.attention_output, rows, context, TileEnd::none, branch, ElementType::float32, counters);
+  linear(after.attention_output, rows, context, Epilogue::none, branch, ElementType::float32, counters);
   {
     const OpTimer timer(counters.ticks.norm);
     kernels().residual_norm({rows, hidden, branch, exact, after.attention_norm.view, exact, copy});
@@ -164,7 +163,7 @@ void Encoder::apply(const AfterAttention& after, int64_t rows, const LinearInput
     kernels().convert({rows, intermediate, wide, wide_type, integers});
     widened = {integers.rows, integers.scales};
   }
-  linear(after.down, rows, widened, TileEnd::none, branch, ElementType::float32, counters);
+  linear(after.down, rows, widened, Epilogue::none, branch, ElementType::float32, counters);
   const OpTimer timer(counters.ticks.norm);
   kernels().residual_norm({rows, hidden, branch, exact, after.output_norm.view, exact, copy});
 }
@@ -174,7 +173,7 @@ void Encoder::apply(const Layer& layer, Pass& pass) const {
   const int64_t hidden = config_.hidden_size, bytes_each = element_bytes(attention_type_);
   const LinearInput input = {compute.type == ElementType::float32 ? exact : compute.rows, compute.scales};
   const auto qkv = workspace.rows(Slot::qkv, block.tokens, 3 * hidden, bytes_each);
-  linear(layer.qkv, block.tokens, input, TileEnd::none, qkv, attention_type_, counters);
+  linear(layer.qkv, block.tokens, input, Epilogue::none, qkv, attention_type_, counters);
   const auto context = workspace.rows(Slot::context, block.tokens, hidden, bytes_each);
   attend(pass, qkv, false, columns(qkv, hidden, attention_type_), columns(qkv, 2 * hidden, attention_type_), context);
   LinearInput attended = {context};
@@ -191,7 +190,7 @@ Rows Encoder::apply(const FirstRowsLayer& layer, Pass& pass) const {
   const int64_t sequences = block.sequences;
   const LinearInput input = {compute.type == ElementType::float32 ? exact : compute.rows, compute.scales};
   const auto kv = workspace.rows(Slot::qkv, block.tokens, 2 * hidden, bytes_each);
-  linear(layer.kv, block.tokens, input, TileEnd::none, kv, attention_type_, counters);
+  linear(layer.kv, block.tokens, input, Epilogue::none, kv, attention_type_, counters);
 
   const auto first = workspace.rows(Slot::first, sequences, hidden, 4);
   for (int64_t s = 0; s < sequences; ++s) {
@@ -200,7 +199,7 @@ Rows Encoder::apply(const FirstRowsLayer& layer, Pass& pass) const {
   }
   auto context = workspace.rows(Slot::exact_context, sequences, hidden, 4);
   const auto exact_query = workspace.rows(Slot::branch, sequences, hidden, 4);
-  linear(layer.query, sequences, {first}, TileEnd::none, exact_query, ElementType::float32, counters);
+  linear(layer.query, sequences, {first}, Epilogue::none, exact_query, ElementType::float32, counters);
   if (attention_type_ == ElementType::float32) {
     attend(pass, exact_query, true, kv, columns(kv, hidden, attention_type_), context);
   } else {

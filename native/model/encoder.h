@@ -95,7 +95,7 @@ class Encoder {
   EncoderConfig config_;
   ElementType type_;            // of the products over all tokens
   ElementType attention_type_;  // of queries, keys, values and what else lies between products
-  TileEnd activation_;
+  Epilogue activation_;
   Embedding embedding_;
   std::vector<Layer> layers_;
   std::optional<FirstRowsLayer> last_;

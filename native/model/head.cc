@@ -16,16 +16,16 @@ float log_probability(const float* logits, int64_t labels, int64_t label) {
 }
 
 /// What the product's epilogue computes; tanh is computed after it.
-TileEnd epilogue_of(HeadActivation activation) {
+Epilogue epilogue_of(HeadActivation activation) {
   switch (activation) {
     case HeadActivation::gelu:
-      return TileEnd::gelu;
+      return Epilogue::gelu;
     case HeadActivation::relu:
-      return TileEnd::relu;
+      return Epilogue::relu;
     case HeadActivation::tanh:
       break;
   }
-  return TileEnd::none;
+  return Epilogue::none;
 }
 
 }  // namespace
@@ -51,7 +51,7 @@ void Head::forward(int64_t sequences, const Rows& pooled, float* scores, Workspa
     input = row;
   }
   const auto logits = workspace.rows(Slot::scores, sequences, config_.log_softmax ? config_.labels : 1, 4);
-  linear(output_, sequences, {input}, TileEnd::none, logits, ElementType::float32, counters);
+  linear(output_, sequences, {input}, Epilogue::none, logits, ElementType::float32, counters);
   for (int64_t s = 0; s < sequences; ++s) {
     const auto* row = logits.floats(s);
     scores[s] = config_.log_softmax ? log_probability(row, config_.labels, config_.label) : row[0];

@@ -3,19 +3,19 @@
 namespace rank_distillm {
 
 void multiply(GemmCall call, ElementType type, Counters& counters) {
-  uint64_t ticks = 0, end_ticks = 0;
-  call.end_ticks = &end_ticks;
+  uint64_t ticks = 0, epilogue_ticks = 0;
+  call.epilogue_ticks = &epilogue_ticks;
   {
     const OpTimer timer(ticks);
     kernels().product_of(type)(call);
   }
-  counters.ticks.linear += ticks - end_ticks;
-  counters.ticks.activation += end_ticks;
+  counters.ticks.linear += ticks - epilogue_ticks;
+  counters.ticks.activation += epilogue_ticks;
   counters.linear_rows += call.rows;
   counters.linear_flops += 2 * call.rows * call.weights.in * call.weights.out;
 }
 
-void linear(const Linear& layer, int64_t rows, const LinearInput& input, TileEnd end, const Rows& output,
+void linear(const Linear& layer, int64_t rows, const LinearInput& input, Epilogue end, const Rows& output,
             ElementType output_type, Counters& counters) {
   multiply({rows, input.rows, input.scales, layer.view(), end, output, output_type}, layer.type(), counters);
 }

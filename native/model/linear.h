@@ -14,11 +14,11 @@ struct LinearInput {
   const RowScale* scales = nullptr;
 };
 
-/// The product of a type; counts its multiplications and its time (`call.end_ticks` is not read).
+/// The product of a type; counts its multiplications and its time (`call.epilogue_ticks` is not read).
 void multiply(GemmCall call, ElementType type, Counters& counters);
 
 /// `output_type`: float32 or bfloat16.
-void linear(const Linear& layer, int64_t rows, const LinearInput& input, TileEnd end, const Rows& output,
+void linear(const Linear& layer, int64_t rows, const LinearInput& input, Epilogue end, const Rows& output,
             ElementType output_type, Counters& counters);
 
 }  // namespace rank_distillm

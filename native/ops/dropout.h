@@ -20,14 +20,14 @@ enum class DropoutSite : uint32_t {
   count
 };
 
-/// What a row stands for: the pair's number in the whole batch and the token's place in its sequence.
+/// Identifies a row: the pair's number in the whole batch and the token's position in its sequence.
 struct RowId {
   uint32_t pair;
   uint32_t token;
 };
 
-/// Dropout of one optimizer step. A mask is a function of (seed, step, layer, site, pair, token) alone: recomputing a
-/// pair in another micro-batch, or after a resume, gives the same mask.
+/// Dropout of one optimizer step. A mask depends only on (seed, step, layer, site, pair, token): a pair that is
+/// recomputed, in another micro-batch or after a resume, gets the same mask.
 struct Dropout {
   double rate = 0;
   uint32_t seed = 0;
@@ -36,7 +36,7 @@ struct Dropout {
   DropoutSite site = DropoutSite::embeddings;
 
   bool active() const { return rate > 0; }
-  /// The mask of a row, for attention that of its first head.
+  /// The mask of a row; in attention that of its first head.
   DropoutMask mask(RowId row) const;
 };
 

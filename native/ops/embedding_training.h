@@ -5,7 +5,7 @@
 
 namespace rank_distillm {
 
-/// Tables [words, width], [positions, width], [types, width] float32 that are trained, with their gradients.
+/// Trainable tables [words, width], [positions, width] and [types, width] float32 with their gradients.
 struct TrainableEmbedding {
   struct Table {
     const float* values = nullptr;
@@ -14,8 +14,8 @@ struct TrainableEmbedding {
 
   Table word, position, type;
   TrainableNorm norm;
-  int64_t padding_id = -1;        // this word gets no gradient, as torch.nn.Embedding's padding_idx; -1: none
-  int64_t padding_position = -1;  // nor this position
+  int64_t padding_id = -1;        // a word without gradient, like torch.nn.Embedding's padding_idx; -1: none
+  int64_t padding_position = -1;  // the same for positions
 };
 
 /// dropout(LayerNorm(word + position + type)) of a block → `exact` [tokens, width] float32, with LayerNorm's state.
@@ -24,16 +24,16 @@ void embed_training(const PackedBatch& batch, const Block& block, const Trainabl
                     const Dropout& dropout, const RowId* ids, const int32_t* positions, const Rows& exact,
                     const NormState& state);
 
-/// `gradient` [tokens, width] float32 of a block: that of the output becomes that of the sum of the three rows. `sums`
-/// as in residual_layer_norm_backward.
+/// Replaces the output's gradient [tokens, width] float32 of a block by the gradient of the sum of the three rows.
+/// `sums` as in residual_layer_norm_backward.
 void embed_backward_norm(const Block& block, const TrainableEmbedding& embedding, const Dropout& dropout,
                          const RowId* ids, const NormState& state, const Rows& gradient, float* sums);
 
-/// Columns that embed_backward_tables takes of all tables at a time: each sum has one owner and one order, so no two
-/// runs differ.
+/// Columns that one call of embed_backward_tables adds to. One task owns a slice of columns and adds rows in a fixed
+/// order, so runs do not differ.
 constexpr int64_t table_slice = 32;
 
-/// Adds a block's rows to the tables' gradients, columns [first, first + table_slice) as far as there are.
+/// Adds a block's rows to the tables' gradients, in columns [first, first + table_slice) within the width.
 void embed_backward_tables(const PackedBatch& batch, const Block& block, const TrainableEmbedding& embedding,
                            const int32_t* positions, const Rows& gradient, int64_t first);
 

@@ -20,8 +20,8 @@ void multiply_to(const float* a, const float* b, float* product, int64_t n) {
   for (int64_t i = 0; i < n; ++i) product[i] = a[i] * b[i];
 }
 
-/// Sum of f(i) over [0, n), in lanes and in float64: a mean's rounding would stand in every value of the row, and add
-/// up where rows are summed.
+/// Sum of term(i) over [0, n), in lanes and in float64: a rounding of the mean would be in every value of the row, and
+/// add up where rows are summed.
 template <typename Term>
 inline double lane_sum(int64_t n, const Term& term) {
   double lanes[vector_lanes] = {};
@@ -51,23 +51,23 @@ void weigh(const float* normalized, const float* weight, const float* bias, floa
   for (int64_t i = 0; i < n; ++i) output[i] = normalized[i] * weight[i] + bias[i];
 }
 
-/// gradient → that of the row before normalization: scale (g - mean(g) - x̂ mean(g x̂)) with g = gradient · weight.
-/// Adds the row's part to the gradients of weight and bias.
+/// Replaces the output's gradient by that of the row before normalization: scale (g - mean(g) - x̂ mean(g x̂)) with
+/// g = gradient · weight. Adds the row's part to the gradients of weight and bias.
 RANK_DISTILLM_VECTORIZE
 void backward_row(float* gradient, const float* normalized, float scale, const float* weight, float* weight_gradient,
                   float* bias_gradient, int64_t n) {
   const auto size = static_cast<double>(n);
   const auto mean = static_cast<float>(lane_sum(n, [=](int64_t i) { return gradient[i] * weight[i]; }) / size);
-  const auto along =
+  const auto mean_product =
       static_cast<float>(lane_sum(n, [=](int64_t i) { return gradient[i] * weight[i] * normalized[i]; }) / size);
   for (int64_t i = 0; i < n; ++i) {
     weight_gradient[i] += gradient[i] * normalized[i];
     bias_gradient[i] += gradient[i];
-    gradient[i] = scale * (gradient[i] * weight[i] - mean - normalized[i] * along);
+    gradient[i] = scale * (gradient[i] * weight[i] - mean - normalized[i] * mean_product);
   }
 }
 
-/// The gradient of the branch of one row: through the mask, in its type.
+/// Stores the branch's gradient of one row: after dropout, in its type.
 void store_branch(const float* gradient, const NormGradientRows& rows, int64_t row, const Dropout& dropout, RowId id,
                   std::vector<float>& factors) {
   const auto n = static_cast<int64_t>(factors.size());

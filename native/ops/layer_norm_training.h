@@ -7,7 +7,7 @@
 
 namespace rank_distillm {
 
-/// A LayerNorm that is trained, with its gradients; all [columns] float32.
+/// A trainable LayerNorm with its gradients, all [columns] float32.
 struct TrainableNorm {
   const float* weight = nullptr;
   const float* bias = nullptr;
@@ -17,13 +17,13 @@ struct TrainableNorm {
   float eps = 0;
 };
 
-/// What the backward of LayerNorm needs of its forward.
+/// Values of LayerNorm's forward that its backward needs.
 struct NormState {
   Rows normalized;         // [rows, columns] float32, before weight and bias
   float* scale = nullptr;  // [rows], 1 / standard deviation
 };
 
-/// Rows of a norm: those of the residual stream and their copy for the next product.
+/// Inputs and outputs of a norm: rows of the residual stream, and their copy for the next product.
 struct NormRows {
   int64_t rows = 0;
   Rows branch;            // [rows, columns] float32
@@ -32,21 +32,21 @@ struct NormRows {
   ComputeCopy copy = {};  // of the output, bf16 or none
 };
 
-/// exact = layer_norm(dropout(branch) + residual), with the state its backward needs. Row i draws its mask as ids[i].
+/// exact = layer_norm(dropout(branch) + residual), with the state for its backward. Row i has the mask of ids[i].
 void residual_layer_norm_training(const NormRows& rows, const TrainableNorm& norm, const Dropout& dropout,
                                   const RowId* ids, const NormState& state);
 
-/// Rows of a norm's backward.
+/// Inputs and outputs of a norm's backward.
 struct NormGradientRows {
   int64_t rows = 0;
-  Rows gradient;  // [rows, columns] float32: that of the output becomes that of the residual
-  Rows branch;    // [rows, columns], that of the branch; may be `gradient` where nothing is dropped in float32
+  Rows gradient;  // [rows, columns] float32: the output's gradient is replaced by the residual's
+  Rows branch;    // [rows, columns], the branch's; may be `gradient` in float32 without dropout
   ElementType branch_type = ElementType::float32;
 };
 
-/// `sums` [sequences, 2, columns] are overwritten with the gradients of weight and bias of each sequence's rows, for
-/// add_norm_gradients: sums whose order does not depend on how a part is cut into blocks. Rows of
-/// token 0 begin sequences.
+/// Overwrites `sums` [sequences, 2, columns] with the gradients of weight and bias of each sequence's rows, for
+/// add_norm_gradients: their order does not depend on how a part is split into blocks. A row of token 0 begins a
+/// sequence.
 void residual_layer_norm_backward(const NormGradientRows& rows, const TrainableNorm& norm, const Dropout& dropout,
                                   const RowId* ids, const NormState& state, float* sums);
 

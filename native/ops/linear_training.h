@@ -6,7 +6,7 @@
 
 namespace rank_distillm {
 
-/// A dense layer y = x Wᵀ + b of a head that is trained, all float32. A sliver of the work: ATen does it.
+/// A trainable dense layer y = x Wᵀ + b of a head, all float32. It is a small part of the work, so ATen computes it.
 struct TrainableLinear {
   at::Tensor weight;           // [out, in]
   at::Tensor bias;             // [out], or undefined

@@ -45,7 +45,7 @@ at::Tensor pool_backward(const at::Tensor& gradient, const at::Tensor& hidden, c
         break;
       }
       case Pooling::first:
-        throw Error("native", "first rows have no pooling to go back through");
+        throw Error("native", "pooling `first` has no backward");
     }
   }
   return result;

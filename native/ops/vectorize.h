@@ -1,7 +1,7 @@
 #pragma once
 
-/// Compiles a function once for each instruction set and picks one when the addon is loaded, so that plain loops run
-/// on 512-bit registers without a prebuilt binary that needs them. Sanitizers start before such picks can be made.
+/// Compiles a function once per instruction set and selects one when the addon is loaded, so that a prebuilt binary
+/// uses 512-bit registers where there are any. Not with sanitizers, which start before the selection can run.
 #if defined(__SANITIZE_ADDRESS__)
 #define RANK_DISTILLM_VECTORIZE
 #else
@@ -10,7 +10,7 @@
 
 namespace rank_distillm {
 
-/// Independent sums that a loop keeps, so that the compiler may put them in one register without reordering a sum.
+/// Independent sums of a loop: the compiler can keep them in one register without reordering a sum.
 constexpr int vector_lanes = 16;
 
 }  // namespace rank_distillm

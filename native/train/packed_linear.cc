@@ -29,16 +29,16 @@ void PackedLinear::pack_forward() { forward_.fill(weight_, bias_, on_this_thread
 
 void PackedLinear::pack_backward() {
   const Rows rows = {reinterpret_cast<char*>(const_cast<float*>(weight_)), 4 * in_};
-  kernels().pack_rows({out_, in_, rows, ElementType::float32, TileEnd::none, type_, backward_panels_.data(),
+  kernels().pack_rows({out_, in_, rows, ElementType::float32, Epilogue::none, type_, backward_panels_.data(),
                        backward_.steps, 0, backward_.steps * 4 / element_bytes(type_) - out_});
 }
 
-void PackedLinear::forward(int64_t rows, const Rows& input, TileEnd end, const Rows& output, ElementType output_type,
+void PackedLinear::forward(int64_t rows, const Rows& input, Epilogue end, const Rows& output, ElementType output_type,
                            Counters& counters, const Rows& before) const {
   multiply({rows, input, nullptr, forward_.view(), end, output, output_type, nullptr, before}, type_, counters);
 }
 
-void PackedLinear::backward(int64_t rows, const Rows& gradient, TileEnd end, const Rows& output,
+void PackedLinear::backward(int64_t rows, const Rows& gradient, Epilogue end, const Rows& output,
                             ElementType output_type, Counters& counters, const Rows& before) const {
   multiply({rows, gradient, nullptr, backward_, end, output, output_type, nullptr, before}, type_, counters);
 }

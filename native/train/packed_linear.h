@@ -24,11 +24,11 @@ class PackedLinear {
   void pack_backward();
 
   /// output [rows, out] = end(x Wᵀ + b); `before`, if given, keeps what goes into an activation.
-  void forward(int64_t rows, const Rows& input, TileEnd end, const Rows& output, ElementType output_type,
+  void forward(int64_t rows, const Rows& input, Epilogue end, const Rows& output, ElementType output_type,
                Counters& counters, const Rows& before = {}) const;
 
   /// The gradient of the input [rows, in] from that of the output; a slope reads `before`, `add` adds.
-  void backward(int64_t rows, const Rows& gradient, TileEnd end, const Rows& output, ElementType output_type,
+  void backward(int64_t rows, const Rows& gradient, Epilogue end, const Rows& output, ElementType output_type,
                 Counters& counters, const Rows& before = {}) const;
 
   bool defined() const { return weight_ != nullptr; }

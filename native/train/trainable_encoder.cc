@@ -126,7 +126,7 @@ HiddenRows TrainableEncoder::embed(const EncoderState& state, BlockState& of, Co
                    state.batch->tokens.data(), state.batch->positions.data(), of.embedded, of.embedding_norm);
   }
   if (project_) {
-    project_->forward(tokens, of.embedded, TileEnd::none, of.stream, ElementType::float32, counters);
+    project_->forward(tokens, of.embedded, Epilogue::none, of.stream, ElementType::float32, counters);
   }
   if (type_ == ElementType::float32) return {of.stream, of.stream};
   const auto compute = of.arena.rows(tokens, hidden, element_bytes(type_));
@@ -209,9 +209,9 @@ void TrainableEncoder::pool_backward(const EncoderState& state, const BlockState
 void TrainableEncoder::embed_backward(const EncoderState& state, const BlockState& of, const Gradients& gradients,
                                       Counters& counters) const {
   if (project_ && gradients.project) {
-    gradients.project->place(of.gradient, of.embedded, TileEnd::none, of.block.tokens, of.place.first_token,
+    gradients.project->place(of.gradient, of.embedded, Epilogue::none, of.block.tokens, of.place.first_token,
                              of.place.end_token);
-    project_->backward(of.block.tokens, of.gradient, TileEnd::none, of.embedded_gradient, ElementType::float32,
+    project_->backward(of.block.tokens, of.gradient, Epilogue::none, of.embedded_gradient, ElementType::float32,
                        counters);
   }
   embed_backward_norm(of.block, embedding_, state.dropout.at(DropoutSite::embeddings), state.batch->tokens.data(),

@@ -109,7 +109,7 @@ void TrainableLayer::each_sequence(const BlockPass& pass, const Body& body) cons
 
 void TrainableLayer::attend(const BlockPass& pass, const LayerState& state, const Rows& context) const {
   const int64_t head_size = hidden_ / heads_;
-  const auto attention = type_ == ElementType::bfloat16 ? kernels().attention_bfloat16 : kernels().attention_float32;
+  const auto attention = kernels().attention_of(type_);
   const auto from = [](const Rows& rows, int64_t first) { return Rows{rows.row(first), rows.stride}; };
   const auto values = columns(state.kv, hidden_);
   each_sequence(pass, [&](int64_t query, int64_t queries, int64_t key, int64_t keys, const DropoutMask& mask) {
@@ -122,8 +122,7 @@ void TrainableLayer::attend(const BlockPass& pass, const LayerState& state, cons
 void TrainableLayer::attend_backward(const BlockPass& pass, const LayerState& state, const Rows& gradient,
                                      const Rows& query_gradient, const Rows& kv_gradient) const {
   const int64_t head_size = hidden_ / heads_;
-  const auto backward =
-      type_ == ElementType::bfloat16 ? kernels().attention_backward_bfloat16 : kernels().attention_backward_float32;
+  const auto backward = kernels().attention_backward_of(type_);
   const auto from = [](const Rows& rows, int64_t first) { return Rows{rows.row(first), rows.stride}; };
   const auto values = columns(state.kv, hidden_), value_gradient = columns(kv_gradient, hidden_);
   each_sequence(pass, [&](int64_t query, int64_t queries, int64_t key, int64_t keys, const DropoutMask& mask) {
@@ -147,11 +146,11 @@ HiddenRows TrainableLayer::forward(const BlockPass& pass, const HiddenRows& inpu
     }
     residual = state.first;
     const auto queries = same ? state.query : workspace.rows(Slot::query, rows, hidden_, 4);
-    linears_[query].forward(rows, state.first, TileEnd::none, queries, rows_type_, counters);
+    linears_[query].forward(rows, state.first, Epilogue::none, queries, rows_type_, counters);
     if (!same) kernels().convert({rows, hidden_, queries, rows_type_, {type_, state.query}});
-    linears_[key_value].forward(block.tokens, state.input, TileEnd::none, state.kv, type_, counters);
+    linears_[key_value].forward(block.tokens, state.input, Epilogue::none, state.kv, type_, counters);
   } else {
-    linears_[key_value].forward(rows, state.input, TileEnd::none, state.query, type_, counters);
+    linears_[key_value].forward(rows, state.input, Epilogue::none, state.query, type_, counters);
   }
   const auto context = same ? state.context : workspace.rows(Slot::context, rows, hidden_, element_bytes(type_));
   attend(pass, state, context);
@@ -164,11 +163,11 @@ HiddenRows TrainableLayer::forward(const BlockPass& pass, const HiddenRows& inpu
     residual_layer_norm_training({rows, branch, old, to.exact, {rows_type_, to.compute}}, with,
                                  dropout.at(site, index_), ids_of(pass), kept);
   };
-  linears_[attention_output].forward(rows, state.context, TileEnd::none, branch, ElementType::float32, counters);
+  linears_[attention_output].forward(rows, state.context, Epilogue::none, branch, ElementType::float32, counters);
   norm(residual, state.attended, attention_norm_, DropoutSite::attention_output, state.attention_norm);
   const auto wide = workspace.rows(Slot::wide, rows, intermediate_, element_bytes(rows_type_));
   linears_[up].forward(rows, state.attended.compute, activation_, wide, rows_type_, counters, state.widened);
-  linears_[down].forward(rows, wide, TileEnd::none, branch, ElementType::float32, counters);
+  linears_[down].forward(rows, wide, Epilogue::none, branch, ElementType::float32, counters);
   norm(state.attended.exact, state.output, output_norm_, DropoutSite::layer_output, state.output_norm);
   return state.output;
 }
@@ -179,7 +178,7 @@ void TrainableLayer::backward(const BlockPass& pass, const GradientPlace& place,
   const auto& [batch, block, dropout, workspace, counters] = pass;
   const int64_t rows = rows_of(block), bytes = element_bytes(rows_type_);
   const auto place_rows = [&](Linear linear, const Rows& of_output, const Rows& input,
-                              TileEnd activation = TileEnd::none) {
+                              Epilogue activation = Epilogue::none) {
     const bool all_tokens = !first_rows_only_ || linear == key_value;
     const auto index = first_rows_only_ || linear < query ? linear : linear - 1;
     gradients.linears[index].place(of_output, input, activation, all_tokens ? block.tokens : rows,
@@ -202,18 +201,18 @@ void TrainableLayer::backward(const BlockPass& pass, const GradientPlace& place,
     const auto widened = workspace.rows(Slot::wide, rows, intermediate_, bytes);
     linears_[down].backward(rows, branch, slope_of(activation_), widened, rows_type_, counters, state.widened);
     place_rows(up, widened, state.attended.compute);
-    linears_[up].backward(rows, widened, TileEnd::add, gradient, ElementType::float32, counters);
+    linears_[up].backward(rows, widened, Epilogue::add, gradient, ElementType::float32, counters);
   }
   const auto branch =
       norm(attention_norm_, DropoutSite::attention_output, state.attention_norm, gradients.attention_norm);
   place_rows(attention_output, branch, state.context);
   const auto context = workspace.rows(Slot::context, rows, hidden_, bytes);
-  linears_[attention_output].backward(rows, branch, TileEnd::none, context, rows_type_, counters);
+  linears_[attention_output].backward(rows, branch, Epilogue::none, context, rows_type_, counters);
   if (!first_rows_only_) {
     const auto qkv = workspace.rows(Slot::qkv, rows, 3 * hidden_, bytes);
     attend_backward(pass, state, context, qkv, columns(qkv, hidden_));
     place_rows(key_value, qkv, state.input);
-    linears_[key_value].backward(rows, qkv, TileEnd::add, gradient, ElementType::float32, counters);
+    linears_[key_value].backward(rows, qkv, Epilogue::add, gradient, ElementType::float32, counters);
     return;
   }
   const bool same = type_ == rows_type_;
@@ -227,13 +226,13 @@ void TrainableLayer::backward(const BlockPass& pass, const GradientPlace& place,
   if (!same) kernels().convert({rows, hidden_, rounded, type_, {rows_type_, queries}});
   place_rows(query, queries, state.first);
   place_rows(key_value, kv, state.input);
-  linears_[query].backward(rows, queries, TileEnd::add, gradient, ElementType::float32, counters);
+  linears_[query].backward(rows, queries, Epilogue::add, gradient, ElementType::float32, counters);
   for (int64_t t = 0; t < block.tokens; ++t) std::memset(token_gradient.row(t), 0, hidden_ * 4);
   for (int64_t s = 0; s < rows; ++s) {
     const int64_t row = batch.packed->cu_seqlens[block.first_sequence + s] - block.first_token;
     std::memcpy(token_gradient.row(row), gradient.row(s), hidden_ * 4);
   }
-  linears_[key_value].backward(block.tokens, kv, TileEnd::add, token_gradient, ElementType::float32, counters);
+  linears_[key_value].backward(block.tokens, kv, Epilogue::add, token_gradient, ElementType::float32, counters);
 }
 
 int64_t TrainableLayer::gradient_tasks(const LayerGradients& gradients) const {

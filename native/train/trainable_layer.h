@@ -112,7 +112,7 @@ class TrainableLayer {
   int64_t heads_;
   int64_t hidden_;
   int64_t intermediate_;
-  TileEnd activation_;
+  Epilogue activation_;
   ElementType type_;       // of what is computed for all tokens
   ElementType rows_type_;  // of what is computed for `rows`
   std::array<PackedLinear, count>

@@ -37,7 +37,7 @@ WeightGradient::WeightGradient(const PackedLinear& layer, int64_t rows, Arena& a
   panels_ = arena.bytes(panel_bytes(kernels(), layer.in(), steps_));
 }
 
-void WeightGradient::place(const Rows& gradient, const Rows& input, TileEnd activation, int64_t rows, int64_t first,
+void WeightGradient::place(const Rows& gradient, const Rows& input, Epilogue activation, int64_t rows, int64_t first,
                            int64_t end) const {
   const int64_t zeros = std::min(end, numbers_) - first - rows;
   const auto type = layer_->type();
@@ -52,7 +52,7 @@ void WeightGradient::add(int64_t task, Counters& counters) const {
   const int64_t in = layer_->in();
   const Rows turned = {turned_.row(first), turned_.stride};
   const Rows gradient = {reinterpret_cast<char*>(layer_->weight_gradient() + first * in), 4 * in};
-  multiply({outputs, turned, nullptr, {panels_, numbers_, in, steps_}, TileEnd::add, gradient, ElementType::float32},
+  multiply({outputs, turned, nullptr, {panels_, numbers_, in, steps_}, Epilogue::add, gradient, ElementType::float32},
            layer_->type(), counters);
   for (int64_t o = 0; o < outputs; ++o) {
     const char* row = turned.row(o);

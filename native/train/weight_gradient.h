@@ -17,7 +17,7 @@ class WeightGradient {
   /// Rows [first, first + rows) of the gradient of the output [rows, out], in the layer's type, and of the input
   /// [rows, in], in the same type, to which `activation` is applied. `first` is a multiple of the rows that a product
   /// takes at a time; up to `end` there are zeros.
-  void place(const Rows& gradient, const Rows& input, TileEnd activation, int64_t rows, int64_t first,
+  void place(const Rows& gradient, const Rows& input, Epilogue activation, int64_t rows, int64_t first,
              int64_t end) const;
 
   int64_t tasks() const;

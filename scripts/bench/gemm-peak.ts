@@ -1,7 +1,6 @@
 import type { Binding } from '../../binding.js';
 import type { ElectraShape } from '../demo/electra-folder.js';
-import type { Device } from './device.js';
-import { gemmRate, type GemmPrecision } from './engine-on-gpu.js';
+import { gemmRate, type Device, type GemmPrecision } from './host.js';
 
 const KERNELS = ['own', 'onednn', 'aten'] as const;
 type GemmKernel = (typeof KERNELS)[number];
@@ -34,14 +33,9 @@ export interface GemmPeak {
   byKernel: Record<GemmKernel, number>;
 }
 
-interface Best {
-  gflops: number;
-  shape: GemmShape;
-}
-type Found = Map<GemmKernel, Best>;
-
+type Best = Map<GemmKernel, Pick<GemmPeak, 'gflops' | 'shape'>>;
 /** What the matrices of a layer follow from. */
-export type LayerSizes = Pick<ElectraShape, 'hiddenSize' | 'intermediateSize'>;
+type LayerSizes = Pick<ElectraShape, 'hiddenSize' | 'intermediateSize'>;
 
 /** A layer's matrices: query, key and value at once; up; down; attention's output. */
 function linearShapes({ hiddenSize: h, intermediateSize: i }: LayerSizes): { n: number; k: number }[] {
@@ -56,7 +50,7 @@ function linearShapes({ hiddenSize: h, intermediateSize: i }: LayerSizes): { n: 
 /** GEMM peaks of this run, by size of the layers and precision: each is the best of all that was measured. */
 export class GemmPeaks {
   readonly #device: Device;
-  readonly #found = new Map<string, Found>();
+  readonly #found = new Map<string, Best>();
 
   constructor(device: Device) {
     this.#device = device;
@@ -64,47 +58,45 @@ export class GemmPeaks {
 
   /** Looks for each kernel's best shape at the first call, and measures these again at each. */
   async measure(model: LayerSizes, precision: GemmPrecision): Promise<void> {
-    const { repeats } = SEARCHES[this.#device];
     const key = keyOf(model, precision);
-    const best = this.#found.get(key) ?? (await search(model, precision, this.#device));
+    const best = this.#found.get(key) ?? (await this.#search(model, precision));
     this.#found.set(key, best);
-    for (const [kernel, { shape }] of best)
-      keep(best, kernel, shape, await gemmRate(shape, precision, kernel, repeats, this.#device));
+    const { repeats } = SEARCHES[this.#device];
+    for (const [kernel, { shape }] of best) await this.#try(best, precision, kernel, shape, repeats);
   }
 
   /** Undefined where no kernel has that precision. */
   peak(model: LayerSizes, precision: GemmPrecision): GemmPeak | undefined {
-    const best = this.#found.get(keyOf(model, precision)) ?? (new Map() as Found);
+    const best: Best = this.#found.get(keyOf(model, precision)) ?? (new Map() as Best);
     const [first] = [...best].sort(([, a], [, b]) => b.gflops - a.gflops);
     if (!first) return undefined;
-    const [kernel, { gflops, shape }] = first;
     const byKernel = Object.fromEntries(KERNELS.map((name) => [name, best.get(name)?.gflops ?? 0]));
-    return { gflops, kernel, shape, byKernel: byKernel as Record<GemmKernel, number> };
+    return { kernel: first[0], ...first[1], byKernel: byKernel as Record<GemmKernel, number> };
+  }
+
+  async #try(best: Best, precision: GemmPrecision, kernel: GemmKernel, shape: GemmShape, repeats: number) {
+    const gflops = await gemmRate(shape, precision, kernel, repeats, this.#device);
+    if (gflops > (best.get(kernel)?.gflops ?? 0)) best.set(kernel, { gflops, shape });
+  }
+
+  async #search(model: LayerSizes, precision: GemmPrecision): Promise<Best> {
+    const { kernels, rows, tries } = SEARCHES[this.#device];
+    const best: Best = new Map();
+    const end = performance.now() + SEARCH_SECONDS * 1000;
+    for (const m of rows) {
+      for (const shape of linearShapes(model).map((nk) => ({ m, ...nk }))) {
+        for (const kernel of kernels) {
+          if (performance.now() > end) return best;
+          const known = best.get(kernel)?.gflops ?? Infinity;
+          const gflop = (2 * shape.m * shape.n * shape.k) / 1e9;
+          if (gflop / known <= PRODUCT_SECONDS) await this.#try(best, precision, kernel, shape, tries);
+        }
+      }
+    }
+    return best;
   }
 }
 
 function keyOf({ hiddenSize, intermediateSize }: LayerSizes, precision: GemmPrecision): string {
   return `${hiddenSize} ${intermediateSize} ${precision}`;
-}
-
-function keep(best: Found, kernel: GemmKernel, shape: GemmShape, gflops: number): void {
-  if (gflops > (best.get(kernel)?.gflops ?? 0)) best.set(kernel, { gflops, shape });
-}
-
-async function search(model: LayerSizes, precision: GemmPrecision, device: Device): Promise<Found> {
-  const { kernels, rows, tries } = SEARCHES[device];
-  const best: Found = new Map();
-  const end = performance.now() + SEARCH_SECONDS * 1000;
-  for (const m of rows) {
-    for (const shape of linearShapes(model).map((nk) => ({ m, ...nk }))) {
-      for (const kernel of kernels) {
-        if (performance.now() > end) return best;
-        const known = best.get(kernel)?.gflops;
-        const gflop = (2 * shape.m * shape.n * shape.k) / 1e9;
-        if (known !== undefined && gflop / known > PRODUCT_SECONDS) continue;
-        keep(best, kernel, shape, await gemmRate(shape, precision, kernel, tries, device));
-      }
-    }
-  }
-  return best;
 }

@@ -1,23 +1,21 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { readQrels } from '../../src/data/formats/qrels.js';
 import type { Qrel, RunEntry } from '../../src/data/records.js';
 import { CrossEncoder } from '../../src/engine/cross-encoder.js';
 import { evaluate } from '../../src/evaluate/evaluate.js';
-import type { TextPair } from '../../src/tokenize/pair-tokenizer.js';
+import type { TableOptions } from '../../src/report/table.js';
 import { trainedModel } from '../demo/configurations.js';
-import { groupBy } from '../demo/world/group-by.js';
 import { worldFiles } from '../demo/world/write.js';
+import { numberOf, runScript } from '../lib/command.js';
+import { groupBy } from '../lib/data.js';
 import { root } from '../lib/root.mjs';
 import { SetupError } from '../lib/say.mjs';
-import { positiveNumber } from './arguments.js';
-import { DEVICES, deviceNamed, engineOptions, type Device } from './device.js';
-import { kendallTau } from './kendall-tau.js';
-import { nativePrecisions, precisionLabel } from './native-precisions.js';
-import { formatRanking, MEASURE, type RankingResult } from './ranking-table.js';
-import { readRunPairs, type RunFiles } from './run-pairs.js';
+import { DEVICES, engineOptions, oneOf, say, tableOf, type Device } from './host.js';
+import { nativePrecisions, precisionLabel } from './models.js';
+import { readRunPairs } from './pairs.js';
 
+const MEASURE = 'nDCG@10';
 const DEMO = join(root, 'build', 'demo');
 
 const USAGE = `usage: npm run bench -- ranking [options]
@@ -31,68 +29,80 @@ computes, beside float32 on the CPU, and how far scores and their order differ f
   --depth N       documents of a topic that are re-ranked, default 100
   --json          one object instead of a table`;
 
-const option = { type: 'string' } as const;
-const { values } = parseArgs({
-  args: process.argv.slice(3),
-  options: {
-    device: { ...option, default: 'cpu' },
-    ...{ model: option, run: option, docs: option, queries: option, qrels: option },
-    depth: { ...option, default: '100' },
-    json: { type: 'boolean', default: false },
-    help: { type: 'boolean' },
-  },
-});
-
-interface Sources extends RunFiles {
-  model: string;
-  qrels: string;
+export interface RankingResult {
+  device: Device;
+  precision: string;
+  measure: number;
+  /** Above float32 on the CPU. */
+  difference: number;
+  /** Kendall's tau with float32 on the CPU, mean over topics. */
+  tau: number;
+  /** Root mean square of what scores differ by, over the deviation of all scores. */
+  error: number;
 }
 
-const names = ['model', 'run', 'docs', 'queries', 'qrels'] as const;
+/** A line for each precision. */
+export function formatRanking(rows: readonly RankingResult[], options?: TableOptions): string {
+  return tableOf<RankingResult>(
+    [
+      { head: 'device', of: ({ device }) => device },
+      { head: 'precision', of: ({ precision }) => precision },
+      { head: MEASURE, digits: 4, of: ({ measure }) => measure },
+      { head: 'difference', digits: 4, of: ({ difference }) => difference },
+      { head: 'tau', digits: 4, of: ({ tau }) => tau },
+      { head: 'error / deviation', digits: 5, of: ({ error }) => error },
+    ],
+    rows,
+    options,
+  );
+}
 
-function sources(): Sources {
-  const missing = names.filter((name) => values[name] === undefined);
-  if (missing.length === 0) return values as Sources;
-  if (missing.length < names.length) {
+/**
+ * Kendall's tau of two lists of scores, over all pairs of places that differ in the first: 1 where both put them in the
+ * same order, -1 where they are reversed. Ties of the second list alone count 0. Undefined where the first has no order.
+ */
+export function kendallTau(first: ArrayLike<number>, second: ArrayLike<number>): number | undefined {
+  let agreeing = 0;
+  let all = 0;
+  for (let i = 0; i < first.length; i++) {
+    for (let j = 0; j < i; j++) {
+      const order = Math.sign(first[i]! - first[j]!);
+      if (order === 0) continue;
+      all += 1;
+      agreeing += order * Math.sign(second[i]! - second[j]!);
+    }
+  }
+  return all === 0 ? undefined : agreeing / all;
+}
+
+const FILES = ['model', 'run', 'docs', 'queries', 'qrels'] as const;
+type Files = Record<(typeof FILES)[number], string>;
+
+/** The files that are named, or those of the demo. */
+function sources(named: Partial<Record<string, unknown>>): Files {
+  const missing = FILES.filter((name) => named[name] === undefined);
+  if (missing.length === 0) return named as Files;
+  if (missing.length < FILES.length) {
     throw new SetupError(`missing: ${missing.map((name) => `--${name}`).join(', ')}`, 'Give all five, or none.');
   }
-  const { collection, queries, qrels, runs } = worldFiles(DEMO);
   const model = trainedModel(join(DEMO, 'stage-two'));
   if (!existsSync(model))
     throw new SetupError(`${model}: no such folder`, 'Run `npm run demo` first, or give --model.');
-  return { model, run: runs.test.bm25, docs: collection, queries: queries.test, qrels: qrels.test };
-}
-
-interface Topics {
-  entries: RunEntry[];
-  pairs: TextPair[];
-  qrels: Qrel[];
-}
-
-async function readTopics(from: Sources, depth: number): Promise<Topics> {
-  const qrels = await readQrels(from.qrels);
-  const judged = new Set(qrels.map(({ queryId }) => queryId));
-  return { ...(await readRunPairs(from, ({ queryId, rank }) => rank <= depth && judged.has(queryId))), qrels };
+  const { collection, test } = worldFiles(DEMO);
+  return { model, run: test.bm25, docs: collection, queries: test.queries, qrels: test.qrels };
 }
 
 const mean = (numbers: readonly number[]): number => numbers.reduce((sum, x) => sum + x, 0) / numbers.length;
 
 /** Against float32's scores of the same pairs. */
-function compare({ entries, qrels }: Topics, scores: Float32Array, exact: Float32Array) {
-  const measure = (of: Float32Array): number =>
-    evaluate(
-      entries.map((entry, i) => ({ ...entry, score: of[i]! })),
-      qrels,
-      [MEASURE],
-    ).mean[MEASURE]!;
-  const places = groupBy(entries.keys(), (i) => entries[i]!.queryId);
-  const taus = [...places.values()].flatMap((of) => {
-    const tau = kendallTau(
-      of.map((i) => exact[i]!),
-      of.map((i) => scores[i]!),
-    );
-    return tau === undefined ? [] : [tau];
-  });
+function compare(entries: readonly RunEntry[], qrels: Qrel[], scores: Float32Array, exact: Float32Array) {
+  const measure = (of: Float32Array): number => {
+    const run = entries.map((entry, i) => ({ ...entry, score: of[i]! }));
+    return evaluate(run, qrels, [MEASURE]).mean[MEASURE]!;
+  };
+  const places = [...groupBy(entries.keys(), (i) => entries[i]!.queryId).values()];
+  const at = (of: readonly number[], values: Float32Array): number[] => of.map((i) => values[i]!);
+  const taus = places.flatMap((of) => kendallTau(at(of, exact), at(of, scores)) ?? []);
   const all = [...exact];
   const middle = mean(all);
   const deviation = Math.sqrt(mean(all.map((score) => (score - middle) ** 2)));
@@ -101,29 +111,41 @@ function compare({ entries, qrels }: Topics, scores: Float32Array, exact: Float3
   return { measure: own, difference: own - measure(exact), tau: mean(taus), error: error / deviation };
 }
 
-async function main(): Promise<void> {
-  const device = deviceNamed(values.device);
-  const from = sources();
-  const topics = await readTopics(from, positiveNumber('depth', values.depth));
-  const scored = async (on: Device, precision: string): Promise<Float32Array> => {
-    await using model = await CrossEncoder.load(from.model, engineOptions(on, precision));
-    return model.score(topics.pairs);
-  };
-  const exact = await scored('cpu', '32-true');
-  const results: RankingResult[] = [];
-  const add = (on: Device, precision: string, scores: Float32Array): void =>
-    void results.push({ device: on, precision, ...compare(topics, scores, exact) });
-  add('cpu', '32-true', exact);
-  const precisions = await nativePrecisions(device, undefined);
-  if ([...precisions.values()].every((found) => typeof found === 'object')) process.exitCode = 1; // each is said below
-  for (const [precision, found] of precisions) {
-    if (device === 'cpu' && precision === '32-true') continue;
-    if (typeof found === 'object') console.error(`bench: ${precision} is left out: ${found.leftOut}`);
-    else add(device, precisionLabel(precision, found), await scored(device, precision));
-  }
-  const data = { model: from.model, run: from.run, pairs: topics.pairs.length, results };
-  console.log(values.json ? JSON.stringify(data, null, 2) : formatRanking(results));
-}
+const option = { type: 'string' } as const;
 
-if (values.help) console.log(USAGE);
-else await main();
+export const run = (args: string[]): Promise<void> =>
+  runScript(
+    USAGE,
+    {
+      ...{ model: option, run: option, docs: option, queries: option, qrels: option, depth: option },
+      device: { ...option, default: 'cpu' },
+      json: { type: 'boolean', default: false },
+    },
+    async (values) => {
+      const device = oneOf('device', values.device, DEVICES);
+      const depth = numberOf('depth', values.depth) ?? 100;
+      const from = sources(values);
+      const qrels = await readQrels(from.qrels);
+      const judged = new Set(qrels.map(({ queryId }) => queryId));
+      const { entries, pairs } = await readRunPairs(from, ({ queryId, rank }) => rank <= depth && judged.has(queryId));
+      const scored = async (on: Device, precision: string): Promise<Float32Array> => {
+        await using model = await CrossEncoder.load(from.model, engineOptions(on, precision));
+        return model.score(pairs);
+      };
+      const exact = await scored('cpu', '32-true');
+      const results: RankingResult[] = [];
+      const add = (on: Device, precision: string, scores: Float32Array): void =>
+        void results.push({ device: on, precision, ...compare(entries, qrels, scores, exact) });
+      add('cpu', '32-true', exact);
+      const precisions = await nativePrecisions(device, undefined);
+      if ([...precisions.values()].every((found) => typeof found === 'object')) process.exitCode = 1; // each is told below
+      for (const [precision, found] of precisions) {
+        if (device === 'cpu' && precision === '32-true') continue;
+        if (typeof found === 'object') say(`${precision} is left out: ${found.leftOut}`);
+        else add(device, precisionLabel(precision, found), await scored(device, precision));
+      }
+      const data = { model: from.model, run: from.run, pairs: pairs.length, results };
+      console.log(values.json ? JSON.stringify(data, null, 2) : formatRanking(results));
+    },
+    args,
+  );

@@ -1,14 +1,8 @@
-import type { Device } from './device.js';
-import { RANDOM_MODELS, type RandomModelName } from './random-model.js';
+import { DEVICES, type Device } from './host.js';
+import { MODEL_NAMES, PRECISIONS, type PrecisionName, type RandomModelName } from './models.js';
 
-interface Workload {
-  what: string;
-  /** Where it ends within a sensible time; both when absent. */
-  only?: Device;
-}
-
-/** What the suite can measure; numbers in a name are read from it, see measure-row.ts. */
-export const WORKLOADS: Readonly<Record<string, Workload>> = {
+/** What the suite can measure; numbers in a name are read from it, see row.ts. `cuda`: too slow on a CPU. */
+const WORKLOADS: Readonly<Record<string, { what: string; only?: Device }>> = {
   'dl20-bm25': {
     what: "BM25's top 100 for TREC DL 2020, 96 tokens a pair in the mean (made up alike where the data is not there)",
   },
@@ -21,13 +15,6 @@ export const WORKLOADS: Readonly<Record<string, Workload>> = {
   'train-1x100': { what: '1 query with 100 documents' },
   'train-32x100': { what: '32 queries with 100, on CUDA only: in parts as the token budget has it', only: 'cuda' },
 };
-
-/** tf32 is 32-true with TF32 products. */
-export type PrecisionName = '32-true' | 'tf32' | 'bf16-mixed' | 'bf16-true' | 'int8';
-export const PRECISIONS: Readonly<Record<Device, readonly PrecisionName[]>> = {
-  cpu: ['32-true', 'bf16-mixed', 'int8'],
-  cuda: ['32-true', 'tf32', 'bf16-mixed', 'bf16-true'],
-};
 /** Those that train: AdamW needs float32 weights. */
 const TRAINED: readonly PrecisionName[] = ['32-true', 'bf16-mixed'];
 
@@ -37,59 +24,82 @@ export interface Row {
   precision: PrecisionName;
 }
 
-interface QuickRow extends Pick<Row, 'workload' | 'model'> {
-  /** When absent, in each precision. */
-  precision?: PrecisionName;
-}
-
-/** What `npm run bench` measures when nothing else is asked for. */
-export const QUICK: Readonly<Record<Device, readonly QuickRow[]>> = {
+/** What is measured when nothing else is asked for: workload, model and, unless in each, precision. */
+const QUICK: Readonly<Record<Device, readonly string[]>> = {
   cpu: [
-    { workload: 'dl20-bm25', model: 'electra-base' },
-    { workload: 'dl20-bm25', model: 'minilm-l6' },
-    { workload: 'short', model: 'minilm-l6' },
-    { workload: 'query-100', model: 'electra-base' },
-    { workload: 'train-2x16', model: 'electra-base' },
+    'dl20-bm25 electra-base',
+    'dl20-bm25 minilm-l6',
+    'short minilm-l6',
+    'query-100 electra-base',
+    'train-2x16 electra-base',
   ],
   cuda: [
-    { workload: 'dl20-bm25', model: 'electra-base' },
-    { workload: 'short', model: 'electra-base', precision: 'bf16-mixed' },
-    { workload: 'long', model: 'electra-base', precision: 'bf16-mixed' },
-    { workload: 'query-20', model: 'electra-base', precision: 'bf16-mixed' },
-    { workload: 'query-100', model: 'electra-base', precision: 'bf16-mixed' },
-    { workload: 'query-1000', model: 'electra-base', precision: 'bf16-mixed' },
-    { workload: 'train-2x16', model: 'electra-base', precision: 'bf16-mixed' },
-    { workload: 'train-32x100', model: 'electra-base' },
-    { workload: 'dl20-bm25', model: 'minilm-l6', precision: 'bf16-mixed' },
+    'dl20-bm25 electra-base',
+    ...['short', 'long', 'query-20', 'query-100', 'query-1000', 'train-2x16'].map(
+      (name) => `${name} electra-base bf16-mixed`,
+    ),
+    'train-32x100 electra-base',
+    'dl20-bm25 minilm-l6 bf16-mixed',
   ],
 };
 
-function inEachPrecision({ workload, model, precision: one }: QuickRow, device: Device): Row[] {
-  const trains = workload.startsWith('train');
-  return PRECISIONS[device]
-    .filter((precision) => (one ?? precision) === precision && (!trains || TRAINED.includes(precision)))
-    .map((precision) => ({ workload, model, precision }));
-}
-
-/** Rows of one model stand together, so that its GEMM peak is measured close to them. */
-function allRows(device: Device): QuickRow[] {
+/** All rows of a device; those of one model stand together, so that its GEMM peak is measured close to them. */
+function allRows(device: Device): Row[] {
   const workloads = Object.keys(WORKLOADS).filter((name) => (WORKLOADS[name]!.only ?? device) === device);
-  const models = Object.keys(RANDOM_MODELS) as RandomModelName[];
-  return models.flatMap((model) => workloads.map((workload) => ({ workload, model })));
+  return MODEL_NAMES.flatMap((model) =>
+    workloads.flatMap((workload) =>
+      PRECISIONS[device]
+        .filter((precision) => !workload.startsWith('train') || TRAINED.includes(precision))
+        .map((precision) => ({ workload, model, precision })),
+    ),
+  );
 }
 
-export interface RowChoice {
-  /** Rows whose "workload model precision" holds all of these words. */
-  only: readonly string[];
-  full: boolean;
-  device: Device;
+/** Rows whose "workload model precision" holds all of the words; of all rows, or of the quick set. */
+export function chooseRows(device: Device, only: readonly string[], full: boolean): Row[] {
+  const rows = allRows(device);
+  const nameOf = ({ workload, model, precision }: Row): string => `${workload} ${model} ${precision}`;
+  if (only.length > 0) return rows.filter((row) => only.every((word) => nameOf(row).includes(word)));
+  return full ? rows : QUICK[device].flatMap((name) => rows.filter((row) => `${nameOf(row)} `.startsWith(`${name} `)));
 }
 
-export function chooseRows({ only, full, device }: RowChoice): Row[] {
-  const rows = only.length > 0 || full ? allRows(device) : QUICK[device];
-  return rows
-    .flatMap((row) => inEachPrecision(row, device))
-    .filter(({ workload, model, precision }) =>
-      only.every((word) => `${workload} ${model} ${precision}`.includes(word)),
-    );
-}
+const perDevice = (show: (device: Device) => readonly string[]): string =>
+  DEVICES.map((device) => `${device}: ${show(device).join(', ')}`).join('\n            ');
+
+export const USAGE = `usage: npm run bench -- [options]
+
+Speed of the engine beside the matrix rate (GEMM) that the same machine reaches in the same run. Each row runs in its own
+process, with random weights (speed does not depend on them; the folders are made once, under build/bench).
+
+  --device NAME    ${DEVICES.join(' or ')}; default cpu. On cuda the first GPU, and the rate of at::linear there
+  --only WORDS     the rows, of all, that have each of these words in "workload model precision"
+  --full           all rows; without --only and --full a quick set, within five minutes on two slow cores
+  --seconds N      time to measure a row for, default 10, on cuda 5; a row takes as many pairs as fit, by a short probe
+                   (on cuda: as many as it gets through), and at least one request or training step
+  --threads N      default: as many as the engine takes by itself
+  --json           one object instead of tables: { machine, results: [{ workload, model, precision, ... }] }
+
+workloads   ${Object.entries(WORKLOADS)
+  .map(([name, { what }]) => `${name.padEnd(12)} ${what}`)
+  .join('\n            ')}
+models      ${MODEL_NAMES.join(', ')}
+precisions  ${perDevice((device) => PRECISIONS[device])}
+            one that this machine cannot run natively is left out, with a message
+quick set   ${perDevice((device) => QUICK[device])}
+            in each precision where none is named
+
+GFLOP/s     multiplications and additions of the linear layers that were really executed, a second; in training three
+            times the forward's; TFLOP/s on cuda
+GEMM peak   the best that our kernel, oneDNN with packed weights and at::linear reach on the model's matrices; measured
+            before and after a row, the run's best counts
+of peak     the one over the other
+engine busy share of the time in which the engine computed and did not wait for tokens
+x dl20      the median latency over the time that as many pairs of dl20-bm25 take at full throughput
+
+Other benches, each with --help:
+  npm run bench -- peers       other libraries on the same pairs, in turn with ours
+  npm run bench -- ranking     what each precision costs in nDCG@10
+  npm run bench -- train       training with sizes of your choice, and a peer beside it
+  npm run bench -- tokenize    how fast pairs become token ids
+  npm run bench -- memory      the bound on memory while a million pairs are re-ranked
+  npm run bench -- event-loop  the event loop's delay while the engine scores`;

@@ -1,25 +1,25 @@
-// `npm run bench`: what a word after it starts. Each bench says with --help what it takes.
-import { giveUpCommand } from '../lib/command-error.js';
-import { SetupError } from '../lib/say.mjs';
-import { USAGE } from './usage.js';
+// `npm run bench`: the word after it names a bench, each with its --help.
+import { giveUp, SetupError } from '../lib/say.mjs';
 
-const benches: Readonly<Record<string, () => Promise<unknown>>> = {
+type Bench = { run: (args: string[]) => Promise<void> };
+
+const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   suite: () => import('./suite.js'),
   train: () => import('./train.js'),
   peers: () => import('./peers/run.js'),
   ranking: () => import('./ranking.js'),
+  tokenize: () => import('./tokenize.js'),
+  memory: () => import('./memory.js'),
+  'event-loop': () => import('./event-loop.js'),
 };
 
-const first = process.argv[2];
 try {
-  if (first === '--help' || first === '-h') {
-    console.log(USAGE);
-  } else {
-    const name = first === undefined || first.startsWith('-') ? 'suite' : first;
-    const bench = benches[name];
-    if (!bench) throw new SetupError(`${name}: no such bench`, `There are: ${Object.keys(benches).join(', ')}`);
-    await bench();
-  }
+  const [first = '-', ...rest] = process.argv.slice(2);
+  const isOption = first.startsWith('-');
+  const load = BENCHES[isOption ? 'suite' : first];
+  if (!load) throw new SetupError(`${first}: no such bench`, `There are: ${Object.keys(BENCHES).join(', ')}`);
+  const { run } = await load();
+  await run(isOption ? process.argv.slice(2) : rest);
 } catch (error) {
-  giveUpCommand(error);
+  giveUp(error);
 }

@@ -1,55 +1,123 @@
-import { parseArgs } from 'node:util';
+import type { ComputePrecision, OpSeconds } from '../../binding.js';
+import type { TableOptions } from '../../src/report/table.js';
+import { numberOf, runScript } from '../lib/command.js';
 import { SetupError } from '../lib/say.mjs';
-import { positiveNumber, positiveNumberIfGiven, wordsOf } from './arguments.js';
-import type { ComputePrecision } from '../../binding.js';
-import { deviceNamed } from './device.js';
-import { reportWhenEnded } from './ended-early.js';
-import type { GemmPrecision } from './engine-on-gpu.js';
-import { GemmPeaks } from './gemm-peak.js';
-import { machine, machineLine } from './machine.js';
-import { nativePrecisions } from './native-precisions.js';
-import { RANDOM_MODELS, randomModel } from './random-model.js';
-import type { RowMeasurement } from './row-measurement.js';
-import { measureInProcess } from './row-process.js';
-import { chooseRows, type Row } from './rows.js';
-import { resultOf } from './suite-result.js';
-import { formatResults } from './suite-tables.js';
-import { USAGE } from './usage.js';
+import { GemmPeaks, type GemmPeak } from './gemm-peak.js';
+import {
+  DEVICES,
+  machine,
+  machineLine,
+  oneOf,
+  rateColumns,
+  reportWhenEnded,
+  say,
+  tableOf,
+  wordsOf,
+  type ColumnOf,
+  type Device,
+  type GemmPrecision,
+} from './host.js';
+import { nativePrecisions, precisionLabel, RANDOM_MODELS, randomModel } from './models.js';
+import { measureInProcess, OPS, opsOf, type Measured } from './row.js';
+import { chooseRows, USAGE, type Row } from './rows.js';
 
-interface Done {
-  row: Row;
-  measured: RowMeasurement;
+/** A row of the report: what `--json` prints. */
+export interface SuiteResult extends Omit<Row, 'precision'>, Omit<Measured, 'opSeconds'> {
+  precision: string;
+  pairsPerSecond: number;
+  tokensPerSecond: number;
+  /** Of the linear layers' multiplications that were really executed. */
+  gflops: number;
+  /** The best that was reached on the model's matrices in the same run, and by which kernel on which. */
+  gemmPeakGflops: number | undefined;
+  gemmPeak: GemmPeak | undefined;
+  ratio: number | undefined;
+  /** Of the time, that the engine was at work and did not wait for tokenization; training does not say. */
+  engineShare: number | undefined;
+  /** Of the threads' time, by class of op. */
+  opShare: OpSeconds | undefined;
 }
 
-/** A GPU gets through more pairs in half the time. */
-const DEFAULT_SECONDS = { cpu: '10', cuda: '5' };
+function resultOf(row: Row, { opSeconds, ...measured }: Measured, gemmPeak: GemmPeak | undefined): SuiteResult {
+  const { pairs, tokens, linearFlops, seconds, engineSeconds, computed } = measured;
+  const gflops = linearFlops / seconds / 1e9;
+  const ops = opSeconds && OPS.reduce((sum, op) => sum + opSeconds[op], 0);
+  return {
+    ...row,
+    precision: precisionLabel(row.precision, computed),
+    pairsPerSecond: pairs / seconds,
+    tokensPerSecond: tokens / seconds,
+    gflops,
+    gemmPeakGflops: gemmPeak?.gflops,
+    gemmPeak,
+    ratio: gemmPeak && gflops / gemmPeak.gflops,
+    engineShare: engineSeconds === undefined ? undefined : engineSeconds / seconds,
+    opShare: ops ? opsOf((op) => opSeconds[op] / ops) : undefined,
+    ...measured,
+  };
+}
 
-const { values, positionals } = parseArgs({
-  args: process.argv.slice(2).filter((argument, i) => i > 0 || argument !== 'suite'),
-  allowPositionals: true, // more words of --only
-  options: {
-    only: { type: 'string', multiple: true, default: [] },
-    full: { type: 'boolean', default: false },
-    device: { type: 'string', default: 'cpu' },
-    seconds: { type: 'string' },
-    threads: { type: 'string' },
-    json: { type: 'boolean', default: false },
-    help: { type: 'boolean' },
-  },
-});
-const threads = positiveNumberIfGiven('threads', values.threads);
-const device = deviceNamed(values.device);
-const seconds = positiveNumber('seconds', values.seconds ?? DEFAULT_SECONDS[device]);
-const say = (text: string): void => void process.stderr.write(`bench: ${text}\n`);
+const ROW_COLUMNS: readonly ColumnOf<SuiteResult>[] = [
+  { head: 'workload', of: ({ workload }) => workload },
+  { head: 'model', of: ({ model }) => model },
+  { head: 'precision', of: ({ precision }) => precision },
+];
+const speedColumns = (device: Device): ColumnOf<SuiteResult>[] => [
+  { head: 'pairs/s', digits: 1, of: ({ pairsPerSecond }) => pairsPerSecond },
+  { head: 'tokens/s', digits: 0, of: ({ tokensPerSecond }) => tokensPerSecond },
+  ...rateColumns(device),
+  { head: 'by', of: ({ gemmPeak }) => gemmPeak?.kernel },
+  { head: 'of peak', digits: 2, of: ({ ratio }) => ratio },
+  { head: 'engine busy', digits: 2, of: ({ engineShare }) => engineShare },
+  { head: 'load s', digits: 2, of: ({ loadSeconds }) => loadSeconds },
+  { head: 'first score s', digits: 2, of: ({ firstSeconds }) => firstSeconds },
+  { head: 'peak MiB', digits: 0, of: ({ peakRssMiB }) => peakRssMiB },
+  { head: 'anonymous MiB', digits: 0, of: ({ peakAnonymousMiB }) => peakAnonymousMiB },
+  ...(device === 'cuda' ? [{ head: 'GPU peak MiB', digits: 0, of: (row: SuiteResult) => row.peakGpuMiB }] : []),
+];
+const LATENCY_COLUMNS: readonly ColumnOf<SuiteResult>[] = [
+  { head: 'requests', of: ({ latency }) => latency!.requests },
+  ...(['p50', 'p95', 'p99'] as const).map((name): ColumnOf<SuiteResult> => ({
+    head: `${name} ms`,
+    digits: 1,
+    of: ({ latency }) => latency![name] * 1e3,
+  })),
+  { head: 'x dl20', digits: 2, of: ({ latency }) => latency!.timesThroughput },
+];
+const OP_COLUMNS = OPS.map((op): ColumnOf<SuiteResult> => ({
+  head: `${op} %`,
+  digits: 1,
+  of: ({ opShare }) => opShare![op] * 100,
+}));
 
-/** TF32 has a matrix rate of its own, though the model's precision is float32. */
+/** Speed and memory of all rows, then latencies and shares of time of those that have them. */
+export function formatResults(results: readonly SuiteResult[], device: Device, options?: TableOptions): string {
+  const tables: [readonly ColumnOf<SuiteResult>[], readonly SuiteResult[]][] = [
+    [speedColumns(device), results],
+    [LATENCY_COLUMNS, results.filter(({ latency }) => latency)],
+    [OP_COLUMNS, results.filter(({ opShare }) => opShare)],
+  ];
+  return tables
+    .filter(([, rows]) => rows.length > 0)
+    .map(([columns, rows]) => tableOf([...ROW_COLUMNS, ...columns], rows, options))
+    .join('\n\n');
+}
+
+/** TF32 has its own matrix rate, though the model's precision is float32. */
 function gemmPrecision({ precision }: Row, computed: ComputePrecision): GemmPrecision {
   return precision === 'tf32' ? precision : computed;
 }
 
-/** One row after another, into `done`. One that fails is told of and makes the run fail, the others count. */
-async function measureRows(rows: readonly Row[], peaks: GemmPeaks, done: Done[]): Promise<void> {
-  const precisions = await nativePrecisions(device, threads);
+type Done = { row: Row; measured: Measured }[];
+
+/** One row after another, into `done`. One that fails makes the run fail, the others count. */
+async function measureRows(
+  rows: readonly Row[],
+  where: { device: Device; threads: number | undefined; seconds: number },
+  peaks: GemmPeaks,
+  done: Done,
+): Promise<void> {
+  const precisions = await nativePrecisions(where.device, where.threads);
   for (const [precision, found] of precisions) {
     const left = rows.filter((row) => row.precision === precision).length;
     if (typeof found === 'object' && left > 0) say(`${precision}, rows left out: ${left}; ${found.leftOut}`);
@@ -62,14 +130,7 @@ async function measureRows(rows: readonly Row[], peaks: GemmPeaks, done: Done[])
     try {
       const folder = await randomModel(model);
       await peaks.measure(RANDOM_MODELS[model], peakOf);
-      const measured = await measureInProcess({
-        workload,
-        folder,
-        device,
-        precision,
-        threads,
-        seconds,
-      });
+      const measured = await measureInProcess({ workload, folder, precision, ...where });
       await peaks.measure(RANDOM_MODELS[model], peakOf);
       done.push({ row, measured });
       const rate = (measured.pairs / measured.seconds).toFixed(1);
@@ -81,26 +142,38 @@ async function measureRows(rows: readonly Row[], peaks: GemmPeaks, done: Done[])
   }
 }
 
-function report(done: readonly Done[], peaks: GemmPeaks): void {
-  const results = done.map(({ row, measured }) =>
-    resultOf(row, measured, peaks.peak(RANDOM_MODELS[row.model], gemmPrecision(row, measured.computed))),
-  );
-  console.log(
-    values.json
-      ? JSON.stringify({ machine: machine(device), results }, null, 2)
-      : `${machineLine(device)}\n\n${formatResults(results, device)}`,
-  );
-}
+const option = { type: 'string' } as const;
+const flag = { type: 'boolean', default: false } as const;
 
-if (values.help) {
-  console.log(USAGE);
-} else {
-  const only = wordsOf(values.only, positionals);
-  const rows = chooseRows({ only, full: values.full, device });
-  if (rows.length === 0) throw new SetupError(`no row has all of these words: ${only.join(' ')}`, 'See --help.');
-  const peaks = new GemmPeaks(device);
-  const done: Done[] = [];
-  reportWhenEnded(() => report(done, peaks));
-  await measureRows(rows, peaks, done);
-  report(done, peaks);
-}
+/** `npm run bench` without the name of another bench. */
+export const run = (args: string[]): Promise<void> =>
+  runScript(
+    USAGE,
+    {
+      only: { ...option, multiple: true, default: [] },
+      full: flag,
+      device: { ...option, default: 'cpu' },
+      ...{ seconds: option, threads: option, json: flag },
+    },
+    async (values, positionals) => {
+      const device = oneOf('device', values.device, DEVICES);
+      const threads = numberOf('threads', values.threads);
+      const seconds = numberOf('seconds', values.seconds) ?? { cpu: 10, cuda: 5 }[device];
+      const only = wordsOf(values.only, positionals);
+      const rows = chooseRows(device, only, values.full);
+      if (rows.length === 0) throw new SetupError(`no row has all of these words: ${only.join(' ')}`, 'See --help.');
+      const peaks = new GemmPeaks(device);
+      const done: Done = [];
+      const report = (): void => {
+        const results = done.map(({ row, measured }) =>
+          resultOf(row, measured, peaks.peak(RANDOM_MODELS[row.model], gemmPrecision(row, measured.computed))),
+        );
+        if (values.json) console.log(JSON.stringify({ machine: machine(device), results }, null, 2));
+        else console.log(`${machineLine(device)}\n\n${formatResults(results, device)}`);
+      };
+      reportWhenEnded(report);
+      await measureRows(rows, { device, threads, seconds }, peaks, done);
+      report();
+    },
+    args,
+  );

@@ -9,111 +9,69 @@ export interface DemoSetting {
 
 export const MEASURES = ['nDCG@10', 'AP', 'RR'];
 
-/** Lengths that cut nothing of the invented texts. */
-const CROSS_ENCODER = { class_path: 'CrossEncoderConfig', init_args: { query_length: 32, doc_length: 128 } };
-
-/** One stage of training. */
-interface Stage {
-  model: string;
-  /** For logs and the trained model. */
-  folder: string;
-  steps: number;
-  warmUp: number;
-  learningRate: number;
-  /** Of topics. */
-  batchSize: number;
-  dataset: object;
-  loss: string;
-}
-
-function fitConfig({ files, seed }: DemoSetting, stage: Stage): object {
-  const { train } = DATASET_IDS;
+/** The sections that training and re-ranking share, for the data of one split. */
+function config({ files }: DemoSetting, split: 'train' | 'test', trainer: object, data: object, model: object): object {
+  const { queries, qrels } = files[split];
   return {
-    seed_everything: seed,
-    datasets: { [train]: { docs: files.collection, queries: files.queries.train, qrels: files.qrels.train } },
-    trainer: {
-      precision: '32-true',
-      max_steps: stage.steps,
-      log_every_n_steps: 25,
-      default_root_dir: stage.folder,
-    },
-    data: {
-      class_path: 'LightningIRDataModule',
-      init_args: {
-        train_batch_size: stage.batchSize,
-        train_dataset: { class_path: 'RunDataset', init_args: stage.dataset },
-      },
-    },
+    datasets: { [DATASET_IDS[split]]: { docs: files.collection, queries, qrels } },
+    trainer: { precision: '32-true', ...trainer },
+    data: { class_path: 'LightningIRDataModule', init_args: data },
     model: {
       class_path: 'CrossEncoderModule',
       init_args: {
-        model_name_or_path: stage.model,
-        config: CROSS_ENCODER,
-        loss_functions: [{ class_path: stage.loss }],
+        // lengths that cut nothing of the invented texts
+        config: { class_path: 'CrossEncoderConfig', init_args: { query_length: 32, doc_length: 128 } },
+        ...model,
       },
-    },
-    optimizer: { class_path: 'torch.optim.AdamW', init_args: { lr: stage.learningRate } },
-    lr_scheduler: {
-      class_path: 'LinearLRSchedulerWithLinearWarmup',
-      init_args: { num_warmup_steps: Math.min(stage.warmUp, stage.steps) },
     },
   };
 }
 
-/** Stage one: a judged passage against passages that BM25 ranks for the same question, with InfoNCE. */
-export function firstStageConfig(setting: DemoSetting, model: string, folder: string, steps: number): object {
-  return fitConfig(setting, {
-    ...{ model, folder, steps, warmUp: 30, learningRate: 1e-3, batchSize: 32, loss: 'InfoNCE' },
-    dataset: {
-      run_path_or_id: setting.files.runs.train.bm25,
-      targets: 'relevance',
-      sample_size: 8,
-      sampling_strategy: 'single_relevant',
+const runDataset = (initArgs: object): object => ({ class_path: 'RunDataset', init_args: initArgs });
+
+/** Trains `model` in `folder` for so many steps; eight passages of a topic, 32 topics a step. */
+function fitConfig(setting: DemoSetting, model: string, folder: string, steps: number, loss: string, dataset: object) {
+  const trainer = { max_steps: steps, log_every_n_steps: 25, default_root_dir: folder };
+  const data = { train_batch_size: 32, train_dataset: runDataset({ ...dataset, sample_size: 8 }) };
+  return {
+    seed_everything: setting.seed,
+    ...config(setting, 'train', trainer, data, { model_name_or_path: model, loss_functions: [{ class_path: loss }] }),
+    optimizer: { class_path: 'torch.optim.AdamW', init_args: { lr: 1e-3 } },
+    lr_scheduler: {
+      class_path: 'LinearLRSchedulerWithLinearWarmup',
+      init_args: { num_warmup_steps: Math.min(30, steps) },
     },
-  });
+  };
+}
+
+/** Stage one: a relevant passage against passages that BM25 ranks for the same question, with InfoNCE. */
+export function firstStageConfig(setting: DemoSetting, model: string, folder: string, steps: number): object {
+  const dataset = { targets: 'relevance', sampling_strategy: 'single_relevant' };
+  const { bm25 } = setting.files.train;
+  return fitConfig(setting, model, folder, steps, 'InfoNCE', { run_path_or_id: bm25, ...dataset });
 }
 
 /** Stage two: the order in which the teacher puts BM25's passages, with RankNet. */
 export function secondStageConfig(setting: DemoSetting, model: string, folder: string, steps: number): object {
-  return fitConfig(setting, {
-    ...{ model, folder, steps, warmUp: 30, learningRate: 1e-3, batchSize: 32, loss: 'RankNet' },
-    dataset: {
-      run_path_or_id: setting.files.runs.train.teacher,
-      targets: 'rank',
-      sample_size: 8,
-      sampling_strategy: 'top_and_random',
-    },
-  });
+  const dataset = { targets: 'rank', sampling_strategy: 'top_and_random' };
+  const { teacher } = setting.files.train;
+  return fitConfig(setting, model, folder, steps, 'RankNet', { run_path_or_id: teacher, ...dataset });
 }
 
 /** Re-ranks BM25's run of the test queries. */
-export function reRankConfig({ files }: DemoSetting, model: string, saveDir: string): object {
-  const { test } = DATASET_IDS;
-  return {
-    datasets: { [test]: { docs: files.collection, queries: files.queries.test, qrels: files.qrels.test } },
-    trainer: {
-      precision: '32-true',
-      callbacks: [{ class_path: 'ReRankCallback', init_args: { save_dir: saveDir, overwrite: true } }],
-    },
-    data: {
-      class_path: 'LightningIRDataModule',
-      init_args: {
-        inference_datasets: [
-          {
-            class_path: 'RunDataset',
-            init_args: { run_path_or_id: files.runs.test.bm25, sampling_strategy: 'top' },
-          },
-        ],
-      },
-    },
-    model: {
-      class_path: 'CrossEncoderModule',
-      init_args: { model_name_or_path: model, config: CROSS_ENCODER, evaluation_metrics: MEASURES },
-    },
-  };
+export function reRankConfig(setting: DemoSetting, model: string, saveDir: string): object {
+  const callback = { class_path: 'ReRankCallback', init_args: { save_dir: saveDir, overwrite: true } };
+  const dataset = runDataset({ run_path_or_id: setting.files.test.bm25, sampling_strategy: 'top' });
+  return config(
+    setting,
+    'test',
+    { callbacks: [callback] },
+    { inference_datasets: [dataset] },
+    { model_name_or_path: model, evaluation_metrics: MEASURES },
+  );
 }
 
-/** Where `fit` leaves the model of a folder's first run. */
+/** Where `fit` writes the model of a folder's first run. */
 export function trainedModel(folder: string): string {
   return join(folder, 'lightning_logs', 'version_0', 'huggingface_checkpoint');
 }

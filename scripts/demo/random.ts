@@ -1,10 +1,3 @@
-/** FNV-1a, 32 bits. */
-function hash(text: string): number {
-  let value = 0x811c9dc5;
-  for (let i = 0; i < text.length; i++) value = Math.imul(value ^ text.charCodeAt(i), 0x01000193);
-  return value >>> 0;
-}
-
 /** Seeded random numbers (mulberry32): the same seed gives the same numbers on every machine. */
 export class Random {
   readonly #seed: number;
@@ -15,9 +8,11 @@ export class Random {
     this.#state = this.#seed;
   }
 
-  /** A stream of its own for one purpose, so that drawing more here moves nothing there. */
+  /** A stream for one purpose (the seed and the purpose's FNV-1a hash), so that drawing more here moves nothing there. */
   fork(purpose: string): Random {
-    return new Random(this.#seed ^ hash(purpose));
+    let hash = 0x811c9dc5;
+    for (let i = 0; i < purpose.length; i++) hash = Math.imul(hash ^ purpose.charCodeAt(i), 0x01000193);
+    return new Random(this.#seed ^ hash);
   }
 
   /** In [0, 1). */
@@ -62,18 +57,23 @@ export class Random {
     return result;
   }
 
-  /** Standard normal (Box and Muller). */
-  normal(): number {
-    return Math.sqrt(-2 * Math.log(1 - this.next())) * Math.cos(2 * Math.PI * this.next());
+  /** Two independent standard normal numbers (Box and Muller). */
+  #normals(): [number, number] {
+    const radius = Math.sqrt(-2 * Math.log(1 - this.next()));
+    const angle = 2 * Math.PI * this.next();
+    return [radius * Math.cos(angle), radius * Math.sin(angle)];
   }
 
-  /** Sets all values to N(0, deviation), two for each pair of uniform numbers: models have hundreds of millions. */
+  normal(): number {
+    return this.#normals()[0];
+  }
+
+  /** Sets all values to N(0, deviation). */
   fillNormal(values: Float32Array, deviation: number): void {
     for (let i = 0; i < values.length; i += 2) {
-      const radius = deviation * Math.sqrt(-2 * Math.log(1 - this.next()));
-      const angle = 2 * Math.PI * this.next();
-      values[i] = radius * Math.cos(angle);
-      if (i + 1 < values.length) values[i + 1] = radius * Math.sin(angle);
+      const [first, second] = this.#normals();
+      values[i] = deviation * first;
+      if (i + 1 < values.length) values[i + 1] = deviation * second;
     }
   }
 }

@@ -1,26 +1,16 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { stringify } from 'yaml';
 import { readQrels } from '../../src/data/formats/qrels.js';
 import { readRun } from '../../src/data/run-file.js';
 import { evaluate } from '../../src/evaluate/evaluate.js';
 import { writeAtomically } from '../../src/io/atomic-write.js';
 import { formatTable } from '../../src/report/table.js';
-import {
-  firstStageConfig,
-  MEASURES,
-  reRankConfig,
-  secondStageConfig,
-  trainedModel,
-  type DemoSetting,
-} from './configurations.js';
-import { giveUpCommand } from '../lib/command-error.js';
+import { numberOf, runScript, runVerb } from '../lib/command.js';
 import { root } from '../lib/root.mjs';
-import { runCommand } from '../lib/run-command.js';
-import { SetupError } from '../lib/say.mjs';
-import { writeTinyModel } from './tiny-model.js';
-import { DEFAULT_WORLD, generateWorld, scaledWorld } from './world/generate.js';
+import { firstStageConfig, MEASURES, reRankConfig, secondStageConfig, trainedModel } from './configurations.js';
+import { writeTinyModel } from './electra-folder.js';
+import { DEFAULT_WORLD, generateWorld, scaledWorld, type WorldOptions } from './world/generate.js';
 import { DATASET_IDS, writeWorld, type WorldFiles } from './world/write.js';
 
 /** Optimizer steps: fixed, not a time, so that a seed gives the same figures on every machine of a kind. */
@@ -34,59 +24,32 @@ Makes an invented world and a small ELECTRA, trains it in two stages, re-ranks t
   --scale X    times as many entities and queries, default 1
   --steps N    optimizer steps of each stage, default ${STEPS.first} and ${STEPS.second}`;
 
-interface DemoOptions {
-  folder: string;
-  seed: number;
-  scale: number;
-  steps: typeof STEPS;
-}
-
-function seconds(since: number): string {
-  return `${((performance.now() - since) / 1000).toFixed(0)} s`;
-}
+const secondsSince = (start: number): string => `${((performance.now() - start) / 1000).toFixed(0)} s`;
 
 /** Makes the demo's data and model. */
-async function prepare({ folder, seed, scale }: DemoOptions, model: string): Promise<WorldFiles> {
+async function prepare(folder: string, options: WorldOptions, model: string): Promise<WorldFiles> {
   const start = performance.now();
-  const world = generateWorld({ ...scaledWorld(DEFAULT_WORLD, scale), seed });
+  const world = generateWorld(options);
   const files = await writeWorld(world, folder);
   const { passages, train, test } = world;
-  await writeTinyModel(
-    model,
-    passages.map(({ text }) => text),
-    seed,
-  );
+  const texts = passages.map(({ text }) => text);
+  await writeTinyModel(model, texts, options.seed);
   console.log(
-    `An invented world of ${passages.length} passages, ${train.queries.length} queries to train with and ` +
+    `An invented world of ${texts.length} passages, ${train.queries.length} queries to train with and ` +
       `${test.queries.length} to test with, which share no entity, and an untrained ELECTRA, in ${folder} ` +
-      `(${seconds(start)})\n\nFor example ${passages[0]!.docId}: ${passages[0]!.text}`,
+      `(${secondsSince(start)})\n\nFor example ${passages[0]!.docId}: ${texts[0]}`,
   );
   return files;
 }
 
-/** Writes a configuration and runs a command with it; its failure ends the demo with the same exit code. */
+/** Writes a configuration and runs a command with it. */
 async function runWith(verb: string, path: string, config: object): Promise<void> {
   await writeAtomically(path, (write) => write(stringify(config)));
-  const code = await runCommand([verb, '--config', path]);
-  if (code !== 0) process.exit(code);
-}
-
-/** Trains a stage in its own folder, then re-ranks the test queries with its model. The run that was written. */
-async function trainAndReRank(
-  setting: DemoSetting,
-  folder: string,
-  config: object,
-): Promise<{ model: string; run: string }> {
-  await rm(folder, { recursive: true, force: true }); // of a demo before this one
-  await runWith('fit', `${folder}.yaml`, config);
-  const model = trainedModel(folder);
-  const saveDir = join(folder, 're-ranked');
-  await runWith('re_rank', `${folder}-re-rank.yaml`, reRankConfig(setting, model, saveDir));
-  return { model, run: join(saveDir, '__bm25__invented-world-test.run') };
+  await runVerb([verb, '--config', path]);
 }
 
 async function printComparison(files: WorldFiles, runs: Readonly<Record<string, string>>): Promise<void> {
-  const qrels = await readQrels(files.qrels.test);
+  const qrels = await readQrels(files.test.qrels);
   const rows = [];
   let first: number | undefined;
   for (const [label, path] of Object.entries(runs)) {
@@ -96,53 +59,46 @@ async function printComparison(files: WorldFiles, runs: Readonly<Record<string, 
     const gain = `${value < first ? '-' : '+'}${Math.abs(value - first).toFixed(4)}`;
     rows.push([label, ...MEASURES.map((measure) => mean[measure]), rows.length === 0 ? '' : gain]);
   }
-  const columns = [DATASET_IDS.test, ...MEASURES].map((head, i) => (i === 0 ? { head } : { head, digits: 4 }));
-  console.log(`\n${formatTable([...columns, { head: 'nDCG@10 over BM25' }], rows)}`);
+  const heads = [{ head: DATASET_IDS.test }, ...MEASURES.map((head) => ({ head, digits: 4 }))];
+  console.log(`\n${formatTable([...heads, { head: 'nDCG@10 over BM25' }], rows)}`);
 }
 
-async function main(options: DemoOptions): Promise<void> {
+async function main(folder: string, options: WorldOptions, steps: typeof STEPS): Promise<void> {
   const start = performance.now();
-  const { folder, seed, steps } = options;
-  const untrained = join(folder, 'model');
-  const files = await prepare(options, untrained);
-  const setting = { files, seed };
-  const one = join(folder, 'stage-one');
-  const first = await trainAndReRank(setting, one, firstStageConfig(setting, untrained, one, steps.first));
-  const two = join(folder, 'stage-two');
-  const second = await trainAndReRank(setting, two, secondStageConfig(setting, first.model, two, steps.second));
+  let model = join(folder, 'model');
+  const files = await prepare(folder, options, model);
+  const setting = { files, seed: options.seed };
+  const runs = [];
+  for (const [name, configOf, count] of [
+    ['stage-one', firstStageConfig, steps.first],
+    ['stage-two', secondStageConfig, steps.second],
+  ] as const) {
+    const stage = join(folder, name);
+    await rm(stage, { recursive: true, force: true }); // of an earlier demo
+    await runWith('fit', `${stage}.yaml`, configOf(setting, model, stage, count));
+    model = trainedModel(stage);
+    const saveDir = join(stage, 're-ranked');
+    await runWith('re_rank', `${stage}-re-rank.yaml`, reRankConfig(setting, model, saveDir));
+    runs.push(join(saveDir, '__bm25__invented-world-test.run'));
+  }
   await printComparison(files, {
-    'BM25, which all others re-rank': files.runs.test.bm25,
-    'stage one (InfoNCE)': first.run,
-    'stage two (RankNet)': second.run,
-    'teacher, noisy': files.runs.test.teacher,
+    'BM25, which all others re-rank': files.test.bm25,
+    'stage one (InfoNCE)': runs[0]!,
+    'stage two (RankNet)': runs[1]!,
+    'teacher, noisy': files.test.teacher,
   });
-  console.log(`\nThe model is in ${second.model}. All of it took ${seconds(start)}.`);
-}
-
-function numberOf(name: string, text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
-  const value = Number(text);
-  if (!(value >= 0)) throw new SetupError(`--${name}: expected a number of at least 0, received "${text}"`);
-  return value;
+  console.log(`\nThe model is in ${model}. All of it took ${secondsSince(start)}.`);
 }
 
 const option = { type: 'string' } as const;
-try {
-  const { positionals, values } = parseArgs({
-    allowPositionals: true,
-    options: { seed: option, scale: option, steps: option, help: { type: 'boolean' } },
-  });
-  if (values.help) console.log(USAGE);
-  else {
-    process.chdir(root);
-    const steps = numberOf('steps', values.steps);
-    await main({
-      folder: positionals[0] ?? join('build', 'demo'),
-      seed: numberOf('seed', values.seed) ?? DEFAULT_WORLD.seed,
-      scale: numberOf('scale', values.scale) ?? 1,
-      steps: steps === undefined ? STEPS : { first: steps, second: steps },
-    });
-  }
-} catch (error) {
-  giveUpCommand(error);
-}
+await runScript(USAGE, { seed: option, scale: option, steps: option }, (values, [folder]) => {
+  process.chdir(root);
+  const steps = numberOf('steps', values.steps, 'a number of at least 0');
+  const seed = numberOf('seed', values.seed, 'a number of at least 0') ?? DEFAULT_WORLD.seed;
+  const scale = numberOf('scale', values.scale) ?? 1;
+  return main(
+    folder ?? join('build', 'demo'),
+    { ...scaledWorld(DEFAULT_WORLD, scale), seed },
+    steps === undefined ? STEPS : { first: steps, second: steps },
+  );
+});

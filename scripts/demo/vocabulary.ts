@@ -1,4 +1,4 @@
-import { SPECIAL_TOKENS } from './electra-folder.js';
+export const SPECIAL_TOKENS = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]'] as const;
 
 /** A word has to occur this often to be an entry of its own. */
 const MIN_WORD_COUNT = 3;
@@ -13,9 +13,8 @@ function wordsOf(text: string): string[] {
   return text.match(/[\p{L}\p{N}]+|[^\s\p{L}\p{N}]/gu) ?? [];
 }
 
-function countUp(counts: Map<string, number>, key: string, by = 1): void {
-  counts.set(key, (counts.get(key) ?? 0) + by);
-}
+const countUp = (counts: Map<string, number>, key: string, by = 1): void =>
+  void counts.set(key, (counts.get(key) ?? 0) + by);
 
 /** The `size` keys with the largest counts, ties in the alphabet's order. */
 function mostFrequent(counts: ReadonlyMap<string, number>, size: number): string[] {
@@ -40,9 +39,9 @@ function countPieces(words: ReadonlyMap<string, number>): Map<string, number> {
 }
 
 /**
- * A WordPiece vocabulary (lower case) of a corpus by plain counting: special tokens, all characters of the corpus and of ASCII, the frequent
- * words that occur in lower case, and the pieces that the other words are made of. Names are thereby cut into
- * syllables: a name never seen in training still consists of pieces that were.
+ * A WordPiece vocabulary (lower case) of a corpus by plain counting: special tokens, all characters of the corpus and of
+ * ASCII, the frequent words that occur in lower case, and the pieces that the other words are made of. Names are thereby
+ * cut into syllables: a name never seen in training still consists of pieces that were.
  *
  * @param pieces how many pieces of words to keep
  */

@@ -6,7 +6,7 @@ import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, readSync, r
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { readElf } from '../lib/elf.mjs';
+import { readElf } from '../lib/requirements.mjs';
 import { giveUp, SetupError } from '../lib/say.mjs';
 import { checkPlatform } from '../lib/tools.mjs';
 import { ensureBochs } from './emulator.mjs';

@@ -6,8 +6,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { dropStaleCache } from '../lib/cmake-cache.mjs';
-import { compileCache, cudaLibtorchToCompile } from '../lib/cuda-libtorch.mjs';
+import { dropStaleCache } from '../lib/cmake.mjs';
+import { compileCache, cudaLibtorchToCompile } from '../lib/libtorch.mjs';
 import { ensureDependencies } from '../lib/npm.mjs';
 import { LIBTORCH_VERSION, root } from '../lib/root.mjs';
 import { output, run } from '../lib/run.mjs';

@@ -13,7 +13,7 @@ const ARCHIVE = join(root, '.gpu/host.tar.xz');
 const MOST_MIB = 56;
 
 /** What the scripts import besides our own dependencies; headers, for the addon's build. */
-const TOOLS = ['tsx', 'uvu', 'node-api-headers', 'node-addon-api'];
+const TOOLS = ['tsx', 'typescript', 'uvu', 'node-api-headers', 'node-addon-api'];
 /** Of packages, what only people, compilers and other platforms read. */
 const NOT_NEEDED = /\.(md|map|d\.[cm]?ts)$|(musl|win32|darwin|android|linux-arm)[^/]*\.node$/;
 /** Beside the checkout: what parity tests and benches read, see their sharedPath and sharedRoot. */

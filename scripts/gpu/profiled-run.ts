@@ -1,10 +1,10 @@
 // What Nsight Compute watches: ELECTRA-base scores thousands of pairs on a GPU, or is trained for some steps.
 // usage: tsx scripts/gpu/profiled-run.ts score|train
 import { CrossEncoder } from '../../src/engine/cross-encoder.js';
-import { engineOptions } from '../bench/device.js';
-import { measureTraining } from '../bench/measure-training.js';
+import { engineOptions } from '../bench/host.js';
+import { randomModel } from '../bench/models.js';
 import { dl20Pairs, TRUNCATION } from '../bench/pairs.js';
-import { randomModel } from '../bench/random-model.js';
+import { measureTraining } from '../bench/row.js';
 
 const PRECISION = 'bf16-mixed';
 const PAIRS = 5400;

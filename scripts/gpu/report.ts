@@ -1,10 +1,9 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { formatPeers, type PeerResult } from '../bench/peers/report.js';
-import { formatRanking, type RankingResult } from '../bench/ranking-table.js';
-import type { SuiteResult } from '../bench/suite-result.js';
-import { formatResults } from '../bench/suite-tables.js';
-import { formatTraining, type TrainingResult } from '../bench/training-table.js';
+import { formatRanking, type RankingResult } from '../bench/ranking.js';
+import { formatResults, type SuiteResult } from '../bench/suite.js';
+import { formatTraining, type TrainingResult } from '../bench/train.js';
 import { formatKernels, longestKernels } from './kernel-table.js';
 import { peersFile, profileFile, STEPS, type Profile, type StepName } from './steps.js';
 

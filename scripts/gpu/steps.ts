@@ -51,7 +51,7 @@ function build({ torch }: Host): Command[] {
   ];
 }
 
-/** Kernels against their plain versions, then what the addon computes. */
+/** Kernels against their references, then what the addon computes. */
 function parity(): ReturnType<Step['commands']> {
   const tests = withAddon(['scripts/test.mjs', 'test/cuda', 'test/golden', 'test/train']);
   const program = built('cuda_test');
@@ -98,7 +98,7 @@ export const peersFile = join(root, 'build/bench/gpu-peers.json');
 export const STEPS = {
   build: { what: 'the addon and the native test of its CUDA kernels', seconds: 180, commands: build },
   parity: {
-    what: 'kernels against plain ops, golden scores and gradients, training, tests of the device',
+    what: 'kernels against their references, golden scores and gradients, training, tests of the device',
     seconds: 90,
     commands: parity,
   },

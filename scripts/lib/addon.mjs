@@ -1,17 +1,15 @@
 import { existsSync, lstatSync, readlinkSync, rmSync, symlinkSync } from 'node:fs';
 import { availableParallelism, freemem } from 'node:os';
 import { join } from 'node:path';
-import { dropCache, dropStaleCache } from './cmake-cache.mjs';
-import { findCudaLibtorch, presentCudaLibtorch } from './cuda-libtorch.mjs';
+import { dropCache, dropStaleCache } from './cmake.mjs';
 import { filesBelow, hashOf } from './hash.mjs';
 import { findLibtorch, presentLibtorch } from './libtorch.mjs';
-import { libraryClosure, writeRequirements } from './requirements.mjs';
+import { libraryClosure, unmetNeeds, writeRequirements } from './requirements.mjs';
 import { root } from './root.mjs';
 import { run } from './run.mjs';
 import { say, SetupError } from './say.mjs';
 import { fingerprint, readStamp, writeStamp } from './stamp.mjs';
 import { checkBuildTools, checkCudaCompiler } from './tools.mjs';
-import { unmetNeeds } from './unmet-needs.mjs';
 
 export const ADDON_NAME = 'rank_distillm.node';
 /** LibTorch's headers take that much memory in each compiler process. */
@@ -57,26 +55,20 @@ export async function compileAddon({ out, libtorch, cuda = false, options = [] }
   const cmakeJs = [join(root, 'node_modules/cmake-js/bin/cmake-js'), '-O', out, '-l', 'warn'];
   const defines = [...torch, ...options].map((define) => `--CD${define}`);
   const hint = 'The compiler or CMake says above what is wrong. `rm -rf build` starts afresh.';
-  await run(process.execPath, [...cmakeJs, ...defines, 'configure'], {
-    what: 'configuring the addon',
-    hint,
-    cwd: root,
-    quiet: true,
-  });
-  await run(process.execPath, [...cmakeJs, '-p', String(jobs), 'build'], {
-    what: 'building the addon',
-    hint,
-    cwd: root,
-    quiet: true,
-  });
+  for (const [what, args] of /** @type {[string, string[]][]} */ ([
+    ['configuring the addon', [...defines, 'configure']],
+    ['building the addon', ['-p', String(jobs), 'build']],
+  ])) {
+    await run(process.execPath, [...cmakeJs, ...args], { what, hint, cwd: root, quiet: true });
+  }
   const folder = join(out, 'Release');
   const addon = join(folder, ADDON_NAME);
   const names = libraryClosure(addon, libtorch);
   // LibTorch with CUDA finds CUDA's libraries from where it lies, so the addon looks for it there.
   if (cuda) for (const name of names) rmSync(join(folder, name), { force: true });
   else linkLibraries(folder, libtorch, names);
-  const files = [addon, ...names.map((name) => join(libtorch, 'lib', name))];
-  writeRequirements(folder, files, join(out, 'compile_commands.json'));
+  const libraries = names.map((name) => join(libtorch, 'lib', name));
+  writeRequirements(addon, libraries, join(out, 'compile_commands.json'));
   return { addon, names };
 }
 
@@ -109,7 +101,7 @@ function wish(stamp) {
 export function isAddonBuilt() {
   const stamp = readStamp('addon');
   const { cuda, usedBefore } = wish(stamp);
-  const libtorch = cuda ? presentCudaLibtorch() : presentLibtorch(usedBefore);
+  const libtorch = presentLibtorch(usedBefore, cuda);
   return libtorch !== undefined && isBuilt(stamp, origin(libtorch, cuda));
 }
 
@@ -121,7 +113,7 @@ export async function ensureAddon() {
   const stamp = readStamp('addon');
   const { cuda, usedBefore } = wish(stamp);
   if (cuda) checkCudaCompiler(); // nobody should wait for gigabytes only to hear that there is no compiler
-  const libtorch = cuda ? await findCudaLibtorch() : await findLibtorch(usedBefore);
+  const libtorch = await findLibtorch(usedBefore, cuda);
   const wanted = origin(libtorch, cuda);
   if (isBuilt(stamp, wanted)) return false;
   // Objects made with the headers of a newer C library would ask for it again.

@@ -2,7 +2,7 @@ import { closeSync, mkdirSync, openSync, readFileSync, rmSync, statSync, writeSy
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { asDiskError, say } from './say.mjs';
-import { watchingSignals } from './signals.mjs';
+import { watchingSignals } from './run.mjs';
 
 /** An owner writes itself into its file at once; one that is not whole after this long was killed before it did. */
 const UNFINISHED_MS = 5000;

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { isWithin } from './node-range.mjs';
+import { OBJDUMP } from './requirements.mjs';
 import { root } from './root.mjs';
 import { output } from './run.mjs';
 import { SetupError } from './say.mjs';
@@ -23,6 +23,22 @@ function isAtLeast(version, oldest) {
   const [major = 0, minor = 0] = version.split('.').map(Number);
   const [wantedMajor = 0, wantedMinor = 0] = oldest;
   return major > wantedMajor || (major === wantedMajor && minor >= wantedMinor);
+}
+
+/**
+ * Whether a version of Node.js is within package.json's `engines`, before npm has installed anything that could tell.
+ *
+ * @param {string} version
+ * @param {string} range `^1.2.3` and `>=1.2.3`, with `||` between them
+ */
+export function isWithin(version, range) {
+  return range.split('||').some((part) => {
+    const found = /^(\^|>=)(\d+\.\d+\.\d+)$/.exec(part.trim());
+    if (!found) throw new Error(`engines: ${part.trim()}: only ^1.2.3 and >=1.2.3 are understood`);
+    const [, operator, oldest = ''] = found;
+    const isNewEnough = version.localeCompare(oldest, 'en', { numeric: true }) >= 0;
+    return isNewEnough && (operator === '>=' || version.split('.')[0] === oldest.split('.')[0]);
+  });
 }
 
 /** As package.json has it: needed even when everything is built. */
@@ -93,6 +109,10 @@ export function checkBuildTools() {
   if (!['ninja', 'make'].some((name) => output(name, ['--version']))) {
     missing.push('make or ninja');
     packages.add('make');
+  }
+  if (!output(OBJDUMP, ['--version'])) {
+    missing.push('objdump');
+    packages.add('binutils');
   }
   if (missing.length === 0) return;
   const names = [...packages];

@@ -1,16 +1,14 @@
 import { existsSync } from 'node:fs';
 import { cp, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { readQrels } from '../../src/data/formats/qrels.js';
 import { readRun } from '../../src/data/run-file.js';
 import { evaluate } from '../../src/evaluate/evaluate.js';
 import { formatTable } from '../../src/report/table.js';
+import { runScript, runVerb } from '../lib/command.js';
 import { root } from '../lib/root.mjs';
-import { giveUp, SetupError } from '../lib/say.mjs';
-import { orderByBiEncoder } from './bi-encoder-order.js';
-import { rankDistillm } from './command.js';
-import { fetchEncoder } from './fetch-encoder.js';
+import { SetupError } from '../lib/say.mjs';
+import { fetchEncoder, orderByBiEncoder } from './encoder.js';
 import { prepareData } from './prepare-data.js';
 
 const USAGE = `usage: tsx scripts/recipes/distil-minilm.ts [options]
@@ -24,7 +22,8 @@ prints a table. What is prepared and the first stage are kept in build/recipes/m
   --seeds LIST     default 1,2,3
   --held-out       train on two thirds of DL 2020's queries and re-rank the rest; DL 2021 is not looked at
   --prepare-only   fetch, prepare and train the first stage, then stop
-  What stands after -- goes to the second stage's fit: -- --optimizer.init_args.lr 2e-4`;
+  --lightning-ir PYTHON  runs the second stage with the lightning-ir of that Python (pip install lightning-ir==0.0.6)
+  Arguments after -- go to the second stage's fit: -- --optimizer.init_args.lr 2e-4`;
 
 /** The configurations name it. */
 const WORK = join('build', 'recipes', 'minilm');
@@ -46,26 +45,33 @@ async function firstStage(): Promise<void> {
   if (existsSync(model)) return;
   const folder = join(WORK, 'first-stage-training');
   const config = join('configs', 'recipes', 'minilm-first-stage.yaml');
-  await rankDistillm(['fit', '--config', config, '--trainer.default_root_dir', folder]);
+  await runVerb(['fit', '--config', config, '--trainer.default_root_dir', folder]);
   // cp would merge into what a killed run has left
   await rm(`${model}.tmp`, { recursive: true, force: true });
   await cp(join(root, await modelFolder(folder)), `${model}.tmp`, { recursive: true });
   await rename(`${model}.tmp`, model);
 }
 
+interface SecondStage {
+  heldOut: boolean;
+  fitOptions: readonly string[];
+  /** Undefined: ours. */
+  program: readonly string[] | undefined;
+}
+
 /** Trains the second stage and re-ranks; the folder of the re-ranked runs. */
-async function trainAndReRank(seed: string, heldOut: boolean, fitOptions: readonly string[]): Promise<string> {
-  const folder = join(WORK, `${heldOut ? 'held-out-' : ''}seed-${seed}`);
+async function trainAndReRank(seed: string, { heldOut, fitOptions, program }: SecondStage): Promise<string> {
+  const folder = join(WORK, `${program ? 'peer-' : ''}${heldOut ? 'held-out-' : ''}seed-${seed}`);
   await rm(join(root, folder), { recursive: true, force: true });
   const names = heldOut ? ['distil', 'distil-held-out'] : ['distil'];
   const configs = names.flatMap((name) => ['--config', `configs/recipes/minilm-${name}.yaml`]);
   const options = ['--seed_everything', seed, '--trainer.default_root_dir', folder, ...fitOptions];
-  await rankDistillm(['fit', ...configs, ...options]);
+  await runVerb(['fit', ...configs, ...options], program);
   const model = await modelFolder(folder);
   const runs = join(folder, 'runs');
   const reRank = ['--config', `configs/recipes/minilm-re-rank${heldOut ? '-held-out' : ''}.yaml`];
   const where = ['--trainer.callbacks.init_args.save_dir', runs];
-  await rankDistillm(['re_rank', ...reRank, '--model.model_name_or_path', model, ...where]);
+  await runVerb(['re_rank', ...reRank, '--model.model_name_or_path', model, ...where], program);
   return runs;
 }
 
@@ -82,7 +88,7 @@ function meanAndDeviation(values: readonly number[]): [number, number] {
 }
 
 async function printTable(dataset: string, seeds: readonly string[], folders: readonly string[]): Promise<void> {
-  const heads = ['first stage', 'before', ...seeds.map((seed) => `seed ${seed}`), 'mean', 'deviation'];
+  const heads = ['before', ...seeds.map((seed) => `seed ${seed}`), 'mean', 'deviation'];
   const rows = [];
   for (const firstStage of FIRST_STAGES) {
     const file = `__${firstStage}__${dataset}.run`;
@@ -91,38 +97,32 @@ async function printTable(dataset: string, seeds: readonly string[], folders: re
     for (const folder of folders) after.push(await meanOf(join(folder, file), dataset));
     rows.push([firstStage, before, ...after, ...meanAndDeviation(after)]);
   }
-  console.log(`\n${MEASURE} on ${dataset}\n`);
-  console.log(
-    formatTable(
-      heads.map((head, index) => (index === 0 ? { head } : { head, digits: 4 })),
-      rows,
-    ),
-  );
+  const columns = [{ head: 'first stage' }, ...heads.map((head) => ({ head, digits: 4 }))];
+  console.log(`\n${MEASURE} on ${dataset}\n\n${formatTable(columns, rows)}`);
 }
 
-async function main(): Promise<void> {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: {
-      data: { type: 'string', default: join('..', 'shared', 'data') },
-      python: { type: 'string' },
-      seeds: { type: 'string', default: '1,2,3' },
-      'held-out': { type: 'boolean', default: false },
-      'prepare-only': { type: 'boolean', default: false },
-      help: { type: 'boolean' },
-    },
-  });
-  if (values.help) return console.log(USAGE);
-  await fetchEncoder(join(root, WORK, 'encoder'));
-  await prepareData(values.data, join(root, WORK, 'data'));
-  await orderByBiEncoder(join(root, WORK), values.python);
-  await firstStage();
-  if (values['prepare-only']) return;
-  const heldOut = values['held-out'];
-  const seeds = values.seeds.split(',');
-  const folders = [];
-  for (const seed of seeds) folders.push(await trainAndReRank(seed, heldOut, positionals));
-  await printTable(heldOut ? 'dl-2020-held-out' : 'dl-2021', seeds, folders);
-}
-
-await main().catch(giveUp);
+const option = { type: 'string' } as const;
+const flag = { type: 'boolean', default: false } as const;
+await runScript(
+  USAGE,
+  {
+    data: { ...option, default: join('..', 'shared', 'data') },
+    seeds: { ...option, default: '1,2,3' },
+    ...{ python: option, 'lightning-ir': option, 'held-out': flag, 'prepare-only': flag },
+  },
+  async (values, fitOptions) => {
+    await fetchEncoder(join(root, WORK, 'encoder'));
+    await prepareData(values.data, join(root, WORK, 'data'));
+    await orderByBiEncoder(join(root, WORK), values.python);
+    await firstStage();
+    if (values['prepare-only']) return;
+    const heldOut = values['held-out'];
+    const python = values['lightning-ir'];
+    const program = python && [python, '-c', 'from lightning_ir.main import main; main()'];
+    const seeds = values.seeds.split(',');
+    const folders = [];
+    for (const seed of seeds)
+      folders.push(await trainAndReRank(seed, { heldOut, fitOptions, program: program || undefined }));
+    await printTable(heldOut ? 'dl-2020-held-out' : 'dl-2021', seeds, folders);
+  },
+);

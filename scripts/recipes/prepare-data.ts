@@ -2,9 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readRun } from '../../src/data/run-file.js';
 import { readQueries } from '../../src/data/formats/texts.js';
-import { writeAtomically } from '../../src/io/atomic-write.js';
 import { RandomStream } from '../../src/random/random-stream.js';
-import { fuseRankings } from './fuse-rankings.js';
+import { groupBy, writeLines } from '../lib/data.js';
 import { makePseudoQueries } from './pseudo-queries.js';
 
 /** RankVicuna's rankings of DL 2020, one for each first stage. */
@@ -22,15 +21,28 @@ const HELD_OUT = (index: number): boolean => index % 3 === 1;
 type Rankings = Map<string, string[]>;
 
 async function readRankings(path: string): Promise<Rankings> {
-  const rankings: Rankings = new Map();
-  const entries = await readRun(path);
   // RankVicuna's order is in the rank column, the scores are the first stage's
-  for (const { queryId, docId } of entries.sort((a, b) => a.rank - b.rank)) {
-    const ranking = rankings.get(queryId);
-    if (ranking === undefined) rankings.set(queryId, [docId]);
-    else ranking.push(docId);
+  const entries = (await readRun(path)).sort((a, b) => a.rank - b.rank);
+  const byQuery = [...groupBy(entries, ({ queryId }) => queryId)];
+  return new Map(byQuery.map(([queryId, own]) => [queryId, own.map(({ docId }) => docId)]));
+}
+
+/**
+ * Reciprocal rank fusion: a document scores the sum of 1 / (k + rank) over the rankings that hold it. Cormack, Clarke and
+ * Büttcher, Reciprocal Rank Fusion outperforms Condorcet and individual Rank Learning Methods, SIGIR 2009.
+ *
+ * @param rankings one query's rankings, each a list of document ids, best first
+ * @returns the union of the rankings, best first, ties by document id
+ */
+function fuseRankings(rankings: readonly (readonly string[])[]): { docId: string; score: number }[] {
+  const scores = new Map<string, number>();
+  for (const ranking of rankings) {
+    for (const [index, docId] of ranking.entries())
+      scores.set(docId, (scores.get(docId) ?? 0) + 1 / (FUSION_K + index + 1));
   }
-  return rankings;
+  return [...scores]
+    .map(([docId, score]) => ({ docId, score }))
+    .sort((a, b) => b.score - a.score || (a.docId < b.docId ? -1 : 1));
 }
 
 /**
@@ -38,12 +50,7 @@ async function readRankings(path: string): Promise<Rankings> {
  * queries only. Those share the last rank: no order is learnt among them.
  */
 async function writeTeacher(path: string, teachers: readonly Rankings[], queryIds: readonly string[]): Promise<void> {
-  const retrieved = new Map(
-    queryIds.map((id) => {
-      const rankings = teachers.map((teacher) => teacher.get(id) ?? []);
-      return [id, fuseRankings(rankings, FUSION_K)];
-    }),
-  );
+  const retrieved = new Map(queryIds.map((id) => [id, fuseRankings(teachers.map((teacher) => teacher.get(id) ?? []))]));
   const passages = [...new Set([...retrieved.values()].flat().map(({ docId }) => docId))].sort();
   const lines = [...retrieved].flatMap(([queryId, ranking]) => {
     const own = new Set(ranking.map(({ docId }) => docId));
@@ -53,7 +60,7 @@ async function writeTeacher(path: string, teachers: readonly Rankings[], queryId
     const easy = random.choose(others, EASY).map((docId) => `${queryId} Q0 ${docId} ${EASY_RANK} 0 rank-vicuna`);
     return [...hard, ...easy];
   });
-  await writeAtomically(path, (write) => write(`${lines.join('\n')}\n`));
+  await writeLines(path, lines);
 }
 
 /**
@@ -69,31 +76,25 @@ async function writePseudo(
   const retrieved = new Set(queryIds.flatMap((id) => teachers.flatMap((teacher) => teacher.get(id) ?? [])));
   const passages = new Map([...collection].filter(([docId]) => retrieved.has(docId)));
   const pseudo = makePseudoQueries(passages, PSEUDO_QUERIES);
-  const write = (file: string, lines: readonly string[]): Promise<void> =>
-    writeAtomically(join(folder, file), (text) => text(`${lines.join('\n')}\n`));
-  await write(
-    'pseudo-collection.tsv',
-    [...passages].map(([docId, text]) => `${docId}\t${text}`),
-  );
-  await write(
-    'pseudo-queries.tsv',
-    pseudo.map(({ query }, i) => `pseudo${i}\t${query}`),
-  );
+  const collectionLines = [...passages].map(([docId, text]) => `${docId}\t${text}`);
+  await writeLines(join(folder, 'pseudo-collection.tsv'), collectionLines);
+  const queryLines = pseudo.map(({ query }, i) => `pseudo${i}\t${query}`);
+  await writeLines(join(folder, 'pseudo-queries.tsv'), queryLines);
   const runLines = pseudo.flatMap(({ candidates }, i) =>
     candidates.map((docId, at) => `pseudo${i} Q0 ${docId} ${at + 1} ${candidates.length - at} candidates`),
   );
-  await write('__candidates__pseudo.run', runLines);
+  await writeLines(join(folder, '__candidates__pseudo.run'), runLines);
 }
 
 /** Copies a file; of a run or qrels only the lines of `queryIds` where given. */
 async function copyText(from: string, to: string, queryIds?: ReadonlySet<string>): Promise<void> {
   const lines = (await readFile(from, 'utf8')).split('\n').filter((line) => line !== '');
   const kept = queryIds === undefined ? lines : lines.filter((line) => queryIds.has(line.split(/\s/, 1)[0]!));
-  await writeAtomically(to, (write) => write(`${kept.join('\n')}\n`));
+  await writeLines(to, kept);
 }
 
 /**
- * Writes to `folder` what the configurations name, in forms that lightning-ir reads, too: the training run (the fusion of
+ * Writes to `folder` what the configurations name, in forms that lightning-ir also reads: the training run (the fusion of
  * the teachers' rankings), once of all queries of DL 2020 and once without those held out; the first stage's pseudo
  * queries, which never see a passage of those held out; runs to re-rank; collections, queries and qrels.
  */

@@ -16,22 +16,8 @@ const LEAST_LETTERS = 4;
 const MOST_PASSAGES = 0.05;
 /** How people begin a question; as often, a phrase stands alone. */
 const OPENINGS = [
-  'what is',
-  'what is the',
-  'what are',
-  'definition of',
-  'how to',
-  'how does',
-  'how much is',
-  'how long does',
-  'who is',
-  'why is',
-  'when was',
-  'where is',
-  'what causes',
-  'meaning of',
-  'types of',
-  'difference between',
+  ...['what is', 'what is the', 'what are', 'definition of', 'how to', 'how does', 'how much is', 'how long does'],
+  ...['who is', 'why is', 'when was', 'where is', 'what causes', 'meaning of', 'types of', 'difference between'],
 ];
 const OPENING_SHARE = 0.5;
 /** Candidates: BM25's, out of its best so many, and passages at random. */

@@ -1,6 +1,5 @@
-import { stat } from 'node:fs/promises';
-import { basename } from 'node:path';
 import { openTrainingDataset } from '../data/open-dataset.js';
+import { findRun } from '../data/open-run.js';
 import type { DatasetRegistry } from '../data/registry.js';
 import type { TrainingDataset } from '../data/training-dataset.js';
 import { RankDistillmError } from '../errors.js';
@@ -33,13 +32,7 @@ export function openTrainData(
 
 /** What logs call a validation dataset: the run file's name, or the dataset's id. */
 export async function datasetName(settings: RunSettings, registry: DatasetRegistry): Promise<string> {
-  const { run_path_or_id: named } = settings;
-  const isFile = await stat(named).then(
-    (found) => found.isFile(),
-    () => false,
-  );
-  if (isFile) return basename(named);
-  return registry.find(named)?.id ?? named;
+  return (await findRun(runOptions(settings), registry)).name;
 }
 
 /**

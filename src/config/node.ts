@@ -12,7 +12,7 @@ export interface Place {
 /** A value of a configuration that still knows where it was written. */
 export type ConfigNode = ScalarNode | ListNode | MapNode;
 
-export interface ScalarNode {
+interface ScalarNode {
   kind: 'scalar';
   value: string | number | boolean | null | Share;
   /** A number written with a dot or an exponent: `1.0` and not `1`. */

@@ -11,7 +11,7 @@ const ALIASES: Readonly<Record<string, string>> = {
 };
 
 /** Precisions the engine computes in; int8 on CPUs only. */
-export const PRECISIONS = ['32-true', 'bf16-mixed', 'bf16-true', 'int8'] as const;
+const PRECISIONS = ['32-true', 'bf16-mixed', 'bf16-true', 'int8'] as const;
 export type PrecisionName = (typeof PRECISIONS)[number];
 /** Those that train: AdamW needs float32 weights. */
 export const TRAINING_PRECISIONS: readonly PrecisionName[] = ['32-true', 'bf16-mixed'];

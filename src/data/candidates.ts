@@ -1,53 +1,8 @@
 import { RankDistillmError } from '../errors.js';
 import { compareUtf8 } from '../io/text.js';
-import type { CollectionStore } from './collection/collection-store.js';
 import type { PlaceOf } from './formats/run-record.js';
 import type { RunEntry } from './records.js';
 import type { RunTopic } from './run-file.js';
-
-/** Counts documents without a text, so that one error can say how many there are and how to go on. */
-export class MissingDocuments {
-  private total = 0;
-  private missing = 0;
-  private lowestRank = Infinity;
-  private first: { docId: string; line: number } | undefined;
-
-  count(known: boolean, entry: { docId: string; rank: number }, line: number): void {
-    this.total += 1;
-    if (known) return;
-    this.missing += 1;
-    this.lowestRank = Math.min(this.lowestRank, entry.rank);
-    this.first ??= { docId: entry.docId, line };
-  }
-
-  get any(): boolean {
-    return this.missing > 0;
-  }
-
-  error(placeOf: PlaceOf, collection: string): RankDistillmError {
-    const { docId, line } = this.first!;
-    const depth = this.lowestRank > 1 ? ` A depth of at most ${this.lowestRank - 1} does without them.` : '';
-    return new RankDistillmError(
-      'not_found',
-      `${placeOf(line)}: document '${docId}' is not in the collection ${collection} ` +
-        `(${this.missing} of the ${this.total} documents to be used are missing)`,
-      { hint: `Register the collection that the run was made on.${depth}` },
-    );
-  }
-}
-
-/** Ids and texts of documents, in their order: the run's own texts, else the collection's. `run` is named in errors. */
-export async function fetchTexts(
-  documents: readonly Candidate[],
-  collection: CollectionStore | undefined,
-  run: string,
-): Promise<{ docIds: string[]; docs: string[] }> {
-  const docIds = documents.map((document) => document.docId);
-  const withoutText = documents.filter((document) => document.text === undefined).map((document) => document.docId);
-  const fetched = withoutText.length === 0 ? [] : await collection!.getTexts(withoutText, run);
-  let next = 0;
-  return { docIds, docs: documents.map((document) => document.text ?? fetched[next++]!) };
-}
 
 /** A document of a topic that may be used, and what is known of it. */
 export interface Candidate {
@@ -100,8 +55,33 @@ export function withAdded(candidates: Candidate[], added: readonly string[], gra
   ];
 }
 
-/** The first `sampleSize` candidates (-1: all); none when there are fewer than that. */
-export function selectTop(candidates: Candidate[], sampleSize: number): Candidate[] {
-  if (sampleSize === -1) return candidates;
-  return candidates.length < sampleSize ? [] : candidates.slice(0, sampleSize);
+/** Counts documents without a text, so that one error can say how many there are and how to go on. */
+export class MissingDocuments {
+  #total = 0;
+  #missing = 0;
+  #lowestRank = Infinity;
+  #first: { docId: string; line: number } | undefined;
+
+  count(known: boolean, entry: { docId: string; rank: number }, line: number): void {
+    this.#total += 1;
+    if (known) return;
+    this.#missing += 1;
+    this.#lowestRank = Math.min(this.#lowestRank, entry.rank);
+    this.#first ??= { docId: entry.docId, line };
+  }
+
+  get any(): boolean {
+    return this.#missing > 0;
+  }
+
+  error(placeOf: PlaceOf, collection: string): RankDistillmError {
+    const { docId, line } = this.#first!;
+    const depth = this.#lowestRank > 1 ? ` A depth of at most ${this.#lowestRank - 1} leaves them out.` : '';
+    return new RankDistillmError(
+      'not_found',
+      `${placeOf(line)}: document '${docId}' is not in the collection ${collection} ` +
+        `(${this.#missing} of the ${this.#total} documents to be used are missing)`,
+      { hint: `Register the collection that the run was made on.${depth}` },
+    );
+  }
 }

@@ -1,51 +1,167 @@
 import { stat } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { RankDistillmError } from '../errors.js';
+import type { Candidate } from './candidates.js';
+import type { CollectionIndexOptions } from './collection/collection-index.js';
+import { CollectionStore } from './collection/collection-store.js';
 import { inferredIds } from './dataset-id.js';
 import { readQueries } from './formats/texts.js';
-import type { DatasetRegistry, RegisteredDataset } from './registry.js';
-import type { RunFile, RunTopic } from './run-file.js';
+import { DatasetRegistry, type RegisteredDataset } from './registry.js';
+import { RunFile, type RunTopic } from './run-file.js';
 import type { RunDatasetOptions } from './run-options.js';
+
+/** What opening a dataset takes besides the dataset's options. */
+export interface OpenContext {
+  /** Default: an empty one. */
+  registry?: DatasetRegistry | undefined;
+  /** Where the collection's index is kept; reports its building. */
+  indexing?: CollectionIndexOptions | undefined;
+}
 
 /** The run file that options name, and the dataset it belongs to. */
 export interface RunSource {
   path: string;
+  /** What messages and logs call the run: its file's name, or the id that stands for it. */
+  name: string;
+  /** Whether the options name a file. */
+  isFile: boolean;
   dataset: RegisteredDataset | undefined;
-  /** Best guess at the id when no dataset is registered. */
-  inferredId: string;
+  /** As registered, or as the file's name says where no dataset is registered. */
+  datasetId: string;
 }
 
 /** Finds the run: a file, or the scoreddocs of a dataset named by its id. */
 export async function findRun(options: RunDatasetOptions, registry: DatasetRegistry): Promise<RunSource> {
-  const { runPathOrId } = options;
-  const isFile = await stat(runPathOrId).then(
+  const { runPathOrId: named } = options;
+  const given = (): RegisteredDataset | undefined =>
+    options.dataset === undefined ? undefined : registry.get(options.dataset, `${named} (dataset)`);
+  const isFile = await stat(named).then(
     (stats) => !stats.isDirectory(),
     () => false,
   );
   if (isFile) {
-    const inferred = inferredIds(runPathOrId);
-    const dataset =
-      options.dataset !== undefined
-        ? registry.get(options.dataset, `${runPathOrId} (dataset)`)
-        : inferred.map((id) => registry.find(id)).find((found) => found !== undefined);
-    return { path: runPathOrId, dataset, inferredId: inferred[0]! };
+    const inferred = inferredIds(named);
+    const dataset = given() ?? inferred.map((id) => registry.find(id)).find((found) => found !== undefined);
+    const datasetId = dataset?.id ?? inferred[0]!;
+    return { path: named, name: basename(named), isFile, dataset, datasetId };
   }
-  const named = registry.find(runPathOrId);
-  if (named === undefined) throw neitherFileNorId(runPathOrId, registry);
-  if (named.scoreddocs === undefined) {
-    throw new RankDistillmError('bad_input', `dataset ${named.id} has no scoreddocs, so it cannot stand for a run`, {
+  const origin = registry.find(named);
+  if (origin === undefined) throw neitherFileNorId(named, registry);
+  if (origin.scoreddocs === undefined) {
+    throw new RankDistillmError('bad_input', `dataset ${origin.id} has no scoreddocs, so it cannot stand for a run`, {
       hint: 'Register scoreddocs for it, or give run_path_or_id the path of a run file.',
     });
   }
-  const dataset = options.dataset === undefined ? named : registry.get(options.dataset, `${runPathOrId} (dataset)`);
-  return { path: named.scoreddocs, dataset, inferredId: named.id };
+  const dataset = given() ?? origin;
+  return { path: origin.scoreddocs, name: origin.id, isFile, dataset, datasetId: dataset.id };
 }
 
-function neitherFileNorId(runPathOrId: string, registry: DatasetRegistry): RankDistillmError {
-  const { hint } = registry.unknownId(runPathOrId, runPathOrId);
-  const message = `${runPathOrId}: neither a run file nor the id of a registered dataset`;
+function neitherFileNorId(named: string, registry: DatasetRegistry): RankDistillmError {
+  const { hint } = registry.unknownId(named, named);
+  const message = `${named}: neither a run file nor the id of a registered dataset`;
   return new RankDistillmError('not_found', message, {
     hint: `Check the path; relative paths start from the current working directory. ${hint ?? ''}`,
   });
+}
+
+/** A run that is open, with the texts of its dataset. The collection is opened when its first text is needed. */
+export class OpenRun {
+  #collection: CollectionStore | undefined;
+  #usedQueries: string | undefined;
+  readonly #registry: DatasetRegistry;
+  readonly #indexing: CollectionIndexOptions;
+
+  private constructor(
+    readonly file: RunFile,
+    readonly source: RunSource,
+    { registry, indexing }: { registry: DatasetRegistry; indexing: CollectionIndexOptions },
+  ) {
+    this.#registry = registry;
+    this.#indexing = indexing;
+  }
+
+  /** Opens a run and makes a dataset of it; when `make` throws, the run is closed again. */
+  static async open<T>(
+    options: RunDatasetOptions,
+    { registry = new DatasetRegistry(), indexing = {} }: OpenContext,
+    make: (run: OpenRun) => Promise<T>,
+  ): Promise<T> {
+    const source = await findRun(options, registry);
+    const run = new OpenRun(await RunFile.open(source.path), source, { registry, indexing });
+    try {
+      return await make(run);
+    } catch (error) {
+      await run.close();
+      throw error;
+    }
+  }
+
+  get path(): string {
+    return this.source.path;
+  }
+
+  /** The collection; undefined as long as no text of it is needed. */
+  get usedDocs(): string | undefined {
+    return this.#collection?.path;
+  }
+
+  /** The file that queries were read from. */
+  get usedQueries(): string | undefined {
+    return this.#usedQueries;
+  }
+
+  async collection(): Promise<CollectionStore> {
+    const { docs, repairsDocs: repairs } = this.source.dataset ?? {};
+    if (docs === undefined) throw this.lacks('docs', `${this.path} carries no texts`);
+    return (this.#collection ??= await CollectionStore.open(docs, { ...this.#indexing, repairs }));
+  }
+
+  /** Ids and texts of documents, in their order: the run's own texts, else the collection's. */
+  async texts(documents: readonly Candidate[]): Promise<{ docIds: string[]; docs: string[] }> {
+    const docIds = documents.map((document) => document.docId);
+    const withoutText = documents.filter((document) => document.text === undefined).map((document) => document.docId);
+    const fetched = withoutText.length === 0 ? [] : await (await this.collection()).getTexts(withoutText, this.path);
+    let next = 0;
+    return { docIds, docs: documents.map((document) => document.text ?? fetched[next++]!) };
+  }
+
+  /** Gives each topic its query: the run's own, else that of the dataset. A topic without one is an error. */
+  async withQueries<T extends TopicWithoutQuery>(topics: readonly T[]): Promise<(T & { query: string })[]> {
+    const wanted = new Set(topics.filter((topic) => topic.query === undefined).map((topic) => topic.queryId));
+    const path = this.source.dataset?.queries;
+    if (wanted.size > 0 && path === undefined) throw this.lacks('queries', `${this.path} carries no queries`);
+    if (wanted.size > 0) this.#usedQueries = path;
+    const queries = wanted.size > 0 ? await readQueries(path!, wanted) : new Map<string, string>();
+    return topics.map((topic) => {
+      const query = topic.query ?? queries.get(topic.queryId);
+      if (query !== undefined) return { ...topic, query };
+      const place = this.file.place(topic.line);
+      throw new RankDistillmError('not_found', `${place}: query '${topic.queryId}' is not in ${path}`, {
+        hint: 'Register the queries that the run was made for.',
+      });
+    });
+  }
+
+  /** The error for a part that the dataset lacks, or for a dataset that is not registered. `why` the part is needed. */
+  lacks(part: 'docs' | 'queries' | 'qrels', why: string): RankDistillmError {
+    const { dataset, datasetId } = this.source;
+    if (dataset === undefined) return this.#registry.unknownId(datasetId, this.path);
+    return new RankDistillmError('bad_input', `${why}, and dataset ${dataset.id} has no ${part}`, {
+      hint: `Register ${part} for ${dataset.id}.`,
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.#collection?.close();
+    await this.file.close();
+  }
+}
+
+/** A topic whose query may still be missing, and the first line of the run that names it. */
+export interface TopicWithoutQuery {
+  queryId: string;
+  query: string | undefined;
+  line: number;
 }
 
 /** The query that a run itself has for a topic. Two texts of one query are an error, as in a file of queries. */
@@ -59,52 +175,4 @@ export function ownQuery({ queryId, entries, lines }: RunTopic, run: RunFile): s
   throw new RankDistillmError('bad_input', `${places[0]}: query '${queryId}' has another text than at ${places[1]}`, {
     hint: 'Keep one text per query.',
   });
-}
-
-/** A topic whose query may still be missing, and the first line of the run that names it. */
-export interface TopicWithoutQuery {
-  queryId: string;
-  query: string | undefined;
-  line: number;
-}
-
-/** Gives each topic its query: the run's own, else that of the dataset. A topic without one is an error. */
-export async function addQueries<T extends TopicWithoutQuery>(
-  topics: readonly T[],
-  run: RunFile,
-  source: RunSource,
-  registry: DatasetRegistry,
-): Promise<(T & { query: string })[]> {
-  const wanted = new Set(topics.filter((topic) => topic.query === undefined).map((topic) => topic.queryId));
-  const path = source.dataset?.queries;
-  if (wanted.size > 0 && path === undefined) throw noTexts('queries', source, registry);
-  const queries = wanted.size > 0 ? await readQueries(path!, wanted) : new Map<string, string>();
-  return topics.map((topic) => {
-    const query = topic.query ?? queries.get(topic.queryId);
-    if (query === undefined) {
-      throw new RankDistillmError('not_found', `${run.place(topic.line)}: query '${topic.queryId}' is not in ${path}`, {
-        hint: 'Register the queries that the run was made for.',
-      });
-    }
-    return { ...topic, query };
-  });
-}
-
-/** The error when the run carries no texts and its dataset has none either, or is not registered. */
-export function noTexts(part: 'docs' | 'queries', source: RunSource, registry: DatasetRegistry): RankDistillmError {
-  if (source.dataset === undefined) return registry.unknownId(source.inferredId, source.path);
-  return new RankDistillmError(
-    'bad_input',
-    `${source.path} carries no texts and dataset ${source.dataset.id} has no ${part}`,
-    {
-      hint: `Register ${part} for ${source.dataset.id}.`,
-    },
-  );
-}
-
-/** The warning when `depth` reaches beyond the run, as lightning-ir gives it. */
-export function depthWarning(run: RunFile, depth: number, maxRank: number): string[] {
-  return depth === -1 || maxRank >= depth
-    ? []
-    : [`${run.path}: depth ${depth} is greater than the greatest rank, ${maxRank}`];
 }

@@ -34,22 +34,30 @@ const NAMES: OptionNames<RunDatasetOptions> = {
   dataset: true,
 };
 
+/** Options with their defaults, but for what targets are, which training and inference treat differently. */
 export interface CheckedRunOptions {
   depth: number;
   sampleSize: number;
+  samplingStrategy: SamplingStrategy;
+  normalizeTargets: boolean;
+  addDocsNotInRanking: boolean;
 }
 
-/** Checks the values for re-ranking and validation. `name` says which dataset is meant. */
-export function checkRunOptions(options: RunDatasetOptions, name: string): CheckedRunOptions {
-  const checked = checkSizes(options, name);
-  if ((options.samplingStrategy ?? 'top') !== 'top') {
+export interface CheckedTrainingOptions extends CheckedRunOptions, TargetOptions {}
+
+const TARGETS: readonly TargetOptions['targets'][] = ['relevance', 'rank', 'score'];
+
+/** Checks the options of a RunDataset for re-ranking and validation. `name` says which dataset is meant. */
+export function checkInferenceOptions(options: RunDatasetOptions, name: string): CheckedRunOptions {
+  const checked = checkOptions(options, name);
+  if (checked.samplingStrategy !== 'top') {
     throw new RankDistillmError(
       'unsupported',
       `${name}: sampling_strategy ${options.samplingStrategy} is for training only`,
       { hint: 'Re-ranking and validation take sampling_strategy: top.' },
     );
   }
-  if (options.addDocsNotInRanking === true) {
+  if (checked.addDocsNotInRanking) {
     throw new RankDistillmError('unsupported', `${name}: add_docs_not_in_ranking is for training only`, {
       hint: 'Re-ranking and validation take add_docs_not_in_ranking: false.',
     });
@@ -57,57 +65,37 @@ export function checkRunOptions(options: RunDatasetOptions, name: string): Check
   return checked;
 }
 
-/** Checks the names of all options, `depth` and `sampleSize`, and fills in their defaults. */
-export function checkSizes(options: RunDatasetOptions, name: string): CheckedRunOptions {
-  checkOptionNames(options, NAMES, name);
-  const depth = options.depth ?? -1;
-  const sampleSize = options.sampleSize ?? -1;
-  for (const [key, value] of Object.entries({ depth, sample_size: sampleSize })) {
-    if (!Number.isSafeInteger(value) || (value < 1 && value !== -1)) {
-      throw new RankDistillmError(
-        'bad_input',
-        `${name}: ${key} must be a positive whole number or -1, found ${value}`,
-        {
-          hint: '-1 keeps all documents.',
-        },
-      );
-    }
-  }
-  return { depth, sampleSize };
-}
-
-export interface CheckedTrainingOptions extends CheckedRunOptions, TargetOptions {
-  samplingStrategy: SamplingStrategy;
-  addDocsNotInRanking: boolean;
-}
-
-const TARGETS: readonly TargetOptions['targets'][] = ['relevance', 'rank', 'score'];
-
 /** Checks the options of a RunDataset that is trained on. `name` says which dataset is meant. */
 export function checkTrainingOptions(options: RunDatasetOptions, name: string): CheckedTrainingOptions {
-  const sizes = checkSizes(options, name);
-  const samplingStrategy = options.samplingStrategy ?? 'top';
-  if (!SAMPLING_STRATEGIES.includes(samplingStrategy)) {
-    throw new RankDistillmError('bad_input', `${name}: unknown sampling_strategy '${samplingStrategy}'`, {
-      hint: `Known: ${SAMPLING_STRATEGIES.join(', ')}.`,
-    });
-  }
+  const checked = checkOptions(options, name);
   const targets = checkTargets(options.targets ?? null, name);
-  const addDocsNotInRanking = options.addDocsNotInRanking ?? false;
-  if (addDocsNotInRanking && targets === 'rank') {
+  if (checked.addDocsNotInRanking && targets === 'rank') {
     throw new RankDistillmError(
       'bad_input',
       `${name}: targets: rank and add_docs_not_in_ranking: true exclude each other`,
       { hint: 'Added documents have no rank to learn. Set add_docs_not_in_ranking: false, or targets: relevance.' },
     );
   }
-  return {
-    ...sizes,
-    samplingStrategy,
-    targets,
-    normalizeTargets: options.normalizeTargets ?? false,
-    addDocsNotInRanking,
-  };
+  return { ...checked, targets };
+}
+
+/** Checks the names of all options and the values that training and inference have in common. */
+function checkOptions(options: RunDatasetOptions, name: string): CheckedRunOptions {
+  checkOptionNames(options, NAMES, name);
+  const { depth = -1, sampleSize = -1, samplingStrategy = 'top' } = options;
+  for (const [key, value] of Object.entries({ depth, sample_size: sampleSize })) {
+    if (Number.isSafeInteger(value) && (value >= 1 || value === -1)) continue;
+    throw new RankDistillmError('bad_input', `${name}: ${key} must be a positive whole number or -1, found ${value}`, {
+      hint: '-1 keeps all documents.',
+    });
+  }
+  if (!SAMPLING_STRATEGIES.includes(samplingStrategy)) {
+    throw new RankDistillmError('bad_input', `${name}: unknown sampling_strategy '${samplingStrategy}'`, {
+      hint: `Known: ${SAMPLING_STRATEGIES.join(', ')}.`,
+    });
+  }
+  const { normalizeTargets = false, addDocsNotInRanking = false } = options;
+  return { depth, sampleSize, samplingStrategy, normalizeTargets, addDocsNotInRanking };
 }
 
 function checkTargets(targets: string | null, name: string): TargetOptions['targets'] {

@@ -1,17 +1,20 @@
 import { RankDistillmError } from '../errors.js';
 import { RandomStream } from '../random/random-stream.js';
-import type { CollectionIndexOptions } from './collection/collection-index.js';
+import type { OpenContext } from './open-run.js';
 import type { RankingSample } from './records.js';
-import type { DatasetRegistry } from './registry.js';
 
-/** What opening takes besides the dataset's options. */
-export interface TrainingContext {
-  /** Default: an empty one. */
-  registry?: DatasetRegistry | undefined;
+export interface TrainingContext extends OpenContext {
   /** seed_everything; a whole number of at least 0. Default 42. */
   seed?: number | undefined;
-  /** Where the collection's index is kept; reports its building. */
-  indexing?: CollectionIndexOptions | undefined;
+}
+
+/**
+ * One document, or equal targets, give ranking losses such as RankNet no pair to order and a gradient of zero.
+ *
+ * @param what is counted: topics, tuples
+ */
+export function equalTargetsWarning(what: string, count: number, total: number): string {
+  return `${what} with one document or with equal targets, from which ranking losses learn nothing: ${count} of ${total}`;
 }
 
 /** The items of an epoch from `from` on: in their order, or shuffled as (seed, epoch) have it. */
@@ -24,7 +27,7 @@ export function epochItems<T>(items: readonly T[], seed: number, { epoch, shuffl
 /** An epoch that ended before the place where a run is resumed was made of other data. */
 export function checkStart(from: number, size: number): void {
   if (Number.isSafeInteger(from) && from >= 0 && from <= size) return;
-  throw new RankDistillmError('bad_input', `cannot go on after ${from} samples of an epoch of ${size}`, {
+  throw new RankDistillmError('bad_input', `cannot continue after ${from} samples of an epoch of ${size}`, {
     hint: 'The data are not those that the checkpoint was made with.',
   });
 }

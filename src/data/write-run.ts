@@ -36,7 +36,7 @@ export async function writeRunTopics(
   produce: (writeTopic: WriteTopic) => Promise<void>,
 ): Promise<WrittenRun> {
   const tag = options.tag ?? 'rank-distillm';
-  refuseGaps(path, 'tag', tag);
+  refuseWhiteSpace(path, 'tag', tag);
   const written = new Set<string>();
   const hash = createHash('sha256');
   let bytes = 0;
@@ -75,10 +75,10 @@ export async function writeRun(
 }
 
 function topicLines(path: string, queryId: string, documents: readonly ScoredDocument[], tag: string): string {
-  refuseGaps(path, 'query id', queryId);
+  refuseWhiteSpace(path, 'query id', queryId);
   const seen = new Set<string>();
   const singles = documents.map(({ docId, score }) => {
-    refuseGaps(path, 'document id', docId);
+    refuseWhiteSpace(path, 'document id', docId);
     if (seen.has(docId)) {
       throw new RankDistillmError('bad_input', `${path}: document '${docId}' occurs twice for topic '${queryId}'`, {
         hint: 'Score each document once per topic.',
@@ -103,14 +103,17 @@ function topicLines(path: string, queryId: string, documents: readonly ScoredDoc
     .join('');
 }
 
-/** Whether a text cannot stand in a column of a TREC run. */
-export function hasGap(text: string): boolean {
-  return text === '' || /\s/.test(text);
+/** White space to trec_eval, which reads runs with C's `isspace`: a no-break space is part of an id. */
+const WHITE_SPACE = /[\t\n\v\f\r ]/;
+
+/** Whether a text cannot be a column of a TREC run: it is empty, or would become two columns. */
+export function hasWhiteSpace(text: string): boolean {
+  return text === '' || WHITE_SPACE.test(text);
 }
 
 /** @param place file, or file and line, where `text` comes from */
-export function refuseGaps(place: string, what: string, text: string): void {
-  if (!hasGap(text)) return;
+export function refuseWhiteSpace(place: string, what: string, text: string): void {
+  if (!hasWhiteSpace(text)) return;
   throw new RankDistillmError(
     'bad_input',
     `${place}: the ${what} '${JSON.stringify(text).slice(1, -1)}' is empty or holds white space`,

@@ -1,5 +1,5 @@
 /** One topic's ranking with its judgements: all that a measure may look at. */
-export interface JudgedRanking {
+interface JudgedRanking {
   /** [documents] Grade of each retrieved document, best first; `undefined` where nobody judged it. */
   retrieved: readonly (number | undefined)[];
   /** [judgements] Grades of all judged documents of the topic, retrieved or not, largest first. */
@@ -14,7 +14,7 @@ export interface Measure {
   compute(ranking: JudgedRanking): number;
 }
 
-export interface MeasureParameters {
+interface MeasureParameters {
   /** Ranks looked at; Infinity when the name has no `@k`. */
   cutoff: number;
   /** Smallest grade that counts as relevant in the binary measures. */

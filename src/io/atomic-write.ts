@@ -1,12 +1,13 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createWriteStream, readFileSync, type WriteStream } from 'node:fs';
-import { lstat, open, readdir, readlink, realpath, rename, rm, stat } from 'node:fs/promises';
+import { lstat, open, readdir, rename, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { finished } from 'node:stream/promises';
 import { ioError, RankDistillmError } from '../errors.js';
 import { makeFolder } from './make-folder.js';
+import { outputFile } from './output-file.js';
 
 /** Writes text, waiting when the disk is slower than the caller. */
 export type WriteText = (text: string) => Promise<void>;
@@ -116,34 +117,6 @@ function startTime(pid: number): string | undefined {
   } catch {
     return undefined;
   }
-}
-
-/**
- * The file that stands for `path` when it is written: links are followed, also to where there is no file yet, so that a
- * file renamed to it leaves the links as they are.
- *
- * @throws RankDistillmError `io` for what is there and is no regular file
- */
-export async function outputFile(path: string): Promise<string> {
-  try {
-    const found = await stat(path).catch((error: unknown) => {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    });
-    if (found?.isDirectory()) throw ioError('write', path, { code: 'EISDIR' });
-    if (found && !found.isFile()) throw notRegular(path);
-    if (found) return await realpath(path);
-    const link = await readlink(path).catch(() => undefined); // no link, or nothing at all
-    if (link === undefined) return resolve(path);
-    return await outputFile(resolve(await realpath(dirname(path)), link));
-  } catch (error) {
-    throw error instanceof RankDistillmError ? error : ioError('write', path, error);
-  }
-}
-
-function notRegular(path: string): RankDistillmError {
-  return new RankDistillmError('io', `${path}: cannot write: is no regular file`, {
-    hint: 'Name a regular file; `score` writes to standard output with --output -.',
-  });
 }
 
 /** Has the disk hold a file's content, or a folder's names, before this returns. */

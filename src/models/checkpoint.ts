@@ -1,16 +1,7 @@
 import type { EncoderConfig, HeadConfig, NamedTensor } from '../../binding.js';
 import type { Family } from './families/family.js';
 import type { MonoSettings, TrainingConfig } from './model-config.js';
-
-/** How a model family turns a pair of texts into token ids. `maxLength` is min(model_max_length, max_position_embeddings). */
-export type PairEncoding =
-  /**
-   * lightning-ir: each side tokenized and truncated on its own (null: not truncated), decoded, encoded again as a pair.
-   * The pair too is truncated (longest_first, `prepare_input(truncation=True)`), to `maxLength` tokens.
-   */
-  | { kind: 'lightning-ir'; queryLength: number | null; docLength: number | null; maxLength: number }
-  /** sentence-transformers' CrossEncoder: one encoding of the pair, truncated longest_first to `maxLength` tokens. */
-  | { kind: 'longest-first'; maxLength: number };
+import type { PairEncoding } from './pair-encoding.js';
 
 /** A model folder read and checked: everything the tokenizer and the engine need, weights still in their files. */
 export interface Checkpoint {

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { RankDistillmError } from '../errors.js';
 import { DEFAULT_SEED } from '../random/random-stream.js';
-import type { Checkpoint, PairEncoding } from './checkpoint.js';
+import type { Checkpoint } from './checkpoint.js';
 import { canonicalName, type Family } from './families/family.js';
 import {
   applyOverrides,
@@ -24,6 +24,7 @@ import {
   type MonoSettings,
 } from './model-config.js';
 import { readModelWeights } from './model-weights.js';
+import { modelMaxLength, type PairEncoding } from './pair-encoding.js';
 import type { RawTensors } from './raw-tensor.js';
 import { refuseAdapter, refuseBiEncoder } from './refuse-unbuilt.js';
 import { expectedShapes, matchTensors } from './tensors.js';
@@ -177,14 +178,11 @@ async function pairEncodingOf(
   parsed: ModelConfig,
   settings: MonoSettings | undefined,
 ): Promise<PairEncoding> {
-  const path = join(folder, 'tokenizer_config.json');
-  const tokenizer = new JsonReader(path, (await readJsonObject(path)) ?? {});
-  // transformers writes 1e30 where the tokenizer knows no limit
-  const modelMaxLength = tokenizer.number('model_max_length') ?? Infinity;
-  if (!(modelMaxLength > 0)) throw tokenizer.error('model_max_length', `${modelMaxLength} is not above 0`);
-  const maxLength = Math.min(Math.floor(modelMaxLength), parsed.encoder.maxPositions);
-  if (!settings) return { kind: 'longest-first', maxLength };
-  return { kind: 'lightning-ir', queryLength: settings.queryLength, docLength: settings.docLength, maxLength };
+  const maxLength = Math.min(await modelMaxLength(folder), parsed.encoder.maxPositions);
+  const encoderTokenizer = parsed.family.tokenizer.className;
+  if (!settings) return { kind: 'longest-first', maxLength, encoderTokenizer };
+  const { queryLength, docLength } = settings;
+  return { kind: 'lightning-ir', queryLength, docLength, maxLength, encoderTokenizer };
 }
 
 function modelClassOf({ className }: Family, isMono: boolean): string {

@@ -1,9 +1,10 @@
 import { join } from 'node:path';
 import { AddedToken, Tokenizer } from 'tokenizers';
 import { RankDistillmError } from '../errors.js';
-import type { PairEncoding } from '../models/checkpoint.js';
-import { resolveSpecialTokens, type SpecialTokens } from './special-tokens.js';
-import { definitionFromVocab, isRecord, readTokenizerFiles } from './tokenizer-files.js';
+import type { PairEncoding, TokenizerSettings } from '../models/pair-encoding.js';
+import { BERT_TOKENS, resolveSpecialTokens, ROBERTA_TOKENS } from './special-tokens.js';
+import type { SpecialTokenDefaults, SpecialTokens } from './special-tokens.js';
+import { definitionFromMerges, definitionFromVocab, isRecord, readTokenizerFiles } from './tokenizer-files.js';
 import type { AddedTokenEntry, TokenizerDefinition, TokenizerFiles } from './tokenizer-files.js';
 
 /**
@@ -21,7 +22,7 @@ export interface TokenizerDescription {
   truncationSide: 'left' | 'right';
   /** False for models that are given no token_type_ids: all are 0 then. */
   tokenTypes: boolean;
-  /** The file the vocabulary came from, for messages. */
+  /** The file that the vocabulary came from, for messages. */
   file: string;
 }
 
@@ -31,103 +32,132 @@ export interface LoadedTokenizer extends TokenizerDescription {
 
 const MODELS = ['WordPiece', 'BPE', 'Unigram', 'WordLevel'];
 
-/** Tokenizer classes of transformers (without `Fast`) that encoders of the BERT family come with. */
-const CLASSES: Record<string, { bert: boolean; tokenTypes: boolean }> = {
-  BertTokenizer: { bert: true, tokenTypes: true },
-  ElectraTokenizer: { bert: true, tokenTypes: true },
-  DistilBertTokenizer: { bert: true, tokenTypes: false },
-  PreTrainedTokenizer: { bert: false, tokenTypes: true },
-};
-
-/** Reads the tokenizer files of a model folder and builds the native tokenizer from them. */
-export async function loadTokenizer(folder: string, kind: PairEncoding['kind']): Promise<LoadedTokenizer> {
-  return buildTokenizer(await describeTokenizer(folder, kind));
+/** What transformers' tokenizer classes do besides reading tokenizer.json. */
+interface TokenizerClass {
+  /** The normalizer follows tokenizer_config.json, whatever tokenizer.json says. */
+  bert: boolean;
+  specialTokens: SpecialTokenDefaults;
+  /** Whether the model is given token_type_ids. */
+  tokenTypes: boolean;
+  /** transformers 5: tokenizer.json is taken as it is. */
+  asStored?: true;
 }
 
-async function describeTokenizer(folder: string, kind: PairEncoding['kind']): Promise<TokenizerDescription> {
+const BERT: TokenizerClass = { bert: true, specialTokens: BERT_TOKENS, tokenTypes: true };
+const ROBERTA: TokenizerClass = { bert: false, specialTokens: ROBERTA_TOKENS, tokenTypes: false };
+const GENERIC: TokenizerClass = { bert: false, specialTokens: {}, tokenTypes: true };
+
+/** transformers' tokenizer classes, without `Fast` at their end. `TokenizersBackend` is transformers 5's. */
+const CLASSES: Readonly<Record<string, TokenizerClass>> = {
+  BertTokenizer: BERT,
+  ElectraTokenizer: BERT,
+  DistilBertTokenizer: { ...BERT, tokenTypes: false },
+  RobertaTokenizer: ROBERTA,
+  XLMRobertaTokenizer: ROBERTA,
+  PreTrainedTokenizer: GENERIC,
+  TokenizersBackend: { ...GENERIC, tokenTypes: false, asStored: true },
+};
+
+type ReadSettings = TokenizerSettings & Pick<PairEncoding, 'kind'>;
+
+/** Reads the tokenizer files of a model folder and builds the native tokenizer from them. */
+export async function loadTokenizer(folder: string, encoding: ReadSettings): Promise<LoadedTokenizer> {
+  return buildTokenizer(await describeTokenizer(folder, encoding));
+}
+
+async function describeTokenizer(folder: string, encoding: ReadSettings): Promise<TokenizerDescription> {
   const files = await readTokenizerFiles(folder);
-  const { bert, tokenTypes } = tokenizerClass(files, kind);
+  Object.assign(files.config, encoding.tokenizerKeys);
+  const tokenizer = tokenizerClass(files, encoding);
+  refuseKeys(files, tokenizer);
   const known = (files.tokenizer?.['added_tokens'] ?? []) as AddedTokenEntry[];
-  const special = resolveSpecialTokens(files, known, bert);
-  const definition = define(files, special, bert);
+  const special = resolveSpecialTokens(files, known, tokenizer.specialTokens);
+  const definition = define(files, special, tokenizer);
+  if (encoding.lowerCase === true) lowerCaseFirst(definition);
   const truncationSide = readTruncationSide(files, definition);
   // the pair is cut here; what the file stores would cut or pad every text
   definition.truncation = null;
   definition.padding = null;
-  const file = join(folder, files.tokenizer === undefined ? 'vocab.txt' : 'tokenizer.json');
   const { config } = files;
   const inputs = config['model_input_names'];
   return {
     definition,
     toAdd: special.toAdd,
     addedTokens: [...known, ...special.toAdd],
-    // transformers' own default differs: its slow tokenizers, which read vocab.txt, clean up
-    cleanUp: flag(config, 'clean_up_tokenization_spaces', files.tokenizer === undefined),
+    // transformers' default differs: its slow BERT tokenizers, which read vocab.txt, clean up
+    cleanUp: flag(config, 'clean_up_tokenization_spaces', typeof files.vocabulary?.tokens === 'string'),
     truncationSide,
-    tokenTypes: Array.isArray(inputs) ? inputs.includes('token_type_ids') : tokenTypes,
-    file,
+    tokenTypes: Array.isArray(inputs) ? inputs.includes('token_type_ids') : tokenizer.tokenTypes,
+    file: files.tokenizer === undefined ? files.vocabulary.file : join(folder, 'tokenizer.json'),
   };
 }
 
-function tokenizerClass(files: TokenizerFiles, kind: PairEncoding['kind']): { bert: boolean; tokenTypes: boolean } {
-  if (files.config['split_special_tokens'] === true) {
-    throw new RankDistillmError(
-      'unsupported',
-      `${join(files.folder, 'tokenizer_config.json')}: split_special_tokens is not supported`,
-      {
-        hint: 'Set split_special_tokens to false, or use a model that was trained without it.',
-      },
-    );
-  }
-  const name = files.config['tokenizer_class'];
+function tokenizerClass(files: TokenizerFiles, { kind, encoderTokenizer }: ReadSettings): TokenizerClass {
   // lightning-ir takes the class from the encoder's type, whatever the file says
-  if (kind === 'lightning-ir' || typeof name !== 'string') return { bert: true, tokenTypes: true };
-  const known = CLASSES[name.replace(/Fast$/, '')];
-  if (known !== undefined) return known;
+  const named = kind === 'lightning-ir' ? undefined : files.config['tokenizer_class'];
+  const name = (typeof named === 'string' ? named : (encoderTokenizer ?? 'BertTokenizer')).replace(/Fast$/, '');
+  if (Object.hasOwn(CLASSES, name)) return CLASSES[name] as TokenizerClass;
   throw new RankDistillmError(
     'unsupported',
     `${join(files.folder, 'tokenizer_config.json')}: tokenizer_class ${name} is not supported`,
-    {
-      hint: `Supported are ${Object.keys(CLASSES).join(', ')}, each also with Fast at its end.`,
-    },
+    { hint: `Supported are ${Object.keys(CLASSES).join(', ')}, each also with Fast at its end.` },
   );
 }
 
-function define(files: TokenizerFiles, special: SpecialTokens, bert: boolean): TokenizerDefinition {
-  const lowercase = flag(files.config, 'do_lower_case', true);
-  const splitChinese = flag(files.config, 'tokenize_chinese_chars', true);
-  const accents = files.config['strip_accents'];
-  const stripAccents = typeof accents === 'boolean' ? accents : null;
+/** Keys of tokenizer_config.json that would give other tokens and are not built. */
+function refuseKeys({ folder, config }: TokenizerFiles, { asStored }: TokenizerClass): void {
+  // transformers 5 replaces the template of special tokens wherever one of the keys is there, even with false
+  const template = asStored ? ['add_bos_token', 'add_eos_token'] : [];
+  const key =
+    config['split_special_tokens'] === true ? 'split_special_tokens' : template.find((name) => name in config);
+  if (key === undefined) return;
+  throw new RankDistillmError('unsupported', `${join(folder, 'tokenizer_config.json')}: ${key} is not supported`, {
+    hint: `Remove ${key} from this file if the model was trained without it, or use another model.`,
+  });
+}
+
+function define(files: TokenizerFiles, special: SpecialTokens, tokenizer: TokenizerClass): TokenizerDefinition {
+  const { config } = files;
+  const { bert, asStored = false } = tokenizer;
+  const normalizer = {
+    lowercase: flag(config, 'do_lower_case', true),
+    strip_accents: typeof config['strip_accents'] === 'boolean' ? config['strip_accents'] : null,
+    handle_chinese_chars: flag(config, 'tokenize_chinese_chars', true),
+  };
+  const addPrefixSpace = flag(config, 'add_prefix_space', false);
   if (files.tokenizer === undefined) {
-    const { unk = '[UNK]', cls = '[CLS]', sep = '[SEP]' } = special.content;
-    const file = join(files.folder, 'vocab.txt');
-    return definitionFromVocab(files.vocab ?? '', {
-      file,
-      lowercase,
-      stripAccents,
-      splitChinese,
-      unknown: unk,
-      cls,
-      sep,
-    });
+    return 'merges' in files.vocabulary
+      ? definitionFromMerges(files.vocabulary, special.content, addPrefixSpace)
+      : definitionFromVocab(files.vocabulary, special.content, normalizer);
   }
   const definition = files.tokenizer as unknown as TokenizerDefinition;
-  const file = join(files.folder, 'tokenizer.json');
-  const type = isRecord(definition.model) ? definition.model.type : undefined;
-  if (type === undefined || !MODELS.includes(type)) {
-    throw new RankDistillmError('unsupported', `${file}: model type ${type ?? 'missing'} is not supported`, {
-      hint: `Supported are ${MODELS.join(', ')}; the file may also be no tokenizer.json of Hugging Face's tokenizers.`,
-    });
-  }
+  checkModelType(definition, join(files.folder, 'tokenizer.json'));
   // BertTokenizerFast and ElectraTokenizerFast let tokenizer_config.json overrule the normalizer of tokenizer.json
-  if (bert && definition.normalizer?.type === 'BertNormalizer') {
-    Object.assign(definition.normalizer, {
-      lowercase,
-      strip_accents: stripAccents,
-      handle_chinese_chars: splitChinese,
-    });
+  if (bert && definition.normalizer?.type === 'BertNormalizer') Object.assign(definition.normalizer, normalizer);
+  // transformers 4 does so in every fast tokenizer
+  if (definition.pre_tokenizer?.type === 'ByteLevel' && !asStored) {
+    definition.pre_tokenizer.add_prefix_space = addPrefixSpace;
   }
   return definition;
+}
+
+function checkModelType({ model }: TokenizerDefinition, file: string): void {
+  if (isRecord(model) && isRecord(model.vocab) && model.type === undefined && model.max_input_chars_per_word) {
+    model.type = 'WordPiece'; // files of 2020 leave the type out, among them bert-base-uncased's
+  }
+  const type = isRecord(model) ? model.type : undefined;
+  if (type !== undefined && MODELS.includes(type)) return;
+  throw new RankDistillmError('unsupported', `${file}: model type ${type ?? 'missing'} is not supported`, {
+    hint: `Supported are ${MODELS.join(', ')}; the file may also be no tokenizer.json of Hugging Face's tokenizers.`,
+  });
+}
+
+/** What sentence-transformers does for `do_lower_case`. */
+function lowerCaseFirst(definition: TokenizerDefinition): void {
+  const { normalizer } = definition;
+  const steps = normalizer?.type === 'Sequence' ? (normalizer.normalizers ?? []) : normalizer ? [normalizer] : [];
+  if (steps.some(({ type }) => type === 'Lowercase')) return;
+  definition.normalizer = { type: 'Sequence', normalizers: [{ type: 'Lowercase' }, ...steps] };
 }
 
 function readTruncationSide(files: TokenizerFiles, definition: TokenizerDefinition): 'left' | 'right' {

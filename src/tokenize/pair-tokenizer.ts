@@ -59,7 +59,7 @@ export async function createPairTokenizer(
   { threads = 0 }: PairTokenizerOptions = {},
 ): Promise<PairTokenizer> {
   const { pairEncoding, encoder } = checkpoint;
-  const tokenizer = await loadTokenizer(checkpoint.folder, pairEncoding.kind);
+  const tokenizer = await loadTokenizer(checkpoint.folder, pairEncoding);
   const template = await learnPairTemplate(tokenizer);
   for (const id of [...template.before.ids, ...template.between.ids, ...template.after.ids]) {
     if (id >= encoder.vocabSize) throw outsideVocabulary(tokenizer, id, encoder.vocabSize);

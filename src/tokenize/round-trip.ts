@@ -94,7 +94,7 @@ const REPLACEMENTS: readonly (readonly [string, string])[] = [
 ];
 
 /** What transformers does to decoded text when `clean_up_tokenization_spaces` is on. */
-export function cleanUpTokenization(text: string): string {
+function cleanUpTokenization(text: string): string {
   let cleaned = text;
   for (const [from, to] of REPLACEMENTS) cleaned = cleaned.replaceAll(from, to);
   return cleaned;

@@ -110,7 +110,7 @@ export class Pacer {
  * What `work` comes to, or an `aborted` error as soon as the signal fires; the work then goes on and its result is
  * dropped.
  */
-export async function untilAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+async function untilAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return work;
   work.catch(() => undefined); // nobody hears of it after an abort
   throwIfAborted(signal);

@@ -4,13 +4,27 @@ import { isRecord, type AddedTokenEntry, type TokenizerFiles } from './tokenizer
 const ROLES = ['bos', 'eos', 'unk', 'sep', 'pad', 'cls', 'mask'] as const;
 type Role = (typeof ROLES)[number];
 
-/** What the tokenizer classes of BERT and ELECTRA take when no file says otherwise. */
-const DEFAULTS: Partial<Record<Role, string>> = {
+/** What a tokenizer class of transformers takes when no file says otherwise: a text, or an object with how it is matched. */
+export type SpecialTokenDefaults = Readonly<Partial<Record<Role, unknown>>>;
+
+export const BERT_TOKENS: SpecialTokenDefaults = {
   unk: '[UNK]',
   sep: '[SEP]',
   pad: '[PAD]',
   cls: '[CLS]',
   mask: '[MASK]',
+};
+
+/** Of RoBERTa and XLM-RoBERTa. */
+export const ROBERTA_TOKENS: SpecialTokenDefaults = {
+  bos: '<s>',
+  eos: '</s>',
+  unk: '<unk>',
+  sep: '</s>',
+  pad: '<pad>',
+  cls: '<s>',
+  // takes the space before it along
+  mask: { content: '<mask>', lstrip: true },
 };
 
 export interface SpecialTokens {
@@ -28,7 +42,7 @@ export interface SpecialTokens {
 export function resolveSpecialTokens(
   files: TokenizerFiles,
   known: AddedTokenEntry[],
-  defaults: boolean,
+  defaults: SpecialTokenDefaults,
 ): SpecialTokens {
   const settings: Record<string, unknown> = { ...files.config };
   const declared: AddedTokenEntry[] = [];
@@ -64,12 +78,12 @@ export function resolveSpecialTokens(
   return { content, toAdd };
 }
 
-function roleValue(settings: Record<string, unknown>, role: Role, defaults: boolean): unknown {
+function roleValue(settings: Record<string, unknown>, role: Role, defaults: SpecialTokenDefaults): unknown {
   const value = settings[`${role}_token`];
-  return value === undefined && defaults ? DEFAULTS[role] : value;
+  return value === undefined ? defaults[role] : value;
 }
 
-function specialValues(settings: Record<string, unknown>, defaults: boolean): unknown[] {
+function specialValues(settings: Record<string, unknown>, defaults: SpecialTokenDefaults): unknown[] {
   const values = ROLES.map((role) => roleValue(settings, role, defaults));
   const additional = settings['additional_special_tokens'];
   if (Array.isArray(additional)) values.push(...(additional as unknown[]));

@@ -11,25 +11,28 @@ export interface TokenizerDefinition {
   padding: unknown;
   added_tokens: AddedTokenEntry[];
   normalizer: NormalizerEntry | null;
-  pre_tokenizer: { type?: string } | null;
+  pre_tokenizer: { type?: string; add_prefix_space?: boolean; [key: string]: unknown } | null;
   post_processor: unknown;
-  decoder: { type?: string; prefix?: string; cleanup?: boolean } | null;
+  decoder: { type?: string; prefix?: string; cleanup?: boolean; [key: string]: unknown } | null;
   model: {
     type?: string;
-    unk_token?: string;
+    unk_token?: string | null;
     continuing_subword_prefix?: string;
     max_input_chars_per_word?: number;
     vocab?: unknown;
+    [key: string]: unknown;
   };
 }
 
-export interface NormalizerEntry {
+interface NormalizerEntry {
   type?: string;
   clean_text?: boolean;
   handle_chinese_chars?: boolean;
   /** null: as `lowercase`. */
   strip_accents?: boolean | null;
   lowercase?: boolean;
+  /** Steps of a `Sequence`. */
+  normalizers?: NormalizerEntry[];
 }
 
 /** A token that is matched in the raw text before anything else happens to it. */
@@ -42,13 +45,8 @@ export interface AddedTokenEntry {
   rstrip: boolean;
 }
 
-/** The tokenizer files of a model folder, parsed; undefined where the folder has none of that name. */
-export interface TokenizerFiles {
+interface TokenizerFilesBase {
   folder: string;
-  /** tokenizer.json */
-  tokenizer: Record<string, unknown> | undefined;
-  /** vocab.txt, only read when there is no tokenizer.json */
-  vocab: string | undefined;
   /** tokenizer_config.json */
   config: Record<string, unknown>;
   /** special_tokens_map.json */
@@ -57,22 +55,48 @@ export interface TokenizerFiles {
   addedTokens: Record<string, unknown> | undefined;
 }
 
-/** Tokenizers of other kinds, which transformers would convert on the fly. */
+/** A vocabulary that no tokenizer.json holds: BERT's vocab.txt, or RoBERTa's vocab.json and merges.txt. */
+type Vocabulary = { file: string; tokens: string } | MergesVocabulary;
+
+interface MergesVocabulary {
+  file: string;
+  /** Token to id. */
+  tokens: Record<string, unknown>;
+  merges: string;
+}
+
+/** The tokenizer files of a model folder, parsed; undefined where the folder has none of that name. */
+export type TokenizerFiles = TokenizerFilesBase &
+  (
+    | { tokenizer: Record<string, unknown>; vocabulary?: undefined } // tokenizer.json
+    | { tokenizer?: undefined; vocabulary: Vocabulary }
+  );
+
+/** Tokenizers of other kinds, which transformers would convert. */
 const FOREIGN_FILES = ['spiece.model', 'sentencepiece.bpe.model', 'tokenizer.model', 'vocab.json', 'merges.txt'];
 
 /** Reads what describes the tokenizer of the model in `folder`, preferring tokenizer.json as transformers does. */
 export async function readTokenizerFiles(folder: string): Promise<TokenizerFiles> {
   const tokenizer = await readJson(join(folder, 'tokenizer.json'));
-  const vocab = tokenizer === undefined ? await readText(join(folder, 'vocab.txt')) : undefined;
-  if (tokenizer === undefined && vocab === undefined) throw noTokenizer(folder);
+  const definition = tokenizer === undefined ? { vocabulary: await readVocabulary(folder) } : { tokenizer };
   return {
     folder,
-    tokenizer,
-    vocab,
+    ...definition,
     config: (await readJson(join(folder, 'tokenizer_config.json'))) ?? {},
     specialTokensMap: await readJson(join(folder, 'special_tokens_map.json')),
     addedTokens: await readJson(join(folder, 'added_tokens.json')),
   };
+}
+
+async function readVocabulary(folder: string): Promise<Vocabulary> {
+  const file = join(folder, 'vocab.txt');
+  const lines = await readText(file);
+  if (lines !== undefined) return { file, tokens: lines };
+  const json = join(folder, 'vocab.json');
+  const tokens = await readJson(json);
+  const merges = await readText(join(folder, 'merges.txt'));
+  if (tokens === undefined || merges === undefined) throw noTokenizer(folder);
+  return { file: json, tokens, merges };
 }
 
 function noTokenizer(folder: string): RankDistillmError {
@@ -128,75 +152,110 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-export interface VocabOptions {
-  /** The file the text came from, for messages. */
-  file: string;
-  lowercase: boolean;
-  /** null: as `lowercase`. */
-  stripAccents: boolean | null;
-  splitChinese: boolean;
-  unknown: string;
-  cls: string;
-  sep: string;
-}
+/** Special tokens of a vocabulary by their role, where the model's files name others than usual. */
+type SpecialContent = Partial<Record<'unk' | 'cls' | 'sep', string>>;
+
+/** How BERT's normalizer is set; `strip_accents` null: as `lowercase`. */
+type BertNormalizer = Pick<NormalizerEntry, 'lowercase' | 'strip_accents' | 'handle_chinese_chars'>;
 
 /**
  * The tokenizer that transformers builds from a BERT or ELECTRA `vocab.txt`, one token a line
  * (`BertConverter` in transformers' convert_slow_tokenizer.py).
  */
-export function definitionFromVocab(text: string, options: VocabOptions): TokenizerDefinition {
+export function definitionFromVocab(
+  { file, tokens }: { file: string; tokens: string },
+  { unk = '[UNK]', cls = '[CLS]', sep = '[SEP]' }: SpecialContent,
+  normalizer: BertNormalizer,
+): TokenizerDefinition {
   // a plain object would take a token `__proto__` for its prototype
   const vocab = Object.create(null) as Record<string, number>;
-  const lines = text.split(/\r\n|\r|\n/);
+  const lines = tokens.split(/\r\n|\r|\n/);
   if (lines.at(-1) === '') lines.pop();
   lines.forEach((token, id) => {
     vocab[token] = id;
   });
-  const idOf = (token: string, role: string): number => {
-    const id = vocab[token];
-    if (id !== undefined) return id;
-    throw new RankDistillmError('bad_input', `${options.file}: the ${role} token ${token} is missing`, {
-      hint: `Add ${token} to the vocabulary, or name the right token in tokenizer_config.json.`,
-    });
-  };
-  idOf(options.unknown, 'unknown');
+  idOf(vocab, unk, 'unknown', file);
   const special = (token: string, type_id: number) => ({ SpecialToken: { id: token, type_id } });
-  const entry = (token: string, role: string) => ({ id: token, ids: [idOf(token, role)], tokens: [token] });
+  const entry = (token: string, role: string) => ({
+    id: token,
+    ids: [idOf(vocab, token, role, file)],
+    tokens: [token],
+  });
   return {
     version: '1.0',
     truncation: null,
     padding: null,
     added_tokens: [],
-    normalizer: {
-      type: 'BertNormalizer',
-      clean_text: true,
-      handle_chinese_chars: options.splitChinese,
-      strip_accents: options.stripAccents,
-      lowercase: options.lowercase,
-    },
+    normalizer: { type: 'BertNormalizer', clean_text: true, ...normalizer },
     pre_tokenizer: { type: 'BertPreTokenizer' },
     post_processor: {
       type: 'TemplateProcessing',
-      single: [special(options.cls, 0), { Sequence: { id: 'A', type_id: 0 } }, special(options.sep, 0)],
+      single: [special(cls, 0), { Sequence: { id: 'A', type_id: 0 } }, special(sep, 0)],
       pair: [
-        special(options.cls, 0),
+        special(cls, 0),
         { Sequence: { id: 'A', type_id: 0 } },
-        special(options.sep, 0),
+        special(sep, 0),
         { Sequence: { id: 'B', type_id: 1 } },
-        special(options.sep, 1),
+        special(sep, 1),
       ],
-      special_tokens: {
-        [options.cls]: entry(options.cls, 'class'),
-        [options.sep]: entry(options.sep, 'separator'),
-      },
+      special_tokens: { [cls]: entry(cls, 'class'), [sep]: entry(sep, 'separator') },
     },
     decoder: { type: 'WordPiece', prefix: '##', cleanup: true },
     model: {
       type: 'WordPiece',
-      unk_token: options.unknown,
+      unk_token: unk,
       continuing_subword_prefix: '##',
       max_input_chars_per_word: 100,
       vocab,
     },
   };
+}
+
+/**
+ * The tokenizer that transformers builds from RoBERTa's `vocab.json` and `merges.txt` (`RobertaConverter` in
+ * convert_slow_tokenizer.py).
+ */
+export function definitionFromMerges(
+  { file, tokens, merges }: MergesVocabulary,
+  { cls = '<s>', sep = '</s>' }: SpecialContent,
+  addPrefixSpace: boolean,
+): TokenizerDefinition {
+  const entry = (token: string, role: string) => [token, idOf(tokens, token, role, file)];
+  // the first line states a version, the last one is empty
+  const lines = merges.split('\n').filter((line, i) => line !== '' && !(i === 0 && line.startsWith('#version')));
+  return {
+    version: '1.0',
+    truncation: null,
+    padding: null,
+    added_tokens: [],
+    normalizer: null,
+    pre_tokenizer: { type: 'ByteLevel', add_prefix_space: addPrefixSpace, trim_offsets: true, use_regex: true },
+    post_processor: {
+      type: 'RobertaProcessing',
+      sep: entry(sep, 'separator'),
+      cls: entry(cls, 'class'),
+      trim_offsets: true,
+      add_prefix_space: addPrefixSpace,
+    },
+    decoder: { type: 'ByteLevel', add_prefix_space: true, trim_offsets: true, use_regex: true },
+    model: {
+      type: 'BPE',
+      dropout: null,
+      unk_token: null,
+      continuing_subword_prefix: '',
+      end_of_word_suffix: '',
+      fuse_unk: false,
+      byte_fallback: false,
+      vocab: tokens,
+      merges: lines,
+    },
+  };
+}
+
+function idOf(vocab: Record<string, unknown>, token: string, role: string, file: string): number {
+  const id = vocab[token];
+  if (typeof id === 'number') return id;
+  throw new RankDistillmError('bad_input', `${file}: the ${role} token ${token} is missing`, {
+    hint: `Add ${token} to the vocabulary, or name the right token in tokenizer_config.json.`,
+  });
 }

@@ -155,7 +155,7 @@ export function packSides(sides: readonly SideIds[]): PackedSides {
 }
 
 /** The texts' own arrays again: a view would keep the ids of all others in memory as long as a cache holds it. */
-export function unpackSides({ ids, counts }: PackedSides): SideIds[] {
+function unpackSides({ ids, counts }: PackedSides): SideIds[] {
   const sides: SideIds[] = [];
   let at = 0;
   for (let i = 0; i < counts.length; i += FIELDS) {

@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { inShell, run, start } from '../support/cli.js';
+import { run } from '../support/cli.js';
 import { inFolder, useOwnCache } from '../support/files.js';
 import { writeTrainingCollection } from '../support/collections.js';
+import { HANGS_MS, inShell, start } from '../support/programs.js';
 
 const test = suite('fit as a process');
 useOwnCache(test);
@@ -149,7 +150,7 @@ else {
       const { stdout, stderr } = spawnSync('unshare', ['--mount', '--map-root-user', 'sh', '-c', script], {
         cwd: folder,
         encoding: 'utf8',
-        timeout: 60_000,
+        timeout: HANGS_MS,
       });
       assert.match(stdout, /^code 2$/m, stderr);
       assert.match(stderr, /^error: out\/.*: cannot write: no space left on the device\nhint: .+\n$/m);

@@ -3,10 +3,10 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type Ended, inShell, MAIN, start, TSX } from '../support/cli.js';
 import { writeCollection } from '../support/collections.js';
 import { inFolder, writeFiles } from '../support/files.js';
 import { expectedPairs, modelFolder } from '../support/models.js';
+import { LOADER, MAIN, inShell, start, type Ended } from '../support/programs.js';
 
 const test = suite('the program');
 
@@ -27,7 +27,7 @@ test('qrels and pairs come through pipes; a run that does is refused', () =>
     const lines = pairs.map(({ query, document }) => `${JSON.stringify({ query, document })}\n`);
     await writeFiles(folder, { 'pairs.jsonl': lines.join('') });
     const shell = (command: string): string => {
-      const program = `rd() { "${process.execPath}" --import "${TSX}" "${MAIN}" "$@"; }; ${command}`;
+      const program = `rd() { "${process.execPath}" --import "${LOADER}" "${MAIN}" "$@"; }; ${command}`;
       const { stdout, stderr } = spawnSync('bash', ['-c', program], { cwd: folder, encoding: 'utf8' });
       return stdout + stderr;
     };
@@ -96,7 +96,7 @@ for (const stdin of ['ends', 'goes on']) {
   test(`a reader that closes the pipe is no failure, when standard input ${stdin}`, () =>
     inFolder(async (folder) => {
       const { code, stderr } = await new Promise<Ended>((resolve, reject) => {
-        const argv = ['--import', TSX, MAIN, 'score', '--model', modelFolder(), '--input', '-'];
+        const argv = ['--import', LOADER, MAIN, 'score', '--model', modelFolder(), '--input', '-'];
         const child = spawn(process.execPath, argv, { cwd: folder });
         child.stdin.on('error', () => undefined); // what is not read any more
         child.stdin.write('{"query": "a", "document": "b"}\n'.repeat(20_000));

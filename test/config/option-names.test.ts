@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { checkRunOptions } from '../../src/data/run-options.js';
+import { checkInferenceOptions } from '../../src/data/run-options.js';
 import { CrossEncoder } from '../../src/engine/cross-encoder.js';
 import { TrainableModel } from '../../src/engine/trainable-model.js';
 import type { RankDistillmError } from '../../src/errors.js';
@@ -24,7 +24,7 @@ const fitting = { model, train: { dataset: {}, batchSize: 1 }, losses: [] } as u
 const CASES: [call: string, run: () => unknown, message: string, hint: RegExp][] = [
   ['CrossEncoder.load', () => CrossEncoder.load(model, { presicion: 'x' } as object), 'presicion', /"precision"/],
   ['TrainableModel.load', () => TrainableModel.load(model, { thread: 2 } as object), 'thread', /"threads"/],
-  ['a.run', () => checkRunOptions({ runPathOrId: 'a.run', dept: 5 } as never, 'a.run'), 'dept', /"depth"/],
+  ['a.run', () => checkInferenceOptions({ runPathOrId: 'a.run', dept: 5 } as never, 'a.run'), 'dept', /"depth"/],
   ['fit', () => fit({ ...fitting, optimiser: {} } as never), 'optimiser', /"optimizer"/],
   ['fit: trainer', () => fit({ ...fitting, trainer: { maxEpoch: 1 } as object }), 'maxEpoch', /"maxEpochs"/],
   ['fit: trainer', () => fit({ ...fitting, trainer: { timed: true } as object }), 'timed', /option/],

@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { kendallTau } from '../../scripts/bench/kendall-tau.js';
+import { kendallTau } from '../../scripts/bench/ranking.js';
 import { CrossEncoder, type LoadOptions } from '../../src/engine/cross-encoder.js';
 import { assertClose, expectedPairs, modelFolder, readScoredPairs, type ScoredPair } from '../support/models.js';
 import { useDevices } from '../support/devices.js';

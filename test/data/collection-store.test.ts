@@ -9,6 +9,7 @@ import { sharedPath } from '../support/shared.js';
 import { golden } from '../support/data.js';
 import { refuses } from '../support/errors.js';
 import { pipe, temporaryFiles } from '../support/files.js';
+import { LOADER } from '../support/programs.js';
 
 const test = suite('collection store');
 const { folder, file } = temporaryFiles();
@@ -166,12 +167,12 @@ test('an id longer than any in an index is not in the collection', async () => {
 test('what a killed process left of an index is removed before the next is built', async () => {
   const path = file('killed.tsv.gz', gzipSync(Array.from({ length: 20_000 }, (_, i) => `d${i}\ttext\n`).join('')));
   const program = file(
-    'kill.mts',
+    'kill.mjs',
     `import { CollectionStore } from ${JSON.stringify(new URL('../../src/data/collection/collection-store.ts', import.meta.url).href)};
     await CollectionStore.open(${JSON.stringify(path)}, { onProgress: () => process.kill(process.pid, 'SIGKILL') });`,
   );
   const left = () => readdirSync(cache).filter((name) => name.includes('killed.tsv.gz'));
-  const killed = spawnSync(process.execPath, ['--import', import.meta.resolve('tsx'), program]);
+  const killed = spawnSync(process.execPath, ['--import', LOADER, program]);
   assert.is(killed.signal, 'SIGKILL', killed.stderr.toString());
   assert.is(left().length, 1);
   assert.match(left()[0]!, /^\.killed\.tsv\.gz-.*\.new-/);
@@ -224,13 +225,13 @@ test('the index goes beside the file when the cache folder cannot be written', a
 test('where no folder can be written, the error names both and the mend', async () => {
   const path = file('nowhere.tsv', 'd1\ta\n');
   const program = file(
-    'nowhere.mts',
+    'nowhere.mjs',
     `import { CollectionStore } from ${JSON.stringify(new URL('../../src/data/collection/collection-store.ts', import.meta.url).href)};
     const { code, message, hint } = await CollectionStore.open(${JSON.stringify(path)}).catch((error) => error);
     console.log(JSON.stringify({ code, message, hint }));`,
   );
   // a read-only file system refuses root, too
-  const shell = `mount --bind ${folder} ${folder} && mount -o remount,bind,ro ${folder} && ${process.execPath} --import ${import.meta.resolve('tsx')} ${program}`;
+  const shell = `mount --bind ${folder} ${folder} && mount -o remount,bind,ro ${folder} && ${process.execPath} --import ${LOADER} ${program}`;
   const { stdout, stderr, status } = spawnSync('unshare', ['--mount', '--map-root-user', 'sh', '-c', shell], {
     encoding: 'utf8',
   });

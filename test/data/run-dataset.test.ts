@@ -78,8 +78,8 @@ test('gzipped, by dataset option, and by the id of a dataset with scoreddocs: th
   const gzipped = await read({ runPathOrId: golden('__gzipped__golden-test.run.gz'), depth });
   assert.equal(gzipped.samples, samples);
   assert.equal(
-    [gzipped.dataset.datasetId, gzipped.dataset.dashedDatasetId, gzipped.dataset.runName],
-    ['golden/test', 'golden-test', '__gzipped__golden-test'],
+    [gzipped.dataset.datasetId, gzipped.dataset.label, gzipped.dataset.runName],
+    ['golden/test', '__gzipped__golden-test.run.gz', '__gzipped__golden-test'],
   );
   const elsewhere = join(folder, 'first.stage.run');
   copyFileSync(golden('__made__golden-test.run'), elsewhere);
@@ -95,7 +95,10 @@ test('gzipped, by dataset option, and by the id of a dataset with scoreddocs: th
   });
   const byId = await read({ runPathOrId: 'golden/scored', depth }, datasets);
   assert.equal(byId.samples, samples);
-  assert.equal([byId.dataset.runPath, byId.dataset.runName], [undefined, 'golden-scored']);
+  assert.equal(
+    [byId.dataset.runPath, byId.dataset.label, byId.dataset.runName],
+    [undefined, 'golden/scored', 'golden-scored'],
+  );
 });
 
 test('what is left out is said', async () => {
@@ -139,7 +142,7 @@ test('ids that cannot stand in a written run are told with their line, where a r
   const cases: [path: string, ...words: string[]][] = [
     [jsonl('space.jsonl', ['1', 'a'], ['1', 'b c'], ['1', 'd\n']), 'space.jsonl:2', "document id 'b c'"],
     [jsonl('topic.jsonl', ['1', 'a'], ['2\n', 'a']), 'topic.jsonl:2', "query id '2\\n'"],
-    [jsonl('records.json.jsonl', ['1\u2003', 'a']), 'records.json.jsonl:1', 'query id'],
+    [jsonl('records.json.jsonl', ['1\v', 'a']), 'records.json.jsonl:1', 'query id'],
   ];
   for (const [path, ...words] of cases) {
     const { dataset, samples } = await read({ runPathOrId: path });

@@ -97,11 +97,29 @@ const dropped: [
     ['topics without judgements', 'depth 9 is greater than the greatest rank, 6'],
   ],
   [
+    'samples of one document',
+    { sampleSize: 1, samplingStrategy: 'random' },
+    trainingRegistry(),
+    ['t1', 't10', 't2'],
+    ['topics without judgements', 'one document or with equal targets, .* learn nothing: 3 of 3'],
+  ],
+  [
+    'equal targets within what is sampled',
+    { sampleSize: 3 },
+    trainingRegistry({ qrels: file('equal.tsv', 't1 0 d3 1\nt2 0 d99 1\nt10 0 d99 1\n') }),
+    ['t1', 't10', 't2'],
+    ['topics without judgements', 'one document or with equal targets, .* learn nothing: 2 of 3'],
+  ],
+  [
     'nothing can be added to a run with its own texts',
     { runPathOrId: golden('with-texts.jsonl'), addDocsNotInRanking: true, sampleSize: 3 },
     new DatasetRegistry(),
     ['q10', 'q2', 'q9'],
-    ['fewer than 3 documents', 'add_docs_not_in_ranking adds nothing: the run carries its own texts'],
+    [
+      'fewer than 3 documents',
+      'add_docs_not_in_ranking adds nothing: the run carries its own texts',
+      'with one document or with equal targets, from which ranking losses learn nothing: 1 of 3',
+    ],
   ],
 ];
 for (const [name, options, registry, topics, warnings] of dropped) {

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { SPECIAL_TOKENS, STANDARD_START, writeElectraFolder } from '../../scripts/demo/electra-folder.js';
+import { STANDARD_START, writeElectraFolder } from '../../scripts/demo/electra-folder.js';
 import { Random } from '../../scripts/demo/random.js';
-import { buildVocabulary, madeUpVocabulary } from '../../scripts/demo/vocabulary.js';
+import { buildVocabulary, madeUpVocabulary, SPECIAL_TOKENS } from '../../scripts/demo/vocabulary.js';
 import { readSafetensors } from '../../src/models/safetensors.js';
 import { loadCheckpoint } from '../../src/models/load-checkpoint.js';
 import { loadTokenizer } from '../../src/tokenize/load-tokenizer.js';
@@ -127,7 +127,7 @@ test('a start of its own: deviations by kind of tensor, keys that equal queries 
 });
 
 test('the vocabulary knows every word of its corpus, frequent words as one entry', async () => {
-  const { native } = await loadTokenizer(await written(SHAPE, 1), 'lightning-ir');
+  const { native } = await loadTokenizer(await written(SHAPE, 1), { kind: 'lightning-ir' });
   for (const text of TEXTS) {
     const tokens = (await native.encode(text)).getTokens();
     assert.not.ok(tokens.includes('[UNK]'), tokens.join(' '));

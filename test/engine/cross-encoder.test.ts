@@ -10,6 +10,7 @@ import { RankDistillmError, type ErrorCode } from '../../src/errors.js';
 import { inFolder, writeFiles } from '../support/files.js';
 import { copyModel } from '../support/models.js';
 import { referenceModel } from '../support/engine.js';
+import { HANGS_MS, LOADER } from '../support/programs.js';
 
 const test = suite('CrossEncoder');
 const reference = await referenceModel('mono-rank');
@@ -36,10 +37,10 @@ async function inProcess(
 ): Promise<{ stdout: string; stderr: string }> {
   const { href } = new URL('../../src/index.ts', import.meta.url);
   const source = `import { CrossEncoder } from '${href}'; const folder = '${folder}'; ${script}`;
-  const command = [process.execPath, '--import', 'tsx', '--input-type=module', '-e', source];
+  const command = [process.execPath, '--import', LOADER, '--input-type=module', '-e', source];
   const child = promisify(execFile)('sh', ['-c', `${limits}\nexec "$@"`, 'sh', ...command], {
     env: { ...process.env, ...env },
-    timeout: 60_000,
+    timeout: HANGS_MS,
   });
   return child;
 }
@@ -222,8 +223,7 @@ test('threads that the system does not start are one error, and what worked befo
 test('workers load the addon again, and one may be terminated in the middle of a run', async () => {
   const { href } = new URL('../../src/index.ts', import.meta.url);
   const source = `import { parentPort, workerData } from 'node:worker_threads';
-    import { register } from '${import.meta.resolve('tsx/esm/api')}';
-    register();
+    import '${LOADER}';
     const { CrossEncoder } = await import('${href}');
     const model = await CrossEncoder.load(workerData.folder);
     parentPort.postMessage([...(await model.score(workerData.pairs))]);

@@ -3,6 +3,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { loadBinding } from '../../src/engine/load-binding.js';
 import { createNative, gradientOf, referenceModel } from '../support/engine.js';
+import { LOADER } from '../support/programs.js';
 
 const test = suite('levels of instruction sets');
 
@@ -27,13 +28,12 @@ interface Answer {
 
 /** Scores the reference model in a process of its own, in which the CPU seems to have only `features`. */
 function scoreWith(features: readonly string[], env: Record<string, string> = {}): Answer {
-  const { href } = new URL('reference-model.ts', import.meta.url);
+  const { href } = new URL('../support/engine.ts', import.meta.url);
   const source = `
-    const { createNative, referenceModel } = await import('${href}');
+    const { createNative, gradientOf, referenceModel } = await import('${href}');
     const { loadBinding } = await import('${new URL('../../src/engine/load-binding.ts', import.meta.url).href}');
     const reference = await referenceModel('mono-rank');
     const answer = { kernels: loadBinding().info().kernels };
-    const { gradientOf } = await import('${new URL('reference-gradient.ts', import.meta.url).href}');
     answer.gradient = [...(await gradientOf('mono-rank'))];
     for (const precision of ['float32', 'int16', 'int8']) {
       const model = await createNative(reference, precision);
@@ -43,7 +43,7 @@ function scoreWith(features: readonly string[], env: Record<string, string> = {}
     console.log(JSON.stringify(answer));`;
   const { stdout, stderr, status, signal } = spawnSync(
     process.execPath,
-    ['--import', 'tsx', '--input-type=module', '-e', source],
+    ['--import', LOADER, '--input-type=module', '-e', source],
     {
       encoding: 'utf8',
       env: {

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { unmetNeeds } from '../../scripts/lib/unmet-needs.mjs';
+import { unmetNeeds } from '../../scripts/lib/requirements.mjs';
 
 const test = suite('loading the native engine');
 const release = fileURLToPath(new URL('../../build/Release', import.meta.url));

@@ -10,6 +10,7 @@ import { readTrainerCheckpoint } from '../../src/train/trainer-checkpoint.js';
 import { inFolder } from '../support/files.js';
 import { copyModel } from '../support/models.js';
 import { writeTrainingCollection } from '../support/collections.js';
+import { LOADER } from '../support/programs.js';
 
 const test = suite('resuming after SIGKILL');
 
@@ -30,7 +31,7 @@ interface Run {
 
 /** Runs to the end, or is killed some milliseconds after it has done so many steps. */
 function run(folder: string, root: string, resume: boolean, kill?: { steps: number; delay: number }): Promise<Run> {
-  const args = ['--import', 'tsx', program, folder, root, ...(resume ? ['last'] : [])];
+  const args = ['--import', LOADER, program, folder, root, ...(resume ? ['last'] : [])];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   const result: Run = { start: -1, last: 0, done: false, errors: '' };
   let steps = 0;

@@ -20,6 +20,7 @@ import * as assert from 'uvu/assert';
 import { assertWritable } from '../../src/io/output-file.js';
 import { RankDistillmError } from '../../src/errors.js';
 import { writeAtomically } from '../../src/io/atomic-write.js';
+import { LOADER } from '../support/programs.js';
 
 const test = suite('files written at once');
 
@@ -43,13 +44,13 @@ async function errorOf(work: Promise<unknown>): Promise<RankDistillmError> {
 /** Writes `path` in a process that is killed half way. */
 function killedWriter(path: string): void {
   const module = JSON.stringify(new URL('../../src/io/atomic-write.ts', import.meta.url).href);
-  const program = join(emptyFolder(), 'killed.mts');
+  const program = join(emptyFolder(), 'killed.mjs');
   writeFileSync(
     program,
     `import { writeAtomically } from ${module};
     await writeAtomically(${JSON.stringify(path)}, () => process.kill(process.pid, 'SIGKILL'));`,
   );
-  const { signal, stderr } = spawnSync(process.execPath, ['--import', import.meta.resolve('tsx'), program]);
+  const { signal, stderr } = spawnSync(process.execPath, ['--import', LOADER, program]);
   assert.is(signal, 'SIGKILL', stderr.toString());
 }
 

@@ -22,6 +22,7 @@ import * as assert from 'uvu/assert';
 import { RankDistillmError } from '../../src/errors.js';
 import { healFolder, healFoldersIn, removeFolder, replaceFolder } from '../../src/io/replace-folder.js';
 import { FILES } from './replace-folder-child.js';
+import { LOADER } from '../support/programs.js';
 
 const test = suite('replacing a folder');
 
@@ -202,7 +203,7 @@ test(`killed at ${KILLS} random moments, the folder is whole each time and not o
   const target = join(parent, 'last');
   let told = 0;
   for (let kill = 0; kill < KILLS; kill++) {
-    const writer = spawn(process.execPath, ['--import', 'tsx', child, target, String(told + 1)], {
+    const writer = spawn(process.execPath, ['--import', LOADER, child, target, String(told + 1)], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     const closed = once(writer, 'close');
@@ -238,9 +239,9 @@ else {
       const error = await replaceFolder(target, (folder) => writeFile(join(folder, 'a'), 'y'.repeat(600_000))).catch((e) => e);
       const found = readFileSync(join(target, 'a'), 'utf8');
       console.log(JSON.stringify([error.code, error.message, readdirSync(${JSON.stringify(parent)}), found[0], found.length]));`;
-    const script = join(emptyFolder(), 'full.mts');
+    const script = join(emptyFolder(), 'full.mjs');
     writeFileSync(script, program);
-    const shell = `mount -t tmpfs -o size=1m none ${parent} && ${process.execPath} --import tsx ${script}`;
+    const shell = `mount -t tmpfs -o size=1m none ${parent} && ${process.execPath} --import ${LOADER} ${script}`;
     const root = fileURLToPath(new URL('../..', import.meta.url));
     const output = execFileSync('unshare', ['--mount', '--map-root-user', 'sh', '-c', shell], {
       cwd: root,

@@ -1,4 +1,4 @@
-// What the tests of ops share: leaves of autograd's graph, dropout masks as tensors, comparisons and their report.
+// Shared by the tests of ops: leaves of autograd's graph, dropout masks as tensors, comparisons and their report.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -16,7 +16,7 @@
 
 namespace rank_distillm {
 
-/// Of the largest value: float32 sums against float64 ones.
+/// Relative to the largest value: float32 sums compared with float64 ones.
 constexpr double tolerance = 1e-5;
 
 inline int failures = 0;
@@ -25,7 +25,7 @@ inline at::Tensor leaf(const at::Tensor& values) { return values.to(at::kDouble)
 
 inline at::Tensor normal(at::IntArrayRef shape) { return at::randn(shape); }
 
-/// Largest difference, as a share of the largest value that is expected.
+/// The largest difference relative to the largest expected value.
 inline double difference(const at::Tensor& found, const at::Tensor& expected) {
   if (found.numel() == 0) return 0;
   const auto scale = std::max(expected.abs().max().item<double>(), 1e-3);
@@ -52,14 +52,14 @@ inline void report(const std::string& name, const std::vector<Comparison>& compa
             << detail.str() << "\"}" << std::endl;
 }
 
-/// Runs what is tested as the engine does.
+/// Runs `body` in inference mode, as the engine does.
 template <typename Body>
 void engine(const Body& body) {
   const c10::InferenceMode inference_mode;
   body();
 }
 
-/// Results of the engine for use outside inference mode.
+/// Copies a result of the engine for use outside inference mode.
 inline at::Tensor out(const at::Tensor& tensor) { return tensor.clone(); }
 
 inline Dropout dropout_of(double rate, DropoutSite site) { return {rate, 7, 3, 2, site}; }
@@ -74,7 +74,7 @@ inline at::Tensor mask_of(const Dropout& dropout, const std::vector<RowId>& ids,
   const auto mask = at::ones({static_cast<int64_t>(ids.size()), columns});
   for (size_t i = 0; dropout.active() && i < ids.size(); ++i) {
     auto row = dropout.mask(ids[i]);
-    row.place += head << 18;
+    row.site += head << 18;
     kernels().dropout({row, columns, mask.data_ptr<float>() + static_cast<int64_t>(i) * columns});
   }
   return mask.to(at::kDouble);

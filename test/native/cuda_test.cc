@@ -1,7 +1,7 @@
-// Compares the CUDA kernels with the plain versions of their ops, and a whole model on kernels with one on plain ops.
-// In a build for CUDA the kernels run on the GPU. In any other they are compiled for the CPU and played (simt.h),
-// forwards and backwards: threads that go on in another order must not change a bit. Prints one line of JSON per case.
-// With the argument `small` only what sanitizers have time for.
+// Compares the CUDA kernels with the references of their ops, and a model on kernels with one on references. In a build
+// for CUDA the kernels run on the GPU. In other builds they run on a simulated one (simt.h), twice, with the threads in
+// both orders: the order must not change a bit. Prints one line of JSON per case.
+// usage: cuda_test [small]. `small` is for sanitizers.
 
 #include <ATen/ATen.h>
 
@@ -25,7 +25,7 @@
 #include "simt.h"
 
 namespace rank_distillm {
-bool kernels_are_played = false;
+bool kernels_are_simulated = false;
 }
 #endif
 
@@ -38,12 +38,12 @@ const Device& device() {
   return found;
 }
 
-/// Where an op runs: brings its inputs there.
+/// Moves an op's inputs to where it runs.
 using Place = std::function<at::Tensor(const at::Tensor&)>;
 using Results = std::vector<at::Tensor>;
 using Op = std::function<Results(const Place&)>;
 
-Results by_plain_ops(const Op& op) {
+Results by_reference(const Op& op) {
   return op([](const at::Tensor& tensor) { return tensor.clone(); });
 }
 
@@ -55,21 +55,21 @@ Results by_kernels(const Op& op, bool backwards) {
   return found;
 #else
   simt::Block::backwards = backwards;
-  kernels_are_played = true;
+  kernels_are_simulated = true;
   auto found = op([](const at::Tensor& tensor) { return tensor.clone(); });
-  kernels_are_played = false;
+  kernels_are_simulated = false;
   return found;
 #endif
 }
 
-/// `names` of the results; tolerances of the largest value.
+/// `names` of the results; the tolerance is relative to the largest value.
 void compare(const std::string& name, const std::vector<const char*>& names, double tolerance, const Op& op) {
-  const auto expected = by_plain_ops(op), found = by_kernels(op, false), again = by_kernels(op, true);
+  const auto expected = by_reference(op), found = by_kernels(op, false), again = by_kernels(op, true);
   std::string detail;
   for (size_t i = 0; i < names.size(); ++i) {
     const double off = difference(found[i].to(at::kFloat), expected[i].to(at::kDouble));
     if (!(off <= tolerance)) detail += std::string(names[i]) + " is off by " + std::to_string(off) + "; ";
-    if (!at::equal(found[i], again[i])) detail += std::string(names[i]) + " is other bits the second time; ";
+    if (!at::equal(found[i], again[i])) detail += std::string(names[i]) + " differs when it runs again; ";
   }
   if (!detail.empty()) ++failures;
   std::cout << R"({"name": ")" << name << R"(", "ok": )" << (detail.empty() ? "true" : "false") << R"(, "detail": ")"
@@ -82,7 +82,7 @@ struct Types {
   double tolerance;
 };
 
-/// bfloat16 has eight bits: two roundings of the same number may differ by one of them.
+/// bfloat16 has eight significant bits: two roundings of a number may differ by one of them.
 const std::vector<Types> all_types = {{"float32", at::kFloat, at::kFloat, 1e-5},
                                       {"bf16-mixed", at::kBFloat16, at::kFloat, 1.0 / 256},
                                       {"bf16-true", at::kBFloat16, at::kBFloat16, 1.0 / 256}};
@@ -103,7 +103,7 @@ PackedBatch batch_of(const std::vector<int>& lengths) {
 
 const std::vector<uint32_t> pairs = {3, 14, 15, 92, 65, 35, 89, 79, 32, 38};
 
-/// A block's numbers where `place` brings tensors.
+/// A block with its tensors moved by `place`.
 DeviceBlock block_at(const Place& place, const std::vector<int>& lengths) {
   const auto batch = batch_of(lengths);
   const Block all = {0, batch.sequences(), 0, static_cast<int64_t>(batch.input_ids.size())};
@@ -167,7 +167,7 @@ void test_embedding(const std::vector<int>& lengths, int columns, const Types& t
           });
 }
 
-void test_activation(int count, TileEnd activation, const char* name, at::ScalarType type) {
+void test_activation(int count, Epilogue activation, const char* name, at::ScalarType type) {
   const auto before = normal({count}).mul(3).to(type), gradient = normal({count}).to(type);
   const bool exact = type == at::kFloat;
   compare(title(name, {{"count", count}}) + (exact ? ", float32" : ", bfloat16"), {"output", "gradient"},
@@ -187,8 +187,8 @@ struct AttentionCase {
   double rate;
 };
 
-void test_attention(const AttentionCase& of, at::ScalarType type) {
-  const auto& [lengths, heads, size, first_rows, rate] = of;
+void test_attention(const AttentionCase& test, at::ScalarType type) {
+  const auto& [lengths, heads, size, first_rows, rate] = test;
   const int64_t tokens = static_cast<int64_t>(batch_of(lengths).input_ids.size()), columns = int64_t{heads} * size;
   const int64_t queries = first_rows ? static_cast<int64_t>(lengths.size()) : tokens;
   const auto qkv = normal({tokens, 3 * columns}).to(type), first = normal({queries, columns}).to(type);
@@ -228,7 +228,7 @@ void test_pooling(Pooling pooling, const char* name) {
   });
 }
 
-/// A random model's tensors by the names of binding.d.ts.
+/// A random model's tensors, named as in binding.d.ts.
 std::vector<TensorSource> model_tensors(const EncoderConfig& config) {
   std::vector<TensorSource> tensors;
   const auto add = [&](const std::string& name, at::IntArrayRef shape, double scale, double mean = 0) {
@@ -264,7 +264,7 @@ std::vector<TensorSource> model_tensors(const EncoderConfig& config) {
 
 ModelOptions model_options(int64_t embedding, ElementType precision) {
   ModelOptions options;
-  options.encoder = {50, embedding, 64, 2, 2, 96, 512, 2, 1e-12, TileEnd::gelu};
+  options.encoder = {50, embedding, 64, 2, 2, 96, 512, 2, 1e-12, Epilogue::gelu};
   options.head = {Pooling::first, "classifier.dense", HeadActivation::gelu, "classifier.out_proj", true, 1, 0, false};
   options.precision = precision;
   return options;
@@ -306,20 +306,20 @@ void test_cublas_without_memory() {
 }
 
 #if !RANK_DISTILLM_CUDA
-/// A launch that finds no memory is like a tensor that finds none: smaller blocks give the same scores.
+/// A launch without memory is handled like a tensor without memory: smaller blocks give the same scores.
 void test_launch_without_memory() {
   const auto options = model_options(64, ElementType::float32);
   const Parameters parameters(model_tensors(options.encoder), device().place());
   const DeviceModel model(options, device(), 7, parameters);
   const auto batch = batch_of({70, 5, 33, 64, 9});
-  kernels_are_played = true;
+  kernels_are_simulated = true;
   const auto score = [&](int launches) {
     cuda::launches_until_full = launches;
     int64_t block_tokens = 1000;
     return score_in_blocks(model, batch, block_tokens, false, make_cancel_flag());
   };
   const auto enough = score(-1), short_of_memory = score(3);
-  kernels_are_played = false;
+  kernels_are_simulated = false;
   const auto halved = static_cast<double>(short_of_memory.halved_to);
   report("a launch without memory halves the block",
          {{"scores", at::tensor(short_of_memory.values), at::tensor(enough.values).to(at::kDouble)},
@@ -327,7 +327,7 @@ void test_launch_without_memory() {
 }
 #endif
 
-/// What LibTorch is told; whether cuBLAS would have added up in bfloat16 depends on shapes and its version.
+/// Tests the setting: whether cuBLAS would sum in bfloat16 depends on shapes and its version.
 void test_product_sums() {
   auto& context = at::globalContext();
   context.setAllowBF16ReductionCuBLAS(false);
@@ -350,7 +350,7 @@ void test_small() {
     test_embedding({3, 9}, 32, types, 0.1);
   }
   for (const auto type : {at::kFloat, at::kBFloat16}) {
-    test_activation(1003, TileEnd::gelu, "gelu", type);
+    test_activation(1003, Epilogue::gelu, "gelu", type);
     test_attention({{70, 1, 33}, 2, 32, false, 0.1}, type);
     test_attention({{5, 66}, 1, 26, true, 0.1}, type);
   }
@@ -369,9 +369,9 @@ void test_all() {
   }
   for (const auto type : {at::kFloat, at::kBFloat16}) {
     for (const int count : {1, 8, 4096}) {
-      test_activation(count, TileEnd::gelu, "gelu", type);
-      test_activation(count, TileEnd::gelu_tanh, "gelu_tanh", type);
-      test_activation(count, TileEnd::relu, "relu", type);
+      test_activation(count, Epilogue::gelu, "gelu", type);
+      test_activation(count, Epilogue::gelu_tanh, "gelu_tanh", type);
+      test_activation(count, Epilogue::relu, "relu", type);
     }
     for (const int size : {16, 26, 32, 64, 96, 128, 160}) {
       test_attention({{1, 64, 65}, 2, size, false, 0}, type);

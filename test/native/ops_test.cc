@@ -1,5 +1,5 @@
-// Compares every op's backward with LibTorch's autograd, which computes the same function of the same numbers in
-// float64, given the same dropout masks. Prints one line of JSON per case; test/native/ops.test.ts reads them.
+// Compares every op's backward with LibTorch's autograd in float64 with the same dropout masks. Prints one line of JSON
+// per case, which test/native/test-program.ts reads.
 
 #include <ATen/ATen.h>
 
@@ -32,14 +32,14 @@ void test_dropout(double rate) {
   dropout_(values, dropout_of(rate, DropoutSite::attention_output), row_ids(rows));
   const auto dropped = values.eq(0).to(at::kDouble).mean().item<double>();
   const auto kept = values.max().item<double>();
-  // ± 0.5 points, as the issue asks; five standard deviations are 0.34 points at 200 · 977 draws
+  // ± 0.5 points; five standard deviations are 0.34 points at 200 · 977 draws
   report(title("dropout drops its share and scales the rest", {{"rate", rate}}),
          {{"share", at::tensor(std::abs(dropped - rate) <= 0.005 ? rate : dropped), at::tensor(rate).to(at::kDouble)},
           {"scale", at::tensor(kept), at::tensor(1 / (1 - rate)).to(at::kDouble)}});
 }
 
-/// Random123's known answer for Philox4x32-10 with counter and key zero (kat_vectors), read off the masks: a number is
-/// below a threshold exactly when its factor is 0.
+/// Random123's known answer for Philox4x32-10 with counter and key zero (kat_vectors). A factor is 0 exactly if its
+/// number is below the threshold, so a bisection over thresholds finds the number.
 void test_philox() {
   const uint32_t zero[4] = {0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8};
   const auto found = at::zeros({4}, at::kDouble), wanted = at::zeros({4}, at::kDouble);
@@ -57,7 +57,7 @@ void test_philox() {
   report("masks are Philox4x32-10 (Random123's known answer)", {{"numbers", found, wanted}});
 }
 
-/// A tensor's numbers as kernels want them.
+/// A tensor's values in the layout of kernels.
 class RowsOf {
  public:
   explicit RowsOf(const at::Tensor& values)
@@ -99,15 +99,15 @@ void test_linear(int64_t rows, int64_t in, int64_t out_size, bool bias) {
   report(title("linear of a head", {{"rows", rows}, {"in", in}, {"out", out_size}, {"bias", bias}}), all);
 }
 
-/// A layer of the encoder with an activation behind it, its rows placed in blocks of odd sizes.
-void test_packed_linear(const char* name, TileEnd activation, int64_t rows, int64_t in, int64_t out_size,
+/// A layer of the encoder followed by an activation, its rows in blocks of odd sizes.
+void test_packed_linear(const char* name, Epilogue activation, int64_t rows, int64_t in, int64_t out_size,
                         const std::function<at::Tensor(const at::Tensor&)>& reference) {
   const auto x = normal({rows, in}), w = normal({out_size, in}), b = normal({out_size}), g = normal({rows, out_size});
   const auto dx = leaf(x), dw = leaf(w), db = leaf(b);
   const auto before = at::linear(dx, dw, db);
   const auto y = reference(before);
   y.backward(g.to(at::kDouble));
-  // The slope enters where a next layer's gradient comes down: here that layer is the unit matrix.
+  // The activation's derivative is applied to the next layer's input gradient: that layer is the identity here.
   const auto unit = at::eye(out_size);
   Parameters parameters({source("layer.weight", w), source("layer.bias", b), source("unit.weight", unit),
                          source("unit.bias", at::zeros({out_size}))});
@@ -118,13 +118,13 @@ void test_packed_linear(const char* name, TileEnd activation, int64_t rows, int6
   Counters counters;
   layer.forward(rows, input.rows(), activation, output.rows(), ElementType::float32, counters, kept.rows());
   next.backward(rows, above.rows(), slope_of(activation), slopes.rows(), ElementType::float32, counters, kept.rows());
-  layer.backward(rows, slopes.rows(), TileEnd::add, below.rows(), ElementType::float32, counters);
+  layer.backward(rows, slopes.rows(), Epilogue::add, below.rows(), ElementType::float32, counters);
   Arena arena;
   const int64_t first = (rows + 2) / 3, second = (first + 1) / 2 * 2;
   const WeightGradient weights(layer, second + rows - first, arena);
   const auto place = [&](int64_t from, int64_t count, int64_t to, int64_t end) {
-    const auto part = [&](const RowsOf& of) { return Rows{of.rows().row(from), of.rows().stride}; };
-    weights.place(part(slopes), part(input), TileEnd::none, count, to, end);
+    const auto part = [&](const RowsOf& all) { return Rows{all.rows().row(from), all.rows().stride}; };
+    weights.place(part(slopes), part(input), Epilogue::none, count, to, end);
   };
   place(0, first, 0, second);
   place(first, rows - first, second, INT64_MAX);
@@ -276,7 +276,7 @@ void test_embedding(const std::vector<int64_t>& lengths, int64_t width, double r
     blocks = {{0, sequences - 1, 0, before}, {sequences - 1, 1, before, tokens - before}};
   }
   for (const auto& block : blocks) {
-    const auto part = [&](const RowsOf& of) { return Rows{of.rows().row(block.first_token), of.rows().stride}; };
+    const auto part = [&](const RowsOf& all) { return Rows{all.rows().row(block.first_token), all.rows().stride}; };
     const NormState state = {part(normalized), scale.data() + block.first_token};
     embed_training(batch.packed, block, embedding, dropout, ids, rows.positions.data(), part(exact), state);
     embed_backward_norm(block, embedding, dropout, ids, state, part(walking),
@@ -360,13 +360,15 @@ void test_head(const HeadCase& test, double rate) {
     EncoderConfig encoder;
     encoder.hidden_size = hidden;
     const TrainableHead head(encoder, config, parameters);
-    const DropFirstRows drop = [&](const at::Tensor& values, const Dropout& of) { dropout_(values, of, rows.first); };
+    const DropFirstRows drop = [&](const at::Tensor& values, const Dropout& dropout) {
+      dropout_(values, dropout, rows.first);
+    };
     HeadState state;
     Counters counters;
     all.push_back({"scores", out(head.forward(pooled, drop, rates, state, counters)), scores.detach()});
     all.push_back({"rows", out(head.backward(g, drop, rates, state, counters)), dpooled.grad()});
-    const auto gradient = [&](const std::string& of, at::IntArrayRef shape) {
-      return out(parameters.gradient(of, shape));
+    const auto gradient = [&](const std::string& name, at::IntArrayRef shape) {
+      return out(parameters.gradient(name, shape));
     };
     all.push_back({"output weight", gradient(config.output + ".weight", {labels, hidden}), doutput.grad()});
     if (config.bias) all.push_back({"output bias", gradient(config.output + ".bias", {labels}), doutput_bias.grad()});
@@ -377,9 +379,9 @@ void test_head(const HeadCase& test, double rate) {
   report(title((std::string("head ") + name).c_str(), {{"dropout", rate}}), all);
 }
 
-/// Five steps against torch's own fused AdamW, gradients clipped by norm or by value.
+/// Five steps compared with torch's fused AdamW, with gradients clipped by norm or by value.
 void test_adamw(double clip_norm, double clip_value) {
-  const int64_t size = 70'001;  // more than one chunk, and not a multiple of the lanes
+  const int64_t size = 70'001;  // more than one chunk, and no multiple of the lanes
   const auto start = normal({size});
   const double rate = 1e-2, beta1 = 0.9, beta2 = 0.98, decay = 0.05, eps = 1e-7;
   const auto value = start.clone(), first = at::zeros({size}), second = at::zeros({size}), steps = at::zeros({});
@@ -418,10 +420,10 @@ int main() {
     for (const bool bias : {true, false}) test_linear(rows, 26, 312, bias);
   }
   for (const int64_t rows : {1, 2, 37, 300}) {
-    test_packed_linear("gelu", TileEnd::gelu, rows, 26, 312, [](const at::Tensor& x) { return at::gelu(x); });
-    test_packed_linear("gelu_tanh", TileEnd::gelu_tanh, rows, 64, 39,
+    test_packed_linear("gelu", Epilogue::gelu, rows, 26, 312, [](const at::Tensor& x) { return at::gelu(x); });
+    test_packed_linear("gelu_tanh", Epilogue::gelu_tanh, rows, 64, 39,
                        [](const at::Tensor& x) { return at::gelu(x, "tanh"); });
-    test_packed_linear("relu", TileEnd::relu, rows, 17, 64, [](const at::Tensor& x) { return at::relu(x); });
+    test_packed_linear("relu", Epilogue::relu, rows, 17, 64, [](const at::Tensor& x) { return at::relu(x); });
   }
   for (const int64_t rows : {1, 65, 130}) {
     for (const int64_t hidden : {16, 26, 64, 312}) {

@@ -1,9 +1,8 @@
 #pragma once
 
-// CUDA's way of running kernels, played on one thread of the CPU, so that native/cuda/kernels is tested where there is
-// no GPU: a block's threads are fibers that stop at barriers and where a warp exchanges numbers. Shared memory is full
-// of NaN when a block begins, and the order in which threads go on can be turned around: a kernel that misses a barrier
-// then gives other results.
+// A simulated GPU on one CPU thread, to test native/cuda/kernels without a GPU. A block's threads are fibers that
+// switch at barriers and where a warp exchanges values. Shared memory is full of NaN when a block begins, and the
+// threads' order can be reversed: a kernel that misses a barrier then gives other results.
 
 #include <algorithm>
 #include <array>
@@ -17,8 +16,8 @@
 #include <set>
 #include <vector>
 
-/// Saves the callee's registers and stack in `*from` and goes on with those of `to`. What swapcontext does, without its
-/// two system calls: a kernel's test switches millions of times.
+/// Saves the callee-saved registers and the stack in `*from` and continues with those of `to`. Like swapcontext without
+/// its two system calls: a test switches millions of times.
 extern "C" void simt_switch(void** from, void* to);
 asm(R"(
 .text
@@ -53,12 +52,12 @@ struct Position {
   std::abort();
 }
 
-/// A block of threads on its way.
+/// A running block of threads.
 class Block {
  public:
-  static inline Position at;               // of the thread that runs
-  static inline Block* current = nullptr;  // block that runs
-  static inline bool backwards = false;    // order in which threads go on
+  static inline Position at;               // of the running thread
+  static inline Block* current = nullptr;  // the running block
+  static inline bool backwards = false;    // order in which threads continue
 
   void run(int threads, const std::function<void()>& kernel) {
     kernel_ = &kernel;
@@ -86,13 +85,13 @@ class Block {
     wait(generation_, generation);
   }
 
-  /// Every lane's payload, once all 32 are there.
+  /// Every lane's payload; returns when all 32 lanes have arrived.
   template <typename Payload>
   std::array<Payload, 32> exchange(const Payload& own) {
     static_assert(sizeof(Payload) <= room);
     auto& warp = warps_[at.thread / 32];
     const int generation = warp.generation;
-    // Two sets in turn: a lane that is ahead may write the next while others still read.
+    // Two alternating sets: a lane that is ahead may write the next one while others still read.
     auto& slots = warp.slots[generation % 2];
     std::memcpy(slots[at.thread % 32].data(), &own, sizeof(Payload));
     if (++warp.arrived == 32) {
@@ -117,7 +116,7 @@ class Block {
     void* context = nullptr;
     std::unique_ptr<char[]> stack;
     bool done = false;
-    const int* awaited = nullptr;  // goes on when this is no longer `before`
+    const int* awaited = nullptr;  // continues when this differs from `before`
     int before = 0;
   };
 
@@ -140,7 +139,7 @@ class Block {
     if (!fiber.stack) fiber.stack = std::make_unique<char[]>(stack_bytes);
     fiber.done = false;
     fiber.awaited = nullptr;
-    // Six registers, where to begin, and nowhere to return to; a function begins with its stack 8 off a multiple of 16.
+    // Six registers, the entry point and no return address. At its entry a function's stack is 8 off a multiple of 16.
     auto* top = reinterpret_cast<void**>(fiber.stack.get() + stack_bytes) - 8;
     std::fill_n(top, 8, nullptr);
     top[6] = reinterpret_cast<void*>(enter);
@@ -209,12 +208,12 @@ struct Grid {
   int y = 1;
 };
 
-/// Launches until one finds no memory; below 0 all find some.
+/// Launches until one runs out of memory; below 0 none does.
 inline int launches_until_full = -1;
 
 template <typename... Parameters, typename... Arguments>
 void launch(void (*kernel)(Parameters...), Grid grid, int threads, void*, Arguments... arguments) {
-  if (launches_until_full >= 0 && launches_until_full-- == 0) throw OutOfMemory("a played kernel: out of memory");
+  if (launches_until_full >= 0 && launches_until_full-- == 0) throw OutOfMemory("a simulated kernel: out of memory");
   static simt::Block block;
   for (int y = 0; y < grid.y; ++y) {
     for (int x = 0; x < grid.x; ++x) {

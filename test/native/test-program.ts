@@ -12,28 +12,39 @@ interface Case {
 }
 
 export interface TestProgram {
-  /** CMake's target and the program's name. */
+  /** CMake's target, which is also the program's name. */
   target: string;
-  /** Fewer cases mean that the program did not do its work. */
+  /** A run with fewer cases fails. */
   fewestCases: number;
   args?: readonly string[];
 }
 
 const build = fileURLToPath(new URL('../../build', import.meta.url));
 
-function run(program: string, args: readonly string[]) {
-  const { status, stdout, stderr, error } = spawnSync(program, args, { encoding: 'utf8', maxBuffer: 2 ** 26 });
-  if (error) throw error;
-  return { status, stdout, stderr };
+/**
+ * Builds a target. Test files run in parallel, but two builds of one folder disturb each other, so they take a lock. The
+ * output goes to ours: it shows a slow build's progress.
+ */
+function buildTarget(target: string): void {
+  const LOCKED = 75;
+  const lock = ['--timeout', '30', '--conflict-exit-code', String(LOCKED), join(build, '.test-programs.lock')];
+  const command = ['flock', ...lock, 'cmake', '--build', build, '--target', target] as const;
+  for (;;) {
+    const { status, error } = spawnSync(command[0], command.slice(1), { stdio: ['ignore', 'inherit', 'inherit'] });
+    if (error) throw error;
+    if (status === 0) return;
+    if (status !== LOCKED) throw new Error(`${target} could not be built; the compiler says above why`);
+    console.log('waiting for the build of another test');
+  }
 }
 
 /** Builds a native test program, runs it and makes a test of each case that it prints. */
 export function testNatively(title: string, { target, fewestCases, args = [] }: TestProgram): void {
   const test = suite(title);
-  // one after another: files are tested at the same time, and builds of one folder disturb each other
-  const made = run('flock', [join(build, '.test-programs.lock'), 'cmake', '--build', build, '--target', target]);
-  if (made.status !== 0) throw new Error(`${target} could not be built:\n${made.stdout}${made.stderr}`);
-  const { status, stdout, stderr } = run(join(build, 'Release', target), args);
+  buildTarget(target);
+  const program = join(build, 'Release', target);
+  const { status, stdout, stderr, error } = spawnSync(program, args, { encoding: 'utf8', maxBuffer: 2 ** 26 });
+  if (error) throw error;
   const lines = stdout.trim().split('\n');
   const cases = lines.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line) as Case);
   for (const { name, ok, detail } of cases) test(name, () => assert.ok(ok, detail));

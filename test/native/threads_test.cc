@@ -1,4 +1,4 @@
-// Threads of the engine. Prints one line of JSON per case; test/native/threads.test.ts reads them.
+// Threads of the engine. Prints one line of JSON per case, which test/native/test-program.ts reads.
 
 #include <ATen/ATen.h>
 
@@ -15,8 +15,8 @@ namespace {
 
 using namespace rank_distillm;
 
-/// The bits of a product depend on the number of threads, and so does its speed: every new engine thread must use the
-/// number that is set, however its workers' start falls in with its first op.
+/// A product's bits and speed depend on the number of threads: every new engine thread must use the configured number,
+/// whatever the timing of its workers' start and its first op.
 void test_thread_count() {
   constexpr int threads = 3, starts = 100;
   auto& engine_thread = EngineThread::instance();
@@ -27,18 +27,18 @@ void test_thread_count() {
     std::promise<int> used;
     engine_thread.post(nullptr, [&used](const EngineThread::TakeWorkers& workers) {
       workers();
-      std::atomic<int> parts = 0;  // LibTorch hands each of its threads one part
+      std::atomic<int> parts = 0;  // LibTorch gives each of its threads one part
       parallel_for(threads, 1, [&parts](int64_t, int64_t) { ++parts; });
       used.set_value(parts);
     });
     found[start] = used.get_future().get();
     engine_thread.release();
   }
-  report("a new engine thread uses the number of threads that is set",
+  report("a new engine thread uses the configured number of threads",
          {{"threads", found, at::full({starts}, static_cast<double>(threads), at::kDouble)}});
 }
 
-/// The last user goes while the next first one comes: it must go without waiting for that one to go, too.
+/// The last user releases the thread while a new first one retains it: the release must not wait for the new user.
 void test_change_of_users() {
   constexpr int rounds = 1000;
   auto& engine_thread = EngineThread::instance();
@@ -63,7 +63,7 @@ void test_change_of_users() {
     gone.set_value();
     next.join();
   }
-  report("the last user goes while the next comes",
+  report("the last user leaves while the next one arrives",
          {{"rounds", at::full({1}, ended, at::kDouble), at::full({1}, rounds, at::kDouble)}});
 }
 

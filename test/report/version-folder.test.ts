@@ -7,6 +7,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { RankDistillmError } from '../../src/errors.js';
 import { versionFolder } from '../../src/report/version-folder.js';
+import { LOADER } from '../support/programs.js';
 
 const test = suite('version folder');
 let root = '';
@@ -34,7 +35,8 @@ test('processes that ask at once get one each', async () => {
   const code = `const { versionFolder } = await import('${module}');
     const folders = await Promise.all(Array.from({ length: 8 }, () => versionFolder(process.argv[1])));
     console.log(folders.join('\\n'));`;
-  const ask = () => promisify(execFile)(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', code, root]);
+  const ask = () =>
+    promisify(execFile)(process.execPath, ['--import', LOADER, '--input-type=module', '-e', code, root]);
   const answers = await Promise.all([ask(), ask()]);
   const folders = answers.flatMap(({ stdout }) => stdout.trim().split('\n'));
   assert.is(new Set(folders).size, 16);

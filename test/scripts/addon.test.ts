@@ -7,8 +7,7 @@ import { complaintOf, inCheckout, writeFiles } from './support.js';
 
 const test = suite('when the addon is built');
 type Addon = typeof import('../../scripts/lib/addon.mjs');
-type Cache = typeof import('../../scripts/lib/cmake-cache.mjs');
-type Sources = typeof import('../../scripts/lib/compiled-sources.mjs');
+type CMake = typeof import('../../scripts/lib/cmake.mjs');
 
 /**
  * `isBuilt` tells whether set-up finds nothing to do. Where it does, it asks for a compiler: there is none on the PATH,
@@ -70,7 +69,7 @@ test('an addon that this machine cannot run is built again, afresh', () =>
 
 test("CMake's cache of another checkout or another LibTorch is dropped", () =>
   inCheckout({}, async (folder, load) => {
-    const { dropStaleCache } = await load<Cache>('scripts/lib/cmake-cache.mjs');
+    const { dropStaleCache } = await load<CMake>('scripts/lib/cmake.mjs');
     const out = join(folder, 'build/cuda');
     mkdirSync(out, { recursive: true });
     const isKept = (home: string, torch: string): boolean => {
@@ -86,7 +85,7 @@ test("CMake's cache of another checkout or another LibTorch is dropped", () =>
 
 test('clang-tidy gets the compiled sources, and is not left with none', () =>
   inCheckout({}, async (folder, load) => {
-    const { compiledSources } = await load<Sources>('scripts/lib/compiled-sources.mjs');
+    const { compiledSources } = await load<CMake>('scripts/lib/cmake.mjs');
     const sources = ['native/addon.cc', 'native/cuda/x.cc'].map((name) => join(folder, name));
     const write = (file: string): void =>
       writeFiles(folder, { 'build/compile_commands.json': JSON.stringify([{ file }]) });

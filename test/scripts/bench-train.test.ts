@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { trainingPeerPrecision } from '../../scripts/bench/peers/training-peer.js';
+import { trainingPeerPrecision } from '../../scripts/bench/train.js';
 
 const test = suite('bench of training');
 const bench = fileURLToPath(new URL('../../scripts/bench/run.ts', import.meta.url));

@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { kendallTau } from '../../scripts/bench/kendall-tau.js';
+import { kendallTau } from '../../scripts/bench/ranking.js';
 
 const test = suite("Kendall's tau");
 

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { isWithin } from '../../scripts/lib/node-range.mjs';
+import { isWithin } from '../../scripts/lib/tools.mjs';
 
 const test = suite('package.json');
 const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');

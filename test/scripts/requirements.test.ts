@@ -3,18 +3,17 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { newest, readElf } from '../../scripts/lib/elf.mjs';
-import { cpuFlagsOf } from '../../scripts/lib/requirements.mjs';
+import { cpuFlagsOf, newest, readElf } from '../../scripts/lib/requirements.mjs';
 import { inFolder } from './support.js';
 
 const test = suite('what a binary needs');
 
-/** A binary of somebody else with known needs: the one of the npm package `tokenizers`, as objdump -p shows it. */
+/** A binary of somebody else with known needs: the one of the npm package `tokenizers`, as readelf -d -V shows it. */
 const tokenizers = fileURLToPath(
   new URL('../../node_modules/tokenizers/tokenizers.linux-x64-gnu.node', import.meta.url),
 );
 
-test('libraries and symbol versions are read as objdump shows them', () => {
+test('libraries and symbol versions are read as readelf shows them', () => {
   const { needed, versions } = readElf(tokenizers);
   assert.equal(needed, [
     'libdl.so.2',
@@ -39,9 +38,7 @@ test('a file that is no ELF file is named', () =>
   inFolder((folder) => {
     const file = join(folder, 'x.node');
     writeFileSync(file, 'x'.repeat(100));
-    assert.throws(() => readElf(file), /x\.node: not a 64-bit ELF file/);
-    writeFileSync(file, 'x');
-    assert.throws(() => readElf(file), /x\.node: ends too early/);
+    assert.throws(() => readElf(file), /x\.node: objdump cannot read it/);
   }));
 
 test('only instructions that every file may use are asked of the CPU', () =>

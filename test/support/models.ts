@@ -91,6 +91,9 @@ export function encoderOf(given: { vocabSize: number; maxPositions: number }): E
   };
 }
 
+/** A tokenizer read as lightning-ir reads it. */
+export const LIGHTNING_IR = { kind: 'lightning-ir' } as const;
+
 /** A folder of test/tokenize/golden as a lightning-ir model, whose texts take the round trip. */
 export function checkpointOf(name: string, vocabSize = 300) {
   return {

@@ -4,7 +4,7 @@ import type { NamedTensor } from '../../binding.js';
 import type { RawTensor } from '../../src/models/raw-tensor.js';
 import type { TensorValues } from '../../src/models/raw-tensor.js';
 
-export interface SafetensorsEntry {
+interface SafetensorsEntry {
   dtype: string;
   shape: number[];
   data_offsets: [number, number];

@@ -8,6 +8,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { transpile } from '../support/transpile.js';
 import { checkpointOf } from '../support/models.js';
+import { HANGS_MS } from '../support/programs.js';
 
 const test = suite('threads of the tokenizer, from the compiled package');
 const PROGRAM = `
@@ -39,7 +40,7 @@ const CASES: [name: string, argv: string[]][] = [
 
 for (const [name, argv] of CASES) {
   test(name, async () => {
-    const { stdout } = await promisify(execFile)(process.execPath, argv, { cwd: folder, timeout: 60_000 });
+    const { stdout } = await promisify(execFile)(process.execPath, argv, { cwd: folder, timeout: HANGS_MS });
     assert.is(stdout, '300 pairs 2 threads\n');
   });
 }

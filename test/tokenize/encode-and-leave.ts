@@ -3,6 +3,7 @@ import { isMainThread, Worker } from 'node:worker_threads';
 import { createPairTokenizer } from '../../src/tokenize/pair-tokenizer.js';
 import { nastyTexts } from './nasty-texts.js';
 import { checkpointOf } from '../support/models.js';
+import { LOADER } from '../support/programs.js';
 
 async function encode(): Promise<void> {
   const tokenizer = await createPairTokenizer(checkpointOf('uncased-vocab'), { threads: 2 });
@@ -11,8 +12,7 @@ async function encode(): Promise<void> {
 }
 
 if (isMainThread && process.argv[2] === 'nested') {
-  const tsx = JSON.stringify(import.meta.resolve('tsx/esm/api'));
-  const code = `import { register } from ${tsx}; register(); await import(${JSON.stringify(import.meta.url)});`;
+  const code = `import '${LOADER}'; await import(${JSON.stringify(import.meta.url)});`;
   new Worker(new URL(`data:text/javascript,${encodeURIComponent(code)}`));
 } else {
   await encode();

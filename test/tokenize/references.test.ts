@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { PairEncoding } from '../../src/models/checkpoint.js';
+import type { PairEncoding } from '../../src/models/pair-encoding.js';
 import { createPairTokenizer, type TextPair } from '../../src/tokenize/pair-tokenizer.js';
 import { encoderOf } from '../support/models.js';
 

@@ -5,6 +5,7 @@ import { loadTokenizer, type LoadedTokenizer } from '../../src/tokenize/load-tok
 import { RoundTrip } from '../../src/tokenize/round-trip.js';
 import { sharedPath } from '../support/shared.js';
 import { nastyTexts } from './nasty-texts.js';
+import { LIGHTNING_IR } from '../support/models.js';
 
 const CUTS = [7, 32, 64, 256];
 const BATCH = 128;
@@ -52,21 +53,21 @@ const queries = ['data/trec-dl-2020/queries.tsv', 'data/trec-dl-2021/queries.tsv
 
 if (folder !== undefined) {
   test('agree on made-up nasty texts, and the long way is taken where they differ', async () => {
-    const tokenizer = await loadTokenizer(folder, 'lightning-ir');
+    const tokenizer = await loadTokenizer(folder, LIGHTNING_IR);
     const outcome = await holdAgainstEachOther(tokenizer, nastyTexts(20_000));
     assert.equal(outcome.broken, []);
     assert.ok(outcome.changed > 100, `only ${outcome.changed} texts changed: the made-up texts are not nasty enough`);
   });
 
   test('agree on nasty texts without clean-up, where only unstable characters need the long way', async () => {
-    const tokenizer = { ...(await loadTokenizer(folder, 'lightning-ir')), cleanUp: false };
+    const tokenizer = { ...(await loadTokenizer(folder, LIGHTNING_IR)), cleanUp: false };
     const outcome = await holdAgainstEachOther(tokenizer, nastyTexts(5_000));
     assert.equal(outcome.broken, []);
   });
 
   if ([...collections, ...queries].every((path) => path !== undefined)) {
     test('agree on all TREC passages and queries', async () => {
-      const tokenizer = await loadTokenizer(folder, 'lightning-ir');
+      const tokenizer = await loadTokenizer(folder, LIGHTNING_IR);
       const texts = [...collections, ...queries].flatMap((path) =>
         readFileSync(path!, 'utf8')
           .split('\n')

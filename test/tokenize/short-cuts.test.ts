@@ -10,7 +10,7 @@ import { createPairTokenizer } from '../../src/tokenize/pair-tokenizer.js';
 import { RoundTrip } from '../../src/tokenize/round-trip.js';
 import { SideEncoder } from '../../src/tokenize/side-encoder.js';
 import { nastyTexts } from './nasty-texts.js';
-import { encoderOf } from '../support/models.js';
+import { encoderOf, LIGHTNING_IR } from '../support/models.js';
 
 /** The ways a BERT vocabulary is used: uncased, cased, cased without accents, uncased with accents. */
 const SETTINGS = [
@@ -37,7 +37,7 @@ test.after(() => rm(folder, { recursive: true }));
 
 async function load(settings: object): Promise<LoadedTokenizer> {
   await writeFile(join(folder, 'tokenizer_config.json'), JSON.stringify(settings));
-  const tokenizer = await loadTokenizer(folder, 'lightning-ir');
+  const tokenizer = await loadTokenizer(folder, LIGHTNING_IR);
   assert.ok(isPlainBert(tokenizer));
   return tokenizer;
 }
@@ -82,7 +82,7 @@ for (const settings of SETTINGS) {
 test('a tokenizer with added tokens that match inside words takes no short cut', async () => {
   for (const name of ['legacy-vocab', 'cased-json', 'left-json']) {
     const other = fileURLToPath(new URL(`golden/${name}`, import.meta.url));
-    assert.is(isPlainBert(await loadTokenizer(other, 'lightning-ir')), false, name);
+    assert.is(isPlainBert(await loadTokenizer(other, LIGHTNING_IR)), false, name);
   }
 });
 

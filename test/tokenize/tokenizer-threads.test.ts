@@ -11,6 +11,7 @@ import { createPairTokenizer, type PairTokenizer, type TextPair } from '../../sr
 import { sharedPath } from '../support/shared.js';
 import { nastyTexts } from './nasty-texts.js';
 import { checkpointOf, encoderOf } from '../support/models.js';
+import { HANGS_MS, LOADER } from '../support/programs.js';
 
 const run = promisify(execFile);
 const test = suite('threads of the tokenizer');
@@ -167,7 +168,7 @@ for (const [kind, thread] of [
 ]) {
   test(`a ${thread} thread whose tokenizer is still open ends by itself`, async () => {
     const program = fileURLToPath(new URL('encode-and-leave.ts', import.meta.url));
-    const { stdout } = await run(process.execPath, ['--import', 'tsx', program, kind!], { timeout: 60_000 });
+    const { stdout } = await run(process.execPath, ['--import', LOADER, program, kind!], { timeout: HANGS_MS });
     assert.match(stdout, new RegExp(`^${thread} \\d+\\n$`));
   });
 }

@@ -9,6 +9,7 @@ import { loadTokenizer, type LoadedTokenizer } from '../../src/tokenize/load-tok
 import { WordTable, WordTokenizer } from '../../src/tokenize/word-tokenizer.js';
 import { sharedPath } from '../support/shared.js';
 import { nastyTexts } from './nasty-texts.js';
+import { LIGHTNING_IR } from '../support/models.js';
 
 const BATCH = 64;
 const SETTINGS = [
@@ -55,7 +56,7 @@ async function compare(tokenizer: LoadedTokenizer, texts: readonly string[]): Pr
 for (const settings of SETTINGS) {
   test(`${JSON.stringify(settings)}: have the ids of the whole text`, async () => {
     await writeFile(join(folder, 'tokenizer_config.json'), JSON.stringify(settings));
-    const tokenizer = await loadTokenizer(folder, 'lightning-ir');
+    const tokenizer = await loadTokenizer(folder, LIGHTNING_IR);
     const nasty = nastyTexts(3_000);
     assert.ok((await compare(tokenizer, nasty)) > 2_000, 'too few were taken apart');
     const neighbours = NEIGHBOURS.flatMap((a) =>
@@ -69,7 +70,7 @@ if (golden !== undefined && collection !== undefined) {
   test('TREC passages have the ids of the whole text', async () => {
     const lines = readFileSync(collection, 'utf8').split('\n').slice(0, 4_000);
     const texts = lines.map((line) => line.slice(line.indexOf('\t') + 1));
-    const apart = await compare(await loadTokenizer(golden, 'lightning-ir'), texts);
+    const apart = await compare(await loadTokenizer(golden, LIGHTNING_IR), texts);
     assert.ok(apart > 0.99 * texts.length, `${apart} of ${texts.length} were taken apart`);
   });
 }
@@ -77,12 +78,12 @@ if (golden !== undefined && collection !== undefined) {
 test('tokenizers that are not plain BERT are left alone', async () => {
   for (const name of ['legacy-vocab', 'cased-json', 'left-json']) {
     const other = fileURLToPath(new URL(`golden/${name}`, import.meta.url));
-    assert.is(WordTokenizer.for(await loadTokenizer(other, 'lightning-ir')), undefined, name);
+    assert.is(WordTokenizer.for(await loadTokenizer(other, LIGHTNING_IR)), undefined, name);
   }
 });
 
 test('a long text and one with a long word are tokenized as wholes', async () => {
-  const words = WordTokenizer.for(await loadTokenizer(folder, 'lightning-ir'))!;
+  const words = WordTokenizer.for(await loadTokenizer(folder, LIGHTNING_IR))!;
   const [long, longWord, short] = await words.tokenize(['a '.repeat(20_000), `a ${'b'.repeat(49)}`, 'b'.repeat(48)]);
   assert.is(long, undefined);
   assert.is(longWord, undefined);

@@ -25,6 +25,7 @@ import { temporaryFolder } from '../support/files.js';
 import { REFERENCES } from '../support/models.js';
 import { float32Of, tensorValues } from '../support/safetensors.js';
 import { momentsOf, save, STATE } from '../support/training.js';
+import { LOADER } from '../support/programs.js';
 
 const test = suite('trainer checkpoints');
 
@@ -246,7 +247,7 @@ else {
   test('a full disk is one error that names the checkpoint; those before stay', () => {
     const parent = temporaryFolder();
     const child = fileURLToPath(new URL('save-checkpoints.ts', import.meta.url));
-    const shell = `mount -t tmpfs -o size=500k none ${parent} && ${process.execPath} --import tsx ${child} ${parent}`;
+    const shell = `mount -t tmpfs -o size=500k none ${parent} && ${process.execPath} --import ${LOADER} ${child} ${parent}`;
     const output = execFileSync('unshare', ['--mount', '--map-root-user', 'sh', '-c', shell], { encoding: 'utf8' });
     const { whole, names, errors } = JSON.parse(output) as Record<string, string[]>;
     assert.equal(names, whole, 'nothing half-written is left');

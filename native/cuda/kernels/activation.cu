@@ -1,5 +1,5 @@
 // Activations and their slopes, eight values a thread: memory alone decides their time. LibTorch's epilogue for gelu is
-// the tanh approximation, not the erf that these models have. Plain version: cuda/ops/activation.cc.
+// the tanh approximation, not the erf that these models have. Reference: cuda/ops/activation.cc.
 
 #include "cuda/kernels/numbers.cuh"
 

@@ -1,4 +1,4 @@
-// Which of attention's kernels takes a call. Plain versions: cuda/ops/attention.cc.
+// Which of attention's kernels takes a call. References: cuda/ops/attention.cc.
 
 #include <stdexcept>
 
@@ -10,11 +10,12 @@ namespace rank_distillm::cuda {
 namespace {
 
 bool takes_tiles(Type type, const AttentionShape& shape) {
-  return type == Type::bfloat16 && shape.head_size <= most_tensor_core_head;
+  return type == Type::bfloat16 && shape.head_size <= max_tensor_core_head;
 }
 
 void check(const AttentionShape& shape) {
-  if (shape.head_size > most_head) throw std::runtime_error("attention: heads of more than 256 columns are not built");
+  if (shape.head_size > max_head_size)
+    throw std::runtime_error("attention: heads of more than 256 columns are not built");
 }
 
 template <typename... Rows>
@@ -61,7 +62,7 @@ void attention_backward(const AttentionBackward& call, Stream stream) {
   const Grid queries = {shape.query_tile_count, shape.heads}, keys = {shape.key_tile_count, shape.heads};
   constexpr int threads = row_warps * warp_lanes;
   with_type(call.type, [&](auto type) {
-    launch(attention_along_kernel<decltype(type)>, queries, threads, stream, call);
+    launch(attention_delta_kernel<decltype(type)>, queries, threads, stream, call);
     if (takes_tiles(call.type, shape)) return;
     launch(attention_rows_backward_queries_kernel<decltype(type)>, queries, threads, stream, call);
     launch(attention_rows_backward_keys_kernel<decltype(type)>, keys, threads, stream, call);

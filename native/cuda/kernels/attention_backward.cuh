@@ -11,14 +11,14 @@ namespace rank_distillm::cuda {
 /// A row's two numbers that its weights and slopes need: log Σ exp, times log2 e, and Σ context · gradient.
 struct RowNumbers {
   float log_sum;
-  float along;
+  float delta;
 };
 
 /// 0 beyond the rows: their queries or gradients are 0, so that nothing is added.
 RD_DEVICE RowNumbers row_numbers(const AttentionBackward& call, int64_t row, bool there, int head) {
   if (!there) return {0, 0};
   const int64_t place = row * call.shape.heads + head;
-  return {call.log_sums[place] * log2_e, call.along[place]};
+  return {call.log_sums[place] * log2_e, call.delta[place]};
 }
 
 template <int size, bool vector>
@@ -54,8 +54,8 @@ RD_KERNEL void attention_backward_queries_kernel(AttentionBackward call) {
     synchronize_block();
     if (is_idle(tile)) continue;
     float weights[8][4], slopes[8][4];
-    times_turned<size>(weights, queries, keys);
-    times_turned<size>(slopes, gradients, values);
+    multiply_transposed<size>(weights, queries, keys);
+    multiply_transposed<size>(slopes, gradients, values);
     if (shape.dropout.threshold > 0) {
       const uint32_t kept =
           kept_weights(shape.dropout, tile.sequence, tile.place + warp_index() * warp_rows, done, head);
@@ -71,7 +71,7 @@ RD_KERNEL void attention_backward_queries_kernel(AttentionBackward call) {
       for (int i = 0; i < 4; ++i) {
         const bool there = n * 8 + lane_pair() + i % 2 < left;
         const float weight = there ? exp2f(weights[n][i] * scale * log2_e - numbers[i / 2].log_sum) : 0.0F;
-        slopes[n][i] = weight * (slopes[n][i] - numbers[i / 2].along) * scale;
+        slopes[n][i] = weight * (slopes[n][i] - numbers[i / 2].delta) * scale;
       }
     }
     add_product<size>(sums, slopes, keys);
@@ -111,11 +111,11 @@ RD_KERNEL void attention_backward_keys_kernel(AttentionBackward call) {
     synchronize_block();
     if (is_idle(tile)) continue;
     float weights[8][4], slopes[8][4];
-    times_turned<size>(weights, keys, queries);
-    times_turned<size>(slopes, values, gradients);
+    multiply_transposed<size>(weights, keys, queries);
+    multiply_transposed<size>(slopes, values, gradients);
     uint32_t kept = ~0U;
     if (shape.dropout.threshold > 0) {
-      kept = kept_weights_turned(shape.dropout, tile.sequence, done, tile.place + warp_index() * warp_rows, head);
+      kept = kept_weights_transposed(shape.dropout, tile.sequence, done, tile.place + warp_index() * warp_rows, head);
     }
 #pragma unroll
     for (int n = 0; n < 8; ++n) {
@@ -124,7 +124,7 @@ RD_KERNEL void attention_backward_keys_kernel(AttentionBackward call) {
         const int column = n * 8 + lane_pair() + i % 2;
         const float weight = column < left ? exp2f(weights[n][i] * scale * log2_e - numbers[column].log_sum) : 0.0F;
         const float slope = if_kept(kept, n, i, slopes[n][i]) * shape.dropout.kept;
-        slopes[n][i] = weight * (slope - numbers[column].along) * scale;
+        slopes[n][i] = weight * (slope - numbers[column].delta) * scale;
         weights[n][i] = if_kept(kept, n, i, weight);
       }
     }

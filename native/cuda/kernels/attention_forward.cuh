@@ -31,7 +31,7 @@ RD_KERNEL void attention_forward_kernel(AttentionForward call) {
     synchronize_block();
     if (is_idle(tile)) continue;
     float weights[8][4];
-    times_turned<size>(weights, queries, keys);
+    multiply_transposed<size>(weights, queries, keys);
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
       float most = greatest[half];

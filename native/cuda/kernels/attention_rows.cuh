@@ -12,7 +12,7 @@ namespace rank_distillm::cuda {
 constexpr int row_warps = 4;
 /// Columns a lane adds up at most: heads of up to 256.
 constexpr int lane_columns = 8;
-constexpr int most_head = lane_columns * warp_lanes;
+constexpr int max_head_size = lane_columns * warp_lanes;
 
 /// One row of one head.
 template <typename T>
@@ -68,11 +68,11 @@ struct WarpRow {
   int64_t row;  // of all
 };
 
-RD_DEVICE bool next_row(const int32_t* tiles, const int32_t* offsets, int step, WarpRow& of) {
+RD_DEVICE bool next_row(const int32_t* tiles, const int32_t* offsets, int step, WarpRow& own) {
   const int sequence = tiles[2 * block_x()], within = step * row_warps + warp_index();
   const int place = tiles[2 * block_x() + 1] + within;
-  of = {sequence, place, offsets[sequence] + static_cast<int64_t>(place)};
-  return within < attention_tile && of.row < offsets[sequence + 1];
+  own = {sequence, place, offsets[sequence] + static_cast<int64_t>(place)};
+  return within < attention_tile && own.row < offsets[sequence + 1];
 }
 
 RD_DEVICE int rows_left(int count, int done) { return count - done < warp_lanes ? count - done : warp_lanes; }
@@ -82,11 +82,11 @@ RD_KERNEL void attention_rows_forward_kernel(AttentionForward call) {
   const auto& shape = call.shape;
   const int head = block_y(), size = shape.head_size;
   const float scale = 1.0F / sqrtf(static_cast<float>(size));
-  WarpRow of;
-  for (int step = 0; next_row(shape.query_tiles, shape.query_offsets, step, of); ++step) {
-    const int64_t first_key = shape.key_offsets[of.sequence];
-    const int key_count = static_cast<int>(shape.key_offsets[of.sequence + 1] - first_key);
-    const auto* query = head_row<T>(call.query, of.row, head, size);
+  WarpRow own;
+  for (int step = 0; next_row(shape.query_tiles, shape.query_offsets, step, own); ++step) {
+    const int64_t first_key = shape.key_offsets[own.sequence];
+    const int key_count = static_cast<int>(shape.key_offsets[own.sequence + 1] - first_key);
+    const auto* query = head_row<T>(call.query, own.row, head, size);
     float sums[lane_columns] = {}, greatest = -INFINITY, total = 0;
     for (int done = 0; done < key_count; done += warp_lanes) {
       const int left = rows_left(key_count, done);
@@ -97,7 +97,7 @@ RD_KERNEL void attention_rows_forward_kernel(AttentionForward call) {
       float weight = expf(score - most);
       total = total * shrink + warp_sum(weight);
       greatest = most;
-      weight *= drop_weight(shape.dropout, of.sequence, of.place, done + lane_index(), head);
+      weight *= drop_weight(shape.dropout, own.sequence, own.place, done + lane_index(), head);
 #pragma unroll
       for (int c = 0; c < lane_columns; ++c) sums[c] *= shrink;
       add_rows<T>(sums, weight, call.value, first_key + done, left, head, size);
@@ -105,8 +105,8 @@ RD_KERNEL void attention_rows_forward_kernel(AttentionForward call) {
 #pragma unroll
     for (int c = 0; c < lane_columns; ++c) sums[c] /= total;
     if (call.log_sums != nullptr && lane_index() == 0)
-      call.log_sums[of.row * shape.heads + head] = greatest + logf(total);
-    store_head_row<T>(call.context, sums, of.row, head, size);
+      call.log_sums[own.row * shape.heads + head] = greatest + logf(total);
+    store_head_row<T>(call.context, sums, own.row, head, size);
   }
 }
 
@@ -115,13 +115,13 @@ RD_KERNEL void attention_rows_backward_queries_kernel(AttentionBackward call) {
   const auto& shape = call.shape;
   const int head = block_y(), size = shape.head_size;
   const float scale = 1.0F / sqrtf(static_cast<float>(size));
-  WarpRow of;
-  for (int step = 0; next_row(shape.query_tiles, shape.query_offsets, step, of); ++step) {
-    const int64_t first_key = shape.key_offsets[of.sequence];
-    const int key_count = static_cast<int>(shape.key_offsets[of.sequence + 1] - first_key);
-    const auto* query = head_row<T>(call.query, of.row, head, size);
-    const auto* gradient = head_row<T>(call.gradient, of.row, head, size);
-    const int64_t number = of.row * shape.heads + head;
+  WarpRow own;
+  for (int step = 0; next_row(shape.query_tiles, shape.query_offsets, step, own); ++step) {
+    const int64_t first_key = shape.key_offsets[own.sequence];
+    const int key_count = static_cast<int>(shape.key_offsets[own.sequence + 1] - first_key);
+    const auto* query = head_row<T>(call.query, own.row, head, size);
+    const auto* gradient = head_row<T>(call.gradient, own.row, head, size);
+    const int64_t number = own.row * shape.heads + head;
     float sums[lane_columns] = {};
     for (int done = 0; done < key_count; done += warp_lanes) {
       const int left = rows_left(key_count, done);
@@ -130,13 +130,13 @@ RD_KERNEL void attention_rows_backward_queries_kernel(AttentionBackward call) {
         const int64_t key = first_key + done + lane_index();
         const float weight =
             expf(scale * dot(query, head_row<T>(call.key, key, head, size), size) - call.log_sums[number]);
-        const float factor = drop_weight(shape.dropout, of.sequence, of.place, done + lane_index(), head);
+        const float factor = drop_weight(shape.dropout, own.sequence, own.place, done + lane_index(), head);
         slope = weight * scale *
-                (factor * dot(gradient, head_row<T>(call.value, key, head, size), size) - call.along[number]);
+                (factor * dot(gradient, head_row<T>(call.value, key, head, size), size) - call.delta[number]);
       }
       add_rows<T>(sums, slope, call.key, first_key + done, left, head, size);
     }
-    store_head_row<T>(call.query_gradient, sums, of.row, head, size);
+    store_head_row<T>(call.query_gradient, sums, own.row, head, size);
   }
 }
 
@@ -145,12 +145,12 @@ RD_KERNEL void attention_rows_backward_keys_kernel(AttentionBackward call) {
   const auto& shape = call.shape;
   const int head = block_y(), size = shape.head_size;
   const float scale = 1.0F / sqrtf(static_cast<float>(size));
-  WarpRow of;
-  for (int step = 0; next_row(shape.key_tiles, shape.key_offsets, step, of); ++step) {
-    const int64_t first_query = shape.query_offsets[of.sequence];
-    const int query_count = static_cast<int>(shape.query_offsets[of.sequence + 1] - first_query);
-    const auto* key = head_row<T>(call.key, of.row, head, size);
-    const auto* value = head_row<T>(call.value, of.row, head, size);
+  WarpRow own;
+  for (int step = 0; next_row(shape.key_tiles, shape.key_offsets, step, own); ++step) {
+    const int64_t first_query = shape.query_offsets[own.sequence];
+    const int query_count = static_cast<int>(shape.query_offsets[own.sequence + 1] - first_query);
+    const auto* key = head_row<T>(call.key, own.row, head, size);
+    const auto* value = head_row<T>(call.value, own.row, head, size);
     float key_sums[lane_columns] = {}, value_sums[lane_columns] = {};
     for (int done = 0; done < query_count; done += warp_lanes) {
       const int left = rows_left(query_count, done);
@@ -159,32 +159,32 @@ RD_KERNEL void attention_rows_backward_keys_kernel(AttentionBackward call) {
         const int64_t query = first_query + done + lane_index(), number = query * shape.heads + head;
         const float weight =
             expf(scale * dot(head_row<T>(call.query, query, head, size), key, size) - call.log_sums[number]);
-        const float factor = drop_weight(shape.dropout, of.sequence, done + lane_index(), of.place, head);
+        const float factor = drop_weight(shape.dropout, own.sequence, done + lane_index(), own.place, head);
         const float above = dot(head_row<T>(call.gradient, query, head, size), value, size);
-        slope = weight * scale * (factor * above - call.along[number]);
+        slope = weight * scale * (factor * above - call.delta[number]);
         dropped = weight * factor;
       }
       add_rows<T>(key_sums, slope, call.query, first_query + done, left, head, size);
       add_rows<T>(value_sums, dropped, call.gradient, first_query + done, left, head, size);
     }
-    store_head_row<T>(call.key_gradient, key_sums, of.row, head, size);
-    store_head_row<T>(call.value_gradient, value_sums, of.row, head, size);
+    store_head_row<T>(call.key_gradient, key_sums, own.row, head, size);
+    store_head_row<T>(call.value_gradient, value_sums, own.row, head, size);
   }
 }
 
-/// along = Σ context · gradient of each row and head.
+/// delta = Σ context · gradient of each row and head.
 template <typename T>
-RD_KERNEL void attention_along_kernel(AttentionBackward call) {
+RD_KERNEL void attention_delta_kernel(AttentionBackward call) {
   const auto& shape = call.shape;
   const int head = block_y(), size = shape.head_size;
-  WarpRow of;
-  for (int step = 0; next_row(shape.query_tiles, shape.query_offsets, step, of); ++step) {
-    const auto* context = head_row<T>(call.context, of.row, head, size);
-    const auto* gradient = head_row<T>(call.gradient, of.row, head, size);
+  WarpRow own;
+  for (int step = 0; next_row(shape.query_tiles, shape.query_offsets, step, own); ++step) {
+    const auto* context = head_row<T>(call.context, own.row, head, size);
+    const auto* gradient = head_row<T>(call.gradient, own.row, head, size);
     float sum = 0;
     for (int i = lane_index(); i < size; i += warp_lanes) sum += to_float(context[i]) * to_float(gradient[i]);
     sum = warp_sum(sum);
-    if (lane_index() == 0) call.along[of.row * shape.heads + head] = sum;
+    if (lane_index() == 0) call.delta[own.row * shape.heads + head] = sum;
   }
 }
 

@@ -75,7 +75,7 @@ RD_DEVICE void rows_as_a(uint32_t (&a)[size / 16][4], const Bf16* chunk) {
 
 /// products [16, 64] = A [16, size] · chunkᵀ.
 template <int size>
-RD_DEVICE void times_turned(float (&products)[8][4], const uint32_t (&a)[size / 16][4], const Bf16* chunk) {
+RD_DEVICE void multiply_transposed(float (&products)[8][4], const uint32_t (&a)[size / 16][4], const Bf16* chunk) {
 #pragma unroll
   for (int n = 0; n < 8; ++n) {
 #pragma unroll
@@ -101,7 +101,7 @@ RD_DEVICE void add_product(float (&sums)[size / 8][4], const float (&weights)[8]
 #pragma unroll
     for (int n = 0; n < size / 8; ++n) {
       uint32_t b[2];
-      load_turned(b, row + n * 8);
+      load_transposed(b, row + n * 8);
       multiply_add(sums[n], a, b);
     }
   }
@@ -170,7 +170,7 @@ RD_DEVICE uint32_t kept_weights(const DropRows& dropout, int sequence, int query
 
 /// The same with keys, from `key` (a multiple of 8) on, as rows and queries as columns. One draw is for four lanes,
 /// each of which needs four: each draws for one of the four and gets the others' from those.
-RD_DEVICE uint32_t kept_weights_turned(const DropRows& dropout, int sequence, int first_query, int key, int head) {
+RD_DEVICE uint32_t kept_weights_transposed(const DropRows& dropout, int sequence, int first_query, int key, int head) {
   const int place = lane_row() % 4;
   const auto group = static_cast<uint32_t>((key + lane_row() + place / 2 * 8) / 4);
   uint32_t own = 0;

@@ -1,4 +1,4 @@
-// The three embeddings' sum and its LayerNorm in one pass, with dropout of the result. Plain version:
+// The three embeddings' sum and its LayerNorm in one pass, with dropout of the result. Reference:
 // cuda/ops/embedding.cc.
 
 #include "cuda/kernels/norm_rows.cuh"

@@ -4,7 +4,7 @@
 #include <stdexcept>
 
 // What the CUDA kernels are called with: plain pointers into the device's memory and a stream. Each kernel has its
-// idea, its layout and its plain version's place at its head; native/cuda/ops checks shapes and calls it.
+// idea, its layout and its reference's place at its head; native/cuda/ops checks shapes and calls it.
 
 namespace rank_distillm::cuda {
 
@@ -27,7 +27,7 @@ struct DropRows {
   float kept = 1;          // what a value that stays is multiplied with
   uint32_t seed = 0;
   uint32_t step = 0;
-  uint32_t place = 0;               // site and layer
+  uint32_t site = 0;                // and layer
   const int32_t* pairs = nullptr;   // [rows]
   const int32_t* tokens = nullptr;  // [rows]
 };
@@ -69,7 +69,7 @@ struct NormBackward {
 };
 void norm_backward(const NormBackward& call, Stream stream);
 /// Columns that a norm's kernel has room for.
-constexpr int most_norm_columns = 4096;
+constexpr int max_norm_columns = 4096;
 
 /// exact = dropout(LayerNorm(word + position + type)).
 struct EmbeddingForward {
@@ -131,7 +131,7 @@ struct HeadRowsOut {
 /// Queries or keys that one block of threads takes.
 constexpr int attention_tile = 64;
 /// Of the kernels on tensor cores; larger heads are computed in float32's kernel.
-constexpr int most_tensor_core_head = 128;
+constexpr int max_tensor_core_head = 128;
 
 /// Attention of packed sequences. Queries of sequence s are rows [query_offsets[s], query_offsets[s + 1]), its keys
 /// rows [key_offsets[s], key_offsets[s + 1]). A tile is a sequence and the first of up to 64 of its rows.
@@ -144,7 +144,7 @@ struct AttentionShape {
   const int32_t* key_tiles = nullptr;      // [key_tile_count, 2]
   int query_tile_count = 0;
   int key_tile_count = 0;
-  DropRows dropout;  // `pairs` by sequence [sequences]; `place` that of the first head
+  DropRows dropout;  // `pairs` by sequence [sequences]; `site` that of the first head
 };
 
 /// context = dropout(softmax(Q Kᵀ / √d)) V.
@@ -164,7 +164,7 @@ struct AttentionBackward {
   HeadRows context;   // of the forward
   HeadRows gradient;  // that of the context
   const float* log_sums = nullptr;
-  float* along = nullptr;                                    // [queries, heads], overwritten: Σ context · gradient
+  float* delta = nullptr;                                    // [queries, heads], overwritten: Σ context · gradient
   HeadRowsOut query_gradient, key_gradient, value_gradient;  // overwritten
 };
 void attention_backward(const AttentionBackward& call, Stream stream);

@@ -1,7 +1,7 @@
 #pragma once
 
 // What kernels are written with. nvcc compiles them for GPUs; on machines without one g++ compiles the same files for
-// their test, in which test/native/simt.h plays blocks, warps and tensor cores on the CPU.
+// their test, in which test/native/simt.h simulates blocks, warps and tensor cores on the CPU.
 
 #include <cstdint>
 

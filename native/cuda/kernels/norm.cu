@@ -1,5 +1,5 @@
 // Residual + LayerNorm with dropout of the branch, and its backward. One pass over memory each: what else would be kept
-// of the forward, mean and sum, is recomputed from the normalized row. Plain version: cuda/ops/norm.cc.
+// of the forward, mean and sum, is recomputed from the normalized row. Reference: cuda/ops/norm.cc.
 
 #include "cuda/kernels/norm_rows.cuh"
 #include "cuda/kernels/philox.cuh"
@@ -50,7 +50,7 @@ RD_KERNEL void backward_kernel(NormBackward call) {
     const auto* normalized = static_cast<const T*>(call.normalized) + row * columns;
     const auto* more = call.more == nullptr ? nullptr : static_cast<const T*>(call.more) + row * columns;
     float slopes[chunks][vector_size] = {}, places[chunks][vector_size] = {};
-    float sum = 0, along = 0;
+    float sum = 0, product_sum = 0;
 #pragma unroll
     for (int c = 0; c < chunks; ++c) {
       const int column = column_of(c), count = columns - column;
@@ -71,16 +71,16 @@ RD_KERNEL void backward_kernel(NormBackward call) {
         bias_sums[c][i] += slopes[c][i];
         slopes[c][i] *= weights[i];
         sum += slopes[c][i];
-        along += slopes[c][i] * places[c][i];
+        product_sum += slopes[c][i] * places[c][i];
       }
     }
     const float mean = warp_sum(sum) / static_cast<float>(columns);
-    const float mean_along = warp_sum(along) / static_cast<float>(columns);
+    const float mean_product = warp_sum(product_sum) / static_cast<float>(columns);
     const float scale = call.scale[row];
 #pragma unroll
     for (int c = 0; c < chunks; ++c) {
 #pragma unroll
-      for (int i = 0; i < vector_size; ++i) slopes[c][i] = scale * (slopes[c][i] - mean - places[c][i] * mean_along);
+      for (int i = 0; i < vector_size; ++i) slopes[c][i] = scale * (slopes[c][i] - mean - places[c][i] * mean_product);
     }
     store_row<vector>(gradient, slopes, columns);
     if (call.branch == nullptr) continue;

@@ -24,7 +24,7 @@ RD_DEVICE uint32_t high_product(uint32_t a, uint32_t b) {
 
 /// Whether columns 4 · group to 4 · group + 3 stay, in bits 0 to 3; `head` counts in attention only.
 RD_DEVICE uint32_t kept_columns(const DropRows& dropout, RowMask row, uint32_t head, uint32_t group) {
-  uint32_t counter[4] = {group, row.token, row.pair, dropout.place + (head << 18)};
+  uint32_t counter[4] = {group, row.token, row.pair, dropout.site + (head << 18)};
   uint32_t key0 = dropout.seed, key1 = dropout.step;
 #pragma unroll
   for (int round = 0; round < 10; ++round) {

@@ -26,7 +26,7 @@ RD_DEVICE void multiply_add(float (&sums)[4], const uint32_t (&a)[4], const uint
 
 /// The word of B for rows 0 to 7 and for rows 8 to 15 of a [16, 8] matrix that lies in shared memory row by row: lanes
 /// 0 to 15 give the addresses of its rows.
-RD_DEVICE void load_turned(uint32_t (&b)[2], const Bf16* row) {
+RD_DEVICE void load_transposed(uint32_t (&b)[2], const Bf16* row) {
   const auto address = static_cast<uint32_t>(__cvta_generic_to_shared(row));
   asm volatile("ldmatrix.sync.aligned.m8n8.x2.trans.shared.b16 {%0, %1}, [%2];"
                : "=r"(b[0]), "=r"(b[1])
@@ -54,7 +54,7 @@ RD_DEVICE void multiply_add(float (&sums)[4], const uint32_t (&a)[4], const uint
   }
 }
 
-RD_DEVICE void load_turned(uint32_t (&b)[2], const Bf16* row) {
+RD_DEVICE void load_transposed(uint32_t (&b)[2], const Bf16* row) {
   const auto rows = simt::exchange(row);
   for (int i = 0; i < 2; ++i) {
     const auto* first = rows[i * 8 + lane_pair()];

@@ -39,8 +39,8 @@ cuda::AttentionShape shape_of(const DeviceAttention& attention, const AttentionI
 cuda::HeadRows rows_of(const at::Tensor& rows) { return {rows.data_ptr(), rows.stride(0)}; }
 cuda::HeadRowsOut rows_into(const at::Tensor& rows) { return {rows.data_ptr(), rows.stride(0)}; }
 
-/// One sequence of the plain version, in float32 as [heads, rows, size].
-struct PlainSequence {
+/// One sequence of the reference, in float32 as [heads, rows, size].
+struct ReferenceSequence {
   at::Tensor query, key, value, weights, factors;
   int64_t first_query = 0, queries = 0, first_key = 0, keys = 0;
 };
@@ -51,68 +51,74 @@ at::Tensor by_head(const at::Tensor& rows, int64_t first, int64_t count, int64_t
 
 at::Tensor by_row(const at::Tensor& heads) { return heads.transpose(0, 1).reshape({heads.size(1), -1}); }
 
-at::Tensor plain_factors(const DeviceAttention& attention, int64_t sequence, int64_t queries, int64_t keys) {
+at::Tensor reference_factors(const DeviceAttention& attention, int64_t sequence, int64_t queries, int64_t keys) {
   auto factors = at::empty({attention.heads, queries, keys}, at::kFloat);
   const auto pair = static_cast<uint32_t>(attention.block.first_rows.pairs.const_data_ptr<int32_t>()[sequence]);
   for (int64_t head = 0; head < attention.heads; ++head) {
     for (int64_t q = 0; q < queries; ++q) {
       auto mask = attention.dropout.mask({pair, static_cast<uint32_t>(q)});
-      mask.place += static_cast<uint32_t>(head) << 18;
+      mask.site += static_cast<uint32_t>(head) << 18;
       kernels().dropout({mask, keys, factors.data_ptr<float>() + (head * queries + q) * keys});
     }
   }
   return factors;
 }
 
-PlainSequence plain_sequence(const DeviceAttention& attention, const AttentionInputs& inputs, int64_t sequence) {
+ReferenceSequence reference_sequence(const DeviceAttention& attention, const AttentionInputs& inputs, int64_t index) {
   const auto* query_offsets = attention.queries.offsets.const_data_ptr<int32_t>();
   const auto* key_offsets = attention.block.all.offsets.const_data_ptr<int32_t>();
-  PlainSequence of;
-  of.first_query = query_offsets[sequence];
-  of.queries = query_offsets[sequence + 1] - of.first_query;
-  of.first_key = key_offsets[sequence];
-  of.keys = key_offsets[sequence + 1] - of.first_key;
-  of.query = by_head(inputs.query, of.first_query, of.queries, attention.heads)
-                 .div(std::sqrt(static_cast<double>(head_size(attention, inputs))));
-  of.key = by_head(inputs.key, of.first_key, of.keys, attention.heads);
-  of.value = by_head(inputs.value, of.first_key, of.keys, attention.heads);
-  of.weights = at::matmul(of.query, of.key.transpose(1, 2));
-  if (attention.dropout.active()) of.factors = plain_factors(attention, sequence, of.queries, of.keys);
-  return of;
+  ReferenceSequence sequence;
+  sequence.first_query = query_offsets[index];
+  sequence.queries = query_offsets[index + 1] - sequence.first_query;
+  sequence.first_key = key_offsets[index];
+  sequence.keys = key_offsets[index + 1] - sequence.first_key;
+  sequence.query = by_head(inputs.query, sequence.first_query, sequence.queries, attention.heads)
+                       .div(std::sqrt(static_cast<double>(head_size(attention, inputs))));
+  sequence.key = by_head(inputs.key, sequence.first_key, sequence.keys, attention.heads);
+  sequence.value = by_head(inputs.value, sequence.first_key, sequence.keys, attention.heads);
+  sequence.weights = at::matmul(sequence.query, sequence.key.transpose(1, 2));
+  if (attention.dropout.active())
+    sequence.factors = reference_factors(attention, index, sequence.queries, sequence.keys);
+  return sequence;
 }
 
-AttentionOutput plain_attention(const DeviceAttention& attention, const AttentionInputs& inputs, bool keep) {
+AttentionOutput reference_attention(const DeviceAttention& attention, const AttentionInputs& inputs, bool keep) {
   const auto& query = inputs.query;
   AttentionOutput output = {at::empty({query.size(0), query.size(1)}, query.options()), {}};
   if (keep) output.log_sums = at::empty({query.size(0), attention.heads}, at::kFloat);
   for (int64_t s = 0; s < attention.block.sequences; ++s) {
-    const auto of = plain_sequence(attention, inputs, s);
-    auto weights = at::softmax(of.weights, -1);
-    if (of.factors.defined()) weights = weights.mul(of.factors);
-    output.context.narrow(0, of.first_query, of.queries).copy_(by_row(at::matmul(weights, of.value)));
-    if (keep) output.log_sums.narrow(0, of.first_query, of.queries).copy_(at::logsumexp(of.weights, {-1}).t());
+    const auto sequence = reference_sequence(attention, inputs, s);
+    auto weights = at::softmax(sequence.weights, -1);
+    if (sequence.factors.defined()) weights = weights.mul(sequence.factors);
+    output.context.narrow(0, sequence.first_query, sequence.queries).copy_(by_row(at::matmul(weights, sequence.value)));
+    if (keep)
+      output.log_sums.narrow(0, sequence.first_query, sequence.queries)
+          .copy_(at::logsumexp(sequence.weights, {-1}).t());
   }
   return output;
 }
 
-void plain_attention_backward(const DeviceAttention& attention, const AttentionInputs& inputs,
-                              const AttentionOutput& output, const at::Tensor& gradient,
-                              const AttentionInputs& gradients) {
+void reference_attention_backward(const DeviceAttention& attention, const AttentionInputs& inputs,
+                                  const AttentionOutput& output, const at::Tensor& gradient,
+                                  const AttentionInputs& gradients) {
   const double scale = 1 / std::sqrt(static_cast<double>(head_size(attention, inputs)));
   for (int64_t s = 0; s < attention.block.sequences; ++s) {
-    const auto of = plain_sequence(attention, inputs, s);
-    const auto log_sums = output.log_sums.narrow(0, of.first_query, of.queries).t().unsqueeze(-1);
-    const auto weights = of.weights.sub(log_sums).exp();
-    const auto above = by_head(gradient, of.first_query, of.queries, attention.heads);
-    auto slopes = at::matmul(above, of.value.transpose(1, 2));
-    if (of.factors.defined()) slopes = slopes.mul(of.factors);
-    const auto context = by_head(output.context, of.first_query, of.queries, attention.heads);
-    const auto along = context.mul(above).sum({-1}, true);
-    const auto scores = weights.mul(slopes.sub(along));
-    const auto dropped = of.factors.defined() ? weights.mul(of.factors) : weights;
-    gradients.query.narrow(0, of.first_query, of.queries).copy_(by_row(at::matmul(scores, of.key)).mul_(scale));
-    gradients.key.narrow(0, of.first_key, of.keys).copy_(by_row(at::matmul(scores.transpose(1, 2), of.query)));
-    gradients.value.narrow(0, of.first_key, of.keys).copy_(by_row(at::matmul(dropped.transpose(1, 2), above)));
+    const auto sequence = reference_sequence(attention, inputs, s);
+    const auto log_sums = output.log_sums.narrow(0, sequence.first_query, sequence.queries).t().unsqueeze(-1);
+    const auto weights = sequence.weights.sub(log_sums).exp();
+    const auto above = by_head(gradient, sequence.first_query, sequence.queries, attention.heads);
+    auto slopes = at::matmul(above, sequence.value.transpose(1, 2));
+    if (sequence.factors.defined()) slopes = slopes.mul(sequence.factors);
+    const auto context = by_head(output.context, sequence.first_query, sequence.queries, attention.heads);
+    const auto delta = context.mul(above).sum({-1}, true);
+    const auto scores = weights.mul(slopes.sub(delta));
+    const auto dropped = sequence.factors.defined() ? weights.mul(sequence.factors) : weights;
+    gradients.query.narrow(0, sequence.first_query, sequence.queries)
+        .copy_(by_row(at::matmul(scores, sequence.key)).mul_(scale));
+    gradients.key.narrow(0, sequence.first_key, sequence.keys)
+        .copy_(by_row(at::matmul(scores.transpose(1, 2), sequence.query)));
+    gradients.value.narrow(0, sequence.first_key, sequence.keys)
+        .copy_(by_row(at::matmul(dropped.transpose(1, 2), above)));
   }
 }
 
@@ -144,7 +150,7 @@ at::Tensor flash_attention(const DeviceAttention& attention, const AttentionInpu
 
 AttentionOutput device_attention(const DeviceAttention& attention, const AttentionInputs& inputs, bool keep) {
   const auto& query = inputs.query;
-  if (!by_kernel(query)) return plain_attention(attention, inputs, keep);
+  if (!by_kernel(query)) return reference_attention(attention, inputs, keep);
   if (takes_flash(attention, inputs, keep)) return {flash_attention(attention, inputs), {}};
   AttentionOutput output = {at::empty({query.size(0), query.size(1)}, query.options()), {}};
   if (keep) output.log_sums = at::empty({query.size(0), attention.heads}, query.options().dtype(at::kFloat));
@@ -157,12 +163,12 @@ AttentionOutput device_attention(const DeviceAttention& attention, const Attenti
 void device_attention_backward(const DeviceAttention& attention, const AttentionInputs& inputs,
                                const AttentionOutput& output, const at::Tensor& gradient,
                                const AttentionInputs& gradients) {
-  if (!by_kernel(gradient)) return plain_attention_backward(attention, inputs, output, gradient, gradients);
-  const auto along = at::empty_like(output.log_sums);
+  if (!by_kernel(gradient)) return reference_attention_backward(attention, inputs, output, gradient, gradients);
+  const auto delta = at::empty_like(output.log_sums);
   cuda::attention_backward(
       {shape_of(attention, inputs), kernel_type(gradient), rows_of(inputs.query), rows_of(inputs.key),
        rows_of(inputs.value), rows_of(output.context), rows_of(gradient), output.log_sums.data_ptr<float>(),
-       along.data_ptr<float>(), rows_into(gradients.query), rows_into(gradients.key), rows_into(gradients.value)},
+       delta.data_ptr<float>(), rows_into(gradients.query), rows_into(gradients.key), rows_into(gradients.value)},
       stream_of(gradient));
 }
 

@@ -5,7 +5,7 @@
 
 namespace rank_distillm {
 
-/// Attention of packed sequences, heads side by side in each row (kernels.h). `place` of a head's mask is that of the
+/// Attention of packed sequences, heads side by side in each row (kernels.h). `site` of a head's mask is that of the
 /// first plus head << 18, as on the CPU.
 struct DeviceAttention {
   const DeviceBlock& block;

@@ -7,16 +7,16 @@
 
 namespace rank_distillm {
 
-#if defined(RANK_DISTILLM_PLAYED_KERNELS)
+#if defined(RANK_DISTILLM_SIMULATED_KERNELS)
 
-/// In the kernels' test on machines without a GPU: whether kernels, compiled for the CPU, take tensors of the CPU.
-extern bool kernels_are_played;
-inline bool by_kernel(const at::Tensor&) { return kernels_are_played; }
+/// In the kernels' test without a GPU: whether simulated kernels take the CPU's tensors.
+extern bool kernels_are_simulated;
+inline bool by_kernel(const at::Tensor&) { return kernels_are_simulated; }
 inline cuda::Stream stream_of(const at::Tensor&) { return nullptr; }
 
 #else
 
-/// True where a kernel takes the tensor; else the op's plain version does. Constant in a build without CUDA, whose
+/// True if a kernel takes the tensor; otherwise the op's reference does. Constant in a build without CUDA, whose
 /// linker then asks for no kernel.
 inline bool by_kernel(const at::Tensor& tensor) {
   if constexpr (cuda::built) return tensor.is_cuda();

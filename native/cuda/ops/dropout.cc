@@ -13,12 +13,12 @@ cuda::DropRows drop_call(const Dropout& dropout, const DeviceRowIds& ids) {
           mask.kept,
           mask.seed,
           mask.step,
-          mask.place,
+          mask.site,
           numbers_of<int32_t>(ids.pairs),
           numbers_of<int32_t>(ids.tokens)};
 }
 
-at::Tensor plain_dropout_factors(const Dropout& dropout, const DeviceRowIds& ids, int64_t columns) {
+at::Tensor reference_dropout_factors(const Dropout& dropout, const DeviceRowIds& ids, int64_t columns) {
   const int64_t rows = ids.pairs.numel();
   auto factors = at::empty({rows, columns}, at::kFloat);
   const auto* pairs = ids.pairs.const_data_ptr<int32_t>();
@@ -37,7 +37,7 @@ void drop_rows_(const at::Tensor& values, const Dropout& dropout, const DeviceRo
                     stream_of(values));
     return;
   }
-  values.mul_(plain_dropout_factors(dropout, ids, values.size(1)));
+  values.mul_(reference_dropout_factors(dropout, ids, values.size(1)));
 }
 
 }  // namespace rank_distillm

@@ -10,16 +10,16 @@
 namespace rank_distillm {
 namespace {
 
-DeviceHidden plain_embed(const DeviceBlock& block, const DeviceEmbedding& embedding, const Dropout& dropout,
-                         const DeviceTypes& types, DeviceNormState* state) {
+DeviceHidden reference_embed(const DeviceBlock& block, const DeviceEmbedding& embedding, const Dropout& dropout,
+                             const DeviceTypes& types, DeviceNormState* state) {
   const auto rows = [](const DeviceTable& table, const at::Tensor& ids) {
     return at::index_select(table.values, 0, ids);
   };
   const auto sum = rows(embedding.word, block.ids)
                        .add_(rows(embedding.position, block.positions))
                        .add_(rows(embedding.type, block.types));
-  const auto result = plain_norm(sum, embedding.norm, {types.compute, at::kFloat}, state);
-  if (dropout.active()) result.exact.mul_(plain_dropout_factors(dropout, block.rows, sum.size(1)));
+  const auto result = reference_norm(sum, embedding.norm, {types.compute, at::kFloat}, state);
+  if (dropout.active()) result.exact.mul_(reference_dropout_factors(dropout, block.rows, sum.size(1)));
   const auto exact = result.exact.to(types.stream);
   return {exact, types.compute == types.stream ? exact : result.exact.to(types.compute)};
 }
@@ -33,7 +33,7 @@ void add_rows(const DeviceTable& table, const at::Tensor& ids, const at::Tensor&
 DeviceHidden embed(const DeviceBlock& block, const DeviceEmbedding& embedding, const Dropout& dropout,
                    const DeviceTypes& types, DeviceNormState* state) {
   const auto& word = embedding.word.values;
-  if (!by_kernel(word)) return plain_embed(block, embedding, dropout, types, state);
+  if (!by_kernel(word)) return reference_embed(block, embedding, dropout, types, state);
   const int64_t columns = word.size(1);
   const auto rows = [&](at::ScalarType type) { return at::empty({block.tokens, columns}, word.options().dtype(type)); };
   const bool same = types.compute == types.stream;

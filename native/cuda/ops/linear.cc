@@ -13,21 +13,21 @@ void count(const at::Tensor& rows, const DeviceLinear& layer, Counters& counters
 }
 
 /// Sums in float32 of factors that may be bfloat16, as the GPU's products are.
-at::Tensor plain_product(const at::Tensor& a, const at::Tensor& b) {
+at::Tensor reference_product(const at::Tensor& a, const at::Tensor& b) {
   return at::mm(a.to(at::kFloat), b.to(at::kFloat));
 }
 
 at::Tensor product_in_float32(const at::Tensor& a, const at::Tensor& b) {
-  return a.is_cuda() ? at::mm(a, b, at::kFloat) : plain_product(a, b);
+  return a.is_cuda() ? at::mm(a, b, at::kFloat) : reference_product(a, b);
 }
 
 }  // namespace
 
 at::Tensor device_linear(const at::Tensor& input, const DeviceLinear& layer, Counters& counters) {
   count(input, layer, counters);
-  const auto turned = layer.weight.t();
-  if (input.is_cuda() || input.scalar_type() == at::kFloat) return at::addmm(layer.bias, input, turned);
-  return plain_product(input, turned).add_(layer.bias.to(at::kFloat)).to(input.scalar_type());
+  const auto transposed = layer.weight.t();
+  if (input.is_cuda() || input.scalar_type() == at::kFloat) return at::addmm(layer.bias, input, transposed);
+  return reference_product(input, transposed).add_(layer.bias.to(at::kFloat)).to(input.scalar_type());
 }
 
 at::Tensor device_linear_backward(const at::Tensor& gradient, const at::Tensor& input, const DeviceLinear& layer,
@@ -41,7 +41,7 @@ at::Tensor device_linear_backward(const at::Tensor& gradient, const at::Tensor& 
   }
   layer.bias_gradient.add_(at::sum(gradient, {0}, false, at::kFloat));
   if (gradient.is_cuda() || gradient.scalar_type() == at::kFloat) return at::mm(gradient, layer.weight);
-  return plain_product(gradient, layer.weight).to(gradient.scalar_type());
+  return reference_product(gradient, layer.weight).to(gradient.scalar_type());
 }
 
 }  // namespace rank_distillm

@@ -17,8 +17,8 @@ namespace {
 constexpr int64_t most_parts = 512;
 constexpr int64_t rows_per_part = 16;
 
-DeviceNormGradients plain_backward(const at::Tensor& gradient, const at::Tensor& more, const DeviceNorm& norm,
-                                   const Dropout& dropout, const DeviceRowIds& ids, const DeviceNormState& state) {
+DeviceNormGradients reference_backward(const at::Tensor& gradient, const at::Tensor& more, const DeviceNorm& norm,
+                                       const Dropout& dropout, const DeviceRowIds& ids, const DeviceNormState& state) {
   const auto normalized = state.normalized.to(at::kFloat);
   if (more.defined()) gradient.add_(more.to(at::kFloat));
   norm.weight_gradient.add_(at::sum(gradient.mul(normalized), {0}));
@@ -27,14 +27,14 @@ DeviceNormGradients plain_backward(const at::Tensor& gradient, const at::Tensor&
   const auto along = weighed.mul(normalized).mean({1}, true);
   gradient.copy_(weighed.sub(weighed.mean({1}, true)).sub_(normalized.mul(along)).mul_(state.scale.unsqueeze(1)));
   if (!dropout.active()) return {gradient, gradient.to(state.normalized.scalar_type())};
-  const auto branch = gradient.mul(plain_dropout_factors(dropout, ids, gradient.size(1)));
+  const auto branch = gradient.mul(reference_dropout_factors(dropout, ids, gradient.size(1)));
   return {gradient, branch.to(state.normalized.scalar_type())};
 }
 
 }  // namespace
 
-DeviceHidden plain_norm(const at::Tensor& rows, const DeviceNorm& norm, const DeviceTypes& types,
-                        DeviceNormState* state) {
+DeviceHidden reference_norm(const at::Tensor& rows, const DeviceNorm& norm, const DeviceTypes& types,
+                            DeviceNormState* state) {
   const auto scale = at::var(rows, {1}, /*unbiased=*/false, /*keepdim=*/true).add_(norm.eps).rsqrt_();
   const auto normalized = rows.sub(rows.mean({1}, true)).mul_(scale);
   if (state != nullptr) *state = {normalized.to(types.compute), scale.squeeze(1).contiguous()};
@@ -48,8 +48,8 @@ DeviceHidden residual_norm(const at::Tensor& branch, const at::Tensor& residual,
   const DeviceTypes types = {branch.scalar_type(), residual.scalar_type()};
   if (!by_kernel(branch)) {
     auto rows = branch.to(at::kFloat);
-    if (dropout.active()) rows = rows.mul(plain_dropout_factors(dropout, ids, branch.size(1)));
-    return plain_norm(rows.add(residual.to(at::kFloat)), norm, types, state);
+    if (dropout.active()) rows = rows.mul(reference_dropout_factors(dropout, ids, branch.size(1)));
+    return reference_norm(rows.add(residual.to(at::kFloat)), norm, types, state);
   }
   DeviceHidden result = {at::empty_like(residual), {}};
   result.compute = types.compute == types.stream ? result.exact : at::empty_like(branch);
@@ -67,7 +67,7 @@ DeviceHidden residual_norm(const at::Tensor& branch, const at::Tensor& residual,
 DeviceNormGradients residual_norm_backward(const at::Tensor& gradient, const at::Tensor& more, const DeviceNorm& norm,
                                            const Dropout& dropout, const DeviceRowIds& ids,
                                            const DeviceNormState& state) {
-  if (!by_kernel(gradient)) return plain_backward(gradient, more, norm, dropout, ids, state);
+  if (!by_kernel(gradient)) return reference_backward(gradient, more, norm, dropout, ids, state);
   const int64_t rows = gradient.size(0), columns = gradient.size(1);
   const bool same = state.normalized.scalar_type() == at::kFloat && !dropout.active();
   const DeviceNormGradients result = {gradient, same ? gradient : at::empty_like(state.normalized)};

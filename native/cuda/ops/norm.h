@@ -43,8 +43,8 @@ DeviceNormGradients residual_norm_backward(const at::Tensor& gradient, const at:
                                            const Dropout& dropout, const DeviceRowIds& ids,
                                            const DeviceNormState& state);
 
-/// The plain version of a norm's forward, of float32 rows; `result` are rows of the stream's and the products' type.
-DeviceHidden plain_norm(const at::Tensor& rows, const DeviceNorm& norm, const DeviceTypes& types,
-                        DeviceNormState* state);
+/// The reference of a norm's forward, of float32 rows; `result` are rows of the stream's and the products' type.
+DeviceHidden reference_norm(const at::Tensor& rows, const DeviceNorm& norm, const DeviceTypes& types,
+                            DeviceNormState* state);
 
 }  // namespace rank_distillm

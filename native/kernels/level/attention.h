@@ -1,15 +1,15 @@
 #pragma once
 
-// softmax(Q Kᵀ / √d) V of one sequence at its own length: no padding row, and scores only of a few queries at a time,
-// near the core. Each head's keys and values are laid out once as panels, so both products are those of the linear
-// layers; the softmax between them sees float32 scores.
+// softmax(Q Kᵀ / √d) V of one sequence, without padding. Scores of a few queries at a time stay cached. Each head's
+// keys and values are packed once as panels, so both products are those of the linear layers; the softmax between them
+// works on float32 scores.
 
 #include "kernels/level/attention_panels.h"
 #include "kernels/level/dropout.h"
 
 namespace rank_distillm::RANK_DISTILLM_LEVEL {
 
-/// Queries whose scores are held at a time; each panel of keys is loaded once for all of them.
+/// Queries whose scores are kept at a time; they share each load of a panel of keys.
 constexpr int64_t queries_at_once = rows_at_once == 6 ? 24 : 32;
 
 RD_INLINE void store_weights(Float32, char* row, int64_t i, F value) {
@@ -23,19 +23,19 @@ struct Softmax {
   float inverse = 0;
 };
 
-/// A row of scores → 2^(score · to_powers_of_two - shift) · factors in the product's type, zero from `keys` to `width`.
+/// weights = 2^(score · to_powers_of_two - shift) · factors in the product's type, zeros from `keys` to `width`.
 template <class Dot, bool drops>
 RD_INLINE Softmax exponentials(const float* scores, int64_t keys, int64_t width, float to_powers_of_two,
                                const float* factors, char* weights) {
   const int64_t whole = keys / lanes * lanes;
   const I tail = first_lanes(keys - whole);
-  F greatest = all(-3.4e38F);
+  F greatest = broadcast(-3.4e38F);
   for (int64_t i = 0; i < whole; i += lanes) greatest = max(greatest, load(scores + i));
   if (whole < keys) {
     const F last = load(scores + whole);
-    greatest = max(greatest, tail ? last : all(-3.4e38F));
+    greatest = max(greatest, tail ? last : broadcast(-3.4e38F));
   }
-  const float shift = greatest_of(greatest) * to_powers_of_two;
+  const float shift = max_of(greatest) * to_powers_of_two;
   F sum{};
   int64_t i = 0;
   const auto store_next = [&](F value) __attribute__((always_inline)) {
@@ -69,15 +69,15 @@ RD_INLINE void store_context(BFloat16, char* to, const float* values, int64_t co
   for (int64_t i = 0; i < count - c; ++i) store_as(to + 2 * (c + i), load_as<uint16_t>(last + 2 * i));
 }
 
-/// What makes a score the power of two that softmax sums.
+/// Factor that turns a score into an exponent of 2.
 RD_INLINE float to_powers_of_two(int64_t head_size) {
   return 1.44269504F / __builtin_sqrtf(static_cast<float>(head_size));
 }
 
-/// The row's own mask of the mask of the first query and head.
+/// A row's mask from the mask of the first query and head.
 RD_INLINE DropoutMask mask_of(DropoutMask mask, int64_t query, int64_t head) {
   mask.token += static_cast<uint32_t>(query);
-  mask.place += static_cast<uint32_t>(head) << 18;
+  mask.site += static_cast<uint32_t>(head) << 18;
   return mask;
 }
 
@@ -85,10 +85,10 @@ template <class Product, class Dot>
 static void attention(const AttentionCall& call) {
   constexpr int64_t bytes = sizeof(typename Dot::Number);
   constexpr int64_t multiple = step_multiple;
-  const int64_t key_steps = up_to((call.head_size + Dot::group - 1) / Dot::group, multiple);
-  const int64_t value_steps = up_to((call.keys + Dot::group - 1) / Dot::group, multiple);
-  const int64_t key_width = up_to(call.keys, panel_width), value_width = up_to(call.head_size, panel_width);
-  const int64_t weights_stride = up_to(value_steps * 4, 64) + 64;
+  const int64_t key_steps = round_up((call.head_size + Dot::group - 1) / Dot::group, multiple);
+  const int64_t value_steps = round_up((call.keys + Dot::group - 1) / Dot::group, multiple);
+  const int64_t key_width = round_up(call.keys, panel_width), value_width = round_up(call.head_size, panel_width);
+  const int64_t weights_stride = round_up(value_steps * 4, 64) + 64;
   char* const keys = call.scratch;
   char* const values = keys + key_width * key_steps * 4;
   auto* const scores = reinterpret_cast<float*>(values + value_width * value_steps * 4);
@@ -97,16 +97,16 @@ static void attention(const AttentionCall& call) {
   auto* const context = reinterpret_cast<float*>(weights + queries_at_once * weights_stride);
   const int64_t context_stride = value_width + 16;
   auto* const factors = context + queries_at_once * context_stride;
-  // bf16 has lanes of 2 bytes: whole vectors of weights may be stored up to a multiple of the lanes
-  const int64_t width = up_to(value_steps * Dot::group, lanes);
+  // Vectors of bf16 weights are stored up to a multiple of the lanes.
+  const int64_t width = round_up(value_steps * Dot::group, lanes);
   const float scale = to_powers_of_two(call.head_size);
   Product product;
   for (int64_t head = 0; head < call.heads; ++head) {
     const int64_t offset = head * call.head_size * bytes;
-    lay_out_outputs<Dot>(call.key, call.keys, offset, call.head_size, key_steps, keys);
-    lay_out_steps<Dot>(call.value, call.keys, offset, call.head_size, value_steps, values);
+    pack_as_outputs<Dot>(call.key, call.keys, offset, call.head_size, key_steps, keys);
+    pack_as_steps<Dot>(call.value, call.keys, offset, call.head_size, value_steps, values);
     for (int64_t first = 0; first < call.queries; first += queries_at_once) {
-      const int64_t count = call.queries - first < queries_at_once ? call.queries - first : queries_at_once;
+      const int64_t count = min(queries_at_once, call.queries - first);
       for (int64_t key = 0; key < key_width; key += panel_width) {
         product.multiply(count, call.query.row(first) + offset, call.query.stride, keys + key * key_steps * 4,
                          key_steps, scores + key, scores_stride, false);
@@ -117,7 +117,7 @@ static void attention(const AttentionCall& call) {
         char* const to = weights + q * weights_stride;
         Softmax softmax;
         if (call.dropout.active()) {
-          drop_factors(mask_of(call.dropout, first + q, head), up_to(call.keys, lanes), factors);
+          drop_factors(mask_of(call.dropout, first + q, head), round_up(call.keys, lanes), factors);
           softmax = exponentials<Dot, true>(row, call.keys, width, scale, factors, to);
         } else {
           softmax = exponentials<Dot, false>(row, call.keys, width, scale, nullptr, to);

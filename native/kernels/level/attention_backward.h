@@ -1,31 +1,31 @@
 #pragma once
 
-// Attention's gradients of one sequence. The weights are computed again from the saved shift and sum of each row, by
-// the forward's own products, so they have the same bits and no matrix of scores is kept (Dao et al. 2022). A few
-// queries at a time: their scores and the gradients of their weights are rows near the core; both are turned once so
-// that the gradients of keys and values are products over queries, whose sums wait beside the panels.
+// Attention's gradients of one sequence. The weights are recomputed from each row's saved shift and sum with the
+// forward's products: they have the same bits, and no matrix of scores is stored (Dao et al. 2022). A few queries are
+// taken at a time, so that their scores and gradients stay cached. Both are transposed once, and the gradients of keys
+// and values are products over queries, summed beside the panels.
 
 #include "kernels/level/attention.h"
 
 namespace rank_distillm::RANK_DISTILLM_LEVEL {
 
-/// What a query's row of scores becomes: its weights, after dropout, and the slopes of its scores.
+/// Parameters of a query's row: from scores to weights after dropout and to the scores' gradients.
 struct RowGradient {
   int64_t keys;
-  int64_t width;  // zeros up to here
+  int64_t width;  // padded with zeros to this
   float to_powers_of_two;
   float scale;  // 1 / √head_size
   Softmax softmax;
   const float* factors;  // dropout's
 };
 
-/// `scores` and `slopes` (the gradients of the weights) are overwritten on the way.
+/// Overwrites `scores` and `slopes`, which hold the weights' gradients.
 template <class Dot, bool drops>
 RD_INLINE void row_gradient(const RowGradient& row, float* scores, float* slopes, char* weights_to, char* slopes_to) {
   const I tail = first_lanes(row.keys - row.keys / lanes * lanes);
   F sum{};
   for (int64_t i = 0; i < row.keys; i += lanes) {
-    const I inside = i + lanes <= row.keys ? all(-1) : tail;
+    const I inside = i + lanes <= row.keys ? broadcast(-1) : tail;
     F weight =
         exp2_negative(min(load(scores + i) * row.to_powers_of_two - row.softmax.shift, F{})) * row.softmax.inverse;
     F gradient = load(slopes + i);
@@ -42,40 +42,41 @@ RD_INLINE void row_gradient(const RowGradient& row, float* scores, float* slopes
     store(slopes + i, gradient);
     store_weights(Dot{}, weights_to, i, kept);
   }
-  const float along = sum_of(sum);
+  const float delta = sum_of(sum);
   int64_t i = 0;
   for (; i < row.keys; i += lanes) {
-    store_weights(Dot{}, slopes_to, i, row.scale * load(scores + i) * (load(slopes + i) - along));
+    store_weights(Dot{}, slopes_to, i, row.scale * load(scores + i) * (load(slopes + i) - delta));
   }
   for (; i < row.width; i += lanes) store_weights(Dot{}, slopes_to, i, F{});
 }
 
-/// Some rows by query → rows by key, zeros behind the last query.
+/// Transposes rows by query into rows by key, with zeros behind the last query.
 template <class Dot>
-RD_INLINE void turn(const char* from, int64_t from_stride, int64_t queries, int64_t keys, char* to, int64_t to_stride) {
+RD_INLINE void transpose_rows(const char* from, int64_t from_stride, int64_t queries, int64_t keys, char* to,
+                              int64_t to_stride) {
   constexpr int64_t group = Dot::group;
   const auto load_groups = [&](int64_t row, int64_t key) __attribute__((always_inline)) {
     const char* const first = from + row * group * from_stride;
-    return laced(Dot{}, first, group == 2 && row * group + 1 < queries ? first + from_stride : nullptr, key);
+    return interleaved(Dot{}, first, group == 2 && row * group + 1 < queries ? first + from_stride : nullptr, key);
   };
-  turn_groups((queries + group - 1) / group, keys, to, to_stride, load_groups);
+  transpose_groups((queries + group - 1) / group, keys, to, to_stride, load_groups);
 }
 
 template <class Product, class Dot>
 static void attention_backward(const AttentionBackwardCall& call) {
   constexpr int64_t bytes = sizeof(typename Dot::Number), group = Dot::group;
-  const auto steps_of = [](int64_t numbers) { return up_to((numbers + group - 1) / group, step_multiple); };
+  const auto steps_of = [](int64_t numbers) { return round_up((numbers + group - 1) / group, step_multiple); };
   const int64_t size = call.head_size, keys = call.keys;
   const int64_t size_steps = steps_of(size), key_steps = steps_of(keys);
-  const int64_t key_width = up_to(keys, panel_width), width = up_to(size, panel_width);
-  const int64_t rows_stride = key_width + 16, sums_stride = width + 16;             // of float32 numbers
-  const int64_t typed_stride = up_to(key_steps * 4, 64) + 64, turned_stride = 192;  // of bytes
-  const int64_t zeros_to = up_to(key_steps * group, lanes);
+  const int64_t key_width = round_up(keys, panel_width), width = round_up(size, panel_width);
+  const int64_t rows_stride = key_width + 16, sums_stride = width + 16;                    // of float32 numbers
+  const int64_t typed_stride = round_up(key_steps * 4, 64) + 64, transposed_stride = 192;  // of bytes
+  const int64_t zeros_to = round_up(key_steps * group, lanes);
 
   char* free = call.scratch;
   const auto take = [&free](int64_t size_in_bytes) __attribute__((always_inline)) {
     char* const taken = free;
-    free += up_to(size_in_bytes, 64);
+    free += round_up(size_in_bytes, 64);
     return taken;
   };
   const auto take_floats = [&take](int64_t count)
@@ -89,8 +90,8 @@ static void attention_backward(const AttentionBackwardCall& call) {
   float* const slopes = take_floats(queries_at_once * rows_stride);
   char* const weights = take(queries_at_once * typed_stride);
   char* const typed_slopes = take(queries_at_once * typed_stride);
-  char* const turned_weights = take(keys * turned_stride);
-  char* const turned_slopes = take(keys * turned_stride);
+  char* const transposed_weights = take(keys * transposed_stride);
+  char* const transposed_slopes = take(keys * transposed_stride);
   char* const query_rows = take(width * steps_of(queries_at_once) * 4);
   char* const gradient_rows = take(width * steps_of(queries_at_once) * 4);
   float* const query_sums = take_floats(queries_at_once * sums_stride);
@@ -100,11 +101,11 @@ static void attention_backward(const AttentionBackwardCall& call) {
   Product product;
   for (int64_t head = 0; head < call.heads; ++head) {
     const int64_t offset = head * size * bytes;
-    lay_out_outputs<Dot>(call.key, keys, offset, size, size_steps, key_outputs);
-    lay_out_outputs<Dot>(call.value, keys, offset, size, size_steps, value_outputs);
-    lay_out_steps<Dot>(call.key, keys, offset, size, key_steps, key_rows);
+    pack_as_outputs<Dot>(call.key, keys, offset, size, size_steps, key_outputs);
+    pack_as_outputs<Dot>(call.value, keys, offset, size, size_steps, value_outputs);
+    pack_as_steps<Dot>(call.key, keys, offset, size, key_steps, key_rows);
     for (int64_t first = 0; first < call.queries; first += queries_at_once) {
-      const int64_t count = call.queries - first < queries_at_once ? call.queries - first : queries_at_once;
+      const int64_t count = min(queries_at_once, call.queries - first);
       const Rows queries = {call.query.row(first), call.query.stride};
       const Rows gradients = {call.gradient.row(first), call.gradient.stride};
       for (int64_t key = 0; key < key_width; key += panel_width) {
@@ -130,14 +131,14 @@ static void attention_backward(const AttentionBackwardCall& call) {
         }
       }
       const int64_t query_steps = steps_of(count);
-      lay_out_steps<Dot>(queries, count, offset, size, query_steps, query_rows);
-      lay_out_steps<Dot>(gradients, count, offset, size, query_steps, gradient_rows);
-      turn<Dot>(weights, typed_stride, count, keys, turned_weights, turned_stride);
-      turn<Dot>(typed_slopes, typed_stride, count, keys, turned_slopes, turned_stride);
+      pack_as_steps<Dot>(queries, count, offset, size, query_steps, query_rows);
+      pack_as_steps<Dot>(gradients, count, offset, size, query_steps, gradient_rows);
+      transpose_rows<Dot>(weights, typed_stride, count, keys, transposed_weights, transposed_stride);
+      transpose_rows<Dot>(typed_slopes, typed_stride, count, keys, transposed_slopes, transposed_stride);
       for (int64_t c = 0; c < width; c += panel_width) {
-        product.multiply(keys, turned_weights, turned_stride, gradient_rows + c * query_steps * 4, query_steps,
+        product.multiply(keys, transposed_weights, transposed_stride, gradient_rows + c * query_steps * 4, query_steps,
                          value_sums + c, sums_stride, first > 0);
-        product.multiply(keys, turned_slopes, turned_stride, query_rows + c * query_steps * 4, query_steps,
+        product.multiply(keys, transposed_slopes, transposed_stride, query_rows + c * query_steps * 4, query_steps,
                          key_sums + c, sums_stride, first > 0);
         product.multiply(count, typed_slopes, typed_stride, key_rows + c * key_steps * 4, key_steps, query_sums + c,
                          sums_stride, false);

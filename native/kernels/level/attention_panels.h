@@ -1,44 +1,41 @@
 #pragma once
 
-// One head's rows as the panels of a product: in a product over the head's columns the rows are the outputs, in a
-// product over the rows they are the steps.
+// Packs one head's rows as panels: as outputs for a product over the head's columns, as steps for a product over the
+// rows.
 
-#include "kernels/level/turning.h"
+#include "kernels/level/transpose.h"
 
 namespace rank_distillm::RANK_DISTILLM_LEVEL {
 
-RD_INLINE int64_t up_to(int64_t value, int64_t multiple) { return (value + multiple - 1) / multiple * multiple; }
-
-/// Columns [0, size) of `count` rows, which begin `offset` bytes into them, become the steps: 4-byte groups change
-/// places.
+/// Rows become outputs and their columns [0, size), which begin at byte `offset`, become steps.
 template <class Dot>
-RD_INLINE void lay_out_outputs(const Rows& rows, int64_t count, int64_t offset, int64_t size, int64_t steps,
+RD_INLINE void pack_as_outputs(const Rows& rows, int64_t count, int64_t offset, int64_t size, int64_t steps,
                                char* panels) {
   constexpr int64_t step_bytes = panel_width * 4;
   const int64_t groups = (size + Dot::group - 1) / Dot::group;
   for (int64_t first = 0; first < count; first += panel_width, panels += steps * step_bytes) {
-    const int64_t here = least(panel_width, count - first);
+    const int64_t here = min(panel_width, count - first);
     if (here <= panel_width - lanes || groups < steps) std::memset(panels, 0, steps * step_bytes);
-    turn_groups(here, groups, panels, step_bytes, [&](int64_t row, int64_t group) __attribute__((always_inline)) {
+    transpose_groups(here, groups, panels, step_bytes, [&](int64_t row, int64_t group) __attribute__((always_inline)) {
       return load_as<I>(rows.row(first + row) + offset + 4 * group);
     });
   }
 }
 
-/// The rows become the steps: they stay rows (float32) or are laced in pairs (bf16).
+/// Rows become steps: unchanged (float32) or interleaved in pairs (bf16).
 template <class Dot>
-RD_INLINE void lay_out_steps(const Rows& rows, int64_t count, int64_t offset, int64_t size, int64_t steps,
+RD_INLINE void pack_as_steps(const Rows& rows, int64_t count, int64_t offset, int64_t size, int64_t steps,
                              char* panels) {
   constexpr int64_t bytes = sizeof(typename Dot::Number), group = Dot::group, step_bytes = panel_width * 4;
   const int64_t filled = (count + group - 1) / group;
   for (int64_t first = 0; first < size; first += panel_width, panels += steps * step_bytes) {
-    const int64_t here = least(panel_width, size - first);
+    const int64_t here = min(panel_width, size - first);
     const char* const corner = rows.data + offset + first * bytes;
     for (int64_t s = 0; s < filled; ++s) {
       const char* const row = corner + s * group * rows.stride;
       const char* const next = group == 2 && s * group + 1 < count ? row + rows.stride : nullptr;
-      each<2>([&](auto half) __attribute__((always_inline)) {
-        const I step = laced_up_to<Dot>(row, next, half * lanes, here);
+      unroll<2>([&](auto half) __attribute__((always_inline)) {
+        const I step = interleaved_up_to<Dot>(row, next, half * lanes, here);
         store_as(panels + s * step_bytes + half * vector_bytes, step);
       });
     }

@@ -1,17 +1,17 @@
 #pragma once
 
-// rows × one panel: the innermost product, its sums in registers. A step takes 4 bytes of each input row (one float32,
-// two bf16, two int16 or four bytes), repeats them over a vector and multiplies with the groups of 2 · lanes outputs.
-// `rows` inputs share each load of the panel, and 2 vectors of the panel share each load of an input: 12 rows on 32
-// registers, 6 on 16, leave just enough registers for the operands. Left-over rows run the same steps in a narrower
-// variant, so a row's sums never depend on its neighbours.
+// The innermost product, rows × one panel, with its sums in registers. A step broadcasts 4 bytes of each input row (one
+// float32, two bf16, two int16 or four int8) and multiplies them with the groups of 2 · lanes outputs. `rows` inputs
+// share each load of the panel, and 2 vectors of the panel share each load of an input: 12 rows on 32 registers, or 6
+// on 16, leave just enough registers for the operands. Remaining rows run the same steps in a narrower variant, so a
+// row's sums never depend on its neighbours.
 
 #include "kernels/level/vector.h"
 
 namespace rank_distillm::RANK_DISTILLM_LEVEL {
 
 constexpr int64_t panel_width = int64_t{2} * lanes;
-/// From one vector of a panel's groups to the next.
+/// Distance between a panel's two vectors of a step.
 constexpr int64_t vector_bytes = int64_t{4} * lanes;
 #if defined(__AVX512F__)
 constexpr int rows_at_once = 12;
@@ -28,8 +28,8 @@ struct Float32 {
   }
 };
 
-/// Below AVX512_BF16 the same numbers multiplied as float32: slower than float32 itself, but every machine can test
-/// what is rounded where.
+/// Without AVX512_BF16 the same numbers are multiplied as float32: slower than float32 products, but every machine can
+/// test the roundings.
 struct BFloat16 {
   using Sum = F;
   using Number = uint16_t;
@@ -41,14 +41,14 @@ struct BFloat16 {
     return load_as<F>(&result);
 #else
     constexpr auto upper = static_cast<int32_t>(0xffff0000);
-    const I a = all(load_as<int32_t>(input)), b = load_as<I>(panel);
+    const I a = broadcast(load_as<int32_t>(input)), b = load_as<I>(panel);
     sum += bits_to_float(a << 16) * bits_to_float(b << 16);
     return sum + bits_to_float(a & upper) * bits_to_float(b & upper);
 #endif
   }
 };
 
-/// Sums of the products of 16-bit neighbours.
+/// Sums of two products of neighbouring 16-bit numbers.
 RD_INLINE I products_of_pairs(I a, I b) {
 #if defined(__AVX512F__)
   const auto result = _mm512_madd_epi16(load_as<__m512i>(&a), load_as<__m512i>(&b));
@@ -64,9 +64,9 @@ struct Int16 {
   using Sum = I;
   using Number = int16_t;
   static constexpr int group = 2;
-  static constexpr bool has_zero = false;
+  static constexpr bool has_zero_point = false;
   RD_INLINE Sum add(Sum sum, const char* input, const char* panel) {
-    const I repeated = all(load_as<int32_t>(input));
+    const I repeated = broadcast(load_as<int32_t>(input));
 #if defined(__AVX512VNNI__)
     const auto result =
         _mm512_dpwssd_epi32(load_as<__m512i>(&sum), load_as<__m512i>(&repeated), load_as<__m512i>(panel));
@@ -77,15 +77,15 @@ struct Int16 {
   }
 };
 
-/// Unsigned inputs, signed weights. Below AVX512_VNNI the same sums of 16-bit products, for tests only: the older
-/// instruction for bytes cuts its sums off.
+/// Unsigned inputs, signed weights. Without AVX512_VNNI the same sums of 16-bit products, for tests only: the older
+/// instruction for bytes saturates its sums.
 struct Int8 {
   using Sum = I;
   using Number = uint8_t;
   static constexpr int group = 4;
-  static constexpr bool has_zero = true;  // other than 0, see RowScale
+  static constexpr bool has_zero_point = true;  // see RowScale
   RD_INLINE Sum add(Sum sum, const char* input, const char* panel) {
-    const I repeated = all(load_as<int32_t>(input)), weights = load_as<I>(panel);
+    const I repeated = broadcast(load_as<int32_t>(input)), weights = load_as<I>(panel);
 #if defined(__AVX512VNNI__)
     const auto result =
         _mm512_dpbusd_epi32(load_as<__m512i>(&sum), load_as<__m512i>(&repeated), load_as<__m512i>(&weights));
@@ -104,44 +104,44 @@ template <class Dot, int rows, class Stride>
                                             float* sums, Stride sums_stride, bool add) {
   using Sum = typename Dot::Sum;
   Sum low[rows], high[rows];
-  each<rows>([&](auto r) __attribute__((always_inline)) {
+  unroll<rows>([&](auto r) __attribute__((always_inline)) {
     low[r] = add ? load_as<Sum>(sums + r * sums_stride) : Sum{};
     high[r] = add ? load_as<Sum>(sums + r * sums_stride + lanes) : Sum{};
   });
   for (int64_t step = 0; step < steps; ++step, input += 4, panel += 4 * panel_width) {
-    each<rows>([&](auto r) __attribute__((always_inline)) {
+    unroll<rows>([&](auto r) __attribute__((always_inline)) {
       low[r] = Dot::add(low[r], input + r * stride, panel);
       high[r] = Dot::add(high[r], input + r * stride, panel + vector_bytes);
     });
   }
-  each<rows>([&](auto r) __attribute__((always_inline)) {
+  unroll<rows>([&](auto r) __attribute__((always_inline)) {
     store_as(sums + r * sums_stride, low[r]);
     store_as(sums + r * sums_stride + lanes, high[r]);
   });
 }
 
-RD_INLINE int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+RD_INLINE int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
 
 /// A product on vector registers.
 template <class Dot>
-struct OnVectors : Dot {
-  /// How gemm.h cuts what it multiplies. The same units multiply and finish, so nothing is won by doing both at once.
+struct VectorProduct : Dot {
+  /// Block sizes of gemm.h. Products and epilogues use the same units, so overlapping them gains nothing.
   static constexpr bool leaves_vectors_free = false;
   static constexpr int64_t group_rows = 192, tile_columns = 96, chunk_steps = 384;
   RD_INLINE int64_t chunk_rows(int64_t /*row_bytes*/) { return group_rows; }
-  RD_INLINE int64_t rows_of_group(int64_t left) { return least(group_rows, left); }
+  RD_INLINE int64_t rows_of_group(int64_t left) { return min(group_rows, left); }
 
-  /// sums[rows][panel_width] (+)= input · panel. Integer sums are stored in the same 4-byte places. The sums' stride is
-  /// a constant where it is known: each of their addresses costs an instruction less.
+  /// sums[rows][panel_width] (+)= input · panel; integer sums take the same 4 bytes each. A constant stride, where the
+  /// caller knows it, saves an instruction per address.
   template <class Stride, class... Unused>
   RD_INLINE void multiply(int64_t rows, const char* input, int64_t stride, const char* panel, int64_t steps,
-                          float* sums, Stride sums_stride, bool add, Unused&... /*meanwhile*/) {
+                          float* sums, Stride sums_stride, bool add, Unused&... /*overlap*/) {
     int64_t row = 0;
     for (; row + rows_at_once <= rows; row += rows_at_once) {
       multiply_rows<Dot, rows_at_once>(input + row * stride, stride, panel, steps, sums + row * sums_stride,
                                        sums_stride, add);
     }
-    each<rows_at_once - 1>([&](auto left) __attribute__((always_inline)) {
+    unroll<rows_at_once - 1>([&](auto left) __attribute__((always_inline)) {
       if (rows - row == left + 1) {
         multiply_rows<Dot, left + 1>(input + row * stride, stride, panel, steps, sums + row * sums_stride, sums_stride,
                                      add);

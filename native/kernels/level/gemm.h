@@ -1,15 +1,15 @@
 #pragma once
 
-// output = end(input · weightsᵀ + bias). Some columns' panels, as many steps of them as stay in the nearest cache, are
-// passed by a group of rows of a chunk that stays in the next one; the sums wait in a small tile beside them, where
-// scales, bias and activation are applied before anything is rounded or leaves the core. How much that is at a time is
-// the product's matter: see OnVectors and OnTiles.
+// output = epilogue(input · weightsᵀ + bias), blocked for the caches: a chunk of rows stays in the second-level cache
+// while groups of its rows are multiplied with panels of a few columns, as many steps of them as fit in the first
+// level. Sums stay in a small tile, where the epilogue is applied before they are rounded. The block sizes belong to
+// the product: see VectorProduct and TileProduct.
 
-#include "kernels/level/tile_end.h"
+#include "kernels/level/epilogue.h"
 
 namespace rank_distillm::RANK_DISTILLM_LEVEL {
 
-/// Rows of sums, and the columns that they are of.
+/// Sums of a group of rows and columns.
 struct Group {
   int64_t row = 0;
   int64_t rows = 0;
@@ -18,37 +18,37 @@ struct Group {
   const float* sums = nullptr;
 };
 
-/// What is done beside the products: a group of sums is finished, panels that come next are fetched. A product that
-/// leaves the vectors' units free calls it after each of its steps.
+/// Work done during the products: the epilogue of the last group of sums and prefetches of the next panels. A product
+/// that leaves the vector units free calls it after each of its steps.
 template <class Product>
-class Meanwhile {
+class Overlap {
  public:
-  explicit Meanwhile(const GemmCall& call) : call_(call), finish_(finish_of<Product>(call)) {}
+  explicit Overlap(const GemmCall& call) : call_(call), finish_(epilogue_of<Product>(call)) {}
 
-  /// Lets panels be fetched within so many calls.
+  /// Spreads the prefetch of panels over this many calls.
   [[gnu::always_inline]] void fetch(const char* panels, int64_t bytes, int64_t calls) {
     next_line_ = panels;
     lines_end_ = panels + bytes;
-    bytes_a_call_ = least(share(bytes / line, calls), most_lines) * line;
+    bytes_a_call_ = min(share(bytes / line, calls), max_lines) * line;
   }
 
-  /// Lets the group be finished within so many calls.
+  /// Spreads the group's epilogue over this many calls.
   [[gnu::always_inline]] void finish_within(int64_t calls) { rows_a_call_ = share(left_.rows, calls); }
 
   [[gnu::always_inline]] void operator()() {
-    finish_rows(least(rows_a_call_, left_.rows));
-    const char* const until = next_line_ + least(bytes_a_call_, lines_end_ - next_line_);
+    finish_rows(min(rows_a_call_, left_.rows));
+    const char* const until = next_line_ + min(bytes_a_call_, lines_end_ - next_line_);
     for (; next_line_ < until; next_line_ += line) __builtin_prefetch(next_line_, 0, 2);
   }
 
-  /// Finishes what is left of the group.
+  /// Applies the epilogue to the rest of the group.
   [[gnu::always_inline]] void finish_all() { finish_rows(left_.rows); }
 
-  /// The next group to finish.
+  /// Sets the group whose epilogue comes next.
   [[gnu::always_inline]] void take(const Group& group) { left_ = group; }
 
  private:
-  static constexpr int64_t line = 64, most_lines = 8;  // a call: memory gives no more in that time
+  static constexpr int64_t line = 64, max_lines = 8;  // per call: memory delivers no more in that time
 
   RD_INLINE int64_t share(int64_t all, int64_t calls) { return (all + calls - 1) / calls; }
 
@@ -61,7 +61,7 @@ class Meanwhile {
   }
 
   const GemmCall& call_;
-  const Finish finish_;
+  const ApplyEpilogue finish_;
   Group left_;
   int64_t rows_a_call_ = 0;
   const char* next_line_ = nullptr;
@@ -75,46 +75,46 @@ static void gemm(const GemmCall& call) {
   constexpr int64_t width = Product::tile_columns;
   constexpr int buffers = between ? 2 : 1;
   alignas(64) float sums[buffers][Product::group_rows * width];
-  int turn = 0;
+  int buffer = 0;
   const auto& weights = call.weights;
   const int64_t panel_bytes = weights.steps * panel_width * 4;
   const int64_t all_columns = (weights.out + panel_width - 1) / panel_width * panel_width;
   const int64_t chunk_rows = Product::chunk_rows(4 * weights.steps);
-  const bool counts = call.end != TileEnd::none && call.end != TileEnd::add;
+  const bool counts = call.epilogue != Epilogue::none && call.epilogue != Epilogue::add;
   Product product;
-  Meanwhile<Product> meanwhile(call);
+  Overlap<Product> overlap(call);
   for (int64_t first = 0; first < call.rows; first += chunk_rows) {
-    const int64_t end = least(first + chunk_rows, call.rows);
+    const int64_t end = min(first + chunk_rows, call.rows);
     for (int64_t column = 0; column < all_columns; column += width) {
-      const int64_t columns = least(width, all_columns - column);
+      const int64_t columns = min(width, all_columns - column);
       const char* const panels = weights.panels + column / panel_width * panel_bytes;
       if constexpr (between) {
-        const int64_t next = least(width, all_columns - column - columns);
-        meanwhile.fetch(panels + columns / panel_width * panel_bytes, next / panel_width * panel_bytes,
-                        Product::calls(end - first, columns, weights.steps));
+        const int64_t next = min(width, all_columns - column - columns);
+        overlap.fetch(panels + columns / panel_width * panel_bytes, next / panel_width * panel_bytes,
+                      Product::calls(end - first, columns, weights.steps));
       }
       for (int64_t row = first; row < end;) {
         const int64_t rows = Product::rows_of_group(end - row);
-        if constexpr (between) meanwhile.finish_within(Product::calls(rows, columns, weights.steps));
+        if constexpr (between) overlap.finish_within(Product::calls(rows, columns, weights.steps));
         for (int64_t step = 0; step < weights.steps; step += Product::chunk_steps) {
-          const int64_t steps = least(Product::chunk_steps, weights.steps - step);
+          const int64_t steps = min(Product::chunk_steps, weights.steps - step);
           for (int64_t c = 0; c < columns; c += panel_width) {
             product.multiply(rows, call.input.row(row) + 4 * step, call.input.stride,
-                             panels + c / panel_width * panel_bytes + step * panel_width * 4, steps, sums[turn] + c,
-                             std::integral_constant<int64_t, width>{}, step > 0, meanwhile);
+                             panels + c / panel_width * panel_bytes + step * panel_width * 4, steps, sums[buffer] + c,
+                             std::integral_constant<int64_t, width>{}, step > 0, overlap);
           }
         }
         const uint64_t before = __rdtsc();
-        meanwhile.finish_all();  // the group before
-        meanwhile.take({row, rows, column, columns, sums[turn]});
-        if constexpr (!between) meanwhile.finish_all();
-        if (counts) *call.end_ticks += __rdtsc() - before;
-        turn = (turn + 1) % buffers;
+        overlap.finish_all();  // of the previous group
+        overlap.take({row, rows, column, columns, sums[buffer]});
+        if constexpr (!between) overlap.finish_all();
+        if (counts) *call.epilogue_ticks += __rdtsc() - before;
+        buffer = (buffer + 1) % buffers;
         row += rows;
       }
     }
   }
-  meanwhile.finish_all();
+  overlap.finish_all();
 }
 
 }  // namespace rank_distillm::RANK_DISTILLM_LEVEL

@@ -1,4 +1,4 @@
-// All kernels of one instruction-set level. CMake compiles this file once per level with that level's flags and name.
+// All kernels of one instruction-set level. CMake compiles this file once per level, with the level's flags and name.
 
 #include <type_traits>
 
@@ -25,11 +25,11 @@ namespace rank_distillm::RANK_DISTILLM_LEVEL {
 
 #if defined(__AMX_TILE__)
 template <class Dot>
-using Narrow = OnTiles<Dot>;
+using Narrow = TileProduct<Dot>;
 static void release() { _tile_release(); }
 #else
 template <class Dot>
-using Narrow = OnVectors<Dot>;
+using Narrow = VectorProduct<Dot>;
 static void release() {}
 #endif
 
@@ -38,13 +38,13 @@ const Kernels table = {
     .level = RD_TEXT(RANK_DISTILLM_LEVEL),
     .panel_width = panel_width,
     .step_multiple = step_multiple,
-    .gemm_float32 = gemm<OnVectors<Float32>>,
+    .gemm_float32 = gemm<VectorProduct<Float32>>,
     .gemm_bfloat16 = gemm<Narrow<BFloat16>>,
-    .gemm_int16 = gemm<OnVectors<Int16>>,
+    .gemm_int16 = gemm<VectorProduct<Int16>>,
     .gemm_int8 = gemm<Narrow<Int8>>,
-    .attention_float32 = attention<OnVectors<Float32>, Float32>,
+    .attention_float32 = attention<VectorProduct<Float32>, Float32>,
     .attention_bfloat16 = attention<Narrow<BFloat16>, BFloat16>,
-    .attention_backward_float32 = attention_backward<OnVectors<Float32>, Float32>,
+    .attention_backward_float32 = attention_backward<VectorProduct<Float32>, Float32>,
     .attention_backward_bfloat16 = attention_backward<Narrow<BFloat16>, BFloat16>,
     .residual_norm = residual_norm,
     .embed = embed,

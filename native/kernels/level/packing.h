@@ -1,16 +1,15 @@
 #pragma once
 
-// Rows into the order that products over rows read: panels whose steps are the rows, and rows turned into columns. Both
-// are for the gradients of weights, and the first for a product with weights the other way round. Some rows at a time,
-// so that what is read and what is written stay near.
+// Layouts for products over rows: panels whose steps are the rows, and transposed rows. Gradients of weights need both,
+// products with transposed weights the panels. A few rows are taken at a time, so that source and target stay cached.
 
 #include "kernels/level/activation.h"
-#include "kernels/level/turning.h"
+#include "kernels/level/transpose.h"
 
 namespace rank_distillm::RANK_DISTILLM_LEVEL {
 
-/// Columns [0, count) of a row as vectors of float32, zeros behind; `count` up to a panel.
-template <bool bf16, TileEnd end, class Store>
+/// Columns [0, count) of a row as vectors of float32, followed by zeros; at most a panel.
+template <bool bf16, Epilogue activation, class Store>
 RD_INLINE void load_panel_row(const char* from, int64_t count, Store store_vector) {
   constexpr int64_t bytes = bf16 ? 2 : 4;
   alignas(64) char last[panel_width * 4];
@@ -19,7 +18,7 @@ RD_INLINE void load_panel_row(const char* from, int64_t count, Store store_vecto
     for (int64_t c = 0; c < count * bytes; ++c) last[c] = from[c];
     from = last;
   }
-  each<2>([&](auto half) __attribute__((always_inline)) {
+  unroll<2>([&](auto half) __attribute__((always_inline)) {
     const char* numbers = from + half * lanes * bytes;
     F value;
     if constexpr (bf16) {
@@ -27,27 +26,27 @@ RD_INLINE void load_panel_row(const char* from, int64_t count, Store store_vecto
     } else {
       value = load_as<F>(numbers);
     }
-    store_vector(half, activated<end>(value));
+    store_vector(half, activated<activation>(value));
   });
 }
 
-/// Rows `r` and, for bf16, `r` + 1 of a panel's columns into one step.
-template <bool bf16_input, TileEnd end, class Dot>
+/// Packs row `r` and, for bf16, row `r` + 1 of a panel's columns into one step.
+template <bool bf16_input, Epilogue activation, class Dot>
 RD_INLINE void pack_step(const PackRowsCall& call, int64_t r, int64_t column, int64_t count, char* to) {
   constexpr int64_t bytes = bf16_input ? 2 : 4;
   const auto row = [&](int64_t index) __attribute__((always_inline)) { return call.input.row(index) + column * bytes; };
   if constexpr (Dot::group == 1) {
-    load_panel_row<bf16_input, end>(row(r), count, [&](int64_t half, F value) __attribute__((always_inline)) {
+    load_panel_row<bf16_input, activation>(row(r), count, [&](int64_t half, F value) __attribute__((always_inline)) {
       store_as(to + half * vector_bytes, value);
     });
   } else {
     I pairs[2] = {};
     if (r + 1 < call.rows) {
-      load_panel_row<bf16_input, end>(row(r + 1), count, [&](int64_t half, F value) __attribute__((always_inline)) {
-        pairs[half] = bf16_bits(value);
-      });
+      load_panel_row<bf16_input, activation>(row(r + 1), count,
+                                             [&](int64_t half, F value)
+                                                 __attribute__((always_inline)) { pairs[half] = bf16_bits(value); });
     }
-    load_panel_row<bf16_input, end>(row(r), count, [&](int64_t half, F value) __attribute__((always_inline)) {
+    load_panel_row<bf16_input, activation>(row(r), count, [&](int64_t half, F value) __attribute__((always_inline)) {
       const I bits = bf16_bits(value);
       const U lower = load_as<U>(&bits) >> 16;
       store_as(to + half * vector_bytes, pairs[half] | load_as<I>(&lower));
@@ -55,18 +54,18 @@ RD_INLINE void pack_step(const PackRowsCall& call, int64_t r, int64_t column, in
   }
 }
 
-template <bool bf16_input, TileEnd end, class Dot>
+template <bool bf16_input, Epilogue activation, class Dot>
 [[gnu::noinline]] static void pack_rows_as(const PackRowsCall& call) {
   constexpr int64_t rows_together = 16, group = Dot::group;
   const int64_t panel_bytes = call.steps * panel_width * 4;
   char* const start = call.panels + call.first / group * panel_width * 4;
   for (int64_t first = 0; first < call.rows; first += rows_together) {
-    const int64_t last = first + rows_together < call.rows ? first + rows_together : call.rows;
+    const int64_t last = min(first + rows_together, call.rows);
     for (int64_t column = 0; column < call.columns; column += panel_width) {
-      const int64_t count = call.columns - column < panel_width ? call.columns - column : panel_width;
+      const int64_t count = min(panel_width, call.columns - column);
       char* const panel = start + column / panel_width * panel_bytes;
       for (int64_t r = first; r < last; r += group) {
-        pack_step<bf16_input, end, Dot>(call, r, column, count, panel + r / group * panel_width * 4);
+        pack_step<bf16_input, activation, Dot>(call, r, column, count, panel + r / group * panel_width * 4);
       }
     }
   }
@@ -79,15 +78,15 @@ template <bool bf16_input, TileEnd end, class Dot>
 
 template <bool bf16_input, class Dot>
 RD_INLINE void pack_rows_from(const PackRowsCall& call) {
-  switch (call.end) {
-    case TileEnd::gelu:
-      return pack_rows_as<bf16_input, TileEnd::gelu, Dot>(call);
-    case TileEnd::gelu_tanh:
-      return pack_rows_as<bf16_input, TileEnd::gelu_tanh, Dot>(call);
-    case TileEnd::relu:
-      return pack_rows_as<bf16_input, TileEnd::relu, Dot>(call);
+  switch (call.activation) {
+    case Epilogue::gelu:
+      return pack_rows_as<bf16_input, Epilogue::gelu, Dot>(call);
+    case Epilogue::gelu_tanh:
+      return pack_rows_as<bf16_input, Epilogue::gelu_tanh, Dot>(call);
+    case Epilogue::relu:
+      return pack_rows_as<bf16_input, Epilogue::relu, Dot>(call);
     default:
-      return pack_rows_as<bf16_input, TileEnd::none, Dot>(call);
+      return pack_rows_as<bf16_input, Epilogue::none, Dot>(call);
   }
 }
 
@@ -103,23 +102,23 @@ template <class Dot>
 [[gnu::noinline]] static void transpose_as(const TransposeCall& call) {
   constexpr int64_t bytes = sizeof(typename Dot::Number), group = Dot::group, together = lanes * group;
   for (int64_t column = 0; column < call.columns; column += lanes) {
-    const int64_t columns = least(lanes, call.columns - column);
+    const int64_t columns = min(lanes, call.columns - column);
     for (int64_t first = 0; first < call.rows; first += together) {
-      const int64_t rows = least(together, call.rows - first);
+      const int64_t rows = min(together, call.rows - first);
       I block[lanes];
-      each<lanes>([&](auto i) __attribute__((always_inline)) {
+      unroll<lanes>([&](auto i) __attribute__((always_inline)) {
         const int64_t row = first + i * group;
         const char* const next = group == 2 && row + 1 < call.rows ? call.input.row(row + 1) : nullptr;
-        block[i] = row < call.rows ? laced_up_to<Dot>(call.input.row(row), next, column, call.columns) : I{};
+        block[i] = row < call.rows ? interleaved_up_to<Dot>(call.input.row(row), next, column, call.columns) : I{};
       });
-      turn_lanes(block);
-      each<lanes>([&](auto i) __attribute__((always_inline)) {
+      transpose_lanes(block);
+      unroll<lanes>([&](auto i) __attribute__((always_inline)) {
         if (i >= columns) return;
         char* const to = call.output.row(column + i) + (call.first + first) * bytes;
         if (rows == together) {
           store_as(to, block[i]);
         } else {
-          std::memcpy(to, &block[i], rows * bytes);  // what follows may be another's
+          std::memcpy(to, &block[i], rows * bytes);  // another thread may write behind it
         }
       });
     }

@@ -1,18 +1,18 @@
 #pragma once
 
-// Rows turned before they become 8-bit integers. A few numbers of a transformer's rows are many times as large as the
-// rest, and the largest decides the distance between integers. A Walsh-Hadamard transform spreads each over many
-// (QuaRot, Ashkboos et al., NeurIPS 2024); weights turned alike, times the inverse of its factor, leave the product as
-// it is. It joins 8 neighbours with those at the same place in up to 8 equal shares of the row: no share needs a
-// shuffle and up to 64 numbers meet in one pass over the row.
+// Rotation of rows before they are rounded to 8-bit integers. A few numbers of a transformer's rows are many times as
+// large as the rest, and the largest number determines the rounding step. A Walsh-Hadamard transform spreads each over
+// many columns (QuaRot, Ashkboos et al., NeurIPS 2024). Weights get the same rotation and the inverse of its factor, so
+// that the product does not change. The transform covers 8 neighbours and the same columns of up to 8 equal shares of
+// the row: shares need no shuffles, and one pass combines up to 64 numbers.
 
 #include "kernels/level/vector.h"
 
 namespace rank_distillm::RANK_DISTILLM_LEVEL {
 
-/// (a + b, a - b) of lanes whose numbers differ in the bit `distance`.
+/// (a + b, a - b) of lanes whose indices differ in the bit `distance`.
 template <int distance>
-RD_INLINE F join_lanes(F value) {
+RD_INLINE F butterfly_lanes(F value) {
   constexpr auto signs = []<int... lane>(std::integer_sequence<int, lane...>) {
     return F{(lane & distance ? -1.0F : 1.0F)...};
   }(std::make_integer_sequence<int, lanes>{});
@@ -22,10 +22,10 @@ RD_INLINE F join_lanes(F value) {
   return value * signs + other;
 }
 
-/// (a + b, a - b) of vectors whose numbers differ in the bit `distance`.
+/// (a + b, a - b) of vectors whose indices differ in the bit `distance`.
 template <int distance, int count>
-RD_INLINE void join_vectors(F (&values)[count]) {
-  each<count>([&](auto i) __attribute__((always_inline)) {
+RD_INLINE void butterfly_vectors(F (&values)[count]) {
+  unroll<count>([&](auto i) __attribute__((always_inline)) {
     if constexpr ((i & distance) == 0 && i + distance < count) {
       const F a = values[i], b = values[i + distance];
       values[i] = a + b;
@@ -34,7 +34,7 @@ RD_INLINE void join_vectors(F (&values)[count]) {
   });
 }
 
-/// Gives `take(column, vector)` the rotated row.
+/// Calls `take(column, vector)` with the rotated row.
 template <int shares, class Load, class Take>
 RD_INLINE void rotate_shares(int64_t columns, Load load_values, Take take) {
   constexpr int vectors = lanes < 8 ? 8 / lanes : 1, count = shares * vectors;
@@ -44,15 +44,15 @@ RD_INLINE void rotate_shares(int64_t columns, Load load_values, Take take) {
     const auto column = [&](int i) __attribute__((always_inline)) {
       return i / vectors * share + c + int64_t{i % vectors} * lanes;
     };
-    each<count>([&](auto i) __attribute__((always_inline)) {
-      values[i] = join_lanes<2>(join_lanes<1>(load_values(column(i))));
-      if constexpr (lanes >= 8) values[i] = join_lanes<4>(values[i]);
+    unroll<count>([&](auto i) __attribute__((always_inline)) {
+      values[i] = butterfly_lanes<2>(butterfly_lanes<1>(load_values(column(i))));
+      if constexpr (lanes >= 8) values[i] = butterfly_lanes<4>(values[i]);
     });
-    if constexpr (lanes < 8) join_vectors<4 / lanes>(values);
-    if constexpr (shares >= 2) join_vectors<vectors>(values);
-    if constexpr (shares >= 4) join_vectors<2 * vectors>(values);
-    if constexpr (shares >= 8) join_vectors<4 * vectors>(values);
-    each<count>([&](auto i) __attribute__((always_inline)) { take(column(i), values[i]); });
+    if constexpr (lanes < 8) butterfly_vectors<4 / lanes>(values);
+    if constexpr (shares >= 2) butterfly_vectors<vectors>(values);
+    if constexpr (shares >= 4) butterfly_vectors<2 * vectors>(values);
+    if constexpr (shares >= 8) butterfly_vectors<4 * vectors>(values);
+    unroll<count>([&](auto i) __attribute__((always_inline)) { take(column(i), values[i]); });
   }
 }
 

@@ -1,7 +1,7 @@
 #pragma once
 
-// What is done to single rows between the products: LayerNorm with what comes before it (a sum of two rows, or of three
-// embeddings) and after it (the copy that the next product multiplies), in one pass while the row is in the near cache.
+// Operations on single rows between the products: LayerNorm fused with the sum before it (of two rows, or of three
+// embeddings) and with the copy that the next product multiplies, while the row is in the first-level cache.
 
 #include "kernels/level/dot_product.h"
 #include "kernels/level/rotation.h"
@@ -11,11 +11,11 @@ namespace rank_distillm::RANK_DISTILLM_LEVEL {
 using Shorts = int16_t __attribute__((vector_size(2 * lanes)));
 using Bytes = uint8_t __attribute__((vector_size(lanes)));
 
-/// The nearest whole numbers, as the last bits of a float: 1.5 · 2^23 leaves no room for a fraction.
+/// Adding 1.5 · 2^23 rounds to the nearest integer, which is in the last bits of the sum.
 constexpr float rounder = 12582912.0F;
 constexpr int32_t rounder_bits = 0x4B400000;
 
-/// x → whole numbers, so fine that sums of products just fit into 32 bits.
+/// Rounds to integers, as fine as 32-bit sums of products allow.
 template <class Load>
 RD_INLINE void round_to_int16(const ComputeCopy& copy, int64_t row, int64_t columns, Load load_values) {
   F squares{}, greatest{};
@@ -25,8 +25,8 @@ RD_INLINE void round_to_int16(const ComputeCopy& copy, int64_t row, int64_t colu
     greatest = max(greatest, magnitude(value));
   }
   const float norm = __builtin_sqrtf(sum_of(squares));
-  const float by_norm = norm / int16_norm(columns), by_greatest = greatest_of(greatest) / most_int16;
-  // What is no number stays so in the norm; rows whose squares vanish count as zeros.
+  const float by_norm = norm / int16_norm(columns), by_greatest = max_of(greatest) / max_int16;
+  // The norm keeps a NaN; rows whose squares underflow are zeros.
   const float scale = by_greatest > by_norm ? by_greatest : by_norm;
   const bool counts = norm > 1e-15F;
   const float inverse = counts ? 1 / scale : 0;
@@ -38,29 +38,29 @@ RD_INLINE void round_to_int16(const ComputeCopy& copy, int64_t row, int64_t colu
   copy.scales[row] = {counts ? scale : norm * 0, 0};
 }
 
-/// x → the nearest of 255 whole numbers that span the rotated row's values and 0. The product of bytes wants unsigned
-/// inputs: 0 lies as far above the least as it must.
+/// Rounds the rotated row to 255 integers that span its values and 0. The product of bytes takes unsigned inputs, so
+/// the smallest value becomes 0 and the zero point is above it.
 template <class Load>
 RD_INLINE void round_to_int8(const ComputeCopy& copy, int64_t row, int64_t columns, Load load_values) {
-  F greatest{}, least{}, nothing{};
+  F maximum{}, minimum{}, zero_or_nan{};
   rotate_row(columns, load_values, [&](int64_t c, F value) __attribute__((always_inline)) {
-    greatest = max(greatest, value);
-    least = min(least, value);
-    nothing += value * 0;
+    maximum = max(maximum, value);
+    minimum = min(minimum, value);
+    zero_or_nan += value * 0;
     store(copy.rotated + c, value);
   });
-  const float most = greatest_of(greatest), fewest = -greatest_of(-least);
-  // 254, so that the roundings at both ends together stay below 256.
-  const float inverse = most > fewest ? 254 / (most - fewest) : 0;
-  const float rounded = rounder - fewest * inverse;
-  const int32_t zero = load_as<int32_t>(&rounded) - rounder_bits;
+  const float most = max_of(maximum), least = -max_of(-minimum);
+  // 254, so that rounding at both ends stays below 256.
+  const float inverse = most > least ? 254 / (most - least) : 0;
+  const float rounded = rounder - least * inverse;
+  const int32_t zero_point = load_as<int32_t>(&rounded) - rounder_bits;
   char* to = copy.rows.row(row);
   for (int64_t c = 0; c < columns; c += lanes) {
-    const I whole = float_to_bits(load(copy.rotated + c) * inverse + rounder) - (rounder_bits - zero);
+    const I whole = float_to_bits(load(copy.rotated + c) * inverse + rounder) - (rounder_bits - zero_point);
     store_as(to + c, __builtin_convertvector(whole, Bytes));
   }
-  // `nothing` is 0, or no number if one of the values is none, which whole numbers cannot say.
-  copy.scales[row] = {(most - fewest) / 254 + sum_of(nothing), zero};
+  // Integers cannot represent a NaN, so the scale does.
+  copy.scales[row] = {(most - least) / 254 + sum_of(zero_or_nan), zero_point};
 }
 
 template <class Load>
@@ -81,20 +81,20 @@ RD_INLINE void copy_values(const ComputeCopy& copy, int64_t row, int64_t columns
   }
 }
 
-/// float32 rows are their own copy.
+/// float32 rows need no copy.
 RD_INLINE void copy_row(const ComputeCopy& copy, int64_t row, int64_t columns, const float* values) {
   if (copy.type == ElementType::float32) return;
   copy_values(copy, row, columns, [&](int64_t c) __attribute__((always_inline)) { return load(values + c); });
 }
 
-/// Overwrites a row whose values beyond `columns` are zero; they stay zero.
+/// In place. Values behind `columns` are zeros before and after.
 RD_INLINE void normalize_row(float* values, int64_t columns, const NormWeights& norm) {
   const int64_t whole = columns / lanes * lanes;
   F sum{};
   for (int64_t c = 0; c < columns; c += lanes) sum += load(values + c);
   const float size = static_cast<float>(columns);
   const float mean = sum_of(sum) / size;
-  // Two passes: the row is in the nearest cache, and the one-pass formula cancels where the mean is large.
+  // Two passes: the row is cached, and the one-pass formula cancels where the mean is large.
   F squares{};
   for (int64_t c = 0; c < whole; c += lanes) {
     const F d = load(values + c) - mean;
@@ -130,7 +130,7 @@ static void embed(const EmbedCall& call) {
     auto* exact = reinterpret_cast<float*>(call.exact.row(t));
     for (int64_t c = 0; c < whole; c += lanes) store(exact + c, load(word + c) + load(position + c) + load(type + c));
     if (whole < call.columns) {
-      // The tables end where they end: no whole vector may be read there.
+      // The tables have no slack for a whole vector.
       store(exact + whole, F{});
       for (int64_t c = whole; c < call.columns; ++c) exact[c] = word[c] + position[c] + type[c];
     }

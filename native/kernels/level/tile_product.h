@@ -1,8 +1,8 @@
 #pragma once
 
-// The same product on AMX's tiles: 32 rows × 32 outputs in four tiles of sums, 64 bytes of each row a step. Two tiles
-// of inputs and two of weights are loaded for four products, so that the products' unit is kept busy: 4 KiB in 64
-// cycles, all that a second-level cache gives at most. Left-over rows get tiles of exactly their number.
+// The same product on AMX tiles: 32 rows × 32 outputs in four tiles of sums, 64 bytes of each row per step. Two tiles
+// of inputs and two of weights are loaded for four products, which keeps the matrix unit busy: 4 KiB in 64 cycles, the
+// second-level cache's maximum. Remaining rows get tiles of exactly their number.
 
 #include "kernels/level/dot_product.h"
 
@@ -10,7 +10,7 @@
 
 namespace rank_distillm::RANK_DISTILLM_LEVEL {
 
-/// Layout that LDTILECFG reads.
+/// Operand of LDTILECFG.
 struct alignas(64) TileConfig {
   uint8_t palette = 1;
   uint8_t start_row = 0;
@@ -32,10 +32,10 @@ RD_INLINE void configure_tiles(int64_t upper, int64_t lower) {
 
 constexpr int64_t tile_rows = 16, block_rows = 2 * tile_rows, tile_steps = 16;
 
-template <class Dot, class Stride, class... Meanwhile>
+template <class Dot, class Stride, class... Overlap>
 [[gnu::noinline]] static void multiply_tiles(int64_t rows, const char* input, int64_t stride, const char* panel,
                                              int64_t steps, float* sums, Stride sums_stride, bool add,
-                                             Meanwhile&... meanwhile) {
+                                             Overlap&... overlap) {
   const bool lower = rows > tile_rows;
   const int64_t sums_bytes = 4 * sums_stride;
   float* const second = sums + tile_rows * sums_stride;
@@ -73,7 +73,7 @@ template <class Dot, class Stride, class... Meanwhile>
         _tile_dpbusd(3, 5, 7);
       }
     }
-    (meanwhile(), ...);
+    (overlap(), ...);
   }
   _tile_stored(0, sums, sums_bytes);
   _tile_stored(1, sums + 16, sums_bytes);
@@ -83,39 +83,38 @@ template <class Dot, class Stride, class... Meanwhile>
   }
 }
 
-/// A product on tiles. Its panels are those of the vector product, in multiples of 16 steps.
+/// A product on tiles, with the vector product's panels in multiples of 16 steps.
 template <class Dot>
-struct OnTiles : Dot {
-  /// How gemm.h cuts what it multiplies: in 64 rows × 64 outputs × 256 bytes of each, which stay in the nearest cache
-  /// (48 KiB), sums included. Counted by a model of the caches, not measured: 41 instead of 71 bytes a cycle from the
-  /// second level with ELECTRA-base's up projection; it gives 64 at most.
+struct TileProduct : Dot {
+  /// Block sizes of gemm.h: 64 rows × 64 outputs × 256 bytes of each stay in the first-level cache (48 KiB) with their
+  /// sums. From a model of the caches, not measured: ELECTRA-base's up projection needs 41 instead of 71 bytes per
+  /// cycle from the second level, which delivers 64 at most.
   static constexpr bool leaves_vectors_free = true;
   static constexpr int64_t group_rows = 64, tile_columns = 64, chunk_steps = 64;
 
-  /// As many as take half of a second-level cache of 2 MiB: the weights come from afar once for them.
+  /// Rows that take half of a second-level cache of 2 MiB: weights are loaded from memory once per chunk.
   RD_INLINE int64_t chunk_rows(int64_t row_bytes) {
     const int64_t groups = (int64_t{1} << 20) / row_bytes / group_rows;
     return (groups < 1 ? 1 : groups) * group_rows;
   }
-  /// Left-over rows, other tiles, are a group of their own: another configuration takes as long as some products.
+  /// Remaining rows, which need other tiles, are a separate group: reconfiguring costs as much as several products.
   RD_INLINE int64_t rows_of_group(int64_t left) {
     if (left >= group_rows) return group_rows;
     return left > block_rows ? block_rows : left;
   }
-  /// How often `meanwhile` is called for some rows.
+  /// How often `overlap` is called.
   RD_INLINE int64_t calls(int64_t rows, int64_t columns, int64_t steps) {
     return (rows + block_rows - 1) / block_rows * (columns / panel_width) * (steps / tile_steps);
   }
 
-  template <class Stride, class... Meanwhile>
+  template <class Stride, class... Overlap>
   [[gnu::always_inline]] void multiply(int64_t rows, const char* input, int64_t stride, const char* panel,
-                                       int64_t steps, float* sums, Stride sums_stride, bool add,
-                                       Meanwhile&... meanwhile) {
+                                       int64_t steps, float* sums, Stride sums_stride, bool add, Overlap&... overlap) {
     for (int64_t row = 0; row < rows; row += block_rows) {
-      const int64_t here = least(block_rows, rows - row);
+      const int64_t here = min(block_rows, rows - row);
       configure(here);
       multiply_tiles<Dot>(here, input + row * stride, stride, panel, steps, sums + row * sums_stride, sums_stride, add,
-                          meanwhile...);
+                          overlap...);
     }
   }
 
@@ -124,7 +123,7 @@ struct OnTiles : Dot {
 
   [[gnu::always_inline]] void configure(int64_t rows) {
     if (rows == configured_) return;
-    configure_tiles(least(tile_rows, rows), rows - tile_rows);
+    configure_tiles(min(tile_rows, rows), rows - tile_rows);
     configured_ = rows;
   }
 };

@@ -1,8 +1,8 @@
 #pragma once
 
-// Vectors of one instruction-set level. Every file in this folder is compiled once per level, in a namespace of its own
-// and without any library function that is not inlined by force: a shared inline function compiled for AVX-512 could be
-// the one copy that the linker keeps for all levels.
+// Vectors of one instruction-set level. Every file in this folder is compiled once per level, in the level's namespace.
+// It calls no inline function of a library unless that is always inlined: the linker keeps one copy of such a function
+// for all levels, and that copy could be compiled for AVX-512.
 
 #include <immintrin.h>
 
@@ -25,9 +25,9 @@ constexpr int lanes = 4;
 using F = float __attribute__((vector_size(4 * lanes)));
 using I = int32_t __attribute__((vector_size(4 * lanes)));
 
-/// Calls f(0) … f(count - 1) with constants, so that arrays of vectors indexed by them stay in registers.
+/// Calls body(0) … body(count - 1) with constants: arrays of vectors that are indexed by them stay in registers.
 template <int count, class Body>
-[[gnu::always_inline]] inline void each(Body body) {
+[[gnu::always_inline]] inline void unroll(Body body) {
   [&]<int... index>(std::integer_sequence<int, index...>) __attribute__((always_inline)) {
     (body(std::integral_constant<int, index>{}), ...);
   }(std::make_integer_sequence<int, count>{});
@@ -47,10 +47,10 @@ RD_INLINE void store_as(void* to, Value value) {
 
 RD_INLINE F load(const float* from) { return load_as<F>(from); }
 RD_INLINE void store(float* to, F value) { store_as(to, value); }
-RD_INLINE F all(float value) { return value - F{}; }
-RD_INLINE I all(int32_t value) { return value - I{}; }
+RD_INLINE F broadcast(float value) { return value - F{}; }
+RD_INLINE I broadcast(int32_t value) { return value - I{}; }
 #if defined(__AVX512F__)
-using FloatVector = __m512;  // all lanes by a mask: GCC 12 warns of what the plain names leave undefined
+using FloatVector = __m512;  // masked forms: GCC 12 warns of an undefined value in the unmasked ones
 RD_INLINE FloatVector greater(FloatVector a, FloatVector b) { return _mm512_maskz_max_ps(0xffff, a, b); }
 RD_INLINE FloatVector lesser(FloatVector a, FloatVector b) { return _mm512_maskz_min_ps(0xffff, a, b); }
 #elif defined(__AVX2__)
@@ -62,8 +62,7 @@ using FloatVector = __m128;
 RD_INLINE FloatVector greater(FloatVector a, FloatVector b) { return _mm_max_ps(a, b); }
 RD_INLINE FloatVector lesser(FloatVector a, FloatVector b) { return _mm_min_ps(a, b); }
 #endif
-/// What is no number in the first of the two stays so. The instructions by name: with a constant for b the compiler
-/// takes two for a comparison.
+/// A NaN in `a` is kept. Intrinsics, because the compiler needs two instructions for a comparison with a constant.
 RD_INLINE F max(F a, F b) { return F(greater(FloatVector(b), FloatVector(a))); }
 RD_INLINE F min(F a, F b) { return F(lesser(FloatVector(b), FloatVector(a))); }
 RD_INLINE F bits_to_float(I bits) { return load_as<F>(&bits); }
@@ -77,8 +76,8 @@ RD_INLINE I first_lanes(int64_t count) {
   return load_as<I>(index) < static_cast<int32_t>(count);
 }
 
-template <class Fold>
-RD_INLINE float fold(F value, Fold combine) {
+template <class Reduce>
+RD_INLINE float reduce(F value, Reduce combine) {
 #if defined(__AVX512F__)
   value = combine(value, __builtin_shufflevector(value, value, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7));
   value = combine(value, __builtin_shufflevector(value, value, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3));
@@ -96,18 +95,18 @@ RD_INLINE float fold(F value, Fold combine) {
 }
 
 RD_INLINE float sum_of(F value) {
-  return fold(value, [](F a, F b) __attribute__((always_inline)) { return a + b; });
+  return reduce(value, [](F a, F b) __attribute__((always_inline)) { return a + b; });
 }
 
-RD_INLINE float greatest_of(F value) {
-  return fold(value, [](F a, F b) __attribute__((always_inline)) { return max(a, b); });
+RD_INLINE float max_of(F value) {
+  return reduce(value, [](F a, F b) __attribute__((always_inline)) { return max(a, b); });
 }
 
-/// 2^x for x <= 0, relative error 1e-7; below -126 it is 2^-126. A polynomial of 2^f for |f| <= 1/2, fitted for the
-/// least relative error (2e-9), times the power of two of the whole part.
+/// 2^x for x <= 0 with a relative error of 1e-7; below -126 it is 2^-126. A minimax polynomial of 2^f for |f| <= 1/2
+/// (relative error 2e-9) times 2 to the power of the integer part.
 RD_INLINE F exp2_negative(F x) {
-  x = max(x, all(-126.0F));
-  // 1.5 · 2^23 leaves no room for a fraction: the sum's last bits are the whole part, and 127 more its exponent
+  x = max(x, broadcast(-126.0F));
+  // Adding 1.5 · 2^23 leaves no bits for a fraction: the last bits are the integer part, biased by 127.
   constexpr float round = 12582912.0F + 127;
   const F rounded = x + round;
   const F f = x - (rounded - round);
@@ -121,12 +120,12 @@ RD_INLINE F exp2_negative(F x) {
 using Halves = uint16_t __attribute__((vector_size(2 * lanes)));
 using U = uint32_t __attribute__((vector_size(4 * lanes)));
 
-/// The nearest bf16 numbers, ties to even, in the upper halves; NaN stays NaN.
+/// Rounds to bf16, ties to even, in the upper halves; a NaN stays NaN.
 RD_INLINE I bf16_bits(F value) {
   const auto bits = load_as<U>(&value);
   const U rounded = bits + 0x7fff + ((bits >> 16) & 1);
   const I result = load_as<I>(&rounded) & static_cast<int32_t>(0xffff0000);
-  return value == value ? result : all(0x7fc00000);
+  return value == value ? result : broadcast(0x7fc00000);
 }
 
 RD_INLINE void store_bf16(char* to, F value) {

@@ -1,19 +1,14 @@
 import { join } from 'node:path';
 import { CrossEncoder } from '../../../src/engine/cross-encoder.js';
-import { engineOptions, type Device } from '../device.js';
+import { engineOptions, say, type Device } from '../host.js';
 import { headOf, type Head } from './contenders.js';
-import type { PeerPair } from './peer-options.js';
 import { median, type PeerResult } from './report.js';
-import { tuneBatch } from './tune-batch.js';
-import type { Worker } from './worker.js';
+import type { PeerPair, Worker } from './worker.js';
 
-interface Running {
-  worker: Worker;
-  batch: number;
-  rounds: number[];
-  largestDifference: number;
-  peakGpuMiB: number | undefined;
-}
+/** Pairs to try a batch size on: at least two batches of a small one, one of a large one, or some tenths of a second. */
+const FEWEST_PAIRS: Readonly<Record<Device, number>> = { cpu: 16, cuda: 4096 };
+/** A larger batch is not tried after one that is slower than the best by this. */
+const WORSE = 0.9;
 
 export interface CompareOptions {
   pairs: readonly PeerPair[];
@@ -21,71 +16,82 @@ export interface CompareOptions {
   device: Device;
   /** What make_models.py wrote. */
   models: string;
-  say: (text: string) => void;
-  /** Hears after each round of what all rounds so far have given. */
+  /** Called after each round with the results of all rounds so far. */
   onRound: (results: readonly PeerResult[]) => void;
+}
+
+/**
+ * The batch size with the most tokens a second, tried once each on the first pairs; on a GPU after a warm-up with it. One
+ * that does not fit into memory ends the search.
+ */
+async function tuneBatch(worker: Worker, pairs: readonly PeerPair[], device: Device): Promise<number> {
+  const { batches } = worker.contender;
+  await worker.score({ count: Math.min(8, pairs.length), batch: 8 }); // what is built at the first call
+  if (batches === undefined) {
+    if (device === 'cuda') await worker.score({ count: pairs.length, batch: pairs.length });
+    return pairs.length;
+  }
+  let best = { batch: batches[0]!, rate: 0 };
+  for (const batch of batches) {
+    const count = Math.min(pairs.length, Math.max(FEWEST_PAIRS[device], batch));
+    if (batch > count) break;
+    try {
+      if (device === 'cuda') await worker.score({ count, batch }); // compiles, takes memory
+      const tokens = pairs.slice(0, count).reduce((sum, { inputIds }) => sum + inputIds.length, 0);
+      const rate = tokens / (await worker.score({ count, batch })).seconds;
+      if (rate < best.rate * WORSE) break;
+      if (rate > best.rate) best = { batch, rate };
+    } catch (error) {
+      if (best.rate === 0) throw error;
+      break;
+    }
+  }
+  return best.batch;
 }
 
 /** Chooses batch sizes, then lets all score the same pairs, one after another, in each round. */
 export async function compare(workers: readonly Worker[], options: CompareOptions): Promise<void> {
-  const { pairs, rounds, device, models, say, onRound } = options;
+  const { pairs, rounds, device, models, onRound } = options;
   const references = new Map<Head, Float32Array>();
-  for (const head of new Set(workers.map(({ contender }) => headOf(contender))))
-    references.set(head, await ours(join(models, head), device, pairs));
-  const running: Running[] = [];
+  for (const head of new Set(workers.map(({ contender }) => headOf(contender)))) {
+    // what all are compared with: ours in float32, with their head
+    await using model = await CrossEncoder.load(join(models, head), engineOptions(device, '32-true'));
+    references.set(head, await model.score(pairs));
+  }
+  const running: { worker: Worker; result: PeerResult }[] = [];
   for (const worker of workers) {
     const { name, precision, batches } = worker.contender;
     try {
-      const batch = await tuneBatch(worker, pairs, device);
-      say(`${name} ${precision}: ${batches ? `batches of ${batch}` : 'ready'}`);
-      running.push({ worker, batch, rounds: [], largestDifference: 0, peakGpuMiB: undefined });
+      const tuned = await tuneBatch(worker, pairs, device);
+      const batch = batches && tuned;
+      say(`${name} ${precision}: ${batch ? `batches of ${batch}` : 'ready'}`);
+      const nothing = { rounds: [], pairsPerSecond: 0, largestDifference: 0, peakMiB: 0, peakGpuMiB: undefined };
+      running.push({ worker, result: { name, version: worker.version, precision, batch, ...nothing } });
     } catch (error) {
       process.exitCode = 1;
       say(`${name} ${precision} left out: ${(error as Error).message}`);
     }
   }
   for (let round = 1; round <= rounds; round++) {
-    for (const each of running) {
-      const { name, precision } = each.worker.contender;
-      const reference = references.get(headOf(each.worker.contender))!;
-      const { seconds, scores, peakGpuMiB } = await each.worker.score({ count: pairs.length, batch: each.batch });
-      each.rounds.push(pairs.length / seconds);
-      each.largestDifference = Math.max(each.largestDifference, difference(scores, reference));
-      each.peakGpuMiB = peakGpuMiB;
-      say(`round ${round}: ${name} ${precision}: ${(pairs.length / seconds).toFixed(2)} pairs/s`);
+    for (const { worker, result } of running) {
+      const answer = await worker.score({ count: pairs.length, batch: result.batch ?? pairs.length });
+      const rate = pairs.length / answer.seconds;
+      result.rounds.push(rate);
+      result.pairsPerSecond = median(result.rounds);
+      const off = difference(answer.scores, references.get(headOf(worker.contender))!);
+      result.largestDifference = Math.max(result.largestDifference, off);
+      result.peakMiB = worker.peakMiB;
+      result.peakGpuMiB = answer.peakGpuMiB;
+      say(`round ${round}: ${result.name} ${result.precision}: ${rate.toFixed(2)} pairs/s`);
     }
-    onRound(running.map(resultOf));
+    onRound(running.map(({ result }) => result));
   }
-}
-
-function resultOf({ worker, batch, rounds, largestDifference, peakGpuMiB }: Running): PeerResult {
-  return {
-    name: worker.contender.name,
-    version: worker.version,
-    precision: worker.contender.precision,
-    batch: worker.contender.batches && batch,
-    rounds,
-    pairsPerSecond: median(rounds),
-    largestDifference,
-    peakMiB: worker.peakMiB,
-    peakGpuMiB,
-  };
-}
-
-/** What all are compared with: ours in float32, with their head. */
-async function ours(folder: string, device: Device, pairs: readonly PeerPair[]): Promise<Float32Array> {
-  await using model = await CrossEncoder.load(folder, engineOptions(device, '32-true'));
-  return model.score(pairs);
 }
 
 /** Largest difference of a score, in standard deviations of all scores. */
 function difference(scores: readonly number[], expected: Float32Array): number {
   if (scores.length !== expected.length) throw new Error(`${scores.length} scores for ${expected.length} pairs`);
   const largest = scores.reduce((most, score, i) => Math.max(most, Math.abs(score - expected[i]!)), 0);
-  return largest / deviation(expected);
-}
-
-function deviation(scores: Float32Array): number {
-  const mean = scores.reduce((sum, score) => sum + score, 0) / scores.length;
-  return Math.sqrt(scores.reduce((sum, score) => sum + (score - mean) ** 2, 0) / scores.length);
+  const mean = expected.reduce((sum, score) => sum + score, 0) / expected.length;
+  return largest / Math.sqrt(expected.reduce((sum, score) => sum + (score - mean) ** 2, 0) / expected.length);
 }

@@ -1,22 +1,21 @@
 import type { ComputePrecision } from '../../../binding.js';
-import type { Device } from '../device.js';
+import type { Device } from '../host.js';
 
 /** Ours in int16 stands among int8: it is what we compute where no instruction multiplies bytes. */
 export type PeerPrecision = Exclude<ComputePrecision, 'int16'>;
 
 export const peerPrecision = (computed: ComputePrecision): PeerPrecision => (computed === 'int16' ? 'int8' : computed);
 
-/** What make_models.py makes: `onnx` lies in the folder of `classification`. */
+/** What make_models.py makes; `onnx` is in the folder of `classification`. */
 export type ModelPart = 'classification' | 'mono' | 'onnx';
 export type Head = Exclude<ModelPart, 'onnx'>;
 
 export interface Contender {
   name: string;
   precision: PeerPrecision;
-  /** Beside this file; `.py` runs in the virtual environment, `.ts` in Node.js. */
-  script: string;
-  /** What it is a package of, Python's by the name that is imported; ours has none. */
-  library?: { python: string } | { npm: string };
+  /** A loader of peers.py, which runs in the virtual environment, or of node-peer.ts. */
+  library: string;
+  runtime: 'python' | 'node';
   model: ModelPart;
   /** Batches of equal length, made by our script; false where the library gets the pairs as they come. */
   sorted: boolean;
@@ -26,75 +25,44 @@ export interface Contender {
   batches: readonly number[] | undefined;
 }
 
-type Peer = Pick<Contender, 'name' | 'script'> & Partial<Contender>;
-
 export const OURS = 'rank-distillm';
-const OUR_SCRIPT: Peer = { name: OURS, script: 'ours-peer.ts' };
-const TRANSFORMERS = { script: 'transformers_peer.py', library: { python: 'transformers' } };
-const SENTENCE_TRANSFORMERS: Peer = {
-  name: 'sentence-transformers',
-  script: 'sentence_transformers_peer.py',
-  library: { python: 'sentence_transformers' },
-};
+const BATCHES: Readonly<Record<Device, readonly number[]>> = { cpu: [1, 8, 32, 64], cuda: [64, 256, 1024] };
 
-function inPrecisions(
-  precisions: readonly PeerPrecision[],
-  peer: Peer,
-  batches?: Contender['batches'],
-): readonly Contender[] {
-  const model = 'classification';
-  return precisions.map((precision) => ({ model, sorted: false, compiled: false, batches, ...peer, precision }));
-}
+type Library = Pick<Contender, 'library'> & Partial<Contender>;
+const PLAIN = { runtime: 'python', model: 'classification', sorted: false, compiled: false } as const;
+const TRANSFORMERS: Library = { library: 'transformers' };
+const SENTENCE_TRANSFORMERS: Library = { library: 'sentence_transformers', name: 'sentence-transformers' };
+const LIGHTNING_IR: Library = { library: 'lightning_ir', name: 'lightning-ir', model: 'mono' };
+const ONNX: Library = { library: 'onnxruntime', model: 'onnx', sorted: true };
+const SORTED: Library = { ...TRANSFORMERS, sorted: true };
 
-function onCpu(precisions: readonly PeerPrecision[], peer: Peer): readonly Contender[] {
-  return inPrecisions(precisions, peer, [1, 8, 32, 64]);
-}
-
-function onCuda(precisions: readonly PeerPrecision[], peer: Peer): readonly Contender[] {
-  return inPrecisions(precisions, peer, [64, 256, 1024]);
+function contenders(device: Device, libraries: readonly [precisions: string, Library][]): readonly Contender[] {
+  const ours: Library = { library: OURS, runtime: 'node', batches: undefined };
+  return [[device === 'cpu' ? 'float32 bfloat16 int8' : 'float32 bfloat16', ours] as const, ...libraries].flatMap(
+    ([precisions, given]) =>
+      precisions.split(' ').map((precision): Contender => {
+        const name = `${given.name ?? given.library}${given.sorted ? ', sorted' : ''}${given.compiled ? ', compiled' : ''}`;
+        return { ...PLAIN, batches: BATCHES[device], ...given, name, precision: precision as PeerPrecision };
+      }),
+  );
 }
 
 /** In the order in which each round goes through them. On a GPU only what runs at its best there. */
 export const CONTENDERS: Readonly<Record<Device, readonly Contender[]>> = {
-  cpu: [
-    ...inPrecisions(['float32', 'bfloat16', 'int8'], OUR_SCRIPT),
-    ...onCpu(['float32', 'bfloat16'], { name: 'transformers', ...TRANSFORMERS }),
-    ...onCpu(['float32', 'bfloat16'], { name: 'transformers, sorted', ...TRANSFORMERS, sorted: true }),
-    ...onCpu(['float32'], SENTENCE_TRANSFORMERS),
-    ...onCpu(['float32', 'bfloat16'], {
-      name: 'lightning-ir',
-      script: 'lightning_ir_peer.py',
-      library: { python: 'lightning_ir' },
-      model: 'mono',
-    }),
-    ...onCpu(['float32', 'int8'], {
-      name: 'onnxruntime, sorted',
-      script: 'onnxruntime_peer.py',
-      library: { python: 'onnxruntime' },
-      model: 'onnx',
-      sorted: true,
-    }),
-    ...onCpu(['float32', 'int8'], {
-      name: 'onnxruntime-node, sorted',
-      script: 'onnxruntime-node-peer.ts',
-      library: { npm: 'onnxruntime-node' },
-      model: 'onnx',
-      sorted: true,
-    }),
-    ...onCpu(['float32', 'int8'], {
-      name: 'transformers.js, sorted',
-      script: 'transformers-js-peer.ts',
-      library: { npm: '@huggingface/transformers' },
-      model: 'onnx',
-      sorted: true,
-    }),
-  ],
-  cuda: [
-    ...inPrecisions(['float32', 'bfloat16'], OUR_SCRIPT),
-    ...onCuda(['float32', 'bfloat16'], { name: 'transformers, sorted', ...TRANSFORMERS, sorted: true }),
-    ...onCuda(['bfloat16'], { name: 'transformers, sorted, compiled', ...TRANSFORMERS, sorted: true, compiled: true }),
-    ...onCuda(['bfloat16'], SENTENCE_TRANSFORMERS),
-  ],
+  cpu: contenders('cpu', [
+    ['float32 bfloat16', TRANSFORMERS],
+    ['float32 bfloat16', SORTED],
+    ['float32', SENTENCE_TRANSFORMERS],
+    ['float32 bfloat16', LIGHTNING_IR],
+    ['float32 int8', ONNX],
+    ['float32 int8', { ...ONNX, library: 'onnxruntime-node', runtime: 'node' }],
+    ['float32 int8', { ...ONNX, library: '@huggingface/transformers', name: 'transformers.js', runtime: 'node' }],
+  ]),
+  cuda: contenders('cuda', [
+    ['float32 bfloat16', SORTED],
+    ['bfloat16', { ...SORTED, compiled: true }],
+    ['bfloat16', SENTENCE_TRANSFORMERS],
+  ]),
 };
 
 /** The folder that a contender's model lies in. */

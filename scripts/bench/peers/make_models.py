@@ -68,12 +68,8 @@ def make_onnx(_, out):
     ).save_model_to_file(str(fused))
     plain.unlink()
     # The fused ops are ONNX Runtime's own, for which onnx infers no types: all of them give float32.
-    quantize_dynamic(
-        str(fused),
-        str(quantized),
-        weight_type=QuantType.QInt8,
-        extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
-    )
+    types = {"weight_type": QuantType.QInt8, "extra_options": {"DefaultTensorType": onnx.TensorProto.FLOAT}}
+    quantize_dynamic(str(fused), str(quantized), **types)
 
 
 PARTS = {"mono": make_mono, "classification": make_classification, "onnx": make_onnx}

@@ -1,5 +1,5 @@
-import { formatTable, type TableOptions } from '../../../src/report/table.js';
-import type { Device } from '../device.js';
+import type { TableOptions } from '../../../src/report/table.js';
+import { tableOf, type Device } from '../host.js';
 import { OURS } from './contenders.js';
 
 export interface PeerResult {
@@ -30,33 +30,21 @@ export function ratioOf(result: PeerResult, results: readonly PeerResult[]): num
 }
 
 export function formatPeers(results: readonly PeerResult[], device: Device, options?: TableOptions): string {
-  return formatTable(
+  return tableOf<PeerResult>(
     [
-      { head: 'contender' },
-      { head: 'version' },
-      { head: 'precision' },
-      { head: 'batch' },
-      { head: 'pairs/s', digits: 2 },
-      { head: 'least', digits: 2 },
-      { head: 'most', digits: 2 },
-      { head: 'ours / theirs', digits: 2 },
-      { head: 'difference' },
-      { head: 'peak MiB', digits: 0 },
-      ...(device === 'cuda' ? [{ head: 'GPU peak MiB', digits: 0 }] : []),
+      { head: 'contender', of: ({ name }) => name },
+      { head: 'version', of: ({ version }) => version },
+      { head: 'precision', of: ({ precision }) => precision },
+      { head: 'batch', of: ({ batch }) => batch },
+      { head: 'pairs/s', digits: 2, of: ({ pairsPerSecond }) => pairsPerSecond },
+      { head: 'least', digits: 2, of: ({ rounds }) => Math.min(...rounds) },
+      { head: 'most', digits: 2, of: ({ rounds }) => Math.max(...rounds) },
+      { head: 'ours / theirs', digits: 2, of: (result) => ratioOf(result, results) },
+      { head: 'difference', of: ({ largestDifference }) => largestDifference.toExponential(1) },
+      { head: 'peak MiB', digits: 0, of: ({ peakMiB }) => peakMiB },
+      ...(device === 'cuda' ? [{ head: 'GPU peak MiB', digits: 0, of: (row: PeerResult) => row.peakGpuMiB }] : []),
     ],
-    results.map((result) => [
-      result.name,
-      result.version,
-      result.precision,
-      result.batch,
-      result.pairsPerSecond,
-      Math.min(...result.rounds),
-      Math.max(...result.rounds),
-      ratioOf(result, results),
-      result.largestDifference.toExponential(1),
-      result.peakMiB,
-      ...(device === 'cuda' ? [result.peakGpuMiB] : []),
-    ]),
+    results,
     options,
   );
 }

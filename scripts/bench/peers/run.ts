@@ -2,22 +2,19 @@ import { writeFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { loadCheckpoint } from '../../../src/models/load-checkpoint.js';
+import { createPairTokenizer } from '../../../src/tokenize/pair-tokenizer.js';
+import { numberOf, runScript } from '../../lib/command.js';
 import { SetupError } from '../../lib/say.mjs';
-import { positiveNumber, positiveNumberIfGiven, wordsOf } from '../arguments.js';
-import { DEVICES, deviceNamed } from '../device.js';
-import { reportWhenEnded } from '../ended-early.js';
-import { machine, machineLine } from '../machine.js';
-import { nativePrecisions } from '../native-precisions.js';
-import { RANDOM_MODELS, randomModel, type RandomModelName } from '../random-model.js';
-import { compare } from './compare.js';
+import { DEVICES, machine, machineLine, oneOf, reportWhenEnded, say, wordsOf, type Device } from '../host.js';
+import { MODEL_NAMES, nativePrecisions, randomModel, type RandomModelName } from '../models.js';
+import { dl20Pairs, endless, TRUNCATION } from '../pairs.js';
+import { take } from '../row.js';
+import { compare, type CompareOptions } from './compare.js';
 import { choosePeers, CONTENDERS, headOf, OURS, peerPrecision, withOurs, type Contender } from './contenders.js';
-import { peerEnvironment, type PeerEnvironment } from './environment.js';
-import { existingPython } from './existing-python.js';
-import { peerModels } from './peer-models.js';
+import { existingPython, peerEnvironment, peerModels, type PeerEnvironment } from './environment.js';
 import { formatMarkdown, formatPeers, ratioOf, type PeerResult } from './report.js';
-import { uncutPairs } from './uncut-pairs.js';
-import { Worker } from './worker.js';
+import { Worker, type PeerPair } from './worker.js';
 
 const USAGE = `usage: npm run bench -- peers [options]
 
@@ -31,10 +28,10 @@ rounds); the others get ready token ids, cut into padded batches in the order gi
 
   --device NAME    ${DEVICES.join(' or ')}; default cpu. On cuda the peers are those that run at their best there
   --only WORDS     peers that have each of these words in "name precision", beside ours
-  --model NAME     ${Object.keys(RANDOM_MODELS).join(', ')}; default electra-base
+  --model NAME     ${MODEL_NAMES.join(', ')}; default electra-base
   --pairs N        default 128, on cuda 16384
   --rounds N       default 3
-  --threads N      of each; default: what our engine takes by itself
+  --threads N      of each; default: as many as our engine takes by itself
   --python FILE    an existing Python; peers whose library it lacks, and npm packages, are left out
   --bf16           peers in bf16 even where the CPU has no instructions for it
   --json FILE      also writes { machine, model, pairs, results: [{ name, version, precision, pairsPerSecond, ... }] }
@@ -43,72 +40,64 @@ ${DEVICES.map((device) => `on ${device}: ${[...new Set(CONTENDERS[device].map(({
 
 /** Scores in float32 of different libraries differ by rounding only; in standard deviations of all scores. */
 const TOLERANCE = 1e-3;
+/** Of the candidates, fewer than this share have to be cut. */
+const CUT_SHARE = 0.1;
 
-const { values, positionals } = parseArgs({
-  args: process.argv.slice(3),
-  allowPositionals: true, // more words of --only
-  options: {
-    only: { type: 'string', multiple: true, default: [] },
-    model: { type: 'string', default: 'electra-base' },
-    device: { type: 'string', default: 'cpu' },
-    python: { type: 'string' },
-    pairs: { type: 'string' },
-    rounds: { type: 'string', default: '3' },
-    threads: { type: 'string' },
-    bf16: { type: 'boolean', default: false },
-    json: { type: 'string' },
-    help: { type: 'boolean' },
-  },
-});
-const DEFAULT_PAIRS = { cpu: '128', cuda: '16384' };
-const device = deviceNamed(values.device);
-const pairCount = positiveNumber('pairs', values.pairs ?? DEFAULT_PAIRS[device]);
-const say = (text: string): void => void process.stderr.write(`bench: ${text}\n`);
-
-function modelName(): RandomModelName {
-  const name = Object.keys(RANDOM_MODELS).find((known) => known === values.model);
-  if (name === undefined) throw new SetupError(`--model ${values.model}: no such model`, 'See --help.');
-  return name as RandomModelName;
+/**
+ * Pairs of dl20-bm25 that are short enough to stay whole (nearly all are), with their ids: libraries that take texts and
+ * cut them in other ways then see the same tokens. More than there are come again with new texts.
+ *
+ * @param backbone a model folder without a head: its tokenizer counts
+ */
+async function uncutPairs(backbone: string, count: number): Promise<PeerPair[]> {
+  const pairs = await dl20Pairs(2 * count);
+  const candidates = [...take(endless(pairs), Math.max(pairs.length, Math.ceil(count / (1 - CUT_SHARE))))];
+  const encode = async (overrides: typeof TRUNCATION | { queryLength: null; docLength: null }) =>
+    (await createPairTokenizer(await loadCheckpoint(backbone, { overrides }))).encodePairs(candidates);
+  const cut = await encode(TRUNCATION);
+  const whole = await encode({ queryLength: null, docLength: null });
+  const uncut = candidates.flatMap(({ query, document }, i) => {
+    const { inputIds, tokenTypeIds } = cut[i]!;
+    if (inputIds.length !== whole[i]!.inputIds.length) return [];
+    return [{ query, document, inputIds: [...inputIds], tokenTypeIds: [...tokenTypeIds] }];
+  });
+  const step = uncut.length / count;
+  return Array.from({ length: Math.min(count, uncut.length) }, (_, i) => uncut[Math.floor(i * Math.max(1, step))]!);
 }
 
 /** Contenders whose precision is worth measuring here. */
-async function runnable(contenders: readonly Contender[], threads: number | undefined): Promise<Contender[]> {
+async function runnable(
+  contenders: readonly Contender[],
+  device: Device,
+  threads: number | undefined,
+  allBf16: boolean,
+): Promise<Contender[]> {
   const found = [...(await nativePrecisions(device, threads)).values()];
   const native = found.flatMap((computed) => (typeof computed === 'string' ? [peerPrecision(computed)] : []));
   return contenders.filter(({ name, precision }) => {
     const runs = native.includes(precision);
-    if (name === OURS ? runs : precision !== 'bfloat16' || runs || values.bf16) return true;
+    if (name === OURS ? runs : precision !== 'bfloat16' || runs || allBf16) return true;
     say(`${name} ${precision} left out: this machine does not run it natively`);
     return false;
   });
 }
 
-/** Where the peers run, and those that do. */
-async function environmentFor(peers: readonly Contender[]): Promise<[PeerEnvironment, readonly Contender[]]> {
-  if (values.python === undefined) return [await peerEnvironment(), peers];
-  const { environment, runnable, leftOut } = await existingPython(values.python, peers);
-  for (const { name, precision } of leftOut) say(`${name} ${precision} left out: not in ${values.python}`);
-  return [environment, runnable];
-}
-
 async function measure(
   contenders: readonly Contender[],
-  environment: PeerEnvironment,
+  { python, packages }: PeerEnvironment,
   threads: number,
-  onRound: (results: readonly PeerResult[]) => void,
+  options: CompareOptions,
 ): Promise<void> {
-  const models = await peerModels(environment, modelName(), contenders);
-  const pairs = await uncutPairs(await randomModel(modelName()), pairCount);
+  const { models, device, pairs } = options;
   const work = await mkdtemp(join(tmpdir(), 'rank-distillm-peers-'));
   const workers: Worker[] = [];
   try {
     const file = join(work, 'pairs.json');
     await writeFile(file, JSON.stringify(pairs));
     const start = (contender: Contender): Promise<Worker> => {
-      const { precision, sorted, compiled } = contender;
-      const { python, packages } = environment;
+      const { library, precision, sorted, compiled } = contender;
       const where = { folder: join(models, headOf(contender)), pairs: file, packages };
-      return Worker.start(contender, python, { ...where, device, precision, sorted, compiled, threads });
+      return Worker.start(contender, python, { library, ...where, device, precision, sorted, compiled, threads });
     };
     // all at once: each takes seconds to import its libraries and is quiet until it is asked
     const started = await Promise.allSettled(contenders.map(start));
@@ -120,39 +109,15 @@ async function measure(
       process.exitCode = 1;
       say(`${contenders[i]!.name} ${contenders[i]!.precision} left out: ${(result.reason as Error).message}`);
     }
-    await compare(workers, { pairs, rounds: positiveNumber('rounds', values.rounds), device, models, say, onRound });
+    await compare(workers, options);
   } finally {
     for (const worker of workers) worker.stop();
     await rm(work, { recursive: true });
   }
 }
 
-async function main(): Promise<void> {
-  const only = wordsOf(values.only, positionals);
-  const wanted = positiveNumberIfGiven('threads', values.threads);
-  const chosen = choosePeers(device, only);
-  if (chosen.length === 0) throw new SetupError(`no peer has all of these words: ${only.join(' ')}`, 'See --help.');
-  const [environment, peers] = await environmentFor(chosen);
-  const contenders = await runnable(withOurs(device, peers), wanted);
-  let results: readonly PeerResult[] = [];
-  reportWhenEnded(() => report(results));
-  const threads = wanted ?? machine(device).threads;
-  await measure(contenders, environment, threads, (found) => (results = found));
-  report(results);
-}
-
-function report(results: readonly PeerResult[]): void {
-  const { model } = values;
-  const rounds = results[0]?.rounds.length ?? 0;
-  console.log(`${machineLine(device)}; ${model}, ${pairCount} pairs, ${rounds} rounds\n`);
-  console.log(formatPeers(results, device));
-  console.log('difference: the largest of a score from ours in float32, in standard deviations of all scores\n');
-  console.log(formatMarkdown(results));
-  if (values.json !== undefined) {
-    const rows = results.map((result) => ({ ...result, ratio: ratioOf(result, results) }));
-    const report = { machine: machine(device), model, pairs: pairCount, results: rows };
-    writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`);
-  }
+/** Fails where a peer in float32 computes something else than ours. */
+function check(results: readonly PeerResult[]): void {
   for (const { name, precision, largestDifference } of results) {
     if (precision !== 'float32' || largestDifference <= TOLERANCE) continue;
     say(`${name} does not compute what ours does: a score differs by ${largestDifference} standard deviations`);
@@ -160,5 +125,59 @@ function report(results: readonly PeerResult[]): void {
   }
 }
 
-if (values.help) console.log(USAGE);
-else await main();
+const option = { type: 'string' } as const;
+
+export const run = (args: string[]): Promise<void> =>
+  runScript(
+    USAGE,
+    {
+      only: { ...option, multiple: true, default: [] },
+      device: { ...option, default: 'cpu' },
+      model: { ...option, default: 'electra-base' },
+      ...{ pairs: option, rounds: option, threads: option, python: option, json: option },
+      bf16: { type: 'boolean', default: false },
+    },
+    async (values, positionals) => {
+      const device = oneOf('device', values.device, DEVICES);
+      const model: RandomModelName = oneOf('model', values.model, MODEL_NAMES);
+      const count = numberOf('pairs', values.pairs, 'a whole number above 0') ?? { cpu: 128, cuda: 16_384 }[device];
+      const rounds = numberOf('rounds', values.rounds, 'a whole number above 0') ?? 3;
+      const wanted = numberOf('threads', values.threads);
+      const only = wordsOf(values.only, positionals);
+      let peers = choosePeers(device, only);
+      if (peers.length === 0) throw new SetupError(`no peer has all of these words: ${only.join(' ')}`, 'See --help.');
+      let environment: PeerEnvironment;
+      if (values.python === undefined) environment = await peerEnvironment();
+      else {
+        const existing = await existingPython(values.python, peers);
+        environment = existing.environment;
+        const left = peers.filter((peer) => !existing.has(peer));
+        for (const { name, precision } of left) say(`${name} ${precision} left out: not in ${values.python}`);
+        peers = peers.filter(existing.has);
+      }
+      const contenders = await runnable(withOurs(device, peers), device, wanted, values.bf16);
+      const pairs = await uncutPairs(await randomModel(model), count);
+      let results: readonly PeerResult[] = [];
+      const report = (): void => {
+        console.log(
+          `${machineLine(device)}; ${model}, ${pairs.length} pairs, ${results[0]?.rounds.length ?? 0} rounds\n`,
+        );
+        console.log(formatPeers(results, device));
+        console.log('difference: the largest of a score from ours in float32, in standard deviations of all scores\n');
+        console.log(formatMarkdown(results));
+        if (values.json !== undefined) {
+          const rows = results.map((result) => ({ ...result, ratio: ratioOf(result, results) }));
+          const data = { machine: machine(device), model, pairs: pairs.length, results: rows };
+          writeFileSync(values.json, `${JSON.stringify(data, null, 2)}\n`);
+        }
+        check(results);
+      };
+      reportWhenEnded(report);
+      const models = await peerModels(environment, model, contenders);
+      const threads = wanted ?? machine(device).threads;
+      const onRound = (found: readonly PeerResult[]): void => void (results = found);
+      await measure(contenders, environment, threads, { pairs, rounds, device, models, onRound });
+      report();
+    },
+    args,
+  );

@@ -2,14 +2,50 @@ import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-import { peakRssMiB } from '../memory-use.js';
-import type { Contender } from './contenders.js';
-import type { PeerAnswer, PeerHello, PeerOptions, PeerRequest } from './peer-options.js';
+import { statusMiB, type Device } from '../host.js';
+import type { Contender, PeerPrecision } from './contenders.js';
+
+/** A pair as it is in the file that all contenders read. */
+export interface PeerPair {
+  query: string;
+  document: string;
+  inputIds: number[];
+  tokenTypeIds: number[];
+}
+
+/** What a contender's process is started with. */
+export interface PeerOptions {
+  library: string;
+  folder: string;
+  /** File of PeerPair[]. */
+  pairs: string;
+  device: Device;
+  precision: PeerPrecision;
+  sorted: boolean;
+  compiled: boolean;
+  threads: number;
+  /** Folder whose node_modules holds the peers that are npm packages, where one of them runs. */
+  packages: string | undefined;
+}
+
+/** The first `count` pairs in batches of `batch`. */
+export interface PeerRequest {
+  count: number;
+  batch: number;
+}
+
+interface PeerAnswer {
+  seconds: number;
+  /** [count], in the file's order */
+  scores: number[];
+  /** Most of the GPU's memory that was held. */
+  peakGpuMiB?: number | undefined;
+}
 
 /** Of what a process says on stderr, for the message when it fails. */
 const KEPT_CHARACTERS = 4000;
 
-/** A contender's process; serve.py and serve.ts are its other end. */
+/** A contender's process; peers.py and node-peer.ts are its other end. */
 export class Worker {
   readonly contender: Contender;
   version = '';
@@ -19,11 +55,13 @@ export class Worker {
 
   private constructor(contender: Contender, python: string, options: PeerOptions) {
     this.contender = contender;
-    const script = fileURLToPath(new URL(contender.script, import.meta.url));
-    const isPython = script.endsWith('.py');
-    const args = [...(isPython ? [] : ['--import', 'tsx']), script, JSON.stringify(options)];
+    const file = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
+    const [program, ...args] =
+      contender.runtime === 'python'
+        ? [python, file('peers.py')]
+        : [process.execPath, '--import', 'tsx', file('node-peer.ts')];
     const threads = String(options.threads);
-    this.#child = spawn(isPython ? python : process.execPath, args, {
+    this.#child = spawn(program, [...args, JSON.stringify(options)], {
       stdio: ['pipe', 'pipe', 'pipe'],
       env: { ...process.env, OMP_NUM_THREADS: threads, HF_HUB_OFFLINE: '1', TRANSFORMERS_OFFLINE: '1' },
     });
@@ -36,7 +74,7 @@ export class Worker {
   /** Returns when the model is loaded. */
   static async start(contender: Contender, python: string, options: PeerOptions): Promise<Worker> {
     const worker = new Worker(contender, python, options);
-    worker.version = (await worker.#answer<PeerHello>()).version;
+    worker.version = (await worker.#answer<{ version: string }>()).version;
     return worker;
   }
 
@@ -49,7 +87,7 @@ export class Worker {
   }
 
   get peakMiB(): number {
-    return peakRssMiB(this.#child.pid);
+    return statusMiB('VmHWM', this.#child.pid);
   }
 
   stop(): void {
@@ -58,7 +96,7 @@ export class Worker {
 
   async #answer<T>(): Promise<T> {
     const line = await this.#lines.next();
-    if (line.done) throw new Error(`${this.contender.script} ended:\n${this.#said}`);
+    if (line.done) throw new Error(`${this.contender.library} ended:\n${this.#said}`);
     return JSON.parse(line.value) as T;
   }
 }

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { float32Text } from '../../../src/data/formats/numbers.js';
-import type { Qrel, RunEntry } from '../../../src/data/records.js';
-import { writeAtomically } from '../../../src/io/atomic-write.js';
+import type { RunEntry } from '../../../src/data/records.js';
+import { writeLines } from '../../lib/data.js';
+import type { Split } from './entities.js';
 import type { World } from './generate.js';
-import type { Split } from './types.js';
 
 /** Ids that lead to the data in a configuration; run files are named after them, so that lightning-ir finds them. */
 export const DATASET_IDS: Readonly<Record<Split, string>> = {
@@ -11,62 +11,47 @@ export const DATASET_IDS: Readonly<Record<Split, string>> = {
   test: 'invented-world/test',
 };
 
-export type FirstStage = 'bm25' | 'teacher';
+/** Where `writeWorld` puts a split's queries (`qid<TAB>query`), TREC qrels and TREC runs. */
+interface SplitFiles {
+  queries: string;
+  qrels: string;
+  bm25: string;
+  teacher: string;
+}
 
-export interface WorldFiles {
+export interface WorldFiles extends Record<Split, SplitFiles> {
   /** `docid<TAB>text` */
   collection: string;
-  /** `qid<TAB>query` */
-  queries: Record<Split, string>;
-  /** TREC qrels. */
-  qrels: Record<Split, string>;
-  /** TREC runs. */
-  runs: Record<Split, Record<FirstStage, string>>;
 }
 
-/** Where `writeWorld` puts the files. */
 export function worldFiles(folder: string): WorldFiles {
-  const bySplit = <T>(make: (split: Split) => T): Record<Split, T> => ({ train: make('train'), test: make('test') });
-  const runPath = (split: Split, name: FirstStage): string =>
-    join(folder, `__${name}__${DATASET_IDS[split].replaceAll('/', '-')}.run`);
-  return {
-    collection: join(folder, 'collection.tsv'),
-    queries: bySplit((split) => join(folder, `queries.${split}.tsv`)),
-    qrels: bySplit((split) => join(folder, `qrels.${split}.txt`)),
-    runs: bySplit((split) => ({ bm25: runPath(split, 'bm25'), teacher: runPath(split, 'teacher') })),
+  const files = (split: Split): SplitFiles => {
+    const run = (name: string): string => `__${name}__${DATASET_IDS[split].replaceAll('/', '-')}.run`;
+    return {
+      queries: join(folder, `queries.${split}.tsv`),
+      qrels: join(folder, `qrels.${split}.txt`),
+      bm25: join(folder, run('bm25')),
+      teacher: join(folder, run('teacher')),
+    };
   };
-}
-
-function runLine({ queryId, docId, rank, score }: RunEntry, tag: string): string {
-  return `${queryId} Q0 ${docId} ${rank} ${float32Text(score)} ${tag}`;
-}
-
-function qrelLine({ queryId, iteration, docId, relevance }: Qrel): string {
-  return `${queryId} ${iteration} ${docId} ${relevance}`;
-}
-
-async function writeLines(path: string, lines: readonly string[]): Promise<void> {
-  await writeAtomically(path, (write) => write(lines.map((line) => `${line}\n`).join('')));
+  return { collection: join(folder, 'collection.tsv'), train: files('train'), test: files('test') };
 }
 
 export async function writeWorld(world: World, folder: string): Promise<WorldFiles> {
   const files = worldFiles(folder);
-  await writeLines(
-    files.collection,
-    world.passages.map(({ docId, text }) => `${docId}\t${text}`),
-  );
+  const lines = world.passages.map(({ docId, text }) => `${docId}\t${text}`);
+  await writeLines(files.collection, lines);
   for (const split of ['train', 'test'] as const) {
     const { queries, qrels, ...runs } = world[split];
-    await writeLines(
-      files.queries[split],
-      queries.map(({ queryId, text }) => `${queryId}\t${text}`),
-    );
-    await writeLines(files.qrels[split], qrels.map(qrelLine));
+    const at = files[split];
+    const queryLines = queries.map(({ queryId, text }) => `${queryId}\t${text}`);
+    await writeLines(at.queries, queryLines);
+    const qrelLines = qrels.map((qrel) => `${qrel.queryId} ${qrel.iteration} ${qrel.docId} ${qrel.relevance}`);
+    await writeLines(at.qrels, qrelLines);
     for (const name of ['bm25', 'teacher'] as const) {
-      await writeLines(
-        files.runs[split][name],
-        runs[name].map((entry) => runLine(entry, name)),
-      );
+      const line = ({ queryId, docId, rank, score }: RunEntry): string =>
+        `${queryId} Q0 ${docId} ${rank} ${float32Text(score)} ${name}`;
+      await writeLines(at[name], runs[name].map(line));
     }
   }
   return files;

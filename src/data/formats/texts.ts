@@ -34,7 +34,7 @@ export async function detectTextFormat(path: string): Promise<TextFormat> {
 }
 
 /** Format of a file of queries or documents: from the last suffix, from how the content starts where that does not say. */
-export function textFormat(path: string, bytes: Buffer): TextFormat {
+function textFormat(path: string, bytes: Buffer): TextFormat {
   if (bytes.toString('latin1', 0, 4) === 'PAR1') {
     throw new RankDistillmError('unsupported', `${path}: queries and documents are not read from Parquet`, {
       hint: 'Write them as .tsv (id, tab, text) or .jsonl; Parquet is for runs.',

@@ -115,10 +115,10 @@ export const DATA: BadInput[] = [
   {
     what: 'a document id that a TREC run cannot hold',
     code: 'bad_input',
-    message: /tiny-set\.run:13: the document id 'd\u00a09' is empty or holds white space/,
+    message: /tiny-set\.run:13: the document id 'd\\u000b9' is empty or holds white space/,
     spoil: async (folder) => {
-      await append('data/docs.tsv', 'd\u00a09\ta text\n')(folder);
-      await append(RUN, 'q1 Q0 d\u00a09 7 1 x\n')(folder);
+      await append('data/docs.tsv', 'd\v9\ta text\n')(folder);
+      await append(RUN, 'q1 Q0 d\v9 7 1 x\n')(folder);
     },
   },
   {

@@ -1,0 +1,110 @@
+#pragma once
+
+// Epilogues: scales, bias, activation or its derivative, and rounding, applied while a product's sums are in the cache.
+
+#include <type_traits>
+
+#include "kernels/level/activation.h"
+#include "kernels/level/dot_product.h"
+
+namespace rank_distillm::RANK_DISTILLM_LEVEL {
+
+template <class Dot>
+constexpr bool integer_sums = std::is_same_v<typename Dot::Sum, I>;
+
+template <bool bf16>
+RD_INLINE F load_number(const char* row, int64_t c) {
+  if constexpr (bf16) return load_bf16(row + 2 * c);
+  return load(reinterpret_cast<const float*>(row) + c);
+}
+
+template <bool bf16>
+RD_INLINE void store_number(char* row, int64_t c, F value) {
+  if constexpr (bf16) {
+    store_bf16(row + 2 * c, value);
+  } else {
+    store(reinterpret_cast<float*>(row) + c, value);
+  }
+}
+
+constexpr bool is_slope(Epilogue epilogue) {
+  return epilogue == Epilogue::gelu_slope || epilogue == Epilogue::gelu_tanh_slope || epilogue == Epilogue::relu_slope;
+}
+
+/// Stores the outputs [column, column + columns) of rows from their sums.
+template <class Product, Epilogue epilogue, bool bf16>
+[[gnu::noinline]] static void apply_epilogue(const GemmCall& call, int64_t first_row, int64_t rows, int64_t column,
+                                             int64_t columns, const float* sums) {
+  const bool keeps = !is_slope(epilogue) && call.pre_activation.data != nullptr;
+  for (int64_t r = first_row; r < first_row + rows; ++r, sums += Product::tile_columns) {
+    char* const to = call.output.row(r);
+    char* const pre_activation = is_slope(epilogue) || keeps ? call.pre_activation.row(r) : nullptr;
+    for (int64_t c = 0; c < columns; c += lanes) {
+      F value;
+      if constexpr (integer_sums<Product>) {
+        I whole = load_as<I>(sums + c);
+        if constexpr (Product::has_zero_point) {
+          whole -= call.input_scales[r].zero_point * load_as<I>(call.weights.weight_sums + column + c);
+        }
+        value = to_float(whole) * (call.input_scales[r].scale * load(call.weights.scales + column + c));
+      } else {
+        value = load(sums + c);
+      }
+      if constexpr (is_slope(epilogue)) {
+        value *= slope<epilogue>(load_number<bf16>(pre_activation, column + c));
+      } else {
+        value += load(call.weights.bias + column + c);
+        if (keeps) store_number<bf16>(pre_activation, column + c, value);
+        value = activated<epilogue>(value);
+      }
+      store_number<bf16>(to, column + c, value);
+    }
+  }
+}
+
+/// Adds sums to an output that has no slack behind its columns.
+template <class Product>
+[[gnu::noinline]] static void add_to_output(const GemmCall& call, int64_t first_row, int64_t rows, int64_t column,
+                                            int64_t columns, const float* sums) {
+  columns = min(columns, call.weights.out - column);
+  for (int64_t r = first_row; r < first_row + rows; ++r, sums += Product::tile_columns) {
+    auto* to = reinterpret_cast<float*>(call.output.row(r)) + column;
+    int64_t c = 0;
+    for (; c + lanes <= columns; c += lanes) store(to + c, load(to + c) + load(sums + c));
+    for (; c < columns; ++c) to[c] += sums[c];
+  }
+}
+
+using ApplyEpilogue = void (*)(const GemmCall& call, int64_t first_row, int64_t rows, int64_t column, int64_t columns,
+                               const float* sums);
+
+template <class Product, Epilogue epilogue>
+RD_INLINE ApplyEpilogue epilogue_as(const GemmCall& call) {
+  return call.output_type == ElementType::float32 ? apply_epilogue<Product, epilogue, false>
+                                                  : apply_epilogue<Product, epilogue, true>;
+}
+
+template <class Product>
+RD_INLINE ApplyEpilogue epilogue_of(const GemmCall& call) {
+  switch (call.epilogue) {
+    case Epilogue::none:
+      break;
+    case Epilogue::add:
+      return add_to_output<Product>;
+    case Epilogue::gelu:
+      return epilogue_as<Product, Epilogue::gelu>(call);
+    case Epilogue::gelu_tanh:
+      return epilogue_as<Product, Epilogue::gelu_tanh>(call);
+    case Epilogue::relu:
+      return epilogue_as<Product, Epilogue::relu>(call);
+    case Epilogue::gelu_slope:
+      return epilogue_as<Product, Epilogue::gelu_slope>(call);
+    case Epilogue::gelu_tanh_slope:
+      return epilogue_as<Product, Epilogue::gelu_tanh_slope>(call);
+    case Epilogue::relu_slope:
+      return epilogue_as<Product, Epilogue::relu_slope>(call);
+  }
+  return epilogue_as<Product, Epilogue::none>(call);
+}
+
+}  // namespace rank_distillm::RANK_DISTILLM_LEVEL
