@@ -104,9 +104,9 @@ EncoderConfig read_encoder(const Napi::Object& object) {
 
 HeadConfig read_head(const Napi::Object& object) {
   HeadConfig head{};
-  head.pooling =
-      one_of<Pooling>(object.Get("pooling"), "pooling",
-                      {{"first", Pooling::first}, {"mean", Pooling::mean}, {"max", Pooling::max}, {"sum", Pooling::sum}});
+  head.pooling = one_of<Pooling>(
+      object.Get("pooling"), "pooling",
+      {{"first", Pooling::first}, {"mean", Pooling::mean}, {"max", Pooling::max}, {"sum", Pooling::sum}});
   if (!object.Get("dense").IsUndefined()) {
     const auto dense = object_of(object.Get("dense"), "dense");
     head.dense = text(dense, "name");

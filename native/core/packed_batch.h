@@ -29,8 +29,8 @@ struct PositionRun {
   int64_t position;  // of the first token: a row of the position table
 };
 
-/// The positions of a block's tokens: each sequence counts from `first`. Where that is above 0, the model is a RoBERTa: a
-/// token `first - 1`, its padding, has that position wherever it stands and is not counted.
+/// The positions of a block's tokens: each sequence counts from `first`. Where that is above 0, the model is a RoBERTa:
+/// a token `first - 1`, its padding, has that position wherever it stands and is not counted.
 std::vector<PositionRun> position_runs(const PackedBatch& batch, const Block& block, int64_t first);
 
 /// The same, a number for each token.

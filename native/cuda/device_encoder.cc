@@ -195,8 +195,8 @@ DeviceEncoder::Gradient DeviceEncoder::attend_backward(const DevicePass& pass, i
   const auto& layer = layers_[index];
   const auto size = config_.hidden_size;
   const auto above = residual_norm_backward(gradient.exact, gradient.more, layer.attention_norm,
-                                            pass.dropout.at(DropoutSite::attention_output, index),
-                                            rows_of(pass, layer), state.attention_norm);
+                                            pass.dropout.at(DropoutSite::attention_output, index), rows_of(pass, layer),
+                                            state.attention_norm);
   const auto context = device_linear_backward(above.branch, state.context, layer.attention_output, pass.counters);
   const auto inputs = at::empty({pass.block.tokens, layer.qkv.weight.size(0)}, state.input.options());
   const auto part = [&](int64_t i) { return inputs.narrow(1, i * size, size); };

@@ -8,8 +8,8 @@
 
 namespace rank_distillm {
 
-/// An encoder of the BERT family. They differ in few things: ELECTRA's embeddings may be narrower than its layers, RoBERTa
-/// counts positions from a later row and DistilBERT has no token types.
+/// An encoder of the BERT family. They differ in few things: ELECTRA's embeddings may be narrower than its layers,
+/// RoBERTa counts positions from a later row and DistilBERT has no token types.
 struct EncoderConfig {
   int64_t vocab_size = 0;
   int64_t embedding_size = 0;
@@ -21,7 +21,7 @@ struct EncoderConfig {
   int64_t type_vocab_size = 0;  // 0: the model has no token types
   double layer_norm_eps = 1e-12;
   Epilogue activation = Epilogue::gelu;  // transformers' ACT2FN: "gelu_new" and "gelu_pytorch_tanh" are gelu_tanh
-  int64_t first_position = 0;          // row of the position table that a sequence's first token takes
+  int64_t first_position = 0;            // row of the position table that a sequence's first token takes
 
   /// RoBERTa's padding token, whose position is the row of the same number, and which counts for no other token's; -1:
   /// every token has a position.
@@ -33,7 +33,7 @@ enum class HeadActivation : uint8_t { tanh, gelu, relu };
 /// Pooling, a dense layer [hidden, hidden] where there is one, and an output layer [labels, hidden].
 struct HeadConfig {
   Pooling pooling = Pooling::first;
-  std::string dense;  // name of its tensors; empty: there is no dense layer
+  std::string dense;                                 // name of its tensors; empty: there is no dense layer
   HeadActivation activation = HeadActivation::tanh;  // of the dense layer
   std::string output;                                // name of its tensors
   bool bias = false;                                 // of the output layer

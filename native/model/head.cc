@@ -33,9 +33,8 @@ Epilogue epilogue_of(HeadActivation activation) {
 Head::Head(const EncoderConfig& encoder, const HeadConfig& config, Weights& weights)
     : config_(config), hidden_(encoder.hidden_size) {
   if (!config.dense.empty()) dense_ = weights.linear({config.dense}, hidden_, hidden_, ElementType::float32);
-  output_ = config.log_softmax
-                ? weights.output_layer(config.output, config.labels, hidden_, config.bias)
-                : weights.output_layer(config.output, config.labels, hidden_, config.bias, config.label);
+  output_ = config.log_softmax ? weights.output_layer(config.output, config.labels, hidden_, config.bias)
+                               : weights.output_layer(config.output, config.labels, hidden_, config.bias, config.label);
 }
 
 void Head::forward(int64_t sequences, const Rows& pooled, float* scores, Workspace& workspace,

@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <string>
 
-/// The encoder's tensors as src/models/families hands them over, whatever a file calls them; `.weight` and `.bias` follow
-/// where a name has no ending. A head's names come with HeadConfig.
+/// The encoder's tensors as src/models/families hands them over, whatever a file calls them; `.weight` and `.bias`
+/// follow where a name has no ending. A head's names come with HeadConfig.
 namespace rank_distillm::tensor_names {
 
 inline const std::string words = "embeddings.word_embeddings.weight";

@@ -46,8 +46,8 @@ TrainableEncoder::TrainableEncoder(const EncoderConfig& config, Pooling pooling,
                 padding_id,
                 config.unplaced_token()};
   if (width != config.hidden_size) {
-    project_ = PackedLinear(parameters, {tensor_names::embedding_projection}, config.hidden_size, width,
-                            ElementType::float32);
+    project_ =
+        PackedLinear(parameters, {tensor_names::embedding_projection}, config.hidden_size, width, ElementType::float32);
   }
   for (int64_t i = 0; i < config.layers; ++i) {
     const bool first_rows_only = pooling == Pooling::first && i + 1 == config.layers;

@@ -50,7 +50,8 @@ Trainer::Forward Trainer::forward(TrainingBatch batch, uint32_t step, bool keep,
                                   const CancelFlag& cancel) {
   check(batch);
   const auto start = std::chrono::steady_clock::now();
-  const auto state = std::make_shared<State>(std::move(batch), options_.model.encoder.first_position, options_.rates(step));
+  const auto state =
+      std::make_shared<State>(std::move(batch), options_.model.encoder.first_position, options_.rates(step));
   Forward result;
   const auto values = run(*state, keep, workers, cancel, result.scores.counters);
   result.scores.values.assign(values.const_data_ptr<float>(), values.const_data_ptr<float>() + values.numel());

@@ -45,9 +45,6 @@ const ROUNDING_NOISE = 1e-6;
 /** Of the scores' spread; products of 32 numbers average little of what they round. */
 const PRECISIONS = { int16: 0.01, bfloat16: 0.1, int8: 0.2 } as const;
 
-/** Families whose tokenizers are built. */
-const TOKENIZED = ['distilbert', 'mono-roberta'];
-
 const test = suite('encoder families against transformers');
 const folders = readdirSync(ROOT);
 
@@ -116,13 +113,12 @@ for (const name of folders) {
   const folder = join(ROOT, name);
   const { source, options, pairs } = JSON.parse(readFileSync(join(folder, 'expected.json'), 'utf8')) as Expected;
 
-  if (TOKENIZED.includes(name))
-    test(`${name}: token ids of ${source}`, async () => {
-      const checkpoint = await loadCheckpoint(folder, options);
-      assert.equal(checkpoint.warnings, []);
-      const tokenizer = await createPairTokenizer(checkpoint);
-      assertSameIds(await tokenizer.encodePairs(pairs), pairs);
-    });
+  test(`${name}: token ids of ${source}`, async () => {
+    const checkpoint = await loadCheckpoint(folder, options);
+    assert.equal(checkpoint.warnings, []);
+    const tokenizer = await createPairTokenizer(checkpoint);
+    assertSameIds(await tokenizer.encodePairs(pairs), pairs);
+  });
 
   for (const device of devices) {
     test(`${name}: scores of ${source} on ${device}`, async () => {
@@ -170,21 +166,20 @@ for (const name of folders) {
     assert.equal(config(target), config(folder));
   });
 
-  if (TOKENIZED.includes(name))
-    test(`${name}: a step of training is in what TrainableModel saves`, async () => {
-      const target = join(temporaryFolder(), 'trained');
-      await using model = await TrainableModel.load(folder, { dropout: false, ...options });
-      const encoded = pairs.map(encodedOf);
-      const budget = { tokens: 1e9, partTokens: model.native.tokensPerPart };
-      const pass = await cachedPass(model.native, encoded, (scores) => scores.map(() => -1), { step: 0, budget });
-      await model.native.step({ ...ADAMW, step: 1 });
-      const { scores } = await model.native.score(pack(pairs));
-      assert.ok(mean(scores) > mean(pass.scores) + 0.01, 'scores rise where their sum is to rise');
-      await model.save(target);
-      await using saved = await CrossEncoder.load(target, options);
-      const expected = pairs.map((pair, i) => ({ ...pair, score: scores[i]! }));
-      assertClose(await saved.score(pairs), expected, 1e-4);
-    });
+  test(`${name}: a step of training is in what TrainableModel saves`, async () => {
+    const target = join(temporaryFolder(), 'trained');
+    await using model = await TrainableModel.load(folder, { dropout: false, ...options });
+    const encoded = pairs.map(encodedOf);
+    const budget = { tokens: 1e9, partTokens: model.native.tokensPerPart };
+    const pass = await cachedPass(model.native, encoded, (scores) => scores.map(() => -1), { step: 0, budget });
+    await model.native.step({ ...ADAMW, step: 1 });
+    const { scores } = await model.native.score(pack(pairs));
+    assert.ok(mean(scores) > mean(pass.scores) + 0.01, 'scores rise where their sum is to rise');
+    await model.save(target);
+    await using saved = await CrossEncoder.load(target, options);
+    const expected = pairs.map((pair, i) => ({ ...pair, score: scores[i]! }));
+    assertClose(await saved.score(pairs), expected, 1e-4);
+  });
 }
 
 test.run();

@@ -284,7 +284,14 @@ for (const [family, architecture] of [
       loadCheckpoint(folder, { freshHead: true, ...(seed === undefined ? {} : { seed }) });
     const checkpoint = await load();
     assert.match(checkpoint.warnings.join(), /fresh: linear\.weight \(weights N\(0, 0\.3\), seed 42/);
-    assert.equal(checkpoint.pairEncoding, { kind: 'lightning-ir', queryLength: 32, docLength: 512, maxLength: 64 });
+    const encoderTokenizer = family === 'electra' ? 'ElectraTokenizerFast' : 'BertTokenizerFast';
+    assert.equal(checkpoint.pairEncoding, {
+      kind: 'lightning-ir',
+      queryLength: 32,
+      docLength: 512,
+      maxLength: 64,
+      encoderTokenizer,
+    });
     const bytes = ({ tensors }: { tensors: { data: unknown }[] }) => tensors.at(-1)!.data as Uint8Array;
     assert.equal(bytes(await load(42)), bytes(checkpoint));
     assert.not.equal(bytes(await load(43)), bytes(checkpoint));
@@ -345,7 +352,13 @@ test('a fresh head has the mean and the deviation of N(0, initializer_range)', a
 test('overrides win over the config; null lengths do not truncate', async () => {
   const overrides = { queryLength: null, docLength: 7, poolingStrategy: 'mean' } as const;
   const { pairEncoding, head } = await loadCheckpoint(join(REFERENCES, 'mono-rank'), { overrides });
-  assert.equal(pairEncoding, { kind: 'lightning-ir', queryLength: null, docLength: 7, maxLength: 64 });
+  assert.equal(pairEncoding, {
+    kind: 'lightning-ir',
+    queryLength: null,
+    docLength: 7,
+    maxLength: 64,
+    encoderTokenizer: 'ElectraTokenizerFast',
+  });
   assert.equal(head, monoHead('mean'));
   const classification = await loadCheckpoint(join(REFERENCES, 'bert-classification'), { overrides });
   assert.match(classification.warnings.join(), /queryLength, docLength, poolingStrategy have no effect/);
@@ -362,7 +375,11 @@ test('a bias that the caller asks for and the file lacks starts at zero, with a 
 test('model_max_length caps where it is below the positions, and 1e30 does not', async () => {
   const limits = { 'bert-classification-limit': 40, 'bert-classification-no-limit': 64 };
   for (const [name, maxLength] of Object.entries(limits)) {
-    assert.equal((await loadCheckpoint(join(REFERENCES, name))).pairEncoding, { kind: 'longest-first', maxLength });
+    assert.equal((await loadCheckpoint(join(REFERENCES, name))).pairEncoding, {
+      kind: 'longest-first',
+      maxLength,
+      encoderTokenizer: 'BertTokenizerFast',
+    });
   }
 });
 

@@ -108,9 +108,9 @@ DeviceBlock block_at(const Place& place, const std::vector<int>& lengths) {
   const auto batch = batch_of(lengths);
   const Block all = {0, batch.sequences(), 0, static_cast<int64_t>(batch.input_ids.size())};
   DeviceBlock block(batch, all, pairs.data(), device());
-  for (auto* tensor :
-       {&block.ids, &block.types, &block.positions, &block.first_tokens, &block.rows.pairs, &block.rows.tokens, &block.first_rows.pairs,
-        &block.first_rows.tokens, &block.all.offsets, &block.all.tiles, &block.first.offsets, &block.first.tiles}) {
+  for (auto* tensor : {&block.ids, &block.types, &block.positions, &block.first_tokens, &block.rows.pairs,
+                       &block.rows.tokens, &block.first_rows.pairs, &block.first_rows.tokens, &block.all.offsets,
+                       &block.all.tiles, &block.first.offsets, &block.first.tiles}) {
     *tensor = place(tensor->cpu());
   }
   return block;

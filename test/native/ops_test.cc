@@ -453,8 +453,10 @@ int main() {
     test_head({"log-probability of two labels", {first, "", tanh, "linear", true, 2, 1, true}}, rate);
     test_head({"log-probability of three labels", {first, "", tanh, "linear", true, 3, 1, true}}, rate);
     test_head({"mono with bert_pool", {first, "bert_pool.0", tanh, "linear", false, 1, 0, false}}, rate);
-    test_head({"ELECTRA", {first, "classifier.dense", gelu, "classifier.out_proj", true, 3, 1, false}, true, true}, rate);
-    test_head({"RoBERTa", {first, "classifier.dense", tanh, "classifier.out_proj", true, 1, 0, false}, true, true}, rate);
+    test_head({"ELECTRA", {first, "classifier.dense", gelu, "classifier.out_proj", true, 3, 1, false}, true, true},
+              rate);
+    test_head({"RoBERTa", {first, "classifier.dense", tanh, "classifier.out_proj", true, 1, 0, false}, true, true},
+              rate);
     test_head({"BERT", {first, "pooler.dense", tanh, "classifier", true, 2, 1, false}, false, true}, rate);
     test_head({"DistilBERT", {first, "pre_classifier", relu, "classifier", true, 2, 0, false}, false, true}, rate);
   }
