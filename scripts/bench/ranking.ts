@@ -42,7 +42,7 @@ export interface RankingResult {
 }
 
 /** A line for each precision. */
-export function formatRanking(rows: readonly RankingResult[], options?: TableOptions): string {
+export function formatRanking(rows: readonly RankingResult[], _: Device, options?: TableOptions): string {
   return tableOf<RankingResult>(
     [
       { head: 'device', of: ({ device }) => device },
@@ -145,7 +145,7 @@ export const run = (args: string[]): Promise<void> =>
         else add(device, precisionLabel(precision, found), await scored(device, precision));
       }
       const data = { model: from.model, run: from.run, pairs: pairs.length, results };
-      console.log(values.json ? JSON.stringify(data, null, 2) : formatRanking(results));
+      console.log(values.json ? JSON.stringify(data, null, 2) : formatRanking(results, device));
     },
     args,
   );

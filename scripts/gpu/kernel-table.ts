@@ -1,3 +1,5 @@
+import { groupBy } from '../lib/data.js';
+
 /** A launch that Nsight Compute has measured. Shares are of the chip's peak, in percent; NaN where it was not measured. */
 interface Launch {
   kernel: string;
@@ -68,9 +70,7 @@ function readLaunches(csv: string): Launch[] {
 export function longestKernels(csv: string, count: number): KernelUse[] {
   const launches = readLaunches(csv);
   const all = launches.reduce((sum, { nanoseconds }) => sum + nanoseconds, 0);
-  const byKernel = new Map<string, Launch[]>();
-  for (const launch of launches) byKernel.set(launch.kernel, [...(byKernel.get(launch.kernel) ?? []), launch]);
-  return [...byKernel]
+  return [...groupBy(launches, ({ kernel }) => kernel)]
     .map(([kernel, own]): KernelUse => {
       const nanoseconds = own.reduce((sum, launch) => sum + launch.nanoseconds, 0);
       const mean = (share: (typeof SHARES)[number]): number =>

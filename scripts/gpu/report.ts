@@ -1,11 +1,13 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { formatPeers, type PeerResult } from '../bench/peers/report.js';
-import { formatRanking, type RankingResult } from '../bench/ranking.js';
-import { formatResults, type SuiteResult } from '../bench/suite.js';
-import { formatTraining, type TrainingResult } from '../bench/train.js';
+import type { TableOptions } from '../../src/report/table.js';
+import type { Device } from '../bench/host.js';
+import { formatPeers } from '../bench/peers/report.js';
+import { formatRanking } from '../bench/ranking.js';
+import { formatResults } from '../bench/suite.js';
+import { formatTraining } from '../bench/train.js';
 import { formatKernels, longestKernels } from './kernel-table.js';
-import { peersFile, profileFile, STEPS, type Profile, type StepName } from './steps.js';
+import { profileFile, STEPS, type Profile, type StepName } from './steps.js';
 
 export interface StepResult {
   name: StepName;
@@ -28,53 +30,52 @@ function fenced(text: string): string {
   return `\`\`\`\n${text.trimEnd()}\n\`\`\``;
 }
 
-/** The object that a bench with --json prints last; one that was ended early may have printed none. */
-function jsonOf<T>(stdout: string): T | undefined {
-  const start = stdout.indexOf('{\n');
-  return start < 0 ? undefined : (JSON.parse(stdout.slice(start)) as T);
+/** What the benches print with --json. */
+interface Printed {
+  results: never[];
+  pairs?: number;
+  queries?: number;
+  docs?: number;
 }
 
-const FIGURES: Readonly<Partial<Record<StepName, (step: StepResult, out: string) => Figures>>> = {
-  parity: ({ stdout }) => {
-    const lines = stdout.split('\n').filter((line) => TEST_LINE.test(line));
-    return { data: lines, markdown: fenced(lines.join('\n')) };
-  },
-  bench: ({ stdout }) => {
-    const data = jsonOf<{ results: SuiteResult[] }>(stdout);
-    return data && { data, markdown: fenced(formatResults(data.results, 'cuda', PLAIN)) };
-  },
-  ranking: ({ stdout }) => {
-    const data = jsonOf<{ pairs: number; results: RankingResult[] }>(stdout);
-    return data && { data, markdown: `${data.pairs} pairs\n\n${fenced(formatRanking(data.results, PLAIN))}` };
-  },
-  train: ({ stdout }) => {
-    const data = jsonOf<{ results: TrainingResult[]; queries: number; docs: number }>(stdout);
-    const table = data && formatTraining(data.results, 'cuda', PLAIN);
-    return data && { data, markdown: `RankNet, ${data.queries} x ${data.docs} pairs a step\n\n${fenced(table!)}` };
-  },
-  peers: () => {
-    if (!existsSync(peersFile)) return undefined;
-    const data = JSON.parse(readFileSync(peersFile, 'utf8')) as { model: string; pairs: number; results: PeerResult[] };
-    const table = fenced(formatPeers(data.results, 'cuda', PLAIN));
-    return { data, markdown: `${data.model}, ${data.pairs} pairs\n\n${table}` };
-  },
-  profile: (_, out) => {
-    const found = (['score', 'train'] satisfies Profile[]).flatMap((profile) => {
-      const file = profileFile(out, profile);
-      if (!existsSync(file)) return [];
-      return [{ profile, kernels: longestKernels(readFileSync(file, 'utf8'), KERNELS_SHOWN) }];
-    });
-    const tables = found.map(({ profile, kernels }) =>
-      kernels.length > 0 ? `${profile}:\n\n${formatKernels(kernels)}` : `${profile}: no kernel was profiled`,
-    );
-    return { data: found, markdown: tables.join('\n\n') };
-  },
+const TABLES: Readonly<Partial<Record<StepName, (rows: never[], device: Device, options: TableOptions) => string>>> = {
+  bench: formatResults,
+  ranking: formatRanking,
+  train: formatTraining,
+  peers: formatPeers,
 };
+
+/** The object that a bench prints last, and its table; one that was ended early may have printed none. */
+function benchFigures({ name, stdout }: StepResult): Figures {
+  const start = stdout.indexOf('{\n');
+  const table = TABLES[name];
+  if (start < 0 || !table) return undefined;
+  const data = JSON.parse(stdout.slice(start)) as Printed;
+  const { results, pairs, queries, docs } = data;
+  const counts = [pairs && `${pairs} pairs`, queries && `RankNet, ${queries} x ${docs} pairs a step`];
+  const heads = counts.filter((text) => text !== undefined).map((text) => `${text}\n\n`);
+  return { data, markdown: `${heads.join('')}${fenced(table(results, 'cuda', PLAIN))}` };
+}
+
+function profileFigures(out: string): Figures {
+  const found = (['score', 'train'] satisfies Profile[]).flatMap((profile) => {
+    const file = profileFile(out, profile);
+    if (!existsSync(file)) return [];
+    return [{ profile, kernels: longestKernels(readFileSync(file, 'utf8'), KERNELS_SHOWN) }];
+  });
+  const tables = found.map(({ profile, kernels }) =>
+    kernels.length > 0 ? `${profile}:\n\n${formatKernels(kernels)}` : `${profile}: no kernel was profiled`,
+  );
+  return { data: found, markdown: tables.join('\n\n') };
+}
 
 /** A step whose figures cannot be read has not failed for that; what is wrong is said in their place. */
 function figuresOf(step: StepResult, out: string): Figures {
   try {
-    return FIGURES[step.name]?.(step, out);
+    if (step.name === 'profile') return profileFigures(out);
+    if (step.name !== 'parity') return benchFigures(step);
+    const lines = step.stdout.split('\n').filter((line) => TEST_LINE.test(line));
+    return { data: lines, markdown: fenced(lines.join('\n')) };
   } catch (error) {
     return { data: undefined, markdown: fenced((error as Error).message) };
   }

@@ -1,21 +1,21 @@
 // The steps of a GPU host one after another, each under its own time limit; run.sh starts it.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createWriteStream, mkdirSync, readFileSync, rmSync, type WriteStream } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
-import { parseArgs } from 'node:util';
+import { createWriteStream, mkdirSync, readFileSync, type WriteStream } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { runScript } from '../lib/command.js';
 import { root } from '../lib/root.mjs';
-import { giveUp, SetupError } from '../lib/say.mjs';
+import { SetupError } from '../lib/say.mjs';
 import { findHost, hostFacts, type Host } from './host.js';
 import { writeReport, type StepResult } from './report.js';
-import { peersFile, STEPS, type Command, type Step, type StepName } from './steps.js';
+import { STEPS, type Command, type Step, type StepName } from './steps.js';
 
 const NAMES = Object.keys(STEPS) as StepName[];
 const USAGE = `usage: bash scripts/gpu/run.sh [--out FOLDER] [STEP ...]
 
 Builds the addon for CUDA, tests it, measures it, and writes report.md, report.json, log.txt and Nsight Compute's raw
-figures into the folder: default $OUT where that is set, else build/gpu-report. A step that fails or runs out of its time is
-said so in the report, and the others go on. Steps are taken in the order they are named; default: all, in this order.
+figures into the folder: default $OUT where that is set, else build/gpu-report. The report says which step
+failed or ran out of time; the others still run. Steps are taken in the order they are named; default: all, in this order.
 
 ${NAMES.map((name) => `  ${name.padEnd(9)} ${STEPS[name].what}, ${STEPS[name].seconds} s at most`).join('\n')}
 
@@ -76,17 +76,12 @@ async function runStep(name: StepName, host: Host, out: string, log: WriteStream
   return { ...result, seconds: elapsed() };
 }
 
-async function main(): Promise<void> {
-  const options = { out: { type: 'string' }, help: { type: 'boolean' } } as const;
-  const { values, positionals } = parseArgs({ allowPositionals: true, options });
-  if (values.help) return console.log(USAGE);
+await runScript(USAGE, { out: { type: 'string' } }, async (values, positionals) => {
   const unknown = positionals.find((word) => !NAMES.some((name) => name === word));
   if (unknown !== undefined) throw new SetupError(`${unknown}: no such step`, `There are: ${NAMES.join(', ')}`);
   const chosen = positionals.length === 0 ? NAMES : (positionals as StepName[]); // in the order they are named
   const out = resolve(values.out ?? process.env['OUT'] ?? join(root, 'build/gpu-report'));
   mkdirSync(out, { recursive: true });
-  mkdirSync(dirname(peersFile), { recursive: true });
-  rmSync(peersFile, { force: true }); // what another run has left would be taken for this one's
   const host = findHost();
   const facts = hostFacts(host);
   const log = createWriteStream(join(out, 'log.txt'));
@@ -99,6 +94,4 @@ async function main(): Promise<void> {
   log.end();
   console.log(readFileSync(join(out, 'report.md'), 'utf8'));
   if (results.some(({ outcome }) => outcome !== 'ok' && outcome !== 'left out')) process.exitCode = 1;
-}
-
-main().catch(giveUp);
+});

@@ -92,8 +92,6 @@ function profile(_: Host, out: string): ReturnType<Step['commands']> {
   });
 }
 
-export const peersFile = join(root, 'build/bench/gpu-peers.json');
-
 /** In this order, unless others are named. */
 export const STEPS = {
   build: { what: 'the addon and the native test of its CUDA kernels', seconds: 180, commands: build },
@@ -121,7 +119,7 @@ export const STEPS = {
   peers: {
     what: 'npm run bench -- peers --device cuda',
     seconds: 240,
-    commands: ({ python }) => withAddon(bench('peers', '--python', python, '--json', peersFile)),
+    commands: ({ python }) => withAddon(bench('peers', '--python', python, '--json', '-')),
   },
   profile: { what: 'Nsight Compute: the kernels that take longest', seconds: 175, commands: profile },
 } as const satisfies Readonly<Record<string, Step>>;

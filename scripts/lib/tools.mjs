@@ -81,47 +81,45 @@ export function checkCudaCompiler() {
   );
 }
 
-/** The compiler, CMake and a build tool: needed only when the addon has to be built. Names everything missing at once. */
-export function checkBuildTools() {
-  const missing = [];
-  const packages = new Set();
+/** What is wrong with the C++ compiler. */
+function compilerComplaint() {
   const compiler = process.env['CXX'] || ['c++', 'g++', 'clang++'].find((name) => output(name, ['--version']));
-  if (!compiler) {
-    missing.push('a C++ compiler with C++20 (g++ 11 or clang 14, or newer): none of c++, g++, clang++ was found');
-    packages.add('g++');
-  } else {
-    const [command = '', ...flags] = compiler.split(' ');
-    const probe = spawnSync(command, [...flags, '-std=c++20', '-fsyntax-only', '-x', 'c++', '-'], {
-      input: PROBE,
-      encoding: 'utf8',
-    });
-    if (probe.status !== 0) {
-      const said = probe.error?.message ?? probe.stderr.split('\n')[0];
-      missing.push(`a C++ compiler with C++20 (g++ 11 or clang 14, or newer): ${compiler} says: ${said}`);
-      packages.add('g++');
-    }
-  }
-  const cmake = /version (\d+\.\d+)/.exec(output('cmake', ['--version']) ?? '')?.[1];
-  if (!cmake || !isAtLeast(cmake, OLDEST_CMAKE)) {
-    missing.push(`CMake ${OLDEST_CMAKE.join('.')} or newer: ${cmake ? `this is ${cmake}` : 'cmake was not found'}`);
-    packages.add('cmake');
-  }
-  if (!['ninja', 'make'].some((name) => output(name, ['--version']))) {
-    missing.push('make or ninja');
-    packages.add('make');
-  }
-  if (!output(OBJDUMP, ['--version'])) {
-    missing.push('objdump');
-    packages.add('binutils');
-  }
+  if (!compiler) return 'none of c++, g++, clang++ was found';
+  const [command = '', ...flags] = compiler.split(' ');
+  const args = [...flags, '-std=c++20', '-fsyntax-only', '-x', 'c++', '-'];
+  const probe = spawnSync(command, args, { input: PROBE, encoding: 'utf8' });
+  return probe.status === 0 ? undefined : `${compiler} says: ${probe.error?.message ?? probe.stderr.split('\n')[0]}`;
+}
+
+function cmakeComplaint() {
+  const version = /version (\d+\.\d+)/.exec(output('cmake', ['--version']) ?? '')?.[1];
+  if (version === undefined) return 'cmake was not found';
+  return isAtLeast(version, OLDEST_CMAKE) ? undefined : `this is ${version}`;
+}
+
+/** @param {string[]} names of programs, one of which is enough */
+const noneOf = (names) => (names.some((name) => output(name, ['--version'])) ? undefined : 'not found');
+
+/** What building the addon needs: only when it has to be built. Names everything missing at once. */
+export function checkBuildTools() {
+  const needed = /** @type {[what: string, aptPackage: string, complaint: string | undefined][]} */ ([
+    ['a C++ compiler with C++20 (g++ 11 or clang 14, or newer)', 'g++', compilerComplaint()],
+    [`CMake ${OLDEST_CMAKE.join('.')} or newer`, 'cmake', cmakeComplaint()],
+    ['make or ninja', 'make', noneOf(['ninja', 'make'])],
+    ['objdump', 'binutils', noneOf([OBJDUMP])],
+  ]);
+  const missing = needed.filter(([, , complaint]) => complaint !== undefined);
   if (missing.length === 0) return;
-  const names = [...packages];
+  const packages = missing.map(([, name]) => name).join(' ');
   throw new SetupError(
-    `to build the native engine, this machine lacks:\n${missing.map((line) => `  - ${line}`).join('\n')}`,
+    [
+      'to build the native engine, this machine lacks:',
+      ...missing.map(([what, , complaint]) => `  - ${what}: ${complaint}`),
+    ].join('\n'),
     [
       'Get it with one of:',
-      `  sudo apt-get install ${names.join(' ')}`,
-      `  sudo dnf install ${names.map((name) => name.replace('g++', 'gcc-c++')).join(' ')}`,
+      `  sudo apt-get install ${packages}`,
+      `  sudo dnf install ${packages.replace('g++', 'gcc-c++')}`,
       '  conda install -c conda-forge cxx-compiler cmake make',
     ].join('\n'),
   );

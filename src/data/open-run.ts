@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { RankDistillmError } from '../errors.js';
+import { TextsFingerprint } from '../io/fingerprint.js';
 import type { Candidate } from './candidates.js';
 import type { CollectionIndexOptions } from './collection/collection-index.js';
 import { CollectionStore } from './collection/collection-store.js';
@@ -175,4 +176,18 @@ export function ownQuery({ queryId, entries, lines }: RunTopic, run: RunFile): s
   throw new RankDistillmError('bad_input', `${places[0]}: query '${queryId}' has another text than at ${places[1]}`, {
     hint: 'Keep one text per query.',
   });
+}
+
+/** Hashes of topics: of their ids, and of their queries' texts. */
+export function fingerprintTopics(topics: Iterable<{ queryId: string; query: string }>): {
+  ids: string;
+  queries: string;
+} {
+  const ids = new TextsFingerprint();
+  const queries = new TextsFingerprint();
+  for (const { queryId, query } of topics) {
+    ids.add(queryId);
+    queries.add(query);
+  }
+  return { ids: ids.digest(), queries: queries.digest() };
 }

@@ -1,9 +1,8 @@
 import { prefetch } from '../io/ahead.js';
-import { TextsFingerprint } from '../io/fingerprint.js';
 import type { CollectionIndexOptions } from './collection/collection-index.js';
 import { dashed, runStem } from './dataset-id.js';
 import { gradesByTopic, readQrels } from './formats/qrels.js';
-import { OpenRun } from './open-run.js';
+import { fingerprintTopics, OpenRun } from './open-run.js';
 import type { Qrel, RankingSample } from './records.js';
 import type { DatasetRegistry } from './registry.js';
 import type { RunFile } from './run-file.js';
@@ -126,13 +125,7 @@ export class RunDataset implements AsyncDisposable {
 
   /** Hashes of the topics that `samples` gives, or the first so many: of their ids, and of their queries' texts. */
   fingerprintTopics(topics?: number): { ids: string; queries: string } {
-    const ids = new TextsFingerprint();
-    const queries = new TextsFingerprint();
-    for (const { queryId, query } of this.#topics.slice(0, topics)) {
-      ids.add(queryId);
-      queries.add(query);
-    }
-    return { ids: ids.digest(), queries: queries.digest() };
+    return fingerprintTopics(this.#topics.slice(0, topics));
   }
 
   /** Throws if an id cannot be written into a TREC run, and names its line: to be called before hours of scoring for one. */

@@ -1,4 +1,5 @@
 import { RankDistillmError } from '../errors.js';
+import type { Facts } from '../io/fingerprint.js';
 import { RandomStream } from '../random/random-stream.js';
 import type { OpenContext } from './open-run.js';
 import type { RankingSample } from './records.js';
@@ -54,6 +55,11 @@ export interface TrainingDataset extends AsyncDisposable {
   readonly sampleSize: number;
   /** Things a user should know, one sentence each, with counts: topics left out and why. */
   readonly warnings: readonly string[];
+  /**
+   * What its samples are made of: fingerprints of files, and options, by name. A run is resumed only with the same. A
+   * dataset without it is told apart by its name.
+   */
+  identify?(): Promise<Facts>;
   /** Samples of an epoch. */
   countSamples(): number;
   /** The samples of an epoch; the same arguments give the same samples, whatever was read before. */

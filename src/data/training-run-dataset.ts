@@ -1,9 +1,10 @@
 import { RankDistillmError } from '../errors.js';
 import { prefetch } from '../io/ahead.js';
+import { fingerprintFact, fingerprintFile, fingerprintLargeFile, type Facts } from '../io/fingerprint.js';
 import { DEFAULT_SEED, RandomStream } from '../random/random-stream.js';
 import type { TopicGrades } from './candidates.js';
 import { gradesByTopic, readQrels } from './formats/qrels.js';
-import { OpenRun } from './open-run.js';
+import { fingerprintTopics, OpenRun } from './open-run.js';
 import type { RunFile } from './run-file.js';
 import { checkTrainingOptions, type CheckedTrainingOptions, type RunDatasetOptions } from './run-options.js';
 import { sampleOf, surveyTopics, type TopicUse, type UsedTopic } from './run-topics.js';
@@ -44,7 +45,9 @@ export async function openTrainingRunDataset(
       warnings.push(`${run.path}: added documents have target 0, ${above}`);
     }
     if (equalTargets > 0) warnings.push(`${run.path}: ${equalTargetsWarning('topics', equalTargets, topics.length)}`);
-    return new TrainingRunDataset({ run, use, seed, topics, size, warnings });
+    const isGraded = !run.file.hasRelevance && needsGrades(checked) !== undefined;
+    const qrels = isGraded ? run.source.dataset?.qrels : undefined;
+    return new TrainingRunDataset({ run, use, seed, qrels, topics, size, warnings });
   });
 }
 
@@ -52,6 +55,8 @@ interface Parts {
   run: OpenRun;
   use: TopicUse;
   seed: number;
+  /** Where its grades decide what is drawn or learnt. */
+  qrels: string | undefined;
   topics: readonly UsedTopic[];
   /** Documents of every sample. */
   size: number;
@@ -80,6 +85,30 @@ class TrainingRunDataset implements TrainingDataset {
 
   countSamples(): number {
     return this.#parts.topics.length;
+  }
+
+  async identify(): Promise<Facts> {
+    const { run, use, seed, topics, qrels } = this.#parts;
+    const { ids, queries } = fingerprintTopics(topics);
+    const { usedDocs: docs } = run;
+    return {
+      'the run': fingerprintFact(await fingerprintFile(run.path), run.path),
+      'the collection': docs === undefined ? { value: null } : fingerprintFact(await fingerprintLargeFile(docs), docs),
+      'the repair of its texts': { value: run.source.dataset?.repairsDocs ?? false },
+      'the qrels file':
+        qrels === undefined
+          ? { value: null, follows: 'targets' }
+          : { ...fingerprintFact(await fingerprintFile(qrels), qrels), follows: 'targets' },
+      'the set of topics': fingerprintFact(ids, String(topics.length)),
+      'the text of the queries': { ...fingerprintFact(queries), follows: 'the set of topics' },
+      depth: { value: use.depth },
+      sample_size: { value: use.sampleSize },
+      sampling_strategy: { value: use.samplingStrategy },
+      targets: { value: use.targetOptions?.targets ?? null },
+      normalize_targets: { value: use.targetOptions?.normalizeTargets ?? false },
+      add_docs_not_in_ranking: { value: use.addDocsNotInRanking },
+      'the seed of the samples': { value: seed, follows: 'seed' },
+    };
   }
 
   epoch(options: EpochOptions): AsyncIterable<TrainingSample> {

@@ -1,8 +1,10 @@
 import { at, RankDistillmError, throwIfAborted } from '../errors.js';
 import { prefetch } from '../io/ahead.js';
+import { fingerprintFact, fingerprintLargeFile, type Facts } from '../io/fingerprint.js';
 import { CollectionStore } from './collection/collection-store.js';
 import { type DocTuple, readDocTuples } from './formats/doc-tuples.js';
 import { readQueries } from './formats/texts.js';
+import { fingerprintTopics } from './open-run.js';
 import { DatasetRegistry, type RegisteredDataset } from './registry.js';
 import {
   checkStart,
@@ -62,7 +64,8 @@ export async function openTrainingTupleDataset(
     }
     const { usable, size, count, warnings } = survey;
     const tuples = (): AsyncIterable<DocTuple[]> => readDocTuples(path, system);
-    const parts = { name: dataset.id, path, targets: checked.targets, collection, queries, tuples };
+    const { repairsDocs = false } = dataset;
+    const parts = { name: dataset.id, path, ...checked, collection, repairsDocs, queries, tuples };
     return new TupleDataset({ ...parts, usable, size, count, warnings });
   } catch (error) {
     await collection.close();
@@ -74,7 +77,9 @@ interface Parts extends Pick<TupleSurvey, 'usable' | 'size' | 'count' | 'warning
   name: string;
   path: string;
   targets: 'order' | 'score';
+  numDocs: number | undefined;
   collection: CollectionStore;
+  repairsDocs: boolean;
   queries: ReadonlyMap<string, string>;
   tuples: () => AsyncIterable<DocTuple[]>;
 }
@@ -97,6 +102,21 @@ class TupleDataset implements TrainingDataset {
 
   countSamples(): number {
     return this.parts.count;
+  }
+
+  async identify(): Promise<Facts> {
+    const { path, collection, repairsDocs, queries, targets, numDocs } = this.parts;
+    const sorted = [...queries].sort(([a], [b]) => (a < b ? -1 : 1));
+    const { ids, queries: texts } = fingerprintTopics(sorted.map(([queryId, query]) => ({ queryId, query })));
+    return {
+      'the file of tuples': fingerprintFact(await fingerprintLargeFile(path), path),
+      'the collection': fingerprintFact(await fingerprintLargeFile(collection.path), collection.path),
+      'the repair of its texts': { value: repairsDocs },
+      'the set of queries': fingerprintFact(ids, String(queries.size)),
+      'the text of the queries': { ...fingerprintFact(texts), follows: 'the set of queries' },
+      targets: { value: targets },
+      num_docs: { value: numDocs ?? null },
+    };
   }
 
   /** The tuples in the file's order; every epoch is the same. */

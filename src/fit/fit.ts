@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { Checkpoint } from '../models/checkpoint.js';
 import { loadCheckpoint } from '../models/load-checkpoint.js';
 import { TrainableModel } from '../engine/trainable-model.js';
 import { throwIfAborted } from '../errors.js';
@@ -11,13 +12,12 @@ import { checkSameModel } from '../train/same-model.js';
 import { planTraining, type TrainingPlan } from '../train/train-limits.js';
 import { Trainer } from '../train/trainer.js';
 import type { StepReport } from '../train/training-reports.js';
-import type { RunIdentity } from '../train/training-state.js';
 import { checkpointFiles, isLater } from './checkpoint-files.js';
 import type { FitOptions, FitResult, FitSummary } from './fit-options.js';
 import { restoreMoments } from './moments.js';
 import { watchedBy, withPlainNames } from './monitor-names.js';
 import { checkFitOptionNames } from './option-names.js';
-import { checkSameRun, openResume, type Resume } from './resume.js';
+import { checkSameRun, identityOf, openResume, type Resume } from './resume.js';
 import { Validation } from './validation.js';
 
 /** As in Lightning. */
@@ -35,8 +35,7 @@ export async function fit(given: FitOptions): Promise<FitResult> {
   const settings = given.trainer ?? {};
   const rootDir = settings.defaultRootDir ?? '.';
   throwIfAborted(given.signal);
-  const resume = given.ckptPath === undefined ? undefined : await openResume(given.ckptPath, rootDir);
-  if (resume) await checkModel(resume, given);
+  const resume = given.ckptPath === undefined ? undefined : await resumeOf(given.ckptPath, rootDir, given);
   for (const warning of given.train.dataset.warnings) warn(warning);
   const validation = given.validate && (await Validation.open(given.validate, warn, given.signal));
   try {
@@ -62,16 +61,20 @@ export async function fit(given: FitOptions): Promise<FitResult> {
   }
 }
 
-/** The run must go on with the model that it began with. */
-async function checkModel(resume: Resume, { model, config: overrides, revision }: FitOptions): Promise<void> {
-  checkSameModel(resume.model, await loadCheckpoint(model, { overrides, revision, freshHead: true }));
+/** The checkpoint, and the model that the run began with and must continue with. */
+async function resumeOf(ckptPath: string, rootDir: string, options: FitOptions) {
+  const resume = await openResume(ckptPath, rootDir);
+  const { model, config: overrides, revision, seed = DEFAULT_SEED } = options;
+  const source = await loadCheckpoint(model, { overrides, revision, seed, freshHead: true });
+  checkSameModel(resume.model, source);
+  return { ...resume, source };
 }
 
 interface Parts {
   plan: TrainingPlan;
   model: TrainableModel;
   validation: Validation | undefined;
-  resume: Resume | undefined;
+  resume: (Resume & { source: Checkpoint }) | undefined;
   rootDir: string;
   warn: (message: string) => void;
 }
@@ -87,7 +90,8 @@ async function train(options: FitOptions, parts: Parts): Promise<FitResult> {
     gradientClipAlgorithm: settings.gradientClipAlgorithm,
     tokenBudget: settings.tokenBudget ?? resume?.state.run.tokenBudget,
   });
-  const identity = identityOf(options, plan, trainer);
+  const source = resume?.source ?? model.checkpoint;
+  const identity = await identityOf({ options, plan, trainer, source });
   if (resume) {
     checkSameRun(resume, identity, warn);
     await restoreMoments(model, resume.moments);
@@ -98,6 +102,8 @@ async function train(options: FitOptions, parts: Parts): Promise<FitResult> {
   const loop = new FitLoop({
     trainer,
     dataset: options.train.dataset,
+    batchSize: options.train.batchSize,
+    shuffle: options.train.shuffle ?? true,
     plan,
     identity,
     nonFinite: settings.nonFinite ?? 'stop',
@@ -135,21 +141,6 @@ async function train(options: FitOptions, parts: Parts): Promise<FitResult> {
 function planOf({ train: data, trainer: settings = {} }: FitOptions, validation: Validation | undefined): TrainingPlan {
   const samples = data.dataset.countSamples();
   return planTraining(settings, { samples, batchSize: data.batchSize, validationBatches: validation?.batches ?? [] });
-}
-
-function identityOf(options: FitOptions, plan: TrainingPlan, trainer: Trainer): RunIdentity {
-  const { dataset, batchSize, shuffle = true } = options.train;
-  return {
-    seed: options.seed ?? DEFAULT_SEED,
-    dataset: dataset.name,
-    samples: dataset.countSamples(),
-    docsPerSample: dataset.sampleSize,
-    batchSize,
-    accumulate: plan.accumulate,
-    shuffle,
-    losses: [...trainer.lossNames],
-    tokenBudget: trainer.tokenBudget,
-  };
 }
 
 function logOf({ loggers = [], logLearningRate = false, trainer: settings = {} }: FitOptions) {

@@ -1,11 +1,19 @@
 import { resolve } from 'node:path';
-import { isDeepStrictEqual } from 'node:util';
 import type { NamedTensor } from '../../binding.js';
-import type { Checkpoint } from '../models/checkpoint.js';
 import { RankDistillmError } from '../errors.js';
+import { differences, fingerprintFact, TextsFingerprint, type Fact, type Facts } from '../io/fingerprint.js';
+import type { TrainingDataset } from '../data/training-dataset.js';
+import type { Checkpoint } from '../models/checkpoint.js';
+import { fingerprintModel } from '../models/fingerprint.js';
+import { DEFAULT_SEED } from '../random/random-stream.js';
+import { checkAdamW } from '../train/adamw-options.js';
 import { findLastCheckpoint } from '../train/find-checkpoint.js';
+import type { LrSchedule } from '../train/lr-schedule.js';
+import type { BatchLimit, TrainingPlan } from '../train/train-limits.js';
 import { readTrainerCheckpoint } from '../train/trainer-checkpoint.js';
+import type { Trainer } from '../train/trainer.js';
 import type { RunIdentity, TrainingState } from '../train/training-state.js';
+import type { FitOptions } from './fit-options.js';
 
 export interface Resume {
   folder: string;
@@ -32,20 +40,112 @@ export async function openResume(ckptPath: string, rootDir: string): Promise<Res
   return { folder: resolve(folder), model, state, moments, saved };
 }
 
-/** A resumed run is the same run only where these agree; losses may change, with a warning. */
+/** What a run is made of, to compare a resumed one with it. */
+interface RunParts {
+  options: FitOptions;
+  plan: TrainingPlan;
+  trainer: Trainer;
+  /** The model that `options` name, which on a resume is not the one that was loaded. */
+  source: Checkpoint;
+}
+
+export async function identityOf({ options, plan, trainer, source }: RunParts): Promise<RunIdentity> {
+  const { dataset, batchSize, shuffle = true } = options.train;
+  const seed = options.seed ?? DEFAULT_SEED;
+  const { weights, files } = await fingerprintModel(source);
+  return {
+    seed,
+    tokenBudget: trainer.tokenBudget,
+    fixed: {
+      seed: { value: seed },
+      'the model': fingerprintFact(weights, source.name),
+      "the model's config.json or tokenizer": { ...fingerprintFact(files), follows: 'the model' },
+      precision: { value: trainer.model.native.precision },
+      ...((await dataset.identify?.()) ?? namedFacts(dataset)),
+      'the number of samples': { value: dataset.countSamples() },
+      'the batch size': { value: batchSize },
+      accumulate_grad_batches: { value: plan.accumulate },
+      shuffling: { value: shuffle },
+    },
+    free: freeFacts(options, trainer),
+  };
+}
+
+/** All that is known of a dataset that does not say what it is made of. */
+function namedFacts({ name, sampleSize }: TrainingDataset): Facts {
+  return { dataset: { value: name }, 'the number of documents of a sample': { value: sampleSize } };
+}
+
+function freeFacts(
+  { losses, optimizer = {}, lrScheduler, trainer: settings = {} }: FitOptions,
+  trainer: Trainer,
+): Facts {
+  const { lr, betas, eps, weightDecay } = checkAdamW(optimizer);
+  return {
+    lr: plain(lr),
+    betas: plain(betas.join(', ')),
+    eps: plain(eps),
+    weight_decay: plain(weightDecay),
+    'the schedule': scheduleFact(lrScheduler),
+    'the loss': lossFact(losses),
+    gradient_clip_val: plain(settings.gradientClipVal),
+    gradient_clip_algorithm: plain(settings.gradientClipAlgorithm ?? 'norm'),
+    max_steps: plain(settings.maxSteps),
+    max_epochs: plain(settings.maxEpochs),
+    max_time: plain(settings.maxTime),
+    limit_train_batches: limitFact(settings.limitTrainBatches),
+    limit_val_batches: limitFact(settings.limitValBatches),
+    val_check_interval: limitFact(settings.valCheckInterval),
+    check_val_every_n_epoch: plain(settings.checkValEveryNEpoch),
+    non_finite: plain(settings.nonFinite ?? 'stop'),
+    device: { value: trainer.model.device.split(':')[0]! },
+    tf32: plain(settings.tf32 ?? false),
+  };
+}
+
+function plain(value: Fact['value'] | undefined): Fact {
+  return { value: value ?? null };
+}
+
+function limitFact(limit: BatchLimit | undefined): Fact {
+  if (limit === undefined) return { value: null };
+  return { value: 'batches' in limit ? `${limit.batches} batches` : `a share of ${limit.share}` };
+}
+
+/** Steps at which schedules are compared: a schedule is a pure function of the step. */
+const STEPS = Array.from({ length: 25 }, (_, power) => 2 ** power).flatMap((step) => [step, Math.floor(step * 1.5)]);
+
+function scheduleFact(schedule: LrSchedule | undefined): Fact {
+  if (schedule === undefined) return { value: 'constant' };
+  const factors = [0, ...STEPS].map((step) => schedule.factor(step));
+  const texts = new TextsFingerprint();
+  for (const factor of factors) texts.add(String(factor));
+  const some = [10, 1000, 100_000].map((step) => Number(schedule.factor(step).toPrecision(4)));
+  const shown = `${schedule.name} (factors ${some.join(', ')} after 10, 1000, 100000 steps)`;
+  return { value: `${schedule.name} ${texts.digest()}`, shown };
+}
+
+function lossFact(losses: FitOptions['losses']): Fact {
+  const terms = losses.map((entry) => {
+    const [{ name, initArgs = {} }, weight] = 'compute' in entry ? ([entry, 1] as const) : entry;
+    const args = Object.entries(initArgs).map(([key, value]) => `${key}: ${JSON.stringify(value)}`);
+    return `${weight === 1 ? '' : `${weight} `}${name}${args.length === 0 ? '' : ` (${args.join(', ')})`}`;
+  });
+  return { value: terms.join(' + ') };
+}
+
+/** A resumed run is the same run only where what is fixed agrees; what else has changed is told, a note each. */
 export function checkSameRun(resume: Resume, now: RunIdentity, onWarning: (message: string) => void): void {
+  const { folder } = resume;
   const before = resume.state.run;
-  for (const key of ['seed', 'dataset', 'samples', 'docsPerSample', 'batchSize', 'accumulate', 'shuffle'] as const) {
-    if (before[key] === now[key]) continue;
-    const words = `${key} was ${String(before[key])} and is now ${String(now[key])}`;
-    throw new RankDistillmError('bad_input', `${resume.folder}: was saved by another run: ${words}`, {
-      hint: 'Resume with the configuration of that run; to go on with another one, name the folder in model_name_or_path.',
+  const changed = differences(before.fixed, now.fixed);
+  if (changed.length > 0) {
+    throw new RankDistillmError('bad_input', `${folder}: was saved by another run: ${changed.join('; ')}`, {
+      hint: 'Resume with the configuration and the data of that run, or name the folder in model_name_or_path to begin a new run.',
     });
   }
-  if (!isDeepStrictEqual(before.losses, now.losses)) {
-    onWarning(`${resume.folder}: was trained with ${before.losses.join(', ')}, now with ${now.losses.join(', ')}`);
-  }
+  for (const difference of differences(before.free, now.free)) onWarning(`${folder}: ${difference}`);
   if (before.tokenBudget !== now.tokenBudget) {
-    onWarning(`${resume.folder}: the token budget was ${before.tokenBudget}: results may differ in their last bits`);
+    onWarning(`${folder}: the token budget was ${before.tokenBudget}: results may differ in their last bits`);
   }
 }

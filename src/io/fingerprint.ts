@@ -73,3 +73,34 @@ export class TextsFingerprint {
     return `sha256:${this.#hash.digest('hex')}`;
   }
 }
+
+/** One thing that decides a result. */
+export interface Fact {
+  value: string | number | boolean | null;
+  /** How the value is shown; default: as it is. */
+  shown?: string | undefined;
+  /** Name of a fact whose difference explains one in this. */
+  follows?: string | undefined;
+}
+
+/** What decides a result, by name: two results are the same where all values are. */
+export type Facts = Readonly<Record<string, Fact>>;
+
+/** What differs, a clause each: `depth was 8 and is now 6`. */
+export function differences(before: Facts, now: Facts): string[] {
+  const names = [...new Set([...Object.keys(before), ...Object.keys(now)])];
+  const differ = new Set(names.filter((name) => before[name]?.value !== now[name]?.value));
+  return [...differ]
+    .filter((name) => !differ.has((now[name] ?? before[name])?.follows ?? ''))
+    .map((name) => `${name} was ${show(before[name])} and is now ${show(now[name])}`);
+}
+
+function show(fact: Fact | undefined): string {
+  return fact === undefined || fact.value === null ? 'not set' : (fact.shown ?? String(fact.value));
+}
+
+/** A value and its fingerprint's first digits, enough to tell two apart. */
+export function fingerprintFact(fingerprint: string, name = ''): Fact {
+  const digits = fingerprint.replace(/^.*:/, '').slice(0, 8);
+  return { value: fingerprint, shown: name === '' ? digits : `${name} (${digits})` };
+}

@@ -50,7 +50,7 @@ export function createLoss(name: string, initArgs: Readonly<Record<string, unkno
     });
   }
   const build = BUILDERS[known] as (args: unknown) => Loss;
-  return build(data);
+  return { ...build(data), initArgs: data };
 }
 
 function isBuilt(name: string): name is keyof typeof BUILDERS {

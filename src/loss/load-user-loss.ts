@@ -37,7 +37,7 @@ export async function loadUserLoss(
     });
   }
   const LossClass = await importClass(classPath, file, exportName);
-  return checkedLoss(classPath, construct(classPath, LossClass, initArgs), exportName);
+  return { ...checkedLoss(classPath, construct(classPath, LossClass, initArgs), exportName), initArgs };
 }
 
 async function importClass(classPath: string, file: string, exportName: string): Promise<LossClass> {

@@ -16,5 +16,7 @@ export interface LossResult {
 export interface Loss {
   /** The class name under which it is logged, for example `RankNet`. */
   readonly name: string;
+  /** Arguments that it was made with, to tell it apart from others of its class. */
+  readonly initArgs?: Readonly<Record<string, unknown>>;
   compute(scores: ScoreMatrix, targets: ScoreMatrix): LossResult;
 }

@@ -2,7 +2,7 @@ import { basename } from 'node:path';
 import { z } from 'zod';
 import { RankDistillmError } from '../errors.js';
 import { writeAtomically } from '../io/atomic-write.js';
-import { fingerprintFile } from '../io/fingerprint.js';
+import { differences, fingerprintFact, fingerprintFile, type Fact, type Facts } from '../io/fingerprint.js';
 import { readJsonObject } from '../models/json-file.js';
 
 const FORMAT = 'rank-distillm run provenance';
@@ -110,53 +110,34 @@ export async function assertSameResult(runPath: string, now: RunIdentity): Promi
   if ((await fingerprintFile(runPath)) !== record.run.fingerprint) {
     throw refuse(`and is not the run that ${basename(recordPath)} describes: it was changed since`);
   }
-  const differences = differencesOf(record, now);
-  if (differences.length > 0) throw refuse(`but is another result: ${differences.join('; ')}`);
+  const found = differences(factsOf(record), factsOf(now));
+  if (found.length > 0) throw refuse(`but is another result: ${found.join('; ')}`);
 }
-
-/** A value that must agree, and how it is shown. */
-type Fact = [value: unknown, shown: string];
-
-function differencesOf(before: RunIdentity, now: RunIdentity): string[] {
-  const [was, is] = [factsOf(before), factsOf(now)];
-  const differ = [...new Set([...Object.keys(was), ...Object.keys(is)])].filter(
-    (name) => was[name]?.[0] !== is[name]?.[0],
-  );
-  return differ
-    .filter((name) => name !== QUERY_TEXTS || !differ.includes(TOPICS)) // other topics have other queries
-    .map((name) => `${name} was ${was[name]?.[1] ?? 'not set'} and is now ${is[name]?.[1] ?? 'not set'}`);
-}
-
-const TOPICS = 'topics scored';
-const QUERY_TEXTS = 'texts of the queries';
 
 /** What decides a run's scores. Paths and names are shown, content is compared: a model may have moved. */
-function factsOf({ model, input, dataset, topics, computed }: RunIdentity): Record<string, Fact> {
-  const plain = (value: unknown): Fact => [JSON.stringify(value), String(value)];
+function factsOf({ model, input, dataset, topics, computed }: RunIdentity): Facts {
+  const plain = (value: unknown): Fact => ({ value: JSON.stringify(value), shown: String(value) });
   const { docs } = dataset;
-  const settings = Object.entries(model.settings).map(([key, value]) => [key, plain(value)]);
-  const { depth, sample_size, sampling_strategy } = input;
+  const settings = Object.entries(model.settings).map(([key, value]) => [key, plain(value)] as const);
   const [device = ''] = computed.device.split(':');
   return {
-    'the model': [model.weights, `${model.name} (weights ${short(model.weights)})`],
-    "the model's config.json or tokenizer": [model.files, short(model.files)],
-    ...(Object.fromEntries(settings) as Record<string, Fact>),
-    'the input run': [input.fingerprint, `${input.path} (${short(input.fingerprint)})`],
-    depth: plain(depth),
-    sample_size: plain(sample_size),
-    sampling_strategy: plain(sampling_strategy),
-    docs: docs === null ? plain(null) : [docs.fingerprint, `${docs.path} (${short(docs.fingerprint)})`],
-    'repaired texts': plain(docs?.repaired ?? false),
-    [TOPICS]: [topics.ids, `${topics.scored} of ${topics.of} (${short(topics.ids)})`],
-    [QUERY_TEXTS]: [topics.queries, `${dataset.queries ?? "the run's"} (${short(topics.queries)})`],
+    'the model': fingerprintFact(model.weights, `${model.name}, weights`),
+    "the model's config.json or tokenizer": fingerprintFact(model.files),
+    ...Object.fromEntries(settings),
+    'the input run': fingerprintFact(input.fingerprint, input.path),
+    depth: plain(input.depth),
+    sample_size: plain(input.sample_size),
+    sampling_strategy: plain(input.sampling_strategy),
+    'the collection': docs === null ? { value: null } : fingerprintFact(docs.fingerprint, docs.path),
+    'the repair of its texts': plain(docs?.repaired ?? false),
+    'the set of topics scored': fingerprintFact(topics.ids, `${topics.scored} of ${topics.of}`),
+    'the text of the queries': {
+      ...fingerprintFact(topics.queries, dataset.queries ?? "the run's"),
+      follows: 'the set of topics scored',
+    },
     precision: plain(computed.precision),
     device: plain(device),
     tf32: plain(computed.tf32),
     bfloat16_stream: plain(computed.bfloat16_stream),
   };
-}
-
-/** The first digits of a fingerprint, enough to tell two apart. */
-function short(fingerprint: string): string {
-  return fingerprint.replace(/^.*:/, '').slice(0, 8);
 }

@@ -14,6 +14,9 @@ export type StopReason = 'max_steps' | 'max_epochs' | 'max_time' | 'early_stoppi
 export interface FitLoopOptions {
   trainer: Trainer;
   dataset: TrainingDataset;
+  /** Samples of a batch. */
+  batchSize: number;
+  shuffle: boolean;
   plan: TrainingPlan;
   identity: RunIdentity;
   nonFinite: 'stop' | 'skip';
@@ -137,12 +140,12 @@ export class FitLoop {
 
   /** From where the epoch is to its end, or to where the run ends. */
   async #trainEpoch(): Promise<void> {
-    const { trainer, dataset, plan, identity, signal } = this.#options;
+    const { trainer, dataset, batchSize, shuffle, plan, signal } = this.#options;
     const batches = trainingBatches({
       dataset,
       trainer,
-      batchSize: identity.batchSize,
-      shuffle: identity.shuffle,
+      batchSize,
+      shuffle,
       epoch: this.#epoch,
       from: this.#batch,
       until: plan.batchesPerEpoch,

@@ -10,8 +10,8 @@ export const STATE_FILE = 'trainer_state.json';
 export const MOMENTS_FILE = 'optimizer.safetensors';
 
 const FORMAT = 'rank-distillm trainer state';
-/** Raised when an older version of this package could not go on from the file. */
-const VERSION = 1;
+/** Raised when another version of this package could not resume from the file. 2: the data are recorded. */
+const VERSION = 2;
 
 export interface StateFile {
   /** When it was written, in milliseconds since 1970. */
@@ -33,7 +33,7 @@ export async function writeStateFile(folder: string, state: TrainingState): Prom
 /**
  * Reads trainer_state.json; undefined when the folder has none.
  *
- * @throws RankDistillmError `bad_input`, `unsupported` for a newer format, `io`
+ * @throws RankDistillmError `bad_input`, `unsupported` for another format, `io`
  */
 export async function readStateFile(folder: string): Promise<StateFile | undefined> {
   const path = join(folder, STATE_FILE);
@@ -44,12 +44,16 @@ export async function readStateFile(folder: string): Promise<StateFile | undefin
     throw file.error('format', `expected "${FORMAT}"`, 'Name a checkpoint that rank-distillm fit saved.');
   }
   const version = file.size('version') ?? 0;
-  if (version > VERSION) {
+  if (version > VERSION || version === 1) {
+    const why = version === 1 ? ', which does not say what data the run was trained on' : '';
     throw new RankDistillmError(
       'unsupported',
-      `${path}: has format version ${version}; this release reads ${VERSION}`,
+      `${path}: has format version ${version}${why}; this release reads ${VERSION}`,
       {
-        hint: 'Resume with the release that saved the checkpoint, or a newer one.',
+        hint:
+          version === 1
+            ? 'Resume with the release that saved the checkpoint, or name its folder in model_name_or_path to begin a new run.'
+            : 'Resume with the release that saved the checkpoint, or a newer one.',
       },
     );
   }

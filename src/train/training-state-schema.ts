@@ -23,17 +23,16 @@ const stopper = z.strictObject({
   reason: z.string().nullable(),
 });
 
-const run = z.strictObject({
-  seed: count,
-  dataset: z.string(),
-  samples: count,
-  docsPerSample: count,
-  batchSize: count,
-  accumulate: count,
-  shuffle: z.boolean(),
-  losses: z.array(z.string()),
-  tokenBudget: count,
-});
+const facts = z.record(
+  z.string(),
+  z.strictObject({
+    value: z.union([z.string(), z.number(), z.boolean(), z.null()]),
+    shown: z.string().optional(),
+    follows: z.string().optional(),
+  }),
+);
+
+const run = z.strictObject({ seed: count, tokenBudget: count, fixed: facts, free: facts });
 
 /** TrainingState as it stands in a checkpoint; a key more or less is an error. */
 export const trainingStateSchema: z.ZodType<TrainingState> = z.strictObject({

@@ -1,3 +1,4 @@
+import type { Facts } from '../io/fingerprint.js';
 import type { CheckpointState } from './checkpoint-keeper.js';
 import type { StoppingState } from './early-stopping.js';
 
@@ -22,19 +23,16 @@ export interface TrainingState {
   metrics: Record<string, number>;
   keepers: CheckpointState[];
   stoppers: StoppingState[];
-  /** What must be the same for a resumed run to be the same run. */
+  /** What a resumed run is compared by. */
   run: RunIdentity;
 }
 
 export interface RunIdentity {
   seed: number;
-  dataset: string;
-  samples: number;
-  docsPerSample: number;
-  batchSize: number;
-  accumulate: number;
-  shuffle: boolean;
-  losses: string[];
   /** Parts are cut by it, so sums are added in its order. */
   tokenBudget: number;
+  /** What makes it this run: with another value of these it would be another one. */
+  fixed: Facts;
+  /** What may change on the way, such as the learning rate. */
+  free: Facts;
 }

@@ -6,6 +6,7 @@ import * as assert from 'uvu/assert';
 import { assertClose, assertSameIds, expectedPairs, modelFolder } from '../support/models.js';
 import { run } from '../support/cli.js';
 import { inFolder, writeFiles } from '../support/files.js';
+import { TOLERANCES } from '../support/tolerances.js';
 
 const test = suite('score');
 
@@ -43,7 +44,7 @@ test('a file of pairs gets the scores and tokens of lightning-ir, in order', () 
     assertClose(
       Float32Array.from(lines, (line) => line.score),
       pairs,
-      1e-4,
+      TOLERANCES.auto.float32.score,
     );
     assert.match(stderr, new RegExp(`scored ${pairs.length} pairs .*float32`));
   }));
@@ -58,7 +59,7 @@ test('standard input to standard output, scores only', async () => {
   assertClose(
     Float32Array.from(lines, (line) => line.score),
     pairs,
-    1e-4,
+    TOLERANCES.auto.float32.score,
   );
 });
 

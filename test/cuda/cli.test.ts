@@ -8,6 +8,7 @@ import { writeCollection, writeTrainingCollection } from '../support/collections
 import { inFolder, useOwnCache } from '../support/files.js';
 import { expectedPairs, modelFolder } from '../support/models.js';
 import { useDevices } from '../support/devices.js';
+import { TOLERANCES } from '../support/tolerances.js';
 
 const test = suite('commands on a device');
 useOwnCache(test);
@@ -32,7 +33,7 @@ test('re_rank with accelerator gpu writes the run that the CPU writes', () =>
     assert.is(found.ranked.length, expected.ranked.length);
     found.ranked.forEach(({ queryId, docId, score }, i) => {
       assert.equal([queryId, docId], [expected.ranked[i]!.queryId, expected.ranked[i]!.docId]);
-      assert.ok(Math.abs(score - expected.ranked[i]!.score) <= 1e-4);
+      assert.ok(Math.abs(score - expected.ranked[i]!.score) <= TOLERANCES.cuda.float32.score);
     });
   }));
 

@@ -8,6 +8,7 @@ import { createLoss } from '../../src/loss/create-loss.js';
 import { Trainer } from '../../src/train/trainer.js';
 import { expectedPairs, modelFolder } from '../support/models.js';
 import { withPlayedBytes } from '../support/devices.js';
+import { OTHER_BLOCKS, relativeDistance } from '../support/tolerances.js';
 
 const test = suite("a device's memory runs out");
 
@@ -65,7 +66,7 @@ test('scoring goes on in halved blocks, with one warning', async () => {
   const short = await scoreWith(SHORT);
   assert.is(short.warnings.length, 1);
   assert.match(short.warnings[0]!, /^cuda:0: memory ran out; blocks now have at most \d+ tokens/);
-  short.scores.forEach((score, i) => assert.ok(Math.abs(score - enough.scores[i]!) <= 1e-5, `pair ${i}`));
+  short.scores.forEach((score, i) => assert.ok(Math.abs(score - enough.scores[i]!) <= OTHER_BLOCKS.score, `pair ${i}`));
 });
 
 test('a sequence that does not fit by itself is an error that says so', async () => {
@@ -108,9 +109,8 @@ test('training goes on in halved parts that give the same gradient', async () =>
   assert.equal([enough.warnings.length, enough.budget], [0, 1_000_000]);
   assert.is(short.warnings.length, 1);
   assert.ok(short.budget < 1000, `the budget is still ${short.budget}`);
-  const norm = (values: Float32Array): number => Math.sqrt(values.reduce((sum, value) => sum + value * value, 0));
-  const off = norm(short.gradient.map((value, i) => value - enough.gradient[i]!));
-  assert.ok(off <= 1e-5 * norm(enough.gradient), `off by ${off}`);
+  const off = relativeDistance(short.gradient, enough.gradient);
+  assert.ok(off <= OTHER_BLOCKS.gradient, `off by ${off} of the norm`);
 });
 
 test('training leaves room for a gradient of its largest weight, on its way', async () => {

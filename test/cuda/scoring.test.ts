@@ -5,12 +5,10 @@ import { CrossEncoder, type LoadOptions } from '../../src/engine/cross-encoder.j
 import { assertClose, expectedPairs, modelFolder, readScoredPairs, type ScoredPair } from '../support/models.js';
 import { useDevices } from '../support/devices.js';
 import { sharedPath } from '../support/shared.js';
+import { OTHER_BLOCKS, TOLERANCES } from '../support/tolerances.js';
 
 const test = suite('scoring on a device');
 useDevices();
-
-/** How far lightning-ir's own scores under bf16 autocast are off on the golden pairs, of their spread. */
-const AUTOCAST_ERROR = 0.023;
 
 async function scoresOf(folder: string, pairs: readonly ScoredPair[], options: LoadOptions): Promise<Float32Array> {
   await using model = await CrossEncoder.load(folder, { device: 'cuda', ...options });
@@ -26,13 +24,13 @@ if (pairsPath && folder) {
   const spread = Math.max(...expected) - Math.min(...expected);
 
   test('float32: golden scores within 1e-4', async () => {
-    assertClose(await scoresOf(folder, pairs, {}), pairs, 1e-4);
+    assertClose(await scoresOf(folder, pairs, {}), pairs, TOLERANCES.cuda.float32.score);
   });
 
   for (const precision of ['bf16-mixed', 'bf16-true']) {
     test(`${precision}: golden scores within lightning-ir's own error, ranked as in float32`, async () => {
       const scores = await scoresOf(folder, pairs, { precision });
-      assertClose(scores, pairs, AUTOCAST_ERROR * spread);
+      assertClose(scores, pairs, TOLERANCES.cuda.bfloat16.score * spread);
       const tau = kendallTau(expected, scores)!;
       assert.ok(tau >= 0.97, `Kendall's tau is ${tau}`);
     });
@@ -41,7 +39,7 @@ if (pairsPath && folder) {
   test('scores do not depend on which pairs share a block', async () => {
     const alone = await scoresOf(folder, pairs.slice(0, 20), {});
     const among = await scoresOf(folder, pairs, {});
-    alone.forEach((score, i) => assert.ok(Math.abs(score - among[i]!) <= 1e-5, `pair ${i}`));
+    alone.forEach((score, i) => assert.ok(Math.abs(score - among[i]!) <= OTHER_BLOCKS.score, `pair ${i}`));
   });
 }
 
@@ -80,7 +78,7 @@ test('auto takes the device, cpu does not', async () => {
   await using host = await CrossEncoder.load(modelFolder(), { device: 'cpu' });
   assert.equal([any.device, host.device], ['cuda:0', 'cpu']);
   const [found, wanted] = [await any.score(pairs), await host.score(pairs)];
-  found.forEach((score, i) => assert.ok(Math.abs(score - wanted[i]!) <= 1e-4, `pair ${i}`));
+  found.forEach((score, i) => assert.ok(Math.abs(score - wanted[i]!) <= TOLERANCES.cuda.float32.score, `pair ${i}`));
 });
 
 test.run();

@@ -11,6 +11,7 @@ import { inFolder, writeFiles } from '../support/files.js';
 import { copyModel } from '../support/models.js';
 import { referenceModel } from '../support/engine.js';
 import { HANGS_MS, LOADER } from '../support/programs.js';
+import { TOLERANCES } from '../support/tolerances.js';
 
 const test = suite('CrossEncoder');
 const reference = await referenceModel('mono-rank');
@@ -74,7 +75,7 @@ test('a stream gives the scores of score(), in order, with the reference token i
   for await (const { score, encoded } of model.scoreStream(many.slice(0, 3000))) {
     const pair = pairs[i++ % pairs.length]!;
     assert.equal([...encoded.inputIds], pair.input_ids);
-    assert.ok(Math.abs(score - pair.score) <= 1e-4);
+    assert.ok(Math.abs(score - pair.score) <= TOLERANCES.auto.float32.score);
   }
   assert.is(i, 3000);
 });
@@ -242,7 +243,7 @@ test('workers load the addon again, and one may be terminated in the middle of a
       }),
   );
   for (const scores of await Promise.all(answers)) {
-    pairs.forEach((pair, i) => assert.ok(Math.abs(scores[i]! - pair.score) <= 1e-4));
+    pairs.forEach((pair, i) => assert.ok(Math.abs(scores[i]! - pair.score) <= TOLERANCES.auto.float32.score));
   }
   await Promise.all(workers.map((worker) => worker.terminate()));
   assert.is((await model.score(pairs)).length, pairs.length);

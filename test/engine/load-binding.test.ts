@@ -7,6 +7,7 @@ import { promisify } from 'node:util';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { unmetNeeds } from '../../scripts/lib/requirements.mjs';
+import { LOADER } from '../support/programs.js';
 
 const test = suite('loading the native engine');
 const release = fileURLToPath(new URL('../../build/Release', import.meta.url));
@@ -23,7 +24,7 @@ async function outcome(named = binary): Promise<string> {
     catch (error) { console.log([error.code, error.message, error.hint].join('|')); }`;
   const { stdout } = await promisify(execFile)(
     process.execPath,
-    ['--import', 'tsx', '--input-type=module', '-e', script],
+    ['--import', LOADER, '--input-type=module', '-e', script],
     {
       env: { ...process.env, RANK_DISTILLM_BINDING: named },
     },

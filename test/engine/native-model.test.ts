@@ -3,6 +3,7 @@ import * as assert from 'uvu/assert';
 import type { ScoreResult } from '../../binding.js';
 import { loadBinding } from '../../src/engine/load-binding.js';
 import { createNative, pack, referenceModel, type ReferenceModel } from '../support/engine.js';
+import { TOLERANCES } from '../support/tolerances.js';
 
 const test = suite('native model');
 const binding = loadBinding();
@@ -33,7 +34,7 @@ for (const name of ['mono-rank', 'mono-mean', 'mono-bert-pool', 'bert-classifica
     const reference = await referenceModel(name);
     const model = await createNative(reference);
     const result = await model.score(reference.batch);
-    assertClose(result, reference, 1e-4);
+    assertClose(result, reference, TOLERANCES.cpu.float32.score);
     assert.is(result.linearRows, rowsOf(reference));
     await model.close();
   });
@@ -44,7 +45,7 @@ test('the number of threads does not change a score by more than a rounding', as
   for (const threads of [1, 2, 5]) {
     const model = await createNative(reference, 'float32', threads);
     assert.is(binding.info().threads, threads);
-    assertClose(await model.score(reference.batch), reference, 1e-4);
+    assertClose(await model.score(reference.batch), reference, TOLERANCES.cpu.float32.score);
     await model.close();
   }
 });
@@ -72,7 +73,8 @@ test('two models and two jobs that share a cancel token end in order', async () 
   const models = await Promise.all(references.map((reference) => createNative(reference)));
   const token = binding.createCancelToken();
   const jobs = [0, 1, 0, 1].map((i) => models[i]!.score(references[i]!.batch, token).then((result) => ({ i, result })));
-  for (const { i, result } of await Promise.all(jobs)) assertClose(result, references[i]!, 1e-4);
+  for (const { i, result } of await Promise.all(jobs))
+    assertClose(result, references[i]!, TOLERANCES.cpu.float32.score);
   await Promise.all(models.map((model) => model.close()));
 });
 

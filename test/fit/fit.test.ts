@@ -16,6 +16,7 @@ import type { StepReport } from '../../src/train/training-reports.js';
 import { inFolder } from '../support/files.js';
 import { expectedPairs, modelFolder } from '../support/models.js';
 import { sharedPath } from '../support/shared.js';
+import { TOLERANCES } from '../support/tolerances.js';
 
 const test = suite('fit');
 
@@ -99,7 +100,7 @@ if (golden && goldenModel) {
         });
         reference.trace.forEach(({ loss }, i) =>
           assert.ok(
-            Math.abs(losses[i]! - loss) <= 1e-4 * Math.abs(loss),
+            Math.abs(losses[i]! - loss) <= TOLERANCES.auto.float32.loss * Math.abs(loss),
             `step ${i + 1}: ${losses[i]}, expected ${loss}`,
           ),
         );

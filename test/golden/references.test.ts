@@ -9,6 +9,7 @@ import { CrossEncoder } from '../../src/engine/cross-encoder.js';
 import { createPairTokenizer } from '../../src/tokenize/pair-tokenizer.js';
 import { useDevices } from '../support/devices.js';
 import { assertClose, assertSameIds, type ScoredPair } from '../support/models.js';
+import { TOLERANCES } from '../support/tolerances.js';
 
 /** What scripts/references/make_references.py wrote beside each model. */
 interface Expected {
@@ -63,7 +64,7 @@ for (const name of folders) {
     test(`${name}: scores of ${source} on ${device}`, async () => {
       await using encoder = await CrossEncoder.load(model, { device, precision: '32-true', ...options });
       assert.is(encoder.precision, 'float32');
-      assertClose(await encoder.score(pairs, {}), pairs, 1e-4);
+      assertClose(await encoder.score(pairs, {}), pairs, TOLERANCES[device].float32.score);
     });
   }
 }

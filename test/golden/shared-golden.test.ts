@@ -5,6 +5,7 @@ import { CrossEncoder } from '../../src/engine/cross-encoder.js';
 import { createPairTokenizer } from '../../src/tokenize/pair-tokenizer.js';
 import { sharedPath } from '../support/shared.js';
 import { assertClose, assertSameIds, readScoredPairs } from '../support/models.js';
+import { TOLERANCES } from '../support/tolerances.js';
 
 /** lightning-ir 0.0.6, transformers 4.57.6, torch 2.13.0, float32 on a CPU: shared/golden/make_golden.py. */
 const PAIRS = 177;
@@ -36,7 +37,7 @@ if (pairsPath && model) {
   test('float32 scores are within 1e-4', async () => {
     const { scores, ran } = await score('32-true');
     assert.is(ran, 'float32');
-    assertClose(scores, pairs, 1e-4);
+    assertClose(scores, pairs, TOLERANCES.auto.float32.score);
   });
 
   test('bf16 scores are within 2 % of the spread, and bf16 is what ran', async () => {
@@ -45,7 +46,7 @@ if (pairsPath && model) {
     delete process.env['RANK_DISTILLM_EMULATE_BF16'];
     assert.is(ran, 'bfloat16');
     const expected = pairs.map((pair) => pair.score);
-    assertClose(scores, pairs, 0.02 * (Math.max(...expected) - Math.min(...expected)));
+    assertClose(scores, pairs, TOLERANCES.cpu.bfloat16.score * (Math.max(...expected) - Math.min(...expected)));
     const float32 = (await score('32-true')).scores;
     const differing = scores.filter((value, i) => value !== float32[i]).length;
     assert.ok(differing >= 100, `only ${differing} scores differ from float32`);

@@ -50,12 +50,12 @@ interface Change {
 const CHANGES: Change[] = [
   {
     what: 'the model has other weights',
-    message: /the model was mono-rank \(weights [0-9a-f]{8}\) and is now mono-rank \(weights [0-9a-f]{8}\)/,
+    message: /the model was mono-rank, weights \([0-9a-f]{8}\) and is now mono-rank, weights \([0-9a-f]{8}\)/,
     make: (folder) => negateHead(join(folder, 'mono-rank')),
   },
   {
     what: 'another model whose folder has the same name',
-    message: /the model was mono-rank \(.*\) and is now other\/mono-rank \(/,
+    message: /the model was mono-rank, .* and is now other\/mono-rank, weights \(/,
     make: async (folder) => {
       await copyModel(join(folder, 'other/mono-rank'));
       await negateHead(join(folder, 'other/mono-rank'));
@@ -85,22 +85,22 @@ const CHANGES: Change[] = [
   },
   {
     what: 'a limit',
-    message: /topics scored was 2 of 2 \(.*\) and is now 1 of 2 \(/,
+    message: /the set of topics scored was 2 of 2 \(.*\) and is now 1 of 2 \(/,
     argv: ['--trainer.limit_test_batches=1'],
   },
   {
     what: 'a topic has lost its judgements',
-    message: /topics scored was 2 of 2 \(.*\) and is now 1 of 1 \(/,
+    message: /the set of topics scored was 2 of 2 \(.*\) and is now 1 of 1 \(/,
     make: (folder) => writeFiles(folder, { 'data/test.qrels': 'q0 0 d0 3\n' }),
   },
   {
     what: 'a query has another text',
-    message: /texts of the queries was .*queries\.tsv \([0-9a-f]{8}\) and is now .*queries\.tsv \(/,
+    message: /the text of the queries was .*queries\.tsv \([0-9a-f]{8}\) and is now .*queries\.tsv \(/,
     make: (folder) => change(join(folder, 'data/queries.tsv'), 'q0\t', 'q0\tanother '),
   },
   {
     what: 'a document has another text',
-    message: /docs was .*docs\.tsv \([0-9a-f]{8}\) and is now .*docs\.tsv \(/,
+    message: /the collection was .*docs\.tsv \([0-9a-f]{8}\) and is now .*docs\.tsv \(/,
     make: (folder) => change(join(folder, 'data/docs.tsv'), 'd0\t', 'd0\tanother '),
   },
   {

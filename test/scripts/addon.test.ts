@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { inBuiltCheckout, needs, REQUIREMENTS } from './built-checkout.js';
-import { complaintOf, inCheckout, writeFiles } from './support.js';
+import { writeFiles } from '../support/files.js';
+import { complaintOf, inCheckout } from './support.js';
 
 const test = suite('when the addon is built');
 type Addon = typeof import('../../scripts/lib/addon.mjs');
@@ -56,12 +57,12 @@ test('a library that is lost beside the addon is linked again', () =>
 test('an addon that this machine cannot run is built again, afresh', () =>
   withoutCompiler(async (folder, isBuilt) => {
     for (const unmet of [{ glibc: '9.99' }, { cpuFlags: ['avx9000'] }, { arch: 'riscv64' }]) {
-      writeFiles(folder, { [REQUIREMENTS]: JSON.stringify({ ...needs, ...unmet }), 'build/CMakeCache.txt': '' });
+      await writeFiles(folder, { [REQUIREMENTS]: JSON.stringify({ ...needs, ...unmet }), 'build/CMakeCache.txt': '' });
       assert.is(await isBuilt(), false);
       assert.not(existsSync(join(folder, 'build/CMakeCache.txt')));
     }
     for (const text of ['{ "platform": "li', 'null', '{}']) {
-      writeFiles(folder, { [REQUIREMENTS]: text, 'build/CMakeCache.txt': '' });
+      await writeFiles(folder, { [REQUIREMENTS]: text, 'build/CMakeCache.txt': '' });
       assert.is(await isBuilt(), false);
       assert.ok(existsSync(join(folder, 'build/CMakeCache.txt')));
     }
@@ -87,15 +88,12 @@ test('clang-tidy gets the compiled sources, and is not left with none', () =>
   inCheckout({}, async (folder, load) => {
     const { compiledSources } = await load<CMake>('scripts/lib/cmake.mjs');
     const sources = ['native/addon.cc', 'native/cuda/x.cc'].map((name) => join(folder, name));
-    const write = (file: string): void =>
+    const write = (file: string): Promise<void> =>
       writeFiles(folder, { 'build/compile_commands.json': JSON.stringify([{ file }]) });
-    write(sources[0]!);
+    await write(sources[0]!);
     assert.equal(compiledSources(sources), [sources[0]]);
-    write('/elsewhere/native/addon.cc');
-    assert.match(
-      await complaintOf(() => Promise.resolve(compiledSources(sources))),
-      /names no source of this checkout/,
-    );
+    await write('/elsewhere/native/addon.cc');
+    assert.match(await complaintOf(() => compiledSources(sources)), /names no source of this checkout/);
   }));
 
 test.run();

@@ -30,7 +30,7 @@ const CHECKOUT = {
 /** Runs `work` with a checkout whose addon counts as built, against a LibTorch that the environment names. */
 export function inBuiltCheckout(
   more: Readonly<Record<string, string>>,
-  work: (folder: string, load: <T>(script: string) => Promise<T>) => Promise<void>,
+  work: (folder: string, load: <T>(script: string) => Promise<T>) => Promise<void> | void,
 ): Promise<void> {
   return inCheckout({ ...CHECKOUT, ...more }, async (folder, load) => {
     const { ADDON_NAME } = await load<Addon>('scripts/lib/addon.mjs');

@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { download } from '../../scripts/lib/download.mjs';
-import { complaintOf, inFolder } from './support.js';
+import { inFolder } from '../support/files.js';
+import { complaintOf } from './support.js';
 
 const test = suite('download');
 const content = randomBytes(300_000);

@@ -3,7 +3,8 @@ import { dirname, join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { findLibtorch, whatIsWrong } from '../../scripts/lib/libtorch.mjs';
-import { complaintOf, inFolder } from './support.js';
+import { inFolder } from '../support/files.js';
+import { complaintOf } from './support.js';
 
 const test = suite('finding LibTorch');
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { withLock } from '../../scripts/lib/lock.mjs';
-import { inFolder } from './support.js';
+import { inFolder } from '../support/files.js';
 
 const test = suite('lock');
 

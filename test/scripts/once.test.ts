@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { inWorkFolder } from '../../scripts/lib/once.mjs';
-import { inFolder } from './support.js';
+import { inFolder } from '../support/files.js';
 
 const test = suite('folder to unpack into');
 

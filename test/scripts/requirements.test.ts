@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { cpuFlagsOf, newest, readElf } from '../../scripts/lib/requirements.mjs';
-import { inFolder } from './support.js';
+import { inFolder } from '../support/files.js';
 
 const test = suite('what a binary needs');
 

@@ -6,7 +6,8 @@ import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { inBuiltCheckout } from './built-checkout.js';
-import { inCheckout, writeFiles } from './support.js';
+import { writeFiles } from '../support/files.js';
+import { inCheckout } from './support.js';
 
 const test = suite('set-up');
 type Npm = typeof import('../../scripts/lib/npm.mjs');
@@ -47,9 +48,8 @@ test('where all is ready no lock is taken and nothing said', () =>
       const { ensureTypeScript } = await load<TypeScript>('scripts/lib/typescript.mjs');
       const { withLock } = await load<Lock>('scripts/lib/lock.mjs');
       await ensureTypeScript();
-      await withLock(join(folder, 'build/setup.lock'), () => {
+      await withLock(join(folder, 'build/setup.lock'), async () => {
         assert.equal(setUp(folder), { status: 0, stderr: '' });
-        return Promise.resolve();
       });
     },
   ));
@@ -69,7 +69,6 @@ test('a checkout that cannot be written is named with the mend', () =>
     } finally {
       chmodSync(folder, 0o755);
     }
-    return Promise.resolve();
   }));
 
 test('packages whose list was cut off are not installed', () =>
@@ -78,20 +77,19 @@ test('packages whose list was cut off are not installed', () =>
     const list = text('node_modules/.package-lock.json');
     assert.is(isInstalled(), true);
     rmSync(join(folder, 'node_modules'));
-    writeFiles(folder, { 'node_modules/.package-lock.json': list });
+    await writeFiles(folder, { 'node_modules/.package-lock.json': list });
     assert.is(isInstalled(), true);
-    writeFiles(folder, { 'node_modules/.package-lock.json': list.slice(0, list.length / 2) });
+    await writeFiles(folder, { 'node_modules/.package-lock.json': list.slice(0, list.length / 2) });
     assert.is(isInstalled(), false);
   }));
 
 test('npm tells why it failed, also below a silent npm', () =>
-  inCheckout({ 'package-lock.json': '{}' }, (folder) => {
+  inCheckout({ 'package-lock.json': '{}' }, async (folder) => {
     rmSync(join(folder, 'node_modules'));
-    writeFiles(folder, { 'package-lock.json': '{ "lockfileVersion": 3, "packages": {' });
+    await writeFiles(folder, { 'package-lock.json': '{ "lockfileVersion": 3, "packages": {' });
     const { status, stderr } = setUp(folder, { env: { ...process.env, npm_config_loglevel: 'silent' } });
     assert.is(status, 1);
     assert.match(stderr, /npm error[\s\S]*error: npm ci failed/);
-    return Promise.resolve();
   }));
 
 test.run();

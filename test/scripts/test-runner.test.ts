@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { inFolder } from './support.js';
+import { inFolder } from '../support/files.js';
 
 const test = suite('test runner');
 const root = fileURLToPath(new URL('../..', import.meta.url));

@@ -29,7 +29,7 @@ export function temporaryFiles(): { folder: string; file: (name: string, content
 }
 
 /** Calls `use` with an empty folder and removes the folder afterwards. */
-export async function inFolder<T>(use: (folder: string) => Promise<T>): Promise<T> {
+export async function inFolder<T>(use: (folder: string) => Promise<T> | T): Promise<T> {
   const folder = mkdtempSync(join(tmpdir(), 'rank-distillm-test-'));
   try {
     return await use(folder);

@@ -33,14 +33,9 @@ export const STATE: TrainingState = {
   stoppers: [{ best: null, waited: 2, validated: true, reason: null }],
   run: {
     seed: 42,
-    dataset: 'dl',
-    samples: 97,
-    docsPerSample: 8,
-    batchSize: 4,
-    accumulate: 2,
-    shuffle: true,
-    losses: ['RankNet'],
     tokenBudget: 1234,
+    fixed: { 'the run': { value: 'sha256:12', shown: 'dl.run (12)' }, depth: { value: 8 }, qrels: { value: null } },
+    free: { lr: { value: 1e-3 }, schedule: { value: 'sha256:34', follows: 'lr' }, tf32: { value: false } },
   },
 };
 

@@ -4,8 +4,8 @@ import * as assert from 'uvu/assert';
 import { TrainableModel } from '../../src/engine/trainable-model.js';
 import { createLoss } from '../../src/loss/create-loss.js';
 import { cachedPass } from '../../src/train/gradient-cache.js';
-import { ON_GPU } from '../support/devices.js';
 import { sharedPath } from '../support/shared.js';
+import { TOLERANCES, norm } from '../support/tolerances.js';
 
 /** What ../shared/golden/make_golden.py writes: one AdamW run of lightning-ir in float32 without dropout. */
 interface GoldenRun {
@@ -27,15 +27,7 @@ interface GoldenTraining {
 }
 
 const test = suite('golden training');
-/** Of the gradient's norm. CPUs are up to .46e-5 off. */
-const TOLERANCE = ON_GPU ? 1e-4 : 1e-5;
-/** Of a score, after steps of AdamW that take rounding noise's sign. CPUs are up to .8e-4 off. */
-const SCORE_TOLERANCE = ON_GPU ? 3e-4 : 1e-4;
-/**
- * A sum adds up its values' rounding, in the golden file too, whose float32 sums are up to 1.3e-5 of the norm off those in
- * float64 (scripts/references/make_training.py): so much more is allowed for sums than for norms and values.
- */
-const SUM_ROUNDING = 1.3e-5;
+const BOUNDS = TOLERANCES.auto.float32;
 const path = sharedPath('golden/training.json');
 const model = sharedPath('golden/tiny-monoelectra');
 
@@ -46,7 +38,6 @@ const model = sharedPath('golden/tiny-monoelectra');
 
 /** Gradients that are zero in exact arithmetic: softmax does not see a constant added to all keys. */
 const ROUNDING_NOISE = /key\.bias$|encoder\.layer\.2\.output\.LayerNorm\.bias$/;
-const MOST_NOISE = ON_GPU ? 1e-5 : 1e-6;
 
 async function trace(golden: GoldenTraining, run: GoldenRun, tokenBudget: number) {
   await using trained = await TrainableModel.load(model!, { dropout: false });
@@ -109,17 +100,17 @@ if (path && model) {
           const name = fileName.replace(/^electra\./, '');
           const gradient = gradients.get(name);
           assert.ok(gradient, `${name} has a gradient`);
-          const norm = Math.sqrt(gradient.reduce((total, value) => total + value * value, 0));
+          const length = norm(gradient);
           if (ROUNDING_NOISE.test(name)) {
-            assert.ok(norm < MOST_NOISE, `${name}: ${norm} is rounding noise`);
+            assert.ok(length < BOUNDS.noise, `${name}: ${length} is rounding noise`);
             continue;
           }
           compared += 1;
-          const bound = TOLERANCE * expected.norm;
+          const bound = BOUNDS.gradient * expected.norm;
           const sum = gradient.reduce((total, value) => total + value, 0);
-          assert.ok(Math.abs(norm - expected.norm) <= bound, `${name}: norm ${norm}, expected ${expected.norm}`);
+          assert.ok(Math.abs(length - expected.norm) <= bound, `${name}: norm ${length}, expected ${expected.norm}`);
           assert.ok(
-            Math.abs(sum - expected.sum) <= bound + SUM_ROUNDING * expected.norm,
+            Math.abs(sum - expected.sum) <= bound + BOUNDS.sumRounding * expected.norm,
             `${name}: sum ${sum}, expected ${expected.sum}`,
           );
           expected.first.forEach((value, i) =>
@@ -128,12 +119,15 @@ if (path && model) {
         }
         assert.is(compared, 52);
         run.trace.forEach((expected, step) => {
-          assert.ok(Math.abs(values[step]! - expected.loss) <= 1e-4 * Math.abs(expected.loss), `loss of step ${step}`);
+          assert.ok(
+            Math.abs(values[step]! - expected.loss) <= BOUNDS.loss * Math.abs(expected.loss),
+            `loss of step ${step}`,
+          );
           const differences = expected.scores.flat().map((score, i) => scores[step]![i]! - score);
           const shift = differences.reduce((sum, difference) => sum + difference, 0) / differences.length;
           differences.forEach((difference, i) =>
             assert.ok(
-              Math.abs(difference - shift) <= SCORE_TOLERANCE,
+              Math.abs(difference - shift) <= BOUNDS.scoreAfterSteps,
               `step ${step}, pair ${i}: off by ${difference - shift}`,
             ),
           );

@@ -10,12 +10,11 @@ import type { ScoreMatrix } from '../../src/loss/loss.js';
 import { cachedPass } from '../../src/train/gradient-cache.js';
 import { inFolder } from '../support/files.js';
 import { copyModel, expectedPairs, modelFolder } from '../support/models.js';
-import { ON_GPU } from '../support/devices.js';
+import { TOLERANCES, norm, relativeDistance } from '../support/tolerances.js';
 
 const test = suite('gradient caching');
 
-/** Of a gradient's norm, and of scores around 1. */
-const TOLERANCE = ON_GPU ? 1e-4 : 1e-5;
+const BOUNDS = TOLERANCES.auto.float32;
 const QUERIES = 3;
 const DOCS = 7;
 
@@ -61,10 +60,6 @@ async function gradients(model: TrainableModel, tokenBudget: number, step = 5) {
   return { gradient, ...pass };
 }
 
-function norm(values: Float32Array): number {
-  return Math.sqrt(values.reduce((sum, value) => sum + value * value, 0));
-}
-
 for (const name of ['mono-rank', 'mono-mean', 'electra-classification', 'mono-bert-pool']) {
   test(`${name}: parts of 1 pair, of 7 pairs and the whole batch give one gradient, dropout on`, () =>
     withDropout(name, async (model) => {
@@ -74,8 +69,8 @@ for (const name of ['mono-rank', 'mono-mean', 'electra-classification', 'mono-be
       for (const tokenBudget of [1, sevenPairs]) {
         const divided = await gradients(model, tokenBudget);
         assert.is(divided.passes, 2);
-        const difference = norm(divided.gradient.map((value, i) => value - whole.gradient[i]!));
-        assert.ok(difference <= TOLERANCE * norm(whole.gradient), `${tokenBudget} tokens: off by ${difference}`);
+        const off = relativeDistance(divided.gradient, whole.gradient);
+        assert.ok(off <= BOUNDS.gradient, `${tokenBudget} tokens: off by ${off} of the norm`);
       }
     }));
 }
@@ -109,7 +104,7 @@ test('evaluation drops nothing: scores are those of the engine that re-ranks', (
     const expected = await ranker.score(pairs);
     const scores: number[] = [];
     for await (const window of model.scoreWindows(pairs)) scores.push(...window.scores);
-    scores.forEach((score, i) => assert.ok(Math.abs(score - expected[i]!) <= TOLERANCE, `pair ${i}`));
+    scores.forEach((score, i) => assert.ok(Math.abs(score - expected[i]!) <= BOUNDS.otherEngine, `pair ${i}`));
   }));
 
 test('a loss without a gradient lets go of what was kept', async () => {

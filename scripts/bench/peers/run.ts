@@ -34,7 +34,7 @@ rounds); the others get ready token ids, cut into padded batches in the order gi
   --threads N      of each; default: as many as our engine takes by itself
   --python FILE    an existing Python; peers whose library it lacks, and npm packages, are left out
   --bf16           peers in bf16 even where the CPU has no instructions for it
-  --json FILE      also writes { machine, model, pairs, results: [{ name, version, precision, pairsPerSecond, ... }] }
+  --json FILE      also writes (- : prints) { machine, model, pairs, results: [{ name, version, precision, pairsPerSecond, ... }] }
 
 ${DEVICES.map((device) => `on ${device}: ${[...new Set(CONTENDERS[device].map(({ name }) => name))].join('; ')}`).join('\n')}`;
 
@@ -168,7 +168,9 @@ export const run = (args: string[]): Promise<void> =>
         if (values.json !== undefined) {
           const rows = results.map((result) => ({ ...result, ratio: ratioOf(result, results) }));
           const data = { machine: machine(device), model, pairs: pairs.length, results: rows };
-          writeFileSync(values.json, `${JSON.stringify(data, null, 2)}\n`);
+          const json = JSON.stringify(data, null, 2);
+          if (values.json === '-') console.log(json);
+          else writeFileSync(values.json, `${json}\n`);
         }
         check(results);
       };

@@ -355,7 +355,7 @@ const RESUMING: BadInput[] = [
   {
     what: 'a checkpoint of a run with other batches',
     code: 'bad_input',
-    message: /epoch=0-step=2: was saved by another run: batchSize was 2 and is now 3/,
+    message: /epoch=0-step=2: was saved by another run: the batch size was 2 and is now 3/,
     spoil: trained,
     argv: [...FIT, '--ckpt_path', CHECKPOINT, '--data.train_batch_size', '3'],
   },
