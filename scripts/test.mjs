@@ -54,7 +54,7 @@ function runFile(file) {
       const text = output.replace(/\x1b\[[0-9;]*m/g, '');
       const ran = total(text, 'Total') ?? 0;
       const passed = total(text, 'Passed') ?? 0;
-      const leftOut = [...new Set(text.match(/^left out: .*$/gm))];
+      const leftOut = [...new Set(text.match(/(?<=^| {2}|[•✘] )left out: .*$/gm))];
       let problem;
       if (signal) problem = `ended by ${signal}`;
       else if (ran === 0 && status !== 0) problem = `exit code ${status} before any test`;

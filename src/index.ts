@@ -35,7 +35,7 @@ export { rerankRuns, type RerankedRun, type RerankRunsOptions } from './rerank/r
 export type { EncodedPair, TextPair } from './tokenize/pair-tokenizer.js';
 
 export type { Qrel, RankingSample, RunEntry } from './data/records.js';
-export { readRun, streamRunTopics, type RunTopic } from './data/run-file.js';
+export { readRun, streamRunTopics, type ReadRunOptions, type RunTopic } from './data/run-file.js';
 export {
   writeRun,
   writeRunTopics,
@@ -54,6 +54,8 @@ export type { RunDatasetOptions } from './data/run-options.js';
 export type { SamplingStrategy } from './data/samplers.js';
 export type { Targets } from './data/targets.js';
 
+export type { Fact, Facts } from './io/fingerprint.js';
+
 export { evaluate, type Evaluation, type MeasureValues } from './evaluate/evaluate.js';
 
 export { fit } from './fit/fit.js';
@@ -69,6 +71,8 @@ export type { EngineOptions } from './engine/engine-options.js';
 export type { ScoredWindow } from './engine/score-windows.js';
 export type { Checkpoint } from './models/checkpoint.js';
 export type { PairEncoding, TokenizerSettings } from './models/pair-encoding.js';
+export type { ScoreActivation } from './models/sentence-transformers.js';
+export type { JsonObject } from './models/json-file.js';
 export type { MonoOverrides } from './models/load-checkpoint.js';
 export type { MonoSettings, TrainingConfig } from './models/model-config.js';
 export type { Family } from './models/families/family.js';
@@ -104,8 +108,15 @@ export {
   type LinearWarmupOptions,
 } from './train/lr-schedule-warmup.js';
 
-export { openTrainingDataset } from './data/open-dataset.js';
-export type { EpochOptions, TrainingContext, TrainingDataset, TrainingSample } from './data/training-dataset.js';
+export { openTrainingDataset, openValidationDataset } from './data/open-dataset.js';
+export type { OpenContext } from './data/open-run.js';
+export type {
+  EpochOptions,
+  TrainingContext,
+  TrainingDataset,
+  TrainingSample,
+  ValidationDataset,
+} from './data/training-dataset.js';
 export type { TupleDatasetOptions } from './data/tuple-dataset.js';
 
 export { createLoss } from './loss/create-loss.js';

@@ -1,5 +1,8 @@
+import type { z } from 'zod';
 import type { MonoOverrides } from '../models/load-checkpoint.js';
 import type { LoadedConfig } from '../config/load-config.js';
+import { describeType } from '../config/describe.js';
+import { modelKwargs } from '../config/schema/model.js';
 import type { Config } from '../config/schema/schema.js';
 import { Share } from '../config/share.js';
 import { RankDistillmError, type ErrorCode } from '../errors.js';
@@ -82,17 +85,52 @@ export function refuseNotBuilt(config: Config, placeOf: PlaceOf): void {
   );
 }
 
-/** The fields of `model.config`, which win over the model's own. */
-export function monoOverrides(config: Config): MonoOverrides {
-  const settings = config.model?.init_args.config?.init_args;
-  if (!settings) return {};
-  return {
-    queryLength: settings.query_length,
-    docLength: settings.doc_length,
-    poolingStrategy: settings.pooling_strategy,
-    linearBias: settings.linear_bias,
-    scoringStrategy: settings.scoring_strategy,
+/** The fields of `model.config`, and those of `model.model_kwargs`, which win over them; both win over the model's. */
+export function monoOverrides(config: Config, placeOf: PlaceOf): MonoOverrides {
+  const fields = { ...config.model?.init_args.config?.init_args, ...modelKwargsOf(config, placeOf) };
+  const overrides: MonoOverrides = {
+    queryLength: fields.query_length,
+    docLength: fields.doc_length,
+    poolingStrategy: fields.pooling_strategy,
+    linearBias: fields.linear_bias,
+    scoringStrategy: fields.scoring_strategy,
   };
+  return Object.fromEntries(Object.entries(overrides).filter(([, value]) => value !== undefined));
+}
+
+const MODEL_KWARGS = ['model', 'init_args', 'model_kwargs'];
+
+function modelKwargsOf(config: Config, placeOf: PlaceOf): z.infer<typeof modelKwargs> {
+  const fields: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(config.model?.init_args.model_kwargs ?? {})) {
+    const path = [...MODEL_KWARGS, key];
+    if (Object.hasOwn(modelKwargs.shape, key)) {
+      const schema = modelKwargs.shape[key as keyof typeof modelKwargs.shape];
+      const given = !schema.safeParse(value).success;
+      const what = `expected ${describeType(schema)}, received ${JSON.stringify(value)}`;
+      const hint = 'Correct the value; pooling_strategy bert_pool can only be set in model.config.';
+      refuseGiven([{ given, path, what, hint, code: 'bad_input' }], placeOf);
+      fields[key] = value;
+    } else {
+      const what = 'is an argument of from_pretrained that is not built';
+      const hint = `Remove it. Built are ${Object.keys(modelKwargs.shape).join(', ')}; trainer.precision stands for dtype.`;
+      refuseGiven([{ given: !isHarmless(key, value), path, what, hint }], placeOf);
+    }
+  }
+  return fields;
+}
+
+/** Arguments of from_pretrained that change no score. */
+function isHarmless(key: string, value: unknown): boolean {
+  if (['use_adapter', 'adapter_config', 'pretrained_adapter_name_or_path'].includes(key)) return !value;
+  if (['dtype', 'torch_dtype'].includes(key)) return value === null || value === 'float32';
+  return ['tokenizer_pattern', 'attn_implementation', 'low_cpu_mem_usage', 'use_safetensors'].includes(key);
+}
+
+/** Which label of a classification model gives the score. An unquoted `yes` or `no` is a truth value in YAML. */
+export function labelOf(config: Config): number | string | undefined {
+  const label = config.model?.init_args.label ?? undefined;
+  return typeof label === 'boolean' ? String(label) : label;
 }
 
 const INFERENCE = ['data', 'init_args', 'inference_datasets'];

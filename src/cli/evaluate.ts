@@ -47,7 +47,7 @@ async function evaluateRuns(options: EvaluateOptions, io: CliIo): Promise<void> 
   const results: EvaluatedRun[] = [];
   for (const run of options.run) {
     throwIfAborted(io.signal);
-    const evaluation = evaluate(await readRun(run), qrels, measures);
+    const evaluation = evaluate(await readRun(run, { ignoreRanks: true }), qrels, measures);
     if (evaluation.topicsInRun === 0) {
       throw new RankDistillmError('bad_input', `${run}: has none of the topics of ${options.qrels}`, {
         hint: 'Check that run and qrels belong to the same test collection.',

@@ -9,6 +9,7 @@ import type { ModelCheckpointOptions } from '../train/model-checkpoint.js';
 import {
   inferenceRuns,
   measureNames,
+  labelOf,
   monoOverrides,
   namedModel,
   refuseGiven,
@@ -30,6 +31,7 @@ import { trainerSettings } from './fit-plan/trainer.js';
 export interface FitPlan {
   model: string;
   overrides: MonoOverrides;
+  label: number | string | undefined;
   /** Undefined: a new one for this run. */
   seed: number | undefined;
   /** Files by dataset id. */
@@ -67,7 +69,8 @@ export function planFit({ config, placeOf }: LoadedConfig): FitPlan {
   const losses = lossesOf(config, placeOf);
   return {
     model,
-    overrides: monoOverrides(config),
+    overrides: monoOverrides(config, placeOf),
+    label: labelOf(config),
     seed: typeof config.seed_everything === 'number' ? config.seed_everything : undefined,
     registered: registeredDatasets(config, placeOf),
     train: trainDatasetOf(config, losses, placeOf),

@@ -18,7 +18,7 @@ export async function resumedRun(plan: FitPlan, placeOf: PlaceOf): Promise<Resum
   if (ckptPath === undefined) return undefined;
   try {
     const last = ckptPath === 'last' ? await findLastCheckpoint(rootDir, await checkpointFolders(plan)) : undefined;
-    const { folder, state } = await openResume(last ?? ckptPath, rootDir);
+    const { folder, state } = await openResume(last ?? ckptPath, rootDir, plan.label);
     return { folder, seed: state.run.seed };
   } catch (error) {
     throw placed(error, ['ckpt_path'], placeOf);

@@ -30,7 +30,7 @@ import { indexingNotes, registryOf, runOptions } from './open-datasets.js';
 export async function runFit(plan: FitPlan, loaded: LoadedConfig, io: CliIo): Promise<string | undefined> {
   const { config, placeOf } = loaded;
   // Headers only: a wrong model shows before a collection is indexed for minutes.
-  await loadCheckpoint(plan.model, { overrides: plan.overrides, freshHead: true });
+  await loadCheckpoint(plan.model, { overrides: plan.overrides, label: plan.label });
   const registry = registryOf(plan.registered);
   await assertDataExist(plan, registry);
   const losses = await loadLosses(plan.losses);
@@ -81,6 +81,7 @@ function settingsOf(plan: FitPlan) {
   return {
     model: plan.model,
     config: plan.overrides,
+    label: plan.label,
     optimizer: plan.optimizer,
     trainer: plan.trainer,
     checkpoints: plan.checkpoints.length > 0 ? plan.checkpoints : undefined,

@@ -1,14 +1,24 @@
+import type { OpenContext } from './open-run.js';
+import { RunDataset } from './run-dataset.js';
 import type { RunDatasetOptions } from './run-options.js';
-import type { TrainingContext, TrainingDataset } from './training-dataset.js';
+import type { TrainingContext, TrainingDataset, ValidationDataset } from './training-dataset.js';
 import { openTrainingRunDataset } from './training-run-dataset.js';
-import { openTrainingTupleDataset, type TupleDatasetOptions } from './tuple-dataset.js';
+import { openTupleDataset, type TupleDatasetOptions } from './tuple-dataset.js';
 
 /** Opens what `fit` learns from: a RunDataset, or a TupleDataset where `tuplesDataset` is given. */
 export function openTrainingDataset(
   options: RunDatasetOptions | TupleDatasetOptions,
   context: TrainingContext = {},
 ): Promise<TrainingDataset> {
+  return 'tuplesDataset' in options ? openTupleDataset(options, context) : openTrainingRunDataset(options, context);
+}
+
+/** Opens what `fit` validates on. A TupleDataset gives a loss; measures need the judgements of a RunDataset. */
+export function openValidationDataset(
+  options: RunDatasetOptions | TupleDatasetOptions,
+  context: OpenContext = {},
+): Promise<ValidationDataset> {
   return 'tuplesDataset' in options
-    ? openTrainingTupleDataset(options, context)
-    : openTrainingRunDataset(options, context);
+    ? openTupleDataset(options, context)
+    : RunDataset.open(options, context.registry, context.indexing);
 }

@@ -88,7 +88,10 @@ export class OpenRun {
     make: (run: OpenRun) => Promise<T>,
   ): Promise<T> {
     const source = await findRun(options, registry);
-    const run = new OpenRun(await RunFile.open(source.path), source, { registry, indexing });
+    const run = new OpenRun(await RunFile.open(source.path, { scoreddocs: !source.isFile }), source, {
+      registry,
+      indexing,
+    });
     try {
       return await make(run);
     } catch (error) {

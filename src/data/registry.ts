@@ -1,7 +1,7 @@
 import { distance } from 'fastest-levenshtein';
 import type { OptionNames } from '../config/option-names.js';
 import { RankDistillmError } from '../errors.js';
-import { canonicalId, dashed, hasMisreadUtf8 } from './dataset-id.js';
+import { canonicalId, dashed, hasMisreadUtf8, slashed } from './dataset-id.js';
 
 /** What a dataset consists of; all are file paths, or ids of registered datasets to take the same part from. */
 export interface DatasetParts {
@@ -37,7 +37,7 @@ export class DatasetRegistry {
         hint: 'Name the dataset, for example my-set/test.',
       });
     }
-    const dataset: RegisteredDataset = { id };
+    const dataset: RegisteredDataset = { id: slashed(id) };
     for (const [key, value] of Object.entries(parts) as [string, unknown][]) {
       if (!DATASET_PARTS.includes(key as DatasetPart)) {
         throw new RankDistillmError('bad_input', `dataset ${id}: unknown key '${key}'`, {
@@ -106,7 +106,7 @@ export class DatasetRegistry {
     const guess = nearest === undefined ? '' : ` Did you mean ${nearest}?`;
     return new RankDistillmError('not_found', `${askedBy}: no dataset is registered as '${id}'`, {
       hint:
-        `${known}.${guess} Register it in the config under \`datasets:\`, as \`${id}: { docs: …, queries: …, qrels: … }\`, ` +
+        `${known}.${guess} Register it in the config under \`datasets:\`, as \`${slashed(id)}: { docs: …, queries: …, qrels: … }\`, ` +
         'or with the callback RegisterLocalDatasetCallback; `dataset:` on RunDataset names another id.',
     });
   }

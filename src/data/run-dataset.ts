@@ -9,6 +9,7 @@ import type { RunFile } from './run-file.js';
 import { checkInferenceOptions, type RunDatasetOptions } from './run-options.js';
 import { sampleOf, surveyTopics, type TopicUse, type UnwritableId, type UsedTopic } from './run-topics.js';
 import type { TargetOptions } from './targets.js';
+import type { ValidationDataset } from './training-dataset.js';
 import { refuseWhiteSpace } from './write-run.js';
 
 /** Topics read before they are asked for. */
@@ -30,7 +31,7 @@ export interface RunDatasetFiles {
  * topics in the order of their ids (as text), documents in the order of their ranks. Topics without judgements are left
  * out when the dataset has judgements. Only a few topics are held at a time.
  */
-export class RunDataset implements AsyncDisposable {
+export class RunDataset implements ValidationDataset {
   readonly #run: OpenRun;
   readonly #use: TopicUse;
   readonly #topics: readonly UsedTopic[];

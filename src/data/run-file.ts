@@ -1,15 +1,19 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { at, ioError, RankDistillmError } from '../errors.js';
-import { type Line, readLines, splitLines } from '../io/lines.js';
+import { listsOf } from '../io/ahead.js';
+import { type Line, linesOf, readLines, splitLines } from '../io/lines.js';
 import { isGzip, plainBytes } from '../io/plain-bytes.js';
-import { changedWhileRead, readRegion, spool } from '../io/regions.js';
+import { changedWhileRead, chunksOf, readRegion, spool } from '../io/regions.js';
 import { detectRunFormat } from './formats/run-format.js';
 import { jsonlRunRecord, jsonRunRecords } from './formats/run-json.js';
 import { parquetRunRecords } from './formats/run-parquet.js';
 import { completeTopic, type PlaceOf, type RunRecord } from './formats/run-record.js';
-import { trecRunRecord } from './formats/run-trec.js';
+import { trecRunParser, type TrecOptions } from './formats/run-trec.js';
 import { groupRecords } from './group-records.js';
 import type { RunEntry } from './records.js';
+
+/** Records written aside at a time. */
+const SPOOLED_TOGETHER = 1024;
 
 /** A topic of a run with all its documents, in the file's order. */
 export interface RunTopic {
@@ -37,7 +41,8 @@ interface IndexedTopic extends TopicPlace {
 /** How a run's records lie in a seekable file of lines: the file itself, or a spool where it is packed or columnar. */
 interface LineSource {
   handle: FileHandle;
-  parse: (line: Line) => RunRecord;
+  /** Undefined for a line without a record, a comment. */
+  parse: (line: Line) => RunRecord | undefined;
   placeOf: PlaceOf;
   /** Reads all lines from the start. */
   blocks: () => AsyncIterable<Line[]>;
@@ -62,8 +67,8 @@ export class RunFile implements AsyncDisposable {
     private readonly index: Map<string, IndexedTopic>,
   ) {}
 
-  static async open(path: string): Promise<RunFile> {
-    let source = await openSource(path);
+  static async open(path: string, options: TrecOptions = {}): Promise<RunFile> {
+    let source = await openSource(path, options);
     try {
       let topics = await indexTopics(source);
       if (topics === undefined) {
@@ -101,7 +106,7 @@ export class RunFile implements AsyncDisposable {
     if (place === undefined) throw new RangeError(`no topic '${queryId}' in ${this.path}`);
     const bytes = await readRegion(this.source.handle, place.offset, place.length, this.path);
     const { lines } = splitLines(bytes, { name: this.path, offset: place.offset, number: place.line });
-    const records = lines.map(this.source.parse);
+    const records = recordsOf(lines, this.source);
     if (records.length !== place.size || records.some((record) => record.queryId !== queryId)) {
       throw changedWhileRead(this.path);
     }
@@ -122,16 +127,19 @@ export class RunFile implements AsyncDisposable {
   }
 }
 
-async function openSource(path: string): Promise<LineSource> {
+async function openSource(path: string, options: TrecOptions): Promise<LineSource> {
   const format = await detectRunFormat(path);
   if (format === 'trec' || format === 'jsonl') {
-    const parse = (line: Line) => (format === 'trec' ? trecRunRecord(line, path) : jsonlRunRecord(line, path));
+    const parse = format === 'trec' ? trecRunParser(path, options) : (line: Line) => jsonlRunRecord(line, path);
     const handle = (await isGzip(path)) ? await unpack(path) : await openFile(path);
     return { handle, parse, placeOf: (line) => at(path, line), blocks: () => readLines(path) };
   }
   const word = format === 'json' ? 'record' : 'row';
   const handle = await spool(async (write) => {
-    for await (const batch of inBatches(format === 'json' ? jsonRunRecords(path) : parquetRunRecords(path))) {
+    for await (const batch of listsOf(
+      format === 'json' ? jsonRunRecords(path) : parquetRunRecords(path),
+      SPOOLED_TOGETHER,
+    )) {
       await write(Buffer.from(batch.map((record) => `${JSON.stringify(record)}\n`).join('')));
     }
   });
@@ -144,7 +152,7 @@ function spooledSource(handle: FileHandle, placeOf: PlaceOf): LineSource {
     handle,
     parse: (line) => JSON.parse(line.text) as RunRecord,
     placeOf,
-    blocks: () => linesOfHandle(handle, 'a temporary file'),
+    blocks: () => linesOf(chunksOf(handle, 'a temporary file'), 'a temporary file'),
   };
 }
 
@@ -161,37 +169,6 @@ function unpack(path: string): Promise<FileHandle> {
   return spool(async (write) => {
     for await (const chunk of plainBytes(path)) await write(chunk);
   });
-}
-
-async function* inBatches(records: AsyncIterable<RunRecord>): AsyncGenerator<RunRecord[]> {
-  const BATCH = 1024;
-  let batch: RunRecord[] = [];
-  for await (const record of records) {
-    batch.push(record);
-    if (batch.length === BATCH) {
-      yield batch;
-      batch = [];
-    }
-  }
-  if (batch.length > 0) yield batch;
-}
-
-async function* linesOfHandle(handle: FileHandle, name: string): AsyncGenerator<Line[]> {
-  const CHUNK = 1024 * 1024;
-  const { size } = await handle.stat();
-  let offset = 0;
-  let number = 1;
-  let length = CHUNK;
-  while (offset < size) {
-    const bytes = await readRegion(handle, offset, Math.min(length, size - offset), name);
-    const end = bytes.lastIndexOf(10) + 1;
-    length = end === 0 ? length * 2 : CHUNK;
-    if (end === 0) continue;
-    const { lines, count } = splitLines(bytes.subarray(0, end), { name, offset, number });
-    yield lines;
-    offset += end;
-    number += count;
-  }
 }
 
 interface TopicIndex {
@@ -226,6 +203,7 @@ async function indexTopics(source: LineSource): Promise<TopicIndex | undefined> 
   for await (const lines of source.blocks()) {
     for (const line of lines) {
       const record = source.parse(line);
+      if (record === undefined) continue;
       if (record.queryId !== records[0]?.queryId) {
         finish();
         if (index.has(record.queryId)) return undefined;
@@ -243,9 +221,13 @@ async function indexTopics(source: LineSource): Promise<TopicIndex | undefined> 
 /** For runs whose topics' lines are scattered: the same records, topic after topic. */
 async function regroup(source: LineSource): Promise<LineSource> {
   async function* records(): AsyncGenerator<RunRecord[]> {
-    for await (const lines of source.blocks()) yield lines.map(source.parse);
+    for await (const lines of source.blocks()) yield recordsOf(lines, source);
   }
   return spooledSource(await groupRecords(records()), source.placeOf);
+}
+
+function recordsOf(lines: Line[], { parse }: LineSource): RunRecord[] {
+  return lines.map(parse).filter((record) => record !== undefined);
 }
 
 function topicOf(records: RunRecord[], placeOf: PlaceOf): RunTopic {
@@ -256,10 +238,18 @@ function topicOf(records: RunRecord[], placeOf: PlaceOf): RunTopic {
   };
 }
 
+export interface ReadRunOptions {
+  /**
+   * Leaves the rank column of a TREC run unread, as trec_eval does: it may then hold anything, and ranks follow from the
+   * scores. Default false.
+   */
+  ignoreRanks?: boolean;
+}
+
 /** Reads a whole run (TREC, json, jsonl or Parquet, also gzipped), topics in the order of their first lines. */
-export async function readRun(path: string): Promise<RunEntry[]> {
+export async function readRun(path: string, options: ReadRunOptions = {}): Promise<RunEntry[]> {
   const entries: RunEntry[] = [];
-  for await (const topic of streamRunTopics(path)) for (const entry of topic.entries) entries.push(entry);
+  for await (const topic of streamRunTopics(path, options)) for (const entry of topic.entries) entries.push(entry);
   return entries;
 }
 
@@ -267,8 +257,8 @@ export async function readRun(path: string): Promise<RunEntry[]> {
  * Reads a run topic by topic, in the order of their first lines. The whole file is checked before the first topic comes.
  * One topic at a time is held.
  */
-export async function* streamRunTopics(path: string): AsyncGenerator<RunTopic> {
-  const run = await RunFile.open(path);
+export async function* streamRunTopics(path: string, { ignoreRanks }: ReadRunOptions = {}): AsyncGenerator<RunTopic> {
+  const run = await RunFile.open(path, { ignoreRanks });
   try {
     yield* run.stream();
   } finally {

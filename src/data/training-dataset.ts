@@ -2,7 +2,24 @@ import { RankDistillmError } from '../errors.js';
 import type { Facts } from '../io/fingerprint.js';
 import { RandomStream } from '../random/random-stream.js';
 import type { OpenContext } from './open-run.js';
-import type { RankingSample } from './records.js';
+import type { Qrel, RankingSample } from './records.js';
+
+/** What `fit` validates on: a RunDataset, or a TupleDataset. */
+export interface ValidationDataset extends AsyncDisposable {
+  /** What metrics begin with: the run file's name, or the dataset's id. */
+  readonly label: string;
+  /** Things a user should know, one sentence each. */
+  readonly warnings: readonly string[];
+  /** Samples that `samples` gives; topics, or tuples. */
+  countTopics(): number;
+  /** Documents of all of them, or of the first so many. */
+  countPairs(topics?: number): number;
+  /** The samples, or the first so many, with targets where there are some. */
+  samples(topics?: number): AsyncIterable<RankingSample>;
+  /** Undefined without any: then nothing is measured. */
+  qrels(): Promise<Qrel[] | undefined>;
+  close(): Promise<void>;
+}
 
 export interface TrainingContext extends OpenContext {
   /** seed_everything; a whole number of at least 0. Default 42. */

@@ -4,14 +4,14 @@ import { fingerprintFact, fingerprintLargeFile, type Facts } from '../io/fingerp
 import { CollectionStore } from './collection/collection-store.js';
 import { type DocTuple, readDocTuples } from './formats/doc-tuples.js';
 import { readQueries } from './formats/texts.js';
-import { fingerprintTopics } from './open-run.js';
+import { fingerprintTopics, type OpenContext } from './open-run.js';
 import { DatasetRegistry, type RegisteredDataset } from './registry.js';
 import {
   checkStart,
   type EpochOptions,
-  type TrainingContext,
   type TrainingDataset,
   type TrainingSample,
+  type ValidationDataset,
 } from './training-dataset.js';
 import { surveyTuples, type TupleSurvey } from './tuple-survey.js';
 
@@ -32,14 +32,15 @@ export interface TupleDatasetOptions {
 const TUPLES_AHEAD = 16;
 
 /**
- * Opens a TupleDataset: queries with a positive and other documents, read from the dataset's docpairs. The file is passed
- * over once to count its tuples and to look up every query and document; a missing text is an error. Then it is streamed:
- * tuples come in the order of the file, also where shuffling is asked for, as in lightning-ir.
+ * Opens a TupleDataset, to train on or for the loss of a validation: queries with a positive and other documents, read from
+ * the dataset's docpairs. The file is passed over once to count its tuples and to look up every query and document; a
+ * missing text is an error. Then it is streamed: tuples come in the order of the file, also where shuffling is asked for,
+ * as in lightning-ir.
  */
-export async function openTrainingTupleDataset(
+export async function openTupleDataset(
   options: TupleDatasetOptions,
-  { registry = new DatasetRegistry(), indexing = {} }: Omit<TrainingContext, 'seed'> = {},
-): Promise<TrainingDataset> {
+  { registry = new DatasetRegistry(), indexing = {} }: OpenContext = {},
+): Promise<TrainingDataset & ValidationDataset> {
   const checked = checkOptions(options);
   const dataset = registry.get(options.tuplesDataset, 'tuples_dataset');
   const path = partOf(dataset, 'docpairs');
@@ -84,28 +85,44 @@ interface Parts extends Pick<TupleSurvey, 'usable' | 'size' | 'count' | 'warning
   tuples: () => AsyncIterable<DocTuple[]>;
 }
 
-/** See `openTrainingTupleDataset`. */
-class TupleDataset implements TrainingDataset {
-  constructor(private readonly parts: Parts) {}
+/** See `openTupleDataset`. */
+class TupleDataset implements TrainingDataset, ValidationDataset {
+  readonly #parts: Parts;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
 
   get name(): string {
-    return this.parts.name;
+    return this.#parts.name;
+  }
+
+  get label(): string {
+    return this.#parts.name;
   }
 
   get sampleSize(): number {
-    return this.parts.size;
+    return this.#parts.size;
   }
 
   get warnings(): readonly string[] {
-    return this.parts.warnings;
+    return this.#parts.warnings;
   }
 
   countSamples(): number {
-    return this.parts.count;
+    return this.#parts.count;
+  }
+
+  countTopics(): number {
+    return this.#parts.count;
+  }
+
+  countPairs(topics = this.#parts.count): number {
+    return Math.min(topics, this.#parts.count) * this.#parts.size;
   }
 
   async identify(): Promise<Facts> {
-    const { path, collection, repairsDocs, queries, targets, numDocs } = this.parts;
+    const { path, collection, repairsDocs, queries, targets, numDocs } = this.#parts;
     const sorted = [...queries].sort(([a], [b]) => (a < b ? -1 : 1));
     const { ids, queries: texts } = fingerprintTopics(sorted.map(([queryId, query]) => ({ queryId, query })));
     return {
@@ -119,29 +136,43 @@ class TupleDataset implements TrainingDataset {
     };
   }
 
+  /** lightning-ir gives a tuple no judgements either: there is a loss, and no measure. */
+  async qrels(): Promise<undefined> {
+    return undefined;
+  }
+
   /** The tuples in the file's order; every epoch is the same. */
-  async *epoch({ from = 0 }: EpochOptions): AsyncGenerator<TrainingSample> {
-    const { count, usable, tuples } = this.parts;
-    checkStart(from, count);
-    let skip = from;
-    for await (const block of tuples()) {
-      const used = block.filter(usable);
-      const rest = used.slice(skip);
-      skip = Math.max(0, skip - used.length);
-      yield* prefetch(rest, TUPLES_AHEAD, (tuple) => this.sample(tuple));
-    }
+  epoch({ from = 0 }: EpochOptions): AsyncGenerator<TrainingSample> {
+    checkStart(from, this.#parts.count);
+    return this.#read(from, this.#parts.count);
+  }
+
+  samples(topics = this.#parts.count): AsyncGenerator<TrainingSample> {
+    return this.#read(0, topics);
   }
 
   async close(): Promise<void> {
-    await this.parts.collection.close();
+    await this.#parts.collection.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
 
-  private async sample({ queryId, docIds: all, scores }: DocTuple): Promise<TrainingSample> {
-    const { size, targets: kind, collection, queries, path } = this.parts;
+  async *#read(from: number, until: number): AsyncGenerator<TrainingSample> {
+    const { usable, tuples } = this.#parts;
+    let position = 0;
+    for await (const block of tuples()) {
+      if (position >= until) return;
+      const used = block.filter(usable);
+      const wanted = used.slice(Math.max(0, from - position), until - position);
+      position += used.length;
+      yield* prefetch(wanted, TUPLES_AHEAD, (tuple) => this.#sample(tuple));
+    }
+  }
+
+  async #sample({ queryId, docIds: all, scores }: DocTuple): Promise<TrainingSample> {
+    const { size, targets: kind, collection, queries, path } = this.#parts;
     const docIds = all.slice(0, size);
     const targets =
       kind === 'score' ? scores!.slice(0, size).map(Math.fround) : docIds.map((_, i) => (i === 0 ? 1 : 0));

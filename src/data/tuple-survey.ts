@@ -1,6 +1,7 @@
 import { at, RankDistillmError } from '../errors.js';
 import type { CollectionStore } from './collection/collection-store.js';
 import type { DocTuple } from './formats/doc-tuples.js';
+import { equalTargetsWarning } from './training-dataset.js';
 
 export interface TupleLimits {
   targets: 'order' | 'score';
@@ -28,6 +29,8 @@ interface Tally {
   count: number;
   documents: number;
   missing: number;
+  /** Tuples whose targets are all equal. */
+  equalTargets: number;
   firstMissing: { docId: string; line: number } | undefined;
   queryLines: Map<string, number>;
 }
@@ -51,7 +54,10 @@ export async function surveyTuples(
       if (targets === 'score') checkScores(tuple, path);
       const docIds = tuple.docIds.slice(0, numDocs);
       if (new Set(docIds).size < docIds.length) repeating += 1;
-      addTo(tallyOf(tallies, docIds.length, tuple.line), tuple, docIds, collection);
+      const tally = tallyOf(tallies, docIds.length, tuple.line);
+      addTo(tally, tuple, docIds, collection);
+      const scores = targets === 'score' ? tuple.scores!.slice(0, numDocs).map(Math.fround) : undefined;
+      if (scores?.every((score) => score === scores[0])) tally.equalTargets += 1;
     }
   }
   const size = Math.max(1, ...tallies.keys());
@@ -65,6 +71,7 @@ export async function surveyTuples(
   ];
   if (tally === undefined) throw nothingLeft(path, reasons);
   if (numDocs === Infinity && tallies.size > 1) throw unequal(tallies, path);
+  if (tally.equalTargets > 0) reasons.push(equalTargetsWarning('tuples', tally.equalTargets, tally.count));
   if (tally.missing > 0) throw missingDocuments(tally, path, collection.path);
   return {
     size,
@@ -78,7 +85,15 @@ export async function surveyTuples(
 function tallyOf(tallies: Map<number, Tally>, length: number, line: number): Tally {
   let tally = tallies.get(length);
   if (tally === undefined) {
-    tally = { firstLine: line, count: 0, documents: 0, missing: 0, firstMissing: undefined, queryLines: new Map() };
+    tally = {
+      firstLine: line,
+      count: 0,
+      documents: 0,
+      missing: 0,
+      equalTargets: 0,
+      firstMissing: undefined,
+      queryLines: new Map(),
+    };
     tallies.set(length, tally);
   }
   return tally;

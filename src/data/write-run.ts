@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { RankDistillmError } from '../errors.js';
 import { writeAtomically } from '../io/atomic-write.js';
-import { float32Text } from './formats/numbers.js';
+import { float32Text } from './formats/columns.js';
 import type { RunEntry } from './records.js';
 
 /** A document and its score. */

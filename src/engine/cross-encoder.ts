@@ -1,6 +1,7 @@
 import type { Binding, ComputePrecision, EngineInfo, NativeModel } from '../../binding.js';
 import type { Checkpoint } from '../models/checkpoint.js';
 import { loadCheckpoint, type MonoOverrides } from '../models/load-checkpoint.js';
+import type { ScoreActivation } from '../models/sentence-transformers.js';
 import { checkOptionNames, type OptionNames } from '../config/option-names.js';
 import { RankDistillmError, throwIfAborted } from '../errors.js';
 import {
@@ -24,7 +25,7 @@ export interface LoadOptions extends EngineOptions {
   label?: number | string | undefined;
   /** Fields of lightning-ir's MonoConfig that win over the model's config.json. */
   config?: MonoOverrides | undefined;
-  /** Whether a model without a head is given a random one; by default it is an error. */
+  /** Scores a model without a trained head with one of random numbers. Default false: it is an error. */
   freshHead?: boolean | undefined;
   /** Seed of a fresh head. Default 42. */
   seed?: number | undefined;
@@ -74,6 +75,7 @@ interface Parts {
   device: string;
   warn: (message: string) => void;
   modelClass: string;
+  activation: ScoreActivation | undefined;
   binding: Binding;
   native: NativeModel;
   tokenizer: PairTokenizer;
@@ -85,6 +87,11 @@ export class CrossEncoder implements AsyncDisposable {
   readonly name: string;
   /** Name of the Python class that has these weights, for example `MonoElectraModel`. */
   readonly modelClass: string;
+  /**
+   * The function that the model's folder names for its scores (sentence-transformers' `activation_fn`); undefined where
+   * it names none or another one. `score` and `rank` apply none unless they are told to.
+   */
+  readonly activation: ScoreActivation | undefined;
   /** `cpu` or `cuda:N`. */
   readonly device: string;
   readonly #warn: (message: string) => void;
@@ -94,8 +101,9 @@ export class CrossEncoder implements AsyncDisposable {
   readonly #running = new Set<Promise<unknown>>();
   #closed: Promise<void> | undefined;
 
-  private constructor({ name, modelClass, device, warn, binding, native, tokenizer }: Parts) {
+  private constructor({ name, modelClass, activation, device, warn, binding, native, tokenizer }: Parts) {
     this.name = name;
+    this.activation = activation;
     this.modelClass = modelClass;
     this.device = device;
     this.#warn = warnOnce(warn);
@@ -112,7 +120,7 @@ export class CrossEncoder implements AsyncDisposable {
   static async load(nameOrPath: string, options: LoadOptions = {}): Promise<CrossEncoder> {
     throwIfAborted(options.signal);
     checkOptionNames(options, LOAD_OPTIONS, 'CrossEncoder.load');
-    const { label, config, freshHead, seed, revision, ...rest } = options;
+    const { label, config, freshHead = false, seed, revision, ...rest } = options;
     resolveEngine(rest, loadBinding()); // a bad option shows before files are read
     return CrossEncoder.fromCheckpoint(
       await loadCheckpoint(nameOrPath, { label, overrides: config, freshHead, seed, revision }),
@@ -134,7 +142,7 @@ export class CrossEncoder implements AsyncDisposable {
     const engine = resolveEngine(options, binding);
     for (const warning of checkpoint.warnings) warn(warning);
     throwIfAborted(options.signal);
-    const { encoder, head, name, modelClass } = checkpoint;
+    const { encoder, head, name, modelClass, activation } = checkpoint;
     const [tokenizer, native] = await loadBoth(
       createPairTokenizer(checkpoint, { threads: engine.tokenizerThreads }),
       binding
@@ -148,7 +156,8 @@ export class CrossEncoder implements AsyncDisposable {
         : 'this CPU has no bf16 instructions (AVX512_BF16 or AMX)';
       warn(`${why}; ${name} runs in 16-bit integers instead, which round less`);
     }
-    return new CrossEncoder({ name, modelClass, device: engine.device, warn, binding, native, tokenizer });
+    const { device } = engine;
+    return new CrossEncoder({ name, modelClass, activation, device, warn, binding, native, tokenizer });
   }
 
   /** What scores are really computed in; int16 where the CPU has no instructions for bf16 or int8. */

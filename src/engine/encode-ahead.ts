@@ -1,4 +1,5 @@
 import { throwIfAborted } from '../errors.js';
+import { listsOf, prefetch } from '../io/ahead.js';
 import type { EncodedPair, PairTokenizer, TextPair } from '../tokenize/pair-tokenizer.js';
 
 /** Pairs given to the tokenizer at a time. */
@@ -15,25 +16,9 @@ export async function* encodeAhead(
   tokenizer: Pick<PairTokenizer, 'encodePairs' | 'threads'>,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<EncodedPair[], void, undefined> {
-  const ahead = tokenizer.threads === 0 ? 1 : LISTS_AHEAD;
-  const begun: Promise<EncodedPair[]>[] = [];
-  for await (const list of listsOf(pairs, TOGETHER)) {
+  const ahead = tokenizer.threads === 0 ? 0 : LISTS_AHEAD - 1;
+  yield* prefetch(listsOf(pairs, TOGETHER), ahead, (list) => {
     throwIfAborted(signal);
-    const encoded = tokenizer.encodePairs(list, signal);
-    encoded.catch(() => undefined); // reported in its turn, or not at all when the caller stops early
-    begun.push(encoded);
-    if (begun.length >= ahead) yield await begun.shift()!;
-  }
-  for (const encoded of begun) yield await encoded;
-}
-
-async function* listsOf<T>(items: Iterable<T> | AsyncIterable<T>, size: number): AsyncGenerator<T[]> {
-  let list: T[] = [];
-  for await (const item of items) {
-    list.push(item);
-    if (list.length < size) continue;
-    yield list;
-    list = [];
-  }
-  if (list.length > 0) yield list;
+    return tokenizer.encodePairs(list, signal);
+  });
 }

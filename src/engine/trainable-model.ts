@@ -21,7 +21,7 @@ import { scoreWindows, type ScoredWindow } from './score-windows.js';
 export interface TrainableModelOptions extends EngineOptions {
   /** Fields of lightning-ir's MonoConfig that win over the model's config.json. */
   config?: MonoOverrides | undefined;
-  /** Which label's logit is trained as the score, by index or name, for a classification model of several labels. */
+  /** Which label's logit is the score, by index or name, for a classification model of several labels. */
   label?: number | string | undefined;
   revision?: string | undefined;
   /** Seed of a fresh head and of dropout, below 2^32. Default 42. */
@@ -103,7 +103,7 @@ export class TrainableModel implements AsyncDisposable {
     const binding = loadBinding();
     const engine = trainingEngine(options, binding);
     const { config: overrides, label, revision } = options;
-    const checkpoint = await loadCheckpoint(nameOrPath, { overrides, label, revision, seed, freshHead: true });
+    const checkpoint = await loadCheckpoint(nameOrPath, { overrides, label, revision, seed });
     for (const warning of checkpoint.warnings) warn(warning);
     throwIfAborted(options.signal);
     const { encoder, head, training } = checkpoint;

@@ -58,6 +58,8 @@ export interface FitOptions {
   model: string;
   /** MonoConfig's fields that win over the model's config.json. */
   config?: MonoOverrides | undefined;
+  /** Which label's logit is the score, by index or name, for a classification model of several labels. */
+  label?: number | string | undefined;
   /** Branch, tag or commit of a Hugging Face id. */
   revision?: string | undefined;
   train: TrainOptions;

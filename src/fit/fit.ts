@@ -50,6 +50,7 @@ export async function fit(given: FitOptions): Promise<FitResult> {
       threads: settings.threads,
       tokenizerThreads: settings.tokenizerThreads,
       config: options.config,
+      label: options.label,
       revision: options.revision,
       seed: options.seed ?? DEFAULT_SEED,
       signal: options.signal,
@@ -63,9 +64,9 @@ export async function fit(given: FitOptions): Promise<FitResult> {
 
 /** The checkpoint, and the model that the run began with and must continue with. */
 async function resumeOf(ckptPath: string, rootDir: string, options: FitOptions) {
-  const resume = await openResume(ckptPath, rootDir);
-  const { model, config: overrides, revision, seed = DEFAULT_SEED } = options;
-  const source = await loadCheckpoint(model, { overrides, revision, seed, freshHead: true });
+  const resume = await openResume(ckptPath, rootDir, options.label);
+  const { model, config: overrides, label, revision, seed = DEFAULT_SEED } = options;
+  const source = await loadCheckpoint(model, { overrides, label, revision, seed });
   checkSameModel(resume.model, source);
   return { ...resume, source };
 }

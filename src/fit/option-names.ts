@@ -8,6 +8,7 @@ import type { FitOptions, TrainerSettings, TrainOptions, ValidateOptions } from 
 const FIT: OptionNames<FitOptions> = {
   model: true,
   config: true,
+  label: true,
   revision: true,
   train: true,
   validate: true,

@@ -28,15 +28,16 @@ export interface Resume {
  * The checkpoint to go on from.
  *
  * @param ckptPath a folder, or `last`: the newest below `rootDir`
+ * @param label the label that is trained, for a classification model of several
  */
-export async function openResume(ckptPath: string, rootDir: string): Promise<Resume> {
+export async function openResume(ckptPath: string, rootDir: string, label?: number | string): Promise<Resume> {
   const folder = ckptPath === 'last' ? await findLastCheckpoint(rootDir) : ckptPath;
   if (folder === undefined) {
     throw new RankDistillmError('not_found', `ckpt_path: last: there is no checkpoint below ${resolve(rootDir)}`, {
       hint: 'Leave ckpt_path out to start afresh, or name the folder of a checkpoint.',
     });
   }
-  const { model, state, moments, saved } = await readTrainerCheckpoint(folder);
+  const { model, state, moments, saved } = await readTrainerCheckpoint(folder, label);
   return { folder: resolve(folder), model, state, moments, saved };
 }
 

@@ -1,15 +1,16 @@
 /**
- * Runs `load` over `items` in order, `ahead` of them at work before they are asked for, so that reading overlaps with
- * what the caller does. At most `ahead + 1` results are held.
+ * Runs `load` over `items` in order, up to `ahead` of them before their results are asked for, so that loading overlaps
+ * with what the caller does. Items are taken only while the caller waits: a source that blocks, such as standard input,
+ * never keeps a caller that stops early. At most `ahead + 1` results are held.
  */
 export async function* prefetch<T, R>(
-  items: Iterable<T>,
+  items: Iterable<T> | AsyncIterable<T>,
   ahead: number,
   load: (item: T) => Promise<R>,
-): AsyncGenerator<R> {
+): AsyncGenerator<R, void, undefined> {
   const queue: Promise<R>[] = [];
   try {
-    for (const item of items) {
+    for await (const item of items) {
       const loading = load(item);
       loading.catch(() => undefined); // awaited below, or not at all when the caller stops early
       queue.push(loading);
@@ -19,4 +20,41 @@ export async function* prefetch<T, R>(
   } finally {
     await Promise.allSettled(queue); // nothing may still read when the caller closes the files
   }
+}
+
+/**
+ * Takes up to `ahead` items from a source before they are asked for, also while the caller works on another. The caller's
+ * `return()` ends the source.
+ */
+export async function* runAhead<T>(source: AsyncIterable<T>, ahead: number): AsyncGenerator<T, void, undefined> {
+  const iterator = source[Symbol.asyncIterator]();
+  const queue: Promise<IteratorResult<T>>[] = [];
+  const take = (): void => {
+    const next = iterator.next();
+    next.catch(() => undefined); // reported when its turn comes, or not at all when the caller stops early
+    queue.push(next);
+  };
+  try {
+    for (;;) {
+      while (queue.length <= ahead) take();
+      const next = await queue.shift()!;
+      if (next.done) return;
+      yield next.value;
+    }
+  } finally {
+    await Promise.allSettled(queue); // nothing may still read when the caller closes the files
+    await iterator.return?.();
+  }
+}
+
+/** The items of a stream in lists of `size`; the last one may be shorter. */
+export async function* listsOf<T>(items: Iterable<T> | AsyncIterable<T>, size: number): AsyncGenerator<T[]> {
+  let list: T[] = [];
+  for await (const item of items) {
+    list.push(item);
+    if (list.length < size) continue;
+    yield list;
+    list = [];
+  }
+  if (list.length > 0) yield list;
 }

@@ -17,7 +17,7 @@ const LF = 10;
 const CR = 13;
 const LOOK_BYTES = 4096;
 /** No format here has lines near this; without a limit a damaged file, or a gzip bomb, would fill the memory. */
-export const MAX_LINE_BYTES = 64 * 1024 * 1024;
+const MAX_LINE_BYTES = 64 * 1024 * 1024;
 
 /**
  * Lines of a text file, a block of them at a time (a promise per line would cost more than reading it). Gzip is told by
@@ -26,30 +26,35 @@ export const MAX_LINE_BYTES = 64 * 1024 * 1024;
  *
  * @param look is given the first 4096 bytes before the first line comes, where a format is told from them
  */
-export async function* readLines(path: string, look?: (start: Buffer) => void): AsyncGenerator<Line[]> {
+export function readLines(path: string, look?: (start: Buffer) => void): AsyncGenerator<Line[]> {
+  const chunks = plainBytes(path);
+  return linesOf(look === undefined ? chunks : lookAt(chunks, LOOK_BYTES, look), path);
+}
+
+/** The same of any bytes, as soon as a line is whole. `name` stands for them in errors. */
+export async function* linesOf(chunks: AsyncIterable<Buffer>, name: string): AsyncGenerator<Line[]> {
   let rest: Buffer[] = [];
   let restBytes = 0;
   let offset = 0;
   let number = 1;
-  const chunks = plainBytes(path);
-  for await (const chunk of look === undefined ? chunks : lookAt(chunks, LOOK_BYTES, look)) {
+  for await (const chunk of chunks) {
     const end = chunk.lastIndexOf(LF) + 1;
     if (end === 0) {
       rest.push(chunk);
       restBytes += chunk.length;
-      if (restBytes > MAX_LINE_BYTES) throw endlessLine(at(path, number));
+      if (restBytes > MAX_LINE_BYTES) throw endlessLine(at(name, number));
       continue;
     }
     const block = Buffer.concat([...rest, chunk.subarray(0, end)]);
     rest = end < chunk.length ? [chunk.subarray(end)] : [];
     restBytes = chunk.length - end;
-    const { lines, count } = splitLines(block, { name: path, offset, number });
+    const { lines, count } = splitLines(block, { name, offset, number });
     if (lines.length > 0) yield lines;
     offset += block.length;
     number += count;
   }
   if (restBytes > 0) {
-    const { lines } = splitLines(Buffer.concat(rest), { name: path, offset, number });
+    const { lines } = splitLines(Buffer.concat(rest), { name, offset, number });
     if (lines.length > 0) yield lines;
   }
 }
@@ -108,7 +113,7 @@ export function notUtf8Error(place: string, start?: Buffer): RankDistillmError {
   });
 }
 
-export function endlessLine(place: string): RankDistillmError {
+function endlessLine(place: string): RankDistillmError {
   return new RankDistillmError('bad_input', `${place}: the line is longer than ${MAX_LINE_BYTES >> 20} MiB`, {
     hint: 'This does not look like a text file with one record per line; check what it is.',
   });

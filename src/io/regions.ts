@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { ioError, RankDistillmError } from '../errors.js';
 import { cacheFolder, makeFolder } from './make-folder.js';
 
+const CHUNK_BYTES = 1024 * 1024;
+
 /** Reads `length` bytes at `offset`; `name` is the file's name for errors. A file that has become shorter is an error. */
 export async function readRegion(handle: FileHandle, offset: number, length: number, name: string): Promise<Buffer> {
   const buffer = Buffer.allocUnsafe(length);
@@ -15,6 +17,14 @@ export async function readRegion(handle: FileHandle, offset: number, length: num
     done += bytesRead;
   }
   return buffer;
+}
+
+/** A file's bytes from its start to where it ends now. */
+export async function* chunksOf(handle: FileHandle, name: string): AsyncGenerator<Buffer> {
+  const { size } = await handle.stat();
+  for (let offset = 0; offset < size; offset += CHUNK_BYTES) {
+    yield await readRegion(handle, offset, Math.min(CHUNK_BYTES, size - offset), name);
+  }
 }
 
 /** Someone wrote to a file between our passes over it. */

@@ -1,3 +1,5 @@
+import { RankDistillmError } from '../errors.js';
+
 /** Orders texts by code points, as Python and UTF-8 bytes do; JavaScript's own order differs outside the basic plane. */
 export function compareUtf8(a: string, b: string): number {
   return Buffer.compare(Buffer.from(a), Buffer.from(b));
@@ -27,4 +29,40 @@ const ESCAPES: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\
 /** Text as it may stand within a line: what ends one, or moves a terminal's cursor, is written out. */
 export function oneLine(text: string): string {
   return text.replace(/[\p{Cc}\u2028\u2029]/gu, (character) => ESCAPES[character] ?? '\ufffd');
+}
+
+export type JsonObject = Record<string, unknown>;
+
+export function isJsonObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/**
+ * Parses JSON.
+ *
+ * @param placeOf where a line of the text is, for the error; undefined: the parser names none
+ * @throws RankDistillmError `bad_input` with `hint`
+ */
+export function parseJson(text: string, placeOf: (line: number | undefined) => string, hint: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    const { problem, line } = jsonFault(cause, text);
+    throw new RankDistillmError('bad_input', `${placeOf(line)}: not valid JSON (${problem})`, { hint, cause });
+  }
+}
+
+/** Parses a line that must be a JSON object; errors as `parseJson`. */
+export function parseJsonObject(text: string, place: string, hint: string): JsonObject {
+  return asJsonObject(
+    parseJson(text, () => place, hint),
+    place,
+    hint,
+  );
+}
+
+/** @throws RankDistillmError `bad_input` with `hint` where the value is none */
+export function asJsonObject(value: unknown, place: string, hint: string): JsonObject {
+  if (isJsonObject(value)) return value;
+  throw new RankDistillmError('bad_input', `${place}: expected a JSON object`, { hint });
 }

@@ -2,6 +2,7 @@ import type { EncoderConfig, HeadConfig, NamedTensor } from '../../binding.js';
 import type { Family } from './families/family.js';
 import type { MonoSettings, TrainingConfig } from './model-config.js';
 import type { PairEncoding } from './pair-encoding.js';
+import type { ScoreActivation } from './sentence-transformers.js';
 
 /** A model folder read and checked: everything the tokenizer and the engine need, weights still in their files. */
 export interface Checkpoint {
@@ -20,6 +21,8 @@ export interface Checkpoint {
   /** Canonical names and checked shapes, see `NamedTensor` in binding.d.ts. */
   tensors: NamedTensor[];
   pairEncoding: PairEncoding;
+  /** The function that the folder puts on top of the logit, for display; undefined where it names none. */
+  activation: ScoreActivation | undefined;
   /** Things a user should know, one sentence each: a fresh head, tensors ignored by name. */
   warnings: string[];
 }

@@ -1,4 +1,5 @@
 import type { HeadConfig, NamedTensor } from '../../binding.js';
+import { plainScalar } from '../config/plain-scalar.js';
 import type { JsonReader } from './json-file.js';
 import type { ModelConfig, MonoSettings } from './model-config.js';
 
@@ -62,6 +63,10 @@ export function monoHead(settings: MonoSettings, hasBias: boolean): HeadConfig {
   };
 }
 
+const LABEL_HINT =
+  'Choose the label whose logit is the score, by index or name: --label of `score`, --model.label of `re_rank` and ' +
+  '`fit`, label in TypeScript.';
+
 /** The head of transformers' sequence classification models. @param wanted a label's index or name */
 export function classificationHead(
   config: JsonReader,
@@ -71,20 +76,11 @@ export function classificationHead(
   const names = head.kind === 'classification' ? head.labels : [];
   const list = names.map((name, i) => `${i} (${name})`).join(', ');
   if (wanted === undefined && names.length !== 1) {
-    throw config.error(
-      'id2label',
-      `the model has ${names.length} labels: ${list}`,
-      'Say which label is the score, by index or name.',
-    );
+    throw config.error('id2label', `the model has ${names.length} labels: ${list}`, LABEL_HINT);
   }
-  const label =
-    wanted === undefined ? 0 : names.includes(String(wanted)) ? names.indexOf(String(wanted)) : Number(wanted);
+  const label = wanted === undefined ? 0 : indexOfLabel(names, String(wanted));
   if (!Number.isInteger(label) || label < 0 || label >= names.length || wanted === '') {
-    throw config.error(
-      'id2label',
-      `label ${JSON.stringify(wanted)} is none of ${list}`,
-      'Name one of these, by index or name.',
-    );
+    throw config.error('id2label', `label ${JSON.stringify(wanted)} is none of ${list}`, LABEL_HINT);
   }
   const { dense, output } = family.classifier;
   return {
@@ -94,6 +90,14 @@ export function classificationHead(
     label,
     logSoftmax: false,
   };
+}
+
+/** A name comes before an index; `yes` and `true` are one in YAML, which may have read the label. */
+function indexOfLabel(names: readonly string[], wanted: string): number {
+  if (names.includes(wanted)) return names.indexOf(wanted);
+  const read = plainScalar(wanted);
+  const alike = typeof read === 'boolean' ? names.filter((name) => plainScalar(name) === read) : [];
+  return alike.length === 1 ? names.indexOf(alike[0] as string) : Number(wanted);
 }
 
 /** Names that may be missing in the file: the whole head of a bare backbone, else only what an override adds. */

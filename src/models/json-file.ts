@@ -8,11 +8,22 @@ export type JsonObject = Record<string, unknown>;
 const MAX_JSON_BYTES = 16 * 1024 * 1024;
 
 /** Reads a JSON object; undefined when the file does not exist. */
-export async function readJsonObject(path: string): Promise<JsonObject | undefined> {
+export async function readJsonObject(path: string, maxBytes = MAX_JSON_BYTES): Promise<JsonObject | undefined> {
+  const value = await readJson(path, maxBytes);
+  if (value === undefined || (typeof value === 'object' && value !== null && !Array.isArray(value))) {
+    return value as JsonObject | undefined;
+  }
+  throw new RankDistillmError('bad_input', `${path}: is not a JSON object`, {
+    hint: 'Copy or download the file again.',
+  });
+}
+
+/** Reads a JSON file; undefined when it does not exist. */
+export async function readJson(path: string, maxBytes = MAX_JSON_BYTES): Promise<unknown> {
   let bytes: Buffer;
   try {
     const { size } = await stat(path);
-    if (size > MAX_JSON_BYTES)
+    if (size > maxBytes)
       throw new RankDistillmError('bad_input', `${path}: ${size} bytes are too many for this file`, {
         hint: 'This is not the file that its name promises; copy or download it again.',
       });
@@ -22,10 +33,9 @@ export async function readJsonObject(path: string): Promise<JsonObject | undefin
     throw error instanceof RankDistillmError ? error : ioError('read', path, error);
   }
   let text = '';
-  let value: unknown;
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-    value = JSON.parse(text);
+    return JSON.parse(text);
   } catch (cause) {
     const { problem, line } = jsonFault(cause, text);
     throw new RankDistillmError('bad_input', `${at(path, line)}: is not JSON: ${problem}`, {
@@ -33,12 +43,6 @@ export async function readJsonObject(path: string): Promise<JsonObject | undefin
       cause,
     });
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new RankDistillmError('bad_input', `${path}: is not a JSON object`, {
-      hint: 'Copy or download the file again.',
-    });
-  }
-  return value as JsonObject;
 }
 
 /** Reads typed keys of a JSON object; an error names file and key. `null` counts as absent. */

@@ -24,9 +24,16 @@ import {
   type MonoSettings,
 } from './model-config.js';
 import { readModelWeights } from './model-weights.js';
-import { modelMaxLength, type PairEncoding } from './pair-encoding.js';
+import { modelMaxLength } from './pair-encoding.js';
 import type { RawTensors } from './raw-tensor.js';
-import { refuseAdapter, refuseBiEncoder } from './refuse-unbuilt.js';
+import { refuseAdapter } from './refuse-unbuilt.js';
+import {
+  otherModel,
+  readCrossEncoderSettings,
+  readModules,
+  refuseModules,
+  type Modules,
+} from './sentence-transformers.js';
 import { expectedShapes, matchTensors } from './tensors.js';
 
 export type { MonoOverrides } from './head.js';
@@ -35,7 +42,10 @@ export interface LoadOptions {
   /** Which label's logit is the score, by index or name, for a classification model of several labels. */
   label?: number | string | undefined;
   overrides?: MonoOverrides | undefined;
-  /** Whether layers of the head that the file lacks may start with random weights, as for training. Default false. */
+  /**
+   * Whether weights of the head that the file lacks may start as random numbers, as training needs it. Default true;
+   * with false such a model is an error.
+   */
   freshHead?: boolean | undefined;
   /** Seed of a fresh head. Default 42. */
   seed?: number | undefined;
@@ -66,6 +76,9 @@ export async function loadCheckpoint(nameOrPath: string, options: LoadOptions = 
     : headFromTensors(config, parsed, names);
 
   const warnings: string[] = [];
+  const mayBeUntrained = options.freshHead ?? true;
+  const modules = await readModules(folder);
+  checkModules(nameOrPath, modules, parsed, mayBeUntrained, warnings);
   const overrides = options.overrides ?? {};
   const mono = parsed.head.kind === 'mono' ? applyOverrides(parsed.head, overrides) : undefined;
   if (mono) refuseLabel(nameOrPath, options.label);
@@ -84,7 +97,7 @@ export async function loadCheckpoint(nameOrPath: string, options: LoadOptions = 
     warnings,
   });
   if (missing.size > 0) {
-    if (options.freshHead !== true) await refuseFreshHead(nameOrPath, folder, missing);
+    if (!mayBeUntrained) refuseUntrained(nameOrPath, [...missing.keys()]);
     warnings.push(freshWarning(nameOrPath, parsed, missing, seed));
   }
   return {
@@ -97,9 +110,38 @@ export async function loadCheckpoint(nameOrPath: string, options: LoadOptions = 
     mono: mono && { ...mono, bias: head.output.bias },
     training: parseTrainingConfig(config, parsed),
     tensors: [...tensors, ...freshTensors(missing, parsed.initializerRange, seed)],
-    pairEncoding: await pairEncodingOf(folder, parsed, mono),
+    ...(await encodingOf({ folder, config, parsed, modules, warnings }, mono)),
     warnings,
   };
+}
+
+/** A folder of sentence-transformers that is no cross-encoder has an encoder to train, and nothing to score with. */
+function checkModules(
+  name: string,
+  modules: Modules | undefined,
+  { head }: ModelConfig,
+  mayBeUntrained: boolean,
+  warnings: string[],
+): void {
+  const what = modules && otherModel(modules);
+  if (what === undefined || (head.kind === 'mono' && head.trained)) return;
+  // as in the library, the classification model in such a folder is a cross-encoder by itself
+  if (head.kind === 'classification' && modules?.modelType !== 'CrossEncoder') return;
+  if (head.kind === 'classification' || !mayBeUntrained) refuseModules(modules as Modules, what);
+  warnings.push(`${name}: is ${what}; only its encoder is used.`);
+}
+
+/** Random numbers would be scored with; a bias that is added starts at 0 and changes nothing. */
+function refuseUntrained(name: string, missing: readonly string[]): void {
+  const weights = missing.filter((tensor) => tensor.endsWith('.weight'));
+  if (weights.length === 0) return;
+  throw new RankDistillmError(
+    'bad_input',
+    `${name}: the model has no trained head (${weights.join(', ')} not in the file), so its scores would be random`,
+    {
+      hint: 'Train it first with `rank-distillm fit`, or name a trained model; freshHead: true scores it all the same.',
+    },
+  );
 }
 
 function checkedSeed(seed = DEFAULT_SEED): number {
@@ -151,20 +193,6 @@ function refuseLabel(name: string, label: number | string | undefined): void {
   );
 }
 
-/** Random weights would score without a word. A bias of zeros changes no ranking. */
-async function refuseFreshHead(name: string, folder: string, missing: ReadonlyMap<string, unknown>): Promise<void> {
-  const weights = [...missing.keys()].filter((tensor) => tensor.endsWith('.weight'));
-  if (weights.length === 0) return;
-  await refuseBiEncoder(folder);
-  throw new RankDistillmError(
-    'bad_input',
-    `${name}: has no head that scores a pair: ${weights.join(', ')} ${weights.length > 1 ? 'are' : 'is'} not in the file`,
-    {
-      hint: 'Name a cross-encoder, or train this model first (`rank-distillm fit`, or TrainableModel). freshHead: true gives it a random head.',
-    },
-  );
-}
-
 function freshWarning(name: string, parsed: ModelConfig, missing: ReadonlyMap<string, unknown>, seed: number): string {
   const parts = [...missing.keys()].join(', ');
   return (
@@ -173,16 +201,39 @@ function freshWarning(name: string, parsed: ModelConfig, missing: ReadonlyMap<st
   );
 }
 
-async function pairEncodingOf(
-  folder: string,
-  parsed: ModelConfig,
+interface FolderParts {
+  folder: string;
+  config: JsonReader;
+  parsed: ModelConfig;
+  modules: Modules | undefined;
+  warnings: string[];
+}
+
+async function encodingOf(
+  { folder, config, parsed, modules, warnings }: FolderParts,
   settings: MonoSettings | undefined,
-): Promise<PairEncoding> {
-  const maxLength = Math.min(await modelMaxLength(folder), parsed.encoder.maxPositions);
+): Promise<Pick<Checkpoint, 'pairEncoding' | 'activation'>> {
+  const { maxPositions } = parsed.encoder;
   const encoderTokenizer = parsed.family.tokenizer.className;
-  if (!settings) return { kind: 'longest-first', maxLength, encoderTokenizer };
-  const { queryLength, docLength } = settings;
-  return { kind: 'lightning-ir', queryLength, docLength, maxLength, encoderTokenizer };
+  if (settings) {
+    const { queryLength, docLength } = settings;
+    const maxLength = Math.min(await modelMaxLength(folder), maxPositions);
+    return {
+      pairEncoding: { kind: 'lightning-ir', queryLength, docLength, maxLength, encoderTokenizer },
+      activation: undefined,
+    };
+  }
+  const library = await readCrossEncoderSettings(folder, config, modules, warnings);
+  const limit = library.maxLength ?? (await modelMaxLength(folder, library.tokenizer.tokenizerKeys));
+  return {
+    pairEncoding: {
+      kind: 'longest-first',
+      maxLength: Math.min(limit, maxPositions),
+      encoderTokenizer,
+      ...library.tokenizer,
+    },
+    activation: library.activation,
+  };
 }
 
 function modelClassOf({ className }: Family, isMono: boolean): string {

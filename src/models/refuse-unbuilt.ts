@@ -1,5 +1,3 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { RankDistillmError } from '../errors.js';
 import { FAMILY_NAMES } from './families/registry.js';
 import type { JsonReader } from './json-file.js';
@@ -45,30 +43,6 @@ export function refuseUnbuilt(config: JsonReader): void {
   if (generates) refuse('encoder-decoder models are not built');
   const biEncoder = types.find((type) => BI_ENCODERS.includes(type));
   if (biEncoder !== undefined) refuse(`is a bi-encoder (${biEncoder}): ${APART}`);
-}
-
-/**
- * Throws for a folder of sentence-transformers modules that pool a text's rows into an embedding.
- *
- * @param folder a model folder without a head
- */
-export async function refuseBiEncoder(folder: string): Promise<void> {
-  const path = join(folder, 'modules.json');
-  const types = moduleTypes(await readFile(path, 'utf8').catch(() => ''));
-  if (!types.includes('Pooling')) return;
-  throw new RankDistillmError('unsupported', `${path}: is a bi-encoder (${types.join(', ')}): ${APART}`, {
-    hint: SUPPORTED,
-  });
-}
-
-/** The modules' classes, without their packages; none where the file is not of sentence-transformers. */
-function moduleTypes(text: string): string[] {
-  try {
-    const modules = JSON.parse(text) as { type?: unknown }[];
-    return modules.map(({ type }) => String(type).replace(/^.*\./, ''));
-  } catch {
-    return [];
-  }
 }
 
 /** An adapter without its base model (LoRA). */

@@ -7,6 +7,7 @@ import { joinMembers, membersOf, readJsonObject, setMembers } from './json-file.
 import type { MonoSettings } from './model-config.js';
 import { formatShape, type TensorValues } from './raw-tensor.js';
 import { writeSafetensors } from './safetensors.js';
+import { LIBRARY_FILES } from './sentence-transformers.js';
 import { expectedShapes, savedName } from './tensors.js';
 
 /** The version whose layout is written: since 4.56 `dtype` is what `torch_dtype` was. */
@@ -36,15 +37,12 @@ const TOKENIZER_FILES = [
   'added_tokens.json',
 ];
 
-/** What sentence-transformers keeps beside a classification model: its modules, activation and prompts. */
-const SENTENCE_TRANSFORMERS_FILES = ['modules.json', 'config_sentence_transformers.json', 'sentence_bert_config.json'];
-
 /** All small files that a model's scores depend on. */
 export const MODEL_FILES: readonly string[] = [
   'config.json',
   'tokenizer_config.json',
   ...TOKENIZER_FILES,
-  ...SENTENCE_TRANSFORMERS_FILES,
+  ...LIBRARY_FILES,
 ];
 
 /** Reads the small files of a model folder that `saveModel` carries over. */
@@ -60,7 +58,7 @@ export async function readModelFiles(folder: string): Promise<ModelFiles> {
     );
   }
   const carried = new Map<string, Buffer>();
-  for (const name of [...TOKENIZER_FILES, ...SENTENCE_TRANSFORMERS_FILES]) {
+  for (const name of [...TOKENIZER_FILES, ...LIBRARY_FILES]) {
     const bytes = await readOptional(join(folder, name));
     if (bytes) carried.set(name, bytes);
   }
@@ -117,7 +115,8 @@ export async function saveModel(folder: string, options: SaveModelOptions): Prom
     })),
   );
   for (const [name, bytes] of files.carried) {
-    if (!source.mono || TOKENIZER_FILES.includes(name)) await write(join(folder, name), bytes);
+    // of a model with another head than the one that they speak of they would be wrong
+    if (source.mono === undefined || !LIBRARY_FILES.includes(name)) await write(join(folder, name), bytes);
   }
   const tokenizerConfig = savedTokenizerConfig(source, files);
   if (tokenizerConfig.size > 0) await write(join(folder, 'tokenizer_config.json'), joinMembers(tokenizerConfig));

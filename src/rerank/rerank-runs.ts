@@ -141,7 +141,7 @@ export async function rerankRuns(options: RerankRunsOptions): Promise<RerankedRu
   const engine = { device, precision, tf32, memoryFraction, threads, tokenizerThreads, signal, onWarning: warn };
   // Headers only: a wrong model shows before a collection is indexed for minutes.
   const { config: overrides, revision, label, seed } = options;
-  const checkpoint = await loadCheckpoint(options.model, { overrides, revision, label, seed });
+  const checkpoint = await loadCheckpoint(options.model, { overrides, revision, label, seed, freshHead: false });
   const datasets: RunDataset[] = [];
   let model: CrossEncoder | undefined;
   try {

@@ -75,7 +75,7 @@ async function describeTokenizer(folder: string, encoding: ReadSettings): Promis
   const definition = define(files, special, tokenizer);
   if (encoding.lowerCase === true) lowerCaseFirst(definition);
   const truncationSide = readTruncationSide(files, definition);
-  // the pair is cut here; what the file stores would cut or pad every text
+  // pairs are truncated by PairTokenizer; the stored settings would truncate or pad every text
   definition.truncation = null;
   definition.padding = null;
   const { config } = files;

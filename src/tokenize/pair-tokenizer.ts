@@ -38,7 +38,7 @@ export interface PairTokenizer {
    *   tokenizer thread died
    */
   encodePairs(pairs: readonly TextPair[], signal?: AbortSignal): Promise<EncodedPair[]>;
-  /** Ends the threads; what they still work on fails with `closed`, as later calls do. May be called again. */
+  /** Ends the threads; unfinished and later calls fail with `closed`. May be called again. */
   close(): Promise<void>;
 }
 
@@ -84,6 +84,7 @@ class TemplatePairTokenizer implements PairTokenizer {
   /** Tokens of both sides together. */
   readonly #room: number;
   readonly #left: boolean;
+  readonly #prompt: string;
   readonly #pool: TokenizerPool;
   #closed = false;
   readonly #queries: SideEncoder;
@@ -100,6 +101,7 @@ class TemplatePairTokenizer implements PairTokenizer {
     this.#template = template;
     this.#room = pairEncoding.maxLength - template.count;
     this.#left = tokenizer.truncationSide === 'left';
+    this.#prompt = pairEncoding.prompt ?? '';
     const own = pairEncoding.kind === 'lightning-ir' ? pairEncoding : { queryLength: null, docLength: null };
     const lengths: SideLengths = {
       query: own.queryLength,
@@ -121,9 +123,10 @@ class TemplatePairTokenizer implements PairTokenizer {
     this.#documents = sideEncoder('document', DOCUMENT_CACHE_BYTES);
   }
 
-  async encodePairs(pairs: readonly TextPair[], signal?: AbortSignal): Promise<EncodedPair[]> {
+  async encodePairs(given: readonly TextPair[], signal?: AbortSignal): Promise<EncodedPair[]> {
     throwIfAborted(signal);
     if (this.#closed) throw closedError();
+    const pairs = this.#prompt === '' ? given : given.map((pair) => withPrompt(this.#prompt, pair));
     const [queries, documents] = await this.#encodeSides(pairs, signal);
     const pacer = new Pacer(signal);
     const sides: [SideIds, SideIds][] = [];
@@ -153,7 +156,7 @@ class TemplatePairTokenizer implements PairTokenizer {
     signal: AbortSignal | undefined,
   ): Promise<[queries: Map<string, SideIds>, documents: Map<string, SideIds>]> {
     const queries = this.#queries.encode(textsOf(pairs, 'query'), signal);
-    if (this.threads === 0) await queries; // nothing is won by turns on one thread
+    if (this.threads === 0) await queries; // on one thread taking turns gains nothing
     const documents = this.#documents.encode(textsOf(pairs, 'document'), signal);
     documents.catch(() => undefined); // an error of the queries goes first
     return [await queries, await documents];
@@ -181,7 +184,7 @@ class TemplatePairTokenizer implements PairTokenizer {
     return this.#left ? ids.subarray(ids.length - keep) : ids.subarray(0, keep);
   }
 
-  /** When both sides fill an odd room, the longer one gets a token more, so both must be counted to their ends. */
+  /** If both sides overflow an odd token budget, the longer side gets the extra token, so we need both exact lengths. */
   #tieNeedsCounting(query: SideIds, document: SideIds): boolean {
     if (this.#room % 2 === 0 || (query.exact && document.exact)) return false;
     return query.length >= this.#room && document.length >= this.#room;
@@ -190,6 +193,11 @@ class TemplatePairTokenizer implements PairTokenizer {
   async #count(pair: TextPair): Promise<readonly [SideIds, SideIds]> {
     return [await this.#queries.encodeWhole(pair.query), await this.#documents.encodeWhole(pair.document)];
   }
+}
+
+/** A query that is no string is reported as it is, later. */
+function withPrompt(prompt: string, { query, document }: TextPair): TextPair {
+  return { query: typeof query === 'string' ? prompt + query : query, document };
 }
 
 /** The texts of one side, checked as they are walked: callers of JavaScript may pass anything. */

@@ -84,7 +84,7 @@ export class SideEncoder {
 /** Milliseconds of work between two turns of the event loop. */
 const TURN_MS = 4;
 
-/** When the event loop last had a turn. Of all pacers of the thread: many short calls in a row hold it up, too. */
+/** When the event loop last had a turn, for all pacers of the thread: many short calls in a row block it as well. */
 let lastTurn = Number.NEGATIVE_INFINITY;
 
 /** Splits long synchronous work so that the event loop stays free: `if (pacer.isDue()) await pacer.pause()`. */
@@ -107,12 +107,12 @@ export class Pacer {
 }
 
 /**
- * What `work` comes to, or an `aborted` error as soon as the signal fires; the work then goes on and its result is
+ * The result of `work`, or an `aborted` error as soon as the signal fires; the work then continues and its result is
  * dropped.
  */
 async function untilAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return work;
-  work.catch(() => undefined); // nobody hears of it after an abort
+  work.catch(() => undefined); // after an abort nobody handles it
   throwIfAborted(signal);
   let forget = (): void => undefined;
   const aborted = new Promise<void>((resolve) => (forget = onAbort(signal, resolve)));

@@ -37,7 +37,7 @@ export type Sides<T> = Record<'query' | 'document', T>;
 
 /** Characters read for each token kept, before more of a long text is read. English has 4 to 5. */
 const CHARS_PER_TOKEN = 8;
-/** Texts of few tokens are read far enough, too. */
+/** Read at least, for limits of few tokens. */
 const FEWEST_CHARS = 128;
 const WINDOW_GROWTH = 8;
 

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { at, ioError, RankDistillmError } from '../errors.js';
-import { jsonFault } from '../io/text.js';
+import { ioError, RankDistillmError } from '../errors.js';
+import { readJsonObject } from '../models/json-file.js';
 
 /** The parts of a `tokenizer.json` this package looks at; the native library reads the rest. */
 export interface TokenizerDefinition {
@@ -75,16 +75,19 @@ export type TokenizerFiles = TokenizerFilesBase &
 /** Tokenizers of other kinds, which transformers would convert. */
 const FOREIGN_FILES = ['spiece.model', 'sentencepiece.bpe.model', 'tokenizer.model', 'vocab.json', 'merges.txt'];
 
+/** A vocabulary of 250,000 tokens (XLM-RoBERTa) takes 17 MB. */
+const MAX_TOKENIZER_BYTES = 256 * 1024 * 1024;
+
 /** Reads what describes the tokenizer of the model in `folder`, preferring tokenizer.json as transformers does. */
 export async function readTokenizerFiles(folder: string): Promise<TokenizerFiles> {
-  const tokenizer = await readJson(join(folder, 'tokenizer.json'));
+  const tokenizer = await readJsonObject(join(folder, 'tokenizer.json'), MAX_TOKENIZER_BYTES);
   const definition = tokenizer === undefined ? { vocabulary: await readVocabulary(folder) } : { tokenizer };
   return {
     folder,
     ...definition,
-    config: (await readJson(join(folder, 'tokenizer_config.json'))) ?? {},
-    specialTokensMap: await readJson(join(folder, 'special_tokens_map.json')),
-    addedTokens: await readJson(join(folder, 'added_tokens.json')),
+    config: (await readJsonObject(join(folder, 'tokenizer_config.json'))) ?? {},
+    specialTokensMap: await readJsonObject(join(folder, 'special_tokens_map.json')),
+    addedTokens: await readJsonObject(join(folder, 'added_tokens.json')),
   };
 }
 
@@ -93,7 +96,7 @@ async function readVocabulary(folder: string): Promise<Vocabulary> {
   const lines = await readText(file);
   if (lines !== undefined) return { file, tokens: lines };
   const json = join(folder, 'vocab.json');
-  const tokens = await readJson(json);
+  const tokens = await readJsonObject(json);
   const merges = await readText(join(folder, 'merges.txt'));
   if (tokens === undefined || merges === undefined) throw noTokenizer(folder);
   return { file: json, tokens, merges };
@@ -108,25 +111,6 @@ function noTokenizer(folder: string): RankDistillmError {
   }
   return new RankDistillmError('not_found', `${folder}: no tokenizer.json and no vocab.txt`, {
     hint: 'Copy tokenizer.json (or vocab.txt and tokenizer_config.json) of the model into its folder.',
-  });
-}
-
-async function readJson(file: string): Promise<Record<string, unknown> | undefined> {
-  const text = await readText(file);
-  if (text === undefined) return undefined;
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (cause) {
-    const { problem, line } = jsonFault(cause, text);
-    throw new RankDistillmError('bad_input', `${at(file, line)}: not valid JSON: ${problem}`, {
-      hint: 'The file is damaged or cut short; fetch it again from where the model came from.',
-      cause,
-    });
-  }
-  if (isRecord(value)) return value;
-  throw new RankDistillmError('bad_input', `${file}: expected a JSON object`, {
-    hint: 'The file is not what its name says; fetch it again from where the model came from.',
   });
 }
 

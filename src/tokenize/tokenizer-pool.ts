@@ -75,7 +75,7 @@ export class TokenizerPool {
       died,
     });
     void thread.ready.then(() => this.#handOut());
-    // those that were ended on purpose are no members any more
+    // threads that were closed on purpose are no longer members
     void thread.ended.then((error) => (this.#members.includes(thread) ? this.#endAll(error) : undefined));
     return thread;
   }
@@ -117,7 +117,7 @@ export class TokenizerPool {
   }
 }
 
-/** For what is asked of a tokenizer after its end. */
+/** The error of calls after `close`. */
 export function closedError(): RankDistillmError {
   return new RankDistillmError('closed', 'the tokenizer is closed', {
     hint: 'Load the model again; a closed one cannot be opened.',
@@ -154,7 +154,7 @@ export function packSides(sides: readonly SideIds[]): PackedSides {
   return { ids, counts };
 }
 
-/** The texts' own arrays again: a view would keep the ids of all others in memory as long as a cache holds it. */
+/** An array for each text: a view would keep the ids of all others in memory as long as a cache holds it. */
 function unpackSides({ ids, counts }: PackedSides): SideIds[] {
   const sides: SideIds[] = [];
   let at = 0;

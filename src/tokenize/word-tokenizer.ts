@@ -156,7 +156,7 @@ export class WordTokenizer {
   }
 }
 
-/** As many as some 100,000 English passages have; they take 6 MB. */
+/** About as many as 100,000 English passages have; they take 6 MB. */
 const MOST_UNITS = 131_072;
 /** Twice as many as units, so that probes stay short; a power of two. */
 const SLOTS = 2 * MOST_UNITS;

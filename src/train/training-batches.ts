@@ -1,5 +1,5 @@
 import type { TrainingDataset, TrainingSample } from '../data/training-dataset.js';
-import { runAhead } from './run-ahead.js';
+import { runAhead } from '../io/ahead.js';
 import type { EncodedBatch, Trainer } from './trainer.js';
 
 /** Batches that are tokenized while the engine works on the one before. */

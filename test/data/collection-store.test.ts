@@ -47,6 +47,17 @@ test('texts come in the order asked for, also twice, from plain and gzipped coll
   }
 });
 
+test('a document that stands there twice is one, whatever the file looks like', async () => {
+  const tsv = 'd1\ta\nd2\tb\nd1\ta\nd\u00a01\tno-break space\nd1\ta\n';
+  const json = '{"_id": "d1", "text": "a"}\n{"_id": "d2", "text": "b"}\n{"text": "a", "title": null, "_id": "d1"}\n';
+  for (const path of [file('same.tsv', tsv), file('same.tsv.gz', gzipSync(tsv)), file('same.jsonl', json)]) {
+    await using store = await CollectionStore.open(path);
+    assert.is(store.size, path.endsWith('.jsonl') ? 2 : 3);
+    assert.equal(await store.getTexts(['d1', 'd2', 'd1']), ['a', 'b', 'a']);
+    if (store.size === 3) assert.equal(await store.getTexts(['d\u00a01']), ['no-break space']);
+  }
+});
+
 test('an index is built once, and again when the file changes', async () => {
   const path = file('changing.tsv', 'd1\told\n');
   const built: number[] = [];

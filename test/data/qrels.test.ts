@@ -48,6 +48,16 @@ test('all judgements of DL 2020', async () => {
   );
 });
 
+test('comment lines are left out as in trec_eval 10; a no-break space is part of an id', async () => {
+  const content = '# topics of 2020\nq1 0 d1 2\n#\n#topics of DL 2020\n#q1 0 d3\nq1 0 d2 -1\n#1 0 d\u00a01 1\n';
+  assert.equal(await readQrels(file('comments.qrels', content)), [
+    a,
+    b,
+    { queryId: '#1', docId: 'd\u00a01', relevance: 1, iteration: '0' },
+  ]);
+  assert.equal(await readQrels(file('two.qrels', 'q1 d1\u00a0\n')), [{ ...a, docId: 'd1\u00a0', relevance: 1 }]);
+});
+
 const bad: [name: string, content: string, words: string[]][] = [
   ['empty.qrels', '', ['empty.qrels', 'no judgements']],
   ['header-only.tsv', 'query-id\tcorpus-id\tscore\n', ['header-only.tsv', 'no judgements']],

@@ -34,6 +34,32 @@ test('both spellings of the RankZephyr data set name the same dataset', () => {
   }
 });
 
+test('a dashed id of the MS MARCO passages means the id with slashes, repair of texts and all', async () => {
+  for (const [asked, id] of [
+    ['msmarco-passage-trec-dl-2020-judged', 'msmarco-passage/trec-dl-2020/judged'],
+    ['msmarco-passage-dev-small', 'msmarco-passage/dev/small'],
+    [
+      'msmarco-passage-train-sbert-msmarco-MiniLM-L-6-v3-docpairs',
+      'msmarco-passage/train/sbert-msmarco-MiniLM-L-6-v3-docpairs',
+    ],
+    ['msmarco-passage-trec-dl-hard-fold3', 'msmarco-passage/trec-dl-hard/fold3'],
+  ] as const) {
+    const registry = new DatasetRegistry();
+    const error = await refuses(() => registry.get(asked, 'a.run'), 'not_found', asked);
+    assert.match(error.hint!, `\`${id}: {`);
+    registry.register(asked, { docs: 'docs.tsv' });
+    assert.equal(registry.find(id), { id, docs: 'docs.tsv', repairsDocs: true });
+    assert.equal(registry.find(asked), registry.find(id));
+    registry.register('other', { docs: asked });
+    assert.is(registry.find('other')?.repairsDocs, true);
+    await refuses(() => registry.register(id, { docs: 'others.tsv' }), 'bad_input', id, 'twice');
+  }
+  // not one of them
+  const registry = new DatasetRegistry();
+  registry.register('msmarco-passage-v2-dev1', { docs: 'docs.tsv' });
+  assert.equal(registry.find('msmarco-passage-v2-dev1'), { id: 'msmarco-passage-v2-dev1', docs: 'docs.tsv' });
+});
+
 test('an id may be registered twice only with the same files', async () => {
   const registry = new DatasetRegistry();
   registry.register('a', { docs: 'x' });
@@ -74,7 +100,7 @@ test('an unknown id says which are known, which is near, and how to register one
 
 test('ids and stems come from the end of file names', () => {
   assert.equal(inferredIds('runs/__colbert__msmarco-passage-trec-dl-2020-judged.run.gz'), [
-    'msmarco-passage-trec-dl-2020-judged',
+    'msmarco-passage/trec-dl-2020/judged',
   ]);
   assert.equal(inferredIds('x/__bm25__set-v1.5.run'), ['set-v1.5', 'set-v1']);
   assert.equal(inferredIds('my.d/plain.parquet'), ['plain']);

@@ -101,6 +101,40 @@ test('gzipped, by dataset option, and by the id of a dataset with scoreddocs: th
   );
 });
 
+test('scoreddocs of two columns are ranked in file order, of three by score, ties in file order', async () => {
+  const datasets = (content: string) => {
+    const known = registry();
+    const parts = { docs: 'golden/test', queries: 'golden/test', qrels: 'golden/test' };
+    known.register('mine', { ...parts, scoreddocs: file('scored.tsv', content) });
+    return known;
+  };
+  const { samples } = reference.cases[0]!;
+  const { queryId, docIds } = samples[0]!;
+  const [a, b, c] = docIds as [string, string, string];
+  const order = async (content: string) => {
+    const { samples } = await read({ runPathOrId: 'mine', targets: 'score' }, datasets(content));
+    return samples.map((sample) => [sample.queryId, sample.docIds, sample.targets]);
+  };
+  assert.equal(await order(`${queryId}\t${b}\n${queryId}\t${a}\n${queryId}\t${c}\n`), [
+    [queryId, [b, a, c], undefined],
+  ]);
+  assert.equal(await order(`# made up\n${queryId} ${b} 0.5\n${queryId} ${a} 7\n${queryId} ${c} 0.5\n`), [
+    [queryId, [a, b, c], [7, 0.5, 0.5]],
+  ]);
+  for (const [content, ...words] of [
+    [`${queryId} ${a}\n${queryId} ${b} 2\n`, 'scored.tsv:2', 'expected 2 columns'],
+    [`${queryId} ${a} 1\n${queryId} Q0 ${b} 1 2 t\n`, 'scored.tsv:2', 'expected 3 columns'],
+    [`${queryId} Q0 ${b} 1 2 t\n${queryId} ${a} 1\n`, 'scored.tsv:2', 'found 3'],
+    [`${queryId} ${a} high\n`, 'scored.tsv:1', "'high'"],
+    [`${queryId} ${a}\n${queryId} ${a}\n`, 'scored.tsv:2', 'occurs twice'],
+  ] as const) {
+    await refuses(() => order(content), 'bad_input', ...words);
+  }
+  // a file that is named itself is a run, and two columns may be qrels
+  const path = file('scored.tsv', `${queryId}\t${a}\n`);
+  await refuses(() => read({ runPathOrId: path, dataset: 'golden/test' }), 'bad_input', 'scored.tsv:1', 'found 2');
+});
+
 test('what is left out is said', async () => {
   const { dataset, samples } = await read({ runPathOrId: golden('__made__golden-test.run'), depth: 50, sampleSize: 4 });
   assert.equal(

@@ -194,6 +194,70 @@ test('every line of the ColBERT run of DL 2020, ties and all', async () => {
   );
 });
 
+/** What trec_eval 10 and pandas make of the same lines. */
+const plain = [
+  ['q1', 'd1', 1, 3],
+  ['q1', 'd2', 2, 2],
+  ['q2', 'd1', 1, 9.5],
+];
+const written: [name: string, content: string][] = [
+  ['ranks as pandas prints them', 'q1 Q0 d1 1.0 3.0 t\nq1 Q0 d2 2.0 2.0 t\nq2 Q0 d1 1.0 9.5 t\n'],
+  ['tags of several words', 'q1 Q0 d1 1 3 BM25 + RM3 (k1=0.9)\nq1 Q0 d2 2 2 a b\nq2 Q0 d1 1 9.5 c 1\n'],
+  ['no tag', 'q1 Q0 d1 1 3\nq1 0 d2 2 2\nq2 q0 d1 1 9.5\n'],
+  ['comments', '# run 7 of my script is here\nq1 Q0 d1 1 3 t\n#\nq1 Q0 d2 2 2 t\n#q1 d3\nq2 Q0 d1 1 9.5 t\n# end\n'],
+  ['tabs, spaces at the ends', ' q1\tQ0\td1\t1\t3\tt \nq1  Q0  d2  2  2  t\t\nq2 Q0 d1 1 9.5 t\n'],
+];
+for (const [name, content] of written) {
+  test(`runs as people write them: ${name}`, async () => {
+    const entries = await readRun(file('written.run', content));
+    assert.equal(
+      entries.map(({ queryId, docId, rank, score }) => [queryId, docId, rank, score]),
+      plain,
+    );
+  });
+}
+
+test('a topic whose id begins with # is not a comment; a no-break space is part of an id', async () => {
+  const entries = await readRun(file('hash.run', '#1 Q0 d\u00a01 1 3 t\n#2\u00a0 0 d2 1 2 t\n'));
+  assert.equal(
+    entries.map(({ queryId, docId }) => [queryId, docId]),
+    [
+      ['#1', 'd\u00a01'],
+      ['#2\u00a0', 'd2'],
+    ],
+  );
+});
+
+test('ranks that are ignored may be anything, and follow from the scores', async () => {
+  const path = file('ranks.run', 'q1 Q0 d1 - 1.5 t\nq1 Q0 d2 NaN 2.5 t\nq1 Q0 d3 7.5 3 t\n');
+  const entries = await readRun(path, { ignoreRanks: true });
+  assert.equal(
+    entries.map(({ docId, rank }) => [docId, rank]),
+    [
+      ['d1', 3],
+      ['d2', 2],
+      ['d3', 1],
+    ],
+  );
+  await refuses(() => readRun(path), 'bad_input', 'ranks.run:1', "rank must be a whole number, found '-'");
+});
+
+test('an id with a space is told even where ranks are ignored', async () => {
+  const ignoreRanks = true;
+  for (const [line, ...words] of [
+    ['q1 Q0 new york 1 2.5', 'rank', "'york'"],
+    ['q1 Q0 new york 1 2.5 t', 'found 7'],
+    ['what is Q0 d1 1 2.5 t', 'found 7'],
+  ] as const) {
+    await refuses(
+      () => readRun(file('spaces.run', `${line}\n`), { ignoreRanks }),
+      'bad_input',
+      'spaces.run:1',
+      ...words,
+    );
+  }
+});
+
 const good = 'q1 Q0 d1 1 2.5 t\n';
 const bad: [name: string, content: string | Uint8Array, words: string[]][] = [
   ['empty.run', '', ['empty.run', 'empty']],
@@ -208,6 +272,9 @@ const bad: [name: string, content: string | Uint8Array, words: string[]][] = [
   ['nan.run', `${good}q1 Q0 d2 2 nan t\n`, ['nan.run:2', 'finite', "'nan'"]],
   ['infinite.run', 'q1 Q0 d2 2 1e999 t\n', ['infinite.run:1', 'finite']],
   ['hex.run', 'q1 Q0 d2 2 0x10 t\n', ['hex.run:1', "'0x10'"]],
+  ['untagged.run', 'q1 mine d1 1 2.5\n', ['untagged.run:1', 'found 5']],
+  ['two.tsv', 'q1\td1\n', ['two.tsv:1', 'found 2']],
+  ['comments.run', '# one\n#two\n', ['comments.run', 'empty']],
   ['rank.run', 'q1 Q0 d2 1.5 2 t\n', ['rank.run:1', 'rank', "'1.5'"]],
   ['duplicate.run', `${good}q1 Q0 d2 2 2 t\nq1 Q0 d1 3 1 t\n`, ['duplicate.run:3', "'d1'", 'duplicate.run:1']],
   ['latin1.run', Buffer.from(`${good}q1 Q0 d\xe9 2 1 t\n`, 'latin1'), ['latin1.run:2', 'UTF-8']],

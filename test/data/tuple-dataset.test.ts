@@ -1,11 +1,11 @@
 import { gzipSync } from 'node:zlib';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { openTrainingDataset } from '../../src/data/open-dataset.js';
+import { openTrainingDataset, openValidationDataset } from '../../src/data/open-dataset.js';
 import { DatasetRegistry } from '../../src/data/registry.js';
 import type { TrainingDataset, TrainingSample } from '../../src/data/training-dataset.js';
-import { openTrainingTupleDataset, type TupleDatasetOptions } from '../../src/data/tuple-dataset.js';
-import { collect, inTraining, trainingReference } from '../support/data.js';
+import { openTupleDataset, type TupleDatasetOptions } from '../../src/data/tuple-dataset.js';
+import { collect, inTraining, trainingReference, trainingRegistry } from '../support/data.js';
 import { refuses } from '../support/errors.js';
 import { temporaryFiles } from '../support/files.js';
 
@@ -23,7 +23,7 @@ async function read(
   registry: DatasetRegistry,
   options: Omit<TupleDatasetOptions, 'tuplesDataset'> = {},
 ): Promise<{ dataset: TrainingDataset; samples: TrainingSample[] }> {
-  await using dataset = await openTrainingTupleDataset({ tuplesDataset: registry.ids()[0]!, ...options }, { registry });
+  await using dataset = await openTupleDataset({ tuplesDataset: registry.ids()[0]!, ...options }, { registry });
   return { dataset, samples: await collect(dataset.epoch({ epoch: 0, shuffle: true })) };
 }
 
@@ -55,6 +55,40 @@ test('gzipped, with whole numbers as ids, and lists without scores', async () =>
   assert.equal((await read(numbered)).samples, [
     { queryId: '7', query: 'q', docIds: ['11', '12', '13'], docs: ['a', 'b', 'c'], targets: [1, 0, 0] },
   ]);
+});
+
+test('for validation: the first so many, with targets and without judgements', async () => {
+  const registry = registered(file('v.tsv', 't1 d3 d1\nt2 d16 d9\nt1 d4 d1\n'));
+  await using dataset = await openValidationDataset({ tuplesDataset: 'training/tuples' }, { registry });
+  assert.equal(
+    [dataset.label, dataset.countTopics(), dataset.countPairs(), dataset.countPairs(2)],
+    ['training/tuples', 3, 6, 4],
+  );
+  assert.is(await dataset.qrels(), undefined);
+  const all = await collect(dataset.samples());
+  assert.equal(
+    all.map(({ queryId, docIds, targets }) => [queryId, docIds, targets]),
+    [
+      ['t1', ['d3', 'd1'], [1, 0]],
+      ['t2', ['d16', 'd9'], [1, 0]],
+      ['t1', ['d4', 'd1'], [1, 0]],
+    ],
+  );
+  assert.equal(await collect(dataset.samples(2)), all.slice(0, 2));
+  assert.equal(await collect(dataset.samples(9)), all);
+  await using run = await openValidationDataset(
+    { runPathOrId: inTraining('__made__training-grades.run'), targets: 'rank' },
+    { registry: trainingRegistry() },
+  );
+  assert.equal([run.label, run.countTopics()], ['__made__training-grades.run', 3]);
+});
+
+test('tuples with equal scores are counted in a warning', async () => {
+  const path = file('equal.tsv', '1.5 1.5 t1 d3 d1\n2 1 t2 d16 d9\n0.1 0.10000000001 t1 d4 d1\n');
+  const { dataset } = await read(registered(path), { targets: 'score' });
+  assert.is(dataset.warnings.length, 1);
+  assert.match(dataset.warnings[0]!, /tuples with one document or with equal targets.* learn nothing: 2 of 3/);
+  assert.equal((await read(registered(path))).dataset.warnings, []);
 });
 
 const sbert = [

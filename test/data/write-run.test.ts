@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { float32Text } from '../../src/data/formats/numbers.js';
+import { float32Text } from '../../src/data/formats/columns.js';
 import { readRun } from '../../src/data/run-file.js';
 import { writeRun, writeRunTopics } from '../../src/data/write-run.js';
 import { golden } from '../support/data.js';

@@ -76,6 +76,16 @@ test('a file that skips everything is named and counted, in CI too', async () =>
   }
 });
 
+test('what a test leaves out is named and counted, wherever uvu has written its dots', async () => {
+  const says = "test('a', () => console.log('left out: a disk'));\ntest('b', () => console.log('left out: data'));";
+  const { lines, last } = await outcome({ 'a.test.ts': `${HEAD}${says}\ntest.run();\n` });
+  assert.is(last, '2 passed, 0 failed, 2 skipped');
+  assert.equal(
+    lines.filter((line) => line.includes('left out')).map((line) => line.trim()),
+    ['left out: a disk', 'left out: data'],
+  );
+});
+
 test('words choose files, and none chosen is a failure', async () => {
   const files = { 'apple.test.ts': PASSES, 'pear.test.ts': PASSES };
   assert.is((await outcome(files, { words: ['apple'] })).last, '2 passed, 0 failed');

@@ -53,7 +53,7 @@ const CASES: Case[] = [
     from: 'cased-json',
     spoil: edit('tokenizer.json', (text) => text.slice(0, text.length / 2)),
     code: 'bad_input',
-    message: /tokenizer\.json:\d+: not valid JSON: [^\n]+$/,
+    message: /tokenizer\.json:\d+: is not JSON: [^\n]+$/,
   },
   {
     name: 'tokenizer.json is a list',
@@ -93,7 +93,7 @@ const CASES: Case[] = [
     from: 'uncased-vocab',
     spoil: write('tokenizer_config.json', '{,}'),
     code: 'bad_input',
-    message: /tokenizer_config\.json:1: not valid JSON/,
+    message: /tokenizer_config\.json:1: is not JSON/,
   },
   {
     name: 'tokenizer class of another language',

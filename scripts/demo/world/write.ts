@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { float32Text } from '../../../src/data/formats/numbers.js';
+import { float32Text } from '../../../src/data/formats/columns.js';
 import type { RunEntry } from '../../../src/data/records.js';
 import { writeLines } from '../../lib/data.js';
 import type { Split } from './entities.js';

@@ -56,6 +56,15 @@ const monoConfig = classSpec('MonoConfig', 'How a pair becomes one score. CrossE
   ...allIgnored(PRETRAINED_CONFIG_KEYS),
 });
 
+/** Fields that `model_kwargs` may hold: those of MonoConfig that change scores, as lightning-ir 0.0.6 takes them there. */
+export const modelKwargs = z.strictObject({
+  query_length: z.int().min(1).nullable().optional(),
+  doc_length: z.int().min(1).nullable().optional(),
+  pooling_strategy: z.enum(['first', 'mean', 'max', 'sum']).optional(),
+  linear_bias: z.boolean().optional(),
+  scoring_strategy: z.enum(['rank', 'mono']).optional(),
+});
+
 const crossEncoderModule = classSpec('CrossEncoderModule', 'A cross-encoder.', {
   model_name_or_path: key(
     z.string().min(1).nullable().default(null),
@@ -74,7 +83,17 @@ const crossEncoderModule = classSpec('CrossEncoderModule', 'A cross-encoder.', {
   loss_functions: key(lossFunctions, 'Losses, or [loss, weight] pairs.', 'fit'),
   model: ignored('An object of Python; does nothing here.'),
   BackboneModel: ignored('A class of Python; the checkpoint decides here.'),
-  model_kwargs: ignored('Arguments of from_pretrained in Python; does nothing here.'),
+  model_kwargs: key(
+    z.record(z.string(), z.unknown()).nullable().default(null),
+    'Single fields of MonoConfig that replace those of the model and of config. Other arguments of from_pretrained are refused.',
+  ),
+  label: key(
+    z
+      .union([z.int().min(0), z.string().min(1), z.boolean()])
+      .nullable()
+      .default(null),
+    'Which label gives the score, by index or name, for a classification model of several labels. Not in lightning-ir.',
+  ),
 });
 
 export const model = slot([crossEncoderModule], { implicit: 'CrossEncoderModule' });

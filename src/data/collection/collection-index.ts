@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { createWriteStream } from 'node:fs';
+import { closeSync, createWriteStream, openSync, readSync } from 'node:fs';
 import { mkdir, readdir, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
@@ -11,7 +11,7 @@ import { cacheFolder, makeFolder } from '../../io/make-folder.js';
 import { firstBytes, isGzip, plainBytes } from '../../io/plain-bytes.js';
 import { changedWhileRead } from '../../io/regions.js';
 import { detectTextFormat, textRecord } from '../formats/texts.js';
-import { MAX_ID_BYTES, packRegion, unpackRegion } from './document-index.js';
+import { MAX_ID_BYTES, packRegion, unpackRegion, type Region } from './document-index.js';
 
 /** Changes whenever the files below are laid out differently; it is part of their names. */
 const LAYOUT_VERSION = 1;
@@ -172,7 +172,7 @@ async function build(
     noSync: true, // synced once, below
   });
   try {
-    await fill(db, path, options);
+    await fill(db, path, gzip ? plain : path, options);
   } finally {
     await db.close();
   }
@@ -196,8 +196,16 @@ async function unpack(path: string, target: string, signal: AbortSignal | undefi
   }
 }
 
-async function fill(db: RootDatabase<Buffer, string>, path: string, options: CollectionIndexOptions): Promise<void> {
+async function fill(
+  db: RootDatabase<Buffer, string>,
+  path: string,
+  plain: string,
+  options: CollectionIndexOptions,
+): Promise<void> {
   const format = await detectTextFormat(path);
+  const textAt = ({ offset, length, line }: Region): string => {
+    return textRecord(readSyncRegion(plain, offset, length), format, 'document', path, line).text;
+  };
   let documents = 0;
   for await (const lines of readLines(path)) {
     for (let start = 0; start < lines.length; start += BATCH) {
@@ -205,8 +213,8 @@ async function fill(db: RootDatabase<Buffer, string>, path: string, options: Col
       const batch = lines.slice(start, start + BATCH);
       db.transactionSync(() => {
         for (const line of batch) {
-          const { id } = textRecord(line.text, format, 'document', path, line.number);
-          putOnce(db, id, line, path);
+          const { id, text } = textRecord(line.text, format, 'document', path, line.number);
+          putOnce(db, id, line, path, (before) => textAt(before) === text);
         }
       });
       documents += batch.length;
@@ -221,7 +229,26 @@ async function fill(db: RootDatabase<Buffer, string>, path: string, options: Col
   }
 }
 
-function putOnce(db: RootDatabase<Buffer, string>, id: string, line: Line, path: string): void {
+/** Duplicates are rare, so the file is opened for each; LMDB's transaction waits for no promise. */
+function readSyncRegion(path: string, offset: number, length: number): string {
+  const file = openSync(path, 'r');
+  try {
+    const bytes = Buffer.allocUnsafe(length);
+    if (readSync(file, bytes, 0, length, offset) < length) throw changedWhileRead(path);
+    return bytes.toString();
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** @param isSame whether the document at a place has the same text: then it is one document, and the first line counts */
+function putOnce(
+  db: RootDatabase<Buffer, string>,
+  id: string,
+  line: Line,
+  path: string,
+  isSame: (before: Region) => boolean,
+): void {
   if (Buffer.byteLength(id) > MAX_ID_BYTES) {
     throw new RankDistillmError(
       'bad_input',
@@ -233,10 +260,12 @@ function putOnce(db: RootDatabase<Buffer, string>, id: string, line: Line, path:
   }
   const before = db.getBinaryFast(id);
   if (before !== undefined) {
+    const region = unpackRegion(before);
+    if (isSame(region)) return;
     throw new RankDistillmError(
       'bad_input',
-      `${at(path, line.number)}: document '${id}' occurs twice, first on line ${unpackRegion(before).line}`,
-      { hint: 'Keep one line per document.' },
+      `${at(path, line.number)}: document '${id}' has another text than on line ${region.line}`,
+      { hint: 'Keep one of the two lines, or give one document another id.' },
     );
   }
   db.putSync(id, packRegion({ offset: line.offset, length: line.length, line: line.number }));

@@ -1,8 +1,10 @@
 import { at, RankDistillmError } from '../../errors.js';
 import { type Line, readLines } from '../../io/lines.js';
 import { firstPlainBytes } from '../../io/plain-bytes.js';
-import { jsonFault } from '../../io/text.js';
-import { parseDecimal } from './numbers.js';
+import { isJsonObject, parseJson } from '../../io/text.js';
+import { columnsOf, parseDecimal } from './columns.js';
+
+const FIX = 'Correct or drop this line.';
 
 /** A query with documents, the positive one first. */
 export interface DocTuple {
@@ -39,7 +41,7 @@ export async function* readDocTuples(path: string, system?: string): AsyncGenera
   for await (const lines of readLines(path)) {
     yield lines.map((line) => {
       if (isJson) return jsonTuple(line, path, system);
-      const cells = line.text.trim().split(/[ \t]+/);
+      const cells = columnsOf(line.text);
       columns ??= cells.length;
       return columnTuple(cells, columns, at(path, line.number), line.number);
     });
@@ -58,7 +60,7 @@ function columnTuple(cells: string[], columns: number, place: string, line: numb
     throw new RankDistillmError(
       'bad_input',
       `${place}: expected ${columns} columns as on the first line, found ${cells.length}`,
-      { hint: 'Mend or drop this line.' },
+      { hint: FIX },
     );
   }
   const [queryId, ...docIds] = cells.slice(-3) as [string, string, string];
@@ -73,16 +75,9 @@ function columnTuple(cells: string[], columns: number, place: string, line: numb
 
 function jsonTuple(line: Line, path: string, system: string | undefined): DocTuple {
   const place = at(path, line.number);
-  let value: unknown;
-  try {
-    value = JSON.parse(line.text);
-  } catch (error) {
-    throw badRecord(place, `not valid JSON (${jsonFault(error, line.text).problem})`);
-  }
+  const value = parseJson(line.text, () => place, FIX);
   if (Array.isArray(value)) return listTuple(value, place, line.number);
-  if (typeof value === 'object' && value !== null) {
-    return objectTuple(value as Record<string, unknown>, place, line.number, system);
-  }
+  if (isJsonObject(value)) return objectTuple(value, place, line.number, system);
   throw badRecord(place, 'expected a JSON list or object');
 }
 
@@ -151,5 +146,5 @@ function finite(value: unknown, place: string): number {
 }
 
 function badRecord(place: string, message: string): RankDistillmError {
-  return new RankDistillmError('bad_input', `${place}: ${message}`, { hint: 'Mend or drop this record.' });
+  return new RankDistillmError('bad_input', `${place}: ${message}`, { hint: FIX });
 }

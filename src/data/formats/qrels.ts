@@ -1,7 +1,7 @@
 import { at, RankDistillmError } from '../../errors.js';
 import { type Line, readLines } from '../../io/lines.js';
 import type { Qrel } from '../records.js';
-import { parseInteger } from './numbers.js';
+import { columnsOf, parseInteger } from './columns.js';
 
 type Field = 'queryId' | 'docId' | 'relevance' | 'iteration';
 
@@ -50,7 +50,8 @@ export async function readQrels(path: string, wanted?: ReadonlySet<string>): Pro
   let empty = true;
   for await (const lines of readLines(path)) {
     for (const line of lines) {
-      const cells = line.text.trim().split(/[ \t]+/);
+      const cells = columnsOf(line.text);
+      if (isComment(cells)) continue;
       if (layout === undefined) {
         const header = headerLayout(cells, path, line.number);
         layout = header ?? firstLayout(cells, path, line.number);
@@ -80,6 +81,13 @@ export async function readQrels(path: string, wanted?: ReadonlySet<string>): Pro
     });
   }
   return qrels;
+}
+
+/** As in trec_eval 10, but for topics whose ids begin with `#`: their lines look like TREC's. */
+function isComment([first, second, , grade, ...more]: string[]): boolean {
+  if (!first!.startsWith('#')) return false;
+  const isJudgement = /^(q?0|\d+)$/i.test(second ?? '') && parseInteger(grade ?? '') !== undefined && more.length === 0;
+  return first === '#' || !isJudgement;
 }
 
 function headerLayout(cells: string[], path: string, line: number): readonly Field[] | undefined {

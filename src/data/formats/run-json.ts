@@ -5,35 +5,23 @@ import { gunzip } from 'node:zlib';
 import { at, ioError, RankDistillmError } from '../../errors.js';
 import { type Line, notUtf8Error } from '../../io/lines.js';
 import { isGzip } from '../../io/plain-bytes.js';
-import { jsonFault } from '../../io/text.js';
+import { asJsonObject, parseJson, parseJsonObject, type JsonObject } from '../../io/text.js';
 import { runRecord, type RunRecord } from './run-record.js';
 
 /** A JSON document is read whole, so it has a limit; larger runs belong into jsonl. */
 const MAX_JSON_BYTES = 256 * 1024 * 1024;
 
+const LINES_HINT = 'A .jsonl file has one complete JSON object on each line.';
+
 /** One JSON object a line. */
 export function jsonlRunRecord(line: Line, file: string): RunRecord {
   const place = at(file, line.number);
-  return runRecord(parseObject(line.text, place), place, line.number);
+  return runRecord(parseJsonLine(line.text, place), place, line.number);
 }
 
 /** Parses one line that must be a JSON object. */
-export function parseObject(text: string, place: string): Record<string, unknown> {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw new RankDistillmError('bad_input', `${place}: not valid JSON (${jsonFault(error, text).problem})`, {
-      hint: 'A .jsonl file has one complete JSON object on each line.',
-      cause: error,
-    });
-  }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new RankDistillmError('bad_input', `${place}: expected a JSON object`, {
-      hint: 'A .jsonl file has one complete JSON object on each line.',
-    });
-  }
-  return value as Record<string, unknown>;
+export function parseJsonLine(text: string, place: string): JsonObject {
+  return parseJsonObject(text, place, LINES_HINT);
 }
 
 /**
@@ -42,25 +30,12 @@ export function parseObject(text: string, place: string): Record<string, unknown
  */
 export async function* jsonRunRecords(path: string): AsyncGenerator<RunRecord> {
   const text = await readWhole(path);
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    const { problem, line } = jsonFault(error, text);
-    throw new RankDistillmError('bad_input', `${at(path, line)}: not valid JSON (${problem})`, {
-      hint: 'A .json run is one list of objects; for one object a line use the suffix .jsonl.',
-      cause: error,
-    });
-  }
+  const hint = 'A .json run is one list of objects; for one object a line use the suffix .jsonl.';
+  const value = parseJson(text, (line) => at(path, line), hint);
   const rows = Array.isArray(value) ? value : rowsOfColumns(value, path);
   for (const [index, row] of rows.entries()) {
     const place = `${path}: record ${index + 1}`;
-    if (typeof row !== 'object' || row === null || Array.isArray(row)) {
-      throw new RankDistillmError('bad_input', `${place}: expected a JSON object`, {
-        hint: 'A .json run is one list of objects.',
-      });
-    }
-    yield runRecord(row as Record<string, unknown>, place, index + 1);
+    yield runRecord(asJsonObject(row, place, 'A .json run is one list of objects.'), place, index + 1);
   }
 }
 

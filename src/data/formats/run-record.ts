@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { RankDistillmError } from '../../errors.js';
 import type { RunEntry } from '../records.js';
-import { parseDecimal, parseInteger } from './numbers.js';
+import { parseDecimal, parseInteger } from './columns.js';
 
 /** One record of a run as its file has it: rank or score may be missing, see `completeTopic`. */
 export interface RunRecord {
@@ -14,6 +14,8 @@ export interface RunRecord {
   /** null where the run has the column but no judgement of this document. */
   relevance?: number | null;
   iteration?: string;
+  /** The file has neither ranks nor scores: its order is the ranking. */
+  inFileOrder?: true;
   /** Line of a text file, record of a JSON array, row of a Parquet file; 1-based. */
   line: number;
 }
@@ -115,7 +117,7 @@ function badValue(place: string, name: string, expected: string, value: unknown)
   const shown =
     typeof value === 'string' ? `'${value}'` : typeof value === 'object' ? JSON.stringify(value) : String(value);
   return new RankDistillmError('bad_input', `${place}: ${name} must be ${expected}, found ${shown}`, {
-    hint: 'Mend or drop this record.',
+    hint: 'Correct or drop this record.',
   });
 }
 
@@ -144,6 +146,7 @@ export function completeTopic(records: RunRecord[], placeOf: PlaceOf): RunEntry[
 }
 
 function ranksOf(records: RunRecord[], placeOf: PlaceOf): number[] {
+  if (records[0]?.inFileOrder) return records.map((_, index) => index + 1);
   const without = records.find((record) => record.rank === undefined);
   if (without === undefined) return records.map((record) => record.rank!);
   if (records.some((record) => record.rank !== undefined)) {

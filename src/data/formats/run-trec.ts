@@ -1,45 +1,114 @@
 import { at, RankDistillmError } from '../../errors.js';
 import type { Line } from '../../io/lines.js';
-import { parseDecimal, parseInteger } from './numbers.js';
+import { columnsOf, parseDecimal } from './columns.js';
 import type { RunRecord } from './run-record.js';
 
-/** Only space and tab part columns: ids may hold other Unicode white space. */
-const GAP = /[ \t]+/;
-const EDGES = /^[ \t]+|[ \t]+$/g;
+export interface TrecOptions {
+  /** Leaves the rank column unread, as trec_eval does; ranks then follow from the scores. */
+  ignoreRanks?: boolean | undefined;
+  /** Also takes lines of two columns (`qid docid`) and three (`qid docid score`). */
+  scoreddocs?: boolean | undefined;
+}
 
-/** `qid Q0 docid rank score tag`; the second column and the tag are ignored. */
-export function trecRunRecord(line: Line, file: string): RunRecord {
-  const columns = line.text.replace(EDGES, '').split(GAP);
-  if (columns.length !== 6 && line.text.includes('\r')) {
-    throw new RankDistillmError('bad_input', `${at(file, line.number)}: the lines end in carriage returns alone`, {
+/** What the second column is in a run without a tag, where nothing else tells its columns apart. */
+const SECOND = /^(q?0)$/i;
+
+/**
+ * Reads lines of `qid Q0 docid rank score tag`. The second column and the tag are ignored; as in trec_eval 10 the tag may
+ * be several words and a line that begins with `#` is a comment. Of ir_datasets' scoreddocs two columns are a ranking in
+ * the file's order, three are ranked by score.
+ *
+ * @returns undefined for a comment
+ */
+export function trecRunParser(file: string, options: TrecOptions = {}): (line: Line) => RunRecord | undefined {
+  let first: number | undefined;
+  return (line) => {
+    const columns = columnsOf(line.text);
+    if (columns[0]!.startsWith('#') && !isTopic(columns)) return undefined;
+    first ??= columns.length;
+    if (options.scoreddocs === true && (first === 2 || first === 3)) {
+      return shortRecord(columns, first, file, line.number);
+    }
+    return fullRecord(columns, { ...options, hasTag: first !== 5 }, file, line);
+  };
+}
+
+/** A topic's id may begin with `#`; its lines look like a run's. */
+function isTopic(columns: string[]): boolean {
+  return (
+    columns.length >= 5 && columns[0] !== '#' && SECOND.test(columns[1]!) && parseDecimal(columns[4]!) !== undefined
+  );
+}
+
+function fullRecord(
+  columns: string[],
+  { ignoreRanks = false, hasTag }: TrecOptions & { hasTag: boolean },
+  file: string,
+  line: Line,
+): RunRecord {
+  const place = at(file, line.number);
+  const count = columns.length;
+  if (count !== 6 && line.text.includes('\r')) {
+    throw new RankDistillmError('bad_input', `${place}: the lines end in carriage returns alone`, {
       hint: "Convert them with `tr '\\r' '\\n'`.",
     });
   }
-  if (columns.length !== 6) {
+  const [queryId, second, docId, rankText = '', scoreText = '', tag = ''] = columns as [
+    string,
+    string,
+    string,
+    ...string[],
+  ];
+  // with a space in an id all columns behind it are shifted, and the score is where the tag should be
+  const isShifted = count > 5 && parseDecimal(tag) !== undefined;
+  if (count < 5 || (count === 5 && (hasTag || !SECOND.test(second))) || (count > 6 && isShifted)) {
     throw new RankDistillmError(
       'bad_input',
-      `${at(file, line.number)}: a run line has 6 columns (qid Q0 docid rank score tag), found ${columns.length}`,
-      { hint: columnHint(line.text, columns.length) },
+      `${place}: a run line has 6 columns (qid Q0 docid rank score tag), found ${count}`,
+      { hint: columnHint(line.text, count) },
     );
   }
-  const [queryId, , docId, rankText, scoreText] = columns as [string, string, string, string, string, string];
-  const rank = parseInteger(rankText);
-  if (rank === undefined) throw notANumber(file, line.number, 'rank', 'a whole number', rankText);
+  const rank = parseDecimal(rankText);
   const score = parseDecimal(scoreText);
-  if (score === undefined) throw notANumber(file, line.number, 'score', 'a finite number', scoreText);
-  return { queryId, docId, rank, score, line: line.number };
+  const isWord = rank === undefined && /\w/.test(rankText);
+  if ((!ignoreRanks && !Number.isSafeInteger(rank)) || (isShifted && isWord)) {
+    throw notANumber(place, 'rank', 'a whole number', rankText);
+  }
+  if (score === undefined) throw notANumber(place, 'score', 'a finite number', scoreText);
+  const record: RunRecord = { queryId, docId, score, line: line.number };
+  if (!ignoreRanks) record.rank = rank!;
+  return record;
+}
+
+function shortRecord(columns: string[], expected: number, file: string, line: number): RunRecord {
+  const place = at(file, line);
+  if (columns.length !== expected) {
+    throw new RankDistillmError(
+      'bad_input',
+      `${place}: expected ${expected} columns as on the first line, found ${columns.length}`,
+      { hint: 'Scoreddocs are qid docid, qid docid score, or a TREC run; all lines alike.' },
+    );
+  }
+  const [queryId, docId, scoreText] = columns as [string, string, string?];
+  if (scoreText === undefined) return { queryId, docId, inFileOrder: true, line };
+  const score = parseDecimal(scoreText);
+  if (score === undefined) throw notANumber(place, 'score', 'a finite number', scoreText);
+  return { queryId, docId, score, line };
 }
 
 function columnHint(text: string, columns: number): string {
   if (text.includes(',') && columns === 1) return 'Columns are separated by spaces or tabs, also in .csv files.';
+  if (columns === 2 || columns === 3) {
+    return 'A file of qid docid, or qid docid score, can be the scoreddocs of a registered dataset.';
+  }
   if (columns === 4) return 'This looks like a qrels file; a run has a rank and a score.';
   if (columns === 5) return 'Add a tag as the last column.';
-  if (columns > 6) return 'Ids and tags must not hold spaces.';
+  if (columns > 5) return 'Ids must not hold spaces.';
   return 'Check that this is a TREC run.';
 }
 
-function notANumber(file: string, line: number, name: string, expected: string, found: string): RankDistillmError {
-  return new RankDistillmError('bad_input', `${at(file, line)}: ${name} must be ${expected}, found '${found}'`, {
+function notANumber(place: string, name: string, expected: string, found: string): RankDistillmError {
+  return new RankDistillmError('bad_input', `${place}: ${name} must be ${expected}, found '${found}'`, {
     hint: 'The columns are qid Q0 docid rank score tag, without a header line.',
   });
 }

@@ -2,7 +2,7 @@ import { at, RankDistillmError } from '../../errors.js';
 import { readLines } from '../../io/lines.js';
 import { firstPlainBytes } from '../../io/plain-bytes.js';
 import { formatSuffix } from './run-format.js';
-import { parseObject } from './run-json.js';
+import { parseJsonLine } from './run-json.js';
 
 /** UTF-8 of four, three and two bytes that was read as Latin-1, so that each byte is a character. */
 const MISREAD = [/[\xf0-\xf4][\x80-\xbf]{3}/g, /[\xe0-\xef][\x80-\xbf]{2}/g, /[\xc2-\xdf][\x80-\xbf]/g];
@@ -99,9 +99,17 @@ function tsvRecord(line: string, kind: RecordKind, file: string, number: number)
 
 function jsonRecord(line: string, kind: RecordKind, file: string, number: number): TextRecord {
   const place = at(file, number);
-  const object = parseObject(line, place);
+  const object = parseJsonLine(line, place);
   const idKey = KEYS[kind].id.find((key) => key in object);
   const textKey = KEYS[kind].text.find((key) => typeof object[key] === 'string');
+  const found = KEYS[kind].text.find((key) => key in object);
+  if (idKey !== undefined && textKey === undefined && found !== undefined) {
+    const value = object[found];
+    const shown = value === null ? 'null' : `${JSON.stringify(value).slice(0, 40)}, which is not a text`;
+    throw new RankDistillmError('bad_input', `${place}: the ${kind}'s ${found} is ${shown}`, {
+      hint: `Write its text, "" where it has none, or drop the line.`,
+    });
+  }
   if (idKey === undefined || textKey === undefined) {
     const missing = idKey === undefined ? KEYS[kind].id : KEYS[kind].text;
     throw new RankDistillmError('bad_input', `${place}: the ${kind} has none of the keys ${missing.join(', ')}`, {

@@ -15,14 +15,14 @@ export const SCORING: BadInput[] = [
   {
     what: 'a pair that is no JSON',
     code: 'bad_input',
-    message: /^pairs\.jsonl:2: not JSON/,
+    message: /^pairs\.jsonl:2: not valid JSON/,
     spoil: write('pairs.jsonl', `${GOOD_PAIR}query,document\n`),
     argv: SCORE,
   },
   {
     what: 'a pair with a line end in what is no JSON',
     code: 'bad_input',
-    message: /^pairs\.jsonl:1: not JSON: .*x\\r}/,
+    message: /^pairs\.jsonl:1: not valid JSON .*x\\r}/,
     spoil: write('pairs.jsonl', '{"query": x\r}\n'),
     argv: SCORE,
   },

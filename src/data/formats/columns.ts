@@ -1,3 +1,12 @@
+/** Only space and tab part columns: ids may hold other Unicode white space, such as a no-break space. */
+const GAP = /[ \t]+/;
+const EDGES = /^[ \t]+|[ \t]+$/g;
+
+/** The columns of a line, separated by spaces or tabs. */
+export function columnsOf(line: string): string[] {
+  return line.replace(EDGES, '').split(GAP);
+}
+
 const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/;
 const INTEGER = /^[+-]?\d+$/;
 
