@@ -1,6 +1,6 @@
-// Checks that are too slow for every CI run: the engine and all kernels under sanitizers, long fuzzing of the file readers,
-// a run of a million pairs, and the packed package installed in another project.
-// usage: node scripts/check-full.mjs [sanitizers | fuzz | soak | package ...]
+// Checks that are too slow for every CI run: the engine and all kernels under sanitizers, CUDA kernels at all sizes, long
+// fuzzing of the file readers, a run of a million pairs, and the packed package installed in another project.
+// usage: node scripts/check-full.mjs [sanitizers | cuda-kernels | fuzz | soak | package ...]
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -44,6 +44,16 @@ async function sanitizers() {
     cwd: root,
     env,
   });
+}
+
+/** Runs the simulated CUDA kernels at all sizes; CI's test leaves some out. */
+async function cudaKernels() {
+  const build = join(root, 'build');
+  await run('cmake', ['--build', build, '--target', 'cuda_test'], {
+    what: "building the CUDA kernels' test",
+    quiet: true,
+  });
+  await run(join(build, 'Release/cuda_test'), ['all'], { what: 'simulated CUDA kernels', quiet: true });
 }
 
 /** Reads many damaged weight files, with a new seed each day that the test prints. */
@@ -101,7 +111,13 @@ async function packaged() {
   }
 }
 
-const checks = /** @type {Record<string, () => Promise<void>>} */ ({ sanitizers, fuzz, soak, package: packaged });
+const checks = /** @type {Record<string, () => Promise<void>>} */ ({
+  sanitizers,
+  'cuda-kernels': cudaKernels,
+  fuzz,
+  soak,
+  package: packaged,
+});
 
 try {
   const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(checks);

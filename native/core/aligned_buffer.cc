@@ -22,7 +22,7 @@ char* map_pages(size_t bytes) {
   return static_cast<char*>(mapped);
 }
 
-/// Unmaps what is before the first whole huge page and behind the last one.
+/// Unmaps what is before the first whole huge page and after the last one.
 char* map_huge_pages(size_t bytes) {
   auto* begin = map_pages(bytes + huge_page);
   const size_t before = round_up(reinterpret_cast<uintptr_t>(begin), huge_page) - reinterpret_cast<uintptr_t>(begin);

@@ -39,7 +39,7 @@ enum class Epilogue : uint8_t { none, gelu, gelu_tanh, relu, gelu_slope, gelu_ta
 }
 
 /// A matrix in memory: row r begins at data + r · stride bytes. Where row_stride() made the stride, kernels may read
-/// and write the slack behind the columns up to whole vectors and panels; it holds zeros.
+/// and write the slack after the columns up to whole vectors and panels; it holds zeros.
 struct Rows {
   char* data = nullptr;
   int64_t stride = 0;
@@ -113,7 +113,7 @@ struct GemmCall {
   const RowScale* input_scales = nullptr;  // integers: [rows]
   PackedMatrix weights;
   Epilogue epilogue = Epilogue::none;
-  Rows output;                                     // [rows, out]; `add` alone needs no slack behind the columns
+  Rows output;                                     // [rows, out]; `add` alone needs no slack after the columns
   ElementType output_type = ElementType::float32;  // float32 or bfloat16; `add`: float32
   uint64_t* epilogue_ticks = nullptr;              // the epilogue's time is added, in ticks of the time-stamp counter
   Rows pre_activation = {};                        // [rows, out] as `output`: written by activations, read by slopes
@@ -195,7 +195,7 @@ struct PackRowsCall {
   char* panels = nullptr;                   // as PackedMatrix::panels
   int64_t steps = 0;                        // of each panel
   int64_t first = 0;                        // number of the first row among the rows in the panels; even
-  int64_t zeros = 0;                        // rows of zeros behind them
+  int64_t zeros = 0;                        // rows of zeros after them
 };
 
 /// output [columns, …, rows at `first`, zeros] = inputᵀ.

@@ -1,6 +1,6 @@
-# Stands where a PC has its BIOS, and only goes to where the kernel wants the machine to be: 64-bit mode, flat segments,
-# the identity mapping, %rsi at the boot parameters, %rip at the kernel's entry. The kernel and the rest are in memory
-# already. Saves a BIOS, a boot loader, a CD image, and the time that they take in an emulator.
+# Replaces the BIOS. It only sets up the state that the kernel expects at its entry: 64-bit mode, flat segments, the identity
+# mapping and %rsi at the boot parameters. The kernel and its files are already in memory. This saves a BIOS, a boot loader
+# and a CD image, and the time that they take in an emulator.
 	.code16
 	.globl _start
 _start:

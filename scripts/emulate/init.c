@@ -1,5 +1,5 @@
-// The only program of the emulated machine besides the one under test: runs /test with the arguments in /arguments,
-// its output to the first serial port, and reports how it ended on the second.
+// The emulated machine's init process: runs /test with the arguments in /arguments, sends its output to the first serial
+// port, and reports its exit on the second.
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -13,7 +13,7 @@
 
 static FILE* report;
 
-/// Restarts the machine, which the kernel does by a triple fault (reboot=t): that ends the emulator.
+/// Restarts the machine. The kernel does so by a triple fault (reboot=t), which ends the emulator.
 static void end(void) {
   fclose(report);
   reboot(RB_AUTOBOOT);
@@ -32,7 +32,7 @@ int main(void) {
   if (mount("proc", "/proc", "proc", 0, NULL) != 0) give_up("mounting /proc");
   if (mount("sysfs", "/sys", "sysfs", 0, NULL) != 0) give_up("mounting /sys");
 
-  // A tty, so that the program's output is flushed line by line; raw, so that it arrives byte for byte.
+  // A tty, so that the program flushes its output line by line; raw, so that the bytes arrive unchanged.
   const int output = open("/dev/ttyS0", O_WRONLY | O_NOCTTY);
   struct termios settings;
   if (output < 0 || tcgetattr(output, &settings) != 0) give_up("opening /dev/ttyS0");

@@ -16,16 +16,16 @@ import { emulatorFolder } from './emulator.mjs';
 
 const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
 const SOURCE = `deb [signed-by=${KEYRING}] http://deb.debian.org/debian trixie main\n`;
-/** The smallest of Debian's kernels; it knows AMX, and has what the machine needs built in. */
+/** The smallest of Debian's kernels. It supports AMX and has the machine's drivers built in. */
 const PACKAGE = 'linux-image-cloud-amd64';
 
 /**
  * @typedef {{ file: string, address: number, entry: number, setupHeader: Buffer }} Kernel
- * `file` is the kernel as it lies in memory from `address` on; `setupHeader` is what it says of itself to boot loaders.
+ * `file` is the kernel's memory image, which begins at `address`; `setupHeader` is its header for boot loaders.
  */
 
 /**
- * apt with sources and state of its own: it changes nothing of the system, and needs no root.
+ * Options for an apt with separate sources and state: it does not change the system and needs no root.
  * @param {string} folder
  */
 function aptOptions(folder) {
@@ -51,13 +51,13 @@ function aptOptions(folder) {
 async function downloadPackage(work) {
   if (!output('apt-get', ['--version']) || !output('dpkg-deb', ['--version']) || !existsSync(KEYRING)) {
     throw new SetupError(
-      'the emulator takes its Linux kernel from Debian with apt-get, dpkg-deb and debian-archive-keyring; one is missing',
+      'the emulator gets its Linux kernel from Debian with apt-get, dpkg-deb and debian-archive-keyring; one is missing',
       'Run this on Debian, or on Ubuntu with: sudo apt-get install debian-archive-keyring',
     );
   }
   const options = aptOptions(join(work, 'apt'));
-  const hint = 'Is the network there, and deb.debian.org reached?';
-  say('asking Debian for its kernel');
+  const hint = 'Check the network and access to deb.debian.org.';
+  say("fetching Debian's kernel");
   await run('apt-get', [...options, 'update', '--error-on=any'], {
     what: 'reading the package lists',
     hint,
@@ -80,14 +80,14 @@ function member(name, data) {
 }
 
 /**
- * Undoes the kernel's compression here: in the emulator that takes longer than all the rest of the boot. dpkg-deb can
- * do it for a kernel that poses as a package's contents; Node.js 20 and a bare Debian have nothing else for zstd.
+ * Decompresses the kernel, which in the emulator would take longer than the rest of the boot. dpkg-deb does it if the
+ * kernel is wrapped as a package's contents; Node.js 20 and a bare Debian have no other zstd decoder.
  * @param {Buffer} image bzImage
  * @param {string} work
  */
 async function decompress(image, work) {
   const from = (image.readUInt8(0x1f1) + 1) * 512 + image.readUInt32LE(0x248);
-  const payload = image.subarray(from, from + image.readUInt32LE(0x24c) - 4); // its size stands behind it
+  const payload = image.subarray(from, from + image.readUInt32LE(0x24c) - 4); // its size follows it
   const suffix = { '28b52ffd': '.zst', fd377a58: '.xz', '1f8b0800': '.gz' }[payload.toString('hex', 0, 4)];
   if (!suffix) throw new Error('the kernel is compressed in a way that dpkg-deb does not know');
   const parts = [member('debian-binary', Buffer.from('2.0\n')), member('control.tar', Buffer.alloc(0))];
@@ -99,7 +99,7 @@ async function decompress(image, work) {
   return readFileSync(unpacked);
 }
 
-/** Lays an ELF program out as it lies in memory. @param {Buffer} elf */
+/** Builds the memory image of an ELF program. @param {Buffer} elf */
 function layOut(elf) {
   const segments = Array.from({ length: elf.readUInt16LE(0x38) }, (_, i) => {
     const at = Number(elf.readBigUInt64LE(0x20)) + i * elf.readUInt16LE(0x36);
@@ -112,7 +112,7 @@ function layOut(elf) {
   return { memory, address, entry: Number(elf.readBigUInt64LE(0x18)) };
 }
 
-/** Debian's kernel, downloaded and laid out unless that was done before. @returns {Promise<Kernel>} */
+/** Downloads Debian's kernel and builds its memory image, once. @returns {Promise<Kernel>} */
 export async function ensureKernel() {
   const folder = join(emulatorFolder(), 'kernel');
   await withLock(`${folder}.lock`, async () => {

@@ -6,10 +6,10 @@ import { emulatorFolder } from './emulator.mjs';
 
 const MEBIBYTE = 1 << 20;
 const MEMORY_MIB = 1024;
-/** About what the emulator does, so that time in the machine passes about as outside. */
+/** The emulator's approximate speed, so that time passes in the machine about as fast as outside. */
 const INSTRUCTIONS_PER_SECOND = 150_000_000;
 
-/** Where in memory the parts lie that the kernel is handed. */
+/** Addresses of the kernel's inputs. */
 const BOOT_PARAMETERS = 0x10000;
 const COMMAND_LINE = BOOT_PARAMETERS + 0x1000;
 const PAGE_TABLES = COMMAND_LINE + 0x1000;
@@ -17,15 +17,15 @@ const INITRAMFS = 128 * MEBIBYTE;
 
 const KERNEL_ARGUMENTS = [
   'console=ttyS1,115200 quiet',
-  'acpi=off pci=off', // no BIOS has set them up
-  'tsc=unstable', // the CPU models claim a clock far from the emulator's pace; the PIT's time is right
-  'reboot=t panic=-1', // the end is a triple fault, at which the emulator ends
-  // All that follows halves the time that the boot takes.
+  'acpi=off pci=off', // there is no BIOS to set them up
+  'tsc=unstable', // the CPU models report another clock rate than the emulator's; the PIT is right
+  'reboot=t panic=-1', // shuts down by a triple fault, which ends the emulator
+  // The rest halves the boot time.
   'nokaslr mitigations=off init_on_alloc=0 cryptomgr.notests',
   'initcall_blacklist=jent_mod_init,load_system_certificate_list,trace_eval_init,bpf_tcp_ca_kfunc_init',
 ].join(' ');
 
-/** A cpio archive in the form that the kernel unpacks. @param {{ name: string, mode: number, data?: Buffer }[]} files */
+/** A cpio archive in the format that the kernel unpacks. @param {{ name: string, mode: number, data?: Buffer }[]} files */
 function cpio(files) {
   const parts = [];
   for (const [i, { name, mode, data = Buffer.alloc(0) }] of [...files, { name: 'TRAILER!!!', mode: 0 }].entries()) {
@@ -38,14 +38,14 @@ function cpio(files) {
 }
 
 /**
- * What a boot loader would hand to the kernel, its command line, and page tables that map 4 GiB onto themselves.
+ * The parameters that a boot loader would pass to the kernel, its command line, and page tables that identity-map 4 GiB.
  * @param {import('./kernel.mjs').Kernel} kernel
  * @param {number} initramfsSize
  */
 function bootParameters(kernel, initramfsSize) {
   const page = Buffer.alloc(PAGE_TABLES - BOOT_PARAMETERS + 0x2000);
   kernel.setupHeader.copy(page, 0x1f1);
-  page.writeUInt8(0xff, 0x210); // a boot loader without a number of its own
+  page.writeUInt8(0xff, 0x210); // a boot loader without an assigned number
   page.writeUInt32LE(INITRAMFS, 0x218);
   page.writeUInt32LE(initramfsSize, 0x21c);
   page.writeUInt32LE(COMMAND_LINE, 0x228);
@@ -67,7 +67,7 @@ function bootParameters(kernel, initramfsSize) {
 }
 
 /**
- * The machine's first program and what stands for its BIOS, built unless they were before.
+ * Builds the machine's init process and the replacement for its BIOS, once.
  * @param {import('./kernel.mjs').Kernel} kernel
  */
 async function ensurePrograms({ entry }) {
@@ -96,11 +96,11 @@ async function ensurePrograms({ entry }) {
 }
 
 /**
- * Writes the configuration of a machine, and the files that it names, into a folder.
+ * Writes a machine's configuration and the files it refers to into a folder.
  * @param {string} folder
  * @param {{ cpu: string, kernel: import('./kernel.mjs').Kernel, binary: string, args: string[] }} options
- * @returns {Promise<{ config: string, output: string, report: string, log: string }>} `output` is what the binary
- * prints, `report` what the kernel and init.c have to say
+ * @returns {Promise<{ config: string, output: string, report: string, log: string }>} `output` is the binary's output,
+ * `report` that of the kernel and of init.c
  */
 export async function writeMachine(folder, { cpu, kernel, binary, args }) {
   const { init, rom } = await ensurePrograms(kernel);
@@ -115,7 +115,7 @@ export async function writeMachine(folder, { cpu, kernel, binary, args }) {
   const file = (/** @type {string} */ name) => join(folder, name);
   writeFileSync(file('initramfs'), initramfs);
   writeFileSync(file('parameters'), bootParameters(kernel, initramfs.length));
-  writeFileSync(file('vga'), Buffer.alloc(512)); // Bochs wants a ROM; nobody runs it
+  writeFileSync(file('vga'), Buffer.alloc(512)); // Bochs requires a ROM; nothing runs it
   writeFileSync(
     file('bochsrc'),
     `config_interface: textconfig

@@ -1,6 +1,6 @@
 // Runs a statically linked Linux x86-64 binary on an emulated CPU, such as one with instructions that this one lacks.
 // usage: node scripts/emulate/run.mjs --cpu MODEL [--timeout SECONDS] BINARY [ARG...]
-// Prints what the binary prints, and ends with its exit status; 124 when the time is up, 128 + N when signal N ended it.
+// Prints the binary's output and exits with its status: 124 after the timeout, 128 + N if signal N killed it.
 import { spawn } from 'node:child_process';
 import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, readSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -15,19 +15,19 @@ import { writeMachine } from './machine.mjs';
 
 const USAGE = `usage: node scripts/emulate/run.mjs --cpu MODEL [--timeout SECONDS] BINARY [ARG...]
 
-models, from less to more:
+models, each with the features of those before it:
   corei7_haswell_4770   AVX2, FMA
-  corei7_skylake_x      and AVX512 F, BW, CD, DQ, VL
-  corei7_icelake_u      and AVX512_VNNI
-  sapphire_rapids       and AVX512_BF16, AVX512_FP16, AMX
-and all others that Bochs has; --timeout is 900 unless given`;
+  corei7_skylake_x      AVX512 F, BW, CD, DQ, VL
+  corei7_icelake_u      AVX512_VNNI
+  sapphire_rapids       AVX512_BF16, AVX512_FP16, AMX
+and all others of Bochs; --timeout defaults to 900`;
 
 const POLL_MS = 50;
 const SIGILL = 4;
 
 function readArguments() {
   const own = process.argv.slice(2);
-  // All that follows the binary's name is the binary's.
+  // Everything after the binary's name is its arguments.
   let end = 0;
   while (own[end]?.startsWith('--')) end += own[end]?.includes('=') ? 1 : 2;
   const options = {
@@ -59,7 +59,7 @@ function checkBinary(binary) {
     throw new SetupError(`${binary} needs shared libraries; the emulated machine has none`, 'Link it with -static.');
 }
 
-/** Hands on what is added to a file. @param {string} path */
+/** Copies what is appended to a file to stdout. @param {string} path */
 function follow(path) {
   const chunk = Buffer.alloc(1 << 16);
   let position = 0;
@@ -75,7 +75,7 @@ function follow(path) {
 const readText = (/** @type {string} */ path) => (existsSync(path) ? readFileSync(path, 'latin1') : '');
 
 /**
- * Runs the machine until the report says how the binary ended.
+ * Runs the machine until the report contains the binary's exit.
  * @param {string} bochs
  * @param {Awaited<ReturnType<typeof writeMachine>>} machine
  * @param {number} timeout seconds
@@ -84,39 +84,39 @@ const readText = (/** @type {string} */ path) => (existsSync(path) ? readFileSyn
 function runMachine(bochs, { config, output, report, log }, timeout) {
   return new Promise((resolve, reject) => {
     const passOn = follow(output);
-    // It must not outlive this process, however that ends: a machine whose program hangs runs for ever.
+    // Killed with this process, however it ends: a machine with a hanging program would run forever.
     const command = ['--pdeathsig', 'KILL', bochs, '-q', '-f', config];
     const emulator = spawn('setpriv', command, { stdio: ['ignore', 'pipe', 'pipe'] });
-    let said = '';
-    for (const stream of [emulator.stdout, emulator.stderr]) stream.on('data', (text) => (said += text));
+    let emulatorOutput = '';
+    for (const stream of [emulator.stdout, emulator.stderr]) stream.on('data', (text) => (emulatorOutput += text));
     let status = /** @type {number | undefined} */ (undefined);
     const end = (/** @type {number} */ value) => {
       status ??= value;
       emulator.kill('SIGKILL');
     };
-    const look = () => {
+    const checkReport = () => {
       passOn();
-      const [, what, value] = /^(EXIT-STATUS|ENDED-BY-SIGNAL) (\d+)\r?\n/m.exec(readText(report)) ?? [];
-      if (what === undefined || status !== undefined) return;
+      const [, kind, value] = /^(EXIT-STATUS|ENDED-BY-SIGNAL) (\d+)\r?\n/m.exec(readText(report)) ?? [];
+      if (kind === undefined || status !== undefined) return;
       passOn();
-      if (what === 'EXIT-STATUS') return end(Number(value));
-      const hint = Number(value) === SIGILL ? ', as by an instruction that the CPU model lacks' : '';
-      process.stderr.write(`error: the binary was ended by signal ${value}${hint}\n`);
+      if (kind === 'EXIT-STATUS') return end(Number(value));
+      const hint = Number(value) === SIGILL ? ': perhaps the CPU model lacks an instruction' : '';
+      process.stderr.write(`error: the binary was killed by signal ${value}${hint}\n`);
       end(128 + Number(value));
     };
-    const poll = setInterval(look, POLL_MS);
+    const poll = setInterval(checkReport, POLL_MS);
     const timer = setTimeout(() => {
-      process.stderr.write(`error: not done after ${timeout} s\n`);
+      process.stderr.write(`error: not finished after ${timeout} s\n`);
       end(124);
     }, timeout * 1000);
     emulator.on('error', reject);
     emulator.on('close', () => {
       clearInterval(poll);
       clearTimeout(timer);
-      look();
+      checkReport();
       if (status !== undefined) return resolve(status);
-      process.stderr.write(`${said}${readText(log)}${readText(report)}`);
-      reject(new SetupError('the emulated machine stopped before the binary had ended; what it said is above'));
+      process.stderr.write(`${emulatorOutput}${readText(log)}${readText(report)}`);
+      reject(new SetupError('the emulated machine stopped before the binary ended; its output is above'));
     });
   });
 }

@@ -56,7 +56,7 @@ function parity(): ReturnType<Step['commands']> {
   const tests = withAddon(['scripts/test.mjs', 'test/cuda', 'test/golden', 'test/train']);
   const program = built('cuda_test');
   if ('leftOut' in tests || program === undefined) return tests;
-  return [{ argv: [program], most: 30 }, ...tests];
+  return [{ argv: [program, 'all'], most: 30 }, ...tests];
 }
 
 /** Without LibTorch's cache each tensor is memory of its own, so that memcheck sees what lies beyond it. */

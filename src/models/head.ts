@@ -1,17 +1,12 @@
 import type { HeadConfig, NamedTensor } from '../../binding.js';
 import { plainScalar } from '../config/plain-scalar.js';
+import type { OptionsOf } from '../config/read-settings.js';
+import type { monoOptions } from '../config/schema/model.js';
 import type { JsonReader } from './json-file.js';
 import type { ModelConfig, MonoSettings } from './model-config.js';
 
 /** Fields of lightning-ir's MonoConfig that the caller sets; what is left out comes from the model's config.json. */
-export interface MonoOverrides {
-  /** Tokens; null does not truncate. */
-  queryLength?: number | null | undefined;
-  docLength?: number | null | undefined;
-  poolingStrategy?: MonoSettings['pooling'] | undefined;
-  linearBias?: boolean | undefined;
-  scoringStrategy?: 'rank' | 'mono' | undefined;
-}
+export type MonoOverrides = OptionsOf<typeof monoOptions>;
 
 /** Published models of others that lightning-ir knows by name (models/register_external_models.py). */
 export interface ExternalModel {

@@ -1,7 +1,7 @@
 // Compares the CUDA kernels with the references of their ops, and a model on kernels with one on references. In a build
 // for CUDA the kernels run on the GPU. In other builds they run on a simulated one (simt.h), twice, with the threads in
 // both orders: the order must not change a bit. Prints one line of JSON per case.
-// usage: cuda_test [small]. `small` is for sanitizers.
+// usage: cuda_test [small | all]. `small` is for sanitizers; `all` adds sizes that take long when they are simulated.
 
 #include <ATen/ATen.h>
 
@@ -338,6 +338,12 @@ void test_product_sums() {
   report("sums of bfloat16 products stay float32", {{"lower", at::full({1}, lower, at::kFloat), at::zeros({1})}});
 }
 
+void test_attention_of_size(int size, at::ScalarType type) {
+  test_attention({{1, 64, 65}, 2, size, false, 0}, type);
+  test_attention({{63, 130}, 1, size, false, 0.1}, type);
+  test_attention({{2, 100, 1}, 2, size, true, 0.1}, type);
+}
+
 void test_small() {
   test_product_sums();
   test_cublas_without_memory();
@@ -356,7 +362,7 @@ void test_small() {
   }
 }
 
-void test_all() {
+void test_usual() {
   test_small();
   for (const auto& types : all_types) {
     for (const int columns : {8, 312, 384, 768, 1024, 1030, 2048}) {
@@ -373,13 +379,8 @@ void test_all() {
       test_activation(count, Epilogue::gelu_tanh, "gelu_tanh", type);
       test_activation(count, Epilogue::relu, "relu", type);
     }
-    for (const int size : {16, 26, 32, 64, 96, 128, 160}) {
-      test_attention({{1, 64, 65}, 2, size, false, 0}, type);
-      test_attention({{63, 130}, 1, size, false, 0.1}, type);
-      test_attention({{2, 100, 1}, 2, size, true, 0.1}, type);
-    }
-    test_attention({{512}, 1, 64, false, 0}, type);
-    test_attention({{511, 3}, 1, 32, false, 0.1}, type);
+    // one size for each kernel: by single values, by vectors, the largest for tensor cores, and a larger one
+    for (const int size : {26, 64, 128, 160}) test_attention_of_size(size, type);
   }
   test_pooling(Pooling::mean, "mean pooling");
   test_pooling(Pooling::sum, "sum pooling");
@@ -387,6 +388,15 @@ void test_all() {
   for (const auto precision : {ElementType::float32, ElementType::bfloat16}) {
     test_model(64, precision);
     test_model(24, precision);
+  }
+}
+
+void test_all() {
+  test_usual();
+  for (const auto type : {at::kFloat, at::kBFloat16}) {
+    for (const int size : {16, 32, 96}) test_attention_of_size(size, type);
+    test_attention({{512}, 1, 64, false, 0}, type);
+    test_attention({{511, 3}, 1, 32, false, 0.1}, type);
   }
 }
 
@@ -398,6 +408,7 @@ int main(int count, char** arguments) {
 #endif
   at::manual_seed(20261125);
   const DeviceScope scope(device(), false);
-  engine([&] { count > 1 && std::string(arguments[1]) == "small" ? test_small() : test_all(); });
+  const std::string sizes = count > 1 ? arguments[1] : "";
+  engine([&] { sizes == "small" ? test_small() : sizes == "all" ? test_all() : test_usual(); });
   return failures == 0 ? 0 : 1;
 }

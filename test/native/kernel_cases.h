@@ -52,7 +52,7 @@ inline Matrix random_matrix(int64_t rows, int64_t columns, uint32_t seed, Elemen
 
 inline std::vector<double> random_vector(int64_t size, uint32_t seed) { return random_matrix(1, size, seed).values; }
 
-/// Rows with the slack that kernels may read and write behind the columns: zeros by contract.
+/// Rows with the slack that kernels may read and write after the columns: zeros by contract.
 class Storage {
  public:
   Storage(int64_t rows, int64_t columns, int64_t bytes_each)
@@ -143,7 +143,7 @@ inline DropoutMask dropout_mask(double rate) {
 
 inline std::vector<float> floats(const std::vector<double>& values) { return {values.begin(), values.end()}; }
 
-/// Scratch memory: full of NaN, so that a number that is read before it is written shows, with a guard behind it.
+/// Scratch memory: full of NaN, so that a number that is read before it is written shows, with a guard after it.
 class Scratch {
  public:
   explicit Scratch(int64_t bytes) : bytes_(bytes), buffer_(bytes + guard) {

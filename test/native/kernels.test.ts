@@ -1,3 +1,3 @@
 import { testNatively } from './test-program.js';
 
-testNatively('every kernel of this CPU against its reference', { target: 'kernels_test', fewestCases: 90 });
+testNatively('every kernel of this CPU against its reference', { target: 'kernels_test', fewestCases: 450 });

@@ -10,7 +10,7 @@ struct LinearCase {
   Epilogue epilogue;
 };
 
-/// The kernel fills what is behind the columns with zeros: the next product reads it.
+/// The kernel fills what is after the columns with zeros: the next product reads it.
 bool has_zeros_behind(const Rows& rows, int64_t count, int64_t used_bytes) {
   for (int64_t r = 0; r < count; ++r) {
     for (int64_t b = used_bytes; b < rows.stride; ++b) {

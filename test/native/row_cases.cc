@@ -140,7 +140,7 @@ void test_dropout(const Levels& levels, int64_t columns) {
   const auto mask = dropout_mask(0.3);
   Matrix expected(1, columns + 1);
   for (int64_t c = 0; c < columns; ++c) expected.at(0, c) = reference::dropout_factor(mask, c);
-  expected.at(0, columns) = 42;  // stays: nothing is written behind the row
+  expected.at(0, columns) = 42;  // stays: nothing is written after the row
   for (const auto* level : levels) {
     std::vector<float> factors(columns + 1, 42);
     level->dropout({mask, columns, factors.data()});

@@ -12,11 +12,6 @@ namespace rank_distillm::RANK_DISTILLM_LEVEL {
 /// Queries whose scores are kept at a time; they share each load of a panel of keys.
 constexpr int64_t queries_at_once = rows_at_once == 6 ? 24 : 32;
 
-RD_INLINE void store_weights(Float32, char* row, int64_t i, F value) {
-  store(reinterpret_cast<float*>(row) + i, value);
-}
-RD_INLINE void store_weights(BFloat16, char* row, int64_t i, F value) { store_bf16(row + 2 * i, value); }
-
 /// A row's softmax: weights are 2^(score · scale - shift) · inverse.
 struct Softmax {
   float shift = 0;
@@ -41,7 +36,7 @@ RD_INLINE Softmax exponentials(const float* scores, int64_t keys, int64_t width,
   const auto store_next = [&](F value) __attribute__((always_inline)) {
     sum += value;
     if constexpr (drops) value *= load(factors + i);
-    store_weights(Dot{}, weights, i, value);
+    store_values(Dot{}, weights, i, value);
   };
   for (; i < whole; i += lanes) store_next(exp2_negative(load(scores + i) * to_powers_of_two - shift));
   if (whole < keys) {
@@ -49,24 +44,20 @@ RD_INLINE Softmax exponentials(const float* scores, int64_t keys, int64_t width,
     store_next(tail ? last : F{});
     i += lanes;
   }
-  for (; i < width; i += lanes) store_weights(Dot{}, weights, i, F{});
+  for (; i < width; i += lanes) store_values(Dot{}, weights, i, F{});
   return {shift, 1 / sum_of(sum)};
 }
 
-RD_INLINE void store_context(Float32, char* to, const float* values, int64_t count, float factor) {
-  auto* out = reinterpret_cast<float*>(to);
+/// Stores `count` values · factor in the product's type.
+template <class Dot>
+RD_INLINE void store_context(char* to, const float* values, int64_t count, float factor) {
+  constexpr int64_t bytes = sizeof(typename Dot::Number);
   int64_t c = 0;
-  for (; c + lanes <= count; c += lanes) store(out + c, load(values + c) * factor);
-  for (; c < count; ++c) out[c] = values[c] * factor;
-}
-
-RD_INLINE void store_context(BFloat16, char* to, const float* values, int64_t count, float factor) {
-  int64_t c = 0;
-  for (; c + lanes <= count; c += lanes) store_bf16(to + 2 * c, load(values + c) * factor);
+  for (; c + lanes <= count; c += lanes) store_values(Dot{}, to, c, load(values + c) * factor);
   if (c == count) return;
-  alignas(32) char last[2 * lanes];
-  store_bf16(last, load(values + c) * factor);
-  for (int64_t i = 0; i < count - c; ++i) store_as(to + 2 * (c + i), load_as<uint16_t>(last + 2 * i));
+  alignas(64) char last[lanes * bytes];
+  store_values(Dot{}, last, 0, load(values + c) * factor);
+  std::memcpy(to + c * bytes, last, (count - c) * bytes);  // another head's values are after them
 }
 
 /// Factor that turns a score into an exponent of 2.
@@ -130,8 +121,8 @@ static void attention(const AttentionCall& call) {
                          context + column, context_stride, false);
       }
       for (int64_t q = 0; q < count; ++q) {
-        store_context(Dot{}, call.output.row(first + q) + offset, context + q * context_stride, call.head_size,
-                      inverses[q]);
+        store_context<Dot>(call.output.row(first + q) + offset, context + q * context_stride, call.head_size,
+                           inverses[q]);
       }
     }
   }

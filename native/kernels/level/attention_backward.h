@@ -40,17 +40,17 @@ RD_INLINE void row_gradient(const RowGradient& row, float* scores, float* slopes
     sum += weight * gradient;
     store(scores + i, weight);
     store(slopes + i, gradient);
-    store_weights(Dot{}, weights_to, i, kept);
+    store_values(Dot{}, weights_to, i, kept);
   }
   const float delta = sum_of(sum);
   int64_t i = 0;
   for (; i < row.keys; i += lanes) {
-    store_weights(Dot{}, slopes_to, i, row.scale * load(scores + i) * (load(slopes + i) - delta));
+    store_values(Dot{}, slopes_to, i, row.scale * load(scores + i) * (load(slopes + i) - delta));
   }
-  for (; i < row.width; i += lanes) store_weights(Dot{}, slopes_to, i, F{});
+  for (; i < row.width; i += lanes) store_values(Dot{}, slopes_to, i, F{});
 }
 
-/// Transposes rows by query into rows by key, with zeros behind the last query.
+/// Transposes rows by query into rows by key, with zeros after the last query.
 template <class Dot>
 RD_INLINE void transpose_rows(const char* from, int64_t from_stride, int64_t queries, int64_t keys, char* to,
                               int64_t to_stride) {
@@ -144,12 +144,12 @@ static void attention_backward(const AttentionBackwardCall& call) {
                          sums_stride, false);
       }
       for (int64_t q = 0; q < count; ++q) {
-        store_context(Dot{}, call.query_gradient.row(first + q) + offset, query_sums + q * sums_stride, size, 1);
+        store_context<Dot>(call.query_gradient.row(first + q) + offset, query_sums + q * sums_stride, size, 1);
       }
     }
     for (int64_t k = 0; k < keys; ++k) {
-      store_context(Dot{}, call.key_gradient.row(k) + offset, key_sums + k * sums_stride, size, 1);
-      store_context(Dot{}, call.value_gradient.row(k) + offset, value_sums + k * sums_stride, size, 1);
+      store_context<Dot>(call.key_gradient.row(k) + offset, key_sums + k * sums_stride, size, 1);
+      store_context<Dot>(call.value_gradient.row(k) + offset, value_sums + k * sums_stride, size, 1);
     }
   }
 }

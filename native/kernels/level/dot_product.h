@@ -48,6 +48,12 @@ struct BFloat16 {
   }
 };
 
+/// A vector of values at column `c` of a row of this type.
+RD_INLINE F load_values(Float32, const char* row, int64_t c) { return load_as<F>(row + 4 * c); }
+RD_INLINE F load_values(BFloat16, const char* row, int64_t c) { return load_bf16(row + 2 * c); }
+RD_INLINE void store_values(Float32, char* row, int64_t c, F value) { store_as(row + 4 * c, value); }
+RD_INLINE void store_values(BFloat16, char* row, int64_t c, F value) { store_bf16(row + 2 * c, value); }
+
 /// Sums of two products of neighbouring 16-bit numbers.
 RD_INLINE I products_of_pairs(I a, I b) {
 #if defined(__AVX512F__)

@@ -12,27 +12,12 @@ namespace rank_distillm::RANK_DISTILLM_LEVEL {
 template <class Dot>
 constexpr bool integer_sums = std::is_same_v<typename Dot::Sum, I>;
 
-template <bool bf16>
-RD_INLINE F load_number(const char* row, int64_t c) {
-  if constexpr (bf16) return load_bf16(row + 2 * c);
-  return load(reinterpret_cast<const float*>(row) + c);
-}
-
-template <bool bf16>
-RD_INLINE void store_number(char* row, int64_t c, F value) {
-  if constexpr (bf16) {
-    store_bf16(row + 2 * c, value);
-  } else {
-    store(reinterpret_cast<float*>(row) + c, value);
-  }
-}
-
 constexpr bool is_slope(Epilogue epilogue) {
   return epilogue == Epilogue::gelu_slope || epilogue == Epilogue::gelu_tanh_slope || epilogue == Epilogue::relu_slope;
 }
 
 /// Stores the outputs [column, column + columns) of rows from their sums.
-template <class Product, Epilogue epilogue, bool bf16>
+template <class Product, Epilogue epilogue, class Stored>
 [[gnu::noinline]] static void apply_epilogue(const GemmCall& call, int64_t first_row, int64_t rows, int64_t column,
                                              int64_t columns, const float* sums) {
   const bool keeps = !is_slope(epilogue) && call.pre_activation.data != nullptr;
@@ -51,18 +36,18 @@ template <class Product, Epilogue epilogue, bool bf16>
         value = load(sums + c);
       }
       if constexpr (is_slope(epilogue)) {
-        value *= slope<epilogue>(load_number<bf16>(pre_activation, column + c));
+        value *= slope<epilogue>(load_values(Stored{}, pre_activation, column + c));
       } else {
         value += load(call.weights.bias + column + c);
-        if (keeps) store_number<bf16>(pre_activation, column + c, value);
+        if (keeps) store_values(Stored{}, pre_activation, column + c, value);
         value = activated<epilogue>(value);
       }
-      store_number<bf16>(to, column + c, value);
+      store_values(Stored{}, to, column + c, value);
     }
   }
 }
 
-/// Adds sums to an output that has no slack behind its columns.
+/// Adds sums to an output that has no slack after its columns.
 template <class Product>
 [[gnu::noinline]] static void add_to_output(const GemmCall& call, int64_t first_row, int64_t rows, int64_t column,
                                             int64_t columns, const float* sums) {
@@ -80,8 +65,8 @@ using ApplyEpilogue = void (*)(const GemmCall& call, int64_t first_row, int64_t 
 
 template <class Product, Epilogue epilogue>
 RD_INLINE ApplyEpilogue epilogue_as(const GemmCall& call) {
-  return call.output_type == ElementType::float32 ? apply_epilogue<Product, epilogue, false>
-                                                  : apply_epilogue<Product, epilogue, true>;
+  return call.output_type == ElementType::float32 ? apply_epilogue<Product, epilogue, Float32>
+                                                  : apply_epilogue<Product, epilogue, BFloat16>;
 }
 
 template <class Product>

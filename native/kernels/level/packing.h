@@ -9,9 +9,9 @@
 namespace rank_distillm::RANK_DISTILLM_LEVEL {
 
 /// Columns [0, count) of a row as vectors of float32, followed by zeros; at most a panel.
-template <bool bf16, Epilogue activation, class Store>
+template <class Input, Epilogue activation, class Store>
 RD_INLINE void load_panel_row(const char* from, int64_t count, Store store_vector) {
-  constexpr int64_t bytes = bf16 ? 2 : 4;
+  constexpr int64_t bytes = sizeof(typename Input::Number);
   alignas(64) char last[panel_width * 4];
   if (count < panel_width) {
     std::memset(last, 0, sizeof(last));
@@ -19,34 +19,27 @@ RD_INLINE void load_panel_row(const char* from, int64_t count, Store store_vecto
     from = last;
   }
   unroll<2>([&](auto half) __attribute__((always_inline)) {
-    const char* numbers = from + half * lanes * bytes;
-    F value;
-    if constexpr (bf16) {
-      value = load_bf16(numbers);
-    } else {
-      value = load_as<F>(numbers);
-    }
-    store_vector(half, activated<activation>(value));
+    store_vector(half, activated<activation>(load_values(Input{}, from, half * lanes)));
   });
 }
 
 /// Packs row `r` and, for bf16, row `r` + 1 of a panel's columns into one step.
-template <bool bf16_input, Epilogue activation, class Dot>
+template <class Input, Epilogue activation, class Dot>
 RD_INLINE void pack_step(const PackRowsCall& call, int64_t r, int64_t column, int64_t count, char* to) {
-  constexpr int64_t bytes = bf16_input ? 2 : 4;
+  constexpr int64_t bytes = sizeof(typename Input::Number);
   const auto row = [&](int64_t index) __attribute__((always_inline)) { return call.input.row(index) + column * bytes; };
   if constexpr (Dot::group == 1) {
-    load_panel_row<bf16_input, activation>(row(r), count, [&](int64_t half, F value) __attribute__((always_inline)) {
+    load_panel_row<Input, activation>(row(r), count, [&](int64_t half, F value) __attribute__((always_inline)) {
       store_as(to + half * vector_bytes, value);
     });
   } else {
     I pairs[2] = {};
     if (r + 1 < call.rows) {
-      load_panel_row<bf16_input, activation>(row(r + 1), count,
-                                             [&](int64_t half, F value)
-                                                 __attribute__((always_inline)) { pairs[half] = bf16_bits(value); });
+      load_panel_row<Input, activation>(row(r + 1), count, [&](int64_t half, F value) __attribute__((always_inline)) {
+        pairs[half] = bf16_bits(value);
+      });
     }
-    load_panel_row<bf16_input, activation>(row(r), count, [&](int64_t half, F value) __attribute__((always_inline)) {
+    load_panel_row<Input, activation>(row(r), count, [&](int64_t half, F value) __attribute__((always_inline)) {
       const I bits = bf16_bits(value);
       const U lower = load_as<U>(&bits) >> 16;
       store_as(to + half * vector_bytes, pairs[half] | load_as<I>(&lower));
@@ -54,7 +47,7 @@ RD_INLINE void pack_step(const PackRowsCall& call, int64_t r, int64_t column, in
   }
 }
 
-template <bool bf16_input, Epilogue activation, class Dot>
+template <class Input, Epilogue activation, class Dot>
 [[gnu::noinline]] static void pack_rows_as(const PackRowsCall& call) {
   constexpr int64_t rows_together = 16, group = Dot::group;
   const int64_t panel_bytes = call.steps * panel_width * 4;
@@ -65,7 +58,7 @@ template <bool bf16_input, Epilogue activation, class Dot>
       const int64_t count = min(panel_width, call.columns - column);
       char* const panel = start + column / panel_width * panel_bytes;
       for (int64_t r = first; r < last; r += group) {
-        pack_step<bf16_input, activation, Dot>(call, r, column, count, panel + r / group * panel_width * 4);
+        pack_step<Input, activation, Dot>(call, r, column, count, panel + r / group * panel_width * 4);
       }
     }
   }
@@ -76,26 +69,26 @@ template <bool bf16_input, Epilogue activation, class Dot>
   }
 }
 
-template <bool bf16_input, class Dot>
+template <class Input, class Dot>
 RD_INLINE void pack_rows_from(const PackRowsCall& call) {
   switch (call.activation) {
     case Epilogue::gelu:
-      return pack_rows_as<bf16_input, Epilogue::gelu, Dot>(call);
+      return pack_rows_as<Input, Epilogue::gelu, Dot>(call);
     case Epilogue::gelu_tanh:
-      return pack_rows_as<bf16_input, Epilogue::gelu_tanh, Dot>(call);
+      return pack_rows_as<Input, Epilogue::gelu_tanh, Dot>(call);
     case Epilogue::relu:
-      return pack_rows_as<bf16_input, Epilogue::relu, Dot>(call);
+      return pack_rows_as<Input, Epilogue::relu, Dot>(call);
     default:
-      return pack_rows_as<bf16_input, Epilogue::none, Dot>(call);
+      return pack_rows_as<Input, Epilogue::none, Dot>(call);
   }
 }
 
 static void pack_rows(const PackRowsCall& call) {
-  const bool bf16_input = call.input_type == ElementType::bfloat16;
+  const bool from_bf16 = call.input_type == ElementType::bfloat16;
   if (call.type == ElementType::float32) {
-    return bf16_input ? pack_rows_from<true, Float32>(call) : pack_rows_from<false, Float32>(call);
+    return from_bf16 ? pack_rows_from<BFloat16, Float32>(call) : pack_rows_from<Float32, Float32>(call);
   }
-  return bf16_input ? pack_rows_from<true, BFloat16>(call) : pack_rows_from<false, BFloat16>(call);
+  return from_bf16 ? pack_rows_from<BFloat16, BFloat16>(call) : pack_rows_from<Float32, BFloat16>(call);
 }
 
 template <class Dot>
@@ -118,7 +111,7 @@ template <class Dot>
         if (rows == together) {
           store_as(to, block[i]);
         } else {
-          std::memcpy(to, &block[i], rows * bytes);  // another thread may write behind it
+          std::memcpy(to, &block[i], rows * bytes);  // another thread may write after it
         }
       });
     }

@@ -36,7 +36,7 @@ RD_INLINE void butterfly_vectors(F (&values)[count]) {
 
 /// Calls `take(column, vector)` with the rotated row.
 template <int shares, class Load, class Take>
-RD_INLINE void rotate_shares(int64_t columns, Load load_values, Take take) {
+RD_INLINE void rotate_shares(int64_t columns, Load load_row, Take take) {
   constexpr int vectors = lanes < 8 ? 8 / lanes : 1, count = shares * vectors;
   const int64_t share = columns / shares;
   for (int64_t c = 0; c < share; c += int64_t{vectors} * lanes) {
@@ -45,7 +45,7 @@ RD_INLINE void rotate_shares(int64_t columns, Load load_values, Take take) {
       return i / vectors * share + c + int64_t{i % vectors} * lanes;
     };
     unroll<count>([&](auto i) __attribute__((always_inline)) {
-      values[i] = butterfly_lanes<2>(butterfly_lanes<1>(load_values(column(i))));
+      values[i] = butterfly_lanes<2>(butterfly_lanes<1>(load_row(column(i))));
       if constexpr (lanes >= 8) values[i] = butterfly_lanes<4>(values[i]);
     });
     if constexpr (lanes < 8) butterfly_vectors<4 / lanes>(values);
@@ -57,18 +57,18 @@ RD_INLINE void rotate_shares(int64_t columns, Load load_values, Take take) {
 }
 
 template <class Load, class Take>
-RD_INLINE void rotate_row(int64_t columns, Load load_values, Take take) {
+RD_INLINE void rotate_row(int64_t columns, Load load_row, Take take) {
   switch (rotated_shares(columns)) {
     case 1:
-      return rotate_shares<1>(columns, load_values, take);
+      return rotate_shares<1>(columns, load_row, take);
     case 2:
-      return rotate_shares<2>(columns, load_values, take);
+      return rotate_shares<2>(columns, load_row, take);
     case 4:
-      return rotate_shares<4>(columns, load_values, take);
+      return rotate_shares<4>(columns, load_row, take);
     case 8:
-      return rotate_shares<8>(columns, load_values, take);
+      return rotate_shares<8>(columns, load_row, take);
     default:
-      for (int64_t c = 0; c < columns; c += lanes) take(c, load_values(c));
+      for (int64_t c = 0; c < columns; c += lanes) take(c, load_row(c));
   }
 }
 

@@ -17,10 +17,10 @@ constexpr int32_t rounder_bits = 0x4B400000;
 
 /// Rounds to integers, as fine as 32-bit sums of products allow.
 template <class Load>
-RD_INLINE void round_to_int16(const ComputeCopy& copy, int64_t row, int64_t columns, Load load_values) {
+RD_INLINE void round_to_int16(const ComputeCopy& copy, int64_t row, int64_t columns, Load load_row) {
   F squares{}, greatest{};
   for (int64_t c = 0; c < columns; c += lanes) {
-    const F value = load_values(c);
+    const F value = load_row(c);
     squares += value * value;
     greatest = max(greatest, magnitude(value));
   }
@@ -32,7 +32,7 @@ RD_INLINE void round_to_int16(const ComputeCopy& copy, int64_t row, int64_t colu
   const float inverse = counts ? 1 / scale : 0;
   char* to = copy.rows.row(row);
   for (int64_t c = 0; c < columns; c += lanes) {
-    const I whole = float_to_bits(load_values(c) * inverse + rounder) - rounder_bits;
+    const I whole = float_to_bits(load_row(c) * inverse + rounder) - rounder_bits;
     store_as(to + 2 * c, __builtin_convertvector(whole, Shorts));
   }
   copy.scales[row] = {counts ? scale : norm * 0, 0};
@@ -41,9 +41,9 @@ RD_INLINE void round_to_int16(const ComputeCopy& copy, int64_t row, int64_t colu
 /// Rounds the rotated row to 255 integers that span its values and 0. The product of bytes takes unsigned inputs, so
 /// the smallest value becomes 0 and the zero point is above it.
 template <class Load>
-RD_INLINE void round_to_int8(const ComputeCopy& copy, int64_t row, int64_t columns, Load load_values) {
+RD_INLINE void round_to_int8(const ComputeCopy& copy, int64_t row, int64_t columns, Load load_row) {
   F maximum{}, minimum{}, zero_or_nan{};
-  rotate_row(columns, load_values, [&](int64_t c, F value) __attribute__((always_inline)) {
+  rotate_row(columns, load_row, [&](int64_t c, F value) __attribute__((always_inline)) {
     maximum = max(maximum, value);
     minimum = min(minimum, value);
     zero_or_nan += value * 0;
@@ -64,19 +64,19 @@ RD_INLINE void round_to_int8(const ComputeCopy& copy, int64_t row, int64_t colum
 }
 
 template <class Load>
-RD_INLINE void copy_values(const ComputeCopy& copy, int64_t row, int64_t columns, Load load_values) {
+RD_INLINE void copy_values(const ComputeCopy& copy, int64_t row, int64_t columns, Load load_row) {
   switch (copy.type) {
     case ElementType::float32:
-      for (int64_t c = 0; c < columns; c += lanes) store(copy.rows.floats(row) + c, load_values(c));
+      for (int64_t c = 0; c < columns; c += lanes) store_values(Float32{}, copy.rows.row(row), c, load_row(c));
       break;
     case ElementType::bfloat16:
-      for (int64_t c = 0; c < columns; c += lanes) store_bf16(copy.rows.row(row) + 2 * c, load_values(c));
+      for (int64_t c = 0; c < columns; c += lanes) store_values(BFloat16{}, copy.rows.row(row), c, load_row(c));
       break;
     case ElementType::int16:
-      round_to_int16(copy, row, columns, load_values);
+      round_to_int16(copy, row, columns, load_row);
       break;
     case ElementType::int8:
-      round_to_int8(copy, row, columns, load_values);
+      round_to_int8(copy, row, columns, load_row);
       break;
   }
 }
@@ -87,7 +87,7 @@ RD_INLINE void copy_row(const ComputeCopy& copy, int64_t row, int64_t columns, c
   copy_values(copy, row, columns, [&](int64_t c) __attribute__((always_inline)) { return load(values + c); });
 }
 
-/// In place. Values behind `columns` are zeros before and after.
+/// In place. Values after `columns` are zeros before and after.
 RD_INLINE void normalize_row(float* values, int64_t columns, const NormWeights& norm) {
   const int64_t whole = columns / lanes * lanes;
   F sum{};
@@ -146,7 +146,7 @@ static void convert(const ConvertCall& call) {
       copy_row(call.copy, r, call.columns, reinterpret_cast<const float*>(from));
     } else {
       copy_values(call.copy, r, call.columns,
-                  [&](int64_t c) __attribute__((always_inline)) { return load_bf16(from + 2 * c); });
+                  [&](int64_t c) __attribute__((always_inline)) { return load_values(BFloat16{}, from, c); });
     }
   }
 }

@@ -67,7 +67,7 @@ RD_INLINE I interleaved(BFloat16, const char* row, const char* next, int64_t col
   return low | __builtin_convertvector(load_as<Halves>(next + 2 * column), I) << 16;
 }
 
-/// The same for rows that end at column `end`: zeros instead of what is behind it, which is not read.
+/// The same for rows that end at column `end`: zeros instead of what is after it, which is not read.
 template <class Dot>
 RD_INLINE I interleaved_up_to(const char* row, const char* next, int64_t column, int64_t end) {
   constexpr int64_t bytes = sizeof(typename Dot::Number);
