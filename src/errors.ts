@@ -32,6 +32,19 @@ export class RankDistillmError extends Error {
   }
 }
 
+/** The error for an argument that is not what it should be: its name, what was expected and what came. */
+export function badArgument(name: string, expected: string, received: unknown, hint?: string): RankDistillmError {
+  const shown =
+    typeof received === 'string'
+      ? `'${received}'`
+      : typeof received === 'object'
+        ? JSON.stringify(received)
+        : String(received);
+  return new RankDistillmError('bad_input', `${name}: expected ${expected}, received ${shown}`, {
+    hint: hint ?? `Pass ${expected} as ${name}.`,
+  });
+}
+
 /** A place in a text file, worded the way editors and compilers do: `runs/bm25.run:17`. */
 export function at(file: string, line?: number): string {
   return line === undefined ? file : `${file}:${line}`;

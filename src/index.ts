@@ -58,14 +58,7 @@ export type { Fact, Facts } from './io/fingerprint.js';
 export { evaluate, type Evaluation, type MeasureValues } from './evaluate/evaluate.js';
 
 export { fit } from './fit/fit.js';
-export type {
-  FitOptions,
-  FitResult,
-  FitSummary,
-  TrainerSettings,
-  TrainOptions,
-  ValidateOptions,
-} from './fit/fit-options.js';
+export type { FitOptions, FitResult, FitSummary, TrainOptions, ValidateOptions } from './fit/fit-options.js';
 export type { EngineOptions } from './engine/engine-options.js';
 export type { ScoredWindow } from './engine/score-windows.js';
 export type { Checkpoint } from './models/checkpoint.js';
@@ -80,16 +73,20 @@ export type { PairTokenizer } from './tokenize/pair-tokenizer.js';
 export { TrainableModel, type TrainableModelOptions } from './engine/trainable-model.js';
 export {
   Trainer,
+  type AdamWOptions,
   type BatchResult,
   type BatchSample,
   type EncodedBatch,
   type TrainerOptions,
   type UpdateResult,
 } from './train/trainer.js';
-export type { BatchLimit, LimitSettings } from './train/train-limits.js';
-export type { AdamWOptions } from './train/adamw-options.js';
+export type { OptionName, ByOptionName } from './config/option-names.js';
+export type { OptionsOf, SettingsOf } from './config/read-settings.js';
+export type { BatchLimit } from './config/schema/batch-limit.js';
+export { SettingError, type SettingErrorDetails, type SettingPath } from './config/setting-error.js';
+export type { TrainerSettings } from './train/train-limits.js';
 export type { EarlyStoppingOptions } from './train/early-stopping.js';
-export type { ModelCheckpointOptions } from './train/model-checkpoint.js';
+export type { ModelCheckpointOptions } from './train/checkpoint-keeper.js';
 export type { StepReport, ValidationReport } from './train/training-reports.js';
 export type { LrSchedule } from './train/lr-schedule.js';
 export {

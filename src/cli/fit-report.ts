@@ -1,3 +1,4 @@
+import type { Config } from '../config/schema/schema.js';
 import type { FitResult, FitSummary } from '../fit/fit-options.js';
 import { formatFigure } from '../report/figure.js';
 import { formatMetrics } from '../report/table.js';
@@ -5,28 +6,27 @@ import { createTrainingProgress, type TrainingProgress } from '../report/trainin
 import { formatTrainingSummary } from '../report/training-summary.js';
 import type { StepReport, ValidationReport } from '../train/training-reports.js';
 import { note, warn, type CliIo } from './cli-io.js';
-import type { FitPlan } from './fit-plan.js';
 
 /** What a person sees of a run, on stderr. */
 export class FitReport {
   #progress: TrainingProgress | undefined;
 
   constructor(
-    private readonly plan: FitPlan,
+    private readonly trainer: Config['trainer'],
     private readonly io: CliIo,
   ) {}
 
   /** @param resumed the checkpoint the run goes on from */
   begin(summary: FitSummary, resumed: string | undefined): void {
-    const { showSummary, showProgress } = this.plan;
     const { totalSteps, startStep, maxSeconds } = summary;
     const stream = this.io.stderr;
-    if (showSummary) {
+    if (this.trainer.enable_model_summary !== false) {
       const text = formatTrainingSummary(summary, { decorated: stream.isTTY === true });
       note(this.io, text);
     }
-    if (resumed !== undefined) note(this.io, `going on from step ${startStep} of ${resumed}`);
-    if (showProgress) this.#progress = createTrainingProgress({ totalSteps, startStep, maxSeconds, stream });
+    if (resumed !== undefined) note(this.io, `continuing from step ${startStep} of ${resumed}`);
+    if (this.trainer.enable_progress_bar !== false)
+      this.#progress = createTrainingProgress({ totalSteps, startStep, maxSeconds, stream });
   }
 
   step(report: StepReport): void {
@@ -47,9 +47,9 @@ export class FitReport {
 
   end({ step, reason, modelFolder, skippedSteps }: FitResult): void {
     this.stop();
-    const skipped = skippedSteps === 0 ? '' : `, ${skippedSteps} left out for values that are not finite`;
-    const model = modelFolder === undefined ? 'nothing was saved' : `the model is ${modelFolder}`;
-    note(this.io, `ended at step ${step} (${reason.replace('_', ' ')}${skipped}); ${model}`);
+    const skipped = skippedSteps === 0 ? '' : `; ${skippedSteps} non-finite steps skipped`;
+    const model = modelFolder === undefined ? 'Nothing was saved.' : `Model saved to ${modelFolder}`;
+    note(this.io, `Finished at step ${step} (${reason}${skipped}). ${model}`);
   }
 
   /** Gives the terminal back; after a failure, too. */

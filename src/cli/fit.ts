@@ -3,7 +3,6 @@ import { loadConfig } from '../config/load-config.js';
 import { printConfig } from '../config/print-config.js';
 import { print, warn, type CliIo } from './cli-io.js';
 import { parseConfigArguments } from './config-arguments.js';
-import { planFit } from './fit-plan.js';
 import { runFit } from './run-fit.js';
 
 export function addFitCommand(program: Command, argv: readonly string[], io: CliIo): void {
@@ -35,11 +34,11 @@ export function addFitCommand(program: Command, argv: readonly string[], io: Cli
 
 async function fit(args: readonly string[], io: CliIo): Promise<void> {
   const { sources, printConfig: printOnly } = parseConfigArguments(args);
-  const loaded = await loadConfig(sources);
+  const loaded = await loadConfig(sources, printOnly ? undefined : 'fit');
   if (printOnly) return print(io, printConfig(loaded.config));
   if (loaded.ignored.length > 0) {
-    warn(io, `keys of Lightning that have no meaning here are ignored: ${loaded.ignored.join(', ')}`);
+    warn(io, `these keys of Lightning have no effect here: ${loaded.ignored.join(', ')}`);
   }
-  const text = await runFit(planFit(loaded), loaded, io);
+  const text = await runFit(loaded, io);
   if (text !== undefined) await print(io, `${text}\n`);
 }

@@ -1,15 +1,29 @@
 import type { Command } from 'commander';
 import { loadConfig, type LoadedConfig } from '../config/load-config.js';
 import { printConfig } from '../config/print-config.js';
+import { optionsFrom } from '../config/read-settings.js';
+import { runDatasetOptions } from '../config/schema/data.js';
+import { engineOptions } from '../config/schema/engine.js';
+import type { Config } from '../config/schema/schema.js';
+import type { SettingPath } from '../config/setting-error.js';
 import { formatDuration } from '../report/duration.js';
 import { onDevice } from '../report/on-device.js';
 import { createProgress, type Progress } from '../report/progress.js';
 import { formatMetrics, type MetricsRow } from '../report/table.js';
-import { rerankRuns, type RerankedRun } from '../rerank/rerank-runs.js';
+import { rerankRuns, type RerankedRun, type RerankRunsOptions } from '../rerank/rerank-runs.js';
 import { note, print, warn, type CliIo } from './cli-io.js';
 import { parseConfigArguments } from './config-arguments.js';
-import { assertSourceExists, indexingNotes, registryOf, runOptions } from './open-datasets.js';
-import { atLimit, planReRank, type ReRankPlan } from './re-rank-plan.js';
+import {
+  assertSourcesExist,
+  deviceOf,
+  devicePath,
+  indexingNotes,
+  labelOf,
+  measureNames,
+  monoOverrides,
+  registryOf,
+  wordedFor,
+} from './shared-settings.js';
 
 export function addReRankCommand(program: Command, argv: readonly string[], io: CliIo): void {
   program
@@ -39,52 +53,86 @@ export function addReRankCommand(program: Command, argv: readonly string[], io: 
 
 async function reRank(args: readonly string[], io: CliIo): Promise<void> {
   const { sources, printConfig: printOnly } = parseConfigArguments(args);
-  const loaded = await loadConfig(sources);
+  const loaded = await loadConfig(sources, printOnly ? undefined : 're_rank');
   if (printOnly) return print(io, printConfig(loaded.config));
   if (loaded.ignored.length > 0) {
-    warn(io, `keys of Lightning that have no meaning here are ignored: ${loaded.ignored.join(', ')}`);
+    warn(io, `these keys of Lightning have no effect here: ${loaded.ignored.join(', ')}`);
   }
-  const rows = await runReRank(planReRank(loaded), loaded, io);
+  const rows = await runReRank(loaded, io);
   if (rows.every(({ values }) => Object.keys(values).length === 0)) {
     note(io, 'no measures: evaluation_metrics is empty, or no dataset has qrels');
   } else await print(io, `${formatMetrics('dataset', rows, { decorated: io.stdout.isTTY === true })}\n`);
 }
 
-async function runReRank(plan: ReRankPlan, { placeOf }: LoadedConfig, io: CliIo): Promise<MetricsRow[]> {
-  const registry = registryOf(plan.registered);
-  for (const { run_path_or_id: named, place } of plan.datasets) {
-    await assertSourceExists({ key: 'run_path_or_id', named, place, kind: 'run' }, registry);
-  }
+function runReRank(loaded: LoadedConfig, io: CliIo): Promise<MetricsRow[]> {
+  const { config } = loaded;
   let progress: Progress | undefined;
   const endProgress = (): void => {
     progress?.stop();
     progress = undefined;
   };
-  try {
-    const runs = await rerankRuns({
-      ...plan.options,
-      runs: plan.datasets.map(runOptions),
-      registry,
-      indexing: { onProgress: indexingNotes(io) },
-      signal: io.signal,
-      onProgress: ({ label, pairs, totalPairs: total }) => {
-        if (!plan.showProgress) return;
-        progress ??= createProgress({ label, total, unit: 'pairs', stream: io.stderr });
-        progress.update(pairs);
-      },
-      onRun: (run) => {
-        endProgress();
-        for (const line of notesOf(run)) note(io, line);
-      },
-      onNote: (message) => note(io, `note: ${message}`),
-      onWarning: (message) => warn(io, message),
-    });
-    return runs.map(({ label, metrics }) => ({ label, values: metrics }));
-  } catch (error) {
-    throw atLimit(error, placeOf);
-  } finally {
-    endProgress();
-  }
+  return wordedFor(
+    loaded,
+    (path) => configPath(path, config),
+    async () => {
+      const registry = registryOf(config);
+      await assertSourcesExist(config, registry, 're_rank');
+      const runs = await rerankRuns({
+        ...rerankOptionsOf(config),
+        registry,
+        indexing: { onProgress: indexingNotes(io) },
+        signal: io.signal,
+        onProgress: ({ label, pairs, totalPairs: total }) => {
+          if (config.trainer.enable_progress_bar === false) return;
+          progress ??= createProgress({ label, total, unit: 'pairs', stream: io.stderr });
+          progress.update(pairs);
+        },
+        onRun: (run) => {
+          endProgress();
+          for (const line of notesOf(run)) note(io, line);
+        },
+        onNote: (message) => note(io, `note: ${message}`),
+        onWarning: (message) => warn(io, message),
+      });
+      return runs.map(({ label, metrics }) => ({ label, values: metrics }));
+    },
+  ).finally(endProgress);
+}
+
+/** A configuration that was checked for `re_rank`, as the options of the function `rerankRuns`. */
+function rerankOptionsOf(config: Config): RerankRunsOptions {
+  const { trainer } = config;
+  const { inference_datasets: runs, inference_batch_size: batchSize } = config.data!.init_args;
+  const callback = trainer.callbacks?.find(({ class_path: name }) => name === 'ReRankCallback');
+  const naming = callback?.class_path === 'ReRankCallback' ? callback.init_args : undefined;
+  return {
+    model: config.model!.init_args.model_name_or_path!,
+    config: monoOverrides(config),
+    label: labelOf(config),
+    ...optionsFrom(engineOptions, { ...trainer, device: deviceOf(trainer) }),
+    seed: typeof config.seed_everything === 'number' ? config.seed_everything : undefined,
+    runs: runs!.flatMap((run) =>
+      run.class_path === 'RunDataset' ? [optionsFrom(runDatasetOptions, run.init_args)] : [],
+    ),
+    batchSize: batchSize ?? 1,
+    limitTestBatches: trainer.limit_test_batches,
+    saveDir: naming?.save_dir,
+    runName: naming?.run_name,
+    overwrite: naming?.overwrite,
+    // re-ranking has no validation loss
+    metrics: measureNames(config).filter((name) => name !== 'loss'),
+  };
+}
+
+const ENGINE = Object.keys(engineOptions.shape);
+
+/** Where the configuration has an option of `rerankRuns`. */
+function configPath([section = '', ...rest]: SettingPath, { trainer }: Config): SettingPath {
+  if (section === 'device') return devicePath(trainer);
+  if (ENGINE.includes(String(section)) || section === 'limit_test_batches') return ['trainer', section, ...rest];
+  if (section === 'runs')
+    return ['data', 'init_args', 'inference_datasets', ...rest.slice(0, 1), 'init_args', ...rest.slice(1)];
+  return [section, ...rest];
 }
 
 function* notesOf({ label, outputPath, scoring, unscoredTopics }: RerankedRun): Generator<string> {

@@ -1,5 +1,6 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { readPrecision } from '../config/precision.js';
+import { SettingError } from '../config/setting-error.js';
 import { CrossEncoder } from '../engine/cross-encoder.js';
 import { chooseDevice } from '../engine/device.js';
 import { loadBinding } from '../engine/load-binding.js';
@@ -46,7 +47,13 @@ export function addScoreCommand(program: Command, io: CliIo): void {
         wholeNumber(0),
       ),
     )
-    .action((options: ScoreOptions) => score(options, io));
+    .action(async (options: ScoreOptions) => {
+      try {
+        await score(options, io);
+      } catch (error) {
+        throw error instanceof SettingError ? error.worded(`--${error.path.join('-').replaceAll('_', '-')}`) : error;
+      }
+    });
 }
 
 function wholeNumber(least: number): (text: string) => number {
@@ -57,8 +64,8 @@ function wholeNumber(least: number): (text: string) => number {
 }
 
 async function score(options: ScoreOptions, io: CliIo): Promise<void> {
-  const precision = readPrecision(options.precision, '--precision');
-  const device = chooseDevice(options.device, '--device', () => loadBinding().info().devices);
+  const precision = readPrecision(options.precision, ['precision']);
+  const device = chooseDevice(options.device, ['device'], () => loadBinding().info().devices);
   if (options.output !== '-') {
     const inputs = options.input === '-' ? [] : [options.input];
     await refuseOverInputs([options.output], inputs, 'Choose another file for --output.');

@@ -1,23 +1,21 @@
-import { RankDistillmError } from '../errors.js';
-import { nearestHint } from './nearest.js';
+// The border between the snake_case of configurations and the camelCase of the TypeScript API.
 
-/** Every name of an options object: an object of `true`, so that the compiler sees one that is missing. */
-export type OptionNames<Options> = Readonly<Record<keyof Options, true>>;
+/** `max_steps` is `maxSteps` in the API, `T_max` is `tMax`. */
+export type OptionName<Key extends string> = Key extends `${infer Head}_${infer Tail}`
+  ? `${Uncapitalize<Head>}${Capitalize<OptionName<Tail>>}`
+  : Uncapitalize<Key>;
 
-/**
- * Refuses misspelt options, which a caller without types would take for set.
- *
- * @throws RankDistillmError `bad_input`
- */
-export function checkOptionNames<Options extends object>(
-  given: Options,
-  known: OptionNames<Options>,
-  what: string,
-): void {
-  for (const name of Object.keys(given)) {
-    if (Object.hasOwn(known, name)) continue;
-    throw new RankDistillmError('bad_input', `${what}: unknown option '${name}'`, {
-      hint: nearestHint(name, Object.keys(known), 'option', 'docs/api.md'),
-    });
-  }
+/** Settings by their names in the API. Values are not touched. */
+export type ByOptionName<Settings> = {
+  [Key in keyof Settings as Key extends string ? OptionName<Key> : never]: Settings[Key];
+};
+
+export function optionName(key: string): string {
+  const camel = key.replace(/_([a-z0-9])/gi, (_, letter: string) => letter.toUpperCase());
+  return camel.charAt(0).toLowerCase() + camel.slice(1);
+}
+
+export function byOptionName<Settings extends object>(settings: Settings): ByOptionName<Settings> {
+  const entries = Object.entries(settings).map(([key, value]): [string, unknown] => [optionName(key), value]);
+  return Object.fromEntries(entries) as ByOptionName<Settings>;
 }

@@ -1,6 +1,6 @@
 import type { ComputePrecision } from '../../binding.js';
-import { RankDistillmError } from '../errors.js';
-import { PRECISION_NAMES } from './schema/trainer.js';
+import { PRECISION_NAMES } from './schema/engine.js';
+import { SettingError, type SettingPath } from './setting-error.js';
 
 /** Lightning's short names. */
 const ALIASES: Readonly<Record<string, string>> = {
@@ -13,8 +13,15 @@ const ALIASES: Readonly<Record<string, string>> = {
 /** Precisions the engine computes in; int8 on CPUs only. */
 const PRECISIONS = ['32-true', 'bf16-mixed', 'bf16-true', 'int8'] as const;
 export type PrecisionName = (typeof PRECISIONS)[number];
-/** Those that train: AdamW needs float32 weights. */
-export const TRAINING_PRECISIONS: readonly PrecisionName[] = ['32-true', 'bf16-mixed'];
+
+/** @throws SettingError for a precision that does not train */
+export function checkTrainingPrecision(precision: PrecisionName, path: SettingPath): void {
+  if (precision === '32-true' || precision === 'bf16-mixed') return;
+  throw new SettingError(path, `${precision} does not train: AdamW needs float32 weights`, {
+    code: 'unsupported',
+    hint: 'Use bf16-mixed, which computes in bfloat16 and keeps float32 weights, or 32-true.',
+  });
+}
 
 /** What the engine calls a precision. */
 export function enginePrecision(precision: PrecisionName): ComputePrecision {
@@ -25,26 +32,28 @@ export function enginePrecision(precision: PrecisionName): ComputePrecision {
 /**
  * The full name of a precision as Lightning writes it; null is Lightning's default.
  *
- * @param where place and key for the error, for example `re-rank.yaml:2: trainer.precision`
+ * @param path of the setting, for errors
  * @param device `cpu` or `cuda:N`; undefined where it is not chosen yet: then what some device computes in passes
  */
-export function readPrecision(written: string | number | null, where: string, device?: string): PrecisionName {
+export function readPrecision(written: string | number | null, path: SettingPath, device?: string): PrecisionName {
   const text = String(written ?? '32-true');
   const name = ALIASES[text] ?? text;
   const found = PRECISIONS.find((precision) => precision === name);
   if (found === 'int8' && device !== undefined && device !== 'cpu') {
-    throw new RankDistillmError('unsupported', `${where}: precision int8 runs on CPUs, not on ${device}`, {
+    throw new SettingError(path, `precision int8 runs on CPUs, not on ${device}`, {
+      code: 'unsupported',
       hint: 'Use bf16-mixed or bf16-true there, or device cpu.',
     });
   }
   if (found) return found;
   if (!PRECISION_NAMES.some((known) => String(known) === name)) {
-    throw new RankDistillmError('bad_input', `${where}: unknown precision "${text}"`, {
+    throw new SettingError(path, `unknown precision "${text}"`, {
       hint: `Use one of ${PRECISIONS.join(', ')}.`,
     });
   }
   const half = name.startsWith('16');
-  throw new RankDistillmError('unsupported', `${where}: precision ${text} is not built`, {
+  throw new SettingError(path, `precision ${text} is not supported`, {
+    code: 'unsupported',
     hint: half
       ? 'Use bf16-mixed, which is as fast and has the range of float32, or 32-true.'
       : `Use one of ${PRECISIONS.join(', ')}.`,

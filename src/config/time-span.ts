@@ -1,5 +1,6 @@
-/** `trainer.max_time` as Lightning takes it: `DD:HH:MM:SS`, or the arguments of Python's timedelta. */
+/** `trainer.max_time` as Lightning takes it, `DD:HH:MM:SS` or the arguments of Python's timedelta, or seconds. */
 export type TimeSpan =
+  | number
   | string
   | {
       weeks?: number | undefined;
@@ -11,6 +12,7 @@ export type TimeSpan =
 
 /** A span that the schema let through, in seconds. */
 export function spanSeconds(span: TimeSpan): number {
+  if (typeof span === 'number') return span;
   if (typeof span === 'string') {
     const [days = 0, hours = 0, minutes = 0, seconds = 0] = span.trim().split(':').map(Number);
     return spanSeconds({ days, hours, minutes, seconds });

@@ -35,7 +35,7 @@ export interface RunSource {
 export async function findRun(options: RunDatasetOptions, registry: DatasetRegistry): Promise<RunSource> {
   const { runPathOrId: named } = options;
   const given = (): RegisteredDataset | undefined =>
-    options.dataset === undefined ? undefined : registry.get(options.dataset, `${named} (dataset)`);
+    options.dataset == null ? undefined : registry.get(options.dataset, `${named} (dataset)`);
   const isFile = await stat(named).then(
     (stats) => !stats.isDirectory(),
     () => false,

@@ -1,5 +1,4 @@
 import { distance } from 'fastest-levenshtein';
-import type { OptionNames } from '../config/option-names.js';
 import { RankDistillmError } from '../errors.js';
 import { canonicalId, dashed, hasMisreadUtf8, slashed } from './dataset-id.js';
 
@@ -23,8 +22,7 @@ export interface RegisteredDataset extends DatasetParts {
   repairsDocs?: true;
 }
 
-const PARTS: OptionNames<DatasetParts> = { docs: true, queries: true, qrels: true, docpairs: true, scoreddocs: true };
-export const DATASET_PARTS = Object.keys(PARTS) as DatasetPart[];
+export const DATASET_PARTS = ['docs', 'queries', 'qrels', 'docpairs', 'scoreddocs'] as const satisfies DatasetPart[];
 
 /** Leads from dataset ids to files: what `datasets:` in a config and lightning-ir's RegisterLocalDatasetCallback fill. */
 export class DatasetRegistry {

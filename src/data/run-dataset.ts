@@ -6,7 +6,7 @@ import { fingerprintTopics, OpenRun } from './open-run.js';
 import type { Qrel, RankingSample } from './records.js';
 import type { DatasetRegistry } from './registry.js';
 import type { RunFile } from './run-file.js';
-import { checkInferenceOptions, type RunDatasetOptions } from './run-options.js';
+import { checkRunOptions, type RunDatasetOptions } from './run-options.js';
 import { sampleOf, surveyTopics, type TopicUse, type UnwritableId, type UsedTopic } from './run-topics.js';
 import type { TargetOptions } from './targets.js';
 import type { ValidationDataset } from './training-dataset.js';
@@ -67,7 +67,7 @@ export class RunDataset implements ValidationDataset {
     registry?: DatasetRegistry,
     indexing?: CollectionIndexOptions,
   ): Promise<RunDataset> {
-    const checked = checkInferenceOptions(options, options.runPathOrId);
+    const checked = checkRunOptions(options);
     return OpenRun.open(options, { registry, indexing }, async (run) => {
       const { file, source } = run;
       const qrels = file.hasRelevance ? undefined : source.dataset?.qrels;

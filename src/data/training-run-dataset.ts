@@ -29,7 +29,7 @@ export async function openTrainingRunDataset(
   options: RunDatasetOptions,
   { seed = DEFAULT_SEED, ...context }: TrainingContext = {},
 ): Promise<TrainingDataset> {
-  const checked = checkTrainingOptions(options, options.runPathOrId);
+  const checked = checkTrainingOptions(options);
   void new RandomStream({ seed, purpose: 'order', epoch: 0 }); // a bad seed shows before a collection is indexed
   return OpenRun.open(options, context, async (run) => {
     const grades = await readGrades(run, checked);

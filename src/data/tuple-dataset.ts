@@ -1,3 +1,5 @@
+import { checkOptions, type OptionsOf } from '../config/read-settings.js';
+import { tupleDatasetOptions } from '../config/schema/data.js';
 import { at, RankDistillmError, throwIfAborted } from '../errors.js';
 import { prefetch } from '../io/ahead.js';
 import { fingerprintFact, fingerprintLargeFile, type Facts } from '../io/fingerprint.js';
@@ -15,18 +17,8 @@ import {
 } from './training-dataset.js';
 import { surveyTuples, type TupleSurvey } from './tuple-survey.js';
 
-/** Options of lightning-ir's TupleDataset (there in snake_case). */
-export interface TupleDatasetOptions {
-  /** Id of a registered dataset with docpairs, docs and queries. */
-  tuplesDataset: string;
-  /** `order` (default): 1 for the first document, 0 for the others. `score`: the file's scores. */
-  targets?: 'order' | 'score';
-  /**
-   * Most documents taken of each tuple, from its start. Tuples that are shorter than this, and shorter than others, are
-   * left out. Default: all, and then all tuples must have the same number.
-   */
-  numDocs?: number | null;
-}
+/** Options of lightning-ir's TupleDataset, there in snake_case. */
+export type TupleDatasetOptions = OptionsOf<typeof tupleDatasetOptions>;
 
 /** Tuples whose texts are read before they are asked for. */
 const TUPLES_AHEAD = 16;
@@ -41,7 +33,8 @@ export async function openTupleDataset(
   options: TupleDatasetOptions,
   { registry = new DatasetRegistry(), indexing = {} }: OpenContext = {},
 ): Promise<TrainingDataset & ValidationDataset> {
-  const checked = checkOptions(options);
+  const settings = checkOptions(tupleDatasetOptions, options);
+  const checked = { targets: settings.targets, numDocs: settings.numDocs ?? undefined };
   const dataset = registry.get(options.tuplesDataset, 'tuples_dataset');
   const path = partOf(dataset, 'docpairs');
   const queriesPath = partOf(dataset, 'queries');
@@ -178,23 +171,6 @@ class TupleDataset implements TrainingDataset, ValidationDataset {
       kind === 'score' ? scores!.slice(0, size).map(Math.fround) : docIds.map((_, i) => (i === 0 ? 1 : 0));
     return { queryId, query: queries.get(queryId)!, docIds, docs: await collection.getTexts(docIds, path), targets };
   }
-}
-
-function checkOptions(options: TupleDatasetOptions): { targets: 'order' | 'score'; numDocs: number | undefined } {
-  const { targets = 'order', numDocs, tuplesDataset } = options;
-  if (targets !== 'order' && targets !== 'score') {
-    throw new RankDistillmError('bad_input', `${tuplesDataset}: unknown targets '${String(targets)}'`, {
-      hint: 'Known: order, score.',
-    });
-  }
-  if (numDocs != null && (!Number.isSafeInteger(numDocs) || numDocs < 2)) {
-    throw new RankDistillmError(
-      'bad_input',
-      `${tuplesDataset}: num_docs must be a whole number of at least 2, found ${numDocs}`,
-      { hint: 'Leave it out to take all documents of each tuple.' },
-    );
-  }
-  return { targets, numDocs: numDocs ?? undefined };
 }
 
 function partOf(dataset: RegisteredDataset, part: 'docs' | 'queries' | 'docpairs'): string {

@@ -1,66 +1,48 @@
+import { z } from 'zod';
 import type { Binding, ComputePrecision, EngineInfo, NativeModel } from '../../binding.js';
+import { checkOptions, type OptionsOf } from '../config/read-settings.js';
+import { key } from '../config/schema/fields.js';
+import { badArgument, RankDistillmError, throwIfAborted } from '../errors.js';
 import type { Checkpoint } from '../models/checkpoint.js';
-import { loadCheckpoint, type MonoOverrides } from '../models/load-checkpoint.js';
+import { loadCheckpoint } from '../models/load-checkpoint.js';
 import type { ScoreActivation } from '../models/sentence-transformers.js';
-import { checkOptionNames, type OptionNames } from '../config/option-names.js';
-import { RankDistillmError, throwIfAborted } from '../errors.js';
-import {
-  createPairTokenizer,
-  type EncodedPair,
-  type PairTokenizer,
-  type TextPair,
-} from '../tokenize/pair-tokenizer.js';
-import { badArgument } from './check-argument.js';
+import type { EncodedPair, TextPair } from '../tokenize/pair-tokenizer.js';
+import { createPairTokenizer, type PairTokenizer } from '../tokenize/pair-tokenizer.js';
 import { distinctPairs } from './distinct-pairs.js';
-import { ENGINE_OPTIONS, resolveEngine, type EngineOptions } from './engine-options.js';
+import { modelKeys, passed, resolveEngine } from './engine-options.js';
 import { loadBinding } from './load-binding.js';
 import { loadBoth } from './load-both.js';
 import { fromNative } from './native-error.js';
 import { halvedWarning, warnOnce } from './memory-warning.js';
 import { scoreWindows, type ScoredWindow } from './score-windows.js';
 
-export interface LoadOptions extends EngineOptions {
-  signal?: AbortSignal | undefined;
-  /** Which label's logit is the score, by index or name, for a classification model of several labels. */
-  label?: number | string | undefined;
-  /** Fields of lightning-ir's MonoConfig that win over the model's config.json. */
-  config?: MonoOverrides | undefined;
-  /** Scores a model without a trained head with one of random numbers. Default false: it is an error. */
-  freshHead?: boolean | undefined;
-  /** Seed of a fresh head. Default 42. */
-  seed?: number | undefined;
-  /** Branch, tag or commit of a Hugging Face id. Default `main`. */
-  revision?: string | undefined;
-  /** Hears of a fresh head, ignored tensors, a precision the CPU lacks. Default: `process.emitWarning`. */
-  onWarning?: ((message: string) => void) | undefined;
-}
+export const loadOptions = z.strictObject({
+  ...modelKeys,
+  fresh_head: key(
+    z.boolean().default(false),
+    'Whether to score a model without a trained head with a random one; else it is an error.',
+  ),
+  seed: key(z.int().min(0).optional(), 'Seed of a fresh head; default 42.'),
+});
 
-export interface ScoreOptions {
-  signal?: AbortSignal | undefined;
-  /** Called after each window of pairs. */
-  onProgress?: ((progress: { done: number; total: number }) => void) | undefined;
-  /** `sigmoid` maps logits to (0, 1) for display; it keeps the order but may tie the top. Default `identity`. */
-  activation?: 'identity' | 'sigmoid' | undefined;
-}
+const scoreOptions = z.strictObject({
+  signal: modelKeys.signal,
+  on_progress: passed<(progress: { done: number; total: number }) => void>('Called after each window of pairs.'),
+  activation: key(
+    z.enum(['identity', 'sigmoid']).default('identity'),
+    '`sigmoid` maps logits to (0, 1) for display; it keeps the order but may tie the top.',
+  ),
+});
 
-export interface RankOptions extends ScoreOptions {
-  /** Documents to return, best first. Default: all. */
-  topK?: number | undefined;
-  returnDocuments?: boolean | undefined;
-}
+const rankOptions = z.strictObject({
+  ...scoreOptions.shape,
+  top_k: key(z.int().min(0).optional(), 'Documents to return, best first; default all.'),
+  return_documents: key(z.boolean().default(false), 'Whether to return the texts of the documents, too.'),
+});
 
-const LOAD_OPTIONS: OptionNames<LoadOptions> = {
-  ...ENGINE_OPTIONS,
-  signal: true,
-  label: true,
-  config: true,
-  freshHead: true,
-  seed: true,
-  revision: true,
-  onWarning: true,
-};
-const SCORE_OPTIONS: OptionNames<ScoreOptions> = { signal: true, onProgress: true, activation: true };
-const RANK_OPTIONS: OptionNames<RankOptions> = { ...SCORE_OPTIONS, topK: true, returnDocuments: true };
+export type LoadOptions = OptionsOf<typeof loadOptions>;
+export type ScoreOptions = OptionsOf<typeof scoreOptions>;
+export type RankOptions = OptionsOf<typeof rankOptions>;
 
 export interface RankedDocument {
   /** Index into the documents that were given. */
@@ -103,8 +85,8 @@ export class CrossEncoder implements AsyncDisposable {
 
   private constructor({ name, modelClass, activation, device, warn, binding, native, tokenizer }: Parts) {
     this.name = name;
-    this.activation = activation;
     this.modelClass = modelClass;
+    this.activation = activation;
     this.device = device;
     this.#warn = warnOnce(warn);
     this.#binding = binding;
@@ -117,29 +99,23 @@ export class CrossEncoder implements AsyncDisposable {
    *
    * @throws RankDistillmError `not_found`, `bad_input`, `unsupported`, `io`, `native`, `aborted`
    */
-  static async load(nameOrPath: string, options: LoadOptions = {}): Promise<CrossEncoder> {
-    throwIfAborted(options.signal);
-    checkOptionNames(options, LOAD_OPTIONS, 'CrossEncoder.load');
-    const { label, config, freshHead = false, seed, revision, ...rest } = options;
-    resolveEngine(rest, loadBinding()); // a bad option shows before files are read
-    return CrossEncoder.fromCheckpoint(
-      await loadCheckpoint(nameOrPath, { label, overrides: config, freshHead, seed, revision }),
-      rest,
-    );
+  static async load(nameOrPath: string, given: LoadOptions = {}): Promise<CrossEncoder> {
+    throwIfAborted(given.signal);
+    const options = checkOptions(loadOptions, given);
+    resolveEngine(options, options.timed, loadBinding()); // a bad option shows before files are read
+    const { label, config: overrides, freshHead, seed, revision } = options;
+    const checkpoint = await loadCheckpoint(nameOrPath, { label, overrides, freshHead, seed, revision });
+    return CrossEncoder.fromCheckpoint(checkpoint, options);
   }
 
   /**
-   * Loads a model whose folder was read by then.
-   *
-   * @throws as `load`
+   * The same for a model folder whose headers are read already. Its overrides, label and seed were given there.
    */
-  static async fromCheckpoint(
-    checkpoint: Checkpoint,
-    options: Omit<LoadOptions, 'label' | 'config' | 'freshHead' | 'seed' | 'revision'> = {},
-  ): Promise<CrossEncoder> {
+  static async fromCheckpoint(checkpoint: Checkpoint, given: LoadOptions = {}): Promise<CrossEncoder> {
+    const options = checkOptions(loadOptions, given);
     const warn = options.onWarning ?? ((message) => process.emitWarning(message, 'RankDistillmWarning'));
     const binding = loadBinding();
-    const engine = resolveEngine(options, binding);
+    const engine = resolveEngine(options, options.timed, binding);
     for (const warning of checkpoint.warnings) warn(warning);
     throwIfAborted(options.signal);
     const { encoder, head, name, modelClass, activation } = checkpoint;
@@ -176,8 +152,8 @@ export class CrossEncoder implements AsyncDisposable {
    * @returns [pairs], raw logits in the caller's order (log-probabilities for scoring_strategy mono)
    * @throws RankDistillmError `bad_input`, `aborted`, `closed`, `native`
    */
-  async score(pairs: readonly TextPair[], options: ScoreOptions = {}): Promise<Float32Array> {
-    checkOptionNames(options, SCORE_OPTIONS, 'score');
+  async score(pairs: readonly TextPair[], given: ScoreOptions = {}): Promise<Float32Array> {
+    const options = checkOptions(scoreOptions, given);
     pairs.forEach(checkPair);
     return this.#track(this.#scoreAll(pairs, options));
   }
@@ -208,15 +184,13 @@ export class CrossEncoder implements AsyncDisposable {
   }
 
   /** Orders documents for a query, best first; equal scores keep the order that was given. */
-  async rank(query: string, documents: readonly string[], options: RankOptions = {}): Promise<RankedDocument[]> {
-    checkOptionNames(options, RANK_OPTIONS, 'rank');
-    const { topK = documents.length, returnDocuments = false, ...scoring } = options;
-    if (!Number.isInteger(topK) || topK < 0) throw badArgument('topK', 'an integer of at least 0', topK);
+  async rank(query: string, documents: readonly string[], given: RankOptions = {}): Promise<RankedDocument[]> {
+    const { topK = documents.length, returnDocuments, activation, ...scoring } = checkOptions(rankOptions, given);
     const pairs = documents.map((document) => ({ query, document }));
     const logits = await this.score(pairs, { ...scoring, activation: 'identity' });
     // Ordered by the logit: a sigmoid in float32 would tie the top documents.
     const order = [...logits.keys()].sort((a, b) => logits[b]! - logits[a]! || a - b).slice(0, topK);
-    const shown = options.activation === 'sigmoid' ? sigmoid : (score: number) => score;
+    const shown = activation === 'sigmoid' ? sigmoid : (score: number) => score;
     return order.map((index) => ({
       index,
       score: shown(logits[index]!),

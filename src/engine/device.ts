@@ -1,4 +1,4 @@
-import { RankDistillmError } from '../errors.js';
+import { SettingError, type SettingPath } from '../config/setting-error.js';
 
 const CPU = 'cpu';
 const PATTERN = /^(?:auto|cpu|cuda(?::(?:0|[1-9]\d*))?)$/;
@@ -6,14 +6,14 @@ const PATTERN = /^(?:auto|cpu|cuda(?::(?:0|[1-9]\d*))?)$/;
 /**
  * The device that is meant, `cpu` or `cuda:N`. `auto` and undefined are the first GPU where there is one.
  *
- * @param where key for the error, for example `device` or `a.yaml:2: trainer.devices`
+ * @param path of the setting, for errors
  * @param devices what the engine found; asked for only where the answer depends on it, since a driver takes time to start
- * @throws RankDistillmError `bad_input` for a name that is none, `unsupported` for a GPU that is not there
+ * @throws SettingError `bad_input` for a name that is none, `unsupported` for a GPU that is not there
  */
-export function chooseDevice(asked: string | undefined, where: string, devices: () => readonly string[]): string {
+export function chooseDevice(asked: string | null, path: SettingPath, devices: () => readonly string[]): string {
   const name = asked ?? 'auto';
   if (!PATTERN.test(name)) {
-    throw new RankDistillmError('bad_input', `${where}: expected auto, cpu, cuda or cuda:N, received "${name}"`, {
+    throw new SettingError(path, `expected auto, cpu, cuda or cuda:N, received "${name}"`, {
       hint: 'Use cpu, or cuda on a machine with an NVIDIA GPU.',
     });
   }
@@ -29,5 +29,5 @@ export function chooseDevice(asked: string | undefined, where: string, devices: 
           'Use cpu; docs/cuda.md says how to build for CUDA.',
         ]
       : [`there is no such GPU; found: ${gpus.join(', ')}`, 'Choose one of those.'];
-  throw new RankDistillmError('unsupported', `${where}: ${name}: ${message}`, { hint });
+  throw new SettingError(path, `${name}: ${message}`, { hint, code: 'unsupported' });
 }

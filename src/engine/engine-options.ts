@@ -1,42 +1,40 @@
+import { availableParallelism } from 'node:os';
+import { z } from 'zod';
 import type { Binding, ComputePrecision, EncoderConfig, EngineInfo, ModelOptions } from '../../binding.js';
-import type { OptionNames } from '../config/option-names.js';
-import { readPrecision, enginePrecision, type PrecisionName } from '../config/precision.js';
-import { badArgument, checkThreads } from './check-argument.js';
+import { enginePrecision, readPrecision, type PrecisionName } from '../config/precision.js';
+import { section, type OptionsOf, type SettingsOf } from '../config/read-settings.js';
+import { engineOptions } from '../config/schema/engine.js';
+import { key } from '../config/schema/fields.js';
+import { monoOptions } from '../config/schema/model.js';
+import type { SettingPath } from '../config/setting-error.js';
 import { chooseDevice } from './device.js';
-import { tokenizerThreads } from './tokenizer-threads.js';
 
-/** Where a model computes, and in what. */
-export interface EngineOptions {
-  /** `cpu`, `cuda`, `cuda:N` or `auto` (default): the first GPU where there is one, else the CPU. */
-  device?: string | undefined;
-  /**
-   * `32-true` (default), `bf16-mixed` or `bf16-true`, as in Lightning; on a CPU the two bf16 ones are the same. `int8`
-   * quantises the linear layers of a model that scores on a CPU, see docs/numerics.md.
-   */
-  precision?: string | number | undefined;
-  /** GPUs: float32 products on tensor cores with 10 bits of mantissa, several times as fast. Default false. */
-  tf32?: boolean | undefined;
-  /** GPUs: share of the memory that this process may take, above 0 to 1. Default: what is free. */
-  memoryFraction?: number | undefined;
-  /** GPUs: measure the time of each kind of operation (`ScoredWindow.result.opSeconds`), which costs some. Default false. */
-  timed?: boolean | undefined;
-  /** Engine threads, process-wide; by default physical cores or the cgroup's share. */
-  threads?: number | undefined;
-  /**
-   * Worker threads that tokenize, started by the first large request; 0: the main thread does it. Default: 0 on a CPU,
-   * whose cores the engine needs, else the number of cores less 2, at most 8.
-   */
-  tokenizerThreads?: number | undefined;
+/** Where a model computes, and in what precision. */
+export type EngineOptions = OptionsOf<typeof engineOptions>;
+
+/** An option that only a program can pass. */
+export function passed<T>(doc: string) {
+  return key(z.custom<T>().optional(), doc);
 }
 
-export const ENGINE_OPTIONS: OptionNames<EngineOptions> = {
-  device: true,
-  precision: true,
-  tf32: true,
-  memoryFraction: true,
-  timed: true,
-  threads: true,
-  tokenizerThreads: true,
+/** Options of every function that loads a model. */
+export const modelKeys = {
+  ...engineOptions.shape,
+  timed: key(
+    z.boolean().default(false),
+    'GPUs: measure the time of each kind of operation (`ScoredWindow.result.opSeconds`). It costs some speed.',
+  ),
+  config: key(
+    section(monoOptions).optional(),
+    "Fields of lightning-ir's MonoConfig that replace those of the model's config.json.",
+  ),
+  label: key(
+    z.union([z.int(), z.string()]).optional(),
+    "Which label's logit is the score, by index or name, for a classification model of several labels.",
+  ),
+  revision: key(z.string().optional(), 'Branch, tag or commit of a Hugging Face id; default main.'),
+  signal: passed<AbortSignal>('Aborts the work.'),
+  on_warning: passed<(message: string) => void>('Receives warnings. Default: process.emitWarning.'),
 };
 
 /** What the engine is told, and the names for messages. */
@@ -51,26 +49,34 @@ export interface ResolvedEngine {
   >;
 }
 
-/** @throws RankDistillmError `bad_input`, `unsupported`: a device that is not there, a precision that it lacks */
-export function resolveEngine(options: EngineOptions, binding: Pick<Binding, 'info'>): ResolvedEngine {
-  const threads = checkThreads(options.threads);
-  const memoryFraction = checkShare(options.memoryFraction);
-  const device = chooseDevice(options.device, 'device', () => binding.info().devices);
-  const precision = readPrecision(options.precision ?? null, 'precision', device);
+/**
+ * @param timed see `modelKeys`
+ * @param path of the settings, for errors
+ * @throws SettingError `bad_input`, `unsupported`: a device that is not there, a precision that it lacks
+ */
+export function resolveEngine(
+  settings: SettingsOf<typeof engineOptions>,
+  timed: boolean,
+  binding: Pick<Binding, 'info'>,
+  path: SettingPath = [],
+): ResolvedEngine {
+  const device = chooseDevice(settings.device, [...path, 'device'], () => binding.info().devices);
+  const precision = readPrecision(settings.precision, [...path, 'precision'], device);
   const compute = enginePrecision(precision);
   return {
     device,
     precision,
     compute,
-    tokenizerThreads: tokenizerThreads(options.tokenizerThreads, device),
+    tokenizerThreads: settings.tokenizerThreads ?? defaultTokenizerThreads(device, availableParallelism()),
     native: {
       device,
       precision: compute,
-      threads,
-      tf32: options.tf32 ?? false,
+      // 0 leaves the choice to the engine
+      threads: settings.threads ?? 0,
+      tf32: settings.tf32,
       bfloat16Stream: precision === 'bf16-true',
-      memoryFraction: memoryFraction ?? 0,
-      timed: options.timed ?? false,
+      memoryFraction: settings.memoryFraction ?? 0,
+      timed,
     },
   };
 }
@@ -86,7 +92,13 @@ export function scoringPrecision(
   return has ? compute : 'int16';
 }
 
-function checkShare(memoryFraction: number | undefined): number | undefined {
-  if (memoryFraction === undefined || (memoryFraction > 0 && memoryFraction <= 1)) return memoryFraction;
-  throw badArgument('memoryFraction', 'a number above 0, at most 1', memoryFraction);
+/** More add nothing: fewer than these already tokenize faster than one GPU scores. */
+const MOST_TOKENIZERS = 8;
+/** For the main thread and the engine's. */
+const CORES_KEPT = 2;
+
+/** Worker threads of the tokenizer that suit a device: on a CPU the engine needs all cores itself. */
+export function defaultTokenizerThreads(device: string, cores: number): number {
+  if (!device.startsWith('cuda')) return 0;
+  return Math.max(0, Math.min(MOST_TOKENIZERS, cores - CORES_KEPT));
 }

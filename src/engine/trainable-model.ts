@@ -1,44 +1,37 @@
+import { z } from 'zod';
 import type { Binding, EngineInfo, FlatArray, NativeTrainer, ParameterPlace } from '../../binding.js';
 import type { Checkpoint } from '../models/checkpoint.js';
-import { loadCheckpoint, type MonoOverrides } from '../models/load-checkpoint.js';
+import { loadCheckpoint } from '../models/load-checkpoint.js';
 import type { TensorValues } from '../models/tensor-values.js';
-import { checkOptionNames, type OptionNames } from '../config/option-names.js';
-import { TRAINING_PRECISIONS } from '../config/precision.js';
+import { checkTrainingPrecision } from '../config/precision.js';
+import { checkOptions, type OptionsOf } from '../config/read-settings.js';
+import { key } from '../config/schema/fields.js';
 import { RankDistillmError, throwIfAborted } from '../errors.js';
 import { DEFAULT_SEED, SEEDS } from '../random/random-stream.js';
-import { createPairTokenizer, type PairTokenizer, type TextPair } from '../tokenize/pair-tokenizer.js';
-import { ENGINE_OPTIONS, resolveEngine, type EngineOptions, type ResolvedEngine } from './engine-options.js';
+import type { TextPair } from '../tokenize/pair-tokenizer.js';
+import { createPairTokenizer, type PairTokenizer } from '../tokenize/pair-tokenizer.js';
+import { modelKeys, resolveEngine } from './engine-options.js';
 import { loadBinding } from './load-binding.js';
 import { loadBoth } from './load-both.js';
 import { halvedWarning, warnOnce } from './memory-warning.js';
 import { fromNative } from './native-error.js';
 import { scoreWindows, type ScoredWindow } from './score-windows.js';
 
-/** `precision` is `32-true` (default) or `bf16-mixed`. */
-export interface TrainableModelOptions extends EngineOptions {
-  /** Fields of lightning-ir's MonoConfig that win over the model's config.json. */
-  config?: MonoOverrides | undefined;
-  /** Which label's logit is the score, by index or name, for a classification model of several labels. */
-  label?: number | string | undefined;
-  revision?: string | undefined;
-  /** Seed of a fresh head and of dropout, below 2^32. Default 42. */
-  seed?: number | undefined;
-  /** Default true: the rates of config.json. */
-  dropout?: boolean | undefined;
-  signal?: AbortSignal | undefined;
-  onWarning?: ((message: string) => void) | undefined;
-}
+const trainableOptions = z.strictObject({
+  ...modelKeys,
+  seed: key(
+    z
+      .int()
+      .min(0)
+      .max(SEEDS - 1)
+      .default(DEFAULT_SEED),
+    'Seed of a fresh head and of dropout.',
+  ),
+  dropout: key(z.boolean().default(true), 'Whether to drop out, at the rates of config.json.'),
+});
 
-const LOAD_OPTIONS: OptionNames<TrainableModelOptions> = {
-  ...ENGINE_OPTIONS,
-  config: true,
-  label: true,
-  revision: true,
-  seed: true,
-  dropout: true,
-  signal: true,
-  onWarning: true,
-};
+/** `precision` is `32-true` (default) or `bf16-mixed`. */
+export type TrainableModelOptions = OptionsOf<typeof trainableOptions>;
 
 interface Parts {
   checkpoint: Checkpoint;
@@ -84,14 +77,20 @@ export class TrainableModel implements AsyncDisposable {
    *
    * @throws RankDistillmError `not_found`, `bad_input`, `unsupported`, `io`, `native`, `aborted`
    */
-  static async load(nameOrPath: string, options: TrainableModelOptions = {}): Promise<TrainableModel> {
-    checkOptionNames(options, LOAD_OPTIONS, 'TrainableModel.load');
-    const seed = checkSeed(options.seed ?? DEFAULT_SEED);
+  static async load(nameOrPath: string, given: TrainableModelOptions = {}): Promise<TrainableModel> {
+    const options = checkOptions(trainableOptions, given);
+    const { config: overrides, label, revision, seed } = options;
+    const checkpoint = await loadCheckpoint(nameOrPath, { overrides, label, revision, seed });
+    return TrainableModel.fromCheckpoint(checkpoint, options);
+  }
+
+  /** The same for a model folder whose headers are read already. Its overrides and seed were given there. */
+  static async fromCheckpoint(checkpoint: Checkpoint, given: TrainableModelOptions = {}): Promise<TrainableModel> {
+    const options = checkOptions(trainableOptions, given);
     const warn = options.onWarning ?? ((message) => process.emitWarning(message, 'RankDistillmWarning'));
     const binding = loadBinding();
-    const engine = trainingEngine(options, binding);
-    const { config: overrides, label, revision } = options;
-    const checkpoint = await loadCheckpoint(nameOrPath, { overrides, label, revision, seed });
+    const engine = resolveEngine(options, options.timed, binding);
+    checkTrainingPrecision(engine.precision, ['precision']);
     for (const warning of checkpoint.warnings) warn(warning);
     throwIfAborted(options.signal);
     const { encoder, head, training } = checkpoint;
@@ -101,12 +100,12 @@ export class TrainableModel implements AsyncDisposable {
     const [tokenizer, native] = await loadBoth(
       createPairTokenizer(checkpoint, { threads: engine.tokenizerThreads }),
       binding
-        .createTrainer({ encoder, head, ...engine.native, dropout, paddingId, seed }, checkpoint.tensors)
+        .createTrainer({ encoder, head, ...engine.native, dropout, paddingId, seed: options.seed }, checkpoint.tensors)
         .catch((error: unknown) => Promise.reject(fromNative(error))),
       options.signal,
     );
     if (native.precision !== engine.compute) {
-      warn(`this CPU has no bf16 instructions (AVX512_BF16 or AMX); ${nameOrPath} is trained in float32`);
+      warn(`this CPU has no bf16 instructions (AVX512_BF16 or AMX); ${checkpoint.name} is trained in float32`);
     }
     return new TrainableModel({ checkpoint, device: engine.device, warn, tokenizer, native, binding });
   }
@@ -185,22 +184,4 @@ function sizeOf(shape: readonly number[]): number {
 
 function ratesOf({ training }: Checkpoint): [hidden: number, attention: number, head: number] {
   return [training.hiddenDropout, training.attentionDropout, training.classifierDropout];
-}
-
-function trainingEngine(options: EngineOptions, binding: Binding): ResolvedEngine {
-  const engine = resolveEngine(options, binding);
-  const { precision } = engine;
-  if (!TRAINING_PRECISIONS.includes(precision)) {
-    throw new RankDistillmError('unsupported', `precision: ${precision} does not train: AdamW needs float32 weights`, {
-      hint: 'Use bf16-mixed, which computes in bf16 and keeps float32 weights, or 32-true.',
-    });
-  }
-  return engine;
-}
-
-function checkSeed(seed: number): number {
-  if (Number.isSafeInteger(seed) && seed >= 0 && seed < SEEDS) return seed;
-  throw new RankDistillmError('bad_input', `seed: expected a whole number from 0 to ${SEEDS - 1}, received ${seed}`, {
-    hint: 'Choose another seed.',
-  });
 }

@@ -1,100 +1,112 @@
-import type { MonoOverrides } from '../models/load-checkpoint.js';
+import { z } from 'zod';
+import { section, type OptionsOf, type SettingsOf } from '../config/read-settings.js';
+import { earlyStoppingOptions, modelCheckpointOptions } from '../config/schema/callbacks.js';
+import { key } from '../config/schema/fields.js';
+import { trainerOptions } from '../config/schema/trainer.js';
+import { adamWOptions } from '../config/schema/training.js';
 import type { CollectionIndexOptions } from '../data/collection/collection-index.js';
 import type { DatasetRegistry } from '../data/registry.js';
 import type { RunDatasetOptions } from '../data/run-options.js';
 import type { TrainingDataset } from '../data/training-dataset.js';
-import type { EngineOptions } from '../engine/engine-options.js';
-import type { Loss } from '../loss/loss.js';
+import type { TupleDatasetOptions } from '../data/tuple-dataset.js';
+import { modelKeys, passed } from '../engine/engine-options.js';
+import type { WeightedLoss } from '../loss/weighted-losses.js';
+import { SEEDS } from '../random/random-stream.js';
 import type { MetricLogger } from '../report/metric-logger.js';
 import type { TrainingSummary } from '../report/training-summary.js';
-import type { AdamWOptions } from '../train/adamw-options.js';
 import type { LrSchedule } from '../train/lr-schedule.js';
-import type { ModelCheckpointOptions } from '../train/model-checkpoint.js';
-import type { EarlyStoppingOptions } from '../train/early-stopping.js';
-import type { LimitSettings } from '../train/train-limits.js';
 import type { StepReport, ValidationReport } from '../train/training-reports.js';
 
-export interface TrainOptions {
-  /** Opened by the caller, closed by the caller. */
-  dataset: TrainingDataset;
-  /** Samples (topics) of a batch. */
-  batchSize: number;
-  /** Default true. */
-  shuffle?: boolean | undefined;
-}
+/** What `fit` learns from: a dataset that the caller opened and closes, or options of one that `fit` opens. */
+type TrainSource = TrainingDataset | RunDatasetOptions | TupleDatasetOptions;
 
-export interface ValidateOptions {
-  datasets: readonly RunDatasetOptions[];
-  /** Topics of a validation batch (`inference_batch_size`): what limitValBatches and numSanityValSteps count. Default 1. */
-  batchSize?: number | undefined;
-  /** Measures such as `nDCG@10`; `loss` gives the losses, where the dataset has targets. */
-  metrics: readonly string[];
-  /** Default: an empty registry. */
-  registry?: DatasetRegistry | undefined;
-  /** Of their collections. The signal is that of `fit` where none is given. */
-  indexing?: CollectionIndexOptions | undefined;
-}
+const trainSection = z.strictObject({
+  dataset: z.custom<TrainSource>((value) => typeof value === 'object' && value !== null),
+  batch_size: key(z.int().min(1), 'Samples (topics) of a batch.'),
+  shuffle: key(z.boolean().default(true), 'Shuffle the samples each epoch.'),
+});
 
-/** Lightning's Trainer arguments of the same names; those of `LimitSettings` say how long a run is. */
-export interface TrainerSettings extends LimitSettings, Omit<EngineOptions, 'timed'> {
-  /** Default 50. */
-  logEveryNSteps?: number | undefined;
-  gradientClipVal?: number | undefined;
-  /** Default norm. */
-  gradientClipAlgorithm?: 'norm' | 'value' | undefined;
-  /** Tokens whose activations are held at a time; memory follows from it, results do not. Default: from free memory. */
-  tokenBudget?: number | undefined;
-  /** What to do when a loss or gradient is not finite. Default `stop`; `skip` leaves the step out and counts it. */
-  nonFinite?: 'stop' | 'skip' | undefined;
-  /** Where logs and checkpoints go. Default: the working directory. */
-  defaultRootDir?: string | undefined;
-  /** Default true; false writes no checkpoint. */
-  enableCheckpointing?: boolean | undefined;
-}
+const validateSection = z.strictObject({
+  datasets: key(
+    z.custom<readonly (RunDatasetOptions | TupleDatasetOptions)[]>((value) => Array.isArray(value)),
+    'Runs, or tuples, to validate on.',
+  ),
+  batch_size: key(
+    z.int().min(1).default(1),
+    'Topics of a validation batch, as limitValBatches and numSanityValSteps count them.',
+  ),
+  metrics: key(
+    z.array(z.string().min(1)),
+    'Measures such as `nDCG@10`; `loss` gives the losses of datasets that have targets.',
+  ),
+});
 
 /** Everything `fit` needs, by the names of the YAML in camel case. */
-export interface FitOptions {
-  /** Folder of a model or a Hugging Face id: a checkpoint to go on from or a bare backbone. */
-  model: string;
-  /** MonoConfig's fields that win over the model's config.json. */
-  config?: MonoOverrides | undefined;
-  /** Which label's logit is the score, by index or name, for a classification model of several labels. */
-  label?: number | string | undefined;
-  /** Branch, tag or commit of a Hugging Face id. */
-  revision?: string | undefined;
-  train: TrainOptions;
-  validate?: ValidateOptions | undefined;
-  /** Summed; a pair is a loss and its weight. */
-  losses: readonly (Loss | readonly [loss: Loss, weight: number])[];
-  optimizer?: AdamWOptions | undefined;
-  /** Default: constant. */
-  lrScheduler?: LrSchedule | undefined;
-  trainer?: TrainerSettings | undefined;
-  checkpoints?: readonly ModelCheckpointOptions[] | undefined;
-  earlyStopping?: readonly EarlyStoppingOptions[] | undefined;
-  /** Seed of everything random: a fresh head, shuffling, sampling (of datasets opened with it), dropout. Default 42. */
-  seed?: number | undefined;
-  /** Lightning's LearningRateMonitor: the rate is logged as `lr-AdamW`, beside the losses. Default false. */
-  logLearningRate?: boolean | undefined;
-  /** A checkpoint folder to resume from, or `last`: the newest below defaultRootDir. */
-  ckptPath?: string | undefined;
-  /** Closed by the caller. */
-  loggers?: readonly MetricLogger[] | undefined;
-  /** Lightning's `log_dir`: `huggingface_checkpoint` lies there. Default: none is written. */
-  logFolder?: string | undefined;
-  /** Where checkpoints go that name no `dirpath`. Default: `checkpoints` in `logFolder`, else in `defaultRootDir`. */
-  checkpointFolder?: string | undefined;
-  /**
-   * When it fires, the step at work is finished (a validation is not: a resumed run repeats it), a checkpoint is saved and
-   * `fit` rejects with `aborted`.
-   */
-  signal?: AbortSignal | undefined;
-  onStep?: ((step: StepReport) => void | Promise<void>) | undefined;
-  onValidation?: ((report: ValidationReport) => void | Promise<void>) | undefined;
-  /** Called once and waited for, before the first step and before anything is written, when everything is loaded. */
-  onStart?: ((summary: FitSummary) => void | Promise<void>) | undefined;
-  onWarning?: ((message: string) => void) | undefined;
-}
+export const fitOptions = z.strictObject({
+  model: key(z.string().min(1), 'Folder of a model or a Hugging Face id: a cross-encoder or a bare backbone.'),
+  config: modelKeys.config,
+  label: modelKeys.label,
+  revision: modelKeys.revision,
+  train: key(section(trainSection), 'Training data.'),
+  validate: key(section(validateSection).optional(), 'Validation data.'),
+  registry: passed<DatasetRegistry>('Files of the datasets that are named. Default: none.'),
+  indexing: passed<CollectionIndexOptions>('How collections are indexed.'),
+  losses: z.custom<readonly WeightedLoss[]>((value) => Array.isArray(value)),
+  optimizer: key(section(adamWOptions).prefault({}), 'Arguments of AdamW.'),
+  lr_scheduler: passed<LrSchedule | ((totalSteps: number | undefined) => LrSchedule)>(
+    'Learning-rate schedule, or a function of the optimizer steps of the run (undefined where only time ends it). Default: constant.',
+  ),
+  trainer: key(section(trainerOptions).prefault({}), "Lightning's Trainer arguments."),
+  checkpoints: key(
+    z.array(section(modelCheckpointOptions)).optional(),
+    'When to save and what to keep. Default: the newest, at the end of each epoch and of the run.',
+  ),
+  early_stopping: key(z.array(section(earlyStoppingOptions)).default([]), 'When to stop.'),
+  seed: key(
+    z
+      .union([
+        z
+          .int()
+          .min(0)
+          .max(SEEDS - 1),
+        z.literal('random'),
+      ])
+      .optional(),
+    'Seed of everything random: a fresh head, shuffling, sampling, dropout. random: a new one. Default: that of the run that is continued, else 42.',
+  ),
+  log_learning_rate: key(
+    z.boolean().default(false),
+    "Lightning's LearningRateMonitor: the rate is logged as `lr-AdamW`, beside the losses.",
+  ),
+  ckpt_path: key(
+    z.string().min(1).optional(),
+    'Checkpoint folder to continue from, or `last`: the newest below defaultRootDir.',
+  ),
+  loggers: passed<readonly MetricLogger[]>('Receive logged values. The caller closes them.'),
+  log_folder: key(
+    z.string().optional(),
+    "Lightning's `log_dir`, which gets `huggingface_checkpoint`. Default: none is written.",
+  ),
+  checkpoint_folder: key(
+    z.string().optional(),
+    'Folder of checkpoints without a `dirpath`. Default: `checkpoints` in `logFolder`, else in `defaultRootDir`.',
+  ),
+  signal: passed<AbortSignal>(
+    'When it fires, the current step is finished (a validation is not: a resumed run repeats it), a checkpoint is saved and `fit` rejects with `aborted`.',
+  ),
+  on_step: passed<(step: StepReport) => void | Promise<void>>('Called after each optimizer step.'),
+  on_validation: passed<(report: ValidationReport) => void | Promise<void>>('Called after each validation.'),
+  on_start: passed<(summary: FitSummary) => void | Promise<void>>(
+    'Called once everything is loaded, before the first step and before anything is written.',
+  ),
+  on_warning: modelKeys.on_warning,
+});
+
+export type FitOptions = OptionsOf<typeof fitOptions>;
+export type FitSettings = SettingsOf<typeof fitOptions>;
+export type TrainOptions = OptionsOf<typeof trainSection>;
+export type ValidateOptions = OptionsOf<typeof validateSection>;
+export type ValidateSettings = SettingsOf<typeof validateSection>;
 
 /** What a run is going to do. */
 export type FitSummary = TrainingSummary;
@@ -106,10 +118,12 @@ export interface FitResult {
   reason: 'max_steps' | 'max_epochs' | 'max_time' | 'early_stopping';
   /** Newest metrics by name, losses and validation. */
   metrics: Readonly<Record<string, number>>;
-  /** Folders of checkpoints that were kept; the best first where one is monitored. */
+  /** What the names of validation metrics begin with, for each dataset. */
+  validationDatasets: readonly string[];
+  /** Folders of the checkpoints that were kept; the best first where one is monitored. */
   checkpoints: readonly string[];
   /** The Hugging Face folder that was written last; undefined without checkpointing. */
   modelFolder: string | undefined;
-  /** Steps left out because of values that were not finite. */
+  /** Steps that were skipped because of values that were not finite. */
   skippedSteps: number;
 }

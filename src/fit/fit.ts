@@ -1,22 +1,32 @@
+import { randomInt } from 'node:crypto';
 import { join } from 'node:path';
-import type { Checkpoint } from '../models/checkpoint.js';
-import { loadCheckpoint } from '../models/load-checkpoint.js';
+import { checkTrainingPrecision } from '../config/precision.js';
+import { checkOptions } from '../config/read-settings.js';
+import { modelCheckpointOptions } from '../config/schema/callbacks.js';
+import { isNothing, planTraining, type TrainingPlan } from '../train/train-limits.js';
+import { openTrainingDataset } from '../data/open-dataset.js';
+import { DatasetRegistry } from '../data/registry.js';
+import type { TrainingDataset } from '../data/training-dataset.js';
+import { settingError } from '../config/setting-error.js';
+import { resolveEngine } from '../engine/engine-options.js';
+import { loadBinding } from '../engine/load-binding.js';
 import { TrainableModel } from '../engine/trainable-model.js';
 import { throwIfAborted } from '../errors.js';
-import { DEFAULT_SEED } from '../random/random-stream.js';
+import { weightedLosses } from '../loss/weighted-losses.js';
+import type { Checkpoint } from '../models/checkpoint.js';
+import { loadCheckpoint } from '../models/load-checkpoint.js';
+import { DEFAULT_SEED, SEEDS } from '../random/random-stream.js';
 import { CheckpointKeeper } from '../train/checkpoint-keeper.js';
 import { EarlyStopper } from '../train/early-stopping.js';
 import { estimateSecondsPerStep } from '../train/estimate-step.js';
 import { FitLoop, type StopReason } from '../train/fit-loop.js';
 import { checkSameModel } from '../train/same-model.js';
-import { planTraining, type TrainingPlan } from '../train/train-limits.js';
 import { Trainer } from '../train/trainer.js';
 import type { StepReport } from '../train/training-reports.js';
 import { checkpointFiles, isLater } from './checkpoint-files.js';
-import type { FitOptions, FitResult, FitSummary } from './fit-options.js';
+import { fitOptions, type FitOptions, type FitResult, type FitSettings, type FitSummary } from './fit-options.js';
 import { restoreMoments } from './moments.js';
-import { watchedBy, withPlainNames } from './monitor-names.js';
-import { checkFitOptionNames } from './option-names.js';
+import { checkMonitors, withPlainNames } from './monitor-names.js';
 import { checkSameRun, identityOf, openResume, type Resume } from './resume.js';
 import { Validation } from './validation.js';
 
@@ -24,91 +34,131 @@ import { Validation } from './validation.js';
 const LOG_EVERY_N_STEPS = 50;
 
 /**
- * Trains a cross-encoder: what `rank-distillm fit` does, with the YAML's names. See docs/training.md.
+ * Trains a cross-encoder, as `rank-distillm fit` does, with the YAML's names. See docs/training.md. Everything is opened
+ * and checked before the first step: model, losses and names first, since a collection may take minutes to index.
  *
  * @throws RankDistillmError `bad_input`, `not_found`, `unsupported`, `io`, `native`; `aborted` after the signal, when the
- * step at work is finished and saved
+ * current step is finished and saved
  */
 export async function fit(given: FitOptions): Promise<FitResult> {
-  checkFitOptionNames(given);
-  const warn = given.onWarning ?? ((message) => process.emitWarning(message, 'RankDistillmWarning'));
-  const settings = given.trainer ?? {};
-  const rootDir = settings.defaultRootDir ?? '.';
-  throwIfAborted(given.signal);
-  const resume = given.ckptPath === undefined ? undefined : await resumeOf(given.ckptPath, rootDir, given);
-  for (const warning of given.train.dataset.warnings) warn(warning);
-  const validation = given.validate && (await Validation.open(given.validate, warn, given.signal));
+  const checked = checkOptions(fitOptions, given);
+  const { signal, trainer, registry = new DatasetRegistry(), indexing } = checked;
+  const warn = checked.onWarning ?? ((message: string) => process.emitWarning(message, 'RankDistillmWarning'));
+  const rootDir = trainer.defaultRootDir ?? '.';
+  throwIfAborted(signal);
+  checkTrainingPrecision(resolveEngine(trainer, false, loadBinding(), ['trainer']).precision, ['trainer', 'precision']);
+  const resume =
+    checked.ckptPath === undefined ? undefined : await resumeFrom(checked.ckptPath, rootDir, checked.label);
+  const seed = seedOf(checked, resume);
+  const { config: overrides, label, revision } = checked;
+  const source = await loadCheckpoint(checked.model, { overrides, label, revision, seed });
+  if (resume) checkSameModel(resume.model, source);
+  const validation = validates(checked, warn) ? await Validation.plan(checked.validate!, registry) : undefined;
+  const options = withPlainNames(checked, validation?.names ?? []);
+  const losses = weightedLosses(options.losses).names;
+  const watched = checkMonitors(options, [...losses, ...(validation?.loggedNames(losses) ?? [])]);
+
+  const dataset = await openTraining(options, registry, seed);
   try {
-    const options = withPlainNames(given, validation?.names ?? []);
-    validation?.assertGives(watchedBy(options));
-    const plan = planOf(options, validation);
-    await using model = await TrainableModel.load(resume?.folder ?? options.model, {
-      device: settings.device,
-      precision: settings.precision,
-      tf32: settings.tf32,
-      memoryFraction: settings.memoryFraction,
-      threads: settings.threads,
-      tokenizerThreads: settings.tokenizerThreads,
-      config: options.config,
-      label: options.label,
-      revision: options.revision,
-      seed: options.seed ?? DEFAULT_SEED,
-      signal: options.signal,
+    for (const warning of dataset.warnings) warn(warning);
+    await validation?.open(watched, { warn, registry, indexing: { signal, ...indexing } });
+    const plan = planTraining(trainer, {
+      samples: dataset.countSamples(),
+      batchSize: options.train.batchSize,
+      validationBatches: validation?.batches ?? [],
+    });
+    await using model = await TrainableModel.fromCheckpoint(resume?.model ?? source, {
+      device: trainer.device,
+      precision: trainer.precision,
+      tf32: trainer.tf32,
+      memoryFraction: trainer.memoryFraction,
+      threads: trainer.threads,
+      tokenizerThreads: trainer.tokenizerThreads,
+      seed,
+      signal,
       onWarning: warn,
     });
-    return await train(options, { plan, model, validation, resume, rootDir, warn });
+    return await train(options, { plan, model, source, dataset, seed, validation, resume, rootDir, warn });
   } finally {
     await validation?.close();
+    if (dataset !== options.train.dataset) await dataset.close();
   }
 }
 
-/** The checkpoint, and the model that the run began with and must continue with. */
-async function resumeOf(ckptPath: string, rootDir: string, options: FitOptions) {
-  const resume = await openResume(ckptPath, rootDir, options.label);
-  const { model, config: overrides, label, revision, seed = DEFAULT_SEED } = options;
-  const source = await loadCheckpoint(model, { overrides, label, revision, seed });
-  checkSameModel(resume.model, source);
-  return { ...resume, source };
+async function resumeFrom(ckptPath: string, rootDir: string, label: FitSettings['label']): Promise<Resume> {
+  try {
+    return await openResume(ckptPath, rootDir, label);
+  } catch (error) {
+    throw settingError(['ckpt_path'], error);
+  }
+}
+
+function seedOf({ seed }: FitSettings, resume: Resume | undefined): number {
+  if (typeof seed === 'number') return seed;
+  return resume?.state.run.seed ?? (seed === 'random' ? randomInt(SEEDS) : DEFAULT_SEED);
+}
+
+function validates({ validate, trainer }: FitSettings, warn: (message: string) => void): boolean {
+  const none = trainer.limitValBatches !== null && isNothing(trainer.limitValBatches);
+  if (!validate || validate.datasets.length === 0 || none) return false;
+  if (validate.metrics.length > 0) return true;
+  warn('the inference datasets are not validated, since no measures are named');
+  return false;
+}
+
+async function openTraining(
+  { train, signal, indexing }: FitSettings,
+  registry: DatasetRegistry,
+  seed: number,
+): Promise<TrainingDataset> {
+  const { dataset } = train;
+  if ('epoch' in dataset) return dataset;
+  return openTrainingDataset(dataset, { registry, seed, indexing: { signal, ...indexing } });
 }
 
 interface Parts {
   plan: TrainingPlan;
   model: TrainableModel;
+  /** The model that the options name; the one that is loaded may be a checkpoint of it. */
+  source: Checkpoint;
+  dataset: TrainingDataset;
+  seed: number;
   validation: Validation | undefined;
-  resume: (Resume & { source: Checkpoint }) | undefined;
+  resume: Resume | undefined;
   rootDir: string;
   warn: (message: string) => void;
 }
 
-async function train(options: FitOptions, parts: Parts): Promise<FitResult> {
-  const { plan, model, validation, resume, warn } = parts;
-  const settings = options.trainer ?? {};
+async function train(options: FitSettings, parts: Parts): Promise<FitResult> {
+  const { plan, model, source, dataset, seed, validation, resume, warn } = parts;
+  const settings = options.trainer;
+  const { lrScheduler } = options;
+  const schedule = typeof lrScheduler === 'function' ? lrScheduler(plan.totalSteps) : lrScheduler;
   const trainer = new Trainer(model, {
     losses: options.losses,
     optimizer: options.optimizer,
-    lrScheduler: options.lrScheduler,
+    lrScheduler: schedule,
     gradientClipVal: settings.gradientClipVal,
     gradientClipAlgorithm: settings.gradientClipAlgorithm,
     tokenBudget: settings.tokenBudget ?? resume?.state.run.tokenBudget,
   });
-  const source = resume?.source ?? model.checkpoint;
-  const identity = await identityOf({ options, plan, trainer, source });
+  const identity = await identityOf({ options, plan, dataset, seed, schedule, trainer, source });
   if (resume) {
     checkSameRun(resume, identity, warn);
     await restoreMoments(model, resume.moments);
     trainer.goOnFrom(resume.state.step);
   }
-  const judged = { judgesAtEpochEnd: plan.judgesAtEpochEnd, validates: plan.validationBatches !== undefined };
+  const validated = { validatesAtEpochEnd: plan.validatesAtEpochEnd, validates: plan.validationBatches !== undefined };
   const log = logOf(options);
   const loop = new FitLoop({
     trainer,
-    dataset: options.train.dataset,
+    dataset,
     batchSize: options.train.batchSize,
-    shuffle: options.train.shuffle ?? true,
+    shuffle: options.train.shuffle,
     plan,
     identity,
-    nonFinite: settings.nonFinite ?? 'stop',
-    stoppers: (options.earlyStopping ?? []).map((stopping) => new EarlyStopper(stopping, judged)),
+    nonFinite: settings.nonFinite,
+    stoppers: options.earlyStopping.map((stopping) => new EarlyStopper(stopping, validated)),
     validate:
       validation && ((batches) => validation.run(model, (s, t) => trainer.losses(s, t), batches, options.signal)),
     onStep: async (report) => {
@@ -124,7 +174,7 @@ async function train(options: FitOptions, parts: Parts): Promise<FitResult> {
     resume: resume?.state,
   });
   if (options.onStart) await options.onStart(await summaryOf(options, parts, trainer));
-  const saved = await keepersOf(options, parts, loop, judged);
+  const saved = await keepersOf(options, parts, loop, validated);
   loop.useKeepers(saved.keepers);
   const reason: StopReason = await loop.run();
   for (const logger of options.loggers ?? []) await logger.flush();
@@ -133,18 +183,14 @@ async function train(options: FitOptions, parts: Parts): Promise<FitResult> {
     epoch: loop.state.epoch,
     reason,
     metrics: loop.metrics,
+    validationDatasets: validation?.names ?? [],
     checkpoints: saved.keepers.flatMap((keeper) => keeper.checkpoints),
     modelFolder: saved.newestModel(),
     skippedSteps: loop.state.skippedSteps,
   };
 }
 
-function planOf({ train: data, trainer: settings = {} }: FitOptions, validation: Validation | undefined): TrainingPlan {
-  const samples = data.dataset.countSamples();
-  return planTraining(settings, { samples, batchSize: data.batchSize, validationBatches: validation?.batches ?? [] });
-}
-
-function logOf({ loggers = [], logLearningRate = false, trainer: settings = {} }: FitOptions) {
+function logOf({ loggers = [], logLearningRate, trainer: settings }: FitSettings) {
   const every = settings.logEveryNSteps ?? LOG_EVERY_N_STEPS;
   const write = async (metrics: Record<string, number>, step: number): Promise<void> => {
     for (const logger of loggers) await logger.log(metrics, step);
@@ -160,26 +206,26 @@ function logOf({ loggers = [], logLearningRate = false, trainer: settings = {} }
 }
 
 async function keepersOf(
-  options: FitOptions,
+  options: FitSettings,
   { plan, model, resume, rootDir, warn }: Parts,
   loop: FitLoop,
-  judged: { judgesAtEpochEnd: boolean; validates: boolean },
+  validated: { validatesAtEpochEnd: boolean; validates: boolean },
 ) {
-  if (options.trainer?.enableCheckpointing === false || plan.batchesPerEpoch === 0) {
+  if (options.trainer.enableCheckpointing === false || plan.batchesPerEpoch === 0) {
     return { keepers: [], newestModel: () => undefined };
   }
   const keepers: CheckpointKeeper[] = [];
   const { logFolder, checkpointFolder = join(logFolder ?? rootDir, 'checkpoints') } = options;
   let newestModel: () => string | undefined = () => undefined;
   const savesEnd = options.checkpoints === undefined;
-  for (const [i, checkpoint] of (options.checkpoints ?? [{}]).entries()) {
+  for (const [i, checkpoint] of (options.checkpoints ?? [checkOptions(modelCheckpointOptions, {})]).entries()) {
     const folder = checkpoint.dirpath ?? checkpointFolder;
     const files = await checkpointFiles({ model, folder, logFolder, state: () => loop.state, onWarning: warn });
     newestModel = files.newestModel;
     const keeper = new CheckpointKeeper(
       checkpoint,
       // what a person named is theirs to remove
-      { folder, ...judged, savesEnd, resumedFrom: options.ckptPath === 'last' ? undefined : resume?.folder },
+      { folder, ...validated, savesEnd, resumedFrom: options.ckptPath === 'last' ? undefined : resume?.folder },
       files.callbacks,
     );
     const state = resume?.state.keepers[i];
@@ -189,8 +235,12 @@ async function keepersOf(
   return { keepers, newestModel: () => newestModel() };
 }
 
-async function summaryOf(options: FitOptions, { plan, model }: Parts, trainer: Trainer): Promise<FitSummary> {
-  const { dataset, batchSize } = options.train;
+async function summaryOf(
+  options: FitSettings,
+  { plan, model, dataset, seed }: Parts,
+  trainer: Trainer,
+): Promise<FitSummary> {
+  const { batchSize } = options.train;
   return {
     model: options.model,
     modelClass: model.checkpoint.modelClass,
@@ -199,6 +249,7 @@ async function summaryOf(options: FitOptions, { plan, model }: Parts, trainer: T
     device: model.device,
     threads: model.engine.threads,
     tokenBudget: trainer.tokenBudget,
+    seed,
     dataset: dataset.name,
     samples: dataset.countSamples(),
     docsPerSample: dataset.sampleSize,

@@ -1,4 +1,6 @@
-import type { FitOptions } from './fit-options.js';
+import { nearestHint } from '../config/nearest.js';
+import { SettingError } from '../config/setting-error.js';
+import type { FitSettings } from './fit-options.js';
 
 const SUFFIX = /^(.*)\/dataloader_idx_(\d+)$/;
 
@@ -15,20 +17,32 @@ export function plainName(name: string, datasets: readonly string[]): string {
 }
 
 /** Options whose callbacks watch, and name checkpoints by, plain names. */
-export function withPlainNames(options: FitOptions, datasets: readonly string[]): FitOptions {
-  const { checkpoints, earlyStopping } = options;
-  return {
-    ...options,
-    checkpoints: checkpoints?.map(({ monitor, filename, ...rest }) => ({
-      ...rest,
-      monitor: monitor && plainName(monitor, datasets),
-      filename: filename?.replace(/(?<=\{)[^{}:]+/g, (name) => plainName(name, datasets)),
-    })),
-    earlyStopping: earlyStopping?.map((stopping) => ({ ...stopping, monitor: plainName(stopping.monitor, datasets) })),
-  };
+export function withPlainNames(options: FitSettings, datasets: readonly string[]): FitSettings {
+  const plain = (name: string): string => plainName(name, datasets);
+  for (const checkpoint of options.checkpoints ?? []) {
+    checkpoint.monitor = checkpoint.monitor && plain(checkpoint.monitor);
+    checkpoint.filename = checkpoint.filename && checkpoint.filename.replace(/(?<=\{)[^{}:]+/g, plain);
+  }
+  for (const stopping of options.earlyStopping) stopping.monitor = plain(stopping.monitor);
+  return options;
 }
 
-/** What callbacks watch. */
-export function watchedBy({ checkpoints = [], earlyStopping = [] }: FitOptions): string[] {
-  return [...checkpoints, ...earlyStopping].flatMap(({ monitor }) => monitor ?? []);
+/**
+ * Checks that every monitored name is logged: a misspelt one would show at the first validation, after hours.
+ *
+ * @returns the monitored names
+ */
+export function checkMonitors({ checkpoints = [], earlyStopping }: FitSettings, logged: readonly string[]): string[] {
+  const known = ['loss', ...logged, 'epoch', 'step'];
+  const watched = [
+    ...checkpoints.map(({ monitor }, i) => ({ monitor, path: ['checkpoints', i, 'monitor'] })),
+    ...earlyStopping.map(({ monitor }, i) => ({ monitor, path: ['early_stopping', i, 'monitor'] })),
+  ];
+  for (const { monitor, path } of watched) {
+    if (monitor === null || known.includes(monitor)) continue;
+    throw new SettingError(path, `"${monitor}" is not logged; logged are ${known.join(', ')}`, {
+      hint: nearestHint(monitor, known, 'name'),
+    });
+  }
+  return watched.flatMap(({ monitor }) => monitor ?? []);
 }

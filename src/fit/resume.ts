@@ -1,19 +1,19 @@
 import { resolve } from 'node:path';
 import type { NamedTensor } from '../../binding.js';
+import type { BatchLimit } from '../config/schema/batch-limit.js';
+import { spanSeconds } from '../config/time-span.js';
 import { RankDistillmError } from '../errors.js';
 import { differences, fingerprintFact, TextsFingerprint, type Fact, type Facts } from '../io/fingerprint.js';
 import type { TrainingDataset } from '../data/training-dataset.js';
 import type { Checkpoint } from '../models/checkpoint.js';
 import { fingerprintModel } from '../models/fingerprint.js';
-import { DEFAULT_SEED } from '../random/random-stream.js';
-import { checkAdamW } from '../train/adamw-options.js';
 import { findLastCheckpoint } from '../train/find-checkpoint.js';
 import type { LrSchedule } from '../train/lr-schedule.js';
-import type { BatchLimit, TrainingPlan } from '../train/train-limits.js';
+import { plainLimit, type TrainingPlan } from '../train/train-limits.js';
 import { readTrainerCheckpoint } from '../train/trainer-checkpoint.js';
 import type { Trainer } from '../train/trainer.js';
 import type { RunIdentity, TrainingState } from '../train/training-state.js';
-import type { FitOptions } from './fit-options.js';
+import type { FitSettings } from './fit-options.js';
 
 export interface Resume {
   folder: string;
@@ -33,7 +33,7 @@ export interface Resume {
 export async function openResume(ckptPath: string, rootDir: string, label?: number | string): Promise<Resume> {
   const folder = ckptPath === 'last' ? await findLastCheckpoint(rootDir) : ckptPath;
   if (folder === undefined) {
-    throw new RankDistillmError('not_found', `ckpt_path: last: there is no checkpoint below ${resolve(rootDir)}`, {
+    throw new RankDistillmError('not_found', `last: there is no checkpoint below ${resolve(rootDir)}`, {
       hint: 'Leave ckpt_path out to start afresh, or name the folder of a checkpoint.',
     });
   }
@@ -43,16 +43,19 @@ export async function openResume(ckptPath: string, rootDir: string, label?: numb
 
 /** What a run is made of, to compare a resumed one with it. */
 interface RunParts {
-  options: FitOptions;
+  options: FitSettings;
   plan: TrainingPlan;
+  dataset: TrainingDataset;
+  seed: number;
+  schedule: LrSchedule | undefined;
   trainer: Trainer;
   /** The model that `options` name, which on a resume is not the one that was loaded. */
   source: Checkpoint;
 }
 
-export async function identityOf({ options, plan, trainer, source }: RunParts): Promise<RunIdentity> {
-  const { dataset, batchSize, shuffle = true } = options.train;
-  const seed = options.seed ?? DEFAULT_SEED;
+export async function identityOf(parts: RunParts): Promise<RunIdentity> {
+  const { options, plan, dataset, seed, schedule, trainer, source } = parts;
+  const { batchSize, shuffle } = options.train;
   const { weights, files } = await fingerprintModel(source);
   return {
     seed,
@@ -68,7 +71,7 @@ export async function identityOf({ options, plan, trainer, source }: RunParts): 
       accumulate_grad_batches: { value: plan.accumulate },
       shuffling: { value: shuffle },
     },
-    free: freeFacts(options, trainer),
+    free: freeFacts(options, schedule, trainer),
   };
 }
 
@@ -78,29 +81,30 @@ function namedFacts({ name, sampleSize }: TrainingDataset): Facts {
 }
 
 function freeFacts(
-  { losses, optimizer = {}, lrScheduler, trainer: settings = {} }: FitOptions,
+  { losses, optimizer, trainer: settings }: FitSettings,
+  schedule: LrSchedule | undefined,
   trainer: Trainer,
 ): Facts {
-  const { lr, betas, eps, weightDecay } = checkAdamW(optimizer);
+  const { lr, betas, eps, weightDecay } = optimizer;
   return {
     lr: plain(lr),
     betas: plain(betas.join(', ')),
     eps: plain(eps),
     weight_decay: plain(weightDecay),
-    'the schedule': scheduleFact(lrScheduler),
+    'the schedule': scheduleFact(schedule),
     'the loss': lossFact(losses),
     gradient_clip_val: plain(settings.gradientClipVal),
     gradient_clip_algorithm: plain(settings.gradientClipAlgorithm ?? 'norm'),
     max_steps: plain(settings.maxSteps),
     max_epochs: plain(settings.maxEpochs),
-    max_time: plain(settings.maxTime),
+    max_time: plain(settings.maxTime === null ? null : spanSeconds(settings.maxTime)),
     limit_train_batches: limitFact(settings.limitTrainBatches),
     limit_val_batches: limitFact(settings.limitValBatches),
     val_check_interval: limitFact(settings.valCheckInterval),
     check_val_every_n_epoch: plain(settings.checkValEveryNEpoch),
-    non_finite: plain(settings.nonFinite ?? 'stop'),
+    non_finite: plain(settings.nonFinite),
     device: { value: trainer.model.device.split(':')[0]! },
-    tf32: plain(settings.tf32 ?? false),
+    tf32: plain(settings.tf32),
   };
 }
 
@@ -108,8 +112,9 @@ function plain(value: Fact['value'] | undefined): Fact {
   return { value: value ?? null };
 }
 
-function limitFact(limit: BatchLimit | undefined): Fact {
-  if (limit === undefined) return { value: null };
+function limitFact(written: BatchLimit | null): Fact {
+  if (written === null) return { value: null };
+  const limit = plainLimit(written);
   return { value: 'batches' in limit ? `${limit.batches} batches` : `a share of ${limit.share}` };
 }
 
@@ -126,7 +131,7 @@ function scheduleFact(schedule: LrSchedule | undefined): Fact {
   return { value: `${schedule.name} ${texts.digest()}`, shown };
 }
 
-function lossFact(losses: FitOptions['losses']): Fact {
+function lossFact(losses: FitSettings['losses']): Fact {
   const terms = losses.map((entry) => {
     const [{ name, initArgs = {} }, weight] = 'compute' in entry ? ([entry, 1] as const) : entry;
     const args = Object.entries(initArgs).map(([key, value]) => `${key}: ${JSON.stringify(value)}`);

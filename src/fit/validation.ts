@@ -1,12 +1,27 @@
+import { checkOptions } from '../config/read-settings.js';
+import { tupleDatasetOptions } from '../config/schema/data.js';
+import { aboutSetting, type SettingPath } from '../config/setting-error.js';
+import type { CollectionIndexOptions } from '../data/collection/collection-index.js';
+import { openValidationDataset } from '../data/open-dataset.js';
+import { findRun } from '../data/open-run.js';
 import type { Qrel } from '../data/records.js';
-import { RunDataset } from '../data/run-dataset.js';
+import type { DatasetRegistry } from '../data/registry.js';
+import { checkRunOptions, type RunDatasetOptions } from '../data/run-options.js';
+import type { ValidationDataset } from '../data/training-dataset.js';
+import type { TupleDatasetOptions } from '../data/tuple-dataset.js';
 import type { TrainableModel } from '../engine/trainable-model.js';
 import { RankDistillmError, throwIfAborted } from '../errors.js';
 import { evaluateScored } from '../evaluate/evaluate.js';
 import { parseMeasure } from '../evaluate/parse-measure.js';
 import type { ScoreMatrix } from '../loss/loss.js';
 import { scoreTopics, type ScoredTopic } from '../rerank/scored-topics.js';
-import type { ValidateOptions } from './fit-options.js';
+import type { ValidateSettings } from './fit-options.js';
+
+export interface ValidationContext {
+  registry: DatasetRegistry;
+  indexing: CollectionIndexOptions;
+  warn: (message: string) => void;
+}
 
 /** lightning-ir's name for the losses among the measures. */
 const LOSS = 'loss';
@@ -14,67 +29,79 @@ const LOSS = 'loss';
 /** Losses by name, as `Trainer.losses` gives them. */
 export type ComputeLosses = (scores: ScoreMatrix, targets: ScoreMatrix) => Record<string, number>;
 
-interface OpenDataset {
+interface PlannedDataset {
   /** Run file's name or dataset id, as lightning-ir names it in metrics. */
   name: string;
-  dataset: RunDataset;
+  options: RunDatasetOptions | TupleDatasetOptions;
+  hasTargets: boolean;
+}
+
+interface OpenDataset extends PlannedDataset {
+  dataset: ValidationDataset;
   /** Undefined: it has none, or nothing is measured. */
   qrels: readonly Qrel[] | undefined;
 }
 
 /** Scores validation runs with the model as it is, and measures them. */
 export class Validation implements AsyncDisposable {
-  private constructor(
-    private readonly datasets: readonly OpenDataset[],
-    private readonly measures: readonly string[],
-    private readonly withLosses: boolean,
-    private readonly batchSize: number,
-  ) {}
+  readonly #planned: readonly PlannedDataset[];
+  readonly #measures: readonly string[];
+  readonly #withLosses: boolean;
+  readonly #batchSize: number;
+  #open: OpenDataset[] = [];
+
+  private constructor(datasets: readonly PlannedDataset[], { metrics, batchSize }: ValidateSettings) {
+    this.#planned = datasets;
+    this.#measures = metrics.filter((name) => name !== LOSS).map((name) => parseMeasure(name).name);
+    this.#withLosses = metrics.includes(LOSS);
+    this.#batchSize = batchSize;
+  }
+
+  /** Names the datasets, without opening them. */
+  static async plan(settings: ValidateSettings, registry: DatasetRegistry): Promise<Validation> {
+    const datasets: PlannedDataset[] = [];
+    for (const [i, options] of settings.datasets.entries()) {
+      const planned = await planDataset(options, ['validate', 'datasets', i], registry);
+      if (datasets.some((other) => other.name === planned.name)) throw sameName(planned.name);
+      datasets.push(planned);
+    }
+    return new Validation(datasets, settings);
+  }
 
   /** Opens and checks every dataset, so that a mistake in one shows before training begins. */
-  static async open(
-    options: ValidateOptions,
-    onWarning: (message: string) => void,
-    signal?: AbortSignal,
-  ): Promise<Validation> {
-    const measures = options.metrics.filter((name) => name !== LOSS).map((name) => parseMeasure(name).name);
-    const datasets: OpenDataset[] = [];
-    try {
-      for (const settings of options.datasets) {
-        throwIfAborted(signal);
-        const dataset = await RunDataset.open(settings, options.registry, { signal, ...options.indexing });
-        const opened: OpenDataset = { name: dataset.label, dataset, qrels: undefined };
-        const isTaken = datasets.some(({ name }) => name === opened.name);
-        datasets.push(opened);
-        if (isTaken) throw sameName(opened.name);
-        for (const warning of dataset.warnings) onWarning(warning);
-        if (measures.length === 0) continue;
-        opened.qrels = await dataset.qrels();
-        if (opened.qrels === undefined) onWarning(`${opened.name}: has no qrels, so it is not measured`);
-      }
-    } catch (error) {
-      for (const { dataset } of datasets) await dataset.close();
-      throw error;
+  async open(watched: readonly string[], context: ValidationContext): Promise<void> {
+    const { registry, indexing, warn } = context;
+    for (const planned of this.#planned) {
+      throwIfAborted(indexing.signal);
+      const dataset = await openValidationDataset(planned.options, { registry, indexing });
+      const opened: OpenDataset = { ...planned, dataset, qrels: undefined };
+      this.#open.push(opened);
+      for (const warning of dataset.warnings) warn(warning);
+      if (this.#measures.length === 0) continue;
+      opened.qrels = await dataset.qrels();
+      if (opened.qrels !== undefined) continue;
+      const wanted = this.#measures.find((measure) => watched.includes(`${planned.name}/${measure}`));
+      if (wanted !== undefined) throw noQrels(planned.name, wanted);
+      warn(`${planned.name}: has no qrels, so it is not measured`);
     }
-    return new Validation(datasets, measures, options.metrics.includes(LOSS), options.batchSize ?? 1);
   }
 
   /** What metrics begin with, of each dataset. */
   get names(): string[] {
-    return this.datasets.map(({ name }) => name);
+    return this.#planned.map(({ name }) => name);
+  }
+
+  /** Names of everything that is logged, given the names of the losses. */
+  loggedNames(losses: readonly string[]): string[] {
+    return this.#planned.flatMap(({ name, hasTargets }) => [
+      ...this.#measures.map((measure) => `${name}/${measure}`),
+      ...(hasTargets && this.#withLosses ? losses.map((loss) => `${name}/validation-${loss}`) : []),
+    ]);
   }
 
   /** Batches of each dataset. */
   get batches(): number[] {
-    return this.datasets.map(({ dataset }) => Math.ceil(dataset.countTopics() / this.batchSize));
-  }
-
-  /** @throws RankDistillmError `bad_input` for a measure that is watched and that a dataset cannot give for want of qrels */
-  assertGives(monitors: readonly string[]): void {
-    for (const { name, qrels } of this.datasets) {
-      const wanted = this.measures.find((measure) => monitors.includes(`${name}/${measure}`));
-      if (qrels === undefined && wanted !== undefined) throw noQrels(name, wanted);
-    }
+    return this.#open.map(({ dataset }) => Math.ceil(dataset.countTopics() / this.#batchSize));
   }
 
   /**
@@ -89,20 +116,20 @@ export class Validation implements AsyncDisposable {
     signal?: AbortSignal,
   ): Promise<Record<string, number>> {
     const metrics: Record<string, number> = {};
-    for (const [i, { name, dataset, qrels }] of this.datasets.entries()) {
+    for (const [i, { name, dataset, qrels }] of this.#open.entries()) {
       throwIfAborted(signal);
-      if (qrels === undefined && !this.withLosses) continue;
+      if (qrels === undefined && !this.#withLosses) continue;
       const topics: ScoredTopic[] = [];
-      const samples = dataset.samples(batches[i]! * this.batchSize);
+      const samples = dataset.samples(batches[i]! * this.#batchSize);
       for await (const topic of scoreTopics(samples, (pairs) => model.scoreWindows(pairs, signal))) topics.push(topic);
-      const values = { ...this.#measure(topics, qrels), ...(this.withLosses ? this.#losses(topics, losses) : {}) };
+      const values = { ...this.#measure(topics, qrels), ...(this.#withLosses ? this.#losses(topics, losses) : {}) };
       for (const [measure, value] of Object.entries(values)) metrics[`${name}/${measure}`] = value;
     }
     return metrics;
   }
 
   async close(): Promise<void> {
-    for (const { dataset } of this.datasets) await dataset.close();
+    for (const { dataset } of this.#open) await dataset.close();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -114,7 +141,7 @@ export class Validation implements AsyncDisposable {
     const run = topics.flatMap(({ sample: { queryId, docIds }, scores }) =>
       docIds.map((docId, i) => ({ queryId, docId, score: scores[i]! })),
     );
-    return evaluateScored(run, qrels, this.measures).mean;
+    return evaluateScored(run, qrels, this.#measures).mean;
   }
 
   /** Losses of each batch, weighted by its topics: the mean that lightning-ir means to log, see docs/training.md. */
@@ -146,12 +173,25 @@ export class Validation implements AsyncDisposable {
     const groups: ScoredTopic[][] = [];
     for (const topic of topics) {
       const last = groups.at(-1);
-      const joins = last && last.length < this.batchSize && last[0]!.scores.length === topic.scores.length;
+      const joins = last && last.length < this.#batchSize && last[0]!.scores.length === topic.scores.length;
       if (joins) last.push(topic);
       else groups.push([topic]);
     }
     return groups;
   }
+}
+
+async function planDataset(
+  options: RunDatasetOptions | TupleDatasetOptions,
+  path: SettingPath,
+  registry: DatasetRegistry,
+): Promise<PlannedDataset> {
+  if ('tuplesDataset' in options) {
+    aboutSetting(path, () => checkOptions(tupleDatasetOptions, options));
+    return { name: registry.get(options.tuplesDataset, 'tuples_dataset').id, options, hasTargets: true };
+  }
+  aboutSetting(path, () => checkRunOptions(options));
+  return { name: (await findRun(options, registry)).name, options, hasTargets: options.targets != null };
 }
 
 function sameName(name: string): RankDistillmError {

@@ -1,6 +1,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { HeadConfig, NamedTensor, Pooling } from '../../binding.js';
+import type { HeadConfig, NamedTensor } from '../../binding.js';
+import type { OptionsOf } from '../config/read-settings.js';
+import type { monoOptions } from '../config/schema/model.js';
 import { plainScalar } from '../config/plain-scalar.js';
 import { RankDistillmError } from '../errors.js';
 import { DEFAULT_SEED } from '../random/random-stream.js';
@@ -26,14 +28,7 @@ import { canonicalName, expectedShapes } from './tensor-names.js';
 import { parseTrainingConfig } from './training-config.js';
 
 /** Fields of lightning-ir's MonoConfig that the caller sets; what is left out comes from the model's config.json. */
-export interface MonoOverrides {
-  /** Tokens; null does not truncate. */
-  queryLength?: number | null | undefined;
-  docLength?: number | null | undefined;
-  poolingStrategy?: Pooling | undefined;
-  linearBias?: boolean | undefined;
-  scoringStrategy?: 'rank' | 'mono' | undefined;
-}
+export type MonoOverrides = OptionsOf<typeof monoOptions>;
 
 export interface LoadOptions {
   /** Which label's logit is the score, by index or name, for a classification model of several labels. */

@@ -15,6 +15,7 @@ export interface TrainingSummary {
   threads: number;
   /** Tokens whose activations are held at a time. */
   tokenBudget: number;
+  seed: number;
   dataset: string;
   samples: number;
   docsPerSample: number;

@@ -1,20 +1,19 @@
 import { readdir } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import { checkOptionNames, type OptionNames } from '../config/option-names.js';
+import { z } from 'zod';
+import { checkOptions, type OptionsOf, type SettingsOf } from '../config/read-settings.js';
+import { reRankCallbackKeys } from '../config/schema/callbacks.js';
+import { key } from '../config/schema/fields.js';
+import { trainer } from '../config/schema/trainer.js';
+import { aboutSetting, SettingError } from '../config/setting-error.js';
 import type { CollectionIndexOptions } from '../data/collection/collection-index.js';
 import { readRun } from '../data/run-file.js';
 import type { RunEntry } from '../data/records.js';
 import { DatasetRegistry } from '../data/registry.js';
 import { RunDataset } from '../data/run-dataset.js';
-import type { RunDatasetOptions } from '../data/run-options.js';
-import { CrossEncoder } from '../engine/cross-encoder.js';
-import {
-  ENGINE_OPTIONS,
-  resolveEngine,
-  scoringPrecision,
-  type EngineOptions,
-  type ResolvedEngine,
-} from '../engine/engine-options.js';
+import { checkRunOptions, type RunDatasetOptions } from '../data/run-options.js';
+import { CrossEncoder, loadOptions } from '../engine/cross-encoder.js';
+import { modelKeys, passed, resolveEngine, scoringPrecision, type ResolvedEngine } from '../engine/engine-options.js';
 import { loadBinding } from '../engine/load-binding.js';
 import { RankDistillmError, throwIfAborted } from '../errors.js';
 import { evaluateScored, type MeasureValues } from '../evaluate/evaluate.js';
@@ -25,76 +24,38 @@ import { packageVersion } from '../io/package-version.js';
 import { changedWhileRead } from '../io/regions.js';
 import type { Checkpoint } from '../models/checkpoint.js';
 import { fingerprintModel, modelSettings } from '../models/fingerprint.js';
-import { loadCheckpoint, type MonoOverrides } from '../models/load-checkpoint.js';
-import { limitBatches, type BatchLimit } from '../train/train-limits.js';
-import { wholeNumber } from '../train/check-argument.js';
+import { loadCheckpoint } from '../models/load-checkpoint.js';
+import { limitBatches, plainLimit } from '../train/train-limits.js';
 import { assertSameResult, provenancePath, readProvenance, writeProvenance, type RunIdentity } from './provenance.js';
 import { rerank, type RerankProgress, type RerankResult } from './rerank.js';
 import { defaultRunFolder } from './run-path.js';
 
-/** What `rank-distillm re_rank` does, by the names of the YAML in camel case. */
-export interface RerankRunsOptions extends Omit<EngineOptions, 'timed'> {
-  /** Folder of a model, or a Hugging Face id. */
-  model: string;
-  /** MonoConfig's fields that win over the model's config.json. */
-  config?: MonoOverrides | undefined;
-  /** Branch, tag or commit of a Hugging Face id. */
-  revision?: string | undefined;
-  /** Which label's logit is the score, by index or name, for a classification model of several labels. */
-  label?: number | string | undefined;
-  /** Seed of a fresh head. Default 42. */
-  seed?: number | undefined;
-  runs: readonly RunDatasetOptions[];
-  /** Default: an empty registry. */
-  registry?: DatasetRegistry | undefined;
-  /** Of the collections. The signal is that below where none is given. */
-  indexing?: CollectionIndexOptions | undefined;
-  /** Topics of a batch (`inference_batch_size`): what limitTestBatches counts. Default 1. */
-  batchSize?: number | undefined;
-  /** How much of each run is scored. Default: all. */
-  limitTestBatches?: BatchLimit | undefined;
-  /** Folder of the runs that are written. Default: `<model folder>/runs`, `./runs/<id>` for a Hugging Face id. */
-  saveDir?: string | undefined;
-  /** File name of the one run that is written. Default: the input's name and `.run`. */
-  runName?: string | undefined;
-  /** Compute and write a run again although it exists. Default false. */
-  overwrite?: boolean | undefined;
-  /** Measures such as `nDCG@10`, for runs with qrels. Default: none. */
-  metrics?: readonly string[] | undefined;
-  signal?: AbortSignal | undefined;
-  /** Called after each window of pairs. */
-  onProgress?: ((progress: RerankProgress & { label: string }) => void) | undefined;
-  /** Called when a run is done, before the next one begins. */
-  onRun?: ((run: RerankedRun) => void) | undefined;
-  /** Hears what happens otherwise than one may expect, but is no cause for concern. Default: nobody. */
-  onNote?: ((message: string) => void) | undefined;
-  /** Default: `process.emitWarning`. */
-  onWarning?: ((message: string) => void) | undefined;
-}
+const { timed: _, ...keys } = modelKeys;
 
-const { timed: _, ...ENGINE } = ENGINE_OPTIONS;
-const NAMES: OptionNames<RerankRunsOptions> = {
-  ...ENGINE,
-  model: true,
-  config: true,
-  revision: true,
-  label: true,
-  seed: true,
-  runs: true,
-  registry: true,
-  indexing: true,
-  batchSize: true,
-  limitTestBatches: true,
-  saveDir: true,
-  runName: true,
-  overwrite: true,
-  metrics: true,
-  signal: true,
-  onProgress: true,
-  onRun: true,
-  onNote: true,
-  onWarning: true,
-};
+const rerankRunsOptions = z.strictObject({
+  ...keys,
+  model: key(z.string().min(1), 'Folder of a model, or a Hugging Face id.'),
+  seed: loadOptions.shape.seed,
+  runs: z.custom<readonly RunDatasetOptions[]>((value) => Array.isArray(value)),
+  registry: passed<DatasetRegistry>('Files of the datasets that are named. Default: none.'),
+  indexing: passed<CollectionIndexOptions>('How collections are indexed.'),
+  batch_size: key(
+    z.int().min(1).default(1),
+    'Topics of a batch (`inference_batch_size`), as limitTestBatches counts them.',
+  ),
+  limit_test_batches: trainer.shape.limit_test_batches,
+  save_dir: reRankCallbackKeys.save_dir,
+  run_name: reRankCallbackKeys.run_name,
+  overwrite: reRankCallbackKeys.overwrite,
+  metrics: key(z.array(z.string().min(1)).default([]), 'Measures such as `nDCG@10`, for runs with qrels.'),
+  on_progress: passed<(progress: RerankProgress & { label: string }) => void>('Called after each window of pairs.'),
+  on_run: passed<(run: RerankedRun) => void>('Called when a run is done, before the next one begins.'),
+  on_note: passed<(message: string) => void>('Receives notes that are no warnings. Default: they are dropped.'),
+});
+
+/** What `rank-distillm re_rank` does, by the names of the YAML in camel case. */
+export type RerankRunsOptions = OptionsOf<typeof rerankRunsOptions>;
+type RerankRunsSettings = SettingsOf<typeof rerankRunsOptions>;
 
 /** What became of one run. */
 export interface RerankedRun {
@@ -132,11 +93,13 @@ interface Job {
  * @throws RankDistillmError `bad_input`, `not_found`, `unsupported`, `io`, `native`, `aborted`; runs that were done by then
  * stay
  */
-export async function rerankRuns(options: RerankRunsOptions): Promise<RerankedRun[]> {
-  checkOptionNames(options, NAMES, 'rerankRuns');
+export async function rerankRuns(given: RerankRunsOptions): Promise<RerankedRun[]> {
+  const options = checkOptions(rerankRunsOptions, given);
   throwIfAborted(options.signal);
-  const measures = [...new Set((options.metrics ?? []).map((name) => parseMeasure(name).name))];
+  options.runs.forEach((run, i) => aboutSetting(['runs', i], () => checkRunOptions(run)));
+  const measures = [...new Set(options.metrics.map((name) => parseMeasure(name).name))];
   const { device, precision, tf32, memoryFraction, threads, tokenizerThreads, signal } = options;
+  resolveEngine(options, false, loadBinding());
   const warn = options.onWarning ?? ((message: string) => process.emitWarning(message, 'RankDistillmWarning'));
   const engine = { device, precision, tf32, memoryFraction, threads, tokenizerThreads, signal, onWarning: warn };
   // Headers only: a wrong model shows before a collection is indexed for minutes.
@@ -168,16 +131,16 @@ export async function rerankRuns(options: RerankRunsOptions): Promise<RerankedRu
  */
 async function openJobs(
   opened: RunDataset[],
-  options: RerankRunsOptions,
+  options: RerankRunsSettings,
   checkpoint: Checkpoint,
   warn: (message: string) => void,
 ): Promise<Job[]> {
   const jobs: Job[] = [];
-  const { registry = new DatasetRegistry(), runs, signal, overwrite = false } = options;
+  const { registry = new DatasetRegistry(), runs, signal, overwrite } = options;
   if (runs.length === 0) {
-    throw new RankDistillmError('bad_input', 'runs: there is nothing to re-rank', { hint: 'List at least one run.' });
+    throw new SettingError(['runs'], 'there is nothing to re-rank', { hint: 'List at least one run.' });
   }
-  const engine = resolveEngine(options, loadBinding());
+  const engine = resolveEngine(options, false, loadBinding());
   const model = await modelOf(options, checkpoint);
   const computed = computedBy(engine, checkpoint);
   const folder =
@@ -213,7 +176,7 @@ async function openJobs(
   return jobs;
 }
 
-async function modelOf({ model, label }: RerankRunsOptions, checkpoint: Checkpoint): Promise<RunIdentity['model']> {
+async function modelOf({ model, label }: RerankRunsSettings, checkpoint: Checkpoint): Promise<RunIdentity['model']> {
   const { name, folder } = checkpoint;
   const settings = { ...modelSettings(checkpoint), ...(label === undefined ? {} : { label }) };
   // a snapshot of the hub cache is named by its commit
@@ -231,12 +194,12 @@ function computedBy(engine: ResolvedEngine, { encoder }: Checkpoint): RunIdentit
   };
 }
 
-function topicsOf(dataset: RunDataset, { batchSize = 1, limitTestBatches }: RerankRunsOptions): number {
+function topicsOf(dataset: RunDataset, { batchSize, limitTestBatches }: RerankRunsSettings): number {
   const available = dataset.countTopics();
-  const size = wholeNumber('batchSize', batchSize, 1);
-  const batches = limitBatches('limitTestBatches', limitTestBatches, Math.ceil(available / size));
-  if (batches > 0) return Math.min(batches * size, available);
-  throw new RankDistillmError('bad_input', 'limitTestBatches: 0 leaves nothing to re-rank', {
+  const path = ['limit_test_batches'];
+  const batches = limitBatches(path, limitTestBatches, Math.ceil(available / batchSize));
+  if (batches > 0) return Math.min(batches * batchSize, available);
+  throw new SettingError(path, '0 leaves nothing to re-rank', {
     hint: 'Leave it out, or set a number of batches.',
   });
 }
@@ -245,7 +208,7 @@ async function inputOf(
   { depth = -1, sampleSize = -1 }: RunDatasetOptions,
   dataset: RunDataset,
   topics: number,
-  { batchSize = 1, limitTestBatches }: RerankRunsOptions,
+  { batchSize, limitTestBatches }: RerankRunsSettings,
 ): Promise<Omit<RunIdentity, 'model' | 'computed'>> {
   const { run, docs, queries, qrels, repairsDocs: repaired } = dataset.files;
   const named = (path: string | undefined) => (path === undefined ? null : resolve(path));
@@ -265,7 +228,7 @@ async function inputOf(
       qrels: named(qrels),
     },
     topics: { scored: topics, of: dataset.countTopics(), ...dataset.fingerprintTopics(topics) },
-    limit: limitTestBatches ?? null,
+    limit: limitTestBatches === null ? null : plainLimit(limitTestBatches),
     batch_size: batchSize,
   };
 }
@@ -307,7 +270,7 @@ async function finish(
   job: Job,
   model: CrossEncoder | undefined,
   measures: readonly string[],
-  options: RerankRunsOptions,
+  options: RerankRunsSettings,
 ): Promise<RerankedRun> {
   const { dataset, topics, outputPath, identity } = job;
   let entries: ScoredEntry[] = [];
@@ -342,7 +305,7 @@ type ScoredEntry = Pick<RunEntry, 'queryId' | 'docId' | 'score'>;
 function score(
   { dataset, topics, outputPath }: Job,
   model: CrossEncoder,
-  { signal, onProgress }: RerankRunsOptions,
+  { signal, onProgress }: RerankRunsSettings,
   onTopic: (entries: ScoredEntry[]) => void,
 ): Promise<RerankResult> {
   const { label, inputFiles } = dataset;

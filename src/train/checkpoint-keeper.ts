@@ -1,9 +1,12 @@
 import { join } from 'node:path';
-import { badArgument, wholeNumber } from './check-argument.js';
+import { checkOptions, type OptionsOf, type SettingsOf } from '../config/read-settings.js';
+import { modelCheckpointOptions } from '../config/schema/callbacks.js';
 import { formatCheckpointName } from './checkpoint-name.js';
-import type { ModelCheckpointOptions } from './model-checkpoint.js';
 import { monitored, type Metrics } from './monitored.js';
-import { bestFirst, makeRoom, type KeptCheckpoint, type Mode } from './ranked-checkpoints.js';
+import { bestFirst, makeRoom, type KeptCheckpoint } from './ranked-checkpoints.js';
+
+/** Lightning's ModelCheckpoint arguments. */
+export type ModelCheckpointOptions = OptionsOf<typeof modelCheckpointOptions>;
 
 /** Where a run is, and what it has logged so far by name. */
 export interface CheckpointMoment {
@@ -30,7 +33,7 @@ export interface CheckpointContext {
   /** Folder of the checkpoints: `dirpath`, or `checkpoints` in the log folder. */
   folder: string;
   /** TrainingPlan's, where the options do not say. */
-  judgesAtEpochEnd: boolean;
+  validatesAtEpochEnd: boolean;
   /** Whether validations run at all. */
   validates: boolean;
   /** Saves where a run ends, too, whatever was due there. Lightning's ModelCheckpoint does not. Default false. */
@@ -79,46 +82,22 @@ const NOTHING: Omit<CheckpointState, 'folder'> = {
  * - a save that is due where a validation follows waits for that validation's metrics, not only at an epoch's end.
  */
 export class CheckpointKeeper {
-  readonly #options: Pick<ModelCheckpointOptions, 'filename' | 'autoInsertMetricName' | 'monitor'>;
-  readonly #mode: Mode;
-  readonly #topK: number;
-  readonly #savesLast: boolean;
+  readonly #options: SettingsOf<typeof modelCheckpointOptions>;
   readonly #everySteps: number;
   readonly #everyEpochs: number;
-  readonly #judgesAtEpochEnd: boolean;
+  readonly #validatesAtEpochEnd: boolean;
   readonly #context: CheckpointContext;
   readonly #callbacks: CheckpointCallbacks;
   #state: CheckpointState;
 
-  /** @throws bad_input for arguments out of their range or against each other */
-  constructor(options: ModelCheckpointOptions, context: CheckpointContext, callbacks: CheckpointCallbacks) {
-    const { mode = 'min', saveTopK = 1, saveLast = false, monitor, everyNTrainSteps, everyNEpochs } = options;
-    if (mode !== 'min' && mode !== 'max') throw badArgument('mode', 'min or max', mode);
-    wholeNumber('saveTopK', saveTopK, -1);
-    if (monitor === undefined && saveTopK > 1) {
-      throw badArgument(
-        'saveTopK',
-        '-1, 0 or 1 without monitor',
-        saveTopK,
-        'Name in monitor what decides on the best.',
-      );
-    }
-    this.#everySteps = wholeNumber('everyNTrainSteps', everyNTrainSteps ?? 0, 0);
-    this.#everyEpochs = wholeNumber('everyNEpochs', everyNEpochs ?? (everyNTrainSteps === undefined ? 1 : 0), 0);
-    if (this.#everySteps > 0 && this.#everyEpochs > 0) {
-      throw badArgument(
-        'everyNEpochs',
-        'nothing beside everyNTrainSteps',
-        everyNEpochs,
-        'Use two checkpoint policies.',
-      );
-    }
+  /** @throws SettingError */
+  constructor(given: ModelCheckpointOptions, context: CheckpointContext, callbacks: CheckpointCallbacks) {
+    const options = checkOptions(modelCheckpointOptions, given);
     formatCheckpointName(options.filename, {}, options.autoInsertMetricName);
     this.#options = options;
-    this.#mode = mode;
-    this.#topK = saveTopK;
-    this.#savesLast = saveLast;
-    this.#judgesAtEpochEnd = options.saveOnTrainEpochEnd ?? context.judgesAtEpochEnd;
+    this.#everySteps = options.everyNTrainSteps ?? 0;
+    this.#everyEpochs = options.everyNEpochs ?? (options.everyNTrainSteps === null ? 1 : 0);
+    this.#validatesAtEpochEnd = options.saveOnTrainEpochEnd ?? context.validatesAtEpochEnd;
     this.#context = context;
     this.#callbacks = callbacks;
     this.#state = { ...NOTHING, folder: context.folder };
@@ -132,7 +111,7 @@ export class CheckpointKeeper {
   /** Paths of what is kept, the best first where a metric is monitored, else the newest first. */
   get checkpoints(): readonly string[] {
     const { kept } = this.#state;
-    const order = this.#options.monitor === undefined ? kept.toReversed() : bestFirst(kept, this.#mode);
+    const order = this.#options.monitor === null ? kept.toReversed() : bestFirst(kept, this.#options.mode);
     return order.map(({ name }) => join(this.#state.folder, name));
   }
 
@@ -161,8 +140,8 @@ export class CheckpointKeeper {
   async afterStep(moment: CheckpointMoment, validationFollows: boolean): Promise<void> {
     if (this.#everySteps === 0 || moment.step === 0 || moment.step % this.#everySteps !== 0) return;
     const { monitor } = this.#options;
-    const isKnown = monitor === undefined || Object.hasOwn(candidates(moment), monitor);
-    if (monitor !== undefined && this.#context.validates && (!isKnown || validationFollows)) {
+    const isKnown = monitor === null || Object.hasOwn(candidates(moment), monitor);
+    if (monitor !== null && this.#context.validates && (!isKnown || validationFollows)) {
       this.#state = { ...this.#state, deferred: true };
     } else if (this.#state.savedStep !== moment.step) {
       await this.#save(moment, true, true);
@@ -174,11 +153,11 @@ export class CheckpointKeeper {
     this.#state = { ...this.#state, deferred: false, validated: true };
     if (savedStep === moment.step) return;
     if (deferred) await this.#save(moment, true, true);
-    else if (!this.#judgesAtEpochEnd && this.#isEpochDue(moment)) await this.#save(moment, true, false);
+    else if (!this.#validatesAtEpochEnd && this.#isEpochDue(moment)) await this.#save(moment, true, false);
   }
 
   async afterEpoch(moment: CheckpointMoment): Promise<void> {
-    if (this.#state.savedStep === moment.step || !this.#judgesAtEpochEnd) return;
+    if (this.#state.savedStep === moment.step || !this.#validatesAtEpochEnd) return;
     if (this.#isEpochDue(moment)) await this.#save(moment, true, false);
   }
 
@@ -196,7 +175,7 @@ export class CheckpointKeeper {
   async saveNow(moment: CheckpointMoment): Promise<void> {
     if (this.#state.savedStep === moment.step) return;
     const named = await this.#freeName(moment);
-    const last = this.#savesLast ? named.folderName : this.#state.last;
+    const last = this.#options.saveLast ? named.folderName : this.#state.last;
     await this.#commit({ ...this.#state, named: named.named, last, interrupted: named.folderName }, named.folderName);
   }
 
@@ -207,7 +186,7 @@ export class CheckpointKeeper {
   /** @param alwaysLast `last` moves on even when the checkpoint is not among the best */
   async #save(moment: CheckpointMoment, ranked: boolean, alwaysLast: boolean): Promise<void> {
     const { kept, score } = (ranked ? this.#rank(moment) : undefined) ?? { kept: undefined, score: null };
-    const movesLast = this.#savesLast && (alwaysLast || kept !== undefined);
+    const movesLast = Boolean(this.#options.saveLast) && (alwaysLast || kept !== undefined);
     if (kept === undefined && !movesLast) return;
     const { folderName, named } = await this.#freeName(moment);
     const next: CheckpointState = {
@@ -223,10 +202,10 @@ export class CheckpointKeeper {
 
   /** What stays beside a checkpoint of this moment; undefined when it is not to be kept. */
   #rank(moment: CheckpointMoment): { kept: KeptCheckpoint[]; score: number | null } | undefined {
-    const { monitor } = this.#options;
+    const { monitor, saveTopK: topK, mode } = this.#options;
     const { kept, validated } = this.#state;
-    if (this.#topK === 0) return undefined;
-    if (monitor === undefined) return { kept: this.#topK === 1 ? [] : kept, score: null };
+    if (topK === 0) return undefined;
+    if (monitor === null) return { kept: topK === 1 ? [] : kept, score: null };
     const mayCome = this.#context.validates && !validated;
     const value = monitored('ModelCheckpoint', monitor, candidates(moment), mayCome);
     if (value === undefined) {
@@ -236,7 +215,7 @@ export class CheckpointKeeper {
       return undefined;
     }
     const score = Number.isFinite(value) ? value : null;
-    const others = makeRoom(kept, score, this.#topK, this.#mode);
+    const others = makeRoom(kept, score, topK, mode);
     return others && { kept: others, score };
   }
 

@@ -1,4 +1,4 @@
-import { badArgument } from './check-argument.js';
+import { SettingError } from '../config/setting-error.js';
 
 const FIELD = /\{([^{}:]*)(?::([^{}]*))?\}/g;
 /** The part of Python's format language that numbers in file names need: `02d`, `.2f`, `.3g`, `.1%`. */
@@ -36,7 +36,7 @@ function digitsOf(value: number, precision: string | undefined, type: string): s
 
 function formatNumber(value: number, spec: string): string {
   const match = SPEC.exec(spec);
-  if (!match) throw badArgument('filename', 'a number format such as .2f or 02d after the colon', spec);
+  if (!match) throw badName('a number format such as .2f or 02d after the colon', spec);
   const [, zero, width = '', precision, type = ''] = match;
   const text = Number.isFinite(value)
     ? digitsOf(Math.abs(value), precision, type)
@@ -49,21 +49,27 @@ function formatNumber(value: number, spec: string): string {
  * A checkpoint's folder name by the rules of Lightning's ModelCheckpoint: `{epoch}-{val/loss:.2f}` becomes
  * `epoch=0-val_loss=0.25`. A metric that is not there is 0. Slashes, which dataset names have, become underscores, so
  * that a name is one folder.
- * @param template `filename`; undefined: `{epoch}-{step}`
+ * @param template `filename`; null: `{epoch}-{step}`
  * @throws bad_input for a format that is not known, or a name that no folder can have
  */
 export function formatCheckpointName(
-  template: string | undefined,
+  template: string | null,
   values: Readonly<Record<string, number>>,
   insertName = true,
 ): string {
   const name = (template ?? '{epoch}-{step}')
     .replace(FIELD, (_, metric: string, spec: string | undefined) => {
-      if (metric === '') throw badArgument('filename', 'the name of a metric in the braces', template);
+      if (metric === '') throw badName('the name of a metric in the braces', template);
       const value = formatNumber(Object.hasOwn(values, metric) ? (values[metric] ?? 0) : 0, spec ?? '');
       return insertName ? `${metric}=${value}` : value;
     })
     .replace(/[/\\\p{Cc}]/gu, '_');
-  if (/^\.{0,2}$/.test(name)) throw badArgument('filename', 'a name for a folder', template);
+  if (/^\.{0,2}$/.test(name)) throw badName('a name for a folder', template);
   return name;
+}
+
+function badName(expected: string, received: string | null): SettingError {
+  return new SettingError(['filename'], `expected ${expected}, received "${received}"`, {
+    hint: 'Write a name such as {epoch}-{step}-{loss:.2f}.',
+  });
 }

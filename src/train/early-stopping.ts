@@ -1,31 +1,14 @@
-import { badArgument, wholeNumber } from './check-argument.js';
+import { checkOptions, type OptionsOf, type SettingsOf } from '../config/read-settings.js';
+import { earlyStoppingOptions } from '../config/schema/callbacks.js';
 import { monitored, type Metrics } from './monitored.js';
 import { isBetter } from './ranked-checkpoints.js';
 
 /** Lightning's EarlyStopping arguments. */
-export interface EarlyStoppingOptions {
-  monitor: string;
-  /** Default min. */
-  mode?: 'min' | 'max' | undefined;
-  /** Validations without improvement. Default 3. */
-  patience?: number | undefined;
-  /** Smallest change that counts as improvement. Default 0. */
-  minDelta?: number | undefined;
-  /** Stop at once when reached. */
-  stoppingThreshold?: number | undefined;
-  /** Stop when worse than this. */
-  divergenceThreshold?: number | undefined;
-  /** A metric that is missing is an error. Default true. */
-  strict?: boolean | undefined;
-  /** Stop when the metric is not finite. Default true. */
-  checkFinite?: boolean | undefined;
-  /** Look at the end of each epoch; false: after each validation. Default: as the schedule of validations suggests. */
-  checkOnTrainEpochEnd?: boolean | undefined;
-}
+export type EarlyStoppingOptions = OptionsOf<typeof earlyStoppingOptions>;
 
 export interface StoppingContext {
   /** TrainingPlan's: look at the metric at the epoch's end, else after each validation, where the options do not say. */
-  judgesAtEpochEnd: boolean;
+  validatesAtEpochEnd: boolean;
   /** Whether validations run at all. */
   validates: boolean;
 }
@@ -46,24 +29,18 @@ export interface StoppingState {
  * validation and epoch, in this order, and stops where one of the two gives a reason.
  */
 export class EarlyStopper {
-  readonly #options: EarlyStoppingOptions;
-  readonly #mode: 'min' | 'max';
-  readonly #patience: number;
+  readonly #options: SettingsOf<typeof earlyStoppingOptions>;
   /** What is taken off a value before it is compared with the best. */
   readonly #margin: number;
-  readonly #judgesAtEpochEnd: boolean;
+  readonly #validatesAtEpochEnd: boolean;
   readonly #validates: boolean;
   #state: StoppingState = { best: null, waited: 0, validated: false, reason: null };
 
-  /** @throws bad_input for an argument out of its range */
+  /** @throws SettingError */
   constructor(options: EarlyStoppingOptions, context: StoppingContext) {
-    const { mode = 'min', patience = 3, minDelta = 0 } = options;
-    if (mode !== 'min' && mode !== 'max') throw badArgument('mode', 'min or max', mode);
-    this.#mode = mode;
-    this.#patience = wholeNumber('patience', patience, 0);
-    this.#margin = minDelta * (mode === 'min' ? -1 : 1);
-    this.#options = options;
-    this.#judgesAtEpochEnd = options.checkOnTrainEpochEnd ?? context.judgesAtEpochEnd;
+    this.#options = checkOptions(earlyStoppingOptions, options);
+    this.#margin = this.#options.minDelta * (this.#options.mode === 'min' ? -1 : 1);
+    this.#validatesAtEpochEnd = this.#options.checkOnTrainEpochEnd ?? context.validatesAtEpochEnd;
     this.#validates = context.validates;
   }
 
@@ -83,12 +60,12 @@ export class EarlyStopper {
   /** @returns why the run is to stop, in a sentence; undefined: it goes on */
   afterValidation(metrics: Metrics): string | undefined {
     this.#state.validated = true;
-    return this.#judgesAtEpochEnd ? undefined : this.#judge(metrics);
+    return this.#validatesAtEpochEnd ? undefined : this.#judge(metrics);
   }
 
   /** @returns why the run is to stop, in a sentence; undefined: it goes on */
   afterEpoch(metrics: Metrics): string | undefined {
-    return this.#judgesAtEpochEnd ? this.#judge(metrics) : undefined;
+    return this.#validatesAtEpochEnd ? this.#judge(metrics) : undefined;
   }
 
   #judge(metrics: Metrics): string | undefined {
@@ -98,25 +75,25 @@ export class EarlyStopper {
   }
 
   #look(metrics: Metrics): string | undefined {
-    const { monitor, strict = true, checkFinite = true, stoppingThreshold, divergenceThreshold } = this.#options;
+    const { monitor, mode, patience, strict, checkFinite, stoppingThreshold, divergenceThreshold } = this.#options;
     const mayCome = !strict || (this.#validates && !this.#state.validated);
     const value = monitored('EarlyStopping', monitor, metrics, mayCome);
     if (value === undefined) return undefined;
     const best = this.#state.best === null ? 'none' : String(this.#state.best);
     if (checkFinite && !Number.isFinite(value)) return `${monitor} is ${value}; the best was ${best}`;
-    if (stoppingThreshold !== undefined && isBetter(value, stoppingThreshold, this.#mode)) {
+    if (stoppingThreshold !== null && isBetter(value, stoppingThreshold, mode)) {
       return `${monitor} is ${value}, which is better than stoppingThreshold ${stoppingThreshold}`;
     }
-    if (divergenceThreshold !== undefined && isBetter(divergenceThreshold, value, this.#mode)) {
+    if (divergenceThreshold !== null && isBetter(divergenceThreshold, value, mode)) {
       return `${monitor} is ${value}, which is worse than divergenceThreshold ${divergenceThreshold}`;
     }
     const comparable = Number.isNaN(value) ? null : value - this.#margin;
-    if (isBetter(comparable, this.#state.best, this.#mode)) {
+    if (isBetter(comparable, this.#state.best, mode)) {
       this.#state = { ...this.#state, best: value, waited: 0 };
       return undefined;
     }
     this.#state.waited++;
-    if (this.#state.waited < this.#patience) return undefined;
+    if (this.#state.waited < patience) return undefined;
     return `${monitor} did not get better than ${best} in ${this.#state.waited} validations`;
   }
 }

@@ -1,14 +1,9 @@
-import { badArgument, numberWithin, wholeNumber } from './check-argument.js';
+import { checkOptions, type OptionsOf } from '../config/read-settings.js';
+import { scheduleOptions } from '../config/schema/training.js';
+import { SettingError } from '../config/setting-error.js';
 import type { LrSchedule } from './lr-schedule.js';
 
-export interface LinearLROptions {
-  /** Factor of the first step, above 0. Default 1/3. */
-  startFactor?: number | undefined;
-  /** Factor from `totalIters` steps on. Default 1. */
-  endFactor?: number | undefined;
-  /** Default 5. */
-  totalIters?: number | undefined;
-}
+export type LinearLROptions = OptionsOf<typeof scheduleOptions.LinearLR>;
 
 /** torch.optim.lr_scheduler.LinearLR, stepped at each optimizer step. */
 export class LinearLR implements LrSchedule {
@@ -17,13 +12,12 @@ export class LinearLR implements LrSchedule {
   readonly #end: number;
   readonly #steps: number;
 
-  /** @throws bad_input for an argument out of its range */
+  /** @throws SettingError */
   constructor(options: LinearLROptions = {}) {
-    const start = options.startFactor ?? 1 / 3;
-    if (!(start > 0 && start <= 1)) throw badArgument('startFactor', 'a number above 0, at most 1', start);
-    this.#start = start;
-    this.#end = numberWithin('endFactor', options.endFactor ?? 1, 0, 1);
-    this.#steps = wholeNumber('totalIters', options.totalIters ?? 5, 1);
+    const { startFactor, endFactor, totalIters } = checkOptions(scheduleOptions.LinearLR, options);
+    this.#start = startFactor;
+    this.#end = endFactor;
+    this.#steps = totalIters;
   }
 
   factor(step: number): number {
@@ -31,12 +25,7 @@ export class LinearLR implements LrSchedule {
   }
 }
 
-export interface ConstantLROptions {
-  /** Factor of the first `totalIters` steps. Default 1/3. */
-  factor?: number | undefined;
-  /** Default 5. */
-  totalIters?: number | undefined;
-}
+export type ConstantLROptions = OptionsOf<typeof scheduleOptions.ConstantLR>;
 
 /** torch.optim.lr_scheduler.ConstantLR, stepped at each optimizer step. */
 export class ConstantLR implements LrSchedule {
@@ -44,10 +33,11 @@ export class ConstantLR implements LrSchedule {
   readonly #factor: number;
   readonly #steps: number;
 
-  /** @throws bad_input for an argument out of its range */
+  /** @throws SettingError */
   constructor(options: ConstantLROptions = {}) {
-    this.#factor = numberWithin('factor', options.factor ?? 1 / 3, 0, 1);
-    this.#steps = wholeNumber('totalIters', options.totalIters ?? 5, 1);
+    const { factor, totalIters } = checkOptions(scheduleOptions.ConstantLR, options);
+    this.#factor = factor;
+    this.#steps = totalIters;
   }
 
   factor(step: number): number {
@@ -55,14 +45,7 @@ export class ConstantLR implements LrSchedule {
   }
 }
 
-export interface CosineAnnealingLROptions {
-  /** Steps of half a wave; goes up again after them, as in torch. */
-  tMax: number;
-  /** Smallest rate (a rate, not a share). Default 0. */
-  etaMin?: number | undefined;
-  /** The optimizer's rate; needed where `etaMin` is not 0. */
-  lr?: number | undefined;
-}
+export type CosineAnnealingLROptions = OptionsOf<typeof scheduleOptions.CosineAnnealingLR>;
 
 /**
  * torch.optim.lr_scheduler.CosineAnnealingLR, stepped at each optimizer step: half waves without restarts
@@ -73,14 +56,19 @@ export class CosineAnnealingLR implements LrSchedule {
   readonly #steps: number;
   readonly #least: number;
 
-  /** @throws bad_input for an argument out of its range */
-  constructor(options: CosineAnnealingLROptions) {
-    this.#steps = wholeNumber('tMax', options.tMax, 1);
-    const etaMin = numberWithin('etaMin', options.etaMin ?? 0, 0);
-    if (etaMin > 0 && !(options.lr !== undefined && options.lr > 0 && Number.isFinite(options.lr))) {
-      throw badArgument('lr', "the optimizer's rate beside etaMin, above 0", options.lr);
+  /**
+   * @param lr the optimizer's learning rate; needed where `etaMin`, a rate, is not 0
+   * @throws SettingError
+   */
+  constructor(options: CosineAnnealingLROptions, lr = 0) {
+    const { tMax, etaMin } = checkOptions(scheduleOptions.CosineAnnealingLR, options);
+    if (etaMin > 0 && !(lr > 0)) {
+      throw new SettingError(['eta_min'], `needs the optimizer's learning rate, received ${lr}`, {
+        hint: "Pass the optimizer's lr, above 0, as the second argument.",
+      });
     }
-    this.#least = etaMin === 0 ? 0 : etaMin / (options.lr ?? 1);
+    this.#steps = tMax;
+    this.#least = etaMin === 0 ? 0 : etaMin / lr;
   }
 
   factor(step: number): number {

@@ -1,19 +1,10 @@
-import { numberWithin, wholeNumber } from './check-argument.js';
+import { checkOptions, type OptionsOf } from '../config/read-settings.js';
+import { scheduleOptions } from '../config/schema/training.js';
+import { SettingError } from '../config/setting-error.js';
 import type { LrSchedule } from './lr-schedule.js';
 
-export interface ConstantWarmupOptions {
-  /** Steps in which the rate rises from 0 to the optimizer's. */
-  numWarmupSteps: number;
-  /** Steps at rate 0 before the warm-up. Default 0. */
-  numDelaySteps?: number | undefined;
-}
-
-export interface LinearWarmupOptions extends ConstantWarmupOptions {
-  /** All steps, delay and warm-up included. */
-  numTrainingSteps: number;
-  /** Share of the optimizer's rate at the end. Default 0. */
-  finalValue?: number | undefined;
-}
+export type ConstantWarmupOptions = OptionsOf<typeof scheduleOptions.ConstantLRSchedulerWithLinearWarmup>;
+export type LinearWarmupOptions = OptionsOf<typeof scheduleOptions.LinearLRSchedulerWithLinearWarmup>;
 
 /** The rising part: undefined once the warm-up is over. The first step after the delay is still taken at rate 0. */
 function warmup(step: number, numWarmupSteps: number, numDelaySteps: number): number | undefined {
@@ -28,10 +19,11 @@ export class ConstantLRSchedulerWithLinearWarmup implements LrSchedule {
   readonly #warmupSteps: number;
   readonly #delaySteps: number;
 
-  /** @throws bad_input for an argument out of its range */
+  /** @throws SettingError */
   constructor(options: ConstantWarmupOptions) {
-    this.#warmupSteps = wholeNumber('numWarmupSteps', options.numWarmupSteps, 0);
-    this.#delaySteps = wholeNumber('numDelaySteps', options.numDelaySteps ?? 0, 0);
+    const settings = checkOptions(scheduleOptions.ConstantLRSchedulerWithLinearWarmup, options);
+    this.#warmupSteps = settings.numWarmupSteps;
+    this.#delaySteps = settings.numDelaySteps;
   }
 
   factor(step: number): number {
@@ -50,12 +42,22 @@ export class LinearLRSchedulerWithLinearWarmup implements LrSchedule {
   readonly #trainingSteps: number;
   readonly #finalValue: number;
 
-  /** @throws bad_input for an argument out of its range */
-  constructor(options: LinearWarmupOptions) {
-    this.#warmupSteps = wholeNumber('numWarmupSteps', options.numWarmupSteps, 0);
-    this.#delaySteps = wholeNumber('numDelaySteps', options.numDelaySteps ?? 0, 0);
-    this.#trainingSteps = wholeNumber('numTrainingSteps', options.numTrainingSteps, 0);
-    this.#finalValue = numberWithin('finalValue', options.finalValue ?? 0, 0);
+  /**
+   * @param totalSteps optimizer steps of the run, for `numTrainingSteps` that is not set
+   * @throws SettingError
+   */
+  constructor(options: LinearWarmupOptions, totalSteps?: number) {
+    const settings = checkOptions(scheduleOptions.LinearLRSchedulerWithLinearWarmup, options);
+    const trainingSteps = settings.numTrainingSteps ?? totalSteps;
+    if (trainingSteps === undefined) {
+      throw new SettingError(['num_training_steps'], 'is not set, and only time limits the run', {
+        hint: 'Set $num_training_steps, trainer.$max_steps or trainer.$max_epochs.',
+      });
+    }
+    this.#warmupSteps = settings.numWarmupSteps;
+    this.#delaySteps = settings.numDelaySteps;
+    this.#trainingSteps = trainingSteps;
+    this.#finalValue = settings.finalValue;
   }
 
   factor(step: number): number {

@@ -1,29 +1,12 @@
-import { RankDistillmError } from '../errors.js';
-import { badArgument, numberWithin, wholeNumber } from './check-argument.js';
+import { checkOptions, type OptionsOf, type SettingsOf } from '../config/read-settings.js';
+import type { BatchLimit } from '../config/schema/batch-limit.js';
+import { trainerOptions } from '../config/schema/trainer.js';
+import { SettingError, type SettingPath } from '../config/setting-error.js';
+import { Share } from '../config/share.js';
+import { spanSeconds } from '../config/time-span.js';
 
-/** A number of batches, or a share of those there are. */
-export type BatchLimit = { batches: number } | { share: number };
-
-/** Arguments of Lightning's Trainer that say how long a run is and when it validates. */
-export interface LimitSettings {
-  /** -1 or undefined: no limit. */
-  maxSteps?: number | undefined;
-  /** -1: no limit. Default: 1000 when nothing else limits the run. */
-  maxEpochs?: number | undefined;
-  /** Seconds. */
-  maxTime?: number | undefined;
-  /** A number of batches, or a share of an epoch. Default: all. */
-  limitTrainBatches?: BatchLimit | undefined;
-  limitValBatches?: BatchLimit | undefined;
-  /** Batches between validations, or a share of an epoch. Default: the epoch's end. */
-  valCheckInterval?: BatchLimit | undefined;
-  /** Default 1; null: valCheckInterval counts over epochs. */
-  checkValEveryNEpoch?: number | null | undefined;
-  /** Validation batches run before training. Default 2; -1: all; 0: none. */
-  numSanityValSteps?: number | undefined;
-  /** Batches of one optimizer step. Default 1. */
-  accumulateGradBatches?: number | undefined;
-}
+/** `trainer` of `fit`: Lightning's Trainer arguments of the same names, and those of the engine. */
+export type TrainerSettings = OptionsOf<typeof trainerOptions>;
 
 /** How much there is to read. */
 export interface LimitData {
@@ -54,8 +37,8 @@ export interface TrainingPlan {
   validateEvery: number;
   /** Validates in every so many epochs; null: `validateEvery` counts over epochs. */
   validateEpochs: number | null;
-  /** Metrics are judged (checkpoints, early stopping) at the epoch's end; otherwise after each validation. */
-  judgesAtEpochEnd: boolean;
+  /** Checkpoints and early stopping look at metrics at the epoch's end; otherwise after each validation. */
+  validatesAtEpochEnd: boolean;
 }
 
 /** How far a run is. */
@@ -68,76 +51,110 @@ export interface TrainingPosition {
   totalBatches: number;
 }
 
-/** -1 and undefined mean that there is no limit. */
-function optionalLimit(name: string, value: number | undefined): number | undefined {
-  return value === undefined || value === -1 ? undefined : wholeNumber(name, value, 0);
+/** A limit as a share of all, or undefined for a number of batches. */
+function shareOf(limit: BatchLimit): number | undefined {
+  if (limit instanceof Share) return limit.value;
+  return typeof limit === 'object' && 'share' in limit ? limit.share : undefined;
+}
+
+function batchesOf(limit: BatchLimit): number {
+  if (typeof limit === 'number') return limit;
+  return 'batches' in limit ? limit.batches : 0;
+}
+
+/** A limit as JSON and the API have it. */
+export function plainLimit(limit: BatchLimit): { batches: number } | { share: number } {
+  const share = shareOf(limit);
+  return share === undefined ? { batches: batchesOf(limit) } : { share };
+}
+
+/** Whether a limit leaves nothing. */
+export function isNothing(limit: BatchLimit): boolean {
+  return (shareOf(limit) ?? batchesOf(limit)) === 0;
 }
 
 /**
  * Batches that are left of `available`. A share is rounded down.
- * @throws bad_input when a share above 0 leaves nothing, or is above 1
+ * @param path of the limit
+ * @throws SettingError when a share above 0 leaves nothing
  */
-export function limitBatches(name: string, limit: BatchLimit | undefined, available: number): number {
-  if (limit === undefined) return available;
-  if ('batches' in limit) return Math.min(available, wholeNumber(name, limit.batches, 0));
-  const left = Math.trunc(available * numberWithin(name, limit.share, 0, 1));
-  if (left === 0 && limit.share > 0 && available > 0) {
-    throw new RankDistillmError('bad_input', `${name}: ${limit.share} of ${available} batches is less than one batch`, {
+export function limitBatches(path: SettingPath, limit: BatchLimit | null, available: number): number {
+  if (limit === null) return available;
+  const share = shareOf(limit);
+  if (share === undefined) return Math.min(available, batchesOf(limit));
+  const left = Math.trunc(available * share);
+  if (left === 0 && share > 0 && available > 0) {
+    throw new SettingError(path, `${share} of ${available} batches is less than one batch`, {
       hint: `Use at least ${1 / available}, or a whole number of batches.`,
     });
   }
   return left;
 }
 
-function validateEvery(settings: LimitSettings, batchesPerEpoch: number, validates: boolean): number {
-  const interval = settings.valCheckInterval ?? { share: 1 };
+type Trainer = SettingsOf<typeof trainerOptions>;
+const PATH = ['trainer'];
+
+function validateEvery(settings: Trainer, batchesPerEpoch: number, validates: boolean): number {
+  const interval = settings.valCheckInterval;
   const acrossEpochs = settings.checkValEveryNEpoch === null;
-  if ('share' in interval) {
-    // without valCheckInterval, Lightning takes each epoch's end; a share of nothing in particular it refuses
-    if (acrossEpochs && settings.valCheckInterval !== undefined) {
-      throw badArgument('valCheckInterval', 'a number of batches beside checkValEveryNEpoch null', interval);
+  const share = interval === null ? 1 : shareOf(interval);
+  if (share !== undefined) {
+    // without valCheckInterval, Lightning validates at each epoch's end; it refuses a share of no particular epoch
+    if (acrossEpochs && interval !== null) {
+      throw new SettingError(
+        [...PATH, 'val_check_interval'],
+        `a share of an epoch, ${share}, needs $check_val_every_n_epoch`,
+        {
+          hint: 'Set $val_check_interval to a number of batches, or $check_val_every_n_epoch to a number.',
+        },
+      );
     }
-    return Math.max(1, Math.trunc(batchesPerEpoch * numberWithin('valCheckInterval', interval.share, 0, 1)));
+    return Math.max(1, Math.trunc(batchesPerEpoch * share));
   }
-  const batches = wholeNumber('valCheckInterval', interval.batches, 1);
+  const batches = batchesOf(interval!);
   if (validates && !acrossEpochs && batches > batchesPerEpoch && batchesPerEpoch > 0) {
-    const message = `valCheckInterval: ${batches} batches, but an epoch has ${batchesPerEpoch}: no validation would run`;
-    throw new RankDistillmError('bad_input', message, {
-      hint: 'Set checkValEveryNEpoch to null to count batches over epochs, or limitValBatches to 0 to do without.',
+    const what = `${batches} batches, but an epoch has ${batchesPerEpoch}: no validation would run`;
+    throw new SettingError([...PATH, 'val_check_interval'], what, {
+      hint: 'Set $check_val_every_n_epoch to null to count batches over epochs, or $limit_val_batches to 0 to do without.',
     });
   }
   return batches;
 }
 
 /** Lightning compares with 1.0, which is also true of the whole number 1. */
-function isOnce(interval: BatchLimit | undefined): boolean {
-  return interval === undefined || ('share' in interval ? interval.share === 1 : interval.batches === 1);
+function isOnce(interval: BatchLimit | null): boolean {
+  return interval === null || (shareOf(interval) ?? batchesOf(interval)) === 1;
+}
+
+/** -1 and null mean that there is no limit. */
+function optionalLimit(value: number | null): number | undefined {
+  return value === null || value === -1 ? undefined : value;
 }
 
 /**
  * Settings and sizes as the numbers of a loop, by the rules of Lightning's Trainer (2.6).
- * @throws bad_input for an argument out of its range, by its name
+ * @throws SettingError
  */
-export function planTraining(settings: LimitSettings, data: LimitData): TrainingPlan {
-  const { samples, batchSize } = data;
-  const batches = Math.ceil(samples / wholeNumber('batchSize', batchSize, 1));
-  const batchesPerEpoch = limitBatches('limitTrainBatches', settings.limitTrainBatches, batches);
-  const accumulate = wholeNumber('accumulateGradBatches', settings.accumulateGradBatches ?? 1, 1);
+export function planTraining(given: TrainerSettings, { samples, batchSize, ...data }: LimitData): TrainingPlan {
+  const settings = checkOptions(trainerOptions, given, PATH);
+  const batches = Math.ceil(samples / batchSize);
+  const batchesPerEpoch = limitBatches([...PATH, 'limit_train_batches'], settings.limitTrainBatches, batches);
+  const accumulate = settings.accumulateGradBatches;
   const stepsPerEpoch = Math.ceil(batchesPerEpoch / accumulate);
 
-  const maxSteps = optionalLimit('maxSteps', settings.maxSteps);
-  const maxSeconds = settings.maxTime === undefined ? undefined : numberWithin('maxTime', settings.maxTime, 0);
+  const maxSteps = optionalLimit(settings.maxSteps);
+  const maxSeconds = settings.maxTime === null ? undefined : spanSeconds(settings.maxTime);
   const unlimited = maxSteps === undefined && maxSeconds === undefined;
-  const maxEpochs = optionalLimit('maxEpochs', settings.maxEpochs ?? (unlimited ? 1000 : undefined));
+  const maxEpochs = optionalLimit(settings.maxEpochs ?? (unlimited ? 1000 : null));
   const ends = [maxSteps, maxEpochs === undefined ? undefined : maxEpochs * stepsPerEpoch];
   const known = ends.filter((end) => end !== undefined);
 
-  const limited = data.validationBatches.map((n) => limitBatches('limitValBatches', settings.limitValBatches, n));
+  const limit = [...PATH, 'limit_val_batches'];
+  const limited = data.validationBatches.map((n) => limitBatches(limit, settings.limitValBatches, n));
   const validates = limited.some((n) => n > 0);
   const sanity = settings.numSanityValSteps ?? 2;
-  const sanitySteps = sanity === -1 ? Number.POSITIVE_INFINITY : wholeNumber('numSanityValSteps', sanity, 0);
-  const everyNEpoch = settings.checkValEveryNEpoch === undefined ? 1 : settings.checkValEveryNEpoch;
-  const validateEpochs = everyNEpoch === null ? null : wholeNumber('checkValEveryNEpoch', everyNEpoch, 1);
+  const sanitySteps = sanity === -1 ? Number.POSITIVE_INFINITY : sanity;
+  const validateEpochs = settings.checkValEveryNEpoch;
   return {
     batchesPerEpoch,
     accumulate,
@@ -150,7 +167,7 @@ export function planTraining(settings: LimitSettings, data: LimitData): Training
     sanityBatches: validates && sanitySteps > 0 ? limited.map((n) => Math.min(n, sanitySteps)) : undefined,
     validateEvery: validateEvery(settings, batchesPerEpoch, validates),
     validateEpochs,
-    judgesAtEpochEnd: validateEpochs === 1 && (!validates || isOnce(settings.valCheckInterval)),
+    validatesAtEpochEnd: validateEpochs === 1 && (!validates || isOnce(settings.valCheckInterval)),
   };
 }
 

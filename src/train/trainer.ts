@@ -1,4 +1,10 @@
+import { z } from 'zod';
+import { checkOptions, section, type OptionsOf, type SettingsOf } from '../config/read-settings.js';
+import { key } from '../config/schema/fields.js';
+import { trainerOptions } from '../config/schema/trainer.js';
+import { adamWOptions } from '../config/schema/training.js';
 import type { TrainingSample } from '../data/training-dataset.js';
+import { passed } from '../engine/engine-options.js';
 import { fromNative } from '../engine/native-error.js';
 import type { TrainableModel } from '../engine/trainable-model.js';
 import { RankDistillmError } from '../errors.js';
@@ -6,23 +12,22 @@ import { findNonFinite, type NonFinite } from '../loss/find-non-finite.js';
 import type { ScoreMatrix } from '../loss/loss.js';
 import { weightedLosses, type WeightedLoss, type WeightedLosses } from '../loss/weighted-losses.js';
 import type { EncodedPair } from '../tokenize/pair-tokenizer.js';
-import { checkAdamW, type AdamWOptions } from './adamw-options.js';
-import { badArgument, numberWithin, wholeNumber } from './check-argument.js';
 import { cachedPass, type PassBudget } from './gradient-cache.js';
 import type { LrSchedule } from './lr-schedule.js';
 import { defaultTokenBudget } from './token-budget.js';
 
-export interface TrainerOptions {
-  losses: readonly WeightedLoss[];
-  optimizer?: AdamWOptions | undefined;
-  /** Default: constant. */
-  lrScheduler?: LrSchedule | undefined;
-  gradientClipVal?: number | undefined;
-  /** Default norm. */
-  gradientClipAlgorithm?: 'norm' | 'value' | undefined;
-  /** Tokens whose activations are held at a time. Default: from free memory. */
-  tokenBudget?: number | undefined;
-}
+const trainerClassOptions = z.strictObject({
+  losses: passed<readonly WeightedLoss[]>('Summed; a pair is a loss and its weight.').unwrap(),
+  optimizer: key(section(adamWOptions).prefault({}), 'Arguments of AdamW.'),
+  lr_scheduler: passed<LrSchedule>('Default: a constant rate.'),
+  gradient_clip_val: trainerOptions.shape.gradient_clip_val,
+  gradient_clip_algorithm: trainerOptions.shape.gradient_clip_algorithm,
+  token_budget: trainerOptions.shape.token_budget,
+});
+
+export type TrainerOptions = OptionsOf<typeof trainerClassOptions>;
+/** torch.optim.AdamW's arguments. */
+export type AdamWOptions = OptionsOf<typeof adamWOptions>;
 
 /** What a training batch is made of: topics with equally many documents each. */
 export type BatchSample = Pick<TrainingSample, 'queryId' | 'query' | 'docIds' | 'docs' | 'targets'>;
@@ -71,21 +76,22 @@ export class Trainer {
   readonly model: TrainableModel;
   readonly #budget: PassBudget;
   readonly #losses: WeightedLosses;
-  readonly #optimizer: ReturnType<typeof checkAdamW>;
+  readonly #optimizer: SettingsOf<typeof adamWOptions>;
   readonly #schedule: LrSchedule | undefined;
   readonly #clip: { norm: number | undefined; value: number };
   #step = 0;
   /** Pairs of this optimizer step so far: dropout masks are named by them. */
   #pairs = 0;
 
-  /** @throws RankDistillmError `bad_input` for arguments out of their range */
-  constructor(model: TrainableModel, options: TrainerOptions) {
+  /** @throws SettingError */
+  constructor(model: TrainableModel, given: TrainerOptions) {
+    const options = checkOptions(trainerClassOptions, given);
     this.model = model;
     this.#losses = weightedLosses(options.losses);
-    this.#optimizer = checkAdamW(options.optimizer ?? {});
+    this.#optimizer = options.optimizer;
     this.#schedule = options.lrScheduler;
     this.#clip = clipOf(options);
-    const tokens = wholeNumber('tokenBudget', options.tokenBudget ?? defaultTokenBudget(model.native), 1);
+    const tokens = options.tokenBudget ?? defaultTokenBudget(model.native);
     this.#budget = { tokens, partTokens: model.native.tokensPerPart };
   }
 
@@ -111,7 +117,7 @@ export class Trainer {
 
   /** Goes on after `step` optimizer steps: parameters and moments are in the model already. */
   goOnFrom(step: number): void {
-    this.#step = wholeNumber('step', step, 0);
+    this.#step = step;
   }
 
   /** Tokenizes a batch; may run ahead of the engine. */
@@ -176,8 +182,8 @@ export class Trainer {
     const { betas, eps, weightDecay } = this.#optimizer;
     await native.step({
       learningRate,
-      beta1: betas[0],
-      beta2: betas[1],
+      beta1: betas[0]!,
+      beta2: betas[1]!,
       eps,
       weightDecay,
       step: this.#step + 1,
@@ -200,17 +206,11 @@ export class Trainer {
   }
 }
 
-function clipOf({ gradientClipVal, gradientClipAlgorithm = 'norm' }: TrainerOptions) {
-  if (gradientClipAlgorithm !== 'norm' && gradientClipAlgorithm !== 'value') {
-    throw badArgument('gradientClipAlgorithm', 'norm or value', gradientClipAlgorithm);
-  }
+function clipOf({ gradientClipVal, gradientClipAlgorithm }: SettingsOf<typeof trainerClassOptions>) {
   // 0 clips nothing, as in Lightning
-  const value = numberWithin('gradientClipVal', gradientClipVal ?? 0, 0);
-  const clips = value > 0;
-  return {
-    norm: clips && gradientClipAlgorithm === 'norm' ? value : undefined,
-    value: clips && gradientClipAlgorithm === 'value' ? value : 0,
-  };
+  const value = gradientClipVal ?? 0;
+  const byValue = gradientClipAlgorithm === 'value';
+  return { norm: value > 0 && !byValue ? value : undefined, value: byValue ? value : 0 };
 }
 
 function targetsOf(samples: readonly BatchSample[]): ScoreMatrix {

@@ -55,7 +55,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
       ];
       const resumed = await run([...until, '--ckpt_path=last'], { cwd: folder });
       assert.is(resumed.code, 0, resumed.stderr);
-      assert.match(resumed.stderr, new RegExp(`^going on from step ${step} of `, 'm'));
+      assert.match(resumed.stderr, new RegExp(`^continuing from step ${step} of `, 'm'));
       const whole = await run([...until, '--trainer.default_root_dir=whole'], { cwd: folder });
       assert.is(whole.code, 0, whole.stderr);
       const weights = (path: string): Buffer =>
@@ -157,7 +157,7 @@ else {
       assert.match(stdout, /^epoch=0-step=1$/m);
       const [listed = ''] = stdout.split('end of the list');
       assert.not.match(listed, /^\.|tmp/m, 'nothing half-written is left');
-      assert.match(stdout, /^going on from step \d+ of /m);
+      assert.match(stdout, /^continuing from step \d+ of /m);
       assert.match(stdout, /^resumed 0$/m, stdout);
     }));
 }

@@ -51,7 +51,7 @@ testInCollection('logs, configuration, checkpoint and model lie where lightning-
   assert.match(stdout, /^dev\.run +0\.\d{4} +\d\.\d{4}$/m);
   assert.match(
     stderr,
-    /ended at step 6 \(max steps\); the model is out\/lightning_logs\/version_0\/huggingface_checkpoint/,
+    /Finished at step 6 \(max_steps\)\. Model saved to out\/lightning_logs\/version_0\/huggingface_checkpoint/,
   );
   assert.match(stderr, /^data +train\.run: 6 samples of 4 documents$/m);
   assert.match(stderr, /^step 3: dev\.run\/nDCG@10 0\.\d{4}, dev\.run\/validation-InfoNCE \d\.\d{4}$/m);
@@ -61,19 +61,19 @@ testInCollection('logs, configuration, checkpoint and model lie where lightning-
 testInCollection("the model and the configuration go where the first logger's sub_dir says", async (folder) => {
   const logger = '--trainer.logger={class_path: TensorBoardLogger, init_args: {sub_dir: a/b}}';
   const { stderr } = await fit(folder, logger, '--trainer.max_steps=1');
-  assert.match(stderr, /the model is out\/lightning_logs\/version_0\/a\/b\/huggingface_checkpoint$/m);
+  assert.match(stderr, /Model saved to out\/lightning_logs\/version_0\/a\/b\/huggingface_checkpoint$/m);
   assert.equal((await readdir(join(folder, LOGS, 'version_0'))).sort(), ['a', 'checkpoints']);
   const [events = '', ...others] = (await readdir(join(folder, LOGS, 'version_0/a/b'))).sort();
   assert.match(events, /^events\.out/);
   assert.equal(others, ['huggingface_checkpoint', 'pl_config.yaml']);
   const resumed = await fit(folder, logger, '--trainer.max_steps=2', '--ckpt_path=last');
-  assert.match(resumed.stderr, /^going on from step 1 of /m);
+  assert.match(resumed.stderr, /^continuing from step 1 of /m);
 });
 
 testInCollection('a run that logs and saves nothing makes no folder', async (folder) => {
   const nothing = ['--trainer.logger=false', '--trainer.enable_checkpointing=false'];
   const { stderr } = await fit(folder, ...nothing, '--trainer.max_steps=1', '--trainer.default_root_dir=none');
-  assert.match(stderr, /nothing was saved$/m);
+  assert.match(stderr, /Nothing was saved\.$/m);
   assert.not.ok((await readdir(folder)).includes('none'));
 });
 
@@ -134,13 +134,13 @@ testInCollection('loggers by class, with names as lightning-ir logs them', async
 testInCollection('without a logger there are checkpoints only', async (folder) => {
   const { stderr } = await fit(folder, '--trainer.logger=false');
   assert.equal((await readdir(join(folder, 'out'))).sort(), ['checkpoints', 'huggingface_checkpoint']);
-  assert.match(stderr, /the model is out\/huggingface_checkpoint/);
+  assert.match(stderr, /Model saved to out\/huggingface_checkpoint/);
 });
 
 testInCollection('without checkpoints there are logs only', async (folder) => {
   const { stderr } = await fit(folder, '--trainer.enable_checkpointing=false', '--trainer.logger=CSVLogger');
   assert.equal((await readdir(join(folder, LOGS, 'version_0'))).sort(), ['metrics.csv', 'pl_config.yaml']);
-  assert.match(stderr, /nothing was saved/);
+  assert.match(stderr, /Nothing was saved/);
 });
 
 testInCollection('pl_config.yaml runs the same run again', async (folder) => {
@@ -161,7 +161,7 @@ testInCollection('a run that goes on is the run that was never ended', async (fo
     '--trainer.callbacks+={class_path: ModelCheckpoint, init_args: {every_n_train_steps: 2, save_top_k: -1}}';
   await fit(folder, callback);
   const { stderr } = await fit(folder, callback, '--ckpt_path', `${LOGS}/version_0/checkpoints/epoch=1-step=4`);
-  assert.match(stderr, /^going on from step 4 of .*epoch=1-step=4$/m);
+  assert.match(stderr, /^continuing from step 4 of .*epoch=1-step=4$/m);
   const whole = await weights(folder, MODEL);
   assert.equal(await weights(folder, `${LOGS}/version_1/huggingface_checkpoint`), whole);
 
@@ -212,7 +212,7 @@ testInCollection('early stopping ends the run', async (folder) => {
     '--trainer.max_steps=40',
   );
   assert.match(stderr, /dev\.run\/nDCG@10 did not get better/);
-  assert.match(stderr, /ended at step 6 \(early stopping\)/);
+  assert.match(stderr, /Finished at step 6 \(early_stopping\)/);
 });
 
 testInCollection('a loss of your own, weighted beside a built-in one', async (folder) => {
@@ -242,14 +242,19 @@ testInCollection('a loss of your own, weighted beside a built-in one', async (fo
 
 testInCollection('tuples', async (folder) => {
   await writeFiles(folder, { 'data/tuples.tsv': 't0\td0\td1\nt1\td1\td2\nt2\td2\td3\n' });
-  await fit(
+  const tuples = await fit(
     folder,
     '--datasets.my/tuples.docs=data/docs.tsv',
     '--datasets.my/tuples.queries=data/queries.tsv',
     '--datasets.my/tuples.docpairs=data/tuples.tsv',
     '--data.train_dataset={class_path: TupleDataset, init_args: {tuples_dataset: my/tuples}}',
+    '--data.inference_datasets=[{class_path: TupleDataset, init_args: {tuples_dataset: my/tuples}}]',
     '--model.loss_functions=[RankNet]',
+    '--model.evaluation_metrics=[loss]',
   );
+  const { stdout } = tuples;
+  assert.match(stdout, /validation-RankNet/);
+  assert.match(stdout, /my\/tuples/);
 });
 
 testInCollection('topics that make no sample are counted in one warning', async (folder) => {
@@ -267,12 +272,12 @@ testInCollection('keys of re_rank are accepted in silence, those of Lightning wi
   const { stderr } = await fit(
     folder,
     '--trainer.callbacks+=ReRankCallback',
-    '--trainer.strategy=auto',
+    '--trainer.strategy=ddp',
     '--data.num_workers=4',
     '--trainer.max_steps=1',
   );
   assert.is(stderr.match(/^warning: /gm)?.length, 1, stderr);
-  assert.match(stderr, /^warning: keys of Lightning .*trainer\.strategy .*num_workers/m);
+  assert.match(stderr, /^warning: these keys of Lightning .*trainer\.strategy .*num_workers/m);
 });
 
 testInCollection('--print_config prints what --config reads again, and does nothing else', async (folder) => {
@@ -290,14 +295,14 @@ testInCollection('--print_config prints what --config reads again, and does noth
 testInCollection('summary and progress can be left out', async (folder) => {
   const quiet = ['--trainer.enable_model_summary=false', '--trainer.enable_progress_bar=false'];
   const { stderr } = await fit(folder, ...quiet, '--trainer.max_steps=1');
-  assert.match(stderr, /^ended at step 1 .*\n$/);
+  assert.match(stderr, /^Finished at step 1 .*\n$/);
 });
 
 testInCollection('without evaluation_metrics there is no validation', async (folder) => {
   const { stdout, stderr } = await fit(folder, '--model.evaluation_metrics=null', '--trainer.max_steps=1');
   assert.is(stdout, '');
-  assert.match(stderr, /^warning: inference_datasets are not validated, since evaluation_metrics is empty$/m);
-  assert.match(stderr, /ended at step 1/);
+  assert.match(stderr, /^warning: the inference datasets are not validated, since no measures are named$/m);
+  assert.match(stderr, /Finished at step 1/);
 });
 
 testInCollection('limit_val_batches 0 is no validation, and nothing to watch', async (folder) => {

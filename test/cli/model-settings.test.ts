@@ -2,7 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { monoOverrides } from '../../src/cli/config-plan.js';
+import { monoOverrides } from '../../src/cli/shared-settings.js';
+import type { Verb } from '../../src/config/read-settings.js';
 import { readRun } from '../../src/data/run-file.js';
 import { CrossEncoder } from '../../src/engine/cross-encoder.js';
 import { run } from '../support/cli.js';
@@ -24,13 +25,13 @@ interface Case {
 
 const cases = JSON.parse(await readFile(new URL('../golden/model-kwargs.json', import.meta.url), 'utf8')) as Case[];
 
-const settingsOf = async (kwargs: unknown, config: unknown = null) => {
+const settingsOf = async (kwargs: unknown, config: unknown = null, verb?: Verb) => {
   const args = {
     model_kwargs: kwargs,
     config: config === null ? null : { class_path: 'MonoConfig', init_args: config },
   };
-  const loaded = await load([JSON.stringify({ model: { class_path: 'CrossEncoderModule', init_args: args } })]);
-  return monoOverrides(loaded.config, loaded.placeOf);
+  const model = { class_path: 'CrossEncoderModule', init_args: args };
+  return monoOverrides((await load([JSON.stringify({ model })], [], verb)).config);
 };
 
 for (const { kwargs, config, scores } of cases) {
@@ -44,21 +45,21 @@ for (const { kwargs, config, scores } of cases) {
 
 const place = '0.yaml:1: model.init_args.model_kwargs';
 const refused: [kwargs: object, code: 'unsupported' | 'bad_input', words: string][] = [
-  [{ torch_dtype: 'float16' }, 'unsupported', `${place}.torch_dtype: is an argument of from_pretrained`],
-  [{ num_hidden_layers: 1 }, 'unsupported', `${place}.num_hidden_layers`],
-  [{ hidden_dropout_prob: 0.5 }, 'unsupported', `${place}.hidden_dropout_prob`],
+  [{ torch_dtype: 'float16' }, 'unsupported', `${place}.torch_dtype: is not supported`],
+  [{ num_hidden_layers: 1 }, 'bad_input', '0.yaml:1: unknown key "num_hidden_layers" in model.init_args.model_kwargs'],
+  [{ hidden_dropout_prob: 0.5 }, 'bad_input', 'unknown key "hidden_dropout_prob" in model.init_args.model_kwargs'],
   [{ use_adapter: true }, 'unsupported', `${place}.use_adapter`],
   [
-    { doc_length: '8' },
+    { doc_length: 'eight' },
     'bad_input',
-    `${place}.doc_length: expected a whole number of at least 1, or null, received "8"`,
+    `${place}.doc_length: expected a whole number of at least 1, or null, received the text "eight"`,
   ],
   [{ pooling_strategy: 'bert_pool' }, 'bad_input', `${place}.pooling_strategy: expected one of first, mean, max, sum`],
 ];
 
 for (const [kwargs, code, words] of refused) {
   test(`model_kwargs ${JSON.stringify(kwargs)} is refused by name`, async () => {
-    const { message } = await refuses(() => settingsOf(kwargs), code);
+    const { message } = await refuses(() => settingsOf(kwargs, null, 're_rank'), code);
     assert.ok(message.includes(words), message);
   });
 }

@@ -141,7 +141,7 @@ test('keys of Lightning without a meaning here are named in one warning', () =>
     const argv = ['--trainer.strategy=ddp', '--trainer.profiler=simple', '--trainer.max_steps=5'];
     const { code, stderr } = await run(['re_rank', '--config', 'config.yaml', ...argv], { cwd: folder });
     assert.is(code, 0, stderr);
-    assert.match(stderr, /^warning: keys of Lightning .*trainer\.strategy .*trainer\.profiler/m);
+    assert.match(stderr, /^warning: these keys of Lightning .*trainer\.strategy .*trainer\.profiler/m);
     assert.is(stderr.match(/warning/g)?.length, 1);
     assert.not.match(stderr, /max_steps/);
   }));

@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Share } from '../../src/config/share.js';
-import { load } from '../support/config.js';
+import { load, runArguments } from '../support/config.js';
 
 const test = suite('config merge');
 
@@ -79,8 +79,8 @@ test('numbers and truth values in quotes are read where a key wants them, as jso
   assert.is(model?.init_args.model_name_or_path, '123');
   assert.match(JSON.stringify(model?.init_args.loss_functions), /RankNet.*0\.5\]/);
   assert.is(data?.init_args.inference_batch_size, 8);
-  assert.is(data?.init_args.inference_datasets?.[0]?.init_args.run_path_or_id, '7');
-  assert.is(data?.init_args.inference_datasets?.[0]?.init_args.depth, 5);
+  assert.is(runArguments(data?.init_args.inference_datasets?.[0]).run_path_or_id, '7');
+  assert.is(runArguments(data?.init_args.inference_datasets?.[0]).depth, 5);
 });
 
 /** What `lightning-ir re_rank --print_config` 0.0.6 prints for the same three files and options. */
@@ -109,8 +109,8 @@ test('three files and overrides merge as in lightning-ir', async () => {
   assert.is(data?.inference_batch_size, 10);
   assert.is(data?.inference_datasets?.length, 1);
   // The item keeps the depth of the file before: lists of equal length merge item by item.
-  assert.is(data?.inference_datasets?.[0]?.init_args.run_path_or_id, 'b.run');
-  assert.is(data?.inference_datasets?.[0]?.init_args.depth, 100);
+  assert.is(runArguments(data?.inference_datasets?.[0]).run_path_or_id, 'b.run');
+  assert.is(runArguments(data?.inference_datasets?.[0]).depth, 100);
   const model = config.model?.init_args;
   assert.is(model?.model_name_or_path, 'foo');
   assert.is(model?.config?.class_path, 'MonoConfig');
@@ -139,8 +139,8 @@ test('an appended item starts from defaults, as in lightning-ir', async () => {
     ],
   );
   const depths = config.data?.init_args.inference_datasets?.map((item) => [
-    item.init_args.run_path_or_id,
-    item.init_args.depth,
+    runArguments(item).run_path_or_id,
+    runArguments(item).depth,
   ]);
   assert.equal(depths, [
     ['one.run', -1],
@@ -161,7 +161,7 @@ test('a list of another length replaces the list, as in lightning-ir', async () 
     ],
   );
   assert.equal(
-    config.data?.init_args.inference_datasets?.map((item) => [item.init_args.run_path_or_id, item.init_args.depth]),
+    config.data?.init_args.inference_datasets?.map((item) => [runArguments(item).run_path_or_id, runArguments(item).depth]),
     [['x', -1]],
   );
   assert.is(config.model?.init_args.config?.init_args.query_length, 7);
@@ -175,7 +175,7 @@ test('a list of another length replaces the list, as in lightning-ir', async () 
 test('a list item is reached by its number', async () => {
   const { config } = await load([TWO], [['--data.init_args.inference_datasets.0.init_args.depth', '5']]);
   assert.equal(
-    config.data?.init_args.inference_datasets?.map((item) => item.init_args.depth),
+    config.data?.init_args.inference_datasets?.map((item) => runArguments(item).depth),
     [5, 20],
   );
 });
@@ -224,7 +224,7 @@ test('text keys take the option as typed', async () => {
   );
   assert.is(config.model?.init_args.model_name_or_path, '00123');
   assert.equal(
-    config.data?.init_args.inference_datasets?.map((item) => item.init_args.run_path_or_id),
+    config.data?.init_args.inference_datasets?.map((item) => runArguments(item).run_path_or_id),
     ['yes', 'a: b: c'],
   );
 });

@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { checkInferenceOptions } from '../../src/data/run-options.js';
+import { checkRunOptions } from '../../src/data/run-options.js';
 import { CrossEncoder } from '../../src/engine/cross-encoder.js';
 import { TrainableModel } from '../../src/engine/trainable-model.js';
 import type { RankDistillmError } from '../../src/errors.js';
@@ -22,23 +22,33 @@ const model = modelFolder();
 const fitting = { model, train: { dataset: {}, batchSize: 1 }, losses: [] } as unknown as FitOptions;
 
 const CASES: [call: string, run: () => unknown, message: string, hint: RegExp][] = [
-  ['CrossEncoder.load', () => CrossEncoder.load(model, { presicion: 'x' } as object), 'presicion', /"precision"/],
-  ['TrainableModel.load', () => TrainableModel.load(model, { thread: 2 } as object), 'thread', /"threads"/],
-  ['a.run', () => checkInferenceOptions({ runPathOrId: 'a.run', dept: 5 } as never, 'a.run'), 'dept', /"depth"/],
-  ['fit', () => fit({ ...fitting, optimiser: {} } as never), 'optimiser', /"optimizer"/],
-  ['fit: trainer', () => fit({ ...fitting, trainer: { maxEpoch: 1 } as object }), 'maxEpoch', /"maxEpochs"/],
-  ['fit: trainer', () => fit({ ...fitting, trainer: { timed: true } as object }), 'timed', /option/],
+  ['options', () => CrossEncoder.load(model, { presicion: 'x' } as object), 'presicion', /"precision"/],
+  ['options', () => TrainableModel.load(model, { thread: 2 } as object), 'thread', /"threads"/],
+  ['options', () => checkRunOptions({ runPathOrId: 'a.run', dept: 5 } as never), 'dept', /"depth"/],
+  ['options', () => fit({ ...fitting, optimiser: {} } as never), 'optimiser', /"optimizer"/],
+  ['options.trainer', () => fit({ ...fitting, trainer: { maxEpoch: 1 } as object }), 'maxEpoch', /"maxEpochs"/],
+  ['options.trainer', () => fit({ ...fitting, trainer: { timed: true } as object }), 'timed', /option/],
   [
-    'fit: train',
-    () => fit({ ...fitting, train: { ...fitting.train, batch_size: 1 } as never }),
-    'batch_size',
-    /batchSi/,
+    'options.train',
+    () => fit({ ...fitting, train: { ...fitting.train, batchSiz: 1 } as never }),
+    'batchSiz',
+    /"batchSize"/,
   ],
-  ['fit: optimizer', () => fit({ ...fitting, optimizer: { weightDecy: 1 } as object }), 'weightDecy', /"weightDecay"/],
-  ['fit: checkpoints', () => fit({ ...fitting, checkpoints: [{ saveTop: 1 } as object] }), 'saveTop', /"saveTopK"/],
   [
-    'fit: earlyStopping',
-    () => fit({ ...fitting, earlyStopping: [{ monitor: 'loss', patiense: 1 } as never] }),
+    'options.optimizer',
+    () => fit({ ...fitting, optimizer: { weightDecy: 1 } as object }),
+    'weightDecy',
+    /"weightDecay"/,
+  ],
+  [
+    'options.checkpoints.0',
+    () => fit({ ...fitting, checkpoints: [{ saveTop: 1 } as object] }),
+    'saveTop',
+    /"saveTopK"/,
+  ],
+  [
+    'options.earlyStopping.1',
+    () => fit({ ...fitting, earlyStopping: [{ monitor: 'loss' }, { monitor: 'loss', patiense: 1 } as never] }),
     'patiense',
     /"patience"/,
   ],
@@ -48,7 +58,7 @@ for (const [call, run, name, hint] of CASES) {
   test(`${call}: ${name}`, async () => {
     const error = await errorOf(run);
     assert.is(error.code, 'bad_input');
-    assert.is(error.message, `${call}: unknown option '${name}'`);
+    assert.is(error.message, `${call}: unknown option "${name}"`);
     assert.match(error.hint!, hint);
   });
 }
@@ -56,10 +66,37 @@ for (const [call, run, name, hint] of CASES) {
 test('score and rank', async () => {
   await using encoder = await CrossEncoder.load(model);
   const scoring = await errorOf(() => encoder.score([], { activaton: 'sigmoid' } as object));
-  assert.is(scoring.message, "score: unknown option 'activaton'");
+  assert.is(scoring.message, 'options: unknown option "activaton"');
   const ranking = await errorOf(() => encoder.rank('a', [], { topk: 3 } as object));
-  assert.is(ranking.message, "rank: unknown option 'topk'");
+  assert.is(ranking.message, 'options: unknown option "topk"');
   assert.is(ranking.hint, 'The nearest known option is "topK".');
 });
+
+const VALUES: [options: object, message: string][] = [
+  [
+    { trainer: { maxSteps: -3 } },
+    'options.trainer.maxSteps: expected a whole number of at least -1, received the number -3',
+  ],
+  [{ optimizer: { lr: 'fast' } }, 'options.optimizer.lr: expected a number of at least 0, received the text "fast"'],
+  [
+    { checkpoints: [{ saveTopK: 2 }] },
+    'options.checkpoints.0.saveTopK: without monitor nothing says which 2 checkpoints are the best',
+  ],
+  [{ earlyStopping: [{}] }, 'options.earlyStopping.0 needs the option "monitor"'],
+  [
+    { trainer: { gradientClipAlgorithm: 'value' } },
+    'options.trainer.gradientClipAlgorithm: is set without gradientClipVal',
+  ],
+  [{ trainer: { precision: 'int8' } }, 'options.trainer.precision: int8 does not train: AdamW needs float32 weights'],
+];
+
+for (const [options, message] of VALUES) {
+  test(message, async () => {
+    const error = await errorOf(() => fit({ ...fitting, ...options }));
+    assert.is(error.code, message.includes('int8') ? 'unsupported' : 'bad_input');
+    assert.is(error.message, message);
+    assert.ok(error.hint);
+  });
+}
 
 test.run();

@@ -2,6 +2,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { loadConfig } from '../../src/config/load-config.js';
 import { sharedPath } from '../support/shared.js';
+import { runArguments } from '../support/config.js';
 
 const test = suite('the paper’s configurations');
 
@@ -18,10 +19,10 @@ if (rerank) {
     assert.is(config.trainer.precision, 'bf16-mixed');
     const datasets = config.data?.init_args.inference_datasets ?? [];
     assert.equal(
-      datasets.map((dataset) => dataset.init_args.run_path_or_id.split('__')[1]),
+      datasets.map((dataset) => runArguments(dataset).run_path_or_id.split('__')[1]),
       ['colbert', 'colbert', 'bm25', 'bm25'],
     );
-    assert.ok(datasets.every((dataset) => dataset.init_args.depth === 100));
+    assert.ok(datasets.every((dataset) => runArguments(dataset).depth === 100));
     assert.equal(config.model?.init_args.evaluation_metrics, ['nDCG@10']);
     assert.is(config.model?.init_args.model_name_or_path, 'webis/monoelectra-base');
     assert.is(ignored.length, 1);

@@ -26,7 +26,7 @@ test('a word that is like no known one is not taken for one', async () => {
 });
 
 test('the hint for a wrong mapping does not print all of its keys', async () => {
-  assert.is((await failure(['trainer: 5'])).hint, 'Mend the value; docs/cli.md lists every key with its type.');
+  assert.is((await failure(['trainer: 5'])).hint, 'Fix the value; docs/cli.md lists every key with its type.');
 });
 
 test('an id that ends in + is no list that is added to', async () => {
@@ -107,10 +107,6 @@ for (const [what, yaml, message] of WRONG) {
 const UNSUPPORTED: [yaml: string, message: RegExp][] = [
   ['model: lightning_ir.BiEncoderModule', /bi-encoders are not part/],
   ['model: {config: SetEncoderConfig}', /set-encoders are not part/],
-  [
-    'data: {inference_datasets: [{class_path: TupleDataset, init_args: {}}]}',
-    /tuples are for data\.train_dataset alone/,
-  ],
   ['optimizer: torch.optim.SGD', /AdamW is the one optimizer/],
   ['trainer: {callbacks: [my_module.MyCallback]}', /cannot load the Python class "my_module.MyCallback"/],
 ];
@@ -124,16 +120,16 @@ for (const [yaml, message] of UNSUPPORTED) {
   });
 }
 
-test('keys of Lightning that mean nothing here are listed with their places', async () => {
+test('keys of Lightning that mean nothing here are listed with their places, unless they have its defaults', async () => {
   const { ignored } = await load([
-    'trainer:\n  logger: false\n  strategy: ddp\n  callbacks: [ModelSummary]\ndata: {num_workers: 4}\n',
+    'trainer:\n  logger: false\n  strategy: ddp\n  benchmark: null\n  callbacks: [{class_path: ModelSummary, init_args: {max_depth: 2}}, TQDMProgressBar]\ndata: {num_workers: 4}\n',
   ]);
   assert.equal(
     ignored.map((text) => text.replace(/\(\S*\//, '(')),
     [
+      'trainer.callbacks.0.init_args.max_depth (0.yaml:5)',
       'trainer.strategy (0.yaml:3)',
-      'trainer.callbacks.0 (ModelSummary) (0.yaml:4)',
-      'data.init_args.num_workers (0.yaml:5)',
+      'data.init_args.num_workers (0.yaml:6)',
     ],
   );
 });
@@ -152,17 +148,20 @@ test('an anchor bomb is refused', async () => {
 
 test('precision names are those of Lightning', () => {
   assert.equal(
-    [null, 32, '32', '32-true', 'bf16', 'bf16-mixed', 'bf16-true', 'int8'].map((name) => readPrecision(name, 'here')),
+    [null, 32, '32', '32-true', 'bf16', 'bf16-mixed', 'bf16-true', 'int8'].map((name) => readPrecision(name, [])),
     ['32-true', '32-true', '32-true', '32-true', 'bf16-mixed', 'bf16-mixed', 'bf16-true', 'int8'],
   );
   for (const name of [16, '16', '16-mixed', '16-true', 64, 'transformer-engine']) {
     assert.throws(
-      () => readPrecision(name, 'a.yaml:2'),
-      (error: Error) => /a\.yaml:2: precision .* is not built/.test(error.message),
+      () => readPrecision(name, ['trainer', 'precision']),
+      (error: Error) => /^options\.trainer\.precision: precision .* is not supported/.test(error.message),
     );
   }
-  assert.is(readPrecision('int8', 'here', 'cpu'), 'int8');
-  assert.throws(() => readPrecision('int8', 'a.yaml:2', 'cuda:0'), /a\.yaml:2: precision int8 runs on CPUs/);
+  assert.is(readPrecision('int8', [], 'cpu'), 'int8');
+  assert.throws(
+    () => readPrecision('int8', ['precision'], 'cuda:0'),
+    /options\.precision: precision int8 runs on CPUs/,
+  );
 });
 
 test.run();

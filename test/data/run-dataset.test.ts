@@ -301,15 +301,21 @@ const bad: [
     ['q7.run', 'without judgements'],
   ],
   ['sample larger than any topic', { runPathOrId: made, sampleSize: 50 }, registry(), 'bad_input', ['fewer than 50']],
-  ['depth 0', { runPathOrId: made, depth: 0 }, registry(), 'bad_input', ['depth', 'found 0']],
-  ['fractional sample size', { runPathOrId: made, sampleSize: 1.5 }, registry(), 'bad_input', ['sample_size', '1.5']],
+  ['depth 0', { runPathOrId: made, depth: 0 }, registry(), 'bad_input', ['options.depth', 'received the number 0']],
+  [
+    'fractional sample size',
+    { runPathOrId: made, sampleSize: 1.5 },
+    registry(),
+    'bad_input',
+    ['options.sampleSize', '1.5'],
+  ],
   ['random sampling', { runPathOrId: made, samplingStrategy: 'random' }, registry(), 'unsupported', ['random']],
   [
     'documents outside the run',
     { runPathOrId: made, addDocsNotInRanking: true },
     registry(),
     'unsupported',
-    ['add_docs_not_in_ranking'],
+    ['options.addDocsNotInRanking'],
   ],
 ];
 for (const [name, options, datasets, code, words] of bad) {

@@ -153,7 +153,7 @@ test('bad arguments name the argument', async () => {
     [model.score([...pairs, null as never]), /pairs\[\d+\]\.query: expected a string/],
     [model.rank('q', ['d'], { topK: -1 }), /topK/],
     [CrossEncoder.load(folder, { threads: 0 }), /threads/],
-    [CrossEncoder.load(folder, { tokenizerThreads: -1 }), /tokenizerThreads: expected an integer from 0/],
+    [CrossEncoder.load(folder, { tokenizerThreads: -1 }), /tokenizerThreads: expected a whole number of at least 0/],
     [CrossEncoder.load(folder, { tokenizerThreads: 1.5 }), /tokenizerThreads/],
     [CrossEncoder.load(folder, { device: 'cuda' }), /device/],
     [CrossEncoder.load(folder, { precision: '16-mixed' }), /precision/],

@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { defaultTokenizerThreads } from '../../src/engine/tokenizer-threads.js';
+import { defaultTokenizerThreads } from '../../src/engine/engine-options.js';
 
 const test = suite('default number of tokenizer threads');
 

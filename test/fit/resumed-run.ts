@@ -36,8 +36,8 @@ await fit({
   validate: {
     datasets: [{ runPathOrId: join(folder, 'data/dev.run'), dataset: 'dev' }],
     metrics: ['nDCG@10'],
-    registry,
   },
+  registry,
   losses: [createLoss('RankNet')],
   optimizer: { lr: 1e-3 },
   lrScheduler: new LinearLRSchedulerWithLinearWarmup({ numWarmupSteps: 10, numTrainingSteps: STEPS }),

@@ -27,9 +27,9 @@ function registryOf(folder: string): DatasetRegistry {
   return registry;
 }
 
-function validateOf(folder: string, registry: DatasetRegistry): ValidateOptions {
+function validateOf(folder: string): ValidateOptions {
   const datasets = [{ runPathOrId: join(folder, 'data/dev.run'), dataset: 'dev' }];
-  return { datasets, metrics: ['nDCG@10'], registry };
+  return { datasets, metrics: ['nDCG@10'] };
 }
 
 /** Trains on the collection of a folder, 6 batches an epoch, and validates on its `dev.run`. */
@@ -42,7 +42,8 @@ async function train(folder: string, root: string, options: Partial<FitOptions>)
   return await fit({
     model: modelFolder(),
     train: { dataset, batchSize: 1 },
-    validate: validateOf(folder, registry),
+    validate: validateOf(folder),
+    registry,
     losses: [createLoss('RankNet')],
     optimizer: { lr: 1e-3 },
     onWarning: () => undefined,
@@ -162,10 +163,9 @@ test('an interrupt ends the indexing of a validation collection', () =>
     const validate: ValidateOptions = {
       datasets: [{ runPathOrId: part('long.run'), dataset: 'long' }],
       metrics: ['nDCG@10'],
-      registry,
-      indexing: { folder: join(folder, 'indexes'), onProgress: () => controller.abort() },
     };
-    const error = await train(folder, 'out', { validate, signal: controller.signal }).then(
+    const indexing = { folder: join(folder, 'indexes'), onProgress: () => controller.abort() };
+    const error = await train(folder, 'out', { validate, registry, indexing, signal: controller.signal }).then(
       () => undefined,
       (thrown: RankDistillmError) => thrown,
     );

@@ -78,6 +78,7 @@ test('on a terminal: a bar, with notes above it', () => {
 const SUMMARY: TrainingSummary = {
   model: 'google/electra-base-discriminator',
   modelClass: 'MonoElectraModel',
+  seed: 42,
   parameters: 108_892_417,
   precision: 'bfloat16',
   device: 'cpu',

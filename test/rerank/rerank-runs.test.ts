@@ -330,10 +330,10 @@ test('from TypeScript: what the command does', () =>
   }));
 
 for (const [what, more, message] of [
-  ['an unknown option', { limit: 1 }, /rerankRuns: unknown option 'limit'/],
+  ['an unknown option', { limit: 1 }, /options: unknown option "limit"/],
   ['no runs', { runs: [] }, /runs: there is nothing to re-rank/],
   ['nothing of a run', { limitTestBatches: { batches: 0 } }, /limitTestBatches: 0 leaves nothing/],
-  ['a batch of nothing', { batchSize: 0 }, /batchSize: expected a whole number from 1/],
+  ['a batch of nothing', { batchSize: 0 }, /options\.batchSize: expected a whole number of at least 1/],
 ] as const) {
   test(`refused from TypeScript: ${what}`, () =>
     inFolder(async (folder) => {

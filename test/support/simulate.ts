@@ -1,19 +1,19 @@
 import { basename } from 'node:path';
 import { CheckpointKeeper, type CheckpointMoment, type CheckpointState } from '../../src/train/checkpoint-keeper.js';
 import { EarlyStopper, type EarlyStoppingOptions, type StoppingState } from '../../src/train/early-stopping.js';
-import type { ModelCheckpointOptions } from '../../src/train/model-checkpoint.js';
+import type { ModelCheckpointOptions } from '../../src/train/checkpoint-keeper.js';
 import {
   isStepDue,
   isValidationDue,
   planTraining,
   reachedLimit,
-  type LimitSettings,
+  type TrainerSettings,
   type TrainingPlan,
 } from '../../src/train/train-limits.js';
 
 /** What a run does, without a model: `loss` is 1 / step, `val` takes `values` one after the other. */
 export interface Simulation {
-  limits: LimitSettings;
+  limits: TrainerSettings;
   /** Batches of each validation dataset. */
   validationBatches: number[];
   values: readonly number[];
@@ -55,7 +55,7 @@ export interface SimulationResult {
 /** The order in which a training loop calls the policies, as src/train/checkpoint-keeper.ts asks for it. */
 export async function simulate(run: Simulation, from?: SavedRun): Promise<SimulationResult> {
   const plan = planTraining(run.limits, { samples: 19, batchSize: 2, validationBatches: run.validationBatches });
-  const context = { judgesAtEpochEnd: plan.judgesAtEpochEnd, validates: plan.validationBatches !== undefined };
+  const context = { validatesAtEpochEnd: plan.validatesAtEpochEnd, validates: plan.validationBatches !== undefined };
   const at: Position = from
     ? structuredClone(from.position)
     : { epoch: 0, batch: 0, totalBatches: 0, steps: 0, validations: 0, metrics: {}, after: 'epoch' };

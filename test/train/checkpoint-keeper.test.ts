@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert';
 import { RankDistillmError } from '../../src/errors.js';
 import { CheckpointKeeper, type CheckpointCallbacks } from '../../src/train/checkpoint-keeper.js';
 import { formatCheckpointName } from '../../src/train/checkpoint-name.js';
-import type { ModelCheckpointOptions } from '../../src/train/model-checkpoint.js';
+import type { ModelCheckpointOptions } from '../../src/train/checkpoint-keeper.js';
 import { type SavedRun, simulate, type Simulation } from '../support/simulate.js';
 
 const test = suite('checkpoint keeper');
@@ -39,7 +39,7 @@ function recorder(): {
   return { callbacks, calls, disk, failing };
 }
 
-const CONTEXT = { folder: '/c', judgesAtEpochEnd: true, validates: false };
+const CONTEXT = { folder: '/c', validatesAtEpochEnd: true, validates: false };
 
 test('a save that is due where a validation follows is judged by that validation', async () => {
   // Lightning 2.6 judges step 16 by the validation of step 6 and keeps it for nothing, although 0.4 is better than 0.5
@@ -166,21 +166,21 @@ test('names as Lightning formats them, but without folders', () => {
   }[];
   assert.ok(golden.length >= 12);
   for (const { template, insert, name } of golden) {
-    assert.is(formatCheckpointName(template ?? undefined, values, insert), name.replaceAll('/', '_'));
+    assert.is(formatCheckpointName(template, values, insert), name.replaceAll('/', '_'));
   }
   assert.is(formatCheckpointName('../{b\n}', { 'b\n': 1 }), '.._b_=1');
 });
 
 test('bad arguments are named', () => {
   const bad: [ModelCheckpointOptions, RegExp][] = [
-    [{ saveTopK: -2 }, /^saveTopK: /],
-    [{ saveTopK: 2 }, /^saveTopK: expected -1, 0 or 1 without monitor/],
-    [{ mode: 'best' as 'min' }, /^mode: expected min or max, received "best"/],
-    [{ everyNTrainSteps: 1.5 }, /^everyNTrainSteps: /],
-    [{ everyNTrainSteps: 5, everyNEpochs: 1 }, /^everyNEpochs: expected nothing beside everyNTrainSteps/],
-    [{ filename: '{loss:.2q}' }, /^filename: expected a number format .* received ".2q"/],
-    [{ filename: '{}' }, /^filename: /],
-    [{ filename: '..' }, /^filename: expected a name for a folder/],
+    [{ saveTopK: -2 }, /^options\.saveTopK: /],
+    [{ saveTopK: 2 }, /^options\.saveTopK: without monitor nothing says which 2/],
+    [{ mode: 'best' as 'min' }, /^options\.mode: expected one of min, max, received the text "best"/],
+    [{ everyNTrainSteps: 1.5 }, /^options\.everyNTrainSteps: /],
+    [{ everyNTrainSteps: 5, everyNEpochs: 1 }, /^options\.everyNEpochs: and everyNTrainSteps exclude each other/],
+    [{ filename: '{loss:.2q}' }, /^options\.filename: expected a number format .* received ".2q"/],
+    [{ filename: '{}' }, /^options\.filename: /],
+    [{ filename: '..' }, /^options\.filename: expected a name for a folder/],
   ];
   for (const [options, message] of bad) {
     assert.throws(

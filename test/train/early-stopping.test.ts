@@ -5,7 +5,7 @@ import { EarlyStopper, type EarlyStoppingOptions, type StoppingState } from '../
 
 // What stops a run, and when, is compared with Lightning in trainer-runs.test.ts.
 const test = suite('early stopping');
-const CONTEXT = { judgesAtEpochEnd: false, validates: true };
+const CONTEXT = { validatesAtEpochEnd: false, validates: true };
 
 test('reasons name the metric and what it was held against', () => {
   const reasons: [Partial<EarlyStoppingOptions>, number[], string][] = [
@@ -40,7 +40,7 @@ test('a stopper that goes on from its state stops where the undisturbed one does
 });
 
 test('a metric that never comes is named, one that may still come is waited for', () => {
-  const stopper = new EarlyStopper({ monitor: 'my-set/nDCG@1' }, { judgesAtEpochEnd: true, validates: true });
+  const stopper = new EarlyStopper({ monitor: 'my-set/nDCG@1' }, { validatesAtEpochEnd: true, validates: true });
   const metrics = { loss: 1, 'my-set/nDCG@10': 0.5 };
   assert.is(stopper.afterEpoch({ loss: 1 }), undefined);
   stopper.afterValidation(metrics);
@@ -55,8 +55,8 @@ test('a metric that never comes is named, one that may still come is waited for'
 
 test('bad arguments are named', () => {
   const bad: [Partial<EarlyStoppingOptions>, RegExp][] = [
-    [{ mode: 'up' as 'min' }, /^mode: expected min or max, received "up"/],
-    [{ patience: -1 }, /^patience: expected a whole number from 0/],
+    [{ mode: 'up' as 'min' }, /^options\.mode: expected one of min, max, received the text "up"/],
+    [{ patience: -1 }, /^options\.patience: expected a whole number of at least 0/],
   ];
   for (const [options, message] of bad) {
     assert.throws(

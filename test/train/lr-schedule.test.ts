@@ -40,7 +40,7 @@ function build({ name, args, lr }: Case): LrSchedule {
     case 'ConstantLR':
       return new ConstantLR({ factor: args['factor'], totalIters });
     case 'CosineAnnealingLR':
-      return new CosineAnnealingLR({ tMax: args['T_max'] ?? Number.NaN, etaMin: args['eta_min'], lr });
+      return new CosineAnnealingLR({ tMax: args['T_max'] ?? Number.NaN, etaMin: args['eta_min'] }, lr);
     default:
       throw new Error(name);
   }
@@ -68,17 +68,29 @@ test('a decay without a step: the final value, where lightning-ir divides by zer
 
 test('bad arguments are named', () => {
   const bad: [() => LrSchedule, RegExp][] = [
-    [() => new ConstantLRSchedulerWithLinearWarmup({ numWarmupSteps: -1 }), /^numWarmupSteps: expected a whole number/],
-    [() => new ConstantLRSchedulerWithLinearWarmup({ numWarmupSteps: 1.5 }), /^numWarmupSteps: .*received 1.5$/],
+    [
+      () => new ConstantLRSchedulerWithLinearWarmup({ numWarmupSteps: -1 }),
+      /^options\.numWarmupSteps: expected a whole number/,
+    ],
+    [
+      () => new ConstantLRSchedulerWithLinearWarmup({ numWarmupSteps: 1.5 }),
+      /^options\.numWarmupSteps: .*received the number 1.5$/,
+    ],
     [
       () => new LinearLRSchedulerWithLinearWarmup({ numWarmupSteps: 1, numTrainingSteps: -1 }),
-      /^numTrainingSteps: .*received -1$/,
+      /^options\.numTrainingSteps: .*received the number -1$/,
     ],
-    [() => new LinearLR({ startFactor: 0 }), /^startFactor: expected a number above 0, at most 1, received 0$/],
-    [() => new LinearLR({ endFactor: 1.5 }), /^endFactor: expected a number from 0 to 1, received 1.5$/],
-    [() => new ConstantLR({ totalIters: 0 }), /^totalIters: /],
-    [() => new CosineAnnealingLR({ tMax: 0 }), /^tMax: /],
-    [() => new CosineAnnealingLR({ tMax: 5, etaMin: 1e-6 }), /^lr: expected the optimizer's rate/],
+    [
+      () => new LinearLR({ startFactor: 0 }),
+      /^options\.startFactor: expected a number above 0 and of at most 1, received the number 0$/,
+    ],
+    [
+      () => new LinearLR({ endFactor: 1.5 }),
+      /^options\.endFactor: expected a number of at least 0 and of at most 1, received the number 1.5$/,
+    ],
+    [() => new ConstantLR({ totalIters: 0 }), /^options\.totalIters: /],
+    [() => new CosineAnnealingLR({ tMax: 0 }), /^options\.tMax: /],
+    [() => new CosineAnnealingLR({ tMax: 5, etaMin: 1e-6 }), /^options\.etaMin: needs the optimizer's learning rate/],
   ];
   for (const [make, message] of bad) {
     assert.throws(make, (error: unknown) => error instanceof RankDistillmError && message.test(error.message));

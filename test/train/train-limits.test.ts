@@ -6,7 +6,7 @@ import {
   planTraining,
   reachedLimit,
   type LimitData,
-  type LimitSettings,
+  type TrainerSettings,
 } from '../../src/train/train-limits.js';
 
 // Which batches step, and when it validates, is compared with Lightning in trainer-runs.test.ts.
@@ -14,7 +14,7 @@ const test = suite('train limits');
 const DATA: LimitData = { samples: 100, batchSize: 10, validationBatches: [4] };
 
 test('the whole run in steps, where something but time ends it', () => {
-  const totals: [LimitSettings, number | undefined][] = [
+  const totals: [TrainerSettings, number | undefined][] = [
     [{}, 10_000],
     [{ maxTime: 60 }, undefined],
     [{ maxEpochs: -1 }, undefined],
@@ -45,22 +45,37 @@ test('a run that stops before its time validates once more, in an epoch that val
 });
 
 test('bad settings are named', () => {
-  const bad: [LimitSettings, RegExp][] = [
-    [{ maxSteps: 1.5 }, /^maxSteps: expected a whole number from 0, received 1.5$/],
-    [{ maxEpochs: -2 }, /^maxEpochs: /],
-    [{ maxTime: Number.NaN }, /^maxTime: expected a number from 0, received NaN$/],
-    [{ accumulateGradBatches: 0 }, /^accumulateGradBatches: /],
-    [{ limitTrainBatches: { share: 1.5 } }, /^limitTrainBatches: expected a number from 0 to 1, received 1.5$/],
-    [{ limitTrainBatches: { share: 0.01 } }, /^limitTrainBatches: 0.01 of 10 batches is less than one batch$/],
-    [{ limitValBatches: { batches: -1 } }, /^limitValBatches: /],
-    [{ valCheckInterval: { batches: 0 } }, /^valCheckInterval: expected a whole number from 1/],
-    [{ valCheckInterval: { batches: 11 } }, /^valCheckInterval: 11 batches, but an epoch has 10/],
+  const bad: [TrainerSettings, RegExp][] = [
+    [
+      { maxSteps: 1.5 },
+      /^options\.trainer\.maxSteps: expected a whole number of at least -1, received the number 1.5$/,
+    ],
+    [{ maxEpochs: -2 }, /^options\.trainer\.maxEpochs: /],
+    [
+      { maxTime: Number.NaN },
+      /^options\.trainer\.maxTime: expected text like .* or a number of seconds, or null, received the number NaN$/,
+    ],
+    [{ accumulateGradBatches: 0 }, /^options\.trainer\.accumulateGradBatches: /],
+    [
+      { limitTrainBatches: { share: 1.5 } },
+      /^options\.trainer\.limitTrainBatches: expected a whole number of batches .* or a share/,
+    ],
+    [
+      { limitTrainBatches: { share: 0.01 } },
+      /^options\.trainer\.limitTrainBatches: 0.01 of 10 batches is less than one batch$/,
+    ],
+    [{ limitValBatches: { batches: -1 } }, /^options\.trainer\.limitValBatches: /],
+    [
+      { valCheckInterval: { batches: 0 } },
+      /^options\.trainer\.valCheckInterval: expected a whole number of batches of at least 1/,
+    ],
+    [{ valCheckInterval: { batches: 11 } }, /^options\.trainer\.valCheckInterval: 11 batches, but an epoch has 10/],
     [
       { valCheckInterval: { share: 0.5 }, checkValEveryNEpoch: null },
-      /^valCheckInterval: expected a number of batches/,
+      /^options\.trainer\.valCheckInterval: a share of an epoch, 0.5, needs checkValEveryNEpoch/,
     ],
-    [{ checkValEveryNEpoch: 0 }, /^checkValEveryNEpoch: /],
-    [{ numSanityValSteps: -2 }, /^numSanityValSteps: /],
+    [{ checkValEveryNEpoch: 0 }, /^options\.trainer\.checkValEveryNEpoch: /],
+    [{ numSanityValSteps: -2 }, /^options\.trainer\.numSanityValSteps: /],
   ];
   for (const [settings, message] of bad) {
     assert.throws(

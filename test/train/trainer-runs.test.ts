@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { RankDistillmError } from '../../src/errors.js';
-import type { BatchLimit } from '../../src/train/train-limits.js';
+import type { BatchLimit } from '../../src/config/schema/batch-limit.js';
 import { simulate, type Simulation } from '../support/simulate.js';
 
 /** Made by scripts/references/make_trainer_runs.py, whose head explains the words of a trace. */

@@ -1,23 +1,25 @@
 import { z } from 'zod';
-import { classSpec, ignored, key, slot } from './fields.js';
+import { classSpec, ignored, key, ours, slot } from './fields.js';
+import { pathText } from './paths.js';
 
 const allOr = (doc: string) => key(z.union([z.literal(-1), z.int().min(1)]).default(-1), doc);
 
-const runDataset = classSpec('RunDataset', 'Topics with a ranked list of documents each.', {
-  run_path_or_id: key(z.string().min(1), 'Run file, or id of a registered dataset with scoreddocs.'),
-  dataset: key(
+/** `RunDatasetOptions` of the API. */
+export const runDatasetOptions = z.strictObject({
+  run_path_or_id: key(pathText(), 'Run file, or id of a registered dataset with scoreddocs.'),
+  dataset: ours(
     z.string().min(1).nullable().default(null),
-    'Id of the registered dataset with queries, docs and qrels; else told from the file name. Not in lightning-ir.',
+    'Id of the registered dataset with queries, docs and qrels; null: the file name tells it.',
   ),
-  depth: allOr('Ranks kept of each topic, by the rank column; -1: all.'),
-  sample_size: allOr('Documents taken of each topic; -1: all.'),
+  depth: allOr('Ranks to keep of each topic, by the rank column; -1: all.'),
+  sample_size: allOr('Documents to take of each topic; topics with fewer are left out; -1: all.'),
   sampling_strategy: key(
     z.enum(['top', 'single_relevant', 'random', 'log_random', 'top_and_random']).default('top'),
-    'How documents are taken; re_rank and validation know top only.',
+    'How documents are taken; re_rank and validation know only top.',
   ),
   targets: key(
     z.enum(['relevance', 'subtopic_relevance', 'rank', 'score']).nullable().default(null),
-    'What the model learns.',
+    'What the model learns: grades of the qrels, or ranks or scores of the run.',
     'fit',
   ),
   normalize_targets: key(z.boolean().default(false), 'Scale the targets of a sample to 0 to 1.', 'fit'),
@@ -28,37 +30,48 @@ const runDataset = classSpec('RunDataset', 'Topics with a ranked list of documen
   ),
 });
 
-const tupleDataset = classSpec('TupleDataset', 'Queries with a few documents each, as docpairs give them.', {
+/** `TupleDatasetOptions` of the API. */
+export const tupleDatasetOptions = z.strictObject({
   tuples_dataset: key(z.string().min(1), 'Id of a registered dataset with docpairs, docs and queries.', 'fit'),
   targets: key(
     z.enum(['order', 'score']).default('order'),
-    'What the model learns: the first document is the relevant one, or the scores of the file.',
+    'order: the first document is the relevant one; score: the scores of the file.',
     'fit',
   ),
-  num_docs: key(z.int().min(2).nullable().default(null), 'Documents taken of each tuple; null: all.', 'fit'),
+  num_docs: key(
+    z.int().min(2).nullable().default(null),
+    'Documents to take of each tuple, from its start; null: all. Tuples that are shorter are left out.',
+    'fit',
+  ),
 });
 
-const dataset = slot([runDataset], { implicit: 'RunDataset' });
-const trainDataset = slot([runDataset, tupleDataset], { implicit: 'RunDataset' });
+const runDataset = classSpec('RunDataset', 'Topics with a ranked list of documents each.', runDatasetOptions);
+const tupleDataset = classSpec(
+  'TupleDataset',
+  'Queries with a few documents each, as docpairs give them.',
+  tupleDatasetOptions,
+);
+
+const dataset = slot([runDataset, tupleDataset], { implicit: 'RunDataset' });
 
 const dataModule = classSpec('LightningIRDataModule', 'The data.', {
   inference_datasets: key(
     z.array(dataset).nullable().default(null),
-    'What re_rank scores, one run each, and what fit validates on.',
+    'Datasets that re_rank scores, one run each, and that fit validates on.',
   ),
   inference_batch_size: key(
     z.int().min(1).nullable().default(null),
-    'Topics of a batch, as limits count them; what is computed together follows from tokens. null: 1.',
+    'Topics of a batch, as limits count them; the engine packs by tokens. null: 1.',
   ),
-  train_dataset: key(trainDataset.nullable().default(null), 'What fit learns from.', 'fit'),
-  train_batch_size: key(z.int().min(1).nullable().default(null), 'Topics of a training step.', 'fit'),
+  train_dataset: key(dataset.nullable().default(null), 'Dataset that fit learns from.', 'fit'),
+  train_batch_size: key(z.int().min(1).nullable().default(null), 'Topics of a training batch.', 'fit'),
   shuffle_train: key(z.boolean().default(true), 'Shuffle the topics each epoch.', 'fit'),
-  num_workers: ignored('Loader processes of Python; does nothing here.'),
+  num_workers: ignored('Loader processes of Python; does nothing here.', 0),
 });
 
 export const data = slot([dataModule], { implicit: 'LightningIRDataModule' });
 
-const file = (doc: string) => key(z.string().min(1).nullable().default(null), doc);
+const file = (doc: string) => key(pathText().nullable().default(null), doc);
 
 /** Files of a dataset, the same for RegisterLocalDatasetCallback and the `datasets` section. */
 export const datasetFiles = {
@@ -67,5 +80,5 @@ export const datasetFiles = {
   qrels: file('Judgements: TREC or TSV; or an id.'),
   docpairs: file('Training tuples; or an id.'),
   scoreddocs: file('A run file; or an id.'),
-  qrels_defs: ignored('What the grades mean; does nothing here.'),
+  qrels_defs: ignored('Meaning of the grades; does nothing here.'),
 };

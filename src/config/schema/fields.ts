@@ -1,24 +1,101 @@
+import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
+import type { ErrorCode } from '../../errors.js';
 
 /**
- * Who reads a key.
+ * The verb that reads a key.
  * - `used`: re_rank and fit
- * - `fit`, `re_rank`: one of them; the other verbs accept it in silence
- * - `ignored`: Lightning's, without a meaning here; accepted with a warning
+ * - `fit`, `re_rank`: that verb; the other accepts the key without a word
+ * - `ignored`: a key of Lightning that has no meaning here; accepted with a warning unless it has Lightning's default
  */
 export type KeyUse = 'used' | 'fit' | 're_rank' | 'ignored';
+
+/** Values of a key that have the right type and are refused by the verb that reads it. */
+export interface Refused<Value = unknown> {
+  /** Says why; undefined for a value that is accepted. */
+  what: (value: Value) => string | undefined;
+  hint: string;
+  /** Default `unsupported`. */
+  code?: ErrorCode;
+}
 
 interface KeyNote {
   doc: string;
   use: KeyUse;
+  refused?: Refused | undefined;
+  /** Of an ignored key: Lightning's default. */
+  lightning?: unknown;
+  /** Neither Lightning nor lightning-ir has the key: files that they are to read leave out its default. */
+  isOurs?: boolean;
 }
 
 const notes = z.registry<KeyNote>();
 
-/** Documents a key, and says who reads it. Apply it last: wrappers such as `.default()` make a new schema. */
-export function key<T extends z.ZodType>(schema: T, doc: string, use: KeyUse = 'used'): T {
-  notes.add(schema, { doc, use });
+/**
+ * Declares a setting beside its schema, which gives its type, range and default: one sentence on its meaning, the verb
+ * that reads it, and the values that are refused. Apply it last: wrappers such as `.default()` make a new schema.
+ */
+export function key<T extends z.ZodType>(
+  schema: T,
+  doc: string,
+  use: KeyUse = 'used',
+  refused?: Refused<z.output<T>>,
+): T {
+  notes.add(schema, { doc, use, refused: refused as Refused | undefined });
   return schema;
+}
+
+/** Declares a setting that neither Lightning nor lightning-ir has. */
+export function ours<T extends z.ZodType>(schema: T, doc: string, use: KeyUse = 'used'): T {
+  notes.add(schema, { doc: `${doc} Not in lightning-ir.`, use, isOurs: true });
+  return schema;
+}
+
+/** Refuses every value but the one that does nothing. */
+export function onlyDefault(what: string, hint: string, ...defaults: readonly unknown[]): Refused {
+  return { what: (value) => (value === null || defaults.includes(value) ? undefined : what), hint };
+}
+
+/** Settings that exclude each other, or that need each other. */
+export interface Rule {
+  use: KeyUse;
+  check: (settings: Record<string, unknown>) => Iterable<RuleBroken>;
+}
+
+export interface RuleBroken {
+  /** The key to name, from where the rule's object stands. */
+  path: readonly (string | number)[];
+  /** Writes the names of other keys as `$max_steps`. */
+  what: string;
+  hint: string;
+  /** Default `bad_input`. */
+  code?: ErrorCode;
+}
+
+const rules = new WeakMap<z.ZodType, Rule[]>();
+
+/** Adds a rule on several keys of an object. The first that is broken is reported. */
+export function withRule<Schema extends z.ZodObject>(
+  schema: Schema,
+  use: KeyUse,
+  check: (settings: z.output<Schema>) => Iterable<RuleBroken>,
+): Schema {
+  rules.set(schema, [...rulesOf(schema), { use, check: check as Rule['check'] }]);
+  return schema;
+}
+
+/** A schema with more keys, and the same rules. */
+export function extended<Base extends z.ZodRawShape, Shape extends z.ZodRawShape>(
+  base: z.ZodObject<Base, z.core.$strict>,
+  shape: Shape,
+) {
+  const schema = z.strictObject({ ...base.shape, ...shape });
+  rules.set(schema, [...rulesOf(base)]);
+  return schema;
+}
+
+export function rulesOf(schema: z.ZodType): readonly Rule[] {
+  return rules.get(schema) ?? [];
 }
 
 export function noteOf(schema: z.ZodType): KeyNote | undefined {
@@ -26,13 +103,23 @@ export function noteOf(schema: z.ZodType): KeyNote | undefined {
 }
 
 /** A key of Lightning that is accepted and does nothing. */
-export function ignored(doc = 'Lightning only; does nothing here.') {
-  return key(z.unknown().optional(), doc, 'ignored');
+export function ignored(doc = 'Lightning only; does nothing here.', lightning?: unknown) {
+  const schema = z.unknown().optional();
+  notes.add(schema, { doc, use: 'ignored', lightning });
+  return schema;
 }
 
-/** The same shape as `names`, every key ignored. */
-export function allIgnored<const N extends string>(names: readonly N[]): Record<N, ReturnType<typeof ignored>> {
-  return Object.fromEntries(names.map((name) => [name, ignored()])) as Record<N, ReturnType<typeof ignored>>;
+/** Ignored keys with their defaults in Lightning. */
+export function allIgnored<const N extends string>(
+  defaults: Record<N, unknown>,
+): Record<N, ReturnType<typeof ignored>> {
+  const entries = Object.entries(defaults).map(([name, value]) => [name, ignored(undefined, value)]);
+  return Object.fromEntries(entries) as Record<N, ReturnType<typeof ignored>>;
+}
+
+/** Whether an ignored key says nothing that Lightning would not do without it. */
+export function isLightningDefault(schema: z.ZodType, value: unknown): boolean {
+  return value === null || isDeepStrictEqual(value, noteOf(schema)?.lightning);
 }
 
 const words = new WeakMap<z.ZodType, string>();
@@ -48,8 +135,13 @@ export function wordsOf(schema: z.ZodType): string | undefined {
 }
 
 /** A class of the configuration: `class_path: <name>` with `init_args`. */
-export function classSpec<const N extends string, S extends z.ZodRawShape>(name: N, doc: string, shape: S) {
-  return key(z.strictObject({ class_path: z.literal(name), init_args: z.strictObject(shape) }), doc);
+export function classSpec<const N extends string, S extends z.ZodRawShape>(
+  name: N,
+  doc: string,
+  args: S | z.ZodObject<S, z.core.$strict>,
+) {
+  const initArgs = args instanceof z.ZodObject ? args : z.strictObject(args);
+  return key(z.strictObject({ class_path: z.literal(name), init_args: initArgs }), doc);
 }
 
 /** Classes that share a treatment and whose arguments are not looked at. */

@@ -30,7 +30,6 @@ const REASONS: readonly (readonly [reason: string, names: readonly string[]])[] 
     'indexing and searching are not part of this package',
     ['IndexCallback', 'SearchCallback', 'QueryDataset', 'DocDataset'],
   ],
-  ['tuples are for data.train_dataset alone, inference needs runs', ['TupleDataset']],
   [
     'logs are not sent to services; TensorBoardLogger and CSVLogger write files',
     ['WandbLogger', 'LightningIRWandbLogger', 'CometLogger', 'MLFlowLogger', 'NeptuneLogger', 'LitLogger'],

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { allIgnored, classSpec, ignored, key, slot, slotWithOwn } from './fields.js';
+import { allIgnored, classSpec, extended, ignored, key, onlyDefault, slot, slotWithOwn } from './fields.js';
 
 const temperature = (doc: string) => key(z.number().positive().default(1), doc, 'fit');
 
@@ -39,68 +39,94 @@ export const lossFunctions = z
   .nullable()
   .default(null);
 
+/** `AdamWOptions` of the API. */
+export const adamWOptions = z.strictObject({
+  lr: key(z.number().nonnegative().default(1e-3), 'Learning rate.', 'fit'),
+  betas: key(
+    z.array(z.number().min(0).lt(1)).length(2).default([0.9, 0.999]),
+    'Decay rates of the two moments.',
+    'fit',
+  ),
+  eps: key(z.number().nonnegative().default(1e-8), 'Added to the denominator.', 'fit'),
+  weight_decay: key(z.number().nonnegative().default(1e-2), 'Decoupled weight decay.', 'fit'),
+});
+
+const falseOnly = (what: string) =>
+  key(z.boolean().default(false), 'Not supported, must be false.', 'fit', onlyDefault(what, 'Set it to false.', false));
+
 export const optimizer = slot([
-  classSpec('AdamW', 'Adam with decoupled weight decay, torch.optim.AdamW.', {
-    lr: key(z.number().nonnegative().default(1e-3), 'Learning rate.', 'fit'),
-    betas: key(z.array(z.number().min(0).lt(1)).length(2).default([0.9, 0.999]), 'Decay of the moments.', 'fit'),
-    eps: key(z.number().nonnegative().default(1e-8), 'Added to the denominator.', 'fit'),
-    weight_decay: key(z.number().nonnegative().default(1e-2), 'Weight decay.', 'fit'),
-    amsgrad: key(z.boolean().default(false), 'Not built, must be false.', 'fit'),
-    maximize: key(z.boolean().default(false), 'Not built, must be false.', 'fit'),
-    ...allIgnored(['foreach', 'capturable', 'differentiable', 'fused']),
-  }),
+  classSpec(
+    'AdamW',
+    'Adam with decoupled weight decay, torch.optim.AdamW.',
+    extended(adamWOptions, {
+      amsgrad: falseOnly('is not supported'),
+      maximize: falseOnly('is not supported: fit minimizes its losses'),
+      ...allIgnored({ foreach: null, capturable: false, differentiable: false, fused: null }),
+    }),
+  ),
 ]);
 
 const steps = z.int().min(0);
 const delay = key(steps.default(0), 'Steps at rate 0 before the warm-up.', 'fit');
-const totalIters = key(z.int().min(1).default(5), 'Steps until then.', 'fit');
+const totalIters = key(z.int().min(1).default(5), 'Steps until the second share.', 'fit');
+const share = z.number().min(0).max(1);
+const lastEpoch = { last_epoch: ignored(undefined, -1) };
 
-/** All are stepped once an optimizer step. */
-export const lrScheduler = slot([
-  classSpec('LinearLRSchedulerWithLinearWarmup', 'Linear warm-up, then linear decay.', {
+/** Arguments of each schedule, which are options of its class in the API. All are stepped once an optimizer step. */
+export const scheduleOptions = {
+  LinearLRSchedulerWithLinearWarmup: z.strictObject({
     num_warmup_steps: key(steps, 'Steps of warm-up.', 'fit'),
     num_training_steps: key(
-      z.int().min(1).nullable().default(null),
-      'All steps; null: trainer.max_steps, or as many as max_epochs take.',
+      steps.nullable().default(null),
+      'All steps, delay and warm-up included; null: trainer.max_steps, or the steps of max_epochs.',
       'fit',
     ),
     final_value: key(z.number().min(0).default(0), 'Share of the learning rate at the end.', 'fit'),
     num_delay_steps: delay,
   }),
-  classSpec('ConstantLRSchedulerWithLinearWarmup', 'Linear warm-up, then constant.', {
+  ConstantLRSchedulerWithLinearWarmup: z.strictObject({
     num_warmup_steps: key(steps, 'Steps of warm-up.', 'fit'),
     num_delay_steps: delay,
   }),
-  classSpec('LinearLR', "torch's: from one share of the learning rate to another, then constant.", {
-    start_factor: key(
-      z
-        .number()
-        .positive()
-        .max(1)
-        .default(1 / 3),
-      'Share at the start.',
-      'fit',
-    ),
-    end_factor: key(z.number().min(0).max(1).default(1), 'Share at the end.', 'fit'),
+  LinearLR: z.strictObject({
+    start_factor: key(share.gt(0).default(1 / 3), 'Share of the learning rate at the start.', 'fit'),
+    end_factor: key(share.default(1), 'Share at the end.', 'fit'),
     total_iters: totalIters,
-    last_epoch: ignored(),
   }),
-  classSpec('ConstantLR', "torch's: a share of the learning rate, then all of it.", {
-    factor: key(
-      z
-        .number()
-        .min(0)
-        .max(1)
-        .default(1 / 3),
-      'Share at the start.',
-      'fit',
-    ),
+  ConstantLR: z.strictObject({
+    factor: key(share.default(1 / 3), 'Share of the learning rate at the start.', 'fit'),
     total_iters: totalIters,
-    last_epoch: ignored(),
   }),
-  classSpec('CosineAnnealingLR', "torch's: half a cosine down to eta_min in T_max steps, and up again.", {
+  CosineAnnealingLR: z.strictObject({
     T_max: key(z.int().min(1), 'Steps to the lowest rate.', 'fit'),
     eta_min: key(z.number().min(0).default(0), 'Lowest learning rate.', 'fit'),
-    last_epoch: ignored(),
   }),
+};
+
+export const lrScheduler = slot([
+  classSpec(
+    'LinearLRSchedulerWithLinearWarmup',
+    'Linear warm-up, then linear decay.',
+    scheduleOptions.LinearLRSchedulerWithLinearWarmup,
+  ),
+  classSpec(
+    'ConstantLRSchedulerWithLinearWarmup',
+    'Linear warm-up, then constant.',
+    scheduleOptions.ConstantLRSchedulerWithLinearWarmup,
+  ),
+  classSpec(
+    'LinearLR',
+    "torch's: from one share of the learning rate to another, then constant.",
+    extended(scheduleOptions.LinearLR, lastEpoch),
+  ),
+  classSpec(
+    'ConstantLR',
+    "torch's: a share of the learning rate, then all of it.",
+    extended(scheduleOptions.ConstantLR, lastEpoch),
+  ),
+  classSpec(
+    'CosineAnnealingLR',
+    "torch's: half a cosine down to eta_min in T_max steps, and up again.",
+    extended(scheduleOptions.CosineAnnealingLR, lastEpoch),
+  ),
 ]);

@@ -76,7 +76,7 @@ export const CONFIGURATION: BadInput[] = [
   {
     what: 'a precision that needs CUDA',
     code: 'unsupported',
-    message: /^--trainer\.precision: trainer\.precision: precision 16-mixed is not built/,
+    message: /^--trainer\.precision: trainer\.precision: precision 16-mixed is not supported/,
     argv: [...RE_RANK, '--trainer.precision', '16-mixed'],
   },
   {
@@ -100,7 +100,7 @@ export const CONFIGURATION: BadInput[] = [
   {
     what: 'a sampling strategy of training',
     code: 'unsupported',
-    message: /re_rank takes the top of a run, not "random"/,
+    message: /sampling_strategy: "random" is for training only/,
     argv: [...RE_RANK, '--data.inference_datasets.sampling_strategy', 'random'],
   },
   {

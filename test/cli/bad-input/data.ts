@@ -7,13 +7,15 @@ export const DATA: BadInput[] = [
   {
     what: 'a run that does not exist',
     code: 'not_found',
-    message: /^config\.yaml:5: run_path_or_id: data\/__bm25__tiny-set\.run: no such run file/,
+    message:
+      /^config\.yaml:5: data\.init_args\.inference_datasets\.0\.init_args\.run_path_or_id: data\/__bm25__tiny-set\.run: no such run file/,
     spoil: (folder) => rm(join(folder, RUN)),
   },
   {
     what: 'a run that is a folder',
     code: 'not_found',
-    message: /^config\.yaml:5: run_path_or_id: data\/__bm25__tiny-set\.run: is a folder/,
+    message:
+      /^config\.yaml:5: data\.init_args\.inference_datasets\.0\.init_args\.run_path_or_id: data\/__bm25__tiny-set\.run: is a folder/,
     spoil: replaceByFolder(RUN),
   },
   { what: 'an empty run', code: 'bad_input', message: /tiny-set\.run: the run is empty/, spoil: write(RUN, '') },

@@ -51,7 +51,7 @@ const CONFIGURATION: BadInput[] = [
   {
     what: 'no batch size',
     code: 'bad_input',
-    message: /^config\.yaml:\d+: data\.init_args\.train_batch_size is missing/,
+    message: /^config\.yaml:\d+: data\.init_args\.train_batch_size: is missing/,
     spoil: edit('config.yaml', (text) => text.replace('  train_batch_size: 2\n', '')),
   },
   {
@@ -129,7 +129,7 @@ const CONFIGURATION: BadInput[] = [
   {
     what: 'a precision of CUDA',
     code: 'unsupported',
-    message: /precision 16-mixed is not built/,
+    message: /precision 16-mixed is not supported/,
     argv: [...FIT, '--trainer.precision', '16-mixed'],
   },
   {
@@ -156,7 +156,7 @@ const TARGETS: BadInput[] = [
   {
     what: 'no targets',
     code: 'bad_input',
-    message: /^--data\.train_dataset\.targets: .*targets: not set, so there is nothing to learn/,
+    message: /^--data\.train_dataset\.targets: .*targets: is not set, so there is nothing to learn/,
     argv: [...FIT, '--data.train_dataset.targets', 'null'],
   },
   {
@@ -236,13 +236,15 @@ const TARGETS: BadInput[] = [
   {
     what: 'a training run that does not exist',
     code: 'not_found',
-    message: /^--data\.train_dataset\.run_path_or_id: run_path_or_id: none\.run: no such run file, nor a dataset/,
+    message:
+      /^--data\.train_dataset\.run_path_or_id: data\.init_args\.train_dataset\.init_args\.run_path_or_id: none\.run: no such run file, nor a dataset/,
     argv: [...FIT, '--data.train_dataset.run_path_or_id', 'none.run'],
   },
   {
     what: 'a validation run that does not exist',
     code: 'not_found',
-    message: /^config\.yaml:\d+: run_path_or_id: data\/dev\.run: no such run file, nor a dataset/,
+    message:
+      /^config\.yaml:\d+: data\.init_args\.inference_datasets\.0\.init_args\.run_path_or_id: data\/dev\.run: no such run file, nor a dataset/,
     spoil: (folder) => rm(join(folder, 'data/dev.run')),
   },
   {

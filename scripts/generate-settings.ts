@@ -1,11 +1,13 @@
+// Writes what follows from the declarations of the settings: the tables in docs/cli.md.
+// usage: node --import tsx scripts/generate-settings.ts
 import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { keyRows, type KeyRow } from '../../src/config/describe.js';
+import { keyRows, type KeyRow } from '../src/config/describe.js';
 
-const START = '<!-- keys: made by test/config/key-table.ts from src/config/schema -->';
+const START = '<!-- keys: made by scripts/generate-settings.ts from src/config/schema -->';
 const END = '<!-- /keys -->';
 
-export const DOCS = fileURLToPath(new URL('../../docs/cli.md', import.meta.url));
+export const DOCS = fileURLToPath(new URL('../docs/cli.md', import.meta.url));
 
 const cell = (text: string): string => text.replaceAll('|', '\\|');
 
@@ -35,7 +37,6 @@ export function keyTables(): string {
   return `${START}\n\n${sections.join('\n\n')}\n\n${END}`;
 }
 
-// `npx tsx test/config/key-table.ts` brings docs/cli.md up to date.
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const text = await readFile(DOCS, 'utf8');
   const from = text.indexOf(START);
