@@ -1,7 +1,7 @@
 import { copyFile, cp, link, readdir, rename, rm, stat, symlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Checkpoint } from '../models/checkpoint.js';
-import { readModelFiles } from '../models/model-files.js';
+import { readModelFiles } from '../models/save-model.js';
 import type { TrainableModel } from '../engine/trainable-model.js';
 import { ioError } from '../errors.js';
 import { makeFolder } from '../io/make-folder.js';
