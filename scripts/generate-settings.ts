@@ -2,7 +2,7 @@
 // usage: node --import tsx scripts/generate-settings.ts
 import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { keyRows, type KeyRow } from '../src/config/describe.js';
+import { keyGroups, type KeyGroup } from '../src/config/describe.js';
 
 const START = '<!-- keys: made by scripts/generate-settings.ts from src/config/schema -->';
 const END = '<!-- /keys -->';
@@ -11,7 +11,7 @@ export const DOCS = fileURLToPath(new URL('../docs/cli.md', import.meta.url));
 
 const cell = (text: string): string => text.replaceAll('|', '\\|');
 
-function section(owner: string, rows: KeyRow[]): string {
+function section({ owner, rows }: KeyGroup): string {
   const listed = rows.filter((row) => row.use !== 'ignored');
   const ignored = rows.filter((row) => row.use === 'ignored').map((row) => `\`${row.key}\``);
   const lines = listed.map((row) => {
@@ -31,9 +31,7 @@ function section(owner: string, rows: KeyRow[]): string {
 
 /** The tables of keys in docs/cli.md. */
 export function keyTables(): string {
-  const owners = new Map<string, KeyRow[]>();
-  for (const row of keyRows()) owners.set(row.owner, [...(owners.get(row.owner) ?? []), row]);
-  const sections = [...owners].map(([owner, rows]) => section(owner, rows));
+  const sections = keyGroups().flatMap((group) => (group.rows.length > 0 ? [section(group)] : []));
   return `${START}\n\n${sections.join('\n\n')}\n\n${END}`;
 }
 

@@ -5,6 +5,7 @@ import { print, type CliIo } from './cli-io.js';
 import { configurationsBehindVerb } from './config-arguments.js';
 import { addEvaluateCommand } from './evaluate.js';
 import { addFitCommand } from './fit.js';
+import { helpTopic, keysHelp } from './key-help.js';
 import { addNotBuiltCommands } from './not-built.js';
 import { addReRankCommand } from './re-rank.js';
 import { reportError } from './report-error.js';
@@ -32,6 +33,8 @@ export async function runCli(
 }
 
 async function parse(argv: readonly string[], io: CliIo): Promise<void> {
+  const help = helpTopic(argv);
+  if (help) return print(io, keysHelp(help.verb, help.topic));
   let text = '';
   const program = buildProgram(argv, io, (part) => (text += part));
   try {

@@ -3,7 +3,7 @@ import { readQrels } from '../data/formats/qrels.js';
 import { readRun } from '../data/run-file.js';
 import { RankDistillmError, throwIfAborted } from '../errors.js';
 import { evaluate, type Evaluation } from '../evaluate/evaluate.js';
-import { parseMeasure } from '../evaluate/parse-measure.js';
+import { measuresHelp, parseMeasure } from '../evaluate/parse-measure.js';
 import { formatMetrics, formatTable } from '../report/table.js';
 import { note, print, type CliIo } from './cli-io.js';
 
@@ -30,9 +30,10 @@ export function addEvaluateCommand(program: Command, io: CliIo): void {
     )
     .requiredOption('--qrels <file>', 'judgements: TREC qrels, or TSV with a header or 2 or 3 columns', once)
     .requiredOption('--run <file...>', 'run to measure; may be given several times')
-    .option('--metrics <name...>', 'nDCG, P, R, AP, RR, with cut-offs: nDCG@10', ['nDCG@10'])
+    .option('--metrics <name...>', 'measures, see below', ['nDCG@10'])
     .option('--json', 'print an array of { run, <measure>: value } in full precision')
-    .option('--by-query', 'print the values of each topic, too')
+    .option('--by-query', 'also print the values of each topic')
+    .addHelpText('after', `\n${measuresHelp()}`)
     .action((options: EvaluateOptions) => evaluateRuns(options, io));
 }
 

@@ -3,6 +3,7 @@ import { loadConfig } from '../config/load-config.js';
 import { printConfig } from '../config/print-config.js';
 import { print, warn, type CliIo } from './cli-io.js';
 import { parseConfigArguments } from './config-arguments.js';
+import { sectionsHelp } from './key-help.js';
 import { runFit } from './run-fit.js';
 
 export function addFitCommand(program: Command, argv: readonly string[], io: CliIo): void {
@@ -19,7 +20,8 @@ export function addFitCommand(program: Command, argv: readonly string[], io: Cli
     .option('--print_config', 'print the merged configuration with all defaults, and stop')
     .addHelpText(
       'after',
-      '\nKeys on the command line:\n' +
+      sectionsHelp('fit') +
+        '\nKeys on the command line:\n' +
         '  --model.model_name_or_path X            set a key; the value is read as YAML\n' +
         '  --trainer.max_steps 1000\n' +
         '  --trainer.callbacks+=LearningRateMonitor  append to a list\n' +

@@ -13,6 +13,7 @@ import { formatMetrics, type MetricsRow } from '../report/table.js';
 import { rerankRuns, type RerankedRun, type RerankRunsOptions } from '../rerank/rerank-runs.js';
 import { note, print, warn, type CliIo } from './cli-io.js';
 import { parseConfigArguments } from './config-arguments.js';
+import { sectionsHelp } from './key-help.js';
 import {
   assertSourcesExist,
   deviceOf,
@@ -39,7 +40,8 @@ export function addReRankCommand(program: Command, argv: readonly string[], io: 
     .option('--print_config', 'print the merged configuration with all defaults, and stop')
     .addHelpText(
       'after',
-      '\nKeys on the command line:\n' +
+      sectionsHelp('re_rank') +
+        '\nKeys on the command line:\n' +
         '  --model.model_name_or_path X            set a key; the value is read as YAML\n' +
         '  --trainer.callbacks+=ReRankCallback     append to a list\n' +
         '  --trainer.callbacks.save_dir DIR        change the last item of a list\n' +

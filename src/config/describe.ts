@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { ConfigNode } from './node.js';
-import { allowsNull, noteOf, slotOf, unwrap, wordsOf, type KeyUse } from './schema/fields.js';
+import { allowsNull, noteOf, slotOf, unwrap, wordsOf, type KeyUse, type Slot } from './schema/fields.js';
 import { configSchema } from './schema/schema.js';
 import { Share } from './share.js';
 
@@ -69,41 +69,87 @@ export interface KeyRow {
   doc: string;
 }
 
+/** Keys that stand together: those of a section, or the arguments of a class. */
+export interface KeyGroup {
+  /** A path, or the name of a class. */
+  owner: string;
+  doc: string;
+  rows: KeyRow[];
+  /** Of a place for one of several classes: each with its sentence. */
+  classes?: ReadonlyMap<string, string>;
+}
+
 /** Every key with its type, default and meaning, in the schema's order: the source of `docs/cli.md` and `--help`. */
-export function keyRows(): KeyRow[] {
-  const rows: KeyRow[] = [];
-  const seen = new Set<string>();
-  const visitObject = (owner: string, object: z.ZodObject): void => {
-    if (seen.has(owner)) return;
-    seen.add(owner);
-    const inside: (() => void)[] = [];
+export function keyGroups(): KeyGroup[] {
+  const groups = new Map<string, KeyGroup>();
+  const visitObject = (owner: string, doc: string, object: z.ZodObject): void => {
+    if (groups.has(owner)) return;
+    groups.set(owner, { owner, doc, rows: rowsOf(owner, object) });
     for (const [key, field] of Object.entries(object.shape)) {
-      const schema = field as z.ZodType;
-      const note = noteOf(schema);
-      rows.push({
-        owner,
-        key,
-        type: describeType(schema),
-        default: defaultText(schema),
-        use: note?.use ?? 'used',
-        doc: note?.doc ?? '',
-      });
-      inside.push(() => visit(owner === '' ? key : `${owner}.${key}`, schema));
+      visit(owner === '' ? key : `${owner}.${key}`, field as z.ZodType);
     }
-    for (const next of inside) next();
   };
   const visit = (path: string, schema: z.ZodType): void => {
     const inner = unwrap(schema);
     const slot = slotOf(inner);
     if (slot) {
-      for (const [name, args] of slot.classes) if (args instanceof z.ZodObject) visitObject(name, args);
-    } else if (inner instanceof z.ZodObject) visitObject(path, inner);
-    else if (inner instanceof z.ZodArray) visit(path, inner.element as z.ZodType);
+      for (const [name, args] of slot.classes) {
+        if (args instanceof z.ZodObject) visitObject(name, slot.docs.get(name) ?? '', args);
+      }
+    } else if (inner instanceof z.ZodObject) visitObject(path, noteOf(schema)?.doc ?? '', inner);
     else if (inner instanceof z.ZodRecord) visit(`${path}.<id>`, inner.valueType as z.ZodType);
-    else if (inner instanceof z.ZodUnion) for (const option of inner.options as z.ZodType[]) visit(path, option);
+    else for (const part of partsOf(inner)) visit(path, part);
   };
-  visitObject('', configSchema);
-  return rows;
+  visitObject('', '', configSchema);
+  return [...groups.values()];
+}
+
+/** What stands at a path of a configuration, with or without `init_args`: a group of keys, or one key. */
+export function keyGroupAt(path: string): KeyGroup | undefined {
+  let schema: z.ZodType = configSchema;
+  for (const key of path.split('.')) {
+    if (key === 'init_args' || /^\d+$/.test(key)) continue;
+    const child = childOf(schema, key);
+    if (!child) return undefined;
+    schema = child;
+  }
+  const doc = noteOf(schema)?.doc ?? '';
+  const slot = slotIn(schema);
+  if (slot && slot.classes.size > 1) return { owner: path, doc, rows: [], classes: slot.docs };
+  const object = slot ? [...slot.classes.values()][0] : unwrap(schema);
+  if (object instanceof z.ZodObject) return { owner: path, doc, rows: rowsOf(path, object) };
+  return { owner: path, doc: '', rows: [rowOf(path, path.split('.').at(-1)!, schema)] };
+}
+
+function childOf(schema: z.ZodType, key: string): z.ZodType | undefined {
+  const inner = unwrap(schema);
+  const slot = slotOf(inner);
+  const objects = slot ? [...slot.classes.values()] : [inner];
+  for (const object of objects) {
+    if (object instanceof z.ZodObject && Object.hasOwn(object.shape, key)) return object.shape[key] as z.ZodType;
+    if (object instanceof z.ZodRecord && !slot) return object.valueType as z.ZodType;
+  }
+  return slot ? undefined : partsOf(inner).flatMap((part) => childOf(part, key) ?? [])[0];
+}
+
+function slotIn(schema: z.ZodType): Slot | undefined {
+  const inner = unwrap(schema);
+  return slotOf(inner) ?? partsOf(inner).flatMap((part) => slotIn(part) ?? [])[0];
+}
+
+/** What a list or a union is made of. */
+function partsOf(inner: z.ZodType): readonly z.ZodType[] {
+  if (inner instanceof z.ZodArray) return [inner.element as z.ZodType];
+  return inner instanceof z.ZodUnion ? (inner.options as z.ZodType[]) : [];
+}
+
+function rowsOf(owner: string, object: z.ZodObject): KeyRow[] {
+  return Object.entries(object.shape).map(([key, field]) => rowOf(owner, key, field as z.ZodType));
+}
+
+function rowOf(owner: string, key: string, schema: z.ZodType): KeyRow {
+  const { use = 'used', doc = '' } = noteOf(schema) ?? {};
+  return { owner, key, type: describeType(schema), default: defaultText(schema), use, doc };
 }
 
 function isGroup(schema: z.ZodType): boolean {

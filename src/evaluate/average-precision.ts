@@ -9,6 +9,7 @@ import { countRelevant, type MeasureFamily } from './measure.js';
 export const averagePrecision: MeasureFamily = {
   name: 'AP',
   aliases: ['MAP'],
+  doc: 'Mean of P at the rank of each relevant document.',
   cutoff: 'optional',
   binary: true,
   compute({ retrieved, judged }, { cutoff, rel }) {

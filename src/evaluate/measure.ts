@@ -26,6 +26,7 @@ export interface MeasureFamily {
   name: string;
   /** Other spellings that ir_measures accepts. */
   aliases: readonly string[];
+  doc: string;
   cutoff: 'required' | 'optional';
   /** Whether `rel=` has a meaning. */
   binary: boolean;

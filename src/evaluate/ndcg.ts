@@ -21,6 +21,7 @@ function dcg(grades: readonly (number | undefined)[], cutoff: number): number {
 export const ndcg: MeasureFamily = {
   name: 'nDCG',
   aliases: ['NDCG'],
+  doc: 'Discounted gain of the grades, against the best order.',
   cutoff: 'optional',
   binary: false,
   compute({ retrieved, judged }, { cutoff }) {

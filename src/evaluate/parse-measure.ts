@@ -9,6 +9,20 @@ import { reciprocalRank } from './reciprocal-rank.js';
 
 const FAMILIES: readonly MeasureFamily[] = [ndcg, precision, recall, averagePrecision, reciprocalRank];
 
+/** The measures and how each is written, for `--help`. */
+export function measuresHelp(): string {
+  const lines = FAMILIES.flatMap(({ name, aliases, binary, cutoff, doc }) => {
+    const forms = [...(cutoff === 'optional' ? [name] : []), `${name}@10`, ...(binary ? [`${name}(rel=2)@10`] : [])];
+    return [`  ${[...forms, ...aliases].join(', ')}`, `      ${doc}`];
+  });
+  return [
+    'Measures:',
+    ...lines,
+    '',
+    '@10 is the cut-off. rel=2 counts grades from 2 as relevant; without it grades from 1 count.',
+  ].join('\n');
+}
+
 const BY_NAME = new Map(FAMILIES.flatMap((family) => [family.name, ...family.aliases].map((name) => [name, family])));
 
 const EXPECTED = 'Measures are nDCG, P, R, AP and RR, with a cut-off as in nDCG@10 and a level as in P(rel=2)@10.';

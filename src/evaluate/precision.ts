@@ -9,6 +9,7 @@ import type { MeasureFamily } from './measure.js';
 export const precision: MeasureFamily = {
   name: 'P',
   aliases: ['Precision'],
+  doc: 'Share of the first k documents that are relevant.',
   cutoff: 'required',
   binary: true,
   compute({ retrieved }, { cutoff, rel }) {

@@ -9,6 +9,7 @@ import { countRelevant, type MeasureFamily } from './measure.js';
 export const recall: MeasureFamily = {
   name: 'R',
   aliases: ['Recall'],
+  doc: 'Share of the relevant documents that are among the first k.',
   cutoff: 'required',
   binary: true,
   compute({ retrieved, judged }, { cutoff, rel }) {

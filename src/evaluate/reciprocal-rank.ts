@@ -12,6 +12,7 @@ import type { MeasureFamily } from './measure.js';
 export const reciprocalRank: MeasureFamily = {
   name: 'RR',
   aliases: ['MRR'],
+  doc: '1 / rank of the first relevant document.',
   cutoff: 'optional',
   binary: true,
   compute({ retrieved }, { cutoff, rel }) {

@@ -52,6 +52,54 @@ for (const verb of ['index', 'search']) {
   });
 }
 
+const KEYS: [argv: string[], says: RegExp[]][] = [
+  [
+    ['fit', '--help'],
+    [/^ {2}trainer +\S/m, /^ {2}optimizer +\S/m, /--help trainer/],
+  ],
+  [
+    ['re_rank', '--help'],
+    [/^ {2}trainer +\S/m, /^ {2}datasets +\S/m],
+  ],
+  [
+    ['fit', '--help', 'trainer'],
+    [/^ {2}max_steps\n {6}a whole number of at least -1; default -1\n {6}Optimizer steps/m],
+  ],
+  [['fit', '-h', 'trainer.max_steps'], [/^ {2}max_steps\n {6}a whole number/m]],
+  [
+    ['re-rank', '--help', 'trainer'],
+    [/^ {2}limit_test_batches$/m, /without effect on re_rank: .*max_steps/],
+  ],
+  [['re_rank', '--help', 'data.init_args'], [/^ {2}inference_datasets$/m]],
+  [
+    ['fit', '--help', 'data.train_dataset'],
+    [/^ {2}RunDataset: \S/m, /^ {2}TupleDataset: \S/m],
+  ],
+  [['fit', '--help', 'model.loss_functions'], [/^ {2}RankNet: \S/m]],
+  [
+    ['fit', '--help', 'model.config.query_length'],
+    [/^ {2}query_length$/m, /default 32/],
+  ],
+  [['fit', '--help', 'datasets.my-set.docs'], [/^ {2}docs$/m]],
+  [
+    ['fit', '--help', 'ModelCheckpoint'],
+    [/^ModelCheckpoint: When/, /^ {2}save_top_k$/m],
+  ],
+  [['fit', '--help', 'EarlyStopping'], [/^ {2}monitor\n {6}text; required$/m]],
+  [
+    ['evaluate', '--help'],
+    [/nDCG, nDCG@10, NDCG\n/, /P@10, P\(rel=2\)@10, Precision\n/, /AP\(rel=2\)@10, MAP/, /RR, RR@10/, /R@10/],
+  ],
+];
+
+for (const [argv, says] of KEYS) {
+  test(`${argv.join(' ')} says what the declarations say`, async () => {
+    const { code, stdout, stderr } = await run(argv);
+    assert.is(code, 0, stderr);
+    for (const words of says) assert.match(stdout, words);
+  });
+}
+
 const WRONG: [argv: string[], error: RegExp, hint: RegExp][] = [
   [['rerank'], /unknown command 'rerank'/, /Did you mean .*re_rank/],
   [['--verison'], /unknown option '--verison'/, /--help/],
@@ -70,6 +118,7 @@ const WRONG: [argv: string[], error: RegExp, hint: RegExp][] = [
   [['re_rank', '-c=none.yaml'], /none\.yaml: .*no such file/i, /path/],
   [['re_rank', 'config.yaml'], /an argument without an option/, /--config/],
   [['fit', '--ckpt_path'], /argument missing|value is missing/, /fit|VALUE/],
+  [['fit', '--help', 'trainer.max_step'], /--help trainer\.max_step: no section, key or class/, /nearest|--help/],
   [['fit', 'config.yaml'], /an argument without an option/, /--config/],
 ];
 

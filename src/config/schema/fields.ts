@@ -171,6 +171,8 @@ export interface Slot {
   aliases: Readonly<Record<string, string>>;
   /** Class name to its arguments; a record for classes whose arguments are not looked at. */
   classes: ReadonlyMap<string, z.ZodObject | z.ZodRecord>;
+  /** Class name to its sentence. */
+  docs: ReadonlyMap<string, string>;
   /** True where classes of the user's modules fit, too. */
   takesOwn: boolean;
 }
@@ -185,12 +187,16 @@ type ClassSchemas = readonly [ClassSchema, ...ClassSchema[]];
 
 function note(schema: z.ZodType, specs: ClassSchemas, options: SlotOptions, takesOwn: boolean): void {
   const classes = new Map<string, z.ZodObject | z.ZodRecord>();
+  const docs = new Map<string, string>();
   for (const spec of specs) {
     const names = spec.shape.class_path;
     const list = names instanceof z.ZodLiteral ? [...names.values] : names.options;
-    for (const name of list) classes.set(String(name), spec.shape.init_args);
+    for (const name of list) {
+      classes.set(String(name), spec.shape.init_args);
+      docs.set(String(name), noteOf(spec)?.doc ?? '');
+    }
   }
-  slots.set(schema, { implicit: options.implicit, aliases: options.aliases ?? {}, classes, takesOwn });
+  slots.set(schema, { implicit: options.implicit, aliases: options.aliases ?? {}, classes, docs, takesOwn });
 }
 
 /** A place for one of some classes. */
