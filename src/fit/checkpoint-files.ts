@@ -1,5 +1,7 @@
 import { copyFile, cp, link, readdir, rename, rm, stat, symlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import type { SettingsOf } from '../config/read-settings.js';
+import type { modelCheckpointOptions } from '../config/schema/callbacks.js';
 import type { Checkpoint } from '../models/checkpoint.js';
 import { readModelFiles } from '../models/model-files.js';
 import type { TrainableModel } from '../engine/trainable-model.js';
@@ -17,6 +19,7 @@ import { momentsOf } from './moments.js';
 const MODEL_FOLDER = 'huggingface_checkpoint';
 
 export interface CheckpointFilesOptions {
+  options: SettingsOf<typeof modelCheckpointOptions>;
   model: TrainableModel;
   /** Where checkpoints go; made if need be. */
   folder: string;

@@ -13,12 +13,16 @@ export interface LimitData {
   /** Samples of an epoch. */
   samples: number;
   batchSize: number;
+  shuffle: boolean;
   /** Batches of each validation dataset; empty: no validation. */
   validationBatches: readonly number[];
 }
 
 /** Numbers that a training loop needs. Batches and steps are counted from 1 where they are "so far". */
 export interface TrainingPlan {
+  batchSize: number;
+  /** Whether each epoch has its own order of samples. */
+  shuffle: boolean;
   /** 0: there is nothing to do. */
   batchesPerEpoch: number;
   accumulate: number;
@@ -135,7 +139,7 @@ function optionalLimit(value: number | null): number | undefined {
  * Settings and sizes as the numbers of a loop, by the rules of Lightning's Trainer (2.6).
  * @throws SettingError
  */
-export function planTraining(given: TrainerSettings, { samples, batchSize, ...data }: LimitData): TrainingPlan {
+export function planTraining(given: TrainerSettings, { samples, batchSize, shuffle, ...data }: LimitData): TrainingPlan {
   const settings = checkOptions(trainerOptions, given, PATH);
   const batches = Math.ceil(samples / batchSize);
   const batchesPerEpoch = limitBatches([...PATH, 'limit_train_batches'], settings.limitTrainBatches, batches);
@@ -156,6 +160,8 @@ export function planTraining(given: TrainerSettings, { samples, batchSize, ...da
   const sanitySteps = sanity === -1 ? Number.POSITIVE_INFINITY : sanity;
   const validateEpochs = settings.checkValEveryNEpoch;
   return {
+    batchSize,
+    shuffle,
     batchesPerEpoch,
     accumulate,
     stepsPerEpoch,

@@ -54,7 +54,8 @@ export interface SimulationResult {
 
 /** The order in which a training loop calls the policies, as src/train/checkpoint-keeper.ts asks for it. */
 export async function simulate(run: Simulation, from?: SavedRun): Promise<SimulationResult> {
-  const plan = planTraining(run.limits, { samples: 19, batchSize: 2, validationBatches: run.validationBatches });
+  const { validationBatches } = run;
+  const plan = planTraining(run.limits, { samples: 19, batchSize: 2, shuffle: true, validationBatches });
   const context = { validatesAtEpochEnd: plan.validatesAtEpochEnd, validates: plan.validationBatches !== undefined };
   const at: Position = from
     ? structuredClone(from.position)

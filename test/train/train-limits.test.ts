@@ -11,7 +11,7 @@ import {
 
 // Which batches step, and when it validates, is compared with Lightning in trainer-runs.test.ts.
 const test = suite('train limits');
-const DATA: LimitData = { samples: 100, batchSize: 10, validationBatches: [4] };
+const DATA: LimitData = { samples: 100, batchSize: 10, shuffle: true, validationBatches: [4] };
 
 test('the whole run in steps, where something but time ends it', () => {
   const totals: [TrainerSettings, number | undefined][] = [
