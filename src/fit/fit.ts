@@ -100,7 +100,8 @@ function seedOf({ seed }: FitSettings, resume: Resume | undefined): number {
 }
 
 function validates({ validate, trainer }: FitSettings, warn: (message: string) => void): boolean {
-  const none = trainer.limitValBatches !== null && isNothing(trainer.limitValBatches);
+  const { limitValBatches, overfitBatches } = trainer;
+  const none = limitValBatches !== null && isNothing(limitValBatches) && isNothing(overfitBatches);
   if (!validate || validate.datasets.length === 0 || none) return false;
   if (validate.metrics.length > 0) return true;
   warn('the inference datasets are not validated, since no measures are named');
