@@ -86,6 +86,7 @@ trainer:
     saveLast: true,
     everyNTrainSteps: 5,
     everyNEpochs: null,
+    saveWeightsOnly: false,
     saveOnTrainEpochEnd: null,
   });
   assert.is(checkpoints![1]?.saveOnTrainEpochEnd, false);
