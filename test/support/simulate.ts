@@ -80,7 +80,8 @@ export async function simulate(run: Simulation, from?: SavedRun): Promise<Simula
       {
         async save(folder) {
           const name = basename(folder);
-          if (disk.has(name)) throw new Error(`${name} would be overwritten`);
+          const isReplaced = saved.has(name) || everKept.has(name);
+          if (disk.has(name) && !isReplaced) throw new Error(`${name} would be overwritten`);
           disk.add(name);
           const state = keeper?.state;
           if (state?.kept.some((one) => one.name === name)) {
