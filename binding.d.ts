@@ -15,29 +15,42 @@ export interface PackedBatch {
 
 export type Activation = 'gelu' | 'gelu_tanh' | 'relu';
 
-/** A BERT encoder; ELECTRA is the same with `embeddingSize` possibly smaller than `hiddenSize`. */
+/** An encoder of the BERT family; src/models/families says how families differ. */
 export interface EncoderConfig {
   vocabSize: number;
+  /** ELECTRA: may be smaller than `hiddenSize`. */
   embeddingSize: number;
   hiddenSize: number;
   layers: number;
   heads: number;
   intermediateSize: number;
+  /** Tokens of a sequence. */
   maxPositions: number;
+  /**
+   * Row of the position table that a sequence's first token takes. Above 0 (RoBERTa) the token `firstPosition - 1` is
+   * padding: its position is the row of its own number, wherever it stands, and it counts for no other token's.
+   */
+  firstPosition: number;
+  /** 0: the model has no token types (DistilBERT). */
   typeVocabSize: number;
   layerNormEps: number;
   activation: Activation;
 }
 
-export type Pooling = 'first' | 'mean' | 'max' | 'sum' | 'bert_pool';
+export type Pooling = 'first' | 'mean' | 'max' | 'sum';
 
-export type HeadConfig =
-  /** lightning-ir's MonoModel: pooled row → (dense + tanh for bert_pool) → linear; `mono` has two labels and scores log_softmax[1]. */
-  | { kind: 'mono'; pooling: Pooling; scoring: 'rank' | 'mono'; bias: boolean }
-  /** ElectraForSequenceClassification: first row → dense → gelu → out_proj, row `label` of `labels`. */
-  | { kind: 'electra_classification'; labels: number; label: number }
-  /** BertForSequenceClassification: first row → pooler dense → tanh → classifier, row `label` of `labels`. */
-  | { kind: 'bert_classification'; labels: number; label: number };
+/** Pooled row → (dense layer and activation) → output layer → the score of one label. */
+export interface HeadConfig {
+  pooling: Pooling;
+  /** A layer [hidden, hidden] between pooling and output, by the name of its tensors; undefined where there is none. */
+  dense: { name: string; activation: 'tanh' | 'gelu' | 'relu' } | undefined;
+  /** The layer [labels, hidden], by the name of its tensors. */
+  output: { name: string; labels: number; bias: boolean };
+  /** Which label scores. */
+  label: number;
+  /** The score is the label's log-probability instead of its logit. */
+  logSoftmax: boolean;
+}
 
 export type Dtype = 'float64' | 'float32' | 'float16' | 'bfloat16';
 
@@ -46,14 +59,12 @@ export type TensorData = Uint8Array | { file: string; offset: number; bytes: num
 
 /**
  * Names the engine knows:
- * `embeddings.{word_embeddings,position_embeddings,token_type_embeddings}.weight`, `embeddings.LayerNorm.{weight,bias}`,
+ * `embeddings.{word_embeddings,position_embeddings,token_type_embeddings}.weight` (no types where typeVocabSize is 0), `embeddings.LayerNorm.{weight,bias}`,
  * `embeddings_project.{weight,bias}` (when embeddingSize differs from hiddenSize), and for each layer N
  * `encoder.layer.N.attention.self.{query,key,value}.{weight,bias}`, `encoder.layer.N.attention.output.dense.{weight,bias}`,
  * `encoder.layer.N.attention.output.LayerNorm.{weight,bias}`, `encoder.layer.N.intermediate.dense.{weight,bias}`,
- * `encoder.layer.N.output.dense.{weight,bias}`, `encoder.layer.N.output.LayerNorm.{weight,bias}`;
- * heads: mono `linear.weight` [labels, hidden], `linear.bias` [labels], `bert_pool.0.{weight,bias}`;
- * electra_classification `classifier.dense.{weight,bias}`, `classifier.out_proj.{weight,bias}`;
- * bert_classification `pooler.dense.{weight,bias}`, `classifier.{weight,bias}`.
+ * `encoder.layer.N.output.dense.{weight,bias}`, `encoder.layer.N.output.LayerNorm.{weight,bias}`,
+ * and the head's layers `{weight,bias}` by the names in `HeadConfig`.
  */
 export interface NamedTensor {
   name: string;
@@ -150,9 +161,20 @@ export interface TrainingBatch extends PackedBatch {
   pairs: Uint32Array;
 }
 
+/** How often values are dropped, by place in the model: 0 to below 1. */
+export interface DropoutRates {
+  embeddings: number;
+  attentionWeights: number;
+  /** Before it is added to the residual stream, as a layer's output. */
+  attentionOutput: number;
+  layerOutput: number;
+  /** Rows that the head's dense layer reads, and that its output layer reads. */
+  headInput: number;
+  headHidden: number;
+}
+
 export interface TrainerOptions extends ModelOptions {
-  /** Rates, 0 to below 1: of embeddings and layer outputs, of attention weights, of a classification head's rows. */
-  dropout: { hidden: number; attention: number; head: number };
+  dropout: DropoutRates;
   /** The token whose embedding gets no gradient, as torch's padding_idx; -1: none. */
   paddingId: number;
   /** Below 2^32. */

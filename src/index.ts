@@ -3,6 +3,7 @@ export type {
   AdamWStep,
   CancelToken,
   ComputePrecision,
+  DropoutRates,
   Dtype,
   EncoderConfig,
   EngineInfo,
@@ -66,9 +67,9 @@ export type { PairEncoding, TokenizerSettings } from './models/pair-encoding.js'
 export type { ScoreActivation } from './models/sentence-transformers.js';
 export type { JsonObject } from './models/json-file.js';
 export type { MonoOverrides } from './models/load-checkpoint.js';
-export type { Family, MonoSettings } from './models/model-config.js';
-export type { TrainingConfig } from './models/training-config.js';
-export type { TensorValues } from './models/tensor-values.js';
+export type { MonoSettings, TrainingConfig } from './models/model-config.js';
+export type { Family } from './models/families/family.js';
+export type { TensorValues } from './models/raw-tensor.js';
 export type { PairTokenizer } from './tokenize/pair-tokenizer.js';
 export { TrainableModel, type TrainableModelOptions } from './engine/trainable-model.js';
 export {

@@ -90,7 +90,8 @@ EncoderConfig read_encoder(const Napi::Object& object) {
   config.heads = integer(object, "heads", 1);
   config.intermediate_size = integer(object, "intermediateSize", 1);
   config.max_positions = integer(object, "maxPositions", 1);
-  config.type_vocab_size = integer(object, "typeVocabSize", 1);
+  config.type_vocab_size = integer(object, "typeVocabSize", 0);
+  config.first_position = integer(object, "firstPosition", 0);
   const auto eps = object.Get("layerNormEps");
   if (!eps.IsNumber()) throw wrong(eps, "layerNormEps", "a number");
   config.layer_norm_eps = eps.As<Napi::Number>().DoubleValue();
@@ -103,25 +104,23 @@ EncoderConfig read_encoder(const Napi::Object& object) {
 
 HeadConfig read_head(const Napi::Object& object) {
   HeadConfig head{};
-  head.kind = one_of<HeadKind>(object.Get("kind"), "kind",
-                               {{"mono", HeadKind::mono},
-                                {"electra_classification", HeadKind::electra_classification},
-                                {"bert_classification", HeadKind::bert_classification}});
-  if (head.kind == HeadKind::mono) {
-    head.bert_pool = text(object, "pooling") == "bert_pool";
-    head.pooling = one_of<Pooling>(object.Get("pooling"), "pooling",
-                                   {{"first", Pooling::first},
-                                    {"mean", Pooling::mean},
-                                    {"max", Pooling::max},
-                                    {"sum", Pooling::sum},
-                                    {"bert_pool", Pooling::first}});
-    head.log_softmax = one_of<bool>(object.Get("scoring"), "scoring", {{"rank", false}, {"mono", true}});
-    head.bias = object.Get("bias").ToBoolean();
-  } else {
-    head.labels = integer(object, "labels", 1);
-    head.label = integer(object, "label", 0);
-    if (head.label >= head.labels) throw wrong(object, "label", "less than labels");
+  head.pooling = one_of<Pooling>(
+      object.Get("pooling"), "pooling",
+      {{"first", Pooling::first}, {"mean", Pooling::mean}, {"max", Pooling::max}, {"sum", Pooling::sum}});
+  if (!object.Get("dense").IsUndefined()) {
+    const auto dense = object_of(object.Get("dense"), "dense");
+    head.dense = text(dense, "name");
+    head.activation = one_of<HeadActivation>(
+        dense.Get("activation"), "activation",
+        {{"tanh", HeadActivation::tanh}, {"gelu", HeadActivation::gelu}, {"relu", HeadActivation::relu}});
   }
+  const auto output = object_of(object.Get("output"), "output");
+  head.output = text(output, "name");
+  head.bias = output.Get("bias").ToBoolean();
+  head.labels = integer(output, "labels", 1);
+  head.label = integer(object, "label", 0);
+  if (head.label >= head.labels) throw wrong(object, "label", "less than labels");
+  head.log_softmax = object.Get("logSoftmax").ToBoolean();
   return head;
 }
 
@@ -171,11 +170,15 @@ TrainerOptions read_trainer_options(const Napi::Object& options) {
   TrainerOptions result;
   result.model = read_model_options(options);
   const auto dropout = object_of(options.Get("dropout"), "dropout");
-  result.hidden_dropout = rate(dropout, "hidden");
-  result.attention_dropout = rate(dropout, "attention");
-  result.head_dropout = rate(dropout, "head");
+  const std::pair<DropoutSite, const char*> sites[] = {{DropoutSite::embeddings, "embeddings"},
+                                                       {DropoutSite::attention_weights, "attentionWeights"},
+                                                       {DropoutSite::attention_output, "attentionOutput"},
+                                                       {DropoutSite::layer_output, "layerOutput"},
+                                                       {DropoutSite::head_input, "headInput"},
+                                                       {DropoutSite::head_hidden, "headHidden"}};
+  for (const auto& [site, key] : sites) result.dropout[site] = rate(dropout, key);
+  result.dropout.seed = static_cast<uint32_t>(integer(options, "seed", 0));
   result.padding_id = integer(options, "paddingId", -1);
-  result.seed = static_cast<uint32_t>(integer(options, "seed", 0));
   return result;
 }
 

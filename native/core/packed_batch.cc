@@ -28,11 +28,38 @@ void check_batch(const PackedBatch& batch, int64_t vocab_size, int64_t type_voca
       throw bad_input("token id " + std::to_string(batch.input_ids[i]) + " is outside the model's vocabulary of " +
                       std::to_string(vocab_size));
     }
-    if (batch.token_type_ids[i] >= type_vocab_size) {
+    if (batch.token_type_ids[i] > 0 && batch.token_type_ids[i] >= type_vocab_size) {
       throw bad_input("token type " + std::to_string(batch.token_type_ids[i]) + " is outside the model's " +
                       std::to_string(type_vocab_size) + " types");
     }
   }
+}
+
+std::vector<PositionRun> position_runs(const PackedBatch& batch, const Block& block, int64_t first) {
+  const int64_t padding = first - 1;
+  std::vector<PositionRun> runs;
+  for (int64_t s = block.first_sequence; s < block.first_sequence + block.sequences; ++s) {
+    const int64_t end = batch.cu_seqlens[s + 1];
+    int64_t position = first;
+    for (int64_t start = batch.cu_seqlens[s]; start < end;) {
+      const bool is_padding = batch.input_ids[start] == padding;
+      int64_t stop = is_padding ? start + 1 : padding < 0 ? end : start;
+      while (!is_padding && stop < end && batch.input_ids[stop] != padding) ++stop;
+      runs.push_back({start, stop - start, is_padding ? padding : position});
+      if (!is_padding) position += stop - start;
+      start = stop;
+    }
+  }
+  return runs;
+}
+
+std::vector<int32_t> token_positions(const PackedBatch& batch, const Block& block, int64_t first) {
+  std::vector<int32_t> positions;
+  positions.reserve(block.tokens);
+  for (const auto& run : position_runs(batch, block, first)) {
+    for (int64_t t = 0; t < run.tokens; ++t) positions.push_back(static_cast<int32_t>(run.position + t));
+  }
+  return positions;
 }
 
 namespace {

@@ -22,6 +22,20 @@ struct Block {
   int64_t tokens;
 };
 
+/// Tokens whose positions follow each other.
+struct PositionRun {
+  int64_t first_token;
+  int64_t tokens;
+  int64_t position;  // of the first token: a row of the position table
+};
+
+/// The positions of a block's tokens: each sequence counts from `first`. Where that is above 0, the model is a RoBERTa:
+/// a token `first - 1`, its padding, has that position wherever it stands and is not counted.
+std::vector<PositionRun> position_runs(const PackedBatch& batch, const Block& block, int64_t first);
+
+/// The same, a number for each token.
+std::vector<int32_t> token_positions(const PackedBatch& batch, const Block& block, int64_t first);
+
 /// Rejects ids outside the vocabulary, empty or too long sequences and inconsistent offsets. TypeScript has checked the
 /// same with better messages; this protects the memory.
 void check_batch(const PackedBatch& batch, int64_t vocab_size, int64_t type_vocab_size, int64_t max_positions);

@@ -48,7 +48,7 @@ class Upload {
 };
 
 struct Numbers {
-  std::vector<int32_t> positions, pairs, offsets = {0}, tiles, first_offsets = {0}, first_tiles;
+  std::vector<int32_t> tokens, pairs, offsets = {0}, tiles, first_offsets = {0}, first_tiles;
 };
 
 Numbers numbers_of(const std::vector<int64_t>& lengths, const uint32_t* pairs) {
@@ -56,7 +56,7 @@ Numbers numbers_of(const std::vector<int64_t>& lengths, const uint32_t* pairs) {
   for (size_t s = 0; s < lengths.size(); ++s) {
     const auto length = static_cast<int32_t>(lengths[s]);
     const auto sequence = static_cast<int32_t>(s);
-    for (int32_t t = 0; t < length; ++t) numbers.positions.push_back(t);
+    for (int32_t t = 0; t < length; ++t) numbers.tokens.push_back(t);
     if (pairs != nullptr) numbers.pairs.insert(numbers.pairs.end(), length, static_cast<int32_t>(pairs[s]));
     numbers.offsets.push_back(numbers.offsets.back() + length);
     for (int32_t row = 0; row < length; row += cuda::attention_tile)
@@ -69,7 +69,8 @@ Numbers numbers_of(const std::vector<int64_t>& lengths, const uint32_t* pairs) {
 
 }  // namespace
 
-DeviceBlock::DeviceBlock(const PackedBatch& batch, const Block& block, const uint32_t* pairs, const Device& device)
+DeviceBlock::DeviceBlock(const PackedBatch& batch, const Block& block, const uint32_t* pairs, const Device& device,
+                         int64_t first_position)
     : sequences(block.sequences), tokens(block.tokens) {
   std::vector<int64_t> lengths;
   for (int64_t s = block.first_sequence; s < block.first_sequence + sequences; ++s) {
@@ -81,7 +82,9 @@ DeviceBlock::DeviceBlock(const PackedBatch& batch, const Block& block, const uin
   Upload upload;
   const auto id_part = upload.add({ids_begin, ids_begin + tokens});
   const auto type_part = upload.add({types_begin, types_begin + tokens});
-  const auto position_part = upload.add(std::move(numbers.positions));
+  const auto token_part = upload.add(std::move(numbers.tokens));
+  const auto position_part =
+      first_position == 0 ? token_part : upload.add(token_positions(batch, block, first_position));
   const auto offset_part = upload.add(std::move(numbers.offsets));
   const auto tile_part = upload.add(std::move(numbers.tiles));
   const auto first_offset_part = upload.add(std::move(numbers.first_offsets));
@@ -94,7 +97,8 @@ DeviceBlock::DeviceBlock(const PackedBatch& batch, const Block& block, const uin
 
   ids = upload.part(id_part);
   types = upload.part(type_part);
-  rows.tokens = upload.part(position_part);
+  positions = upload.part(position_part);
+  rows.tokens = upload.part(token_part);
   first_rows.tokens = upload.part(zero_part);
   if (pairs != nullptr) {
     rows.pairs = upload.part(pair_part);

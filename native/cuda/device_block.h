@@ -23,15 +23,17 @@ struct DeviceRowIds {
 /// A block's numbers on the device; one copy brings them there.
 struct DeviceBlock {
   /// `pairs`: each sequence's number in the step's whole batch, from the block's first on; null where nothing is
-  /// dropped.
-  DeviceBlock(const PackedBatch& batch, const Block& block, const uint32_t* pairs, const Device& device);
+  /// dropped. `first_position` as in EncoderConfig.
+  DeviceBlock(const PackedBatch& batch, const Block& block, const uint32_t* pairs, const Device& device,
+              int64_t first_position = 0);
 
   int64_t sequences;
   int64_t tokens;
   at::Tensor ids;           // [tokens] int32
   at::Tensor types;         // [tokens] int32
   at::Tensor first_tokens;  // [sequences] int64, the row of each sequence's first token
-  DeviceRowIds rows;        // [tokens]; `tokens` are the positions
+  at::Tensor positions;     // [tokens] int32, rows of the position table
+  DeviceRowIds rows;        // [tokens]
   DeviceRowIds first_rows;  // [sequences]
   AttentionRows all;        // every token
   AttentionRows first;      // each sequence's first token

@@ -11,14 +11,9 @@
 #include "core/error.h"
 #include "cuda/kernels/kernels.h"
 #include "cuda/ops/activation.h"
+#include "model/tensor_names.h"
 
 namespace rank_distillm {
-namespace {
-
-std::string prefix_of(int64_t layer) { return "encoder.layer." + std::to_string(layer) + "."; }
-
-}  // namespace
-
 DeviceEncoder::DeviceEncoder(const EncoderConfig& config, RowsNeeded rows, const DeviceTypes& types, int64_t padding_id,
                              const Parameters& parameters)
     : config_(config), rows_(rows), types_(types), padding_id_(padding_id), parameters_(parameters) {
@@ -37,12 +32,14 @@ void DeviceEncoder::weights_changed() {
   }
   if (!layers_.empty()) return;  // the rest are views
   const auto width = config_.embedding_size;
-  embedding_ = {take_table("word_embeddings", config_.vocab_size),
-                take_table("position_embeddings", config_.max_positions),
-                take_table("token_type_embeddings", config_.type_vocab_size), take_norm("embeddings.LayerNorm", width),
-                padding_id_};
+  embedding_ = {take_table(tensor_names::words, config_.vocab_size),
+                take_table(tensor_names::positions, config_.first_position + config_.max_positions),
+                take_table(tensor_names::types, config_.type_vocab_size),
+                take_norm(tensor_names::embedding_norm, width),
+                padding_id_,
+                config_.unplaced_token()};
   if (width != config_.hidden_size) {
-    project_ = take_linear({"embeddings_project"}, config_.hidden_size, width, at::kFloat);
+    project_ = take_linear({tensor_names::embedding_projection}, config_.hidden_size, width, at::kFloat);
   }
   for (int64_t i = 0; i < config_.layers; ++i) {
     layers_.push_back(take_layer(i, rows_ == RowsNeeded::first_of_each_sequence && i + 1 == config_.layers));
@@ -50,9 +47,9 @@ void DeviceEncoder::weights_changed() {
 }
 
 DeviceTable DeviceEncoder::take_table(const std::string& name, int64_t size) const {
-  const auto full = "embeddings." + name + ".weight";
-  return {parameters_.value(full, {size, config_.embedding_size}),
-          parameters_.gradient(full, {size, config_.embedding_size})};
+  const auto width = config_.embedding_size;
+  if (size == 0) return {at::zeros({1, width}, parameters_.values().options()), {}};
+  return {parameters_.value(name, {size, width}), parameters_.gradient(name, {size, width})};
 }
 
 DeviceNorm DeviceEncoder::take_norm(const std::string& name, int64_t size) const {
@@ -70,34 +67,28 @@ DeviceLinear DeviceEncoder::take_linear(const std::vector<std::string>& names, i
 }
 
 DeviceEncoder::Layer DeviceEncoder::take_layer(int64_t index, bool first_rows_only) const {
-  const auto prefix = prefix_of(index);
+  const tensor_names::Layer names(index);
   const auto hidden = config_.hidden_size, wide = config_.intermediate_size;
   const auto rest = first_rows_only ? at::kFloat : types_.compute;
-  const auto self = [&](const char* part) { return prefix + "attention.self." + part; };
   Layer layer;
   layer.first_rows_only = first_rows_only;
   if (first_rows_only) {
-    layer.query = take_linear({self("query")}, hidden, hidden, at::kFloat);
-    layer.qkv = take_linear({self("key"), self("value")}, hidden, hidden, types_.compute);
+    layer.query = take_linear({names.query}, hidden, hidden, at::kFloat);
+    layer.qkv = take_linear({names.key, names.value}, hidden, hidden, types_.compute);
   } else {
-    layer.qkv = take_linear({self("query"), self("key"), self("value")}, hidden, hidden, types_.compute);
+    layer.qkv = take_linear({names.query, names.key, names.value}, hidden, hidden, types_.compute);
   }
-  layer.attention_output = take_linear({prefix + "attention.output.dense"}, hidden, hidden, rest);
-  layer.attention_norm = take_norm(prefix + "attention.output.LayerNorm", hidden);
-  layer.up = take_linear({prefix + "intermediate.dense"}, wide, hidden, rest);
-  layer.down = take_linear({prefix + "output.dense"}, hidden, wide, rest);
-  layer.output_norm = take_norm(prefix + "output.LayerNorm", hidden);
+  layer.attention_output = take_linear({names.attention_output}, hidden, hidden, rest);
+  layer.attention_norm = take_norm(names.attention_norm, hidden);
+  layer.up = take_linear({names.up}, wide, hidden, rest);
+  layer.down = take_linear({names.down}, hidden, wide, rest);
+  layer.output_norm = take_norm(names.output_norm, hidden);
   return layer;
-}
-
-Dropout DeviceEncoder::dropout_at(const DevicePass& pass, DropoutSite site, int64_t layer) const {
-  const auto& rates = pass.dropout;
-  return rates.at(site, site == DropoutSite::attention_weights ? rates.attention : rates.hidden, layer);
 }
 
 DeviceAttention DeviceEncoder::attention_of(const DevicePass& pass, const Layer& layer, int64_t index) const {
   return {pass.block, layer.first_rows_only ? pass.block.first : pass.block.all, config_.heads,
-          dropout_at(pass, DropoutSite::attention_weights, index)};
+          pass.dropout.at(DropoutSite::attention_weights, index)};
 }
 
 const DeviceRowIds& DeviceEncoder::rows_of(const DevicePass& pass, const Layer& layer) {
@@ -107,7 +98,7 @@ const DeviceRowIds& DeviceEncoder::rows_of(const DevicePass& pass, const Layer& 
 DeviceHidden DeviceEncoder::embed_block(const DevicePass& pass, DeviceEncoderState* state) const {
   return pass.clock.time(&OpTicks::embedding, [&] {
     auto* norm_state = state == nullptr ? nullptr : &state->embedding_norm;
-    const auto dropout = dropout_at(pass, DropoutSite::embeddings, 0);
+    const auto dropout = pass.dropout.at(DropoutSite::embeddings);
     if (!project_.weight.defined()) return embed(pass.block, embedding_, dropout, types_, norm_state);
     const auto embedded = embed(pass.block, embedding_, dropout, {at::kFloat, at::kFloat}, norm_state).exact;
     if (state != nullptr) state->embedded = embedded;
@@ -146,7 +137,7 @@ DeviceHidden DeviceEncoder::attend(const DevicePass& pass, int64_t index, const 
     state->context = context;
   }
   return pass.clock.time(&OpTicks::norm, [&] {
-    return residual_norm(branch, residual, layer.attention_norm, dropout_at(pass, DropoutSite::attention_output, index),
+    return residual_norm(branch, residual, layer.attention_norm, pass.dropout.at(DropoutSite::attention_output, index),
                          rows_of(pass, layer), state == nullptr ? nullptr : &state->attention_norm);
   });
 }
@@ -167,7 +158,7 @@ DeviceHidden DeviceEncoder::feed_forward(const DevicePass& pass, int64_t index, 
     state->before = before;
   }
   return pass.clock.time(&OpTicks::norm, [&] {
-    return residual_norm(branch, hidden.exact, layer.output_norm, dropout_at(pass, DropoutSite::layer_output, index),
+    return residual_norm(branch, hidden.exact, layer.output_norm, pass.dropout.at(DropoutSite::layer_output, index),
                          rows_of(pass, layer), state == nullptr ? nullptr : &state->output_norm);
   });
 }
@@ -191,7 +182,7 @@ DeviceEncoder::Gradient DeviceEncoder::feed_forward_backward(const DevicePass& p
                                                              const DeviceLayerState& state) const {
   const auto& layer = layers_[index];
   const auto above = residual_norm_backward(gradient.exact, gradient.more, layer.output_norm,
-                                            dropout_at(pass, DropoutSite::layer_output, index), rows_of(pass, layer),
+                                            pass.dropout.at(DropoutSite::layer_output, index), rows_of(pass, layer),
                                             state.output_norm);
   const auto wide = device_activation(state.before, config_.activation, /*in_place=*/false);
   const auto widened = device_linear_backward(above.branch, wide, layer.down, pass.counters);
@@ -204,8 +195,8 @@ DeviceEncoder::Gradient DeviceEncoder::attend_backward(const DevicePass& pass, i
   const auto& layer = layers_[index];
   const auto size = config_.hidden_size;
   const auto above = residual_norm_backward(gradient.exact, gradient.more, layer.attention_norm,
-                                            dropout_at(pass, DropoutSite::attention_output, index),
-                                            rows_of(pass, layer), state.attention_norm);
+                                            pass.dropout.at(DropoutSite::attention_output, index), rows_of(pass, layer),
+                                            state.attention_norm);
   const auto context = device_linear_backward(above.branch, state.context, layer.attention_output, pass.counters);
   const auto inputs = at::empty({pass.block.tokens, layer.qkv.weight.size(0)}, state.input.options());
   const auto part = [&](int64_t i) { return inputs.narrow(1, i * size, size); };
@@ -234,7 +225,7 @@ void DeviceEncoder::backward(const DevicePass& pass, DeviceEncoderState& state, 
   }
   of.exact.add_(of.more);
   if (project_.weight.defined()) of.exact = device_linear_backward(of.exact, state.embedded, project_, pass.counters);
-  embed_backward(pass.block, embedding_, dropout_at(pass, DropoutSite::embeddings, 0), state.embedding_norm, of.exact);
+  embed_backward(pass.block, embedding_, pass.dropout.at(DropoutSite::embeddings), state.embedding_norm, of.exact);
 }
 
 int64_t DeviceEncoder::kept_bytes_per_token() const {

@@ -69,6 +69,8 @@ class DeviceEncoder {
   /// Adds the gradients of all parameters from that of forward's result (float32, overwritten). Uses the state up.
   void backward(const DevicePass& pass, DeviceEncoderState& state, at::Tensor gradient) const;
 
+  const EncoderConfig& config() const { return config_; }
+
   /// Bytes that a token takes: kept for the backward, and on the way at most.
   int64_t kept_bytes_per_token() const;
   int64_t passing_bytes_per_token() const;
@@ -90,7 +92,6 @@ class DeviceEncoder {
   DeviceLinear take_linear(const std::vector<std::string>& names, int64_t out, int64_t in, at::ScalarType type) const;
   DeviceNorm take_norm(const std::string& name, int64_t size) const;
   DeviceTable take_table(const std::string& name, int64_t size) const;
-  Dropout dropout_at(const DevicePass& pass, DropoutSite site, int64_t layer) const;
   DeviceAttention attention_of(const DevicePass& pass, const Layer& layer, int64_t index) const;
 
   DeviceHidden embed_block(const DevicePass& pass, DeviceEncoderState* state) const;

@@ -78,7 +78,7 @@ TrainingModel::Forward DeviceTrainer::forward(TrainingBatch batch, uint32_t step
     const auto& encoder = model_.encoder();
     model_.device().take(keep ? (kept_tokens() + tokens) * encoder.kept_bytes_per_token() + encoder.backward_bytes()
                               : tokens * encoder.passing_bytes_per_token());
-    DeviceBlock block(batch.packed, whole, batch.pairs.data(), model_.device());
+    DeviceBlock block(batch.packed, whole, batch.pairs.data(), model_.device(), encoder.config().first_position);
     auto kept = std::make_shared<Kept>(Kept{std::move(batch), options_.rates(step), std::move(block), {}});
     OpClock clock(model_.device(), options_.model.device.timed);
     const DevicePass pass = {kept->block, kept->dropout, cancel, result.scores.counters, clock};

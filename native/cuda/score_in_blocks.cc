@@ -22,7 +22,7 @@ constexpr double share_of_free = 0.8;
 at::Tensor score_block(const DeviceModel& model, const PackedBatch& batch, const Block& block, bool timed,
                        const CancelFlag& cancel, Scores& scores) {
   model.device().take(block.tokens * model.encoder().passing_bytes_per_token());
-  const DeviceBlock on_device(batch, block, nullptr, model.device());
+  const DeviceBlock on_device(batch, block, nullptr, model.device(), model.encoder().config().first_position);
   OpClock clock(model.device(), timed);
   Counters counters;
   const auto values = model.forward({on_device, DropoutRates(), cancel, counters, clock}, nullptr);

@@ -8,7 +8,8 @@
 
 namespace rank_distillm {
 
-/// A BERT encoder; ELECTRA is the same with embedding_size possibly smaller than hidden_size.
+/// An encoder of the BERT family. They differ in few things: ELECTRA's embeddings may be narrower than its layers,
+/// RoBERTa counts positions from a later row and DistilBERT has no token types.
 struct EncoderConfig {
   int64_t vocab_size = 0;
   int64_t embedding_size = 0;
@@ -16,22 +17,29 @@ struct EncoderConfig {
   int64_t layers = 0;
   int64_t heads = 0;
   int64_t intermediate_size = 0;
-  int64_t max_positions = 0;
-  int64_t type_vocab_size = 0;
+  int64_t max_positions = 0;    // tokens of a sequence
+  int64_t type_vocab_size = 0;  // 0: the model has no token types
   double layer_norm_eps = 1e-12;
   Epilogue activation = Epilogue::gelu;  // transformers' ACT2FN: "gelu_new" and "gelu_pytorch_tanh" are gelu_tanh
+  int64_t first_position = 0;            // row of the position table that a sequence's first token takes
+
+  /// RoBERTa's padding token, whose position is the row of the same number, and which counts for no other token's; -1:
+  /// every token has a position.
+  int64_t unplaced_token() const { return first_position - 1; }
 };
 
-enum class HeadKind { mono, electra_classification, bert_classification };
+enum class HeadActivation : uint8_t { tanh, gelu, relu };
 
+/// Pooling, a dense layer [hidden, hidden] where there is one, and an output layer [labels, hidden].
 struct HeadConfig {
-  HeadKind kind = HeadKind::mono;
   Pooling pooling = Pooling::first;
-  bool bert_pool = false;    // mono: dense and tanh between pooling and linear
-  bool bias = false;         // mono
-  bool log_softmax = false;  // mono with scoring strategy mono: two labels, log_softmax[1]
-  int64_t labels = 1;        // classification
-  int64_t label = 0;         // classification: the row that scores
+  std::string dense;                                 // name of its tensors; empty: there is no dense layer
+  HeadActivation activation = HeadActivation::tanh;  // of the dense layer
+  std::string output;                                // name of its tensors
+  bool bias = false;                                 // of the output layer
+  int64_t labels = 1;
+  int64_t label = 0;         // the one that scores
+  bool log_softmax = false;  // the score is its log-probability, not its logit
 };
 
 /// What only a device (cuda/device.h) asks for.

@@ -1,15 +1,16 @@
 #include "model/encoder.h"
 
+#include <ATen/ops/zeros.h>
+
 #include <algorithm>
 #include <cstring>
 #include <string>
 
 #include "core/cpu.h"
+#include "model/tensor_names.h"
 
 namespace rank_distillm {
 namespace {
-
-std::string layer_prefix(int64_t index) { return "encoder.layer." + std::to_string(index) + "."; }
 
 /// Products of integers are inputs and outputs of operations that are not: those stay in what the CPU does fast, but
 /// int16 is finer than bf16.
@@ -28,13 +29,15 @@ Encoder::Encoder(const EncoderConfig& config, ElementType precision, RowsNeeded 
     : config_(config), type_(precision), attention_type_(between_products(type_)), activation_(config.activation) {
   const auto width = config.embedding_size;
   const auto table = [&](const std::string& name, int64_t size) {
-    return weights.take("embeddings." + name + ".weight", {size, width}, at::kFloat);
+    return size == 0 ? at::zeros({1, width}, at::kFloat) : weights.take(name, {size, width}, at::kFloat);
   };
-  embedding_ = {table("word_embeddings", config.vocab_size), table("position_embeddings", config.max_positions),
-                table("token_type_embeddings", config.type_vocab_size),
-                take_norm(weights, "embeddings.LayerNorm", width), std::nullopt};
+  embedding_ = {table(tensor_names::words, config.vocab_size),
+                table(tensor_names::positions, config.first_position + config.max_positions),
+                table(tensor_names::types, config.type_vocab_size),
+                take_norm(weights, tensor_names::embedding_norm, width), std::nullopt};
   if (width != config.hidden_size) {
-    embedding_.project = take_linear(weights, "embeddings_project", config.hidden_size, width, ElementType::float32);
+    embedding_.project =
+        weights.linear({tensor_names::embedding_projection}, config.hidden_size, width, ElementType::float32);
   }
   const bool first_rows_only = rows == RowsNeeded::first_of_each_sequence;
   const int64_t full_layers = first_rows_only ? config.layers - 1 : config.layers;
@@ -54,36 +57,26 @@ Encoder::Norm Encoder::take_norm(Weights& weights, const std::string& name, int6
   return norm;
 }
 
-Linear Encoder::take_linear(Weights& weights, const std::string& name, int64_t out, int64_t in,
-                            ElementType type) const {
-  return weights.linear({name}, out, in, type);
-}
-
 Encoder::AfterAttention Encoder::take_after_attention(Weights& weights, int64_t index, ElementType type) const {
-  const auto prefix = layer_prefix(index);
+  const tensor_names::Layer names(index);
   const auto hidden = config_.hidden_size, wide = config_.intermediate_size;
-  return {take_linear(weights, prefix + "attention.output.dense", hidden, hidden, type),
-          take_norm(weights, prefix + "attention.output.LayerNorm", hidden),
-          take_linear(weights, prefix + "intermediate.dense", wide, hidden, type),
-          take_linear(weights, prefix + "output.dense", hidden, wide, type),
-          take_norm(weights, prefix + "output.LayerNorm", hidden)};
-}
-
-Linear Encoder::take_attention_inputs(Weights& weights, int64_t index, std::initializer_list<const char*> parts,
-                                      ElementType type) const {
-  std::vector<std::string> names;
-  for (const auto* part : parts) names.push_back(layer_prefix(index) + "attention.self." + part);
-  return weights.linear(names, config_.hidden_size, config_.hidden_size, type);
+  return {weights.linear({names.attention_output}, hidden, hidden, type),
+          take_norm(weights, names.attention_norm, hidden), weights.linear({names.up}, wide, hidden, type),
+          weights.linear({names.down}, hidden, wide, type), take_norm(weights, names.output_norm, hidden)};
 }
 
 Encoder::Layer Encoder::take_layer(Weights& weights, int64_t index) const {
-  return {take_attention_inputs(weights, index, {"query", "key", "value"}, type_),
+  const tensor_names::Layer names(index);
+  const auto hidden = config_.hidden_size;
+  return {weights.linear({names.query, names.key, names.value}, hidden, hidden, type_),
           take_after_attention(weights, index, type_)};
 }
 
 Encoder::FirstRowsLayer Encoder::take_first_rows_layer(Weights& weights, int64_t index) const {
-  return {take_attention_inputs(weights, index, {"query"}, ElementType::float32),
-          take_attention_inputs(weights, index, {"key", "value"}, type_),
+  const tensor_names::Layer names(index);
+  const auto hidden = config_.hidden_size;
+  return {weights.linear({names.query}, hidden, hidden, ElementType::float32),
+          weights.linear({names.key, names.value}, hidden, hidden, type_),
           take_after_attention(weights, index, ElementType::float32)};
 }
 
@@ -108,17 +101,17 @@ void Encoder::embed(Pass& pass) const {
   const auto embedded = direct ? exact : workspace.rows(Slot::embedded, block.tokens, width, 4);
   {
     const OpTimer timer(counters.ticks.embedding);
-    for (int64_t s = block.first_sequence; s < block.first_sequence + block.sequences; ++s) {
-      const int64_t start = batch.cu_seqlens[s], row = start - block.first_token;
+    for (const auto& run : position_runs(batch, block, config_.first_position)) {
+      const int64_t row = run.first_token - block.first_token;
       auto copy = direct ? compute : ComputeCopy{};
       copy.rows.data = copy.rows.row(row);
       if (copy.scales != nullptr) copy.scales += row;
-      kernels().embed({batch.cu_seqlens[s + 1] - start,
+      kernels().embed({run.tokens,
                        width,
-                       batch.input_ids.data() + start,
-                       batch.token_type_ids.data() + start,
+                       batch.input_ids.data() + run.first_token,
+                       batch.token_type_ids.data() + run.first_token,
                        embedding_.word.const_data_ptr<float>(),
-                       embedding_.position.const_data_ptr<float>(),
+                       embedding_.position.const_data_ptr<float>() + run.position * width,
                        embedding_.type.const_data_ptr<float>(),
                        embedding_.norm.view,
                        {embedded.row(row), embedded.stride},

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <initializer_list>
 #include <optional>
 #include <string>
 #include <vector>
@@ -22,7 +21,7 @@ inline RowsNeeded rows_needed(Pooling pooling) {
   return pooling == Pooling::first ? RowsNeeded::first_of_each_sequence : RowsNeeded::all;
 }
 
-/// The ELECTRA and BERT encoder on packed sequences (Devlin et al. 2019; Clark et al. 2020). A block goes through all
+/// The encoder of the BERT family on packed sequences (Devlin et al. 2019; Clark et al. 2020). A block goes through all
 /// layers on the calling thread. The residual stream stays float32, so that roundings do not add up over the layers;
 /// the products read its copy in the type they multiply.
 class Encoder {
@@ -80,9 +79,6 @@ class Encoder {
   };
 
   Norm take_norm(Weights& weights, const std::string& name, int64_t size) const;
-  Linear take_linear(Weights& weights, const std::string& name, int64_t out, int64_t in, ElementType type) const;
-  Linear take_attention_inputs(Weights& weights, int64_t index, std::initializer_list<const char*> parts,
-                               ElementType type) const;
   AfterAttention take_after_attention(Weights& weights, int64_t index, ElementType type) const;
   Layer take_layer(Weights& weights, int64_t index) const;
   FirstRowsLayer take_first_rows_layer(Weights& weights, int64_t index) const;

@@ -15,13 +15,13 @@ class Head {
  public:
   Head(const EncoderConfig& encoder, const HeadConfig& config, Weights& weights);
 
-  /// pooled [sequences, hidden] float32 → scores [sequences]: raw logits, or log_softmax[1] for strategy mono.
+  /// pooled [sequences, hidden] float32 → scores [sequences]: logits or log-probabilities of the label.
   void forward(int64_t sequences, const Rows& pooled, float* scores, Workspace& workspace, Counters& counters) const;
 
  private:
   HeadConfig config_;
   int64_t hidden_;
-  Linear dense_;  // undefined where the head is one linear layer
+  Linear dense_;  // undefined where the head is one layer
   Linear output_;
 };
 

@@ -93,14 +93,11 @@ Linear Weights::linear(const std::vector<std::string>& names, int64_t out, int64
   return packed(weight, bias, type);
 }
 
-Linear Weights::output_layer(const std::string& name, int64_t out, int64_t in, bool bias) {
-  return packed(take(name + ".weight", {out, in}, at::kFloat),
-                bias ? take(name + ".bias", {out}, at::kFloat) : at::Tensor(), ElementType::float32);
-}
-
-Linear Weights::one_label(const std::string& name, int64_t labels, int64_t label, int64_t in) {
-  return packed(take(name + ".weight", {labels, in}, at::kFloat).narrow(0, label, 1),
-                take(name + ".bias", {labels}, at::kFloat).narrow(0, label, 1), ElementType::float32);
+Linear Weights::output_layer(const std::string& name, int64_t out, int64_t in, bool bias,
+                             std::optional<int64_t> label) {
+  const auto rows = [&](const at::Tensor& all) { return label ? all.narrow(0, *label, 1) : all; };
+  return packed(rows(take(name + ".weight", {out, in}, at::kFloat)),
+                bias ? rows(take(name + ".bias", {out}, at::kFloat)) : at::Tensor(), ElementType::float32);
 }
 
 at::Tensor Weights::own(at::Tensor tensor) {

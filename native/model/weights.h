@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -37,11 +38,8 @@ class Weights {
   /// QKV), packed for the kernels.
   Linear linear(const std::vector<std::string>& names, int64_t out, int64_t in, ElementType type);
 
-  /// A float32 layer that may have no bias.
-  Linear output_layer(const std::string& name, int64_t out, int64_t in, bool bias);
-
-  /// Row `label` of a float32 layer with `labels` outputs.
-  Linear one_label(const std::string& name, int64_t labels, int64_t label, int64_t in);
+  /// A float32 layer that may have no bias; with `label` that output alone.
+  Linear output_layer(const std::string& name, int64_t out, int64_t in, bool bias, std::optional<int64_t> label = {});
 
   int64_t allocated_bytes() const { return allocated_bytes_; }
 

@@ -16,7 +16,8 @@ enum class DropoutSite : uint32_t {
   attention_output,
   layer_output,
   head_input,
-  head_hidden
+  head_hidden,
+  count
 };
 
 /// Identifies a row: the pair's number in the whole batch and the token's position in its sequence.

@@ -35,12 +35,13 @@ void drop_rows(const Rows& values, const Block& block, int64_t width, const Drop
 }  // namespace
 
 void embed_training(const PackedBatch& batch, const Block& block, const TrainableEmbedding& embedding,
-                    const Dropout& dropout, const RowId* ids, const Rows& exact, const NormState& state) {
+                    const Dropout& dropout, const RowId* ids, const int32_t* positions, const Rows& exact,
+                    const NormState& state) {
   const int64_t width = embedding.norm.columns;
   for (int64_t t = 0; t < block.tokens; ++t) {
     const int64_t token = block.first_token + t;
     add_three(embedding.word.values + batch.input_ids[token] * width,
-              embedding.position.values + ids[token].token * width,
+              embedding.position.values + positions[token] * width,
               embedding.type.values + batch.token_type_ids[token] * width, exact.floats(t), width);
   }
   residual_layer_norm_training({block.tokens, exact, {}, exact}, embedding.norm, Dropout(), nullptr, state);
@@ -55,15 +56,18 @@ void embed_backward_norm(const Block& block, const TrainableEmbedding& embedding
 }
 
 void embed_backward_tables(const PackedBatch& batch, const Block& block, const TrainableEmbedding& embedding,
-                           const RowId* ids, const Rows& gradient, int64_t first) {
+                           const int32_t* positions, const Rows& gradient, int64_t first) {
   const int64_t width = embedding.norm.columns, count = std::min(table_slice, width - first);
   for (int64_t t = 0; t < block.tokens; ++t) {
     const int64_t token = block.first_token + t;
     const auto* row = gradient.floats(t) + first;
-    const int64_t word = batch.input_ids[token];
-    if (word != embedding.padding_id) add_to(embedding.word.gradient + word * width + first, row, count);
-    add_to(embedding.position.gradient + ids[token].token * width + first, row, count);
-    add_to(embedding.type.gradient + batch.token_type_ids[token] * width + first, row, count);
+    const int64_t word = batch.input_ids[token], position = positions[token];
+    const auto add = [&](const TrainableEmbedding::Table& table, int64_t id) {
+      add_to(table.gradient + id * width + first, row, count);
+    };
+    if (word != embedding.padding_id) add(embedding.word, word);
+    if (position != embedding.padding_position) add(embedding.position, position);
+    if (embedding.type.gradient != nullptr) add(embedding.type, batch.token_type_ids[token]);
   }
 }
 

@@ -9,18 +9,20 @@ namespace rank_distillm {
 struct TrainableEmbedding {
   struct Table {
     const float* values = nullptr;
-    float* gradient = nullptr;  // added to
+    float* gradient = nullptr;  // added to; null: the table is not trained
   };
 
   Table word, position, type;
   TrainableNorm norm;
-  int64_t padding_id = -1;  // a word without gradient, like torch.nn.Embedding's padding_idx; -1: none
+  int64_t padding_id = -1;        // a word without gradient, like torch.nn.Embedding's padding_idx; -1: none
+  int64_t padding_position = -1;  // the same for positions
 };
 
 /// dropout(LayerNorm(word + position + type)) of a block → `exact` [tokens, width] float32, with LayerNorm's state.
-/// `ids` are the batch's.
+/// `ids` and `positions` are the batch's.
 void embed_training(const PackedBatch& batch, const Block& block, const TrainableEmbedding& embedding,
-                    const Dropout& dropout, const RowId* ids, const Rows& exact, const NormState& state);
+                    const Dropout& dropout, const RowId* ids, const int32_t* positions, const Rows& exact,
+                    const NormState& state);
 
 /// Replaces the output's gradient [tokens, width] float32 of a block by the gradient of the sum of the three rows.
 /// `sums` as in residual_layer_norm_backward.
@@ -33,6 +35,6 @@ constexpr int64_t table_slice = 32;
 
 /// Adds a block's rows to the tables' gradients, in columns [first, first + table_slice) within the width.
 void embed_backward_tables(const PackedBatch& batch, const Block& block, const TrainableEmbedding& embedding,
-                           const RowId* ids, const Rows& gradient, int64_t first);
+                           const int32_t* positions, const Rows& gradient, int64_t first);
 
 }  // namespace rank_distillm

@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "model/tensor_names.h"
 
 namespace rank_distillm {
 namespace {
@@ -16,12 +17,12 @@ constexpr int64_t alignment = 16;
 
 /// Queries, keys and values of a layer beside each other, weights before biases, so that the three are one matrix.
 std::string fused_order(const std::string& name) {
-  static const std::vector<std::pair<std::string, std::string>> ranks = {
-      {".attention.self.query.weight", "0"}, {".attention.self.key.weight", "1"}, {".attention.self.value.weight", "2"},
-      {".attention.self.query.bias", "3"},   {".attention.self.key.bias", "4"},   {".attention.self.value.bias", "5"}};
-  for (const auto& [suffix, rank] : ranks) {
-    if (name.size() > suffix.size() && name.compare(name.size() - suffix.size(), suffix.size(), suffix) == 0) {
-      return name.substr(0, name.size() - suffix.size()) + "#" + rank;
+  int rank = 0;
+  for (const auto* part : {".weight", ".bias"}) {
+    for (const auto& input : tensor_names::attention_inputs) {
+      const auto suffix = input + part;
+      if (name.ends_with(suffix)) return name.substr(0, name.size() - suffix.size()) + "#" + std::to_string(rank);
+      ++rank;
     }
   }
   return "";

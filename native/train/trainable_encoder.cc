@@ -2,9 +2,11 @@
 
 #include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
+#include <ATen/ops/zeros.h>
 
 #include <algorithm>
 
+#include "model/tensor_names.h"
 #include "ops/pooling.h"
 
 namespace rank_distillm {
@@ -31,16 +33,21 @@ TrainableEncoder::TrainableEncoder(const EncoderConfig& config, Pooling pooling,
                                    const Parameters& parameters)
     : config_(config), pooling_(pooling), type_(type) {
   const auto width = config.embedding_size;
-  const auto table = [&](const char* name, int64_t size) {
-    const auto tensor = "embeddings." + std::string(name) + "_embeddings.weight";
-    return TrainableEmbedding::Table{parameters.value(tensor, {size, width}).const_data_ptr<float>(),
-                                     parameters.gradient(tensor, {size, width}).data_ptr<float>()};
+  const auto table = [&](const std::string& name, int64_t size) {
+    return TrainableEmbedding::Table{parameters.value(name, {size, width}).const_data_ptr<float>(),
+                                     parameters.gradient(name, {size, width}).data_ptr<float>()};
   };
-  embedding_ = {table("word", config.vocab_size), table("position", config.max_positions),
-                table("token_type", config.type_vocab_size),
-                trainable_norm(parameters, "embeddings.LayerNorm", width, config.layer_norm_eps), padding_id};
+  if (config.type_vocab_size == 0) no_types_ = at::zeros({width}, at::kFloat);
+  embedding_ = {table(tensor_names::words, config.vocab_size),
+                table(tensor_names::positions, config.first_position + config.max_positions),
+                config.type_vocab_size == 0 ? TrainableEmbedding::Table{no_types_.const_data_ptr<float>()}
+                                            : table(tensor_names::types, config.type_vocab_size),
+                trainable_norm(parameters, tensor_names::embedding_norm, width, config.layer_norm_eps),
+                padding_id,
+                config.unplaced_token()};
   if (width != config.hidden_size) {
-    project_ = PackedLinear(parameters, {"embeddings_project"}, config.hidden_size, width, ElementType::float32);
+    project_ =
+        PackedLinear(parameters, {tensor_names::embedding_projection}, config.hidden_size, width, ElementType::float32);
   }
   for (int64_t i = 0; i < config.layers; ++i) {
     const bool first_rows_only = pooling == Pooling::first && i + 1 == config.layers;
@@ -115,9 +122,8 @@ HiddenRows TrainableEncoder::embed(const EncoderState& state, BlockState& of, Co
   of.embedded = project_ ? of.arena.rows(tokens, width, 4) : of.stream;
   {
     const OpTimer timer(counters.ticks.embedding);
-    embed_training(*state.batch->packed, of.block, embedding_,
-                   state.dropout.at(DropoutSite::embeddings, state.dropout.hidden), state.batch->tokens.data(),
-                   of.embedded, of.embedding_norm);
+    embed_training(*state.batch->packed, of.block, embedding_, state.dropout.at(DropoutSite::embeddings),
+                   state.batch->tokens.data(), state.batch->positions.data(), of.embedded, of.embedding_norm);
   }
   if (project_) {
     project_->forward(tokens, of.embedded, Epilogue::none, of.stream, ElementType::float32, counters);
@@ -208,8 +214,8 @@ void TrainableEncoder::embed_backward(const EncoderState& state, const BlockStat
     project_->backward(of.block.tokens, of.gradient, Epilogue::none, of.embedded_gradient, ElementType::float32,
                        counters);
   }
-  embed_backward_norm(of.block, embedding_, state.dropout.at(DropoutSite::embeddings, state.dropout.hidden),
-                      state.batch->tokens.data(), of.embedding_norm, of.embedded_gradient,
+  embed_backward_norm(of.block, embedding_, state.dropout.at(DropoutSite::embeddings), state.batch->tokens.data(),
+                      of.embedding_norm, of.embedded_gradient,
                       gradients.embedding_sums + of.block.first_sequence * 2 * config_.embedding_size);
 }
 
@@ -263,7 +269,7 @@ void TrainableEncoder::add_embedding_tasks(StagedTasks& tasks, const EncoderStat
   tasks.add({slices,
              [&](int64_t slice) {
                for (const auto& of : state.blocks) {
-                 embed_backward_tables(*state.batch->packed, of.block, embedding_, state.batch->tokens.data(),
+                 embed_backward_tables(*state.batch->packed, of.block, embedding_, state.batch->positions.data(),
                                        of.embedded_gradient, slice * table_slice);
                }
              },

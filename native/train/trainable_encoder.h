@@ -92,6 +92,7 @@ class TrainableEncoder {
   Pooling pooling_;
   ElementType type_;
   bool weights_changed_ = false;  // since they were packed
+  at::Tensor no_types_;           // [embedding] zeros, where the model has no token types
   TrainableEmbedding embedding_;
   std::optional<PackedLinear> project_;  // float32
   std::vector<TrainableLayer> layers_;

@@ -3,60 +3,67 @@
 #include <ATen/ops/gelu.h>
 #include <ATen/ops/gelu_backward.h>
 #include <ATen/ops/log_softmax.h>
+#include <ATen/ops/relu.h>
 #include <ATen/ops/softmax.h>
 #include <ATen/ops/tanh.h>
 #include <ATen/ops/tanh_backward.h>
+#include <ATen/ops/threshold_backward.h>
 
 namespace rank_distillm {
+namespace {
+
+at::Tensor activate(const at::Tensor& before, HeadActivation activation) {
+  switch (activation) {
+    case HeadActivation::gelu:
+      return at::gelu(before);
+    case HeadActivation::relu:
+      return at::relu(before);
+    case HeadActivation::tanh:
+      break;
+  }
+  return at::tanh(before);
+}
+
+at::Tensor activate_backward(const at::Tensor& gradient, const at::Tensor& before, HeadActivation activation) {
+  switch (activation) {
+    case HeadActivation::gelu:
+      return at::gelu_backward(gradient, before);
+    case HeadActivation::relu:
+      return at::threshold_backward(gradient, before, 0);
+    case HeadActivation::tanh:
+      break;
+  }
+  return at::tanh_backward(gradient, at::tanh(before));
+}
+
+}  // namespace
 
 TrainableHead::TrainableHead(const EncoderConfig& encoder, const HeadConfig& config, const Parameters& parameters)
     : config_(config) {
   const auto hidden = encoder.hidden_size;
-  const auto linear = [&](const char* name, int64_t out, bool bias = true) {
-    return parameters.linear({name}, out, hidden, bias);
-  };
-  switch (config.kind) {
-    case HeadKind::mono:
-      if (config.bert_pool) dense_ = linear("bert_pool.0", hidden);
-      output_ = linear("linear", config.log_softmax ? 2 : 1, config.bias);
-      return;
-    case HeadKind::electra_classification:
-      dense_ = linear("classifier.dense", hidden);
-      output_ = linear("classifier.out_proj", config.labels);
-      break;
-    case HeadKind::bert_classification:
-      dense_ = linear("pooler.dense", hidden);
-      output_ = linear("classifier", config.labels);
-      break;
-  }
+  if (!config.dense.empty()) dense_ = parameters.linear({config.dense}, hidden, hidden);
+  output_ = parameters.linear({config.output}, config.labels, hidden, config.bias);
+  if (config.log_softmax) return;
   for (auto* tensor : {&output_.weight, &output_.bias, &output_.weight_gradient, &output_.bias_gradient}) {
     if (tensor->defined()) *tensor = tensor->narrow(0, config.label, 1);
   }
 }
 
-Dropout TrainableHead::input_dropout(const DropoutRates& dropout) const {
-  const bool drops = config_.kind == HeadKind::electra_classification;
-  return dropout.at(DropoutSite::head_input, drops ? dropout.head : 0);
-}
-
-Dropout TrainableHead::row_dropout(const DropoutRates& dropout) const {
-  return dropout.at(DropoutSite::head_hidden, config_.kind == HeadKind::mono ? 0 : dropout.head);
-}
-
 at::Tensor TrainableHead::forward(const at::Tensor& pooled, const DropFirstRows& drop, const DropoutRates& dropout,
                                   HeadState& state, Counters& counters) const {
-  state.input = input_dropout(dropout).active() ? pooled.clone() : pooled;
-  drop(state.input, input_dropout(dropout));
+  const auto input_dropout = dropout.at(DropoutSite::head_input);
+  state.input = input_dropout.active() ? pooled.clone() : pooled;
+  drop(state.input, input_dropout);
   state.row = state.input;
   if (dense_.weight.defined()) {
     state.before = linear_training(state.input, dense_, counters);
-    state.row = config_.kind == HeadKind::electra_classification ? at::gelu(state.before) : at::tanh(state.before);
-    drop(state.row, row_dropout(dropout));
+    state.row = activate(state.before, config_.activation);
+    drop(state.row, dropout.at(DropoutSite::head_hidden));
   }
   const auto logits = linear_training(state.row, output_, counters);
   if (!config_.log_softmax) return logits.view({-1});
   state.logits = logits;
-  return at::log_softmax(logits, -1).select(1, 1).contiguous();
+  return at::log_softmax(logits, -1).select(1, config_.label).contiguous();
 }
 
 at::Tensor TrainableHead::backward(const at::Tensor& gradient, const DropFirstRows& drop, const DropoutRates& dropout,
@@ -64,21 +71,17 @@ at::Tensor TrainableHead::backward(const at::Tensor& gradient, const DropFirstRo
   auto logits = gradient.view({-1, 1});
   if (config_.log_softmax) {
     logits = at::softmax(state.logits, -1).mul_(logits.neg());
-    logits.select(1, 1).add_(gradient);
+    logits.select(1, config_.label).add_(gradient);
   }
   linear_backward_weights(logits, state.row, output_, counters);
   auto row = linear_backward_input(logits, output_, counters);
   if (dense_.weight.defined()) {
-    drop(row, row_dropout(dropout));
-    if (config_.kind == HeadKind::electra_classification) {
-      row = at::gelu_backward(row, state.before);
-    } else {
-      row = at::tanh_backward(row, at::tanh(state.before));
-    }
+    drop(row, dropout.at(DropoutSite::head_hidden));
+    row = activate_backward(row, state.before, config_.activation);
     linear_backward_weights(row, state.input, dense_, counters);
     row = linear_backward_input(row, dense_, counters);
   }
-  drop(row, input_dropout(dropout));
+  drop(row, dropout.at(DropoutSite::head_input));
   return row;
 }
 

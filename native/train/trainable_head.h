@@ -19,8 +19,7 @@ struct HeadState {
 /// Drops values of rows that stand for the sequences, where they lie.
 using DropFirstRows = std::function<void(const at::Tensor& values, const Dropout& dropout)>;
 
-/// The three heads of model/head.h with their backward. Those for classification drop values as transformers' do: the
-/// rows that their layers read; lightning-ir's mono head drops none.
+/// The head of model/head.h with its backward.
 class TrainableHead {
  public:
   TrainableHead(const EncoderConfig& encoder, const HeadConfig& config, const Parameters& parameters);
@@ -34,11 +33,8 @@ class TrainableHead {
                       const HeadState& state, Counters& counters) const;
 
  private:
-  Dropout input_dropout(const DropoutRates& dropout) const;
-  Dropout row_dropout(const DropoutRates& dropout) const;
-
   HeadConfig config_;
-  TrainableLinear dense_;  // undefined where the head is one linear layer
+  TrainableLinear dense_;  // undefined where the head is one layer
   TrainableLinear output_;
 };
 

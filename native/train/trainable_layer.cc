@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "model/tensor_names.h"
+
 namespace rank_distillm {
 TrainableNorm trainable_norm(const Parameters& parameters, const std::string& name, int64_t size, double eps) {
   const auto values = [&](const char* part) { return parameters.value(name + part, {size}).const_data_ptr<float>(); };
@@ -19,23 +21,22 @@ TrainableLayer::TrainableLayer(const EncoderConfig& config, int64_t index, bool 
       activation_(config.activation),
       type_(type),
       rows_type_(first_rows_only ? ElementType::float32 : type) {
-  const auto prefix = "encoder.layer." + std::to_string(index) + ".";
-  const std::string self = prefix + "attention.self.";
+  const tensor_names::Layer names(index);
   const auto of_rows = [&](const std::string& name, int64_t out, int64_t in) {
     return PackedLinear(parameters, {name}, out, in, rows_type_);
   };
-  std::vector<std::string> of_tokens = {self + "key", self + "value"};
+  std::vector<std::string> of_tokens = {names.key, names.value};
   if (first_rows_only) {
-    linears_[query] = of_rows(self + "query", hidden_, hidden_);
+    linears_[query] = of_rows(names.query, hidden_, hidden_);
   } else {
-    of_tokens.insert(of_tokens.begin(), self + "query");
+    of_tokens.insert(of_tokens.begin(), names.query);
   }
   linears_[key_value] = PackedLinear(parameters, of_tokens, hidden_, hidden_, type);
-  linears_[attention_output] = of_rows(prefix + "attention.output.dense", hidden_, hidden_);
-  linears_[up] = of_rows(prefix + "intermediate.dense", intermediate_, hidden_);
-  linears_[down] = of_rows(prefix + "output.dense", hidden_, intermediate_);
-  attention_norm_ = trainable_norm(parameters, prefix + "attention.output.LayerNorm", hidden_, config.layer_norm_eps);
-  output_norm_ = trainable_norm(parameters, prefix + "output.LayerNorm", hidden_, config.layer_norm_eps);
+  linears_[attention_output] = of_rows(names.attention_output, hidden_, hidden_);
+  linears_[up] = of_rows(names.up, intermediate_, hidden_);
+  linears_[down] = of_rows(names.down, hidden_, intermediate_);
+  attention_norm_ = trainable_norm(parameters, names.attention_norm, hidden_, config.layer_norm_eps);
+  output_norm_ = trainable_norm(parameters, names.output_norm, hidden_, config.layer_norm_eps);
 }
 
 const RowId* TrainableLayer::ids_of(const BlockPass& pass) const {
@@ -100,7 +101,7 @@ void TrainableLayer::each_sequence(const BlockPass& pass, const Body& body) cons
   for (int64_t s = 0; s < block.sequences; ++s) {
     const int64_t start = offsets[block.first_sequence + s], row = start - block.first_token;
     const int64_t length = offsets[block.first_sequence + s + 1] - start;
-    const auto drops = dropout.at(DropoutSite::attention_weights, dropout.attention, index_);
+    const auto drops = dropout.at(DropoutSite::attention_weights, index_);
     body(first_rows_only_ ? s : row, first_rows_only_ ? 1 : length, row, length,
          drops.mask(batch.first[block.first_sequence + s]));
   }
@@ -160,7 +161,7 @@ HiddenRows TrainableLayer::forward(const BlockPass& pass, const HiddenRows& inpu
                         const NormState& kept) {
     const OpTimer timer(counters.ticks.norm);
     residual_layer_norm_training({rows, branch, old, to.exact, {rows_type_, to.compute}}, with,
-                                 dropout.at(site, dropout.hidden, index_), ids_of(pass), kept);
+                                 dropout.at(site, index_), ids_of(pass), kept);
   };
   linears_[attention_output].forward(rows, state.context, Epilogue::none, branch, ElementType::float32, counters);
   norm(residual, state.attended, attention_norm_, DropoutSite::attention_output, state.attention_norm);
@@ -187,7 +188,7 @@ void TrainableLayer::backward(const BlockPass& pass, const GradientPlace& place,
   // `gradient` walks down the residual stream: each step overwrites it or adds to it.
   const auto norm = [&](const TrainableNorm& with, DropoutSite site, const NormState& kept, float* sums) {
     const OpTimer timer(counters.ticks.norm);
-    const auto drops = dropout.at(site, dropout.hidden, index_);
+    const auto drops = dropout.at(site, index_);
     const bool same = rows_type_ == ElementType::float32 && !drops.active();
     const auto branch = same ? gradient : workspace.rows(Slot::branch, rows, hidden_, bytes);
     residual_layer_norm_backward({rows, gradient, branch, rows_type_}, with, drops, ids_of(pass), kept,

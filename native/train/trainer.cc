@@ -22,8 +22,8 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 }  // namespace
 
 struct Trainer::State {
-  State(TrainingBatch whole, const DropoutRates& dropout)
-      : batch(std::move(whole)), rows(batch), encoder{&rows, dropout, {}} {}
+  State(TrainingBatch whole, int64_t first_position, const DropoutRates& dropout)
+      : batch(std::move(whole)), rows(batch, first_position), encoder{&rows, dropout, {}} {}
 
   DropFirstRows drop() const {
     return [this](const at::Tensor& values, const Dropout& dropout) { dropout_(values, dropout, rows.first); };
@@ -50,7 +50,8 @@ Trainer::Forward Trainer::forward(TrainingBatch batch, uint32_t step, bool keep,
                                   const CancelFlag& cancel) {
   check(batch);
   const auto start = std::chrono::steady_clock::now();
-  const auto state = std::make_shared<State>(std::move(batch), options_.rates(step));
+  const auto state =
+      std::make_shared<State>(std::move(batch), options_.model.encoder.first_position, options_.rates(step));
   Forward result;
   const auto values = run(*state, keep, workers, cancel, result.scores.counters);
   result.scores.values.assign(values.const_data_ptr<float>(), values.const_data_ptr<float>() + values.numel());
@@ -105,7 +106,7 @@ Scores Trainer::score(const PackedBatch& batch, Workers& workers, const CancelFl
       part.packed.cu_seqlens.push_back(*it - static_cast<int32_t>(block.first_token));
     }
     part.pairs.resize(block.sequences);
-    State state(std::move(part), DropoutRates());
+    State state(std::move(part), config.first_position, DropoutRates());
     const auto values = run(state, false, workers, cancel, scores.counters);
     scores.values.insert(scores.values.end(), values.const_data_ptr<float>(),
                          values.const_data_ptr<float>() + values.numel());

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -16,23 +17,25 @@ struct TrainingBatch {
 
 /// What the layers want to know about a batch, worked out once.
 struct BatchRows {
-  explicit BatchRows(const TrainingBatch& batch);
+  /// `first_position` as in EncoderConfig.
+  explicit BatchRows(const TrainingBatch& batch, int64_t first_position = 0);
 
   const PackedBatch* packed;
-  std::vector<RowId> tokens;  // [tokens]
-  std::vector<RowId> first;   // [sequences]
+  std::vector<RowId> tokens;       // [tokens]
+  std::vector<RowId> first;        // [sequences]
+  std::vector<int32_t> positions;  // [tokens], rows of the position table
 };
 
 /// The masks of one forward and its backward; rates 0 in evaluation.
 struct DropoutRates {
-  double hidden = 0;
-  double attention = 0;
-  double head = 0;
+  std::array<double, static_cast<size_t>(DropoutSite::count)> rates = {};  // by site
   uint32_t seed = 0;
   uint32_t step = 0;
 
-  Dropout at(DropoutSite site, double rate, int64_t layer = 0) const {
-    return {rate, seed, step, static_cast<uint32_t>(layer), site};
+  double& operator[](DropoutSite site) { return rates[static_cast<size_t>(site)]; }
+
+  Dropout at(DropoutSite site, int64_t layer = 0) const {
+    return {rates[static_cast<size_t>(site)], seed, step, static_cast<uint32_t>(layer), site};
   }
 };
 

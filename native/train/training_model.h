@@ -15,13 +15,10 @@ namespace rank_distillm {
 
 struct TrainerOptions {
   ModelOptions model;
-  double hidden_dropout = 0;
-  double attention_dropout = 0;
-  double head_dropout = 0;
+  DropoutRates dropout;     // of no step
   int64_t padding_id = -1;  // its word embedding gets no gradient; -1: none
-  uint32_t seed = 0;
 
-  DropoutRates rates(uint32_t step) const { return {hidden_dropout, attention_dropout, head_dropout, seed, step}; }
+  DropoutRates rates(uint32_t step) const { return {dropout.rates, dropout.seed, step}; }
 };
 
 /// Which of the flat arrays.

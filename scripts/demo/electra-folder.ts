@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import type { TensorValues } from '../../src/models/tensor-values.js';
-import { writeSafetensors } from '../../src/models/write-safetensors.js';
+import type { TensorValues } from '../../src/models/raw-tensor.js';
+import { writeSafetensors } from '../../src/models/safetensors.js';
 import { writeAtomically } from '../../src/io/atomic-write.js';
 import { Random } from './random.js';
 import { buildVocabulary, SPECIAL_TOKENS } from './vocabulary.js';

@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { RankDistillmError } from '../errors.js';
 import { packageVersion } from '../io/package-version.js';
 import { print, type CliIo } from './cli-io.js';
+import { configurationsBehindVerb } from './config-arguments.js';
 import { addEvaluateCommand } from './evaluate.js';
 import { addFitCommand } from './fit.js';
 import { addNotBuiltCommands } from './not-built.js';
@@ -22,7 +23,7 @@ export async function runCli(
   onError: (error: unknown) => void = () => undefined,
 ): Promise<number> {
   try {
-    await parse(argv, io);
+    await parse(configurationsBehindVerb(argv), io);
     return 0;
   } catch (error) {
     onError(error);
@@ -37,7 +38,7 @@ async function parse(argv: readonly string[], io: CliIo): Promise<void> {
     await program.parseAsync(argv.length === 0 ? ['--help'] : argv, { from: 'user' });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
-    if (error.exitCode !== 0) throw usageError(error, argv);
+    if (error.exitCode !== 0) throw usageError(error, argv, program);
     await print(io, text); // help or version was asked for
   }
 }
@@ -65,20 +66,15 @@ function buildProgram(argv: readonly string[], io: CliIo, write: (text: string) 
 }
 
 /** Commander's complaint in our form. */
-function usageError(error: CommanderError, argv: readonly string[]): RankDistillmError {
+function usageError(error: CommanderError, argv: readonly string[], program: Command): RankDistillmError {
   const [first, ...rest] = error.message.replace(/^error: /, '').split('\n');
-  const verb = argv.find((argument) => !argument.startsWith('-'));
+  const verb = argv.find((argument) => program.commands.some((command) => command.name() === argument));
   const suggestion = rest
     .join(' ')
     .trim()
     .replace(/^\((.*)\)$/, '$1');
   return new RankDistillmError('bad_input', first ?? 'bad command line', {
-    hint: [
-      suggestion,
-      `See rank-distillm${verb && error.code !== 'commander.unknownCommand' ? ` ${verb}` : ''} --help.`,
-    ]
-      .filter(Boolean)
-      .join(' '),
+    hint: [suggestion, `See rank-distillm${verb ? ` ${verb}` : ''} --help.`].filter(Boolean).join(' '),
     cause: error,
   });
 }

@@ -1,4 +1,5 @@
 import type { ConfigSource } from '../config/load-config.js';
+import type { Verb } from '../config/read-settings.js';
 import { RankDistillmError } from '../errors.js';
 
 export interface ConfigArguments {
@@ -11,7 +12,7 @@ export interface ConfigArguments {
  * Takes `--config FILE`, `--key.path VALUE`, `--key.path=VALUE`, `--key.path+=VALUE` and `--print_config` apart, as
  * jsonargparse does. Commander would lose the order between `--config` and overrides, and that order decides.
  */
-export function parseConfigArguments(args: readonly string[]): ConfigArguments {
+export function parseConfigArguments(args: readonly string[], verb: Verb): ConfigArguments {
   const sources: ConfigSource[] = [];
   let printConfig = false;
   for (let index = 0; index < args.length; index++) {
@@ -33,7 +34,7 @@ export function parseConfigArguments(args: readonly string[]): ConfigArguments {
         hint: `Write ${option} VALUE or ${option}=VALUE.`,
       });
     }
-    if (option === '--config' || option === '-c') sources.push({ kind: 'file', path: text });
+    if (option === '--config' || option === '-c') sources.push({ kind: 'file', path: text, verb });
     else sources.push({ kind: 'override', option, text });
   }
   return { sources, printConfig };
@@ -50,4 +51,16 @@ function splitOption(argument: string): { option: string; inline: string | undef
   const equals = argument.indexOf('=');
   if (equals === -1) return { option: argument, inline: undefined };
   return { option: argument.slice(0, equals), inline: argument.slice(equals + 1) };
+}
+
+const VERBS = ['fit', 're_rank', 're-rank'];
+
+/** The configurations named before a verb, put behind it: LightningCLI takes `--config` in both places. */
+export function configurationsBehindVerb(argv: readonly string[]): readonly string[] {
+  let verb = 0;
+  while (/^(?:--config|-c|--print_config$)/.test(argv[verb] ?? '')) {
+    verb += argv[verb] === '--config' || argv[verb] === '-c' ? 2 : 1;
+  }
+  if (verb === 0 || !VERBS.includes(argv[verb] ?? '')) return argv;
+  return [argv[verb]!, ...argv.slice(0, verb), ...argv.slice(verb + 1)];
 }

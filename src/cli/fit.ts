@@ -33,7 +33,7 @@ export function addFitCommand(program: Command, argv: readonly string[], io: Cli
 }
 
 async function fit(args: readonly string[], io: CliIo): Promise<void> {
-  const { sources, printConfig: printOnly } = parseConfigArguments(args);
+  const { sources, printConfig: printOnly } = parseConfigArguments(args, 'fit');
   const loaded = await loadConfig(sources, printOnly ? undefined : 'fit');
   if (printOnly) return print(io, printConfig(loaded.config));
   if (loaded.ignored.length > 0) {

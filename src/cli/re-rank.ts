@@ -52,7 +52,7 @@ export function addReRankCommand(program: Command, argv: readonly string[], io: 
 }
 
 async function reRank(args: readonly string[], io: CliIo): Promise<void> {
-  const { sources, printConfig: printOnly } = parseConfigArguments(args);
+  const { sources, printConfig: printOnly } = parseConfigArguments(args, 're_rank');
   const loaded = await loadConfig(sources, printOnly ? undefined : 're_rank');
   if (printOnly) return print(io, printConfig(loaded.config));
   if (loaded.ignored.length > 0) {

@@ -1,13 +1,17 @@
-import { merge } from './merge.js';
+import { z } from 'zod';
+import { RankDistillmError } from '../errors.js';
+import { childSchema, merge } from './merge.js';
 import { nodeAt, placeText, type ConfigNode } from './node.js';
 import { overrideTree } from './override.js';
 import { readConfigTree, type Verb } from './read-settings.js';
+import { slotOf, unwrap } from './schema/fields.js';
 import { configSchema, type Config } from './schema/schema.js';
 import { SettingError, type SettingPath } from './setting-error.js';
 import { readYaml } from './yaml.js';
 
-/** One `--config FILE` or one dotted override, in the order of the command line. */
-export type ConfigSource = { kind: 'file'; path: string } | { kind: 'override'; option: string; text: string };
+/** One `--config FILE` or one `--key.path VALUE`, in the order of the command line. */
+export type ConfigSource =
+  { kind: 'file'; path: string; verb?: Verb } | { kind: 'override'; option: string; text: string };
 
 export interface LoadedConfig {
   config: Config;
@@ -21,7 +25,7 @@ export interface LoadedConfig {
 export async function loadConfig(sources: readonly ConfigSource[], verb?: Verb): Promise<LoadedConfig> {
   let root: ConfigNode = { kind: 'map', entries: new Map(), place: { source: 'the configuration' } };
   for (const source of sources) {
-    const update = source.kind === 'file' ? await readYaml(source.path) : overrideTree(source.option, source.text);
+    const update = await readSource(source);
     root = merge(root, update, configSchema, []);
     if (root.kind !== 'map') break;
   }
@@ -30,6 +34,38 @@ export async function loadConfig(sources: readonly ConfigSource[], verb?: Verb):
   const onIgnored = (path: string, place: string): void => void ignored.push(`${path} (${place})`);
   const config = wordedFor(placeOf, () => readConfigTree(root, configSchema, { verb, onIgnored }));
   return { config, ignored, placeOf };
+}
+
+async function readSource(source: ConfigSource): Promise<ConfigNode> {
+  if (source.kind === 'file') return sectionOfVerb(await readYaml(source.path), source.verb);
+  const { option, text } = source;
+  const section = option.slice(2);
+  if (!isSectionFile(section, text)) return overrideTree(option, text);
+  const place = { source: option };
+  return { kind: 'map', entries: new Map([[section, { place, node: await readYaml(text) }]]), place };
+}
+
+/** LightningCLI's `--trainer FILE`: the file has the content of the section. */
+function isSectionFile(section: string, text: string): boolean {
+  const schema = childSchema(configSchema, section);
+  if (!schema) return false;
+  if (slotOf(schema)) return /\.(?:ya?ml|json)$/.test(text);
+  return unwrap(schema) instanceof z.ZodObject && !/^\s*(?:\{.*|null|~)?$/s.test(text);
+}
+
+/** Verbs of lightning-ir's command line. */
+const VERBS = ['fit', 're_rank', 'validate', 'test', 'predict', 'index', 'search'];
+
+/** LightningCLI reads a file with one block for each verb, too. */
+function sectionOfVerb(root: ConfigNode, verb: Verb | undefined): ConfigNode {
+  if (verb === undefined || root.kind !== 'map' || root.entries.size === 0) return root;
+  const isByVerb = [...root.entries.keys()].every((key) => VERBS.includes(key));
+  if (!isByVerb) return root;
+  const own = root.entries.get(verb);
+  if (own) return own.node;
+  throw new RankDistillmError('bad_input', `${placeText(root.place)}: has no block "${verb}"`, {
+    hint: `Its blocks: ${[...root.entries.keys()].join(', ')}.`,
+  });
 }
 
 /** Calls `read`; an error about a setting gets the place where the configuration has it. */

@@ -1,12 +1,15 @@
+import { readdir } from 'node:fs/promises';
 import { z } from 'zod';
-import type { Binding, EngineInfo, FlatArray, NativeTrainer, ParameterPlace } from '../../binding.js';
+import type { Binding, DropoutRates, EngineInfo, FlatArray, NativeTrainer, ParameterPlace } from '../../binding.js';
 import type { Checkpoint } from '../models/checkpoint.js';
 import { loadCheckpoint } from '../models/load-checkpoint.js';
-import type { TensorValues } from '../models/tensor-values.js';
+import type { TensorValues } from '../models/raw-tensor.js';
+import { saveModel } from '../models/save-model.js';
 import { checkTrainingPrecision } from '../config/precision.js';
 import { checkOptions, type OptionsOf } from '../config/read-settings.js';
 import { key } from '../config/schema/fields.js';
-import { RankDistillmError, throwIfAborted } from '../errors.js';
+import { ioError, RankDistillmError, throwIfAborted } from '../errors.js';
+import { replaceFolder } from '../io/replace-folder.js';
 import { DEFAULT_SEED, SEEDS } from '../random/random-stream.js';
 import type { TextPair } from '../tokenize/pair-tokenizer.js';
 import { createPairTokenizer, type PairTokenizer } from '../tokenize/pair-tokenizer.js';
@@ -41,6 +44,15 @@ interface Parts {
   native: NativeTrainer;
   binding: Binding;
 }
+
+const NO_DROPOUT: DropoutRates = {
+  embeddings: 0,
+  attentionWeights: 0,
+  attentionOutput: 0,
+  layerOutput: 0,
+  headInput: 0,
+  headHidden: 0,
+};
 
 /** Numbers handed over at a time: 16 MiB. */
 const PART_VALUES = 4 * 1024 * 1024;
@@ -94,8 +106,7 @@ export class TrainableModel implements AsyncDisposable {
     for (const warning of checkpoint.warnings) warn(warning);
     throwIfAborted(options.signal);
     const { encoder, head, training } = checkpoint;
-    const rates = options.dropout === false ? [0, 0, 0] : ratesOf(checkpoint);
-    const dropout = { hidden: rates[0]!, attention: rates[1]!, head: rates[2]! };
+    const dropout = options.dropout === false ? NO_DROPOUT : training.dropout;
     const paddingId = training.padTokenId ?? -1;
     const [tokenizer, native] = await loadBoth(
       createPairTokenizer(checkpoint, { threads: engine.tokenizerThreads }),
@@ -148,6 +159,19 @@ export class TrainableModel implements AsyncDisposable {
     }
   }
 
+  /**
+   * Saves the model as it is now: a folder as `save_pretrained` of lightning-ir or transformers writes it, float32. It is
+   * whole or not there; a model that stood there is replaced.
+   *
+   * @throws RankDistillmError `bad_input` where the folder holds something else; `io`
+   */
+  async save(folder: string): Promise<void> {
+    await refuseOtherContent(folder);
+    await replaceFolder(folder, (temporary) =>
+      saveModel(temporary, { source: this.checkpoint, tensors: this.tensors() }),
+    );
+  }
+
   /** Scores a stream of pairs without dropout, see `CrossEncoder.scoreWindows`. */
   scoreWindows(
     pairs: Iterable<TextPair> | AsyncIterable<TextPair>,
@@ -178,10 +202,17 @@ export class TrainableModel implements AsyncDisposable {
   }
 }
 
-function sizeOf(shape: readonly number[]): number {
-  return shape.reduce((product, size) => product * size, 1);
+async function refuseOtherContent(folder: string): Promise<void> {
+  const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [] as string[];
+    throw ioError('write', folder, error);
+  });
+  if (names.length === 0 || names.includes('config.json')) return;
+  throw new RankDistillmError('bad_input', `${folder}: holds other files than a model's, which would be replaced`, {
+    hint: 'Name a new folder, or an older model.',
+  });
 }
 
-function ratesOf({ training }: Checkpoint): [hidden: number, attention: number, head: number] {
-  return [training.hiddenDropout, training.attentionDropout, training.classifierDropout];
+function sizeOf(shape: readonly number[]): number {
+  return shape.reduce((product, size) => product * size, 1);
 }

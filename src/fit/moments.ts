@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises';
 import type { FlatArray, NamedTensor } from '../../binding.js';
-import type { TensorValues } from '../models/tensor-values.js';
+import type { TensorValues } from '../models/raw-tensor.js';
 import type { TrainableModel } from '../engine/trainable-model.js';
 import { ioError } from '../errors.js';
 

@@ -1,8 +1,8 @@
 import type { EncoderConfig, HeadConfig, NamedTensor } from '../../binding.js';
-import type { Family, MonoSettings } from './model-config.js';
+import type { Family } from './families/family.js';
+import type { MonoSettings, TrainingConfig } from './model-config.js';
 import type { PairEncoding } from './pair-encoding.js';
 import type { ScoreActivation } from './sentence-transformers.js';
-import type { TrainingConfig } from './training-config.js';
 
 /** A model folder read and checked: everything the tokenizer and the engine need, weights still in their files. */
 export interface Checkpoint {

@@ -6,7 +6,7 @@ import { ioError } from '../errors.js';
 import { sampleBlocks } from '../io/fingerprint.js';
 import { readRegion } from '../io/regions.js';
 import type { Checkpoint } from './checkpoint.js';
-import { MODEL_FILES } from './model-files.js';
+import { MODEL_FILES } from './save-model.js';
 
 /** Of each tensor; one of up to 64 KiB is hashed whole. */
 const TENSOR_SAMPLES = { blocks: 16, bytes: 4 * 2 ** 10 };
@@ -74,5 +74,16 @@ async function fingerprintFiles(folder: string): Promise<string> {
 /** A model's settings that change its scores and that a caller may set, by the names of a configuration. */
 export function modelSettings({ modelClass, head, mono, pairEncoding }: Checkpoint): Record<string, unknown> {
   const lengths = mono ? { query_length: mono.queryLength, doc_length: mono.docLength } : {};
-  return { class: modelClass, ...head, ...lengths, pair_length: pairEncoding.maxLength };
+  const { pooling, dense, output, label, logSoftmax } = head;
+  return {
+    class: modelClass,
+    pooling,
+    dense: dense?.name ?? null,
+    labels: output.labels,
+    bias: output.bias,
+    label,
+    log_softmax: logSoftmax,
+    ...lengths,
+    pair_length: pairEncoding.maxLength,
+  };
 }

@@ -1,14 +1,14 @@
-import type { Activation, EncoderConfig, Pooling } from '../../binding.js';
+import type { Activation, DropoutRates, EncoderConfig, Pooling } from '../../binding.js';
+import type { Family } from './families/family.js';
+import { FAMILY_NAMES, familyOfClass, familyOfType } from './families/registry.js';
 import type { JsonReader } from './json-file.js';
 import { architecturesOf, refuseFamily, refuseUnbuilt } from './refuse-unbuilt.js';
-
-export type Family = 'electra' | 'bert';
 
 /** lightning-ir's MonoConfig. `bias` undefined: the config does not say, the file decides. */
 export interface MonoSettings {
   queryLength: number | null;
   docLength: number | null;
-  pooling: Pooling;
+  pooling: Pooling | 'bert_pool';
   scoring: 'rank' | 'mono';
   bias: boolean | undefined;
 }
@@ -18,6 +18,13 @@ export type HeadSettings =
   | ({ kind: 'mono'; trained: boolean } & MonoSettings)
   /** `labels`: names by index. */
   | { kind: 'classification'; labels: string[] };
+
+/** What config.json says about training. */
+export interface TrainingConfig {
+  dropout: DropoutRates;
+  /** Row of the word embeddings that gets no gradient (torch.nn.Embedding's padding_idx); null: every row gets one. */
+  padTokenId: number | null;
+}
 
 /** What config.json says, in our words and checked. */
 export interface ModelConfig {
@@ -36,12 +43,6 @@ const LIGHTNING_IR_TYPES = ['mono', 'cross-encoder', 'mono-electra', 'mono-bert'
 /** MonoConfig's defaults in lightning-ir 0.0.6, for keys that older configs do not have. */
 const MONO_DEFAULTS = { queryLength: 32, docLength: 512, pooling: 'first', scoring: 'rank' } as const;
 
-/** transformers' defaults of ElectraConfig and BertConfig, for keys that a config leaves out. */
-const ENCODER_DEFAULTS = {
-  electra: { embedding: 128, hidden: 256, layers: 12, heads: 4, intermediate: 1024 },
-  bert: { embedding: 768, hidden: 768, layers: 12, heads: 12, intermediate: 3072 },
-} as const;
-
 /** The deepest published encoders have 48. */
 const MAX_LAYERS = 1_000;
 
@@ -53,7 +54,7 @@ const ACTIVATIONS: Readonly<Record<string, Activation>> = {
   relu: 'relu',
 };
 
-const POOLINGS: readonly string[] = ['first', 'mean', 'max', 'sum', 'bert_pool'] satisfies Pooling[];
+const POOLINGS: readonly string[] = ['first', 'mean', 'max', 'sum', 'bert_pool'] satisfies MonoSettings['pooling'][];
 
 /** Reads config.json of any generation. */
 export function parseModelConfig(config: JsonReader): ModelConfig {
@@ -63,7 +64,7 @@ export function parseModelConfig(config: JsonReader): ModelConfig {
   return {
     family,
     encoder: parseEncoder(config, family),
-    initializerRange: config.number('initializer_range') ?? 0.02,
+    initializerRange: config.number('initializer_range') ?? (family.defaults['initializer_range'] as number),
     head: parseHead(config, architectures),
   };
 }
@@ -71,56 +72,72 @@ export function parseModelConfig(config: JsonReader): ModelConfig {
 function familyOf(config: JsonReader, architectures: readonly string[]): Family {
   const modelType = config.string('model_type');
   const backbone = config.string('backbone_model_type') ?? modelType?.replace(/^mono-/, '');
-  if (backbone === 'electra' || backbone === 'bert') return backbone;
+  const named = backbone === undefined ? undefined : familyOfType(backbone);
+  if (named) return named;
   if (modelType !== undefined && !LIGHTNING_IR_TYPES.includes(modelType)) refuseFamily(config, modelType);
   if (backbone !== undefined && !LIGHTNING_IR_TYPES.includes(backbone)) refuseFamily(config, backbone);
   for (const name of architectures) {
-    if (/^(Flash)?(Mono|CrossEncoder)?Electra[A-Z]/.test(name)) return 'electra';
-    if (/^(Flash)?(Mono|CrossEncoder)?Bert[A-Z]/.test(name)) return 'bert';
+    const family = familyOfClass(name);
+    if (family) return family;
   }
   if (architectures[0] !== undefined) refuseFamily(config, architectures[0]);
   throw config.error(
     'backbone_model_type',
     'is missing, and neither model_type nor architectures name the encoder',
-    'Add "backbone_model_type": "electra" (or "bert").',
+    `Add "backbone_model_type": one of ${FAMILY_NAMES.join(', ')}.`,
   );
 }
 
 function parseEncoder(config: JsonReader, family: Family): EncoderConfig {
-  const defaults = ENCODER_DEFAULTS[family];
-  const hiddenSize = config.size('hidden_size') ?? defaults.hidden;
-  const heads = config.size('num_attention_heads') ?? defaults.heads;
+  const { keys, defaults } = family;
+  const sizeOf = (key: string): number => config.size(key) ?? (defaults[key] as number);
+  const hiddenSize = sizeOf(keys.hiddenSize);
+  const heads = sizeOf(keys.heads);
   if (hiddenSize % heads !== 0) {
-    throw config.error('num_attention_heads', `${heads} does not divide hidden_size ${hiddenSize}`);
+    throw config.error(keys.heads, `${heads} does not divide ${keys.hiddenSize} ${hiddenSize}`);
   }
-  const activation = config.string('hidden_act') ?? 'gelu';
+  const activation = config.string(keys.activation) ?? (defaults[keys.activation] as string);
   if (!Object.hasOwn(ACTIVATIONS, activation)) {
-    throw config.error('hidden_act', `${activation} is not built`, `Built are ${Object.keys(ACTIVATIONS).join(', ')}.`);
+    const known = Object.keys(ACTIVATIONS).join(', ');
+    throw config.error(keys.activation, `${activation} is not built`, `Built are ${known}.`);
   }
-  const layers = config.size('num_hidden_layers') ?? defaults.layers;
-  if (layers > MAX_LAYERS) throw config.error('num_hidden_layers', `${layers} layers are too many`);
-  const positions = config.string('position_embedding_type') ?? 'absolute';
-  if (positions !== 'absolute') {
-    throw config.error('position_embedding_type', `${positions} is not built`, 'Built are absolute positions.');
+  const layers = sizeOf(keys.layers);
+  if (layers > MAX_LAYERS) throw config.error(keys.layers, `${layers} layers are too many`);
+  const positionType = config.string('position_embedding_type') ?? 'absolute';
+  if (positionType !== 'absolute') {
+    throw config.error('position_embedding_type', `${positionType} is not built`, 'Built are absolute positions.');
   }
   const pruned = config.raw('pruned_heads');
   if (typeof pruned === 'object' && Object.keys(pruned as object).length > 0) {
     throw config.error('pruned_heads', 'models with pruned attention heads are not built');
   }
-  const layerNormEps = config.number('layer_norm_eps') ?? 1e-12;
-  if (!(layerNormEps >= 0)) throw config.error('layer_norm_eps', `${layerNormEps} is below 0`);
+  const layerNormEps = (keys.layerNormEps === undefined ? undefined : config.number(keys.layerNormEps)) ?? 1e-12;
+  if (!(layerNormEps >= 0)) throw config.error(keys.layerNormEps ?? '', `${layerNormEps} is below 0`);
+  const vocabSize = sizeOf(keys.vocabSize);
+  const positions = sizeOf(keys.maxPositions);
+  const firstPosition = family.positionsAfterPadding ? rowAfterPadding(config, family, vocabSize) : 0;
+  if (positions <= firstPosition) {
+    throw config.error(keys.maxPositions, `${positions} leaves no position: they are counted from ${firstPosition}`);
+  }
   return {
-    vocabSize: config.size('vocab_size') ?? 30522,
-    embeddingSize: family === 'electra' ? (config.size('embedding_size') ?? defaults.embedding) : hiddenSize,
+    vocabSize,
+    embeddingSize: keys.embeddingSize === undefined ? hiddenSize : sizeOf(keys.embeddingSize),
     hiddenSize,
     layers,
     heads,
-    intermediateSize: config.size('intermediate_size') ?? defaults.intermediate,
-    maxPositions: config.size('max_position_embeddings') ?? 512,
-    typeVocabSize: config.size('type_vocab_size') ?? 2,
+    intermediateSize: sizeOf(keys.intermediateSize),
+    maxPositions: positions - firstPosition,
+    firstPosition,
+    typeVocabSize: keys.typeVocabSize === undefined ? 0 : sizeOf(keys.typeVocabSize),
     layerNormEps,
     activation: ACTIVATIONS[activation] as Activation,
   };
+}
+
+function rowAfterPadding(config: JsonReader, family: Family, vocabSize: number): number {
+  const padding = padTokenIdOf(config, family, vocabSize);
+  if (padding !== null) return padding + 1;
+  throw config.error('pad_token_id', `is null, but ${family.className} counts positions from it`);
 }
 
 /** A config without `architectures` leaves it to the tensors whether there is a classifier. */
@@ -130,7 +147,7 @@ export function headFromTensors(
   canonicalNames: readonly string[],
 ): HeadSettings {
   const isOpen = parsed.head.kind === 'mono' && !parsed.head.trained && architecturesOf(config).length === 0;
-  const hasClassifier = canonicalNames.some((name) => /^classifier\.(out_proj\.)?weight$/.test(name));
+  const hasClassifier = canonicalNames.includes(`${parsed.family.classifier.output}.weight`);
   return isOpen && hasClassifier ? { kind: 'classification', labels: parseLabels(config) } : parsed.head;
 }
 
@@ -160,8 +177,8 @@ function parseMono(config: JsonReader): MonoSettings {
   return {
     queryLength: lengthOf(config, 'query_length', MONO_DEFAULTS.queryLength),
     docLength: lengthOf(config, 'doc_length', MONO_DEFAULTS.docLength),
-    // MonoConfig keeps bert_pool as a flag of its own beside pooling_strategy `first`
-    pooling: config.boolean('_bert_pool') === true ? 'bert_pool' : (pooling as Pooling),
+    // MonoConfig keeps bert_pool as a separate flag beside pooling_strategy `first`
+    pooling: config.boolean('_bert_pool') === true ? 'bert_pool' : (pooling as MonoSettings['pooling']),
     scoring,
     bias: config.boolean('linear_bias'),
   };
@@ -192,4 +209,39 @@ function parseLabels(config: JsonReader): string[] {
   }
   if (labels.length === 0) throw config.error('id2label', 'names no label');
   return labels;
+}
+
+/** Reads the keys of config.json that only training needs; lightning-ir's heads have no dropout. */
+export function parseTrainingConfig(config: JsonReader, { family, encoder, head }: ModelConfig): TrainingConfig {
+  const { keys, classifier, defaults } = family;
+  const rate = (key: string): number | undefined =>
+    rateOf(config, key) ?? (defaults[key] as number | null) ?? undefined;
+  const hidden = rate(keys.hiddenDropout) as number;
+  const ofClassifier = head.kind === 'classification' ? (rate(keys.classifierDropout) ?? hidden) : 0;
+  return {
+    dropout: {
+      embeddings: hidden,
+      attentionWeights: rate(keys.attentionDropout) as number,
+      attentionOutput: family.dropsAttentionOutput ? hidden : 0,
+      layerOutput: hidden,
+      headInput: classifier.dropsInput ? ofClassifier : 0,
+      headHidden: ofClassifier,
+    },
+    padTokenId: padTokenIdOf(config, family, encoder.vocabSize),
+  };
+}
+
+function rateOf(config: JsonReader, key: string): number | undefined {
+  const rate = config.number(key);
+  if (rate === undefined || (rate >= 0 && rate < 1)) return rate;
+  throw config.error(key, `expected a probability from 0 to below 1, found ${rate}`);
+}
+
+/** Negative ids count from the end, as in torch.nn.Embedding. */
+function padTokenIdOf(config: JsonReader, { defaults }: Family, vocabSize: number): number | null {
+  if (!config.has('pad_token_id')) return defaults['pad_token_id'] as number;
+  const id = config.number('pad_token_id');
+  if (id === undefined) return null;
+  if (Number.isInteger(id) && id >= -vocabSize && id < vocabSize) return id < 0 ? vocabSize + id : id;
+  throw config.error('pad_token_id', `expected the id of one of ${vocabSize} tokens, found ${id}`);
 }

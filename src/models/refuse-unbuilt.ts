@@ -1,8 +1,12 @@
 import { RankDistillmError } from '../errors.js';
+import { FAMILY_NAMES } from './families/registry.js';
 import type { JsonReader } from './json-file.js';
 
 const SUPPORTED =
-  'Built are ELECTRA and BERT cross-encoders: lightning-ir mono models and sequence classification models.';
+  `Supported are cross-encoders of the families ${FAMILY_NAMES.join(', ')}: ` +
+  'lightning-ir mono models and sequence classification models.';
+
+const APART = 'it encodes query and document apart; this package needs a cross-encoder, which reads them together';
 
 /** Model types by what keeps us from running them. Matched against model_type and backbone_model_type. */
 const SET_ENCODERS = ['set-encoder'];
@@ -37,9 +41,8 @@ export function refuseUnbuilt(config: JsonReader): void {
   const generates = ENCODER_DECODERS.some((type) => types.includes(type)) || config.raw('is_encoder_decoder') === true;
   if (isDecoder || types.some((type) => DECODERS.test(type))) refuse('decoder models are not built');
   if (generates) refuse('encoder-decoder models are not built');
-  if (types.some((type) => BI_ENCODERS.includes(type))) {
-    refuse('bi-encoder models are not built: this package scores query and document together');
-  }
+  const biEncoder = types.find((type) => BI_ENCODERS.includes(type));
+  if (biEncoder !== undefined) refuse(`is a bi-encoder (${biEncoder}): ${APART}`);
 }
 
 /** An adapter without its base model (LoRA). */

@@ -1,15 +1,87 @@
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ioError, RankDistillmError } from '../errors.js';
 import type { Checkpoint } from './checkpoint.js';
-import { joinMembers } from './json-members.js';
-import { readModelFiles, type ModelFiles } from './model-files.js';
-import { formatShape } from './raw-tensor.js';
-import { savedConfig, savedTokenizerConfig } from './saved-config.js';
+import type { Family } from './families/family.js';
+import { joinMembers, membersOf, readJsonObject, setMembers } from './json-file.js';
+import type { MonoSettings } from './model-config.js';
+import { formatShape, type TensorValues } from './raw-tensor.js';
+import { writeSafetensors } from './safetensors.js';
 import { LIBRARY_FILES } from './sentence-transformers.js';
-import { expectedShapes, savedName } from './tensor-names.js';
-import type { TensorValues } from './tensor-values.js';
-import { writeSafetensors } from './write-safetensors.js';
+import { expectedShapes, savedName } from './tensors.js';
+
+/** The version whose layout is written: since 4.56 `dtype` is what `torch_dtype` was. */
+const TRANSFORMERS_VERSION = '4.57.6';
+
+/** Keys that transformers does not write: where the author had the model, and the dtype's old name. */
+const LEFT_OUT = ['_name_or_path', 'torch_dtype'];
+
+/** The small files of a model folder, held so that a model can be saved when its folder is gone. */
+export interface ModelFiles {
+  /** config.json: key to the value as it is written. */
+  config: ReadonlyMap<string, string>;
+  /** tokenizer_config.json in the same way; empty when there is none. */
+  tokenizerConfig: ReadonlyMap<string, string>;
+  /** What describes the tokenizer and sentence-transformers' settings besides, by file name, as it is. */
+  carried: ReadonlyMap<string, Buffer>;
+}
+
+/** Tokenizer files of all families, whichever of transformers' classes reads them. */
+const TOKENIZER_FILES = [
+  'tokenizer.json',
+  'vocab.txt',
+  'vocab.json',
+  'merges.txt',
+  'sentencepiece.bpe.model',
+  'special_tokens_map.json',
+  'added_tokens.json',
+];
+
+/** All small files that a model's scores depend on. */
+export const MODEL_FILES: readonly string[] = [
+  'config.json',
+  'tokenizer_config.json',
+  ...TOKENIZER_FILES,
+  ...LIBRARY_FILES,
+];
+
+/** Reads the small files of a model folder that `saveModel` carries over. */
+export async function readModelFiles(folder: string): Promise<ModelFiles> {
+  const config = await readMembers(join(folder, 'config.json'));
+  if (!config) {
+    throw new RankDistillmError(
+      'not_found',
+      `${join(folder, 'config.json')}: no such file, so the model cannot be saved`,
+      {
+        hint: 'Leave the folder that a model was loaded from in its place while the model is in use.',
+      },
+    );
+  }
+  const carried = new Map<string, Buffer>();
+  for (const name of [...TOKENIZER_FILES, ...LIBRARY_FILES]) {
+    const bytes = await readOptional(join(folder, name));
+    if (bytes) carried.set(name, bytes);
+  }
+  return {
+    config,
+    tokenizerConfig: (await readMembers(join(folder, 'tokenizer_config.json'))) ?? new Map<string, string>(),
+    carried,
+  };
+}
+
+async function readMembers(path: string): Promise<Map<string, string> | undefined> {
+  if (!(await readJsonObject(path))) return undefined; // says what is wrong with it
+  return membersOf((await readOptional(path))?.toString() ?? '{}');
+}
+
+async function readOptional(path: string): Promise<Buffer | undefined> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw ioError('read', path, error);
+  }
+}
 
 export interface SaveModelOptions {
   /** The model that `tensors` belong to, as it was loaded: with the settings that it was loaded with. */
@@ -76,4 +148,58 @@ function checkTensors({ name, encoder, head }: Checkpoint, tensors: readonly Ten
   }
   const [missing] = expected.keys();
   if (missing !== undefined) throw problem(`tensor ${missing} is missing`);
+}
+
+/**
+ * config.json of the saved model: the source's keys and what `save_pretrained` of lightning-ir 0.0.6 (a mono model) or
+ * transformers (a classification model) writes besides.
+ *
+ * @param step optimizer steps, which lightning-ir notes while it trains
+ */
+function savedConfig(source: Checkpoint, files: ModelFiles, step: number | undefined): Map<string, string> {
+  const { family } = source;
+  const config = new Map<string, string>();
+  setMembers(config, { ...family.defaults, model_type: family.name });
+  for (const [key, value] of files.config) config.set(key, value);
+  for (const key of LEFT_OUT) config.delete(key);
+  setMembers(config, {
+    architectures: [source.modelClass],
+    dtype: 'float32',
+    transformers_version: TRANSFORMERS_VERSION,
+    ...(step === undefined ? {} : { save_step: step }),
+  });
+  if (source.mono) setMono(config, family, source.mono);
+  return config;
+}
+
+function setMono(config: Map<string, string>, family: Family, mono: MonoSettings): void {
+  const usesBertPool = mono.pooling === 'bert_pool';
+  if (!config.has('tokenizer_pattern')) setMembers(config, { tokenizer_pattern: null });
+  setMembers(config, {
+    _bert_pool: usesBertPool,
+    adapter_config: null,
+    backbone_model_type: family.name,
+    doc_length: mono.docLength,
+    linear_bias: mono.bias,
+    model_type: 'mono',
+    pooling_strategy: usesBertPool ? 'first' : mono.pooling,
+    pretrained_adapter_name_or_path: null,
+    query_length: mono.queryLength,
+    scoring_strategy: mono.scoring,
+    use_adapter: false,
+  });
+}
+
+/** tokenizer_config.json of the saved model; a classification model's tokenizer is left as it is. */
+function savedTokenizerConfig({ family, mono }: Checkpoint, files: ModelFiles): Map<string, string> {
+  const config = new Map(files.tokenizerConfig);
+  if (!mono) return config;
+  setMembers(config, {
+    backbone_tokenizer_class: family.tokenizer.className,
+    doc_length: mono.docLength,
+    query_length: mono.queryLength,
+    scoring_strategy: mono.scoring,
+    tokenizer_class: 'CrossEncoderTokenizer',
+  });
+  return config;
 }

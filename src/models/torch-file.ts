@@ -1,7 +1,17 @@
-import type { RawTensors } from './raw-tensor.js';
-import { readLegacyTorch } from './torch-legacy.js';
-import { readZipTorch } from './torch-zip.js';
-import { withWeightFile } from './weight-file.js';
+import { PickleError, PickleTruncated, readPickle, type PickleHandlers, type PickleValue } from './pickle.js';
+import { BYTES_PER_ELEMENT, type RawTensors } from './raw-tensor.js';
+import { StateDictHandlers, stateDictTensors } from './torch-state-dict.js';
+import { weightFileError, withWeightFile, type WeightFile } from './weight-file.js';
+import { readZipDirectory } from './zip-directory.js';
+
+/** The pickle of ELECTRA-large's state dict has 60 kB. */
+const MAX_PICKLE_BYTES = 64 * 1024 * 1024;
+
+const MAGIC_NUMBER = 0x1950a86a20f9469cfc6cn;
+const PROTOCOL_VERSION = 1001;
+
+/** Pickles of ELECTRA-large end within 200 kB: try that first, then everything a pickle may be. */
+const READ_SIZES = [1 << 20, 1 << 26];
 
 /** Reads the tensors' places in a file of `torch.save`, in either format; no code of the file runs. */
 export async function readTorchFile(path: string): Promise<RawTensors> {
@@ -9,4 +19,136 @@ export async function readTorchFile(path: string): Promise<RawTensors> {
     const start = await file.read(0, Math.min(4, file.size));
     return start.toString('latin1') === 'PK\u0003\u0004' ? readZipTorch(file) : readLegacyTorch(file);
   });
+}
+
+/** Reads what `torch.save` writes since PyTorch 1.6: a zip archive with `data.pkl` and one entry per storage. */
+async function readZipTorch(file: WeightFile): Promise<RawTensors> {
+  const zip = await readZipDirectory(file);
+  const pickleName = zip.names.find((name) => /^[^/]+\/data\.pkl$/.test(name));
+  const pickle = pickleName === undefined ? undefined : await zip.locate(pickleName);
+  if (pickleName === undefined || !pickle) {
+    throw weightFileError(file.path, 'is a zip archive, but none of torch.save (it has no data.pkl)');
+  }
+  if (pickle.bytes > MAX_PICKLE_BYTES) {
+    throw weightFileError(file.path, `data.pkl has ${pickle.bytes} bytes; a state dict needs a few thousand`);
+  }
+  const prefix = pickleName.slice(0, -'data.pkl'.length);
+  await checkByteOrder(file, await zip.locate(`${prefix}byteorder`));
+  const handlers = new StateDictHandlers();
+  try {
+    const { value } = readPickle(await file.read(pickle.offset, pickle.bytes), 0, handlers);
+    const starts = new Map<string, number>();
+    for (const storage of handlers.storages.values()) {
+      const entry = await zip.locate(`${prefix}data/${storage.key}`);
+      const bytes = storage.elements * BYTES_PER_ELEMENT[storage.dtype];
+      if (entry?.bytes !== bytes) {
+        throw new PickleError(
+          `storage ${storage.key.slice(0, 100)} has ${entry?.bytes ?? 'no'} bytes instead of ${bytes}`,
+        );
+      }
+      starts.set(storage.key, entry.offset);
+    }
+    return stateDictTensors(value, file.path, (storage) => starts.get(storage.key) as number);
+  } catch (error) {
+    throw error instanceof PickleError ? weightFileError(file.path, error.message, error.hint) : error;
+  }
+}
+
+async function checkByteOrder(file: WeightFile, entry: { offset: number; bytes: number } | undefined): Promise<void> {
+  if (!entry) return;
+  const order = await file.read(entry.offset, Math.min(entry.bytes, 16));
+  if (order.toString('latin1') !== 'little') {
+    throw weightFileError(file.path, 'was written on a big-endian machine', 'Save it again on a little-endian one.');
+  }
+}
+
+/**
+ * Reads what `torch.save` wrote before PyTorch 1.6 (google/electra-*-discriminator are such files): a row of pickles
+ * (magic number, protocol version, system, state dict, storage keys), then per storage its number of elements in
+ * 8 bytes and the elements.
+ */
+async function readLegacyTorch(file: WeightFile): Promise<RawTensors> {
+  for (const size of READ_SIZES) {
+    const buffer = await file.read(0, Math.min(size, file.size));
+    try {
+      const { root, keys, handlers, end } = readPickles(buffer);
+      const starts = await locateStorages(file, end, keys, handlers);
+      return stateDictTensors(root, file.path, (storage) => starts.get(storage.key) as number);
+    } catch (error) {
+      if (error instanceof PickleTruncated && buffer.length < file.size && size !== READ_SIZES.at(-1)) continue;
+      if (error instanceof PickleError) throw weightFileError(file.path, error.message, error.hint);
+      throw error;
+    }
+  }
+  throw weightFileError(file.path, 'cannot be read');
+}
+
+/** Before the state dict a file has numbers and a dict of text: nothing there may name a global. */
+const PLAIN: PickleHandlers = {
+  findGlobal: () => undefined,
+  persistentLoad: () => {
+    throw new PickleError('the pickle refers to a tensor before the state dict');
+  },
+};
+
+function readPickles(buffer: Buffer) {
+  let end = 0;
+  const next = (handlers: PickleHandlers): PickleValue => {
+    const result = readPickle(buffer, end, handlers);
+    end = result.end;
+    return result.value;
+  };
+  if (next(PLAIN) !== MAGIC_NUMBER) {
+    throw new PickleError(
+      'is neither a zip archive nor a legacy file of torch.save',
+      'Get the weights as model.safetensors, or save them with torch.save(model.state_dict(), path).',
+    );
+  }
+  if (next(PLAIN) !== PROTOCOL_VERSION) throw new PickleError('is of an unknown version of the legacy torch format');
+  const system = next(PLAIN);
+  if (!(system instanceof Map) || system.get('little_endian') !== true) {
+    throw new PickleError('was written on a big-endian machine', 'Save it again on a little-endian one.');
+  }
+  const handlers = new StateDictHandlers();
+  const root = next(handlers);
+  const keys = next(PLAIN);
+  if (!Array.isArray(keys)) throw new PickleError('has no list of storages after its state dict');
+  return { root, keys, handlers, end };
+}
+
+/** Byte positions of the storages by key. */
+async function locateStorages(
+  file: WeightFile,
+  begin: number,
+  keys: PickleValue[],
+  handlers: StateDictHandlers,
+): Promise<Map<string, number>> {
+  const starts = new Map<string, number>();
+  let position = begin;
+  for (const key of keys) {
+    const storage = typeof key === 'string' ? handlers.storages.get(key) : undefined;
+    if (!storage || starts.has(storage.key)) {
+      throw weightFileError(
+        file.path,
+        `lists storage ${JSON.stringify(String(key).slice(0, 100))} that no tensor uses, or twice`,
+      );
+    }
+    const elements = (await file.read(position, 8)).readBigInt64LE();
+    if (elements !== BigInt(storage.elements)) {
+      throw weightFileError(
+        file.path,
+        `storage ${storage.key} has ${elements} elements, its tensor expects ${storage.elements}`,
+      );
+    }
+    starts.set(storage.key, position + 8);
+    position += 8 + storage.elements * BYTES_PER_ELEMENT[storage.dtype];
+    if (position > file.size) {
+      throw weightFileError(file.path, `ends after ${file.size} bytes, inside storage ${storage.key}`);
+    }
+  }
+  for (const key of handlers.storages.keys()) {
+    if (!starts.has(key))
+      throw weightFileError(file.path, `does not hold storage ${JSON.stringify(key.slice(0, 100))}`);
+  }
+  return starts;
 }

@@ -13,12 +13,12 @@ function rowsOf({ checkpoint, batch }: ReferenceModel): number {
   const { encoder, head } = checkpoint;
   const tokens = batch.inputIds.length;
   const sequences = batch.cuSeqlens.length - 1;
-  const firstRows = head.kind !== 'mono' || head.pooling === 'first' || head.pooling === 'bert_pool';
+  const firstRows = head.pooling === 'first';
   const inputs = encoder.embeddingSize === encoder.hiddenSize ? 0 : tokens;
   const fullLayers = firstRows ? encoder.layers - 1 : encoder.layers;
   // QKV, attention output, up, down; in the last layer of a first-row model K and V for all, the rest for one row each
   const layers = 4 * tokens * fullLayers + (firstRows ? tokens + 4 * sequences : 0);
-  const dense = head.kind !== 'mono' || head.pooling === 'bert_pool';
+  const dense = head.dense !== undefined;
   return inputs + layers + (dense ? 2 : 1) * sequences;
 }
 

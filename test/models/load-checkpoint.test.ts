@@ -2,6 +2,7 @@ import { cpSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { HeadConfig, Pooling } from '../../binding.js';
 import { loadCheckpoint, type LoadOptions } from '../../src/models/load-checkpoint.js';
 import type { ErrorCode } from '../../src/errors.js';
 import { refuses } from '../support/errors.js';
@@ -34,15 +35,22 @@ const UNSUPPORTED: [config: Record<string, unknown>, message: RegExp][] = [
   [{ model_type: 'qwen2', architectures: ['Qwen2ForCausalLM'], backbone_model_type: undefined }, /decoder models/],
   [{ is_decoder: true }, /decoder models are not built/],
   [{ model_type: 'bart', architectures: ['BartModel'], backbone_model_type: undefined }, /encoder-decoder models/],
-  [{ model_type: 'col' }, /bi-encoder models are not built/],
-  [{ backbone_model_type: 'roberta' }, /family roberta are not built yet/],
-  [{ model_type: 'mono-roberta', backbone_model_type: undefined }, /family roberta are not built yet/],
+  [{ model_type: 'col' }, /is a bi-encoder \(col\): .* needs a cross-encoder/],
+  [{ backbone_model_type: 'deberta-v2' }, /family deberta-v2 are not built yet/],
   [
     { model_type: 'modernbert', backbone_model_type: undefined, architectures: ['X'] },
     /family modernbert are not built yet/,
   ],
-  [{ model_type: undefined, backbone_model_type: undefined, architectures: ['RobertaModel'] }, /family RobertaModel/],
+  [{ model_type: undefined, backbone_model_type: undefined, architectures: ['DebertaModel'] }, /family DebertaModel/],
 ];
+
+const monoHead = (pooling: Pooling): HeadConfig => ({
+  pooling,
+  dense: undefined,
+  output: { name: 'linear', labels: 1, bias: false },
+  label: 0,
+  logSoftmax: false,
+});
 
 const REFUSALS: Refusal[] = [
   ...UNSUPPORTED.map(([config, message]): Refusal => ({
@@ -254,7 +262,7 @@ test('what pre-training left is ignored, anything else is a warning by name', as
   const { warnings, head } = await loadCheckpoint(folder);
   assert.is(warnings.length, 1);
   assert.match(warnings[0]!, /does not use: electra\.adapter\.down\.weight, linear\.bias\.$/);
-  assert.equal(head, { kind: 'mono', pooling: 'first', scoring: 'rank', bias: false });
+  assert.equal(head, monoHead('first'));
 });
 
 for (const [family, architecture] of [
@@ -272,14 +280,30 @@ for (const [family, architecture] of [
       doc_length: undefined,
     });
     renameTensors(folder, (name) => (name === 'linear.weight' ? undefined : `${family}.${name}`));
-    const load = async (seed?: number) => loadCheckpoint(folder, seed === undefined ? {} : { seed });
+    const load = async (seed?: number) =>
+      loadCheckpoint(folder, { freshHead: true, ...(seed === undefined ? {} : { seed }) });
     const checkpoint = await load();
     assert.match(checkpoint.warnings.join(), /fresh: linear\.weight \(weights N\(0, 0\.3\), seed 42/);
-    assert.equal(checkpoint.pairEncoding, { kind: 'lightning-ir', queryLength: 32, docLength: 512, maxLength: 64 });
+    const encoderTokenizer = family === 'electra' ? 'ElectraTokenizerFast' : 'BertTokenizerFast';
+    assert.equal(checkpoint.pairEncoding, {
+      kind: 'lightning-ir',
+      queryLength: 32,
+      docLength: 512,
+      maxLength: 64,
+      encoderTokenizer,
+    });
     const bytes = ({ tensors }: { tensors: { data: unknown }[] }) => tensors.at(-1)!.data as Uint8Array;
     assert.equal(bytes(await load(42)), bytes(checkpoint));
     assert.not.equal(bytes(await load(43)), bytes(checkpoint));
-    const head = await loadCheckpoint(folder, { overrides: { linearBias: true, poolingStrategy: 'bert_pool' } });
+    const head = await loadCheckpoint(folder, {
+      overrides: { linearBias: true, poolingStrategy: 'bert_pool' },
+      freshHead: true,
+    });
+    await refuses(
+      () => loadCheckpoint(folder, { freshHead: false }),
+      'bad_input',
+      /has no trained head \(linear\.weight not in/,
+    );
     assert.equal(
       head.tensors.filter(({ data }) => data instanceof Uint8Array).map(({ name, shape }) => [name, shape]),
       [
@@ -302,7 +326,7 @@ test('a fresh head has the mean and the deviation of N(0, initializer_range)', a
     backbone_model_type: undefined,
   });
   renameTensors(folder, (name) => (name === 'linear.weight' ? undefined : name));
-  const { tensors } = await loadCheckpoint(folder, { overrides: { poolingStrategy: 'bert_pool' } });
+  const { tensors } = await loadCheckpoint(folder, { overrides: { poolingStrategy: 'bert_pool' }, freshHead: true });
   const { data } = tensors.find(({ name }) => name === 'bert_pool.0.weight')!;
   const values = new Float32Array((data as Uint8Array).buffer);
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
@@ -315,8 +339,14 @@ test('a fresh head has the mean and the deviation of N(0, initializer_range)', a
 test('overrides win over the config; null lengths do not truncate', async () => {
   const overrides = { queryLength: null, docLength: 7, poolingStrategy: 'mean' } as const;
   const { pairEncoding, head } = await loadCheckpoint(join(REFERENCES, 'mono-rank'), { overrides });
-  assert.equal(pairEncoding, { kind: 'lightning-ir', queryLength: null, docLength: 7, maxLength: 64 });
-  assert.equal(head, { kind: 'mono', pooling: 'mean', scoring: 'rank', bias: false });
+  assert.equal(pairEncoding, {
+    kind: 'lightning-ir',
+    queryLength: null,
+    docLength: 7,
+    maxLength: 64,
+    encoderTokenizer: 'ElectraTokenizerFast',
+  });
+  assert.equal(head, monoHead('mean'));
   const classification = await loadCheckpoint(join(REFERENCES, 'bert-classification'), { overrides });
   assert.match(classification.warnings.join(), /queryLength, docLength, poolingStrategy have no effect/);
 });
@@ -332,20 +362,25 @@ test('a bias that the caller asks for and the file lacks starts at zero, with a 
 test('model_max_length caps where it is below the positions, and 1e30 does not', async () => {
   const limits = { 'bert-classification-limit': 40, 'bert-classification-no-limit': 64 };
   for (const [name, maxLength] of Object.entries(limits)) {
-    assert.equal((await loadCheckpoint(join(REFERENCES, name))).pairEncoding, { kind: 'longest-first', maxLength });
+    assert.equal((await loadCheckpoint(join(REFERENCES, name))).pairEncoding, {
+      kind: 'longest-first',
+      maxLength,
+      encoderTokenizer: 'BertTokenizerFast',
+    });
   }
 });
 
 test('a label by index, by name and by digits', async () => {
   for (const label of [1, 'fair', '1']) {
     const { head } = await loadCheckpoint(join(REFERENCES, 'electra-classification-3'), { label });
-    assert.equal(head, { kind: 'electra_classification', labels: 3, label: 1 });
+    assert.is(head.label, 1);
+    assert.equal(head.output, { name: 'classifier.out_proj', labels: 3, bias: true });
   }
 });
 
 test('a config without architectures follows the tensors', async () => {
   const folder = changedModel('bert-classification', { architectures: undefined, num_labels: 1 });
-  assert.is((await loadCheckpoint(folder)).head.kind, 'bert_classification');
+  assert.is((await loadCheckpoint(folder)).modelClass, 'BertForSequenceClassification');
 });
 
 test('model.safetensors wins over pytorch_model.bin', async () => {
@@ -395,7 +430,7 @@ for (const [variable, below] of [
     await withEnvironment({ [variable]: root }, async () => {
       const pooling = async (name: string, options?: LoadOptions) => {
         const { head } = await loadCheckpoint(name, options);
-        return head.kind === 'mono' ? head.pooling : undefined;
+        return head.pooling;
       };
       assert.is(await pooling('someone/some-model'), 'first');
       assert.is(await pooling('someone/some-model@v2'), 'mean');

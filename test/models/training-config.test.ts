@@ -16,31 +16,36 @@ const NOTHING_SAID = {
 const training = async (model: string, config: Record<string, unknown>) =>
   (await loadCheckpoint(changedModel(model, { ...NOTHING_SAID, ...config }))).training;
 
+/** Rates of dropout: of hidden states, of attention's weights, and of a classifier's input and hidden row. */
+const rates = (hidden: number, attention: number, headInput: number, headHidden: number) => ({
+  embeddings: hidden,
+  attentionWeights: attention,
+  attentionOutput: hidden,
+  layerOutput: hidden,
+  headInput,
+  headHidden,
+});
+
 test("defaults are ElectraConfig's and BertConfig's", async () => {
-  const shared = { hiddenDropout: 0.1, attentionDropout: 0.1, padTokenId: 0 };
-  for (const model of ['mono-rank', 'mono-bert']) {
-    assert.equal(await training(model, {}), { ...shared, classifierDropout: 0 });
-  }
-  for (const model of ['electra-classification', 'bert-classification']) {
-    assert.equal(await training(model, {}), { ...shared, classifierDropout: 0.1 });
+  for (const [model, input, hidden] of [
+    ['mono-rank', 0, 0],
+    ['mono-bert', 0, 0],
+    ['electra-classification', 0.1, 0.1],
+    ['bert-classification', 0, 0.1],
+  ] as const) {
+    assert.equal(await training(model, {}), { dropout: rates(0.1, 0.1, input, hidden), padTokenId: 0 });
   }
 });
 
 test("a classifier's rate is its own, else that of hidden states; null counts as absent", async () => {
   const hidden = { hidden_dropout_prob: 0.3, attention_probs_dropout_prob: 0 };
-  const shared = { hiddenDropout: 0.3, attentionDropout: 0, padTokenId: 0 };
-  assert.equal(await training('bert-classification', { ...hidden, classifier_dropout: null }), {
-    ...shared,
-    classifierDropout: 0.3,
-  });
-  assert.equal(await training('electra-classification', { ...hidden, classifier_dropout: 0.2 }), {
-    ...shared,
-    classifierDropout: 0.2,
-  });
-  assert.equal(await training('mono-rank', { ...hidden, classifier_dropout: 0.2 }), {
-    ...shared,
-    classifierDropout: 0,
-  });
+  for (const [model, rate, expected] of [
+    ['bert-classification', null, rates(0.3, 0, 0, 0.3)],
+    ['electra-classification', 0.2, rates(0.3, 0, 0.2, 0.2)],
+    ['mono-rank', 0.2, rates(0.3, 0, 0, 0)],
+  ] as const) {
+    assert.equal((await training(model, { ...hidden, classifier_dropout: rate })).dropout, expected);
+  }
 });
 
 test("the padding token's row: named, none, or counted from the end as torch.nn.Embedding does", async () => {

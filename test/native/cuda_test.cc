@@ -108,9 +108,9 @@ DeviceBlock block_at(const Place& place, const std::vector<int>& lengths) {
   const auto batch = batch_of(lengths);
   const Block all = {0, batch.sequences(), 0, static_cast<int64_t>(batch.input_ids.size())};
   DeviceBlock block(batch, all, pairs.data(), device());
-  for (auto* tensor :
-       {&block.ids, &block.types, &block.first_tokens, &block.rows.pairs, &block.rows.tokens, &block.first_rows.pairs,
-        &block.first_rows.tokens, &block.all.offsets, &block.all.tiles, &block.first.offsets, &block.first.tiles}) {
+  for (auto* tensor : {&block.ids, &block.types, &block.positions, &block.first_tokens, &block.rows.pairs,
+                       &block.rows.tokens, &block.first_rows.pairs, &block.first_rows.tokens, &block.all.offsets,
+                       &block.all.tiles, &block.first.offsets, &block.first.tiles}) {
     *tensor = place(tensor->cpu());
   }
   return block;
@@ -265,7 +265,7 @@ std::vector<TensorSource> model_tensors(const EncoderConfig& config) {
 ModelOptions model_options(int64_t embedding, ElementType precision) {
   ModelOptions options;
   options.encoder = {50, embedding, 64, 2, 2, 96, 512, 2, 1e-12, Epilogue::gelu};
-  options.head.kind = HeadKind::electra_classification;
+  options.head = {Pooling::first, "classifier.dense", HeadActivation::gelu, "classifier.out_proj", true, 1, 0, false};
   options.precision = precision;
   return options;
 }
@@ -281,7 +281,7 @@ void test_model(int64_t embedding, ElementType precision) {
             const Parameters parameters(tensors, on);
             const DeviceModel model(options, device(), 7, parameters);
             const auto block = block_at(place, {70, 5, 33});
-            const DropoutRates rates = {0.1, 0.1, 0.1, 7, 3};
+            const DropoutRates rates = {{0.1, 0.1, 0.1, 0.1, 0.1, 0.1}, 7, 3};
             Counters counters;
             OpClock clock(device(), false);
             DeviceModel::State state;

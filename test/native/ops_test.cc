@@ -278,11 +278,11 @@ void test_embedding(const std::vector<int64_t>& lengths, int64_t width, double r
   for (const auto& block : blocks) {
     const auto part = [&](const RowsOf& all) { return Rows{all.rows().row(block.first_token), all.rows().stride}; };
     const NormState state = {part(normalized), scale.data() + block.first_token};
-    embed_training(batch.packed, block, embedding, dropout, ids, part(exact), state);
+    embed_training(batch.packed, block, embedding, dropout, ids, rows.positions.data(), part(exact), state);
     embed_backward_norm(block, embedding, dropout, ids, state, part(walking),
                         sums.data() + block.first_sequence * 2 * width);
     for (int64_t first = 0; first < width; first += table_slice) {
-      embed_backward_tables(batch.packed, block, embedding, ids, part(walking), first);
+      embed_backward_tables(batch.packed, block, embedding, rows.positions.data(), part(walking), first);
     }
   }
   add_norm_gradients(embedding.norm, sums.data(), sequences);
@@ -317,44 +317,42 @@ void test_pooling(const char* name, Pooling pooling, const std::function<at::Ten
 struct HeadCase {
   const char* name;
   HeadConfig config;
-  const char* dense;
-  const char* output;
+  bool drops_input = false;
+  bool drops_hidden = false;
 };
 
 void test_head(const HeadCase& test, double rate) {
   const int64_t hidden = 26, sequences = 6;
-  const auto& [name, config, dense_name, output_name] = test;
-  const int64_t labels = config.kind == HeadKind::mono ? (config.log_softmax ? 2 : 1) : config.labels;
+  const auto& [name, config, drops_input, drops_hidden] = test;
+  const int64_t labels = config.labels;
   const auto batch = batch_of({1, 2, 3, 4, 5, 6}, 5);
   const BatchRows rows(batch);
   const auto pooled = normal({sequences, hidden}), g = normal({sequences});
   const auto dense = normal({hidden, hidden}) / 4, dense_bias = normal({hidden}), output = normal({labels, hidden}),
              output_bias = normal({labels});
-  const bool has_bias = config.kind != HeadKind::mono || config.bias;
   DropoutRates rates;
-  rates.head = rate;
+  rates[DropoutSite::head_input] = drops_input ? rate : 0;
+  rates[DropoutSite::head_hidden] = drops_hidden ? rate : 0;
   rates.seed = 7;
-  const bool drops = config.kind != HeadKind::mono;
-  const auto mask = [&](DropoutSite site, bool used) {
-    return mask_of(rates.at(site, used ? rate : 0), rows.first, hidden);
-  };
+  const auto mask = [&](DropoutSite site) { return mask_of(rates.at(site), rows.first, hidden); };
   const auto dpooled = leaf(pooled), ddense = leaf(dense), ddense_bias = leaf(dense_bias), doutput = leaf(output),
              doutput_bias = leaf(output_bias);
-  const bool electra = config.kind == HeadKind::electra_classification;
-  at::Tensor row = dpooled * mask(DropoutSite::head_input, electra);
-  if (dense_name != nullptr) {
+  at::Tensor row = dpooled * mask(DropoutSite::head_input);
+  if (!config.dense.empty()) {
     row = at::linear(row, ddense, ddense_bias);
-    row = (electra ? at::gelu(row) : at::tanh(row)) * mask(DropoutSite::head_hidden, drops);
+    row = config.activation == HeadActivation::gelu   ? at::gelu(row)
+          : config.activation == HeadActivation::relu ? at::relu(row)
+                                                      : at::tanh(row);
+    row = row * mask(DropoutSite::head_hidden);
   }
-  const auto logits = at::linear(row, doutput, has_bias ? std::optional<at::Tensor>(doutput_bias) : std::nullopt);
-  const auto scores = config.log_softmax ? at::log_softmax(logits, -1).select(1, 1)
-                                         : logits.select(1, config.kind == HeadKind::mono ? 0 : config.label);
+  const auto logits = at::linear(row, doutput, config.bias ? std::optional<at::Tensor>(doutput_bias) : std::nullopt);
+  const auto scores = (config.log_softmax ? at::log_softmax(logits, -1) : logits).select(1, config.label);
   scores.backward(g.to(at::kDouble));
-  std::vector<TensorSource> sources = {source(std::string(output_name) + ".weight", output)};
-  if (has_bias) sources.push_back(source(std::string(output_name) + ".bias", output_bias));
-  if (dense_name != nullptr) {
-    sources.push_back(source(std::string(dense_name) + ".weight", dense));
-    sources.push_back(source(std::string(dense_name) + ".bias", dense_bias));
+  std::vector<TensorSource> sources = {source(config.output + ".weight", output)};
+  if (config.bias) sources.push_back(source(config.output + ".bias", output_bias));
+  if (!config.dense.empty()) {
+    sources.push_back(source(config.dense + ".weight", dense));
+    sources.push_back(source(config.dense + ".bias", dense_bias));
   }
   std::vector<Comparison> all;
   engine([&] {
@@ -372,12 +370,11 @@ void test_head(const HeadCase& test, double rate) {
     const auto gradient = [&](const std::string& name, at::IntArrayRef shape) {
       return out(parameters.gradient(name, shape));
     };
-    all.push_back({"output weight", gradient(std::string(output_name) + ".weight", {labels, hidden}), doutput.grad()});
-    if (has_bias)
-      all.push_back({"output bias", gradient(std::string(output_name) + ".bias", {labels}), doutput_bias.grad()});
-    if (dense_name == nullptr) return;
-    all.push_back({"dense weight", gradient(std::string(dense_name) + ".weight", {hidden, hidden}), ddense.grad()});
-    all.push_back({"dense bias", gradient(std::string(dense_name) + ".bias", {hidden}), ddense_bias.grad()});
+    all.push_back({"output weight", gradient(config.output + ".weight", {labels, hidden}), doutput.grad()});
+    if (config.bias) all.push_back({"output bias", gradient(config.output + ".bias", {labels}), doutput_bias.grad()});
+    if (config.dense.empty()) return;
+    all.push_back({"dense weight", gradient(config.dense + ".weight", {hidden, hidden}), ddense.grad()});
+    all.push_back({"dense bias", gradient(config.dense + ".bias", {hidden}), ddense_bias.grad()});
   });
   report(title((std::string("head ") + name).c_str(), {{"dropout", rate}}), all);
 }
@@ -411,17 +408,6 @@ void test_adamw(double clip_norm, double clip_value) {
   all.push_back({"second moments", out(parameters.second_moments()), second.to(at::kDouble)});
   all.push_back({"gradients after", out(parameters.gradients()), at::zeros({size}, at::kDouble)});
   report(title("AdamW", {{"clip by norm", clip_norm}, {"clip by value", clip_value}}), all);
-}
-
-HeadConfig head(HeadKind kind, bool bias, bool bert_pool, bool log_softmax, int64_t labels, int64_t label) {
-  HeadConfig config;
-  config.kind = kind;
-  config.bias = bias;
-  config.bert_pool = bert_pool;
-  config.log_softmax = log_softmax;
-  config.labels = labels;
-  config.label = label;
-  return config;
 }
 
 }  // namespace
@@ -460,16 +446,19 @@ int main() {
   test_pooling("sum", Pooling::sum, [](const at::Tensor& rows) { return rows.sum(0); });
   test_pooling("max", Pooling::max, [](const at::Tensor& rows) { return rows.amax(0); });
   for (const double rate : {0.0, 0.1}) {
-    test_head({"mono", head(HeadKind::mono, false, false, false, 1, 0), nullptr, "linear"}, rate);
-    test_head({"mono with bias", head(HeadKind::mono, true, false, false, 1, 0), nullptr, "linear"}, rate);
-    test_head({"mono with two labels", head(HeadKind::mono, true, false, true, 1, 0), nullptr, "linear"}, rate);
-    test_head({"mono with bert_pool", head(HeadKind::mono, false, true, false, 1, 0), "bert_pool.0", "linear"}, rate);
-    test_head({"ELECTRA classification", head(HeadKind::electra_classification, true, false, false, 3, 1),
-               "classifier.dense", "classifier.out_proj"},
+    const auto first = Pooling::first;
+    using enum HeadActivation;
+    test_head({"one layer", {first, "", tanh, "linear", false, 1, 0, false}}, rate);
+    test_head({"one layer with bias", {first, "", tanh, "linear", true, 1, 0, false}}, rate);
+    test_head({"log-probability of two labels", {first, "", tanh, "linear", true, 2, 1, true}}, rate);
+    test_head({"log-probability of three labels", {first, "", tanh, "linear", true, 3, 1, true}}, rate);
+    test_head({"mono with bert_pool", {first, "bert_pool.0", tanh, "linear", false, 1, 0, false}}, rate);
+    test_head({"ELECTRA", {first, "classifier.dense", gelu, "classifier.out_proj", true, 3, 1, false}, true, true},
               rate);
-    test_head({"BERT classification", head(HeadKind::bert_classification, true, false, false, 2, 1), "pooler.dense",
-               "classifier"},
+    test_head({"RoBERTa", {first, "classifier.dense", tanh, "classifier.out_proj", true, 1, 0, false}, true, true},
               rate);
+    test_head({"BERT", {first, "pooler.dense", tanh, "classifier", true, 2, 1, false}, false, true}, rate);
+    test_head({"DistilBERT", {first, "pre_classifier", relu, "classifier", true, 2, 0, false}, false, true}, rate);
   }
   test_adamw(0, 0);
   test_adamw(1.5, 0);

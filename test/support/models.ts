@@ -84,6 +84,7 @@ export function encoderOf(given: { vocabSize: number; maxPositions: number }): E
     layers: 1,
     heads: 2,
     intermediateSize: 64,
+    firstPosition: 0,
     typeVocabSize: 2,
     layerNormEps: 1e-12,
     activation: 'gelu',

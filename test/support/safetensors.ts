@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { NamedTensor } from '../../binding.js';
 import type { RawTensor } from '../../src/models/raw-tensor.js';
-import type { TensorValues } from '../../src/models/tensor-values.js';
+import type { TensorValues } from '../../src/models/raw-tensor.js';
 
 interface SafetensorsEntry {
   dtype: string;

@@ -16,7 +16,7 @@ DeviceHidden reference_embed(const DeviceBlock& block, const DeviceEmbedding& em
     return at::index_select(table.values, 0, ids);
   };
   const auto sum = rows(embedding.word, block.ids)
-                       .add_(rows(embedding.position, block.rows.tokens))
+                       .add_(rows(embedding.position, block.positions))
                        .add_(rows(embedding.type, block.types));
   const auto result = reference_norm(sum, embedding.norm, {types.compute, at::kFloat}, state);
   if (dropout.active()) result.exact.mul_(reference_dropout_factors(dropout, block.rows, sum.size(1)));
@@ -41,7 +41,7 @@ DeviceHidden embed(const DeviceBlock& block, const DeviceEmbedding& embedding, c
   result.compute = same ? result.exact : rows(types.compute);
   if (state != nullptr) *state = {rows(types.compute), at::empty({block.tokens}, word.options())};
   cuda::embedding_forward(
-      {block.tokens, static_cast<int>(columns), block.ids.data_ptr<int32_t>(), block.rows.tokens.data_ptr<int32_t>(),
+      {block.tokens, static_cast<int>(columns), block.ids.data_ptr<int32_t>(), block.positions.data_ptr<int32_t>(),
        block.types.data_ptr<int32_t>(), word.data_ptr<float>(), embedding.position.values.data_ptr<float>(),
        embedding.type.values.data_ptr<float>(), embedding.norm.weight.data_ptr<float>(),
        embedding.norm.bias.data_ptr<float>(), static_cast<float>(embedding.norm.eps), drop_call(dropout, block.rows),
@@ -57,8 +57,8 @@ void embed_backward(const DeviceBlock& block, const DeviceEmbedding& embedding, 
   drop_rows_(gradient, dropout, block.rows);
   const auto rows = residual_norm_backward(gradient, {}, embedding.norm, Dropout(), block.rows, state).residual;
   add_rows(embedding.word, block.ids, rows, embedding.padding_id);
-  add_rows(embedding.position, block.rows.tokens, rows, -1);
-  add_rows(embedding.type, block.types, rows, -1);
+  add_rows(embedding.position, block.positions, rows, embedding.padding_position);
+  if (embedding.type.gradient.defined()) add_rows(embedding.type, block.types, rows, -1);
 }
 
 }  // namespace rank_distillm
