@@ -1,7 +1,9 @@
 import { copyFile, cp, link, readdir, rename, rm, stat, symlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import type { SettingsOf } from '../config/read-settings.js';
+import type { modelCheckpointOptions } from '../config/schema/callbacks.js';
 import type { Checkpoint } from '../models/checkpoint.js';
-import { readModelFiles } from '../models/save-model.js';
+import { readModelFiles, saveModel } from '../models/save-model.js';
 import type { TrainableModel } from '../engine/trainable-model.js';
 import { ioError } from '../errors.js';
 import { makeFolder } from '../io/make-folder.js';
@@ -17,6 +19,7 @@ import { momentsOf } from './moments.js';
 const MODEL_FOLDER = 'huggingface_checkpoint';
 
 export interface CheckpointFilesOptions {
+  options: SettingsOf<typeof modelCheckpointOptions>;
   model: TrainableModel;
   /** Where checkpoints go; made if need be. */
   folder: string;
@@ -29,6 +32,7 @@ export interface CheckpointFilesOptions {
 /** What a CheckpointKeeper does on the disk. */
 export async function checkpointFiles(options: CheckpointFilesOptions) {
   const { model, folder, logFolder, state, onWarning } = options;
+  const { saveWeightsOnly } = options.options;
   const source: Checkpoint = model.checkpoint;
   // read once: the folder that training began from may be gone by the time of the last checkpoint
   const files = await readModelFiles(source.folder);
@@ -37,13 +41,13 @@ export async function checkpointFiles(options: CheckpointFilesOptions) {
 
   const callbacks: CheckpointCallbacks = {
     async save(target) {
-      await saveTrainerCheckpoint(target, {
-        source,
-        files,
-        parameters: model.tensors('values'),
-        moments: momentsOf(model),
-        state: state(),
-      });
+      const parameters = model.tensors('values');
+      if (saveWeightsOnly) {
+        const { step } = state();
+        await replaceFolder(target, (folder) => saveModel(folder, { source, files, tensors: parameters, step }));
+      } else {
+        await saveTrainerCheckpoint(target, { source, files, parameters, moments: momentsOf(model), state: state() });
+      }
       newest = target;
       if (logFolder !== undefined) {
         const folder = (newest = join(logFolder, MODEL_FOLDER));

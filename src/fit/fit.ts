@@ -65,6 +65,7 @@ export async function fit(given: FitOptions): Promise<FitResult> {
     const plan = planTraining(trainer, {
       samples: dataset.countSamples(),
       batchSize: options.train.batchSize,
+      shuffle: options.train.shuffle,
       validationBatches: validation?.batches ?? [],
     });
     await using model = await TrainableModel.fromCheckpoint(resume?.model ?? source, {
@@ -99,7 +100,8 @@ function seedOf({ seed }: FitSettings, resume: Resume | undefined): number {
 }
 
 function validates({ validate, trainer }: FitSettings, warn: (message: string) => void): boolean {
-  const none = trainer.limitValBatches !== null && isNothing(trainer.limitValBatches);
+  const { limitValBatches, overfitBatches } = trainer;
+  const none = limitValBatches !== null && isNothing(limitValBatches) && isNothing(overfitBatches);
   if (!validate || validate.datasets.length === 0 || none) return false;
   if (validate.metrics.length > 0) return true;
   warn('the inference datasets are not validated, since no measures are named');
@@ -153,8 +155,6 @@ async function train(options: FitSettings, parts: Parts): Promise<FitResult> {
   const loop = new FitLoop({
     trainer,
     dataset,
-    batchSize: options.train.batchSize,
-    shuffle: options.train.shuffle,
     plan,
     identity,
     nonFinite: settings.nonFinite,
@@ -220,7 +220,8 @@ async function keepersOf(
   const savesEnd = options.checkpoints === undefined;
   for (const [i, checkpoint] of (options.checkpoints ?? [checkOptions(modelCheckpointOptions, {})]).entries()) {
     const folder = checkpoint.dirpath ?? checkpointFolder;
-    const files = await checkpointFiles({ model, folder, logFolder, state: () => loop.state, onWarning: warn });
+    const state = () => loop.state;
+    const files = await checkpointFiles({ options: checkpoint, model, folder, logFolder, state, onWarning: warn });
     newestModel = files.newestModel;
     const keeper = new CheckpointKeeper(
       checkpoint,
@@ -228,8 +229,8 @@ async function keepersOf(
       { folder, ...validated, savesEnd, resumedFrom: options.ckptPath === 'last' ? undefined : resume?.folder },
       files.callbacks,
     );
-    const state = resume?.state.keepers[i];
-    if (state) await keeper.restore(state, (path) => isLater(path, resume.saved));
+    const saved = resume?.state.keepers[i];
+    if (saved) await keeper.restore(saved, (path) => isLater(path, resume.saved));
     keepers.push(keeper);
   }
   return { keepers, newestModel: () => newestModel() };

@@ -55,7 +55,7 @@ interface RunParts {
 
 export async function identityOf(parts: RunParts): Promise<RunIdentity> {
   const { options, plan, dataset, seed, schedule, trainer, source } = parts;
-  const { batchSize, shuffle } = options.train;
+  const { batchSize, shuffle } = plan;
   const { weights, files } = await fingerprintModel(source);
   return {
     seed,

@@ -19,7 +19,7 @@ export interface CheckpointMoment {
 
 /** What the keeper cannot do itself. Folders are whole paths. */
 export interface CheckpointCallbacks {
-  /** Resolves when the folder is whole and on disk. It was not there before. `state` is already that of after the save. */
+  /** Resolves when the folder is whole and on disk, at once in place of what was there. `state` is that of after the save. */
   save(folder: string): Promise<void>;
   /** Removes a folder; one that is not there is no error. */
   remove(folder: string): Promise<void>;
@@ -78,7 +78,7 @@ const NOTHING: Omit<CheckpointState, 'folder'> = {
  * itself. The loop calls it after each optimizer step, validation and epoch, in this order, and once at the end; after a
  * resume it may repeat the last calls. Other than there,
  *
- * - a checkpoint is never overwritten: an old one goes when the new one is whole, and `last` is a link to the newest;
+ * - an old checkpoint goes when the new one is whole, also where it has the same name, and `last` is a link to the newest;
  * - a save that is due where a validation follows waits for that validation's metrics, not only at an epoch's end.
  */
 export class CheckpointKeeper {
@@ -188,7 +188,7 @@ export class CheckpointKeeper {
     const { kept, score } = (ranked ? this.#rank(moment) : undefined) ?? { kept: undefined, score: null };
     const movesLast = Boolean(this.#options.saveLast) && (alwaysLast || kept !== undefined);
     if (kept === undefined && !movesLast) return;
-    const { folderName, named } = await this.#freeName(moment);
+    const { folderName, named } = await this.#freeName(moment, this.#replaced(kept, movesLast));
     const next: CheckpointState = {
       ...this.#state,
       kept: kept === undefined ? this.#state.kept : [...kept, { name: folderName, step: moment.step, score }],
@@ -219,11 +219,23 @@ export class CheckpointKeeper {
     return others && { kept: others, score };
   }
 
+  /** Names of checkpoints that go with the next save: it may take one of them, as Lightning's "best" does. */
+  #replaced(kept: readonly KeptCheckpoint[] | undefined, movesLast: boolean): string[] {
+    const { kept: before, last } = this.#state;
+    if (kept === undefined) return [];
+    return before
+      .map(({ name }) => name)
+      .filter((name) => !kept.some((stays) => stays.name === name) && (movesLast || name !== last))
+      .filter((name) => join(this.#state.folder, name) !== this.#context.resumedFrom);
+  }
+
   async #freeName(
     moment: CheckpointMoment,
+    replaced: readonly string[] = [],
   ): Promise<{ folderName: string; named: NonNullable<CheckpointState['named']> }> {
     const { filename, autoInsertMetricName } = this.#options;
     const name = formatCheckpointName(filename, candidates(moment), autoInsertMetricName);
+    if (replaced.includes(name)) return { folderName: name, named: { name, times: 1 } };
     let times = this.#state.named?.name === name ? this.#state.named.times : 0;
     const folderName = (): string => (times === 0 ? name : `${name}-v${times}`);
     while (await this.#callbacks.exists(join(this.#state.folder, folderName()))) times++;

@@ -15,8 +15,6 @@ export interface FitLoopOptions {
   trainer: Trainer;
   dataset: TrainingDataset;
   /** Samples of a batch. */
-  batchSize: number;
-  shuffle: boolean;
   plan: TrainingPlan;
   identity: RunIdentity;
   nonFinite: 'stop' | 'skip';
@@ -140,12 +138,12 @@ export class FitLoop {
 
   /** From where the epoch is to its end, or to where the run ends. */
   async #trainEpoch(): Promise<void> {
-    const { trainer, dataset, batchSize, shuffle, plan, signal } = this.#options;
+    const { trainer, dataset, plan, signal } = this.#options;
     const batches = trainingBatches({
       dataset,
       trainer,
-      batchSize,
-      shuffle,
+      batchSize: plan.batchSize,
+      shuffle: plan.shuffle,
       epoch: this.#epoch,
       from: this.#batch,
       until: plan.batchesPerEpoch,

@@ -13,12 +13,16 @@ export interface LimitData {
   /** Samples of an epoch. */
   samples: number;
   batchSize: number;
+  shuffle: boolean;
   /** Batches of each validation dataset; empty: no validation. */
   validationBatches: readonly number[];
 }
 
 /** Numbers that a training loop needs. Batches and steps are counted from 1 where they are "so far". */
 export interface TrainingPlan {
+  batchSize: number;
+  /** Whether each epoch has its own order of samples. */
+  shuffle: boolean;
   /** 0: there is nothing to do. */
   batchesPerEpoch: number;
   accumulate: number;
@@ -135,10 +139,16 @@ function optionalLimit(value: number | null): number | undefined {
  * Settings and sizes as the numbers of a loop, by the rules of Lightning's Trainer (2.6).
  * @throws SettingError
  */
-export function planTraining(given: TrainerSettings, { samples, batchSize, ...data }: LimitData): TrainingPlan {
+export function planTraining(
+  given: TrainerSettings,
+  { samples, batchSize, shuffle, ...data }: LimitData,
+): TrainingPlan {
   const settings = checkOptions(trainerOptions, given, PATH);
   const batches = Math.ceil(samples / batchSize);
-  const batchesPerEpoch = limitBatches([...PATH, 'limit_train_batches'], settings.limitTrainBatches, batches);
+  const overfits = !isNothing(settings.overfitBatches);
+  const trained = overfits ? settings.overfitBatches : settings.limitTrainBatches;
+  const trainPath = [...PATH, overfits ? 'overfit_batches' : 'limit_train_batches'];
+  const batchesPerEpoch = limitBatches(trainPath, trained, batches);
   const accumulate = settings.accumulateGradBatches;
   const stepsPerEpoch = Math.ceil(batchesPerEpoch / accumulate);
 
@@ -149,13 +159,16 @@ export function planTraining(given: TrainerSettings, { samples, batchSize, ...da
   const ends = [maxSteps, maxEpochs === undefined ? undefined : maxEpochs * stepsPerEpoch];
   const known = ends.filter((end) => end !== undefined);
 
-  const limit = [...PATH, 'limit_val_batches'];
-  const limited = data.validationBatches.map((n) => limitBatches(limit, settings.limitValBatches, n));
+  const validated = overfits ? settings.overfitBatches : settings.limitValBatches;
+  const valPath = [...PATH, overfits ? 'overfit_batches' : 'limit_val_batches'];
+  const limited = data.validationBatches.map((n) => limitBatches(valPath, validated, n));
   const validates = limited.some((n) => n > 0);
   const sanity = settings.numSanityValSteps ?? 2;
   const sanitySteps = sanity === -1 ? Number.POSITIVE_INFINITY : sanity;
   const validateEpochs = settings.checkValEveryNEpoch;
   return {
+    batchSize,
+    shuffle: shuffle && !overfits,
     batchesPerEpoch,
     accumulate,
     stepsPerEpoch,

@@ -86,6 +86,7 @@ trainer:
     saveLast: true,
     everyNTrainSteps: 5,
     everyNEpochs: null,
+    saveWeightsOnly: false,
     saveOnTrainEpochEnd: null,
   });
   assert.is(checkpoints![1]?.saveOnTrainEpochEnd, false);
@@ -187,7 +188,6 @@ const REFUSED: [yaml: string, code: string, message: RegExp][] = [
     /gains 2\^target - 1 overflow/,
   ],
   ['trainer: {fast_dev_run: true}', 'unsupported', /fast_dev_run: is not supported/],
-  ['trainer: {overfit_batches: 0.1}', 'unsupported', /overfit_batches: is not supported/],
   ['trainer: {devices: 2}', 'unsupported', /devices: this release computes on one device/],
   ['trainer: {devices: [0, 1]}', 'unsupported', /one device/],
   ['trainer: {num_nodes: 2}', 'unsupported', /one machine/],

@@ -161,7 +161,10 @@ test('a list of another length replaces the list, as in lightning-ir', async () 
     ],
   );
   assert.equal(
-    config.data?.init_args.inference_datasets?.map((item) => [runArguments(item).run_path_or_id, runArguments(item).depth]),
+    config.data?.init_args.inference_datasets?.map((item) => [
+      runArguments(item).run_path_or_id,
+      runArguments(item).depth,
+    ]),
     [['x', -1]],
   );
   assert.is(config.model?.init_args.config?.init_args.query_length, 7);

@@ -13,6 +13,7 @@ import { createLoss } from '../../src/loss/create-loss.js';
 import type { Loss } from '../../src/loss/loss.js';
 import { Trainer } from '../../src/train/trainer.js';
 import type { StepReport } from '../../src/train/training-reports.js';
+import { refuses } from '../support/errors.js';
 import { inFolder } from '../support/files.js';
 import { expectedPairs, modelFolder } from '../support/models.js';
 import { sharedPath } from '../support/shared.js';
@@ -264,5 +265,23 @@ test('a loop of one’s own: gradients can be read and written between backward 
   assert.is(step, 1);
   assert.ok(Math.abs(gradientNorm - (await plain.update()).gradientNorm) <= 1e-5 * gradientNorm);
 });
+
+test('saveWeightsOnly saves model folders that no run continues from', () =>
+  inFolder(async (root) => {
+    const { result } = await run(root, { checkpoints: [{ saveWeightsOnly: true, saveTopK: -1 }] });
+    const { checkpoints } = await result;
+    assert.is(checkpoints.length, 4);
+    const whole = await (await run(join(root, 'whole'))).result;
+    const names = async (folder: string) => (await readdir(folder)).sort();
+    const optimizer = ['optimizer.safetensors', 'trainer_state.json'];
+    const expected = (await names(whole.checkpoints[0]!)).filter((name) => !optimizer.includes(name));
+    assert.equal(await names(checkpoints[0]!), expected);
+    const weights = (folder: string) => readFileSync(join(folder, 'model.safetensors'));
+    assert.equal(weights(checkpoints[0]!), weights(whole.checkpoints[0]!));
+    await using model = await CrossEncoder.load(checkpoints[0]!);
+    assert.is(model.modelClass, 'MonoElectraModel');
+    const { result: resumed } = await run(root, { ckptPath: checkpoints[0]! });
+    await refuses(() => resumed, 'bad_input', /no checkpoint to resume from/);
+  }));
 
 test.run();

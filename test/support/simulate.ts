@@ -54,7 +54,8 @@ export interface SimulationResult {
 
 /** The order in which a training loop calls the policies, as src/train/checkpoint-keeper.ts asks for it. */
 export async function simulate(run: Simulation, from?: SavedRun): Promise<SimulationResult> {
-  const plan = planTraining(run.limits, { samples: 19, batchSize: 2, validationBatches: run.validationBatches });
+  const { validationBatches } = run;
+  const plan = planTraining(run.limits, { samples: 19, batchSize: 2, shuffle: true, validationBatches });
   const context = { validatesAtEpochEnd: plan.validatesAtEpochEnd, validates: plan.validationBatches !== undefined };
   const at: Position = from
     ? structuredClone(from.position)
@@ -79,7 +80,8 @@ export async function simulate(run: Simulation, from?: SavedRun): Promise<Simula
       {
         async save(folder) {
           const name = basename(folder);
-          if (disk.has(name)) throw new Error(`${name} would be overwritten`);
+          const isReplaced = saved.has(name) || everKept.has(name);
+          if (disk.has(name) && !isReplaced) throw new Error(`${name} would be overwritten`);
           disk.add(name);
           const state = keeper?.state;
           if (state?.kept.some((one) => one.name === name)) {

@@ -51,9 +51,9 @@ test('a save that is due where a validation follows is judged by that validation
   assert.is(changes((await simulate(atEnds)).trace), '+epoch=0-step=10 +epoch=1-step=20 -epoch=0-step=10');
 });
 
-test('a name is not given twice, so that nothing is overwritten', async () => {
+test('a checkpoint takes the name of the one that it replaces, as in Lightning, and no other', async () => {
   const checkpoint = { filename: 'best', everyNTrainSteps: 8 };
-  assert.is(changes((await simulate({ ...BASE, checkpoint })).trace), '+best +best-v1 -best +best-v2 -best-v1');
+  assert.is(changes((await simulate({ ...BASE, checkpoint })).trace), '+best +best +best');
   const others = new Set(['epoch=0-step=10', 'epoch=0-step=10-v1']);
   const again = await simulate({ ...BASE, limits: { maxEpochs: 1 }, checkpoint: {}, disk: others });
   assert.is(changes(again.trace), '+epoch=0-step=10-v2');

@@ -11,7 +11,7 @@ import {
 
 // Which batches step, and when it validates, is compared with Lightning in trainer-runs.test.ts.
 const test = suite('train limits');
-const DATA: LimitData = { samples: 100, batchSize: 10, validationBatches: [4] };
+const DATA: LimitData = { samples: 100, batchSize: 10, shuffle: true, validationBatches: [4] };
 
 test('the whole run in steps, where something but time ends it', () => {
   const totals: [TrainerSettings, number | undefined][] = [
@@ -42,6 +42,29 @@ test('a run that stops before its time validates once more, in an epoch that val
   assert.equal([due(1, 3, false), due(1, 3, true), due(0, 3, true), due(1, 10, false)], [false, true, false, true]);
   const without = planTraining({}, { ...DATA, validationBatches: [] });
   assert.not(isValidationDue(without, { epoch: 0, batch: 10, totalBatches: 10 }, true));
+});
+
+// batches of an epoch, of a validation, and whether samples are shuffled, as Lightning 2.6.6 has them for 64 samples in
+// batches of 8 and a validation of 5 batches, with limit_train_batches=3 beside it
+const OVERFITTING: [limit: TrainerSettings['overfitBatches'], batches: number, validation: number][] = [
+  [2, 2, 2],
+  [{ share: 0.5 }, 4, 2],
+  [{ share: 1 }, 8, 5],
+  [1, 1, 1],
+  [100, 8, 5],
+];
+
+for (const [overfitBatches, batches, validation] of OVERFITTING) {
+  test(`overfitBatches ${JSON.stringify(overfitBatches)} replaces both limits and keeps the order`, () => {
+    const data = { samples: 64, batchSize: 8, shuffle: true, validationBatches: [5] };
+    const plan = planTraining({ overfitBatches, limitTrainBatches: 3 }, data);
+    assert.equal([plan.batchesPerEpoch, plan.validationBatches, plan.shuffle], [batches, [validation], false]);
+  });
+}
+
+test('overfitBatches 0 changes nothing', () => {
+  const plan = planTraining({ overfitBatches: 0, limitTrainBatches: 3 }, DATA);
+  assert.equal([plan.batchesPerEpoch, plan.validationBatches, plan.shuffle], [3, [4], true]);
 });
 
 test('bad settings are named', () => {

@@ -66,6 +66,11 @@ export const modelCheckpointOptions = withRule(
       'Epochs between checkpoints; null: 1 unless every_n_train_steps is set.',
       'fit',
     ),
+    save_weights_only: key(
+      z.boolean().default(false),
+      'Save model folders without the optimizer: smaller, and training cannot continue from them.',
+      'fit',
+    ),
     save_on_train_epoch_end: whenValidated("true: every_n_epochs saves at the epoch's end"),
   }),
   'fit',
@@ -97,7 +102,7 @@ const modelCheckpoint = classSpec(
       'fit',
       onlyDefault('is not supported', 'Set every_n_train_steps.'),
     ),
-    ...allIgnored({ verbose: false, save_on_exception: false, save_weights_only: false, enable_version_counter: true }),
+    ...allIgnored({ verbose: false, save_on_exception: false, enable_version_counter: true }),
   }),
 );
 

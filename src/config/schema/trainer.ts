@@ -37,6 +37,11 @@ const trainingKeys = {
   ),
   max_time: key(timeSpan.nullable().default(null), 'Time after which training ends.', 'fit'),
   limit_train_batches: limit('Batches of an epoch to train on; null: all.'),
+  overfit_batches: key(
+    batchLimit(0).default(0),
+    'Batches to train and to validate on, always the same and in their order, in place of the two limits; 0: off.',
+    'fit',
+  ),
   limit_val_batches: limit('Batches of each validation dataset to use; null: all.'),
   val_check_interval: key(
     batchLimit(1).nullable().default(null),
@@ -91,12 +96,6 @@ const onlyDefaults = {
       false,
       0,
     ),
-  ),
-  overfit_batches: key(
-    z.number().min(0).default(0),
-    'Not supported, must be 0.',
-    'fit',
-    onlyDefault('is not supported', 'Set limit_train_batches and data.init_args.shuffle_train: false instead.', 0),
   ),
   min_epochs: count(0, 'Fewest passes over the training data; not supported with EarlyStopping or max_time.'),
   min_steps: count(0, 'Fewest optimizer steps; not supported with EarlyStopping or max_time.'),
