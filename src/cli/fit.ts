@@ -31,10 +31,10 @@ export function addFitCommand(program: Command, argv: readonly string[], io: Cli
     )
     .allowUnknownOption()
     .allowExcessArguments()
-    .action(() => fit(argv.slice(argv.indexOf('fit') + 1), io));
+    .action(() => fitCommand(argv.slice(argv.indexOf('fit') + 1), io));
 }
 
-async function fit(args: readonly string[], io: CliIo): Promise<void> {
+async function fitCommand(args: readonly string[], io: CliIo): Promise<void> {
   const { sources, printConfig: printOnly } = parseConfigArguments(args, 'fit');
   const loaded = await loadConfig(sources, printOnly ? undefined : 'fit');
   if (printOnly) return print(io, printConfig(loaded.config));
