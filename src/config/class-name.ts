@@ -5,7 +5,7 @@ import { isOwnClass, type Slot } from './schema/fields.js';
 import { whyNotBuilt } from './schema/not-built.js';
 
 /** Modules whose classes we know; a class of another module is somebody's own Python. */
-const MODULES = ['lightning_ir', 'torch', 'lightning', 'pytorch_lightning'];
+export const MODULES = ['lightning_ir', 'torch', 'lightning', 'pytorch_lightning'];
 
 /**
  * The canonical name of a class written with or without its module: `lightning_ir.RankNet` is `RankNet`. A class of the
