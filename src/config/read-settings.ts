@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { RankDistillmError } from '../errors.js';
+import { docsPage, RankDistillmError } from '../errors.js';
 import { describeType, describeValue } from './describe.js';
 import { childSchema } from './merge.js';
 import { nearestHint } from './nearest.js';
@@ -141,7 +141,7 @@ const inConfiguration: Wording = {
   needs: ({ place }, path, owner) =>
     `${placeText(place)}: ${owner ?? (path.join('.') || 'the configuration')} needs the key`,
   name: (key) => key,
-  fix: 'Fix the value; docs/cli.md lists every key with its type.',
+  fix: `Fix the value; ${docsPage('cli')} lists every key with its type.`,
   asText: (value) => `Put the value in quotes: "${String(value)}".`,
 };
 
@@ -154,11 +154,11 @@ const inOptions: Wording = {
     new RankDistillmError('bad_input', `${optionPath(path)}: unknown option "${key}"`, {
       hint: known.includes(key)
         ? `The option is called "${optionName(key)}".`
-        : nearestHint(key, known.map(optionName), 'option', 'docs/api.md'),
+        : nearestHint(key, known.map(optionName), 'option', docsPage('api')),
     }),
   needs: (_, path) => `${optionPath(path)} needs the option`,
   name: optionName,
-  fix: 'Fix the value; docs/api.md describes the options.',
+  fix: `Fix the value; ${docsPage('api')} describes the options.`,
   asText: () => 'Pass a string.',
 };
 

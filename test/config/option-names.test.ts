@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert';
 import { checkRunOptions } from '../../src/data/run-options.js';
 import { CrossEncoder } from '../../src/engine/cross-encoder.js';
 import { TrainableModel } from '../../src/engine/trainable-model.js';
-import type { RankDistillmError } from '../../src/errors.js';
+import { docsPage, type RankDistillmError } from '../../src/errors.js';
 import { fit, type FitOptions } from '../../src/index.js';
 import { modelFolder } from '../support/models.js';
 
@@ -88,7 +88,7 @@ test('no list, no options', async () => {
   assert.is(none.message, 'pairs: expected an array, received undefined');
   const options = await errorOf(() => CrossEncoder.load(model, null as never));
   assert.is(options.message, 'options: expected a mapping, received null');
-  assert.is(options.hint, 'Fix the value; docs/api.md describes the options.');
+  assert.is(options.hint, `Fix the value; ${docsPage('api')} describes the options.`);
 });
 
 const VALUES: [options: object, message: string][] = [
