@@ -19,7 +19,7 @@ import {
   type Slot,
 } from './schema/fields.js';
 import { expandPath, isPath } from './schema/paths.js';
-import { optionPath, SettingError, type SettingPath } from './setting-error.js';
+import { SettingError, type SettingPath } from './setting-error.js';
 import { optionFor, weightedClass } from './union.js';
 
 export type Verb = Exclude<KeyUse, 'used' | 'ignored'>;
@@ -117,12 +117,9 @@ function nodeOfOptions(value: unknown, schema: z.ZodType, path: readonly string[
 
 /** How errors speak: of keys in a file, or of options that a program passed. */
 interface Wording {
-  /** Place and name of a value, for the start of a message. */
-  at(node: ConfigNode, path: readonly string[]): string;
+  wrong(node: ConfigNode, path: readonly string[], what: string, hint: string): Error;
   unknown(key: string, place: string, known: readonly string[], path: readonly string[], owner?: string): Error;
-  /** What lacks a setting, for the start of a message that its name ends. */
-  needs(node: ConfigNode, path: readonly string[], owner?: string): string;
-  name: (this: void, key: string) => string;
+  missing(key: string, node: ConfigNode, path: readonly string[], schema: z.ZodType, owner?: string): Error;
   /** Hint about a value where nothing more exact is known. */
   fix: string;
   /** Hint about a value that should have been text. */
@@ -130,7 +127,10 @@ interface Wording {
 }
 
 const inConfiguration: Wording = {
-  at: (node, path) => `${placeText(node.place)}: ${path.join('.') || 'the configuration'}`,
+  wrong({ place }, path, what, hint) {
+    const message = `${placeText(place)}: ${path.join('.') || 'the configuration'}: ${what}`;
+    return new RankDistillmError('bad_input', message, { hint });
+  },
   unknown(key, place, known, path, owner) {
     const where = path.length === 0 ? '' : ` in ${path.join('.')}${owner ? ` (${owner})` : ''}`;
     const isOption = place === `--${key}`;
@@ -138,9 +138,12 @@ const inConfiguration: Wording = {
       hint: nearestHint(key, isOption ? [...known, ...COMMAND_LINE_OPTIONS] : known, 'key'),
     });
   },
-  needs: ({ place }, path, owner) =>
-    `${placeText(place)}: ${owner ?? (path.join('.') || 'the configuration')} needs the key`,
-  name: (key) => key,
+  missing(key, { place }, path, schema, owner) {
+    const where = owner ?? (path.join('.') || 'the configuration');
+    return new RankDistillmError('bad_input', `${placeText(place)}: ${where} needs the key "${key}"`, {
+      hint: hintToAdd(key, schema),
+    });
+  },
   fix: `Fix the value; ${docsPage('cli')} lists every key with its type.`,
   asText: (value) => `Put the value in quotes: "${String(value)}".`,
 };
@@ -149,18 +152,22 @@ const inConfiguration: Wording = {
 const COMMAND_LINE_OPTIONS = ['config', 'print_config', 'help'];
 
 const inOptions: Wording = {
-  at: (_, path) => optionPath(path),
+  wrong: (_, path, what, hint) => new SettingError(path, what, { hint }),
   unknown: (key, _, known, path) =>
-    new RankDistillmError('bad_input', `${optionPath(path)}: unknown option "${key}"`, {
+    new SettingError(path, `unknown option "${key}"`, {
       hint: known.includes(key)
         ? `The option is called "${optionName(key)}".`
         : nearestHint(key, known.map(optionName), 'option', docsPage('api')),
     }),
-  needs: (_, path) => `${optionPath(path)} needs the option`,
-  name: optionName,
+  missing: (key, _, path, schema) =>
+    new SettingError(path, `needs the option "${optionName(key)}"`, { hint: hintToAdd(optionName(key), schema) }),
   fix: `Fix the value; ${docsPage('api')} describes the options.`,
   asText: () => 'Pass a string.',
 };
+
+function hintToAdd(name: string, schema: z.ZodType): string {
+  return `Add "${name}" (${describeType(schema)}): ${noteOf(schema)?.doc ?? 'it has no default.'}`;
+}
 
 class SettingsReader {
   readonly #words: Wording;
@@ -279,18 +286,12 @@ class SettingsReader {
       return this.read({ kind: 'map', entries: new Map(), place: node.place }, schema, [...path, key]);
     }
     if (success) return data;
-    const name = this.#words.name(key);
-    throw new RankDistillmError('bad_input', `${this.#words.needs(node, path, owner)} "${name}"`, {
-      hint: `Add "${name}" (${describeType(schema)}): ${noteOf(schema)?.doc ?? 'it has no default.'}`,
-    });
+    throw this.#words.missing(key, node, path, schema, owner);
   }
 
-  #wrongType(node: ConfigNode, schema: z.ZodType, path: readonly string[]): RankDistillmError {
-    return new RankDistillmError(
-      'bad_input',
-      `${this.#words.at(node, path)}: expected ${describeType(schema)}, received ${describeValue(node)}`,
-      { hint: this.#hintFor(node, schema) },
-    );
+  #wrongType(node: ConfigNode, schema: z.ZodType, path: readonly string[]): Error {
+    const what = `expected ${describeType(schema)}, received ${describeValue(node)}`;
+    return this.#words.wrong(node, path, what, this.#hintFor(node, schema));
   }
 
   #hintFor(node: ConfigNode, schema: z.ZodType): string {

@@ -101,7 +101,7 @@ const VALUES: [options: object, message: string][] = [
     { checkpoints: [{ saveTopK: 2 }] },
     'options.checkpoints.0.saveTopK: without monitor nothing says which 2 checkpoints are the best',
   ],
-  [{ earlyStopping: [{}] }, 'options.earlyStopping.0 needs the option "monitor"'],
+  [{ earlyStopping: [{}] }, 'options.earlyStopping.0: needs the option "monitor"'],
   [
     { trainer: { gradientClipAlgorithm: 'value' } },
     'options.trainer.gradientClipAlgorithm: is set without gradientClipVal',
