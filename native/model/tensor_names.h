@@ -8,6 +8,7 @@
 /// appended to a name without an ending. A head's names come with HeadConfig.
 namespace rank_distillm::tensor_names {
 
+// NOLINTBEGIN(bugprone-throwing-static-initialization): only running out of memory while loading would throw
 inline const std::string words = "embeddings.word_embeddings.weight";
 inline const std::string positions = "embeddings.position_embeddings.weight";
 inline const std::string types = "embeddings.token_type_embeddings.weight";
@@ -31,5 +32,6 @@ struct Layer {
   std::string down = prefix + ".output.dense";
   std::string output_norm = prefix + ".output.LayerNorm";
 };
+// NOLINTEND(bugprone-throwing-static-initialization)
 
 }  // namespace rank_distillm::tensor_names
