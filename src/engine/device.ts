@@ -1,3 +1,4 @@
+import { docsPage } from '../errors.js';
 import { SettingError, type SettingPath } from '../config/setting-error.js';
 
 const CPU = 'cpu';
@@ -26,7 +27,7 @@ export function chooseDevice(asked: string | null, path: SettingPath, devices: (
     gpus.length === 0
       ? [
           'no GPU was found: this build of the engine has no CUDA, or the machine has no NVIDIA driver',
-          'Use cpu, or see docs/cuda.md on how to build for CUDA.',
+          `Use cpu, or see ${docsPage('cuda')} on how to build for CUDA.`,
         ]
       : [`there is no such GPU; found: ${gpus.join(', ')}`, 'Choose one of these.'];
   throw new SettingError(path, `${name}: ${message}`, { hint, code: 'unsupported' });

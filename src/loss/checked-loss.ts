@@ -1,8 +1,7 @@
-import { RankDistillmError } from '../errors.js';
+import { docsPage, RankDistillmError } from '../errors.js';
 import type { Loss, LossResult, ScoreMatrix } from './loss.js';
 
-const SHAPE =
-  'compute(scores, targets) returns { value: number, gradient: Float64Array }; docs/losses.md has an example.';
+const SHAPE = `compute(scores, targets) returns { value: number, gradient: Float64Array }; ${docsPage('losses')} has an example.`;
 
 /**
  * Wraps a custom loss in checks: it must have `compute`, and each result must have a number and a gradient of the right

@@ -43,6 +43,14 @@ export type RunProvenance = z.infer<typeof schema>;
 /** The part that is known before the run is written. */
 export type RunIdentity = Omit<RunProvenance, 'format' | 'version' | 'run' | 'written'>;
 
+/** Whether a file is the record of a run, and not a run. */
+export async function isProvenance(path: string): Promise<boolean> {
+  if (!path.endsWith('.run.json')) return false;
+  // a JSON run may have this name, and be large or damaged; reading it as a run reports that
+  const object = await readJsonObject(path).catch(() => undefined);
+  return object?.['format'] === FORMAT;
+}
+
 /** Path of the record: `dev.run` → `dev.run.json`, `mine.txt` → `mine.txt.run.json`. */
 export function provenancePath(run: string): string {
   return run.endsWith('.run') ? `${run}.json` : `${run}.run.json`;
@@ -75,9 +83,13 @@ export async function writeProvenance(
  */
 export async function readProvenance(runPath: string): Promise<RunProvenance | undefined> {
   const path = provenancePath(runPath);
-  const object = await readJsonObject(path);
-  if (object === undefined) return undefined;
   const hint = `${runPath} would be written beside it: move it away, or choose another save_dir or run_name.`;
+  const object = await readJsonObject(path).catch((error: unknown) => {
+    // a record cannot be downloaded again, as the files of a model can
+    if (!(error instanceof RankDistillmError)) throw error;
+    throw new RankDistillmError(error.code, error.message, { hint, cause: error });
+  });
+  if (object === undefined) return undefined;
   if (object['format'] !== FORMAT) {
     throw new RankDistillmError('bad_input', `${path}: is not the record of a run that rank-distillm wrote`, { hint });
   }

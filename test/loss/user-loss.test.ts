@@ -137,8 +137,8 @@ const BAD: readonly (readonly [classPath: string, message: RegExp, hint: RegExp]
   ['./wrong.mjs:NoGradient', /"gradient" is undefined, not a Float64Array/, /docs\/losses\.md/],
   ['./wrong.mjs:ShortGradient', /"gradient" has 2 numbers, not 3 \(queries x documents: 1 x 3\)/, /docs\/losses\.md/],
   ['./wrong.mjs:ComputeThrows', /compute failed: out of ideas/, /stack/],
-  ['./syntax.mjs:Broken', /cannot be loaded: .*syntax\.mjs:\d/, /^Mend \/.*\/syntax\.mjs/],
-  ['./throws.mjs:Never', /cannot be loaded: not today/, /^Mend/],
+  ['./syntax.mjs:Broken', /cannot be loaded: .*syntax\.mjs:\d/, /^Fix \/.*\/syntax\.mjs/],
+  ['./throws.mjs:Never', /cannot be loaded: not today/, /^Fix/],
   ['./imports.mjs:Never', /cannot be loaded: .*gone\.mjs/, /from its folder/],
 ];
 
