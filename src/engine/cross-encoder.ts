@@ -245,7 +245,7 @@ export class CrossEncoder implements AsyncDisposable {
   }
 }
 
-function sigmoid(logit: number): number {
+export function sigmoid(logit: number): number {
   return 1 / (1 + Math.exp(-logit));
 }
 
