@@ -68,7 +68,7 @@ export type { ScoreActivation } from './models/sentence-transformers.js';
 export type { JsonObject } from './models/json-file.js';
 export type { MonoOverrides } from './models/load-checkpoint.js';
 export type { MonoSettings, TrainingConfig } from './models/model-config.js';
-export type { Family } from './models/families/family.js';
+export type { EncoderKeys, Family, FamilyTokenizer, TensorNames } from './models/families/family.js';
 export type { TensorValues } from './models/raw-tensor.js';
 export type { PairTokenizer } from './tokenize/pair-tokenizer.js';
 export { TrainableModel, type TrainableModelOptions } from './engine/trainable-model.js';
@@ -87,9 +87,9 @@ export type { BatchLimit } from './config/schema/batch-limit.js';
 export { SettingError, type SettingErrorDetails, type SettingPath } from './config/setting-error.js';
 export type { TrainerSettings } from './train/train-limits.js';
 export type { EarlyStoppingOptions } from './train/early-stopping.js';
-export type { ModelCheckpointOptions } from './train/checkpoint-keeper.js';
+export type { ModelCheckpointOptions } from './train/checkpoints/keeper.js';
 export type { StepReport, ValidationReport } from './train/training-reports.js';
-export type { LrSchedule } from './train/lr-schedule.js';
+export type { LrSchedule } from './train/lr-schedules.js';
 export {
   ConstantLR,
   CosineAnnealingLR,
@@ -97,13 +97,13 @@ export {
   type ConstantLROptions,
   type CosineAnnealingLROptions,
   type LinearLROptions,
-} from './train/lr-schedule-torch.js';
+} from './train/lr-schedules.js';
 export {
   ConstantLRSchedulerWithLinearWarmup,
   LinearLRSchedulerWithLinearWarmup,
   type ConstantWarmupOptions,
   type LinearWarmupOptions,
-} from './train/lr-schedule-warmup.js';
+} from './train/lr-schedules.js';
 
 export { openTrainingDataset, openValidationDataset } from './data/open-dataset.js';
 export type { OpenContext } from './data/open-run.js';

@@ -1,6 +1,6 @@
 import type { Config } from '../config/schema/schema.js';
 import type { FitResult, FitSummary } from '../fit/fit-options.js';
-import { formatFigure } from '../report/figure.js';
+import { formatFigure } from '../report/figures.js';
 import { formatMetrics } from '../report/table.js';
 import { createTrainingProgress, type TrainingProgress } from '../report/training-progress.js';
 import { formatTrainingSummary } from '../report/training-summary.js';

@@ -11,9 +11,9 @@ import type { FitOptions } from '../fit/fit-options.js';
 import { createLoss } from '../loss/create-loss.js';
 import { loadUserLoss } from '../loss/load-user-loss.js';
 import type { WeightedLoss } from '../loss/weighted-losses.js';
-import type { LrSchedule } from '../train/lr-schedule.js';
-import { ConstantLR, CosineAnnealingLR, LinearLR } from '../train/lr-schedule-torch.js';
-import { ConstantLRSchedulerWithLinearWarmup, LinearLRSchedulerWithLinearWarmup } from '../train/lr-schedule-warmup.js';
+import type { LrSchedule } from '../train/lr-schedules.js';
+import { ConstantLR, CosineAnnealingLR, LinearLR } from '../train/lr-schedules.js';
+import { ConstantLRSchedulerWithLinearWarmup, LinearLRSchedulerWithLinearWarmup } from '../train/lr-schedules.js';
 import { deviceOf, devicePath, labelOf, measureNames, monoOverrides } from './shared-settings.js';
 
 type Callback = NonNullable<Config['trainer']['callbacks']>[number];

@@ -7,8 +7,8 @@ import { loadBinding } from '../engine/load-binding.js';
 import { RankDistillmError } from '../errors.js';
 import { writeAtomically, type WriteText } from '../io/atomic-write.js';
 import { assertWritable, refuseOverInputs } from '../io/output-file.js';
-import { formatDuration } from '../report/duration.js';
-import { onDevice } from '../report/on-device.js';
+import { formatDuration } from '../report/figures.js';
+import { onDevice } from '../report/figures.js';
 import { note, print, warn, type CliIo } from './cli-io.js';
 import { readPairGroups } from './read-pairs.js';
 

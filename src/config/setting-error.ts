@@ -61,7 +61,7 @@ export function settingError(path: SettingPath, error: unknown): unknown {
 }
 
 /** `options.trainer.maxSteps` */
-export function optionPath(path: SettingPath): string {
+function optionPath(path: SettingPath): string {
   return ['options', ...path.map((key) => optionName(String(key)))].join('.');
 }
 

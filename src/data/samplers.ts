@@ -70,8 +70,6 @@ const SAMPLERS: Readonly<Record<SamplingStrategy, Sampler>> = {
   },
 };
 
-export const SAMPLING_STRATEGIES = Object.keys(SAMPLERS) as readonly SamplingStrategy[];
-
 /** pandas' sample takes these weights in lightning-ir's Sampler.log_random. */
 export function logWeights(candidates: readonly Candidate[]): number[] {
   const weights = candidates.map(({ rank }) => (rank === undefined ? undefined : 1 / Math.log1p(rank)));

@@ -6,15 +6,17 @@ import { badArgument, RankDistillmError, throwIfAborted } from '../errors.js';
 import type { Checkpoint } from '../models/checkpoint.js';
 import { loadCheckpoint } from '../models/load-checkpoint.js';
 import type { ScoreActivation } from '../models/sentence-transformers.js';
-import type { EncodedPair, TextPair } from '../tokenize/pair-tokenizer.js';
-import { createPairTokenizer, type PairTokenizer } from '../tokenize/pair-tokenizer.js';
-import { distinctPairs } from './distinct-pairs.js';
+import {
+  createPairTokenizer,
+  type EncodedPair,
+  type PairTokenizer,
+  type TextPair,
+} from '../tokenize/pair-tokenizer.js';
 import { modelKeys, passed, resolveEngine } from './engine-options.js';
 import { loadBinding } from './load-binding.js';
 import { loadBoth } from './load-both.js';
 import { fromNative } from './native-error.js';
-import { halvedWarning, warnOnce } from './memory-warning.js';
-import { scoreWindows, type ScoredWindow } from './score-windows.js';
+import { halvedWarning, type ScoredWindow, scoreWindows, warnOnce } from './score-windows.js';
 
 export const loadOptions = z.strictObject({
   ...modelKeys,
@@ -259,4 +261,27 @@ function checkPair(pair: TextPair, index: number): void {
     const value: unknown = (pair as TextPair | undefined)?.[key];
     if (typeof value !== 'string') throw badArgument(`pairs[${index}].${key}`, 'a string', value);
   }
+}
+
+/** Pairs without duplicates, and the index of each given pair among them. */
+interface DistinctPairs {
+  /** In the order of their first occurrence. */
+  distinct: TextPair[];
+  /** [pairs]: index into `distinct`. */
+  of: Int32Array;
+}
+
+/** Removes duplicates, because equal pairs have equal scores. */
+function distinctPairs(pairs: readonly TextPair[]): DistinctPairs {
+  const distinct: TextPair[] = [];
+  const byQuery = new Map<string, Map<string, number>>();
+  const of = Int32Array.from(pairs, (pair) => {
+    let byDocument = byQuery.get(pair.query);
+    if (byDocument === undefined) byQuery.set(pair.query, (byDocument = new Map<string, number>()));
+    const known = byDocument.get(pair.document);
+    if (known !== undefined) return known;
+    byDocument.set(pair.document, distinct.length);
+    return distinct.push(pair) - 1;
+  });
+  return { distinct, of };
 }

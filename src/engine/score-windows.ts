@@ -1,10 +1,10 @@
 import type { CancelToken, NativeModel, ScoreResult } from '../../binding.js';
 import { throwIfAborted } from '../errors.js';
 import { onAbort } from '../io/on-abort.js';
-import { inCallersOrder, packByLength } from './pack-by-length.js';
 import type { EncodedPair, PairTokenizer, TextPair } from '../tokenize/pair-tokenizer.js';
 import { encodeAhead } from './encode-ahead.js';
 import { fromNative } from './native-error.js';
+import { inCallersOrder, packByLength } from './pack-by-length.js';
 
 /** Consecutive pairs of a stream, scored together. */
 export interface ScoredWindow {
@@ -96,4 +96,22 @@ function tokensFor({ encoded, result }: ScoredWindow): number {
   const tokens = encoded.reduce((sum, pair) => sum + pair.inputIds.length, 0);
   const perSecond = tokens / Math.max(result.seconds, 1e-3);
   return Math.min(MOST_TOKENS, Math.max(FEWEST_TOKENS, Math.round(perSecond * SECONDS_PER_WINDOW)));
+}
+
+/** Warning when a device ran out of memory and work continues in smaller blocks. */
+export function halvedWarning(device: string, blockTokens: number): string {
+  return (
+    `${device}: memory ran out; blocks now have at most ${blockTokens} tokens. Results stay the same. ` +
+    'Free memory on the device, or set memoryFraction (trainer.memory_fraction), to start with smaller blocks'
+  );
+}
+
+/** Passes on the first message and drops the others. */
+export function warnOnce(warn: (message: string) => void): (message: string) => void {
+  let said = false;
+  return (message) => {
+    if (said) return;
+    said = true;
+    warn(message);
+  };
 }

@@ -16,7 +16,7 @@ import { createPairTokenizer, type PairTokenizer } from '../tokenize/pair-tokeni
 import { modelKeys, resolveEngine } from './engine-options.js';
 import { loadBinding } from './load-binding.js';
 import { loadBoth } from './load-both.js';
-import { halvedWarning, warnOnce } from './memory-warning.js';
+import { halvedWarning, warnOnce } from './score-windows.js';
 import { fromNative } from './native-error.js';
 import { scoreWindows, type ScoredWindow } from './score-windows.js';
 

@@ -1,19 +1,19 @@
-import { copyFile, cp, link, readdir, rename, rm, stat, symlink } from 'node:fs/promises';
+import { copyFile, cp, link, open, readdir, rename, rm, stat, symlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import type { FlatArray, NamedTensor } from '../../binding.js';
 import type { SettingsOf } from '../config/read-settings.js';
 import type { modelCheckpointOptions } from '../config/schema/callbacks.js';
-import type { Checkpoint } from '../models/checkpoint.js';
-import { readModelFiles, saveModel } from '../models/save-model.js';
 import type { TrainableModel } from '../engine/trainable-model.js';
 import { ioError } from '../errors.js';
 import { makeFolder } from '../io/make-folder.js';
 import { removeFolder, replaceFolder } from '../io/replace-folder.js';
-import type { CheckpointCallbacks } from '../train/checkpoint-keeper.js';
-import { MOMENTS_FILE, saveTrainerCheckpoint, STATE_FILE } from '../train/trainer-checkpoint.js';
-import { readStateFile } from '../train/trainer-state-file.js';
-import type { TrainingState } from '../train/training-state.js';
+import type { Checkpoint } from '../models/checkpoint.js';
+import type { TensorValues } from '../models/raw-tensor.js';
+import { readModelFiles, saveModel } from '../models/save-model.js';
 import { RUNS } from '../rerank/run-path.js';
-import { momentsOf } from './moments.js';
+import type { CheckpointCallbacks } from '../train/checkpoints/keeper.js';
+import { readStateFile, type TrainingState } from '../train/checkpoints/state.js';
+import { MOMENTS_FILE, saveTrainerCheckpoint, STATE_FILE } from '../train/checkpoints/trainer-checkpoint.js';
 
 /** lightning-ir's name for the folder in the Hugging Face layout. */
 const MODEL_FOLDER = 'huggingface_checkpoint';
@@ -108,5 +108,56 @@ async function leadTo(path: string, name: string): Promise<void> {
     await rename(temporary, path);
   } catch (error) {
     throw ioError('write', path, error);
+  }
+}
+
+const ARRAYS = ['firstMoments', 'secondMoments'] as const satisfies FlatArray[];
+
+/** torch's names of AdamW's moments, prefixes of parameter names in a checkpoint. */
+const PREFIXES = { firstMoments: 'exp_avg.', secondMoments: 'exp_avg_sq.' } as const;
+
+const PART_BYTES = 16 * 2 ** 20;
+
+/** AdamW's moments of a model, under their names in a checkpoint. */
+function momentsOf(model: TrainableModel): TensorValues[] {
+  return ARRAYS.flatMap((array) =>
+    model.tensors(array).map((tensor) => ({ ...tensor, name: PREFIXES[array] + tensor.name })),
+  );
+}
+
+/** Writes a checkpoint's moments into the model. */
+export async function restoreMoments(model: TrainableModel, moments: readonly NamedTensor[]): Promise<void> {
+  for (const array of ARRAYS) {
+    const prefix = PREFIXES[array];
+    const named = moments.filter(({ name }) => name.startsWith(prefix));
+    await model.restore(
+      array,
+      named.map((tensor) => ({
+        name: tensor.name.slice(prefix.length),
+        shape: tensor.shape,
+        parts: () => values(tensor),
+      })),
+    );
+  }
+}
+
+async function* values({ data }: NamedTensor): AsyncGenerator<Float32Array> {
+  if (data instanceof Uint8Array) {
+    yield new Float32Array(data.slice().buffer);
+    return;
+  }
+  const file = await open(data.file, 'r').catch((error: unknown) => Promise.reject(ioError('read', data.file, error)));
+  try {
+    for (let done = 0; done < data.bytes;) {
+      const part = new Uint8Array(Math.min(PART_BYTES, data.bytes - done));
+      const { bytesRead } = await file.read(part, 0, part.length, data.offset + done);
+      if (bytesRead !== part.length) {
+        throw ioError('read', data.file, new Error('the file is shorter than its header claims'));
+      }
+      yield new Float32Array(part.buffer);
+      done += part.length;
+    }
+  } finally {
+    await file.close();
   }
 }

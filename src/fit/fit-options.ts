@@ -14,7 +14,7 @@ import type { WeightedLoss } from '../loss/weighted-losses.js';
 import { SEEDS } from '../random/random-stream.js';
 import type { MetricLogger } from '../report/metric-logger.js';
 import type { TrainingSummary } from '../report/training-summary.js';
-import type { LrSchedule } from '../train/lr-schedule.js';
+import type { LrSchedule } from '../train/lr-schedules.js';
 import type { StepReport, ValidationReport } from '../train/training-reports.js';
 
 /** Training data: a dataset that the caller opens and closes, or options of one that `fit` opens. */

@@ -10,7 +10,7 @@ const SUFFIX = /^(.*)\/dataloader_idx_(\d+)$/;
  *
  * @param datasets names of the validation datasets, in their order
  */
-export function plainName(name: string, datasets: readonly string[]): string {
+function plainName(name: string, datasets: readonly string[]): string {
   const [, plain = '', place] = SUFFIX.exec(name) ?? [];
   const dataset = datasets.length > 1 ? datasets[Number(place)] : undefined;
   return dataset !== undefined && plain.startsWith(`${dataset}/`) ? plain : name;

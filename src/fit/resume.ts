@@ -7,12 +7,12 @@ import { differences, fingerprintFact, TextsFingerprint, type Fact, type Facts }
 import type { TrainingDataset } from '../data/training-dataset.js';
 import type { Checkpoint } from '../models/checkpoint.js';
 import { fingerprintModel } from '../models/fingerprint.js';
-import { findLastCheckpoint } from '../train/find-checkpoint.js';
-import type { LrSchedule } from '../train/lr-schedule.js';
+import { findLastCheckpoint } from '../train/checkpoints/find.js';
+import type { LrSchedule } from '../train/lr-schedules.js';
 import { plainLimit, type TrainingPlan } from '../train/train-limits.js';
-import { readTrainerCheckpoint } from '../train/trainer-checkpoint.js';
+import { readTrainerCheckpoint } from '../train/checkpoints/trainer-checkpoint.js';
 import type { Trainer } from '../train/trainer.js';
-import type { RunIdentity, TrainingState } from '../train/training-state.js';
+import type { RunIdentity, TrainingState } from '../train/checkpoints/state.js';
 import type { FitSettings } from './fit-options.js';
 
 export interface Resume {

@@ -1,4 +1,4 @@
-import { formatFigure } from './figure.js';
+import { formatFigure } from './figures.js';
 import { prefixed, type MetricLogger } from './metric-logger.js';
 
 export interface ConsoleLoggerOptions {

@@ -1,5 +1,5 @@
 import { SingleBar } from 'cli-progress';
-import { formatDuration } from './duration.js';
+import { formatDuration } from './figures.js';
 
 export interface ProgressOptions {
   /** Name of the job, for example the dataset. */

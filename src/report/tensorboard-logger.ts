@@ -1,11 +1,9 @@
-import { open, type FileHandle } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { ioError } from '../errors.js';
 import { makeFolder } from '../io/make-folder.js';
-import { prefixed, type MetricLogger } from './metric-logger.js';
-import { encodeEvent, type TensorBoardEvent } from './tensorboard/event.js';
-import { frameRecord } from './tensorboard/record.js';
+import { type MetricLogger, prefixed } from './metric-logger.js';
 
 export interface TensorBoardLoggerOptions {
   /** Prefix of each name, followed by a dash. Default: none. */
@@ -86,4 +84,102 @@ export class TensorBoardLogger implements MetricLogger {
       throw ioError('write', this.path, error);
     });
   }
+}
+
+/** The fields of tensorboard/compat/proto/event.proto and summary.proto that a log of scalars needs. */
+export interface TensorBoardEvent {
+  /** Seconds since 1970. */
+  wallTime: number;
+  step?: number;
+  /** Field 3: marks the first event of a file. */
+  fileVersion?: string;
+  /** Field 5: one value of a summary. */
+  scalar?: { tag: string; value: number };
+  /** Field 7: a run resumes here; TensorBoard drops earlier events of this step and later ones. */
+  sessionStart?: boolean;
+}
+
+const VARINT = 0;
+const FIXED64 = 1;
+const BYTES = 2;
+const FIXED32 = 5;
+/** SessionLog.SessionStatus.START */
+const START = 1;
+
+function varint(value: number): Buffer {
+  const bytes: number[] = [];
+  let rest = BigInt(value);
+  for (; rest > 127n; rest >>= 7n) bytes.push(Number(rest & 127n) | 128);
+  bytes.push(Number(rest));
+  return Buffer.from(bytes);
+}
+
+const key = (field: number, type: number): Buffer => varint((field << 3) | type);
+
+function bytesField(field: number, bytes: Uint8Array): Buffer {
+  return Buffer.concat([key(field, BYTES), varint(bytes.length), bytes]);
+}
+
+function doubleField(field: number, value: number): Buffer {
+  const bytes = Buffer.alloc(8);
+  bytes.writeDoubleLE(value);
+  return Buffer.concat([key(field, FIXED64), bytes]);
+}
+
+function floatField(field: number, value: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeFloatLE(value);
+  return Buffer.concat([key(field, FIXED32), bytes]);
+}
+
+const varintField = (field: number, value: number): Buffer => Buffer.concat([key(field, VARINT), varint(value)]);
+
+/** Encodes an event as a protocol buffer: fields in the order of their numbers, zeros omitted, as protobuf does. */
+function encodeEvent(event: TensorBoardEvent): Buffer {
+  const parts = [doubleField(1, event.wallTime)];
+  if (event.step) parts.push(varintField(2, event.step));
+  if (event.fileVersion !== undefined) parts.push(bytesField(3, Buffer.from(event.fileVersion)));
+  if (event.scalar) {
+    const value = Buffer.concat([bytesField(1, Buffer.from(event.scalar.tag)), floatField(2, event.scalar.value)]);
+    parts.push(bytesField(5, bytesField(1, value)));
+  }
+  if (event.sessionStart) parts.push(bytesField(7, varintField(1, START)));
+  return Buffer.concat(parts);
+}
+
+/** TFRecord masks its checksums, because the CRC of data that contains CRCs is weak. */
+const MASK_DELTA = 0xa282ead8;
+
+function maskedCrc(bytes: Uint8Array): number {
+  const crc = crc32c(bytes);
+  return (((crc >>> 15) | (crc << 17)) + MASK_DELTA) >>> 0;
+}
+
+/**
+ * A TFRecord: length (8 bytes) and its checksum (4), then the data and its checksum (4), all little-endian
+ * (https://www.tensorflow.org/tutorials/load_data/tfrecord#tfrecords_format_details).
+ */
+function frameRecord(data: Uint8Array): Buffer {
+  const record = Buffer.alloc(data.length + 16);
+  record.writeBigUInt64LE(BigInt(data.length), 0);
+  record.writeUInt32LE(maskedCrc(record.subarray(0, 8)), 8);
+  record.set(data, 12);
+  record.writeUInt32LE(maskedCrc(data), 12 + data.length);
+  return record;
+}
+
+/** Polynomial 0x1EDC6F41 of CRC-32C (Castagnoli), reflected: https://www.rfc-editor.org/rfc/rfc3720#appendix-B.4 */
+const POLYNOMIAL = 0x82f63b78;
+
+const TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
+  let crc = byte;
+  for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ POLYNOMIAL : crc >>> 1;
+  return crc;
+});
+
+/** CRC-32C as an unsigned number. */
+function crc32c(bytes: Uint8Array): number {
+  let crc = 0xffffffff;
+  for (const byte of bytes) crc = (crc >>> 8) ^ (TABLE[(crc ^ byte) & 0xff] ?? 0);
+  return (crc ^ 0xffffffff) >>> 0;
 }

@@ -1,6 +1,6 @@
 import { SingleBar } from 'cli-progress';
-import { formatDuration } from './duration.js';
-import { formatFigure } from './figure.js';
+import { formatDuration } from './figures.js';
+import { formatFigure } from './figures.js';
 
 /** The part of a step report that is shown. */
 export interface StepFigures {

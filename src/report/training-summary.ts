@@ -1,5 +1,5 @@
-import { formatDuration } from './duration.js';
-import { onDevice } from './on-device.js';
+import { formatDuration } from './figures.js';
+import { onDevice } from './figures.js';
 import { formatTable, type TableOptions } from './table.js';
 
 /** Summary of a run before its first step. */

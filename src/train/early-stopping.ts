@@ -1,7 +1,7 @@
 import { checkOptions, type OptionsOf, type SettingsOf } from '../config/read-settings.js';
 import { earlyStoppingOptions } from '../config/schema/callbacks.js';
 import { monitored, type Metrics } from './monitored.js';
-import { isBetter } from './ranked-checkpoints.js';
+import { isBetter } from './checkpoints/ranked.js';
 
 /** Lightning's EarlyStopping arguments. */
 export type EarlyStoppingOptions = OptionsOf<typeof earlyStoppingOptions>;

@@ -1,13 +1,13 @@
 import type { TrainingDataset } from '../data/training-dataset.js';
 import { RankDistillmError, throwIfAborted } from '../errors.js';
-import type { CheckpointKeeper, CheckpointMoment } from './checkpoint-keeper.js';
+import type { NonFinite } from '../loss/find-non-finite.js';
+import type { CheckpointKeeper, CheckpointMoment } from './checkpoints/keeper.js';
+import type { RunIdentity, TrainingPhase, TrainingState } from './checkpoints/state.js';
 import type { EarlyStopper } from './early-stopping.js';
-import { gradientOverflow, nonFiniteError } from './non-finite-error.js';
 import { isStepDue, isValidationDue, reachedLimit, type TrainingPlan } from './train-limits.js';
-import type { BatchResult, EncodedBatch, Trainer } from './trainer.js';
+import type { BatchResult, BatchSample, EncodedBatch, Trainer } from './trainer.js';
 import { trainingBatches } from './training-batches.js';
 import type { StepReport, ValidationReport } from './training-reports.js';
-import type { RunIdentity, TrainingPhase, TrainingState } from './training-state.js';
 
 export type StopReason = 'max_steps' | 'max_epochs' | 'max_time' | 'early_stopping';
 
@@ -340,4 +340,37 @@ function endedEarly(name: string, found: number, expected: number): RankDistillm
   return new RankDistillmError('bad_input', `${name}: ended after ${found} of ${expected} batches`, {
     hint: 'The data changed while it was read; start again.',
   });
+}
+
+const HINT =
+  'Lower the learning rate, warm up, or clip gradients (trainer.gradient_clip_val), or set trainer.non_finite: skip to ' +
+  'skip and count such steps.';
+/** Keeps messages short. */
+const IDS_SHOWN = 8;
+
+/** Error for a NaN or infinite loss, score or gradient. Names the step and, if known, the query and document. */
+function nonFiniteError(
+  step: number,
+  samples: readonly BatchSample[],
+  { what, value, query, doc }: NonFinite,
+): RankDistillmError {
+  const sample = query === undefined ? undefined : samples[query];
+  const place =
+    sample === undefined ? queriesOf(samples) : `query '${sample.queryId}', document '${sample.docIds[doc ?? 0]}'`;
+  return new RankDistillmError('bad_input', `step ${step + 1}: the ${what} is ${value} (${place})`, { hint: HINT });
+}
+
+/** Error for a NaN or infinite gradient norm when scores and losses are finite. */
+function gradientOverflow(step: number, samples: readonly BatchSample[], norm: number): RankDistillmError {
+  const message = `step ${step + 1}: the norm of the gradient is ${norm} (${queriesOf(samples)})`;
+  return new RankDistillmError('bad_input', message, { hint: HINT });
+}
+
+function queriesOf(samples: readonly BatchSample[]): string {
+  const shown = samples.slice(0, IDS_SHOWN).map(({ queryId }) => `'${queryId}'`);
+  const more = samples.length > shown.length ? ` and ${samples.length - shown.length} more` : '';
+  const documents = [...new Set(samples.flatMap(({ docIds }) => docIds))];
+  const someDocuments = documents.slice(0, IDS_SHOWN).map((id) => `'${id}'`);
+  const moreDocuments = documents.length > IDS_SHOWN ? ` and ${documents.length - IDS_SHOWN} more` : '';
+  return `queries ${shown.join(', ')}${more}; documents ${someDocuments.join(', ')}${moreDocuments}`;
 }

@@ -13,7 +13,7 @@ import type { ScoreMatrix } from '../loss/loss.js';
 import { weightedLosses, type WeightedLoss, type WeightedLosses } from '../loss/weighted-losses.js';
 import type { EncodedPair } from '../tokenize/pair-tokenizer.js';
 import { cachedPass, type PassBudget } from './gradient-cache.js';
-import type { LrSchedule } from './lr-schedule.js';
+import type { LrSchedule } from './lr-schedules.js';
 import { defaultTokenBudget } from './token-budget.js';
 
 const trainerClassOptions = z.strictObject({

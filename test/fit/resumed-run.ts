@@ -6,7 +6,7 @@ import { DatasetRegistry } from '../../src/data/registry.js';
 import { openTrainingRunDataset } from '../../src/data/training-run-dataset.js';
 import { fit } from '../../src/fit/fit.js';
 import { createLoss } from '../../src/loss/create-loss.js';
-import { LinearLRSchedulerWithLinearWarmup } from '../../src/train/lr-schedule-warmup.js';
+import { LinearLRSchedulerWithLinearWarmup } from '../../src/train/lr-schedules.js';
 
 const STEPS = 200;
 const CHECKPOINT_EVERY = 5;

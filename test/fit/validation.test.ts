@@ -8,7 +8,7 @@ import type { FitOptions, ValidateOptions } from '../../src/fit/fit-options.js';
 import { fit } from '../../src/fit/fit.js';
 import type { RankDistillmError } from '../../src/errors.js';
 import { createLoss } from '../../src/loss/create-loss.js';
-import type { TrainingState } from '../../src/train/training-state.js';
+import type { TrainingState } from '../../src/train/checkpoints/state.js';
 import { inFolder, useOwnCache } from '../support/files.js';
 import { modelFolder } from '../support/models.js';
 import { writeTrainingCollection } from '../support/collections.js';

@@ -1,7 +1,7 @@
 import { PassThrough } from 'node:stream';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { formatDuration } from '../../src/report/duration.js';
+import { formatDuration } from '../../src/report/figures.js';
 import { createProgress } from '../../src/report/progress.js';
 
 const test = suite('progress');

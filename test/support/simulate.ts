@@ -1,7 +1,7 @@
 import { basename } from 'node:path';
-import { CheckpointKeeper, type CheckpointMoment, type CheckpointState } from '../../src/train/checkpoint-keeper.js';
+import { CheckpointKeeper, type CheckpointMoment, type CheckpointState } from '../../src/train/checkpoints/keeper.js';
 import { EarlyStopper, type EarlyStoppingOptions, type StoppingState } from '../../src/train/early-stopping.js';
-import type { ModelCheckpointOptions } from '../../src/train/checkpoint-keeper.js';
+import type { ModelCheckpointOptions } from '../../src/train/checkpoints/keeper.js';
 import {
   isStepDue,
   isValidationDue,
@@ -52,7 +52,7 @@ export interface SimulationResult {
   keeper: CheckpointKeeper | undefined;
 }
 
-/** The order in which a training loop calls the policies, as src/train/checkpoint-keeper.ts asks for it. */
+/** The order in which a training loop calls the policies, as src/train/checkpoints/keeper.ts asks for it. */
 export async function simulate(run: Simulation, from?: SavedRun): Promise<SimulationResult> {
   const { validationBatches } = run;
   const plan = planTraining(run.limits, { samples: 19, batchSize: 2, shuffle: true, validationBatches });

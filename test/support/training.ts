@@ -2,8 +2,8 @@ import type { Checkpoint } from '../../src/models/checkpoint.js';
 import { loadCheckpoint } from '../../src/models/load-checkpoint.js';
 import { readModelFiles } from '../../src/models/save-model.js';
 import type { TensorValues } from '../../src/models/raw-tensor.js';
-import { saveTrainerCheckpoint } from '../../src/train/trainer-checkpoint.js';
-import type { TrainingState } from '../../src/train/training-state.js';
+import { saveTrainerCheckpoint } from '../../src/train/checkpoints/trainer-checkpoint.js';
+import type { TrainingState } from '../../src/train/checkpoints/state.js';
 import { modelFolder } from './models.js';
 import { tensorValues } from './safetensors.js';
 

@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { RankDistillmError } from '../../src/errors.js';
-import { CheckpointKeeper, type CheckpointCallbacks } from '../../src/train/checkpoint-keeper.js';
-import { formatCheckpointName } from '../../src/train/checkpoint-name.js';
-import type { ModelCheckpointOptions } from '../../src/train/checkpoint-keeper.js';
+import { CheckpointKeeper, type CheckpointCallbacks } from '../../src/train/checkpoints/keeper.js';
+import { formatCheckpointName } from '../../src/train/checkpoints/name.js';
+import type { ModelCheckpointOptions } from '../../src/train/checkpoints/keeper.js';
 import { type SavedRun, simulate, type Simulation } from '../support/simulate.js';
 
 const test = suite('checkpoint keeper');

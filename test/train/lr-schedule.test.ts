@@ -2,12 +2,12 @@ import { readFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { RankDistillmError } from '../../src/errors.js';
-import { ConstantLR, CosineAnnealingLR, LinearLR } from '../../src/train/lr-schedule-torch.js';
+import { ConstantLR, CosineAnnealingLR, LinearLR } from '../../src/train/lr-schedules.js';
 import {
   ConstantLRSchedulerWithLinearWarmup,
   LinearLRSchedulerWithLinearWarmup,
-} from '../../src/train/lr-schedule-warmup.js';
-import type { LrSchedule } from '../../src/train/lr-schedule.js';
+} from '../../src/train/lr-schedules.js';
+import type { LrSchedule } from '../../src/train/lr-schedules.js';
 
 const test = suite('lr schedules');
 

@@ -3,7 +3,7 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RankDistillmError } from '../../src/errors.js';
-import { readTrainerCheckpoint } from '../../src/train/trainer-checkpoint.js';
+import { readTrainerCheckpoint } from '../../src/train/checkpoints/trainer-checkpoint.js';
 import { save } from '../support/training.js';
 
 const folder = process.argv[2]!;

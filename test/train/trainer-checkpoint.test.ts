@@ -12,14 +12,14 @@ import { readSafetensors } from '../../src/models/safetensors.js';
 import type { TensorValues } from '../../src/models/raw-tensor.js';
 import { writeSafetensors } from '../../src/models/safetensors.js';
 import { RankDistillmError, type ErrorCode } from '../../src/errors.js';
-import { findLastCheckpoint } from '../../src/train/find-checkpoint.js';
-import { checkSameModel } from '../../src/train/same-model.js';
+import { findLastCheckpoint } from '../../src/train/checkpoints/find.js';
+import { checkSameModel } from '../../src/train/checkpoints/trainer-checkpoint.js';
 import {
   MOMENTS_FILE,
   readTrainerCheckpoint,
   saveTrainerCheckpoint,
   STATE_FILE,
-} from '../../src/train/trainer-checkpoint.js';
+} from '../../src/train/checkpoints/trainer-checkpoint.js';
 import { refuses } from '../support/errors.js';
 import { temporaryFolder } from '../support/files.js';
 import { REFERENCES } from '../support/models.js';

@@ -1,21 +1,17 @@
+export { MOMENTS_FILE, STATE_FILE } from './state.js';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { NamedTensor } from '../../binding.js';
-import type { Checkpoint } from '../models/checkpoint.js';
-import { loadCheckpoint } from '../models/load-checkpoint.js';
-import type { ModelFiles } from '../models/save-model.js';
-import { formatShape, type RawTensors } from '../models/raw-tensor.js';
-import { readSafetensors } from '../models/safetensors.js';
-import { saveModel } from '../models/save-model.js';
-import type { TensorValues } from '../models/raw-tensor.js';
-import { weightFileError } from '../models/weight-file.js';
-import { writeSafetensors } from '../models/safetensors.js';
-import { RankDistillmError } from '../errors.js';
-import { healFolder, replaceFolder } from '../io/replace-folder.js';
-import { MOMENTS_FILE, readStateFile, STATE_FILE, writeStateFile } from './trainer-state-file.js';
-import type { TrainingState } from './training-state.js';
-
-export { MOMENTS_FILE, STATE_FILE } from './trainer-state-file.js';
+import type { NamedTensor } from '../../../binding.js';
+import { RankDistillmError } from '../../errors.js';
+import { healFolder, replaceFolder } from '../../io/replace-folder.js';
+import type { Checkpoint } from '../../models/checkpoint.js';
+import { modelSettings } from '../../models/fingerprint.js';
+import { loadCheckpoint } from '../../models/load-checkpoint.js';
+import { formatShape, type RawTensors, type TensorValues } from '../../models/raw-tensor.js';
+import { readSafetensors, writeSafetensors } from '../../models/safetensors.js';
+import { type ModelFiles, saveModel } from '../../models/save-model.js';
+import { weightFileError } from '../../models/weight-file.js';
+import { MOMENTS_FILE, readStateFile, STATE_FILE, type TrainingState, writeStateFile } from './state.js';
 
 /** Prefixes of parameter names, as in torch.optim.AdamW's state: means of the gradients and of their squares. */
 const MOMENTS = ['exp_avg.', 'exp_avg_sq.'] as const;
@@ -116,4 +112,27 @@ async function refuseOthers(folder: string): Promise<void> {
   throw new RankDistillmError('unsupported', `${folder}: is a file; a checkpoint is a folder`, {
     hint: "Lightning's .ckpt files are not read: name the huggingface_checkpoint beside them as model_name_or_path.",
   });
+}
+
+/**
+ * Checks that a checkpoint has the model that the run trains: the same encoder, head and lengths.
+ *
+ * @throws RankDistillmError `bad_input` that names the first difference
+ */
+export function checkSameModel(saved: Checkpoint, wanted: Checkpoint): void {
+  const there = settingsOf(saved);
+  for (const [key, value] of Object.entries(settingsOf(wanted))) {
+    if (there[key] === value) continue;
+    throw new RankDistillmError(
+      'bad_input',
+      `${saved.folder}: is a checkpoint of another model: ${key} is ${there[key]} in it and ${value} in ${wanted.name}`,
+      {
+        hint: 'Resume with the model and the settings of the original run, or start a new run with the checkpoint as its model.',
+      },
+    );
+  }
+}
+
+function settingsOf(checkpoint: Checkpoint): Record<string, unknown> {
+  return { class: checkpoint.modelClass, ...checkpoint.encoder, ...modelSettings(checkpoint) };
 }

@@ -1,8 +1,8 @@
 import { readdir, realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { RankDistillmError } from '../errors.js';
-import { healFoldersIn } from '../io/replace-folder.js';
-import { MOMENTS_FILE, readStateFile, type StateFile } from './trainer-state-file.js';
+import { RankDistillmError } from '../../errors.js';
+import { healFoldersIn } from '../../io/replace-folder.js';
+import { MOMENTS_FILE, readStateFile, type StateFile } from './state.js';
 
 const NEEDED = ['config.json', 'model.safetensors', MOMENTS_FILE];
 

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
-import { checkOptions, type OptionsOf, type SettingsOf } from '../config/read-settings.js';
-import { modelCheckpointOptions } from '../config/schema/callbacks.js';
-import { formatCheckpointName } from './checkpoint-name.js';
-import { monitored, type Metrics } from './monitored.js';
-import { bestFirst, makeRoom, type KeptCheckpoint } from './ranked-checkpoints.js';
+import { checkOptions, type OptionsOf, type SettingsOf } from '../../config/read-settings.js';
+import { modelCheckpointOptions } from '../../config/schema/callbacks.js';
+import { type Metrics, monitored } from '../monitored.js';
+import { formatCheckpointName } from './name.js';
+import { bestFirst, type KeptCheckpoint, makeRoom } from './ranked.js';
 
 /** Lightning's ModelCheckpoint arguments. */
 export type ModelCheckpointOptions = OptionsOf<typeof modelCheckpointOptions>;

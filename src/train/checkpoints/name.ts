@@ -1,4 +1,4 @@
-import { SettingError } from '../config/setting-error.js';
+import { SettingError } from '../../config/setting-error.js';
 
 const FIELD = /\{([^{}:]*)(?::([^{}]*))?\}/g;
 /** The supported part of Python's format language: `02d`, `.2f`, `.3g`, `.1%`. */

@@ -1,7 +1,14 @@
 import { checkOptions, type OptionsOf } from '../config/read-settings.js';
 import { scheduleOptions } from '../config/schema/training.js';
 import { SettingError } from '../config/setting-error.js';
-import type { LrSchedule } from './lr-schedule.js';
+
+/** A learning-rate schedule: a pure function of the step, so that a resume needs no state. */
+export interface LrSchedule {
+  /** Class name, for messages. */
+  readonly name: string;
+  /** @param step optimizer steps before this one @returns factor on the optimizer's `lr` */
+  factor(step: number): number;
+}
 
 export type ConstantWarmupOptions = OptionsOf<typeof scheduleOptions.ConstantLRSchedulerWithLinearWarmup>;
 export type LinearWarmupOptions = OptionsOf<typeof scheduleOptions.LinearLRSchedulerWithLinearWarmup>;
@@ -68,5 +75,78 @@ export class LinearLRSchedulerWithLinearWarmup implements LrSchedule {
     // lightning-ir divides by zero here, or raises the rate above the optimizer's
     if (decaySteps <= 0) return this.#finalValue;
     return Math.max(this.#finalValue, 1 - ((1 - this.#finalValue) / decaySteps) * (step - before));
+  }
+}
+
+export type LinearLROptions = OptionsOf<typeof scheduleOptions.LinearLR>;
+
+/** torch.optim.lr_scheduler.LinearLR, stepped at each optimizer step. */
+export class LinearLR implements LrSchedule {
+  readonly name = 'LinearLR';
+  readonly #start: number;
+  readonly #end: number;
+  readonly #steps: number;
+
+  /** @throws SettingError */
+  constructor(options: LinearLROptions = {}) {
+    const { startFactor, endFactor, totalIters } = checkOptions(scheduleOptions.LinearLR, options);
+    this.#start = startFactor;
+    this.#end = endFactor;
+    this.#steps = totalIters;
+  }
+
+  factor(step: number): number {
+    return this.#start + ((this.#end - this.#start) * Math.min(step, this.#steps)) / this.#steps;
+  }
+}
+
+export type ConstantLROptions = OptionsOf<typeof scheduleOptions.ConstantLR>;
+
+/** torch.optim.lr_scheduler.ConstantLR, stepped at each optimizer step. */
+export class ConstantLR implements LrSchedule {
+  readonly name = 'ConstantLR';
+  readonly #factor: number;
+  readonly #steps: number;
+
+  /** @throws SettingError */
+  constructor(options: ConstantLROptions = {}) {
+    const { factor, totalIters } = checkOptions(scheduleOptions.ConstantLR, options);
+    this.#factor = factor;
+    this.#steps = totalIters;
+  }
+
+  factor(step: number): number {
+    return step < this.#steps ? this.#factor : 1;
+  }
+}
+
+export type CosineAnnealingLROptions = OptionsOf<typeof scheduleOptions.CosineAnnealingLR>;
+
+/**
+ * torch.optim.lr_scheduler.CosineAnnealingLR, stepped at each optimizer step: half waves without restarts
+ * (Loshchilov and Hutter, https://arxiv.org/abs/1608.03983).
+ */
+export class CosineAnnealingLR implements LrSchedule {
+  readonly name = 'CosineAnnealingLR';
+  readonly #steps: number;
+  readonly #least: number;
+
+  /**
+   * @param lr the optimizer's learning rate; required when `etaMin` is not 0
+   * @throws SettingError
+   */
+  constructor(options: CosineAnnealingLROptions, lr = 0) {
+    const { tMax, etaMin } = checkOptions(scheduleOptions.CosineAnnealingLR, options);
+    if (etaMin > 0 && !(lr > 0)) {
+      throw new SettingError(['eta_min'], `needs the optimizer's learning rate, received ${lr}`, {
+        hint: "Pass the optimizer's lr, above 0, as the second argument.",
+      });
+    }
+    this.#steps = tMax;
+    this.#least = etaMin === 0 ? 0 : etaMin / lr;
+  }
+
+  factor(step: number): number {
+    return this.#least + ((1 - this.#least) * (1 + Math.cos((Math.PI * step) / this.#steps))) / 2;
   }
 }
