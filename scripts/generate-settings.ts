@@ -1,8 +1,16 @@
-// Writes what follows from the declarations of the settings: the tables in docs/cli.md.
+// Writes what follows from the declarations of the settings: the tables in docs/cli.md, and configs/schema.json.
 // usage: node --import tsx scripts/generate-settings.ts
 import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { keyGroups, type KeyGroup } from '../src/config/describe.js';
+import { settingsSchema } from './settings-schema.js';
+
+export const SCHEMA = fileURLToPath(new URL('../configs/schema.json', import.meta.url));
+
+/** The text of configs/schema.json. */
+export function schemaText(): string {
+  return `${JSON.stringify(settingsSchema(), null, 1)}\n`;
+}
 
 const START = '<!-- keys: made by scripts/generate-settings.ts from src/config/schema -->';
 const END = '<!-- /keys -->';
@@ -40,4 +48,5 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const from = text.indexOf(START);
   const to = text.indexOf(END) + END.length;
   await writeFile(DOCS, text.slice(0, from) + keyTables() + text.slice(to));
+  await writeFile(SCHEMA, schemaText());
 }

@@ -1,3 +1,15 @@
+import { fileURLToPath } from 'node:url';
+
+/** A file or folder of this package, as a path that works wherever the package is installed. */
+export function packagePath(relative: string): string {
+  return fileURLToPath(new URL(`../${relative}`, import.meta.url));
+}
+
+/** A page of the documentation, for hints. */
+export function docsPage(page: 'api' | 'cli' | 'cuda' | 'losses' | 'training'): string {
+  return packagePath(`docs/${page}.md`);
+}
+
 /**
  * Error code for programs to switch on.
  *

@@ -4,6 +4,7 @@ import { readRun } from '../data/run-file.js';
 import { RankDistillmError, throwIfAborted } from '../errors.js';
 import { evaluate, type Evaluation } from '../evaluate/evaluate.js';
 import { measuresHelp, parseMeasure } from '../evaluate/parse-measure.js';
+import { isProvenance } from '../rerank/provenance.js';
 import { formatMetrics, formatTable } from '../report/table.js';
 import { note, print, type CliIo } from './cli-io.js';
 
@@ -48,6 +49,10 @@ async function evaluateRuns(options: EvaluateOptions, io: CliIo): Promise<void> 
   const results: EvaluatedRun[] = [];
   for (const run of options.run) {
     throwIfAborted(io.signal);
+    if (await isProvenance(run)) {
+      note(io, `note: ${run} is the record of a run, and is left out`);
+      continue;
+    }
     const evaluation = evaluate(await readRun(run, { ignoreRanks: true }), qrels, measures);
     if (evaluation.topicsInRun === 0) {
       throw new RankDistillmError('bad_input', `${run}: has none of the topics of ${options.qrels}`, {
@@ -59,6 +64,11 @@ async function evaluateRuns(options: EvaluateOptions, io: CliIo): Promise<void> 
       note(io, `note: ${run} has ${evaluation.topicsInRun} of ${judged} judged topics, the others count 0`);
     }
     results.push({ run, evaluation });
+  }
+  if (results.length === 0) {
+    throw new RankDistillmError('bad_input', 'no run is given, only records of runs', {
+      hint: 'Name the runs themselves: dev.run, not dev.run.json.',
+    });
   }
   const byQuery = options.byQuery === true;
   const text = options.json ? toJson(results, byQuery) : toTable(results, measures, byQuery, io);

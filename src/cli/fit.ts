@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { docsPage, packagePath } from '../errors.js';
 import { loadConfig } from '../config/load-config.js';
 import { printConfig } from '../config/print-config.js';
 import { print, warn, type CliIo } from './cli-io.js';
@@ -27,7 +28,7 @@ export function addFitCommand(program: Command, argv: readonly string[], io: Cli
         '  --trainer.callbacks+=LearningRateMonitor  append to a list\n' +
         '  --data.train_dataset.sample_size 8\n' +
         '\nCtrl-C finishes the step, saves and ends with 130; a second one stops at once.\n' +
-        'docs/training.md explains training, docs/cli.md lists all keys; configs/examples holds configurations.',
+        `${docsPage('training')} explains training.\n${packagePath('configs/examples')} holds configurations to start from.`,
     )
     .allowUnknownOption()
     .allowExcessArguments()

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { docsPage, packagePath } from '../errors.js';
 import { loadConfig, type LoadedConfig } from '../config/load-config.js';
 import { printConfig } from '../config/print-config.js';
 import { optionsFrom } from '../config/read-settings.js';
@@ -46,7 +47,7 @@ export function addReRankCommand(program: Command, argv: readonly string[], io: 
         '  --trainer.callbacks+=ReRankCallback     append to a list\n' +
         '  --trainer.callbacks.save_dir DIR        change the last item of a list\n' +
         '  --data.inference_datasets.0.depth 50    change the item with a number\n' +
-        '\ndocs/cli.md lists all keys; configs/examples holds configurations to start from.',
+        `\n${docsPage('cli')} explains re_rank.\n${packagePath('configs/examples')} holds configurations to start from.`,
     )
     .allowUnknownOption()
     .allowExcessArguments()

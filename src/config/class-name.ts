@@ -1,11 +1,11 @@
-import { RankDistillmError } from '../errors.js';
+import { docsPage, RankDistillmError } from '../errors.js';
 import { placeText, type Place } from './node.js';
 import { nearestHint } from './nearest.js';
 import { isOwnClass, type Slot } from './schema/fields.js';
 import { whyNotBuilt } from './schema/not-built.js';
 
 /** Modules whose classes we know; a class of another module is somebody's own Python. */
-const MODULES = ['lightning_ir', 'torch', 'lightning', 'pytorch_lightning'];
+export const MODULES = ['lightning_ir', 'torch', 'lightning', 'pytorch_lightning'];
 
 /**
  * The canonical name of a class written with or without its module: `lightning_ir.RankNet` is `RankNet`. A class of the
@@ -22,7 +22,7 @@ export function className(written: string, slot: Slot, place: Place, path: strin
   const known = [...slot.classes.keys(), ...Object.keys(slot.aliases)];
   if (foreign) {
     throw new RankDistillmError('unsupported', `${where}: cannot load the Python class "${written}"`, {
-      hint: 'Only classes of lightning-ir, Lightning and torch can be named here; docs/cli.md lists them.',
+      hint: `Only classes of lightning-ir, Lightning and torch can be named here; ${docsPage('cli')} lists them.`,
     });
   }
   const reason = whyNotBuilt(name);

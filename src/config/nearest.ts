@@ -1,7 +1,8 @@
 import { closest, distance } from 'fastest-levenshtein';
+import { docsPage } from '../errors.js';
 
 /** A sentence that names the known word that a wrong one may have meant, or all where none is near. */
-export function nearestHint(wrong: string, known: readonly string[], what: string, docs = 'docs/cli.md'): string {
+export function nearestHint(wrong: string, known: readonly string[], what: string, docs = docsPage('cli')): string {
   if (known.length === 0) return `There is no ${what} to name here.`;
   const nearest = closest(wrong, [...known]);
   if (distance(wrong, nearest) <= 2 + nearest.length / 4) return `The nearest known ${what} is "${nearest}".`;

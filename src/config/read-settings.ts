@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { RankDistillmError } from '../errors.js';
+import { docsPage, RankDistillmError } from '../errors.js';
 import { describeType, describeValue } from './describe.js';
 import { childSchema } from './merge.js';
 import { nearestHint } from './nearest.js';
@@ -136,7 +136,7 @@ const inOptions: Wording = {
   at: (_, path) => optionPath(path),
   unknown: (key, _, known, path) =>
     new RankDistillmError('bad_input', `${optionPath(path)}: unknown option "${key}"`, {
-      hint: nearestHint(key, known.map(optionName), 'option', 'docs/api.md'),
+      hint: nearestHint(key, known.map(optionName), 'option', docsPage('api')),
     }),
   needs: (_, path) => `${optionPath(path)} needs the option`,
   name: optionName,
@@ -288,5 +288,5 @@ function hintFor(node: ConfigNode, schema: z.ZodType): string {
   // a mapping's defaults would fill the screen
   return shown !== undefined && shown.length <= 60
     ? `Fix the value, or leave it out for the default ${shown}.`
-    : 'Fix the value; docs/cli.md lists every key with its type.';
+    : `Fix the value; ${docsPage('cli')} lists every key with its type.`;
 }

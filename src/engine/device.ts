@@ -1,3 +1,4 @@
+import { docsPage } from '../errors.js';
 import { SettingError, type SettingPath } from '../config/setting-error.js';
 
 const CPU = 'cpu';
@@ -26,7 +27,7 @@ export function chooseDevice(asked: string | null, path: SettingPath, devices: (
     gpus.length === 0
       ? [
           'no GPU was found: this build of the engine has no CUDA, or the machine no NVIDIA driver',
-          'Use cpu; docs/cuda.md says how to build for CUDA.',
+          `Use cpu; ${docsPage('cuda')} says how to build for CUDA.`,
         ]
       : [`there is no such GPU; found: ${gpus.join(', ')}`, 'Choose one of those.'];
   throw new SettingError(path, `${name}: ${message}`, { hint, code: 'unsupported' });

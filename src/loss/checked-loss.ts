@@ -1,8 +1,7 @@
-import { RankDistillmError } from '../errors.js';
+import { docsPage, RankDistillmError } from '../errors.js';
 import type { Loss, LossResult, ScoreMatrix } from './loss.js';
 
-const SHAPE =
-  'compute(scores, targets) returns { value: number, gradient: Float64Array }; docs/losses.md has an example.';
+const SHAPE = `compute(scores, targets) returns { value: number, gradient: Float64Array }; ${docsPage('losses')} has an example.`;
 
 /**
  * Puts checks around a loss that we did not write: it must have `compute`, and each result must be a number and a

@@ -1,7 +1,7 @@
 import { nearestHint } from '../config/nearest.js';
 import { slotOf } from '../config/schema/fields.js';
 import { losses as schema, type LossSpec } from '../config/schema/training.js';
-import { RankDistillmError } from '../errors.js';
+import { docsPage, RankDistillmError } from '../errors.js';
 import { approxMRR } from './approx-mrr.js';
 import { approxNDCG } from './approx-ndcg.js';
 import { approxRankMSE } from './approx-rank-mse.js';
@@ -46,7 +46,7 @@ export function createLoss(name: string, initArgs: Readonly<Record<string, unkno
     const issue = error.issues[0];
     const place = ['init_args', ...(issue?.path ?? [])].join('.');
     throw new RankDistillmError('bad_input', `${known}: ${place}: ${issue?.message}`, {
-      hint: 'docs/losses.md lists the arguments of each loss.',
+      hint: `${docsPage('losses')} lists the arguments of each loss.`,
     });
   }
   const build = BUILDERS[known] as (args: unknown) => Loss;

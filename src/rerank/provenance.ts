@@ -43,6 +43,14 @@ export type RunProvenance = z.infer<typeof schema>;
 /** What is known before a run is written. */
 export type RunIdentity = Omit<RunProvenance, 'format' | 'version' | 'run' | 'written'>;
 
+/** Whether a file is the record beside a run, and no run. */
+export async function isProvenance(path: string): Promise<boolean> {
+  if (!path.endsWith('.run.json')) return false;
+  // a run in JSON may be called so, and be large or damaged: reading it as one finds that
+  const object = await readJsonObject(path).catch(() => undefined);
+  return object?.['format'] === FORMAT;
+}
+
 /** The file beside a run: `dev.run` → `dev.run.json`, `mine.txt` → `mine.txt.run.json`. */
 export function provenancePath(run: string): string {
   return run.endsWith('.run') ? `${run}.json` : `${run}.run.json`;

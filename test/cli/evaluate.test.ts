@@ -102,4 +102,36 @@ test('--by-query shows a row for each topic and one for all', () =>
     );
   }));
 
+const RECORD = '{"format": "rank-distillm run provenance", "version": 1}';
+
+test('records of runs are left out with a note, so that --run runs/* works', () =>
+  inFolder(async (folder) => {
+    // a run in JSON may be called so, too
+    await writeFiles(folder, {
+      ...FILES,
+      'first.run.json': RECORD,
+      'own.run.json': '[{"query_id": "q1", "doc_id": "a", "score": 2}]',
+    });
+    const runs = ['first.run', 'first.run.json', 'own.run.json'];
+    const { code, stdout, stderr } = await run(['evaluate', '--qrels', 'test.qrels', '--json', '--run', ...runs], {
+      cwd: folder,
+    });
+    assert.is(code, 0, stderr);
+    const rows = JSON.parse(stdout) as JsonRow[];
+    assert.equal(
+      rows.map((row) => row.run),
+      ['first.run', 'own.run.json'],
+    );
+    assert.match(stderr, /^note: first\.run\.json is the record of a run, and is left out$/m);
+  }));
+
+test('only a record is an error', () =>
+  inFolder(async (folder) => {
+    await writeFiles(folder, { ...FILES, 'first.run.json': RECORD });
+    const argv = ['evaluate', '--qrels', 'test.qrels', '--run', 'first.run.json'];
+    const { code, stderr } = await run(argv, { cwd: folder });
+    assert.is(code, 2);
+    assert.match(stderr, /^error: no run is given, only records of runs\nhint: Name the runs themselves/m);
+  }));
+
 test.run();

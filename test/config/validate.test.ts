@@ -1,6 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { readPrecision } from '../../src/config/precision.js';
+import { docsPage } from '../../src/errors.js';
 import { failure, load } from '../support/config.js';
 
 const test = suite('config validate');
@@ -21,12 +22,12 @@ test('a misspelt option is told from a key', async () => {
 
 test('a word that is like no known one is not taken for one', async () => {
   const foo = await failure(['trainer: {callbacks: [Foo]}']);
-  assert.match(foo.hint!, /^Known: .*ReRankCallback|^No known class is like it; see docs\/cli\.md\.$/);
+  assert.match(foo.hint!, /^Known: .*ReRankCallback|^No known class is like it; see \S+docs\/cli\.md\.$/);
   assert.match((await failure([], [['--data.depth', '5']])).hint!, /^Known: .*train_batch_size/);
 });
 
 test('the hint for a wrong mapping does not print all of its keys', async () => {
-  assert.is((await failure(['trainer: 5'])).hint, 'Fix the value; docs/cli.md lists every key with its type.');
+  assert.is((await failure(['trainer: 5'])).hint, `Fix the value; ${docsPage('cli')} lists every key with its type.`);
 });
 
 test('an id that ends in + is no list that is added to', async () => {

@@ -4,6 +4,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { filesBelow } from '../../scripts/lib/hash.mjs';
 import { chartFile, readSpeedReport, speedChart, THEMES } from '../../scripts/docs/speed-chart.js';
+import { docsPage } from '../../src/errors.js';
 import { documents, readDocument, root } from './documents.js';
 
 const test = suite('links of the documentation');
@@ -34,6 +35,16 @@ function anchorsOf(path: string): Set<string> {
     ),
   );
 }
+
+test('every page that a message names is part of the package', () => {
+  const sources = filesBelow(join(root, 'src')).map((path) => readFileSync(path, 'utf8'));
+  const pages = sources.flatMap((text) => [...text.matchAll(/docsPage\('(\w+)'\)/g)].map((match) => match[1]!));
+  assert.ok(pages.length > 5);
+  for (const page of pages) assert.ok(existsSync(docsPage(page as Parameters<typeof docsPage>[0])), page);
+  // a path from the root of the repository leads nowhere in an installed package
+  const quoted = /^(?!\s*(?:\/\/|\*|\/\*)).*['"`][^'"`\n]*docs\/\w+\.md/m;
+  for (const text of sources) assert.not.match(text.replaceAll('`docs/${page}.md`', ''), quoted);
+});
 
 test('every relative link leads to a file, and to a heading of it', () => {
   const broken: string[] = [];

@@ -150,7 +150,7 @@ export function openClasses<const N extends string>(names: readonly N[], doc: st
 }
 
 /** A class in a module of the user's: `./my-loss.ts:MyLoss`. */
-const OWN_CLASS = /^.+\.[cm]?[jt]s:[A-Za-z_$][\w$]*$/;
+export const OWN_CLASS = /^.+\.[cm]?[jt]s:[A-Za-z_$][\w$]*$/;
 
 export function isOwnClass(name: string): boolean {
   return OWN_CLASS.test(name);
