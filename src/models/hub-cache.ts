@@ -29,7 +29,7 @@ export async function resolveModel(nameOrPath: string, revision?: string): Promi
   if (found === 'file') {
     throw new RankDistillmError('bad_input', `${nameOrPath}: is a file, not a model folder`, {
       hint: nameOrPath.endsWith('.ckpt')
-        ? "Lightning's .ckpt files are not supported: name the folder huggingface_checkpoint that lightning-ir saves beside " +
+        ? "Lightning's .ckpt files are not read: name the folder huggingface_checkpoint that lightning-ir saves beside " +
           'the folder checkpoints.'
         : 'Name the folder that holds config.json and the weights.',
     });

@@ -101,14 +101,14 @@ const dropped: [
     { sampleSize: 1, samplingStrategy: 'random' },
     trainingRegistry(),
     ['t1', 't10', 't2'],
-    ['topics without judgements', 'one document or with equal targets, .* learn nothing: 3 of 3'],
+    ['topics without judgements', 'one document or equal targets, .* learn nothing: 3 of 3'],
   ],
   [
     'equal targets within what is sampled',
     { sampleSize: 3 },
     trainingRegistry({ qrels: file('equal.tsv', 't1 0 d3 1\nt2 0 d99 1\nt10 0 d99 1\n') }),
     ['t1', 't10', 't2'],
-    ['topics without judgements', 'one document or with equal targets, .* learn nothing: 2 of 3'],
+    ['topics without judgements', 'one document or equal targets, .* learn nothing: 2 of 3'],
   ],
   [
     'nothing can be added to a run with its own texts',
@@ -182,7 +182,7 @@ const bad: [
     { sampleSize: 50 },
     trainingRegistry(),
     'bad_input',
-    ['no topic is left', 'fewer than 50', 'left out: 3'],
+    ['no topic is left', 'fewer than 50', 'skipped: 3'],
   ],
   [
     'lists of different lengths',

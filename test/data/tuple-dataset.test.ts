@@ -197,7 +197,13 @@ const bad: [
   ['bad id', registered(file('d.json', '["t1", null, "d2"]')), {}, 'bad_input', ['d.json:1', 'document id']],
   ['triple', registered(file('e.json', '["t1", ["d1", 1, 2], ["d2", 1]]')), {}, 'bad_input', ['e.json:1']],
   ['no pos', registered(file('f.json', '{"qid": "t1", "neg": {}}')), {}, 'bad_input', ['f.json:1', 'pos']],
-  ['one document', registered(file('g.json', '["t1", "d1"]')), {}, 'bad_input', ['g.json', 'fewer than 2', 'out: 1']],
+  [
+    'one document',
+    registered(file('g.json', '["t1", "d1"]')),
+    {},
+    'bad_input',
+    ['g.json', 'fewer than 2', 'skipped: 1'],
+  ],
   [
     'unknown documents',
     registered(file('u.tsv', 't1 d1 d2\nt1 d77 d78\n')),

@@ -170,13 +170,13 @@ const REFUSALS: Refusal[] = [
     what: 'no weights',
     edit: (folder) => rmSync(join(folder, 'model.safetensors')),
     code: 'not_found',
-    message: /holds neither model\.safetensors/,
+    message: /has neither model\.safetensors/,
   },
   {
     what: 'no config.json',
     edit: (folder) => rmSync(join(folder, 'config.json')),
     code: 'not_found',
-    message: /no model folder/,
+    message: /not a model folder/,
   },
   {
     what: 'a config.json that is not JSON',
@@ -283,7 +283,7 @@ for (const [family, architecture] of [
     const load = async (seed?: number) =>
       loadCheckpoint(folder, { freshHead: true, ...(seed === undefined ? {} : { seed }) });
     const checkpoint = await load();
-    assert.match(checkpoint.warnings.join(), /fresh: linear\.weight \(weights N\(0, 0\.3\), seed 42/);
+    assert.match(checkpoint.warnings.join(), /initialized: linear\.weight \(weights N\(0, 0\.3\), seed 42/);
     const encoderTokenizer = family === 'electra' ? 'ElectraTokenizerFast' : 'BertTokenizerFast';
     assert.equal(checkpoint.pairEncoding, {
       kind: 'lightning-ir',
@@ -451,7 +451,7 @@ test('an id that is not in the cache says how to fetch it', async () => {
     renameSync(join(repo, 'model.safetensors'), join(repo, 'elsewhere'));
     let hint = '';
     await loadCheckpoint('someone/some-model').catch((error: { hint: string }) => (hint = error.hint));
-    assert.match(hint, /`hf download someone\/some-model`.*does not download models itself/);
+    assert.match(hint, /`hf download someone\/some-model`.*does not download models/);
   });
 });
 
