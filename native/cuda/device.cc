@@ -46,7 +46,7 @@ bool means_out_of_memory(const std::exception& error) {
   if (dynamic_cast<const c10::OutOfMemoryError*>(&error) != nullptr) return true;
   const auto* torch = dynamic_cast<const c10::Error*>(&error);
   if (torch == nullptr) return false;
-  const std::string message = torch->what_without_backtrace();  // all that LibTorch keeps of the status
+  const std::string message = torch->what_without_backtrace();  // LibTorch keeps the status only in the message
   const auto says = [&message](const char* words) { return message.find(words) != std::string::npos; };
   return says("CUDA error: out of memory") || says("CUBLAS_STATUS_ALLOC_FAILED");
 }

@@ -10,14 +10,14 @@
 
 namespace rank_distillm {
 
-/// Where the tensors of a model are: a GPU or, with RANK_DISTILLM_EMULATE_CUDA set, an emulated one on the CPU. There
+/// The device of a model's tensors: a GPU or, with RANK_DISTILLM_EMULATE_CUDA set, an emulated one on the CPU. There
 /// every op of ops/ runs its reference, so that everything except the kernels can be tested without a GPU. The
 /// variable's value is the emulated memory in bytes.
 class Device {
  public:
-  /// `cuda` or `cuda:N`; `memory_fraction` above 0 limits this process's share of the GPU's memory, 0 lifts the limit
-  /// that another model has left. Throws `unsupported` in a build without CUDA or on a machine without a GPU,
-  /// `bad_input` for a GPU that is not there.
+  /// `cuda` or `cuda:N`; `memory_fraction` above 0 limits this process's share of the GPU's memory, 0 removes the
+  /// limit that an earlier model set. Throws `unsupported` in a build without CUDA or on a machine without a GPU,
+  /// `bad_input` for a GPU that does not exist.
   Device(const std::string& name, double memory_fraction);
 
   c10::Device place() const { return place_; }
@@ -25,7 +25,7 @@ class Device {
   const std::string& name() const { return name_; }
 
   int64_t total_bytes() const;
-  /// What this process can still take: memory of others and beyond the fraction is left alone.
+  /// Bytes this process can still allocate, without other processes' memory and within the fraction.
   int64_t free_bytes() const;
 
   /// On an emulated device: reserves memory that a model keeps.
@@ -34,7 +34,7 @@ class Device {
   /// On an emulated device: throws LibTorch's OutOfMemoryError if less memory than this is free.
   void take(int64_t bytes) const;
 
-  /// Waits for what has been asked of the GPU.
+  /// Waits for the GPU to finish all queued work.
   void synchronize() const;
 
  private:
@@ -44,13 +44,13 @@ class Device {
   std::optional<int64_t> emulated_bytes_;
 };
 
-/// True of what LibTorch's memory, the launch of a kernel or cuBLAS throws where a GPU has no memory left.
+/// True for the errors of LibTorch's allocator, a kernel's launch and cuBLAS when a GPU is out of memory.
 bool means_out_of_memory(const std::exception& error);
 
-/// True where `cuda` names the CPU.
+/// True if `cuda` is emulated on the CPU.
 bool cuda_is_emulated();
 
-/// What a model on a device computes in.
+/// The types that a model on a device computes in.
 struct DeviceTypes {
   at::ScalarType compute = at::kFloat;  // of products' inputs
   at::ScalarType stream = at::kFloat;   // of the residual stream

@@ -11,10 +11,10 @@
 namespace rank_distillm {
 namespace {
 
-/// Numbers on their way to the device: gathered in pinned memory, copied once, handed out as views.
+/// Numbers to copy to the device: gathered in pinned memory, copied once, returned as views.
 class Upload {
  public:
-  /// Returns which of the parts it is.
+  /// Returns the part's index.
   size_t add(std::vector<int32_t> values) {
     parts_.push_back(std::move(values));
     return parts_.size() - 1;
@@ -40,7 +40,7 @@ class Upload {
   }
 
  private:
-  /// Each part begins where 16 bytes can be read at once.
+  /// Each part is aligned to 16 bytes for vector reads.
   static int64_t padded(size_t size) { return (static_cast<int64_t>(size) + 3) / 4 * 4; }
 
   std::vector<std::vector<int32_t>> parts_;

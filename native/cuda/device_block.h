@@ -7,23 +7,23 @@
 
 namespace rank_distillm {
 
-/// Sequences whose queries and keys attention takes, on the device.
+/// Sequences of attention's queries or keys, on the device.
 struct AttentionRows {
   at::Tensor offsets;  // [sequences + 1] int32
   at::Tensor tiles;    // [tiles, 2] int32: a sequence, and the first of up to 64 of its rows (kernels.h)
   int64_t longest = 0;
 };
 
-/// What rows stand for, on the device: names of their dropout masks (ops/dropout.h).
+/// The pair and token of each row, on the device, which key its dropout mask (ops/dropout.h).
 struct DeviceRowIds {
-  at::Tensor pairs;   // [rows] int32; undefined where nothing is ever dropped
+  at::Tensor pairs;   // [rows] int32; undefined without dropout
   at::Tensor tokens;  // [rows] int32
 };
 
-/// A block's numbers on the device; one copy brings them there.
+/// A block's numbers on the device, copied there at once.
 struct DeviceBlock {
-  /// `pairs`: each sequence's number in the step's whole batch, from the block's first on; null where nothing is
-  /// dropped. `first_position` as in EncoderConfig.
+  /// `pairs`: each sequence's number in the step's whole batch, from the block's first on; null without
+  /// dropout. `first_position` as in EncoderConfig.
   DeviceBlock(const PackedBatch& batch, const Block& block, const uint32_t* pairs, const Device& device,
               int64_t first_position = 0);
 

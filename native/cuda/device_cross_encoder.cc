@@ -5,7 +5,7 @@
 namespace rank_distillm {
 namespace {
 
-/// Blocks of one batch: its scores come back together, and what comes next is queued meanwhile.
+/// Blocks per batch: its scores are copied back together while the next batch is queued.
 constexpr int64_t blocks_per_window = 4;
 
 Device fitting_device(const ModelOptions& options, const std::vector<TensorSource>& tensors) {

@@ -14,7 +14,7 @@ class DeviceCrossEncoder : public ScoringModel {
   /// Throws `bad_input`, `unsupported`, `out_of_memory`.
   DeviceCrossEncoder(const ModelOptions& options, std::vector<TensorSource> tensors);
 
-  /// A block that does not fit is halved and tried again, and so are all later ones.
+  /// If a block does not fit, it and all later ones are halved.
   Scores score(const PackedBatch& batch, Workers& workers, const CancelFlag& cancel) override;
 
   ElementType precision() const override { return precision_; }

@@ -30,7 +30,7 @@ void DeviceEncoder::weights_changed() {
     if (!compute_values_.defined()) compute_values_ = at::empty(values.sizes(), values.options().dtype(types_.compute));
     compute_values_.copy_(values);
   }
-  if (!layers_.empty()) return;  // the rest are views
+  if (!layers_.empty()) return;  // the others are views
   const auto width = config_.embedding_size;
   embedding_ = {take_table(tensor_names::words, config_.vocab_size),
                 take_table(tensor_names::positions, config_.first_position + config_.max_positions),
@@ -111,8 +111,8 @@ DeviceHidden DeviceEncoder::attend(const DevicePass& pass, int64_t index, const 
                                    DeviceLayerState* state) const {
   const auto& layer = layers_[index];
   const auto size = config_.hidden_size;
-  const auto linear = [&](const at::Tensor& input, const DeviceLinear& of) {
-    return pass.clock.time(&OpTicks::linear, [&] { return device_linear(input, of, pass.counters); });
+  const auto linear = [&](const at::Tensor& input, const DeviceLinear& weights) {
+    return pass.clock.time(&OpTicks::linear, [&] { return device_linear(input, weights, pass.counters); });
   };
   const auto qkv = linear(hidden.compute, layer.qkv);
   AttentionInputs inputs;
@@ -145,8 +145,8 @@ DeviceHidden DeviceEncoder::attend(const DevicePass& pass, int64_t index, const 
 DeviceHidden DeviceEncoder::feed_forward(const DevicePass& pass, int64_t index, const DeviceHidden& hidden,
                                          DeviceLayerState* state) const {
   const auto& layer = layers_[index];
-  const auto linear = [&](const at::Tensor& input, const DeviceLinear& of) {
-    return pass.clock.time(&OpTicks::linear, [&] { return device_linear(input, of, pass.counters); });
+  const auto linear = [&](const at::Tensor& input, const DeviceLinear& weights) {
+    return pass.clock.time(&OpTicks::linear, [&] { return device_linear(input, weights, pass.counters); });
   };
   const auto before = linear(hidden.compute, layer.up);
   const auto wide = pass.clock.time(&OpTicks::activation, [&] {
@@ -217,15 +217,17 @@ DeviceEncoder::Gradient DeviceEncoder::attend_backward(const DevicePass& pass, i
 }
 
 void DeviceEncoder::backward(const DevicePass& pass, DeviceEncoderState& state, at::Tensor gradient) const {
-  Gradient of = {std::move(gradient), {}};
+  Gradient current = {std::move(gradient), {}};
   for (int64_t i = config_.layers - 1; i >= 0; --i) {
-    of = feed_forward_backward(pass, i, of, state.layers[i]);
-    of = attend_backward(pass, i, of, state.layers[i]);
-    state.layers[i] = {};  // its memory is free for the layers below
+    current = feed_forward_backward(pass, i, current, state.layers[i]);
+    current = attend_backward(pass, i, current, state.layers[i]);
+    state.layers[i] = {};  // frees its memory for the layers below
   }
-  of.exact.add_(of.more);
-  if (project_.weight.defined()) of.exact = device_linear_backward(of.exact, state.embedded, project_, pass.counters);
-  embed_backward(pass.block, embedding_, pass.dropout.at(DropoutSite::embeddings), state.embedding_norm, of.exact);
+  current.exact.add_(current.more);
+  if (project_.weight.defined()) {
+    current.exact = device_linear_backward(current.exact, state.embedded, project_, pass.counters);
+  }
+  embed_backward(pass.block, embedding_, pass.dropout.at(DropoutSite::embeddings), state.embedding_norm, current.exact);
 }
 
 int64_t DeviceEncoder::kept_bytes_per_token() const {

@@ -19,15 +19,15 @@
 
 namespace rank_distillm {
 
-/// What a layer's backward needs of its forward; rows as in the pass.
+/// Kept by a layer's forward for its backward; rows as in the pass.
 struct DeviceLayerState {
-  at::Tensor input;           // [tokens, hidden], what the products read
+  at::Tensor input;           // [tokens, hidden], the products' input
   at::Tensor first;           // [sequences, hidden] float32, the queries' input; first rows only
-  AttentionInputs attention;  // queries, keys and values; columns of one tensor where all tokens ask
+  AttentionInputs attention;  // queries, keys and values; columns of one tensor if all tokens have queries
   AttentionOutput attended;
-  at::Tensor context;  // [rows, hidden], what the output's product reads
+  at::Tensor context;  // [rows, hidden], the input of the output's product
   at::Tensor narrow;   // [rows, hidden]
-  at::Tensor before;   // [rows, intermediate], before the activation, which is computed again
+  at::Tensor before;   // [rows, intermediate], before the activation, which backward recomputes
   DeviceNormState attention_norm;
   DeviceNormState output_norm;
 };
@@ -40,7 +40,7 @@ struct DeviceEncoderState {
   at::Tensor last;  // [tokens, hidden] float32; for pooling over all tokens only
 };
 
-/// A block on its way.
+/// A block that is being computed.
 struct DevicePass {
   const DeviceBlock& block;
   const DropoutRates& dropout;
@@ -49,40 +49,40 @@ struct DevicePass {
   OpClock& clock;
 };
 
-/// The encoder of model/encoder.h and train/trainable_encoder.h on tensors of a device, scoring and training alike: a
-/// GPU hides no work behind other work of the same block, so nothing is won by two of them. Large blocks go through
-/// layer after layer; float32 residual stream (in bf16-true bfloat16), products in `compute`, first rows of the last
-/// layer in float32, as on the CPU.
+/// The encoder of model/encoder.h and train/trainable_encoder.h on tensors of a device, one class for scoring and
+/// training, since a GPU gains nothing from overlapping the work of one block. Large blocks go through layer after
+/// layer; float32 residual stream (in bf16-true bfloat16), products in `compute`, first rows of the last layer in
+/// float32, as on the CPU.
 class DeviceEncoder {
  public:
   /// `parameters` on the device, trained or not.
   DeviceEncoder(const EncoderConfig& config, RowsNeeded rows, const DeviceTypes& types, int64_t padding_id,
                 const Parameters& parameters);
 
-  /// Takes over the parameters' values; before the first forward and after each change.
+  /// Copies the parameters' values; to be called before the first forward and after each change.
   void weights_changed();
 
-  /// Last hidden state in float32: [tokens, hidden], or [sequences, hidden] where only first rows are needed. A state
-  /// that is given is filled for the backward. Throws `aborted` between layers.
+  /// Last hidden state in float32: [tokens, hidden], or [sequences, hidden] where only first rows are needed. Fills
+  /// `state`, if given, for the backward. Throws `aborted` between layers.
   at::Tensor forward(const DevicePass& pass, DeviceEncoderState* state) const;
 
-  /// Adds the gradients of all parameters from that of forward's result (float32, overwritten). Uses the state up.
+  /// Adds the gradients of all parameters from that of forward's result (float32, overwritten). Consumes the state.
   void backward(const DevicePass& pass, DeviceEncoderState& state, at::Tensor gradient) const;
 
   const EncoderConfig& config() const { return config_; }
 
-  /// Bytes that a token takes: kept for the backward, and on the way at most.
+  /// Bytes per token: kept for the backward, and the peak of temporaries.
   int64_t kept_bytes_per_token() const;
   int64_t passing_bytes_per_token() const;
-  /// What a backward takes besides, whatever its tokens.
+  /// Bytes of a backward's temporaries that do not depend on its tokens.
   int64_t backward_bytes() const;
-  /// Of the weights in the products' type.
+  /// Bytes of the weights in the products' type.
   int64_t bytes() const { return compute_values_.defined() ? static_cast<int64_t>(compute_values_.nbytes()) : 0; }
 
  private:
   struct Layer {
     DeviceLinear query;  // float32; first rows only
-    DeviceLinear qkv;    // [3 · hidden, hidden]; keys and values alone where first rows ask
+    DeviceLinear qkv;    // [3 · hidden, hidden]; only keys and values if only first rows have queries
     DeviceLinear attention_output, up, down;
     DeviceNorm attention_norm, output_norm;
     bool first_rows_only = false;
@@ -98,7 +98,7 @@ class DeviceEncoder {
   DeviceHidden attend(const DevicePass& pass, int64_t index, const DeviceHidden& hidden, DeviceLayerState* state) const;
   DeviceHidden feed_forward(const DevicePass& pass, int64_t index, const DeviceHidden& hidden,
                             DeviceLayerState* state) const;
-  /// That of the residual stream, float32, the sum of the two.
+  /// The gradient of the residual stream, float32: the sum of the two.
   struct Gradient {
     at::Tensor exact;
     at::Tensor more;  // in the products' type; or undefined
@@ -115,7 +115,7 @@ class DeviceEncoder {
   DeviceTypes types_;
   int64_t padding_id_;
   const Parameters& parameters_;
-  at::Tensor compute_values_;  // all values in the products' type; undefined where that is float32
+  at::Tensor compute_values_;  // all values in the products' type; undefined if that is float32
   DeviceEmbedding embedding_;
   DeviceLinear project_;  // float32; undefined without one
   std::vector<Layer> layers_;

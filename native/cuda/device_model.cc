@@ -48,7 +48,7 @@ void DeviceModel::backward(const DevicePass& pass, State& state, const at::Tenso
 DeviceScope::DeviceScope(const Device& device, bool tf32)
     : guard_(device.place()), tf32_before_(at::globalContext().allowTF32CuBLAS()) {
   at::globalContext().setAllowTF32CuBLAS(tf32);
-  // By default cuBLAS may add up the parts of a bfloat16 product in bfloat16. No model wants that: it is not restored.
+  // By default cuBLAS may sum the parts of a bfloat16 product in bfloat16. No model needs that, so it is not restored.
   at::globalContext().setAllowBF16ReductionCuBLAS(false);
 }
 

@@ -13,7 +13,7 @@
 
 namespace rank_distillm {
 
-/// What models on a device have in common: the device, types, encoder, pooling and head over the same parameters.
+/// Shared by models on a device: the device, types, encoder, pooling and head over the same parameters.
 class DeviceModel {
  public:
   DeviceModel(const ModelOptions& options, const Device& device, int64_t padding_id, const Parameters& parameters);
@@ -21,10 +21,10 @@ class DeviceModel {
   struct State {
     DeviceEncoderState encoder;
     HeadState head;
-    at::Tensor pooled;  // where it is not the encoder's result
+    at::Tensor pooled;  // unless it is the encoder's result
   };
 
-  /// Scores [sequences] float32 on the device. A state that is given is filled for the backward.
+  /// Scores [sequences] float32 on the device. Fills `state`, if given, for the backward.
   at::Tensor forward(const DevicePass& pass, State* state) const;
 
   /// Adds the gradients of all parameters from that of the scores, [sequences] float32.
@@ -41,7 +41,7 @@ class DeviceModel {
   TrainableHead head_;
 };
 
-/// The calling thread works on the device with the model's rules for products while this lives.
+/// Sets the calling thread's device and the model's settings for products for its lifetime.
 class DeviceScope {
  public:
   DeviceScope(const Device& device, bool tf32);
@@ -54,11 +54,11 @@ class DeviceScope {
   bool tf32_before_;
 };
 
-/// Refuses a precision that no device computes in.
+/// Throws `unsupported` for a precision that no device computes in.
 ElementType device_precision(const ModelOptions& options);
 DeviceTypes device_types(const ModelOptions& options);
 
-/// Throws `out_of_memory`, saying what a model of these tensors needs and what is free, where it does not fit.
+/// Throws `out_of_memory`, with the needed and the free bytes, if a model of these tensors does not fit.
 /// `bytes_per_number` of its parameters: values, copies and, in training, gradients and moments.
 void reserve_room(Device& device, const std::vector<TensorSource>& tensors, int64_t bytes_per_number);
 

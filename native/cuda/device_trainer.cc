@@ -19,9 +19,9 @@ namespace {
 
 /// Of values, gradients and two moments in float32, and a copy of the values in bfloat16.
 constexpr int64_t bytes_per_parameter = 18;
-/// A norm in float64 copies what it is of: so much at a time.
+/// A float64 norm copies its input, so it takes this many values at a time.
 constexpr int64_t numbers_per_norm = int64_t{1} << 22;
-/// Of what is free after that, for activations; the temporaries of a backward and the allocator need the rest.
+/// Share of the remaining free memory for activations; backward's temporaries and the allocator need the rest.
 constexpr double share_of_free = 0.7;
 
 Device fitting_device(const TrainerOptions& options, const std::vector<TensorSource>& tensors) {
@@ -106,7 +106,7 @@ Counters DeviceTrainer::backward(int64_t name, const std::vector<float>& gradien
   const auto found = kept_.find(name);
   if (found == kept_.end()) throw bad_input("backward: nothing is kept under this number");
   const auto kept = std::move(found->second);
-  kept_.erase(found);  // whatever happens: a backward that broke off cannot be done again
+  kept_.erase(found);  // even on failure: an interrupted backward cannot be repeated
   if (static_cast<int64_t>(gradient.size()) != kept->block.sequences) {
     throw bad_input("backward: the gradient must have one value for each sequence");
   }

@@ -9,7 +9,7 @@
 
 namespace rank_distillm {
 
-/// Training on a GPU. AdamW and the norm of the gradients are LibTorch's fused ones over the flat arrays.
+/// Training on a GPU. AdamW and the gradients' norm use LibTorch's fused ops over the flat arrays.
 class DeviceTrainer : public TrainingModel {
  public:
   /// Throws `bad_input`, `unsupported`, `out_of_memory`.
@@ -32,7 +32,7 @@ class DeviceTrainer : public TrainingModel {
 
   DeviceTrainer(const TrainerOptions& options, const Device& device, std::vector<TensorSource> tensors);
   int64_t kept_tokens() const;
-  /// Throws where there is no room for the temporaries of a backward, which could not be done again if it broke off.
+  /// Throws without room for backward's temporaries: a backward that fails midway cannot be repeated.
   void try_room(int64_t bytes) const;
   void weights_changed() override { model_.encoder().weights_changed(); }
   bool tf32() const { return options_.model.device.tf32; }
@@ -40,7 +40,7 @@ class DeviceTrainer : public TrainingModel {
   DeviceModel model_;
   int64_t block_tokens_;
   int64_t activation_bytes_;
-  at::Tensor steps_;  // what the fused AdamW counts in, on the device
+  at::Tensor steps_;  // the step count of the fused AdamW, on the device
   std::map<int64_t, std::shared_ptr<Kept>> kept_;
   int64_t next_kept_ = 1;
 };

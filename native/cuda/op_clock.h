@@ -11,8 +11,8 @@
 
 namespace rank_distillm {
 
-/// Time by kind of operation on a device: between events of its stream, read when all is done. Only where it is asked
-/// for, since events between small kernels cost some of what they measure.
+/// Time by kind of operation on a device, from events of its stream that are read at the end. Only on request, since
+/// events between small kernels slow them down.
 class OpClock {
  public:
   static constexpr double seconds_per_tick = 1e-9;
@@ -26,7 +26,7 @@ class OpClock {
     return op();
   }
 
-  /// Adds what was measured. Waits for the device.
+  /// Waits for the device and adds the measured times.
   void read(OpTicks& ticks) const {
     ticks += host_;
     for (const auto& [kind, watch] : watches_) ticks.*kind += in_ticks(watch->seconds());

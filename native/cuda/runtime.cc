@@ -27,7 +27,7 @@ Gpu gpu(int index) {
   cudaDeviceProp properties{};
   const auto error = cudaGetDeviceProperties(&properties, index);
   if (error != cudaSuccess) {
-    cudaGetLastError();  // or the next call, whatever it is, would report it
+    cudaGetLastError();  // else the next call would report it
     result.name = cudaGetErrorString(error);
     return result;
   }

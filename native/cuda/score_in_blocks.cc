@@ -16,7 +16,7 @@ namespace {
 /// tiles, so that 44 rows of tiles, 5632 tokens, are a whole round of them. Eight rounds hide the launches.
 constexpr int64_t usual_block_tokens = int64_t{8} * 5632;
 constexpr int64_t fewest_block_tokens = 512;
-/// Of free memory, for a block on its way; allocators need some air.
+/// Share of free memory for a block; the allocator needs the rest.
 constexpr double share_of_free = 0.8;
 
 at::Tensor score_block(const DeviceModel& model, const PackedBatch& batch, const Block& block, bool timed,

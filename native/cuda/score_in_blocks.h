@@ -7,11 +7,11 @@
 
 namespace rank_distillm {
 
-/// Tokens that go through a model together at first: `asked` or, for 0, what is fast and fits into the free memory.
+/// The first size of a block in tokens: `asked` or, for 0, as many as are fast and fit into the free memory.
 int64_t first_block_tokens(const DeviceModel& model, int64_t asked);
 
-/// Scores a batch in blocks without dropout, keeping nothing. A block that does not fit is halved and tried again, and
-/// so is `block_tokens` for all later ones. Throws `out_of_memory` where a single sequence does not fit.
+/// Scores a batch in blocks without dropout, keeping no activations. If a block does not fit, it and `block_tokens`,
+/// for all later ones, are halved. Throws `out_of_memory` if a single sequence does not fit.
 Scores score_in_blocks(const DeviceModel& model, const PackedBatch& batch, int64_t& block_tokens, bool timed,
                        const CancelFlag& cancel);
 

@@ -4,7 +4,7 @@
 
 namespace rank_distillm {
 
-Epilogue slope_of(Epilogue activation) {
+Epilogue derivative_epilogue(Epilogue activation) {
   switch (activation) {
     case Epilogue::gelu:
       return Epilogue::gelu_slope;

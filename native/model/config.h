@@ -8,7 +8,7 @@
 
 namespace rank_distillm {
 
-/// An encoder of the BERT family. They differ in few things: ELECTRA's embeddings may be narrower than its layers,
+/// An encoder of the BERT family. The members differ little: ELECTRA's embeddings may be narrower than its layers,
 /// RoBERTa counts positions from a later row and DistilBERT has no token types.
 struct EncoderConfig {
   int64_t vocab_size = 0;
@@ -23,14 +23,14 @@ struct EncoderConfig {
   Epilogue activation = Epilogue::gelu;  // transformers' ACT2FN: "gelu_new" and "gelu_pytorch_tanh" are gelu_tanh
   int64_t first_position = 0;            // row of the position table that a sequence's first token takes
 
-  /// RoBERTa's padding token, whose position is the row of the same number, and which counts for no other token's; -1:
-  /// every token has a position.
+  /// RoBERTa's padding token: its position is the row of the same number, and it does not advance the positions of
+  /// other tokens; -1: every token has a position.
   int64_t unplaced_token() const { return first_position - 1; }
 };
 
 enum class HeadActivation : uint8_t { tanh, gelu, relu };
 
-/// Pooling, a dense layer [hidden, hidden] where there is one, and an output layer [labels, hidden].
+/// Pooling, an optional dense layer [hidden, hidden], and an output layer [labels, hidden].
 struct HeadConfig {
   Pooling pooling = Pooling::first;
   std::string dense;                                 // name of its tensors; empty: there is no dense layer
@@ -42,14 +42,14 @@ struct HeadConfig {
   bool log_softmax = false;  // the score is its log-probability, not its logit
 };
 
-/// What only a device (cuda/device.h) asks for.
+/// Options of devices only (cuda/device.h).
 struct DeviceOptions {
   std::string name = "cpu";
   bool tf32 = false;             // float32 products on tensor cores, with 10 bits of mantissa
-  bool bfloat16_stream = false;  // with bfloat16 products: the residual stream, too (bf16-true)
-  double memory_fraction = 0;    // share of the GPU's memory that this process may take; 0: all that is free
-  int64_t block_tokens = 0;      // that go through the model together at most; 0: what is fast and fits
-  bool timed = false;            // measures time by kind of operation, which costs some
+  bool bfloat16_stream = false;  // with bfloat16 products: also the residual stream (bf16-true)
+  double memory_fraction = 0;    // largest share of the GPU's memory that this process may use; 0: all that is free
+  int64_t block_tokens = 0;      // largest number of tokens of a block; 0: as many as are fast and fit
+  bool timed = false;            // measures time by kind of operation, at some cost
 
   bool is_cpu() const { return name == "cpu"; }
 };
@@ -61,15 +61,15 @@ struct ModelOptions {
   DeviceOptions device;
 };
 
-/// The slope of an activation, for its backward.
-Epilogue slope_of(Epilogue activation);
+/// The epilogue that multiplies by an activation's derivative, for its backward.
+Epilogue derivative_epilogue(Epilogue activation);
 
-/// What the linear layers multiply, of what was asked for. bf16 needs instructions for it, and pairs of inputs; bytes
-/// need instructions, too. int16 takes the place of both: it rounds less, and no level needs more instructions for it
-/// than for float32.
+/// The type that the linear layers multiply, from the requested precision. bf16 needs its instructions and an even
+/// number of inputs; int8 needs its instructions. Without them int16 replaces both: it rounds less, and every
+/// instruction set that has float32 has it.
 ElementType scoring_precision(const EncoderConfig& encoder, ElementType asked);
 
-/// Gradients are no integers: float32 takes bf16's place.
+/// For training: gradients cannot be integers, so float32 replaces bf16 on CPUs without it.
 ElementType training_precision(const EncoderConfig& encoder, ElementType asked);
 
 }  // namespace rank_distillm

@@ -12,8 +12,8 @@
 namespace rank_distillm {
 namespace {
 
-/// Products of integers are inputs and outputs of operations that are not: those stay in what the CPU does fast, but
-/// int16 is finer than bf16.
+/// The other operations around integer products use a floating-point type that the CPU computes fast; int16 is finer
+/// than bf16, so it gets float32.
 ElementType between_products(ElementType products) {
   if (!are_integers(products)) return products;
   return products == ElementType::int8 && cpu_has_bf16() ? ElementType::bfloat16 : ElementType::float32;
@@ -87,7 +87,7 @@ ComputeCopy Encoder::compute_copy(Workspace& workspace, Slot rows, Slot scales, 
     copy.scales = reinterpret_cast<RowScale*>(workspace.bytes(scales, count * static_cast<int64_t>(sizeof(RowScale))));
   }
   if (type_ == ElementType::int8) {
-    // one size for all copies, since a larger one would take the others' memory away
+    // one size for all copies: a larger one would reallocate and invalidate the others
     const int64_t widest = std::max(config_.hidden_size, config_.intermediate_size);
     copy.rotated = reinterpret_cast<float*>(workspace.bytes(Slot::rotated, row_stride(widest, 4)));
   }

@@ -28,8 +28,8 @@ class Encoder {
  public:
   Encoder(const EncoderConfig& config, ElementType precision, RowsNeeded rows, Weights& weights);
 
-  /// Last hidden state of a block in float32: [tokens, hidden], or [sequences, hidden] where only first rows are
-  /// needed. It lies in `workspace` until the next block. Throws `aborted` between layers.
+  /// Last hidden state of a block in float32: [tokens, hidden], or [sequences, hidden] if only first rows are needed.
+  /// It stays valid in `workspace` until the next block. Throws `aborted` between layers.
   Rows forward(const PackedBatch& batch, const Block& block, Workspace& workspace, const CancelFlag& cancel,
                Counters& counters) const;
 
@@ -42,7 +42,7 @@ class Encoder {
   struct Embedding {
     at::Tensor word, position, type;  // float32, in their mapped file: a block reads few of their rows
     Norm norm;
-    std::optional<Linear> project;  // where embeddings are narrower than the encoder; float32, a sliver of the work
+    std::optional<Linear> project;  // if embeddings are narrower than the encoder; float32, as it costs little
   };
 
   /// Everything of a layer that follows its attention.
@@ -59,16 +59,16 @@ class Encoder {
     AfterAttention after;
   };
 
-  /// The last layer where only first rows are needed: keys and values of all tokens, the rest for one row per
-  /// sequence. The same function for 7 % less work; those few rows are computed in float32, which costs nothing that
-  /// can be measured and takes their roundings out of the score.
+  /// The last layer if only first rows are needed: keys and values of all tokens, the rest for one row per sequence.
+  /// It computes the same function with 7 % less work. These few rows are computed in float32, at no measurable cost,
+  /// which keeps their rounding errors out of the score.
   struct FirstRowsLayer {
     Linear query;  // [hidden, hidden] float32
     Linear kv;     // [2 · hidden, hidden]
     AfterAttention after;
   };
 
-  /// A block on its way.
+  /// A block that is being computed.
   struct Pass {
     const PackedBatch& batch;
     const Block& block;
@@ -94,7 +94,7 @@ class Encoder {
 
   EncoderConfig config_;
   ElementType type_;            // of the products over all tokens
-  ElementType attention_type_;  // of queries, keys, values and what else lies between products
+  ElementType attention_type_;  // of queries, keys, values and everything else between products
   Epilogue activation_;
   Embedding embedding_;
   std::vector<Layer> layers_;

@@ -21,7 +21,7 @@ class Head {
  private:
   HeadConfig config_;
   int64_t hidden_;
-  Linear dense_;  // undefined where the head is one layer
+  Linear dense_;  // undefined if the head has one layer
   Linear output_;
 };
 

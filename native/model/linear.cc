@@ -15,9 +15,9 @@ void multiply(GemmCall call, ElementType type, Counters& counters) {
   counters.linear_flops += 2 * call.rows * call.weights.in * call.weights.out;
 }
 
-void linear(const Linear& layer, int64_t rows, const LinearInput& input, Epilogue end, const Rows& output,
+void linear(const Linear& layer, int64_t rows, const LinearInput& input, Epilogue epilogue, const Rows& output,
             ElementType output_type, Counters& counters) {
-  multiply({rows, input.rows, input.scales, layer.view(), end, output, output_type}, layer.type(), counters);
+  multiply({rows, input.rows, input.scales, layer.view(), epilogue, output, output_type}, layer.type(), counters);
 }
 
 }  // namespace rank_distillm

@@ -5,7 +5,7 @@
 
 namespace rank_distillm {
 
-/// A dense layer y = end(x Wᵀ + b) of a model that is not trained; its weights are packed once for the kernels.
+/// A dense layer y = epilogue(x Wᵀ + b) of a model that is not trained; its weights are packed once for the kernels.
 using Linear = PackedWeights;
 
 /// Rows and, of integers, their scales, as a linear layer reads them.
@@ -18,7 +18,7 @@ struct LinearInput {
 void multiply(GemmCall call, ElementType type, Counters& counters);
 
 /// `output_type`: float32 or bfloat16.
-void linear(const Linear& layer, int64_t rows, const LinearInput& input, Epilogue end, const Rows& output,
+void linear(const Linear& layer, int64_t rows, const LinearInput& input, Epilogue epilogue, const Rows& output,
             ElementType output_type, Counters& counters);
 
 }  // namespace rank_distillm

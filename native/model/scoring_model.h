@@ -15,7 +15,7 @@ struct Scores {
   Counters counters;
   double seconds = 0;
   double seconds_per_tick = 0;  // of `counters.ticks`
-  int64_t halved_to = 0;        // tokens of a block, where memory ran out on the way and blocks were halved
+  int64_t halved_to = 0;        // tokens per block after running out of memory halved it; 0 if it did not
 };
 
 /// A cross-encoder that scores, on the CPU (cross_encoder.h) or on a device (cuda/device_cross_encoder.h).
@@ -26,13 +26,13 @@ class ScoringModel {
   ScoringModel(const ScoringModel&) = delete;
   ScoringModel& operator=(const ScoringModel&) = delete;
 
-  /// Throws `bad_input` for ids or lengths the model does not have, `aborted` when the flag is set on the way,
-  /// `out_of_memory` on a device where not even one sequence fits.
+  /// Throws `bad_input` for ids or lengths the model does not have, `aborted` when the flag is set meanwhile,
+  /// `out_of_memory` if a device cannot hold even one sequence.
   virtual Scores score(const PackedBatch& batch, Workers& workers, const CancelFlag& cancel) = 0;
 
-  /// What it really computes in.
+  /// The precision that it computes in, which may differ from the one asked for.
   virtual ElementType precision() const = 0;
-  /// Of weights, mapped files not counted.
+  /// Memory of the weights, without mapped files.
   int64_t weight_bytes() const { return weight_bytes_; }
   /// Tokens of a batch that keep it busy for long enough; 0 where the time they take should decide.
   virtual int64_t window_tokens() const { return 0; }

@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <string>
 
-/// The encoder's tensors as src/models/families hands them over, whatever a file calls them; `.weight` and `.bias`
-/// follow where a name has no ending. A head's names come with HeadConfig.
+/// The encoder's tensors as src/models/families names them, whatever a file calls them; `.weight` and `.bias` are
+/// appended to a name without an ending. A head's names come with HeadConfig.
 namespace rank_distillm::tensor_names {
 
 inline const std::string words = "embeddings.word_embeddings.weight";
@@ -14,7 +14,7 @@ inline const std::string types = "embeddings.token_type_embeddings.weight";
 inline const std::string embedding_norm = "embeddings.LayerNorm";
 inline const std::string embedding_projection = "embeddings_project";
 
-/// The inputs of a layer's attention, in the order in which they are one matrix.
+/// The inputs of a layer's attention, in the order in which they are concatenated.
 inline const std::array<std::string, 3> attention_inputs = {".attention.self.query", ".attention.self.key",
                                                             ".attention.self.value"};
 

@@ -85,7 +85,7 @@ Linear Weights::packed(const at::Tensor& weight, const at::Tensor& bias, Element
 }
 
 Linear Weights::linear(const std::vector<std::string>& names, int64_t out, int64_t in, ElementType type) {
-  // Float32 parts that were converted or joined on the way to a packed layer are gone when this returns.
+  // Float32 parts that are converted or concatenated to pack a layer do not count: they are freed on return.
   const int64_t before = allocated_bytes_;
   const auto weight = joined(names, ".weight", {out, in});
   const auto bias = joined(names, ".bias", {out});

@@ -14,7 +14,7 @@
 
 namespace rank_distillm {
 
-/// A tensor as TypeScript names it: bytes in memory, or a region of a file that will be mapped.
+/// A tensor as TypeScript passes it: bytes in memory, or a region of a file to map.
 struct TensorSource {
   std::string name;
   at::ScalarType dtype = at::kFloat;
@@ -25,17 +25,17 @@ struct TensorSource {
   uint64_t size = 0;  // bytes
 };
 
-/// Hands out a model's tensors by name in the dtype that is asked for. A tensor already in that dtype stays in its
-/// mapped file; any other is converted once. Counts what it allocates.
+/// Returns a model's tensors by name in the requested dtype. A tensor already in that dtype stays in its mapped file;
+/// any other is converted once. Counts the bytes it allocates.
 class Weights {
  public:
   explicit Weights(std::vector<TensorSource> sources);
 
-  /// Throws `bad_input` by name when the tensor is missing or shaped otherwise.
+  /// Throws `bad_input` with the name if the tensor is missing or has another shape.
   at::Tensor take(const std::string& name, at::IntArrayRef shape, at::ScalarType dtype);
 
-  /// Dense layers [out, in] with `name.weight` and `name.bias` as one whose outputs stand beside each other (a fused
-  /// QKV), packed for the kernels.
+  /// Dense layers [out, in] with `name.weight` and `name.bias` as one layer with concatenated outputs (a fused QKV),
+  /// packed for the kernels.
   Linear linear(const std::vector<std::string>& names, int64_t out, int64_t in, ElementType type);
 
   /// A float32 layer that may have no bias; with `label` that output alone.

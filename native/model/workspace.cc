@@ -7,7 +7,7 @@ namespace rank_distillm {
 char* Workspace::bytes(Slot slot, int64_t size) {
   auto& buffer = buffers_[static_cast<size_t>(slot)];
   if (static_cast<int64_t>(buffer.size()) < size) {
-    buffer = AlignedBuffer();  // first the old one goes
+    buffer = AlignedBuffer();  // frees the old one before allocating
     buffer = AlignedBuffer(size);
   }
   return buffer.data();

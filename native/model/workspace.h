@@ -9,7 +9,7 @@
 
 namespace rank_distillm {
 
-/// What a block's rows are for; each has memory of its own.
+/// The buffers of a block's rows; each has separate memory.
 enum class Slot : uint8_t {
   embedded,
   exact,
@@ -32,11 +32,11 @@ enum class Slot : uint8_t {
   count
 };
 
-/// The memory of a thread that takes blocks through a model. It grows to what the largest block needs and is used again
-/// by the next one: no allocation and no page fault in steady state.
+/// The memory of a thread that takes blocks through a model. It grows to the size of the largest block and is reused by
+/// the next one: no allocation and no page fault in steady state.
 class Workspace {
  public:
-  /// Rows of zeros beyond their columns; what the columns hold is left over from the last use.
+  /// Rows with zeros beyond their columns; the columns hold values of the last use.
   Rows rows(Slot slot, int64_t count, int64_t columns, int64_t bytes_each);
 
   char* bytes(Slot slot, int64_t size);

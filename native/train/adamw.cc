@@ -9,7 +9,7 @@
 namespace rank_distillm {
 namespace {
 
-/// Values that are worked on together.
+/// Values per task.
 constexpr int64_t chunk_values = 65536;
 
 int64_t chunks_of(const Parameters& parameters) {

@@ -8,35 +8,35 @@
 
 namespace rank_distillm {
 
-/// Memory that is handed out piece by piece and given back all at once. After its first use it is one piece as large as
-/// that use was: no allocation and no page fault in steady state.
+/// Memory that is allocated piece by piece and freed all at once. After its first use it is one piece of the size of
+/// that use: no allocation and no page fault in steady state.
 class Arena {
  public:
-  /// Makes sure that so much is one piece. Only for an arena of which nothing is handed out.
+  /// Makes one piece of at least this size. Only for an arena with nothing allocated from it.
   void reserve(int64_t size);
 
-  /// At a multiple of 64; what it holds is left over.
+  /// At a multiple of 64; not initialized.
   char* bytes(int64_t size);
 
-  /// Rows of zeros beyond their columns.
+  /// Rows with zeros beyond their columns.
   Rows rows(int64_t count, int64_t columns, int64_t bytes_each);
 
-  /// Numbers that are left over.
+  /// Not initialized.
   float* floats(int64_t count) { return reinterpret_cast<float*>(bytes(4 * count)); }
 
   /// Of all pieces.
   int64_t size() const;
 
-  /// Everything that was handed out is free again, and all of it is made one piece.
+  /// Frees everything that was allocated and merges the pieces into one.
   void reset();
 
-  /// Hands out the same memory once more from its beginning; what was handed out before stays good to read and write.
+  /// Allocates the same memory again from its beginning; earlier allocations may still be read and written.
   void rewind();
 
  private:
   std::vector<AlignedBuffer> pieces_;
-  size_t piece_ = 0;  // that is handed out of
-  int64_t used_ = 0;  // of it
+  size_t piece_ = 0;  // current
+  int64_t used_ = 0;  // of the current piece
 };
 
 }  // namespace rank_distillm

@@ -33,14 +33,14 @@ void PackedLinear::pack_backward() {
                        backward_.steps, 0, backward_.steps * 4 / element_bytes(type_) - out_});
 }
 
-void PackedLinear::forward(int64_t rows, const Rows& input, Epilogue end, const Rows& output, ElementType output_type,
-                           Counters& counters, const Rows& before) const {
-  multiply({rows, input, nullptr, forward_.view(), end, output, output_type, nullptr, before}, type_, counters);
+void PackedLinear::forward(int64_t rows, const Rows& input, Epilogue epilogue, const Rows& output,
+                           ElementType output_type, Counters& counters, const Rows& before) const {
+  multiply({rows, input, nullptr, forward_.view(), epilogue, output, output_type, nullptr, before}, type_, counters);
 }
 
-void PackedLinear::backward(int64_t rows, const Rows& gradient, Epilogue end, const Rows& output,
+void PackedLinear::backward(int64_t rows, const Rows& gradient, Epilogue epilogue, const Rows& output,
                             ElementType output_type, Counters& counters, const Rows& before) const {
-  multiply({rows, gradient, nullptr, backward_, end, output, output_type, nullptr, before}, type_, counters);
+  multiply({rows, gradient, nullptr, backward_, epilogue, output, output_type, nullptr, before}, type_, counters);
 }
 
 }  // namespace rank_distillm

@@ -15,20 +15,20 @@ class PackedLinear {
  public:
   PackedLinear() = default;
 
-  /// Layers [out, in] that lie beside each other in `parameters` as one whose outputs stand beside each other.
+  /// Layers [out, in] that are contiguous in `parameters`, as one layer with concatenated outputs.
   PackedLinear(const Parameters& parameters, const std::vector<std::string>& names, int64_t out, int64_t in,
                ElementType type);
 
-  /// Takes over the weights as they are now, on the calling thread.
+  /// Packs the current weights, on the calling thread.
   void pack_forward();
   void pack_backward();
 
-  /// output [rows, out] = end(x Wᵀ + b); `before`, if given, keeps what goes into an activation.
-  void forward(int64_t rows, const Rows& input, Epilogue end, const Rows& output, ElementType output_type,
+  /// output [rows, out] = epilogue(x Wᵀ + b); `before`, if given, keeps the activation's input.
+  void forward(int64_t rows, const Rows& input, Epilogue epilogue, const Rows& output, ElementType output_type,
                Counters& counters, const Rows& before = {}) const;
 
-  /// The gradient of the input [rows, in] from that of the output; a slope reads `before`, `add` adds.
-  void backward(int64_t rows, const Rows& gradient, Epilogue end, const Rows& output, ElementType output_type,
+  /// The gradient of the input [rows, in] from that of the output; a derivative reads `before`, `add` adds.
+  void backward(int64_t rows, const Rows& gradient, Epilogue epilogue, const Rows& output, ElementType output_type,
                 Counters& counters, const Rows& before = {}) const;
 
   bool defined() const { return weight_ != nullptr; }

@@ -15,7 +15,7 @@ namespace {
 /// A cache line of float32.
 constexpr int64_t alignment = 16;
 
-/// Queries, keys and values of a layer beside each other, weights before biases, so that the three are one matrix.
+/// Makes queries, keys and values of a layer contiguous, weights before biases, so that the three are one matrix.
 std::string fused_order(const std::string& name) {
   int rank = 0;
   for (const auto* part : {".weight", ".bias"}) {
@@ -28,7 +28,7 @@ std::string fused_order(const std::string& name) {
   return "";
 }
 
-/// The order of the arrays: as given, but each layer's attention inputs together where the first of them stood.
+/// The order of the arrays: as given, except that each layer's attention inputs follow the first of them.
 std::vector<TensorSource> ordered(std::vector<TensorSource> sources) {
   std::vector<TensorSource> result;
   std::vector<bool> taken(sources.size(), false);
@@ -54,7 +54,7 @@ std::vector<TensorSource> ordered(std::vector<TensorSource> sources) {
   return result;
 }
 
-/// True for a tensor that must follow the one before it without a gap.
+/// True for a tensor that must follow the one before it without padding.
 bool joins_previous(const std::string& name) {
   const auto key = fused_order(name);
   return !key.empty() && key.back() != '0' && key.back() != '3';

@@ -11,19 +11,19 @@
 
 namespace rank_distillm {
 
-/// Where a tensor lies in the flat arrays.
+/// A tensor's position in the flat arrays.
 struct ParameterPlace {
   std::string name;
   std::vector<int64_t> shape;
   int64_t offset = 0;
 };
 
-/// All that training keeps of a model, float32, each in one flat array: values, gradients and AdamW's two moments. An
-/// optimizer step, a norm or an all-reduce is one loop; tensors are views. Gaps between tensors stay zero.
+/// A model's training state in float32, four flat arrays: values, gradients and AdamW's two moments. An optimizer step,
+/// a norm or an all-reduce is one loop; tensors are views. Padding between tensors stays zero.
 class Parameters {
  public:
-  /// Copies the tensors to the device. Without `trained` there are values alone. Throws `bad_input` where a tensor does
-  /// not fit its shape.
+  /// Copies the tensors to the device. Without `trained` there are only values. Throws `bad_input` if a tensor does not
+  /// match its shape.
   explicit Parameters(std::vector<TensorSource> sources, at::Device device = at::kCPU, bool trained = true);
 
   const std::vector<ParameterPlace>& places() const { return places_; }
@@ -33,16 +33,16 @@ class Parameters {
   const at::Tensor& first_moments() const { return first_moments_; }
   const at::Tensor& second_moments() const { return second_moments_; }
 
-  /// Views, float32. Throws `bad_input` when the tensor is missing or shaped otherwise. Without training gradients are
-  /// undefined.
+  /// Views, float32. Throws `bad_input` if the tensor is missing or has another shape. Gradients are undefined without
+  /// training.
   at::Tensor value(const std::string& name, at::IntArrayRef shape) const;
   at::Tensor gradient(const std::string& name, at::IntArrayRef shape) const;
 
-  /// Dense layers [out, in] `name.weight` and `name.bias` as one whose outputs stand beside each other; the layers must
-  /// lie beside each other.
+  /// Dense layers [out, in] `name.weight` and `name.bias` as one layer with concatenated outputs; the layers must be
+  /// contiguous.
   TrainableLinear linear(const std::vector<std::string>& names, int64_t out, int64_t in, bool has_bias = true) const;
 
-  /// Tensors [shape] that lie beside each other, as one along their first dimension, in a flat array of this layout.
+  /// Contiguous tensors [shape] of a flat array of this layout, concatenated along their first dimension.
   at::Tensor view(const at::Tensor& flat, const std::vector<std::string>& names, const std::string& suffix,
                   std::vector<int64_t> shape) const;
 

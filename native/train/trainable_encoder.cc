@@ -16,7 +16,7 @@ at::Tensor view(const Rows& rows, int64_t count, int64_t width) {
   return at::from_blob(rows.data, {count, width}, {rows.stride / 4, 1}, at::kFloat);
 }
 
-/// A task that counts what it does and leaves the thread fit to rest.
+/// A task with counters, which releases the kernels' state of the thread at its end.
 template <typename Body>
 auto counted(SharedCounters& counters, const Body& body) {
   return [&counters, body](int64_t task) {
@@ -72,11 +72,11 @@ void TrainableEncoder::pack_weights(Workers& workers) {
 }
 
 Arena TrainableEncoder::take_arena(int64_t tokens) {
-  // Sizes of a few steps, so that the same memory serves again and again; what is not touched costs nothing.
+  // Rounded up, so that arenas are reused; untouched pages cost nothing.
   constexpr int64_t together = 128;
   const int64_t size = (tokens + together - 1) / together * together * bytes_per_token() * 9 / 8;
   const std::lock_guard lock(arenas_mutex_);
-  // The smallest that is large enough, or else the largest, which grows.
+  // The smallest that is large enough, else the largest, which grows.
   const auto fits = [size](const Arena& arena) { return arena.size() >= size; };
   const auto best = std::min_element(arenas_.begin(), arenas_.end(), [&](const Arena& a, const Arena& b) {
     return fits(a) != fits(b) ? fits(a) : fits(a) ? a.size() < b.size() : a.size() > b.size();
@@ -90,14 +90,14 @@ Arena TrainableEncoder::take_arena(int64_t tokens) {
   return arena;
 }
 
-void TrainableEncoder::give_back(BlockState& of) {
-  of.arena.reset();
+void TrainableEncoder::give_back(BlockState& block_state) {
+  block_state.arena.reset();
   const std::lock_guard lock(arenas_mutex_);
-  arenas_.push_back(std::move(of.arena));
+  arenas_.push_back(std::move(block_state.arena));
 }
 
 void TrainableEncoder::give_back(EncoderState& state) {
-  for (auto& of : state.blocks) give_back(of);
+  for (auto& block_state : state.blocks) give_back(block_state);
   state.blocks.clear();
 }
 
@@ -108,52 +108,55 @@ void TrainableEncoder::cut(EncoderState& state, int threads) {
   for (const auto& block : cut_shrinking_blocks(*state.batch->packed, threads)) {
     place = {place.end_token, place.end_token + whole_groups(block.tokens), place.end_sequence,
              place.end_sequence + whole_groups(block.sequences)};
-    BlockState of;
-    of.block = block;
-    of.place = place;
-    state.blocks.push_back(std::move(of));
+    BlockState block_state;
+    block_state.block = block;
+    block_state.place = place;
+    state.blocks.push_back(std::move(block_state));
   }
 }
 
-HiddenRows TrainableEncoder::embed(const EncoderState& state, BlockState& of, Counters& counters) const {
-  const int64_t tokens = of.block.tokens, hidden = config_.hidden_size, width = config_.embedding_size;
-  of.embedding_norm = {of.arena.rows(tokens, width, 4), of.arena.floats(tokens)};
-  of.stream = of.arena.rows(tokens, hidden, 4);
-  of.embedded = project_ ? of.arena.rows(tokens, width, 4) : of.stream;
+HiddenRows TrainableEncoder::embed(const EncoderState& state, BlockState& block_state, Counters& counters) const {
+  const int64_t tokens = block_state.block.tokens, hidden = config_.hidden_size, width = config_.embedding_size;
+  block_state.embedding_norm = {block_state.arena.rows(tokens, width, 4), block_state.arena.floats(tokens)};
+  block_state.stream = block_state.arena.rows(tokens, hidden, 4);
+  block_state.embedded = project_ ? block_state.arena.rows(tokens, width, 4) : block_state.stream;
   {
     const OpTimer timer(counters.ticks.embedding);
-    embed_training(*state.batch->packed, of.block, embedding_, state.dropout.at(DropoutSite::embeddings),
-                   state.batch->tokens.data(), state.batch->positions.data(), of.embedded, of.embedding_norm);
+    embed_training(*state.batch->packed, block_state.block, embedding_, state.dropout.at(DropoutSite::embeddings),
+                   state.batch->tokens.data(), state.batch->positions.data(), block_state.embedded,
+                   block_state.embedding_norm);
   }
   if (project_) {
-    project_->forward(tokens, of.embedded, Epilogue::none, of.stream, ElementType::float32, counters);
+    project_->forward(tokens, block_state.embedded, Epilogue::none, block_state.stream, ElementType::float32, counters);
   }
-  if (type_ == ElementType::float32) return {of.stream, of.stream};
-  const auto compute = of.arena.rows(tokens, hidden, element_bytes(type_));
-  kernels().convert({tokens, hidden, of.stream, ElementType::float32, {type_, compute}});
-  return {of.stream, compute};
+  if (type_ == ElementType::float32) return {block_state.stream, block_state.stream};
+  const auto compute = block_state.arena.rows(tokens, hidden, element_bytes(type_));
+  kernels().convert({tokens, hidden, block_state.stream, ElementType::float32, {type_, compute}});
+  return {block_state.stream, compute};
 }
 
-void TrainableEncoder::forward_block(const EncoderState& state, BlockState& of, bool keep, const at::Tensor& pooled,
-                                     const CancelFlag& cancel, Counters& counters) {
-  of.arena = take_arena(of.block.tokens);
-  auto hidden = embed(state, of, counters);
-  const BlockPass pass = {*state.batch, of.block, state.dropout, thread_workspace(), counters};
+void TrainableEncoder::forward_block(const EncoderState& state, BlockState& block_state, bool keep,
+                                     const at::Tensor& pooled, const CancelFlag& cancel, Counters& counters) {
+  block_state.arena = take_arena(block_state.block.tokens);
+  auto hidden = embed(state, block_state, counters);
+  const BlockPass pass = {*state.batch, block_state.block, state.dropout, thread_workspace(), counters};
   for (size_t i = 0; i < layers_.size(); ++i) {
     throw_if_cancelled(cancel);
-    // What is not kept is overwritten by the next layer, but for one of another shape.
-    if (keep || i == 0 || layers_[i].first_rows_only()) of.layers.push_back(layers_[i].state(of.block, of.arena));
-    hidden = layers_[i].forward(pass, hidden, of.layers.back());
+    // Without `keep` the next layer reuses the state, unless it has another shape.
+    if (keep || i == 0 || layers_[i].first_rows_only()) {
+      block_state.layers.push_back(layers_[i].state(block_state.block, block_state.arena));
+    }
+    hidden = layers_[i].forward(pass, hidden, block_state.layers.back());
   }
-  const auto target = pooled.narrow(0, of.block.first_sequence, of.block.sequences);
+  const auto target = pooled.narrow(0, block_state.block.first_sequence, block_state.block.sequences);
   if (pooling_ == Pooling::first) {
-    target.copy_(view(hidden.exact, of.block.sequences, config_.hidden_size));
+    target.copy_(view(hidden.exact, block_state.block.sequences, config_.hidden_size));
   } else {
-    of.last = hidden.exact;
-    target.copy_(
-        pool(view(hidden.exact, of.block.tokens, config_.hidden_size), *state.batch->packed, of.block, pooling_));
+    block_state.last = hidden.exact;
+    target.copy_(pool(view(hidden.exact, block_state.block.tokens, config_.hidden_size), *state.batch->packed,
+                      block_state.block, pooling_));
   }
-  if (!keep) give_back(of);
+  if (!keep) give_back(block_state);
 }
 
 at::Tensor TrainableEncoder::forward(EncoderState& state, bool keep, Workers& workers, const CancelFlag& cancel,
@@ -170,20 +173,21 @@ at::Tensor TrainableEncoder::forward(EncoderState& state, bool keep, Workers& wo
 }
 
 TrainableEncoder::Gradients TrainableEncoder::prepare_gradients(EncoderState& state) {
-  for (auto& of : state.blocks) {
-    of.gradient = of.arena.rows(of.block.tokens, config_.hidden_size, 4);
-    of.pooled_gradient = of.arena.rows(of.block.sequences, config_.hidden_size, 4);
-    of.embedded_gradient = project_ ? of.arena.rows(of.block.tokens, config_.embedding_size, 4) : of.gradient;
+  for (auto& block_state : state.blocks) {
+    block_state.gradient = block_state.arena.rows(block_state.block.tokens, config_.hidden_size, 4);
+    block_state.pooled_gradient = block_state.arena.rows(block_state.block.sequences, config_.hidden_size, 4);
+    block_state.embedded_gradient =
+        project_ ? block_state.arena.rows(block_state.block.tokens, config_.embedding_size, 4) : block_state.gradient;
   }
-  auto& end = state.blocks.back().place;
-  const int64_t tokens = end.end_token, first_rows = end.end_sequence, sequences = state.batch->packed->sequences();
-  end.end_token = end.end_sequence = INT64_MAX;  // its zeros go on to the end of the products' steps
+  auto& last = state.blocks.back().place;
+  const int64_t tokens = last.end_token, first_rows = last.end_sequence, sequences = state.batch->packed->sequences();
+  last.end_token = last.end_sequence = INT64_MAX;  // zeros fill up to the end of the products' steps
 
   const auto layers = static_cast<int64_t>(layers_.size());
   Gradients gradients;
   gradients.layers.resize(layers);
   for (auto& arena : gradient_arenas_) arena.reset();
-  // A layer's memory is used again two layers below, once its gradients are added.
+  // A layer's memory is reused two layers below, once its gradients are added.
   for (int64_t i = layers; i-- > 0;) {
     auto& arena = gradient_arenas_[i % 2];
     arena.rewind();
@@ -194,33 +198,34 @@ TrainableEncoder::Gradients TrainableEncoder::prepare_gradients(EncoderState& st
   return gradients;
 }
 
-void TrainableEncoder::pool_backward(const EncoderState& state, const BlockState& of, const at::Tensor& pooled) const {
+void TrainableEncoder::pool_backward(const EncoderState& state, const BlockState& block_state,
+                                     const at::Tensor& pooled) const {
   const int64_t hidden = config_.hidden_size;
-  const auto own = pooled.narrow(0, of.block.first_sequence, of.block.sequences);
+  const auto own = pooled.narrow(0, block_state.block.first_sequence, block_state.block.sequences);
   if (pooling_ == Pooling::first) {
-    view(of.pooled_gradient, of.block.sequences, hidden).copy_(own);
+    view(block_state.pooled_gradient, block_state.block.sequences, hidden).copy_(own);
     return;
   }
-  view(of.gradient, of.block.tokens, hidden)
-      .copy_(rank_distillm::pool_backward(own, view(of.last, of.block.tokens, hidden), *state.batch->packed, of.block,
-                                          pooling_));
+  view(block_state.gradient, block_state.block.tokens, hidden)
+      .copy_(rank_distillm::pool_backward(own, view(block_state.last, block_state.block.tokens, hidden),
+                                          *state.batch->packed, block_state.block, pooling_));
 }
 
-void TrainableEncoder::embed_backward(const EncoderState& state, const BlockState& of, const Gradients& gradients,
-                                      Counters& counters) const {
+void TrainableEncoder::embed_backward(const EncoderState& state, const BlockState& block_state,
+                                      const Gradients& gradients, Counters& counters) const {
   if (project_ && gradients.project) {
-    gradients.project->place(of.gradient, of.embedded, Epilogue::none, of.block.tokens, of.place.first_token,
-                             of.place.end_token);
-    project_->backward(of.block.tokens, of.gradient, Epilogue::none, of.embedded_gradient, ElementType::float32,
-                       counters);
+    gradients.project->place(block_state.gradient, block_state.embedded, Epilogue::none, block_state.block.tokens,
+                             block_state.place.first_token, block_state.place.end_token);
+    project_->backward(block_state.block.tokens, block_state.gradient, Epilogue::none, block_state.embedded_gradient,
+                       ElementType::float32, counters);
   }
-  embed_backward_norm(of.block, embedding_, state.dropout.at(DropoutSite::embeddings), state.batch->tokens.data(),
-                      of.embedding_norm, of.embedded_gradient,
-                      gradients.embedding_sums + of.block.first_sequence * 2 * config_.embedding_size);
+  embed_backward_norm(block_state.block, embedding_, state.dropout.at(DropoutSite::embeddings),
+                      state.batch->tokens.data(), block_state.embedding_norm, block_state.embedded_gradient,
+                      gradients.embedding_sums + block_state.block.first_sequence * 2 * config_.embedding_size);
 }
 
-/// Between the blocks of a layer and the gradients of its weights stand the blocks of the layer below, so that no
-/// thread waits for the last block. Returns the stage of the lowest layer's blocks.
+/// Queues the blocks of the layer below before the gradients of a layer's weights, so that no thread waits for the last
+/// block. Returns the stage of the lowest layer's blocks.
 int TrainableEncoder::add_layer_tasks(StagedTasks& tasks, const EncoderState& state, const Gradients& gradients,
                                       int pooled, SharedCounters& counters) const {
   const auto blocks = static_cast<int64_t>(state.blocks.size()), layers = static_cast<int64_t>(layers_.size());
@@ -237,16 +242,17 @@ int TrainableEncoder::add_layer_tasks(StagedTasks& tasks, const EncoderState& st
     const auto& layer = layers_[i];
     const auto& of_layer = gradients.layers[i];
     const int memory_free = i + 2 < layers ? added[i + 2] : StagedTasks::none;
-    const int here =
-        tasks.add({blocks,
-                   counted(counters,
-                           [&, i](int64_t b, Counters& own) {
-                             const auto& of = state.blocks[b];
-                             const BlockPass pass = {*state.batch, of.block, state.dropout, thread_workspace(), own};
-                             layer.backward(pass, of.place, layer.first_rows_only() ? of.pooled_gradient : of.gradient,
-                                            of.gradient, of.layers[i], of_layer);
-                           }),
-                   memory_free, above});
+    const int here = tasks.add(
+        {blocks,
+         counted(counters,
+                 [&, i](int64_t b, Counters& own) {
+                   const auto& block_state = state.blocks[b];
+                   const BlockPass pass = {*state.batch, block_state.block, state.dropout, thread_workspace(), own};
+                   layer.backward(pass, block_state.place,
+                                  layer.first_rows_only() ? block_state.pooled_gradient : block_state.gradient,
+                                  block_state.gradient, block_state.layers[i], of_layer);
+                 }),
+         memory_free, above});
     if (i + 1 < layers) add_weights(i + 1, above);
     above = here;
   }
@@ -268,9 +274,10 @@ void TrainableEncoder::add_embedding_tasks(StagedTasks& tasks, const EncoderStat
   const int64_t slices = (config_.embedding_size + table_slice - 1) / table_slice;
   tasks.add({slices,
              [&](int64_t slice) {
-               for (const auto& of : state.blocks) {
-                 embed_backward_tables(*state.batch->packed, of.block, embedding_, state.batch->positions.data(),
-                                       of.embedded_gradient, slice * table_slice);
+               for (const auto& block_state : state.blocks) {
+                 embed_backward_tables(*state.batch->packed, block_state.block, embedding_,
+                                       state.batch->positions.data(), block_state.embedded_gradient,
+                                       slice * table_slice);
                }
              },
              norms});

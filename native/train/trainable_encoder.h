@@ -16,22 +16,22 @@
 
 namespace rank_distillm {
 
-/// What a block's backward needs of its forward, and the gradients that walk down its residual stream.
+/// Kept by a block's forward for its backward, and the gradients of its residual stream.
 struct BlockState {
   Block block = {};
   GradientPlace place;
-  Arena arena;  // of all that follows
+  Arena arena;  // of all members below
   NormState embedding_norm;
   Rows embedded;  // [tokens, embedding] float32; only with a projection
   Rows stream;    // [tokens, hidden] float32; in bf16 all layers' residual stream
   std::vector<LayerState> layers;
   Rows last;               // [tokens, hidden] float32; for pooling over all tokens only
   Rows gradient;           // [tokens, hidden] float32
-  Rows pooled_gradient;    // [sequences, hidden] float32, where the last layer works for first rows only
+  Rows pooled_gradient;    // [sequences, hidden] float32, if the last layer computes first rows only
   Rows embedded_gradient;  // [tokens, embedding] float32; may be `gradient`
 };
 
-/// A part of a batch on its way through the encoder and back.
+/// A part of a batch that goes through the encoder and back.
 struct EncoderState {
   const BatchRows* batch = nullptr;
   DropoutRates dropout;
@@ -39,33 +39,33 @@ struct EncoderState {
 };
 
 /// The encoder of a model that is trained, with its backward and the pooling at its end. Threads take block after block
-/// through the layers, and in the backward the gradients of weights in between. In float32 sums have one order whatever
-/// the number of threads; in bf16 it follows from how the batch is cut for them.
+/// through the layers, and in backward the gradients of weights in between. In float32 the order of sums does not
+/// depend on the number of threads; in bf16 it depends on how the batch is cut for them.
 class TrainableEncoder {
  public:
   TrainableEncoder(const EncoderConfig& config, Pooling pooling, ElementType type, int64_t padding_id,
                    const Parameters& parameters);
 
-  /// The packed weights follow before the next forward.
+  /// The next forward packs the weights again.
   void weights_changed() { weights_changed_ = true; }
 
-  /// Pooled rows [sequences, hidden] float32. Without `keep` the state is not good for backward and holds nothing.
+  /// Pooled rows [sequences, hidden] float32. Without `keep` the state holds nothing for backward.
   /// Throws `aborted` between layers.
   at::Tensor forward(EncoderState& state, bool keep, Workers& workers, const CancelFlag& cancel, Counters& counters);
 
   /// Adds the gradients of all parameters from that of the pooled rows [sequences, hidden] float32.
   void backward(EncoderState& state, const at::Tensor& pooled, Workers& workers, Counters& counters);
 
-  /// Takes the state's memory back for the next one.
+  /// Reclaims the state's memory for the next one.
   void give_back(EncoderState& state);
 
   /// Of the packed weights.
   int64_t bytes() const;
-  /// What one token's activations take while they are kept.
+  /// Bytes of one token's activations while they are kept.
   int64_t bytes_per_token() const;
 
  private:
-  /// The gradients of weights of a part, layer by layer, and of what lies before the layers.
+  /// The gradients of weights of a part: of the layers, the projection and the embeddings.
   struct Gradients {
     std::vector<LayerGradients> layers;
     std::optional<WeightGradient> project;
@@ -75,13 +75,13 @@ class TrainableEncoder {
   void pack_weights(Workers& workers);
   void cut(EncoderState& state, int threads);
   Arena take_arena(int64_t tokens);  // this and give_back from any thread
-  void give_back(BlockState& of);
-  HiddenRows embed(const EncoderState& state, BlockState& of, Counters& counters) const;
-  void forward_block(const EncoderState& state, BlockState& of, bool keep, const at::Tensor& pooled,
+  void give_back(BlockState& block_state);
+  HiddenRows embed(const EncoderState& state, BlockState& block_state, Counters& counters) const;
+  void forward_block(const EncoderState& state, BlockState& block_state, bool keep, const at::Tensor& pooled,
                      const CancelFlag& cancel, Counters& counters);
   Gradients prepare_gradients(EncoderState& state);
-  void pool_backward(const EncoderState& state, const BlockState& of, const at::Tensor& pooled) const;
-  void embed_backward(const EncoderState& state, const BlockState& of, const Gradients& gradients,
+  void pool_backward(const EncoderState& state, const BlockState& block_state, const at::Tensor& pooled) const;
+  void embed_backward(const EncoderState& state, const BlockState& block_state, const Gradients& gradients,
                       Counters& counters) const;
   int add_layer_tasks(StagedTasks& tasks, const EncoderState& state, const Gradients& gradients, int pooled,
                       SharedCounters& counters) const;

@@ -8,15 +8,15 @@
 
 namespace rank_distillm {
 
-/// What the head's backward needs of its forward, all float32.
+/// Kept by the head's forward for its backward, all float32.
 struct HeadState {
   at::Tensor input;   // [sequences, hidden], after dropout
   at::Tensor before;  // [sequences, hidden], the dense layer's output before its activation; undefined without one
-  at::Tensor row;     // [sequences, hidden], what the output layer reads
+  at::Tensor row;     // [sequences, hidden], the output layer's input
   at::Tensor logits;  // [sequences, labels]; for log_softmax only
 };
 
-/// Drops values of rows that stand for the sequences, where they lie.
+/// Applies dropout in place to rows [sequences, hidden].
 using DropFirstRows = std::function<void(const at::Tensor& values, const Dropout& dropout)>;
 
 /// The head of model/head.h with its backward.
@@ -24,7 +24,7 @@ class TrainableHead {
  public:
   TrainableHead(const EncoderConfig& encoder, const HeadConfig& config, const Parameters& parameters);
 
-  /// pooled [sequences, hidden] float32 → scores [sequences] float32, on whatever device the parameters are.
+  /// pooled [sequences, hidden] float32 → scores [sequences] float32, on the parameters' device.
   at::Tensor forward(const at::Tensor& pooled, const DropFirstRows& drop, const DropoutRates& dropout, HeadState& state,
                      Counters& counters) const;
 
@@ -34,7 +34,7 @@ class TrainableHead {
 
  private:
   HeadConfig config_;
-  TrainableLinear dense_;  // undefined where the head is one layer
+  TrainableLinear dense_;  // undefined if the head has one layer
   TrainableLinear output_;
 };
 

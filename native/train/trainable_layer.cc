@@ -53,8 +53,8 @@ LayerState TrainableLayer::state(const Block& block, Arena& arena) const {
   const auto typed = [&](int64_t count, int64_t width, ElementType type) {
     return arena.rows(count, width, element_bytes(type));
   };
-  // Where products are not float32, `exact` is the residual stream, which is updated in place: backward needs its
-  // normalized rows alone.
+  // If products are not float32, `exact` is the residual stream, which is updated in place: backward needs only its
+  // normalized rows.
   const auto hidden = [&] {
     const auto compute = typed(rows, hidden_, rows_type_);
     return HiddenRows{rows_type_ == ElementType::float32 ? compute : Rows(), compute};
@@ -185,7 +185,7 @@ void TrainableLayer::backward(const BlockPass& pass, const GradientPlace& place,
                                    all_tokens ? place.first_token : place.first_sequence,
                                    all_tokens ? place.end_token : place.end_sequence);
   };
-  // `gradient` walks down the residual stream: each step overwrites it or adds to it.
+  // `gradient` follows the residual stream: each step overwrites it or adds to it.
   const auto norm = [&](const TrainableNorm& with, DropoutSite site, const NormState& kept, float* sums) {
     const OpTimer timer(counters.ticks.norm);
     const auto drops = dropout.at(site, index_);
@@ -199,7 +199,8 @@ void TrainableLayer::backward(const BlockPass& pass, const GradientPlace& place,
     const auto branch = norm(output_norm_, DropoutSite::layer_output, state.output_norm, gradients.output_norm);
     place_rows(down, branch, state.widened, activation_);
     const auto widened = workspace.rows(Slot::wide, rows, intermediate_, bytes);
-    linears_[down].backward(rows, branch, slope_of(activation_), widened, rows_type_, counters, state.widened);
+    linears_[down].backward(rows, branch, derivative_epilogue(activation_), widened, rows_type_, counters,
+                            state.widened);
     place_rows(up, widened, state.attended.compute);
     linears_[up].backward(rows, widened, Epilogue::add, gradient, ElementType::float32, counters);
   }

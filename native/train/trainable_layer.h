@@ -17,14 +17,14 @@ namespace rank_distillm {
 
 TrainableNorm trainable_norm(const Parameters& parameters, const std::string& name, int64_t size, double eps);
 
-/// Rows between two layers. The residual stream is float32, so that roundings do not add up over the layers; the
+/// Rows between two layers. The residual stream is float32, so that rounding errors do not add up over the layers; the
 /// products read its copy in their type. In float32 both are the same rows.
 struct HiddenRows {
   Rows exact;
   Rows compute;
 };
 
-/// A block on its way through the layers, on the calling thread.
+/// A block that goes through the layers on the calling thread.
 struct BlockPass {
   const BatchRows& batch;
   const Block& block;
@@ -33,8 +33,8 @@ struct BlockPass {
   Counters& counters;
 };
 
-/// What a layer's backward needs of its forward; products' inputs in their type. `rows` are the block's tokens or, in
-/// a last layer that works for first rows only, its sequences, whose products are float32.
+/// Kept by a layer's forward for its backward; products' inputs in their type. `rows` are the block's tokens or, in a
+/// last layer that computes first rows only, its sequences, whose products are float32.
 struct LayerState {
   Rows input;                // [tokens, hidden]
   Rows first;                // [rows, hidden] float32, the inputs of the queries; first rows only
@@ -43,13 +43,13 @@ struct LayerState {
   float* softmax = nullptr;  // [rows, heads, 2]
   Rows context;              // [rows, hidden]
   HiddenRows attended;       // [rows, hidden]
-  Rows widened;              // [rows, intermediate], before the activation, which is computed again
+  Rows widened;              // [rows, intermediate], before the activation, which backward recomputes
   HiddenRows output;         // [rows, hidden]
   NormState attention_norm;
   NormState output_norm;
 };
 
-/// Where a block's rows lie among those of the whole part in the gradients of weights: tokens, and sequences.
+/// The range of a block's tokens and sequences among the rows of a whole part, for the gradients of weights.
 struct GradientPlace {
   int64_t first_token = 0;
   int64_t end_token = 0;
@@ -65,8 +65,8 @@ struct LayerGradients {
   float* output_norm = nullptr;
 };
 
-/// One layer of the encoder with its backward. The last one may work for each sequence's first row only, as the
-/// engine that scores does (model/encoder.h): keys and values of all tokens, the rest for one row, in float32.
+/// One layer of the encoder with its backward. The last one may compute each sequence's first row only, as in scoring
+/// (model/encoder.h): keys and values of all tokens, the rest for one row, in float32.
 class TrainableLayer {
  public:
   TrainableLayer(const EncoderConfig& config, int64_t index, bool first_rows_only, ElementType type,
@@ -79,16 +79,16 @@ class TrainableLayer {
 
   /// Memory for a block's state, all but `input`.
   LayerState state(const Block& block, Arena& arena) const;
-  /// Memory for the gradients of a part of `sequences`, whose tokens and first rows take so many rows.
+  /// Memory for the gradients of a part of `sequences`; `token_rows` and `first_rows` include padding.
   LayerGradients gradients(int64_t sequences, int64_t token_rows, int64_t first_rows, Arena& arena) const;
 
-  /// Fills `state` and returns its output. `input` may be the output of the same state, which is then not good for
+  /// Fills `state` and returns its output. `input` may be the output of the same state, which then cannot be used for
   /// backward.
   HiddenRows forward(const BlockPass& pass, const HiddenRows& input, LayerState& state) const;
 
   /// `gradient` [rows, hidden] float32 of the output becomes that of the input, which for first rows only is
-  /// `token_gradient` [tokens, hidden] float32. What the weights' gradients need is placed; add_gradients does the
-  /// rest.
+  /// `token_gradient` [tokens, hidden] float32. Places the rows for the weights' gradients, which add_gradients
+  /// computes.
   void backward(const BlockPass& pass, const GradientPlace& place, const Rows& gradient, const Rows& token_gradient,
                 const LayerState& state, const LayerGradients& gradients) const;
 
@@ -113,10 +113,10 @@ class TrainableLayer {
   int64_t hidden_;
   int64_t intermediate_;
   Epilogue activation_;
-  ElementType type_;       // of what is computed for all tokens
-  ElementType rows_type_;  // of what is computed for `rows`
+  ElementType type_;       // of all tokens' values
+  ElementType rows_type_;  // of `rows`' values
   std::array<PackedLinear, count>
-      linears_;  // without queries of their own `key_value` is [3 · hidden, hidden], queries first
+      linears_;  // without separate queries `key_value` is [3 · hidden, hidden], queries first
   TrainableNorm attention_norm_;
   TrainableNorm output_norm_;
 };

@@ -10,9 +10,9 @@
 namespace rank_distillm {
 namespace {
 
-/// Tokens whose activations are held at a time where none are kept.
+/// Tokens of a batch that are scored together.
 constexpr int64_t scored_together = 16384;
-/// Enough for the products' rate, few enough to stay near the cores.
+/// Enough for fast products, few enough to stay in the cores' caches.
 constexpr int64_t part_tokens = 4096;
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
@@ -74,15 +74,15 @@ Counters Trainer::backward(int64_t kept, const std::vector<float>& gradient, Wor
   const auto found = kept_.find(kept);
   if (found == kept_.end()) throw bad_input("backward: nothing is kept under this number");
   const auto state = std::move(found->second);
-  kept_.erase(found);  // whatever happens: a backward that broke off cannot be done again
+  kept_.erase(found);  // even on failure: an interrupted backward cannot be repeated
   const auto sequences = state->batch.packed.sequences();
   if (static_cast<int64_t>(gradient.size()) != sequences) {
     encoder_.give_back(state->encoder);
     throw bad_input("backward: the gradient must have one value for each sequence");
   }
   Counters counters;
-  // A copy, since LibTorch aligns its memory and a vector does not: MKL adds up in another order where rows begin
-  // elsewhere within a cache line, and the same run must give the same bits.
+  // Copy into aligned memory, since MKL's order of summation depends on where rows begin within a cache line, and the
+  // same run must give the same bits.
   const auto scores = at::from_blob(const_cast<float*>(gradient.data()), {sequences}, at::kFloat).clone();
   const auto pooled = head_.backward(scores, state->drop(), state->encoder.dropout, state->head, counters);
   encoder_.backward(state->encoder, pooled, workers, counters);

@@ -15,7 +15,7 @@ struct TrainingBatch {
   std::vector<uint32_t> pairs;  // [sequences]
 };
 
-/// What the layers want to know about a batch, worked out once.
+/// Numbers of a batch's rows that the layers need, computed once.
 struct BatchRows {
   /// `first_position` as in EncoderConfig.
   explicit BatchRows(const TrainingBatch& batch, int64_t first_position = 0);

@@ -15,7 +15,7 @@ namespace rank_distillm {
 
 struct TrainerOptions {
   ModelOptions model;
-  DropoutRates dropout;     // of no step
+  DropoutRates dropout;     // without a step
   int64_t padding_id = -1;  // its word embedding gets no gradient; -1: none
 
   DropoutRates rates(uint32_t step) const { return {dropout.rates, dropout.seed, step}; }
@@ -24,7 +24,7 @@ struct TrainerOptions {
 /// Which of the flat arrays.
 enum class FlatArray { values, gradients, first_moments, second_moments };
 
-/// A cross-encoder that is trained: forward with or without dropout, backward written out by hand, AdamW. On the CPU
+/// A cross-encoder that is trained: forward with or without dropout, hand-written backward, AdamW. On the CPU
 /// (trainer.h) or on a device (cuda/device_trainer.h).
 class TrainingModel {
  public:
@@ -33,7 +33,7 @@ class TrainingModel {
   TrainingModel(const TrainingModel&) = delete;
   TrainingModel& operator=(const TrainingModel&) = delete;
 
-  /// Scores in evaluation, in blocks that are not kept.
+  /// Scores without dropout; keeps no activations.
   virtual Scores score(const PackedBatch& batch, Workers& workers, const CancelFlag& cancel) = 0;
 
   struct Forward {
@@ -41,15 +41,15 @@ class TrainingModel {
     int64_t kept = 0;  // names the state for `backward`; 0 when none is kept
   };
 
-  /// Scores with the masks of `step`; `keep` holds what backward needs. Throws `out_of_memory` on a device, holding
-  /// nothing of the batch.
+  /// Scores with the dropout masks of `step`; `keep` keeps the state for backward. If it throws `out_of_memory`
+  /// (devices only), it keeps nothing of the batch.
   virtual Forward forward(TrainingBatch batch, uint32_t step, bool keep, Workers& workers,
                           const CancelFlag& cancel) = 0;
 
-  /// Adds the gradients of Σ gradient[i] · score[i] and lets the kept state go. gradient [sequences].
+  /// Adds the gradients of Σ gradient[i] · score[i] and frees the kept state. gradient [sequences].
   virtual Counters backward(int64_t kept, const std::vector<float>& gradient, Workers& workers) = 0;
 
-  /// Lets a kept state go unused.
+  /// Frees a kept state unused.
   virtual void discard(int64_t kept) = 0;
 
   virtual double gradient_norm(Workers& workers) const = 0;
@@ -63,17 +63,17 @@ class TrainingModel {
 
   ElementType precision() const { return precision_; }
   virtual int64_t bytes() const = 0;
-  /// What one token's activations take while they are kept.
+  /// Bytes of one token's activations while they are kept.
   virtual int64_t bytes_per_token() const = 0;
-  /// Tokens of a part of a batch that are computed together best.
+  /// The best number of tokens to compute together.
   virtual int64_t tokens_per_part() const = 0;
-  /// What activations may take on a device; 0 where they lie in the host's memory.
+  /// Bytes that activations may take on a device; 0 if they are in the host's memory.
   virtual int64_t activation_bytes() const { return 0; }
 
  protected:
-  /// Refuses what does not fit the model.
+  /// Throws `bad_input` for a batch that does not fit the model.
   void check(const TrainingBatch& batch) const;
-  /// Called after values were written.
+  /// Called after values have changed.
   virtual void weights_changed() = 0;
 
   TrainerOptions options_;

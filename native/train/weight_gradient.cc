@@ -8,10 +8,10 @@
 namespace rank_distillm {
 namespace {
 
-/// As many as a product's chunk of rows.
+/// The size of a product's chunk of rows.
 constexpr int64_t outputs_of_a_task = 192;
 
-/// In independent sums, so that the compiler may put them on vectors.
+/// Independent sums, so that the compiler can vectorize them.
 template <typename Number, typename Widen>
 float sum_of(const Number* numbers, int64_t count, const Widen& widen) {
   constexpr int64_t lanes = 16;
@@ -33,15 +33,15 @@ WeightGradient::WeightGradient(const PackedLinear& layer, int64_t rows, Arena& a
   const int64_t bytes = element_bytes(layer.type());
   numbers_ = steps_ * 4 / bytes;
   const int64_t stride = row_stride(numbers_, bytes);
-  turned_ = {arena.bytes(layer.out() * stride), stride};
+  transposed_ = {arena.bytes(layer.out() * stride), stride};
   panels_ = arena.bytes(panel_bytes(kernels(), layer.in(), steps_));
 }
 
 void WeightGradient::place(const Rows& gradient, const Rows& input, Epilogue activation, int64_t rows, int64_t first,
-                           int64_t end) const {
-  const int64_t zeros = std::min(end, numbers_) - first - rows;
+                           int64_t end_row) const {
+  const int64_t zeros = std::min(end_row, numbers_) - first - rows;
   const auto type = layer_->type();
-  kernels().transpose({rows, layer_->out(), gradient, type, turned_, first, zeros});
+  kernels().transpose({rows, layer_->out(), gradient, type, transposed_, first, zeros});
   kernels().pack_rows({rows, layer_->in(), input, type, activation, type, panels_, steps_, first, zeros});
 }
 
@@ -50,12 +50,13 @@ int64_t WeightGradient::tasks() const { return (layer_->out() + outputs_of_a_tas
 void WeightGradient::add(int64_t task, Counters& counters) const {
   const int64_t first = task * outputs_of_a_task, outputs = std::min(outputs_of_a_task, layer_->out() - first);
   const int64_t in = layer_->in();
-  const Rows turned = {turned_.row(first), turned_.stride};
+  const Rows transposed = {transposed_.row(first), transposed_.stride};
   const Rows gradient = {reinterpret_cast<char*>(layer_->weight_gradient() + first * in), 4 * in};
-  multiply({outputs, turned, nullptr, {panels_, numbers_, in, steps_}, Epilogue::add, gradient, ElementType::float32},
-           layer_->type(), counters);
+  multiply(
+      {outputs, transposed, nullptr, {panels_, numbers_, in, steps_}, Epilogue::add, gradient, ElementType::float32},
+      layer_->type(), counters);
   for (int64_t o = 0; o < outputs; ++o) {
-    const char* row = turned.row(o);
+    const char* row = transposed.row(o);
     layer_->bias_gradient()[first + o] +=
         layer_->type() == ElementType::bfloat16
             ? sum_of(reinterpret_cast<const uint16_t*>(row), numbers_, widen_bf16)

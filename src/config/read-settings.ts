@@ -60,8 +60,12 @@ export function checkOptions<Schema extends z.ZodObject>(
   given: OptionsOf<Schema> | SettingsOf<Schema>,
   path: SettingPath = [],
 ): SettingsOf<Schema> {
-  const reader = new SettingsReader(inOptions, {});
-  return reader.read(nodeOfOptions(given, schema), schema, path.map(String)) as SettingsOf<Schema>;
+  const names = path.map(String);
+  return new SettingsReader(inOptions, {}).read(
+    nodeOfOptions(given, schema, names),
+    schema,
+    names,
+  ) as SettingsOf<Schema>;
 }
 
 /**
@@ -85,12 +89,17 @@ export function section<Schema extends z.ZodObject>(schema: Schema) {
   return schema as unknown as z.ZodType<SettingsOf<Schema>, OptionsOf<Schema> | SettingsOf<Schema>>;
 }
 
-/** A caller's options as a tree without places; an option that is undefined was not given. */
-function nodeOfOptions(value: unknown, schema: z.ZodType): ConfigNode {
+/**
+ * A caller's options as a tree without places; an option that is undefined was not given.
+ *
+ * @throws RankDistillmError for the name of a key where an option has another: the caller would not read it
+ */
+function nodeOfOptions(value: unknown, schema: z.ZodType, path: readonly string[]): ConfigNode {
   const place = { source: 'options' };
   const inner = unwrap(schema);
   if (inner instanceof z.ZodArray && Array.isArray(value)) {
-    return { kind: 'list', items: value.map((item) => nodeOfOptions(item, inner.element as z.ZodType)), place };
+    const items = value.map((item, i) => nodeOfOptions(item, inner.element as z.ZodType, [...path, String(i)]));
+    return { kind: 'list', items, place };
   }
   if (!(inner instanceof z.ZodObject) || typeof value !== 'object' || value === null || checkedBefore.has(value)) {
     return { kind: 'scalar', value: value as null, place };
@@ -100,7 +109,8 @@ function nodeOfOptions(value: unknown, schema: z.ZodType): ConfigNode {
     if (inside === undefined) return [];
     const key = keys.get(name) ?? name;
     const child = childSchema(inner, key);
-    return [[key, { place, node: nodeOfOptions(inside, child ?? z.unknown()) }] as const];
+    if (child && !keys.has(name)) throw inOptions.unknown(name, '', Object.keys(inner.shape), path);
+    return [[key, { place, node: nodeOfOptions(inside, child ?? z.unknown(), [...path, key]) }] as const];
   });
   return { kind: 'map', entries: new Map(entries), place };
 }
@@ -113,6 +123,10 @@ interface Wording {
   /** What lacks a setting, for the start of a message that its name ends. */
   needs(node: ConfigNode, path: readonly string[], owner?: string): string;
   name: (this: void, key: string) => string;
+  /** Hint about a value where nothing more exact is known. */
+  fix: string;
+  /** Hint about a value that should have been text. */
+  asText: (this: void, value: unknown) => string;
 }
 
 const inConfiguration: Wording = {
@@ -127,6 +141,8 @@ const inConfiguration: Wording = {
   needs: ({ place }, path, owner) =>
     `${placeText(place)}: ${owner ?? (path.join('.') || 'the configuration')} needs the key`,
   name: (key) => key,
+  fix: `Fix the value; ${docsPage('cli')} lists every key with its type.`,
+  asText: (value) => `Put the value in quotes: "${String(value)}".`,
 };
 
 /** Options of the command line that are no keys; a misspelt one looks like a key. */
@@ -136,10 +152,14 @@ const inOptions: Wording = {
   at: (_, path) => optionPath(path),
   unknown: (key, _, known, path) =>
     new RankDistillmError('bad_input', `${optionPath(path)}: unknown option "${key}"`, {
-      hint: nearestHint(key, known.map(optionName), 'option', docsPage('api')),
+      hint: known.includes(key)
+        ? `The option is called "${optionName(key)}".`
+        : nearestHint(key, known.map(optionName), 'option', docsPage('api')),
     }),
   needs: (_, path) => `${optionPath(path)} needs the option`,
   name: optionName,
+  fix: `Fix the value; ${docsPage('api')} describes the options.`,
+  asText: () => 'Pass a string.',
 };
 
 class SettingsReader {
@@ -269,24 +289,24 @@ class SettingsReader {
     return new RankDistillmError(
       'bad_input',
       `${this.#words.at(node, path)}: expected ${describeType(schema)}, received ${describeValue(node)}`,
-      { hint: hintFor(node, schema) },
+      { hint: this.#hintFor(node, schema) },
     );
   }
-}
 
-function hintFor(node: ConfigNode, schema: z.ZodType): string {
-  const inner = unwrap(schema);
-  const value = node.kind === 'scalar' ? node.value : undefined;
-  if (inner instanceof z.ZodString && value !== undefined && value !== null && typeof value !== 'string') {
-    return `Put the value in quotes: "${String(value)}".`;
+  #hintFor(node: ConfigNode, schema: z.ZodType): string {
+    const inner = unwrap(schema);
+    const value = node.kind === 'scalar' ? node.value : undefined;
+    if (inner instanceof z.ZodString && value !== undefined && value !== null && typeof value !== 'string') {
+      return this.#words.asText(value);
+    }
+    if (inner instanceof z.ZodEnum && typeof value === 'string') {
+      return nearestHint(value, inner.options.map(String), 'value');
+    }
+    const fallback = schema.safeParse(undefined);
+    const shown = fallback.success && fallback.data !== null ? JSON.stringify(fallback.data) : undefined;
+    // a mapping's defaults would fill the screen
+    return shown !== undefined && shown.length <= 60
+      ? `Fix the value, or leave it out for the default ${shown}.`
+      : this.#words.fix;
   }
-  if (inner instanceof z.ZodEnum && typeof value === 'string') {
-    return nearestHint(value, inner.options.map(String), 'value');
-  }
-  const fallback = schema.safeParse(undefined);
-  const shown = fallback.success && fallback.data !== null ? JSON.stringify(fallback.data) : undefined;
-  // a mapping's defaults would fill the screen
-  return shown !== undefined && shown.length <= 60
-    ? `Fix the value, or leave it out for the default ${shown}.`
-    : `Fix the value; ${docsPage('cli')} lists every key with its type.`;
 }

@@ -100,8 +100,8 @@ export class CrossEncoder implements AsyncDisposable {
    * @throws RankDistillmError `not_found`, `bad_input`, `unsupported`, `io`, `native`, `aborted`
    */
   static async load(nameOrPath: string, given: LoadOptions = {}): Promise<CrossEncoder> {
-    throwIfAborted(given.signal);
     const options = checkOptions(loadOptions, given);
+    throwIfAborted(options.signal);
     resolveEngine(options, options.timed, loadBinding()); // a bad option shows before files are read
     const { label, config: overrides, freshHead, seed, revision } = options;
     const checkpoint = await loadCheckpoint(nameOrPath, { label, overrides, freshHead, seed, revision });
@@ -154,6 +154,7 @@ export class CrossEncoder implements AsyncDisposable {
    */
   async score(pairs: readonly TextPair[], given: ScoreOptions = {}): Promise<Float32Array> {
     const options = checkOptions(scoreOptions, given);
+    checkList('pairs', pairs);
     pairs.forEach(checkPair);
     return this.#track(this.#scoreAll(pairs, options));
   }
@@ -185,6 +186,7 @@ export class CrossEncoder implements AsyncDisposable {
 
   /** Orders documents for a query, best first; equal scores keep the order that was given. */
   async rank(query: string, documents: readonly string[], given: RankOptions = {}): Promise<RankedDocument[]> {
+    checkList('documents', documents);
     const { topK = documents.length, returnDocuments, activation, ...scoring } = checkOptions(rankOptions, given);
     const pairs = documents.map((document) => ({ query, document }));
     const logits = await this.score(pairs, { ...scoring, activation: 'identity' });
@@ -250,6 +252,11 @@ export class CrossEncoder implements AsyncDisposable {
 
 function sigmoid(logit: number): number {
   return 1 / (1 + Math.exp(-logit));
+}
+
+/** A lone document instead of a list is an easy mistake in JavaScript. */
+function checkList(name: string, value: unknown): void {
+  if (!Array.isArray(value)) throw badArgument(name, 'an array', value);
 }
 
 function checkPair(pair: TextPair, index: number): void {

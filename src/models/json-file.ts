@@ -22,9 +22,11 @@ export async function readJsonObject(path: string, maxBytes = MAX_JSON_BYTES): P
 export async function readJson(path: string, maxBytes = MAX_JSON_BYTES): Promise<unknown> {
   let bytes: Buffer;
   try {
-    const { size } = await stat(path);
-    if (size > maxBytes)
-      throw new RankDistillmError('bad_input', `${path}: ${size} bytes are too many for this kind of file`, {
+    const found = await stat(path);
+    // reading a pipe would block until there is a writer
+    if (!found.isFile() && !found.isDirectory()) throw ioError('read', path, new Error('is no regular file'));
+    if (found.size > maxBytes)
+      throw new RankDistillmError('bad_input', `${path}: ${found.size} bytes are too many for this kind of file`, {
         hint: 'The content does not match the file name; copy or download the file again.',
       });
     bytes = await readFile(path);

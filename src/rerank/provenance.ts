@@ -83,9 +83,13 @@ export async function writeProvenance(
  */
 export async function readProvenance(runPath: string): Promise<RunProvenance | undefined> {
   const path = provenancePath(runPath);
-  const object = await readJsonObject(path);
-  if (object === undefined) return undefined;
   const hint = `${runPath} would be written beside it: move it away, or choose another save_dir or run_name.`;
+  const object = await readJsonObject(path).catch((error: unknown) => {
+    // a record cannot be downloaded again, as the files of a model can
+    if (!(error instanceof RankDistillmError)) throw error;
+    throw new RankDistillmError(error.code, error.message, { hint, cause: error });
+  });
+  if (object === undefined) return undefined;
   if (object['format'] !== FORMAT) {
     throw new RankDistillmError('bad_input', `${path}: is not the record of a run that rank-distillm wrote`, { hint });
   }

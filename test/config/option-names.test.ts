@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert';
 import { checkRunOptions } from '../../src/data/run-options.js';
 import { CrossEncoder } from '../../src/engine/cross-encoder.js';
 import { TrainableModel } from '../../src/engine/trainable-model.js';
-import type { RankDistillmError } from '../../src/errors.js';
+import { docsPage, type RankDistillmError } from '../../src/errors.js';
 import { fit, type FitOptions } from '../../src/index.js';
 import { modelFolder } from '../support/models.js';
 
@@ -25,6 +25,14 @@ const CASES: [call: string, run: () => unknown, message: string, hint: RegExp][]
   ['options', () => CrossEncoder.load(model, { presicion: 'x' } as object), 'presicion', /"precision"/],
   ['options', () => TrainableModel.load(model, { thread: 2 } as object), 'thread', /"threads"/],
   ['options', () => checkRunOptions({ runPathOrId: 'a.run', dept: 5 } as never), 'dept', /"depth"/],
+  // the name that the key has in a configuration
+  [
+    'options',
+    () => checkRunOptions({ run_path_or_id: 'a.run', dataset: 'x' } as never),
+    'run_path_or_id',
+    /"runPathOrId"/,
+  ],
+  ['options.trainer', () => fit({ ...fitting, trainer: { max_epochs: 1 } as object }), 'max_epochs', /"maxEpochs"/],
   ['options', () => fit({ ...fitting, optimiser: {} } as never), 'optimiser', /"optimizer"/],
   ['options.trainer', () => fit({ ...fitting, trainer: { maxEpoch: 1 } as object }), 'maxEpoch', /"maxEpochs"/],
   ['options.trainer', () => fit({ ...fitting, trainer: { timed: true } as object }), 'timed', /option/],
@@ -70,6 +78,17 @@ test('score and rank', async () => {
   const ranking = await errorOf(() => encoder.rank('a', [], { topk: 3 } as object));
   assert.is(ranking.message, 'options: unknown option "topk"');
   assert.is(ranking.hint, 'The nearest known option is "topK".');
+});
+
+test('no list, no options', async () => {
+  await using encoder = await CrossEncoder.load(model);
+  const lone = await errorOf(() => encoder.rank('a', 'b' as never));
+  assert.is(lone.message, "documents: expected an array, received 'b'");
+  const none = await errorOf(() => encoder.score(undefined as never));
+  assert.is(none.message, 'pairs: expected an array, received undefined');
+  const options = await errorOf(() => CrossEncoder.load(model, null as never));
+  assert.is(options.message, 'options: expected a mapping, received null');
+  assert.is(options.hint, `Fix the value; ${docsPage('api')} describes the options.`);
 });
 
 const VALUES: [options: object, message: string][] = [

@@ -61,7 +61,7 @@ test('what a device does not do is refused in words', async () => {
     [{ device: 'cuda', precision: 'int8' }, /precision int8 runs on CPUs, not on cuda:0/],
     [{ device: 'cuda:7' }, /device: cuda:7: there is no such GPU; found: cuda:0/],
     [{ device: 'gpu' }, /device: expected auto, cpu, cuda or cuda:N, received "gpu"/],
-    [{ device: 'cuda', memoryFraction: 0 }, /memoryFraction: expected a number above 0, at most 1/],
+    [{ device: 'cuda', memoryFraction: 0 }, /options\.memoryFraction: expected a number above 0 and of at most 1/],
   ];
   for (const [options, message] of bad) {
     const error = await load(options).then(

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { copyFile, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite } from 'uvu';
@@ -247,6 +248,21 @@ const NEVER_OVER: [what: string, spoil: (folder: string) => Promise<unknown>, ar
     (folder) => writeFiles(folder, { [RECORD]: '{"q0": {"d0": 1}}' }),
     ['--trainer.callbacks.overwrite=true'],
     /out\/__bm25__tiny-set\.run\.json: is not the record of a run that rank-distillm wrote/,
+  ],
+  [
+    'half of a record, even with overwrite',
+    (folder) => writeFiles(folder, { [RECORD]: '{"format": "rank-distillm run prov' }),
+    ['--trainer.callbacks.overwrite=true'],
+    /\.run\.json:1: is not JSON: .*\nhint: out\/__bm25__tiny-set\.run would be written beside it: move it away/,
+  ],
+  [
+    'a pipe, which nobody writes to',
+    async (folder) => {
+      await mkdir(join(folder, 'out'));
+      execFileSync('mkfifo', [join(folder, RECORD)]);
+    },
+    [],
+    /\.run\.json: cannot read: is no regular file/,
   ],
   [
     'an input that is called as the record would be',

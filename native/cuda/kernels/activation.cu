@@ -1,4 +1,4 @@
-// Activations and their slopes, eight values a thread: memory alone decides their time. LibTorch's epilogue for gelu is
+// Activations and their derivatives, eight values a thread: they are bound by memory. LibTorch's epilogue for gelu is
 // the tanh approximation, not the erf that these models have. Reference: cuda/ops/activation.cc.
 
 #include "cuda/kernels/numbers.cuh"

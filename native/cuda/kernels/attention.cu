@@ -1,4 +1,4 @@
-// Which of attention's kernels takes a call. References: cuda/ops/attention.cc.
+// Selects the attention kernel of a call. References: cuda/ops/attention.cc.
 
 #include <stdexcept>
 
@@ -23,7 +23,7 @@ bool by_vectors(const AttentionShape& shape, const Rows&... rows) {
   return (reads_vectors(shape.head_size, rows.stride, rows.data) && ...);
 }
 
-/// Calls `body` with what the compiler must know of a head: body(size, vector) as integral constants.
+/// Calls `body` with a head's compile-time constants: body(size, vector).
 template <typename Body>
 void with_head(int head_size, bool vector, const Body& body) {
   const auto call = [&](auto size) {

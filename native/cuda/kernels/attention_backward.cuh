@@ -1,14 +1,14 @@
 #pragma once
 
 // Attention's backward on tensor cores, see attention_tiles.cuh: one kernel for the gradients of queries, one for those
-// of keys and values, so that every sum has one owner and one order. Weights are computed again in both, from the
-// logarithms of the forward's sums.
+// of keys and values, so that every sum has one owner and one order. Both recompute the weights from the logarithms of
+// the forward's sums.
 
 #include "cuda/kernels/attention_tiles.cuh"
 
 namespace rank_distillm::cuda {
 
-/// A row's two numbers that its weights and slopes need: log Σ exp, times log2 e, and Σ context · gradient.
+/// The two numbers of a row for its weights and their gradients: log Σ exp, times log2 e, and Σ context · gradient.
 struct RowNumbers {
   float log_sum;
   float delta;

@@ -10,7 +10,7 @@
 namespace rank_distillm::cuda {
 
 constexpr int row_warps = 4;
-/// Columns a lane adds up at most: heads of up to 256.
+/// Most columns per lane: heads of up to 256.
 constexpr int lane_columns = 8;
 constexpr int max_head_size = lane_columns * warp_lanes;
 
@@ -65,7 +65,7 @@ RD_DEVICE void store_head_row(const HeadRowsOut& rows, const float (&sums)[lane_
 struct WarpRow {
   int sequence;
   int place;    // in its sequence
-  int64_t row;  // of all
+  int64_t row;  // of all rows
 };
 
 RD_DEVICE bool next_row(const int32_t* tiles, const int32_t* offsets, int step, WarpRow& own) {

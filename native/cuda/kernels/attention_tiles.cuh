@@ -3,7 +3,7 @@
 // Tiles of queries and keys for attention on tensor cores (the algorithm of FlashAttention 2, Dao 2023): a block of
 // four warps takes 64 rows of a sequence and one head, each warp 16 of them in registers, and goes over the other side
 // in chunks of 64 rows in shared memory. No matrix of scores is ever in memory. Rows in shared memory are eight numbers
-// longer than they need to be, so that neither plain reads nor ldmatrix meet in a bank.
+// longer than they need to be, so that neither plain reads nor ldmatrix have bank conflicts.
 
 #include "cuda/kernels/philox.cuh"
 #include "cuda/kernels/tensor_core.cuh"
@@ -15,7 +15,7 @@ constexpr int tile_threads = tile_warps * warp_lanes;
 constexpr int warp_rows = attention_tile / tile_warps;
 constexpr float log2_e = 1.4426950408889634F;
 
-/// What a tile is of: `first` and `rows` count within all rows of its side.
+/// A tile's rows; `first` counts within all rows of its side.
 struct Tile {
   int sequence;
   int place;      // of its first row in the sequence
@@ -31,14 +31,14 @@ RD_DEVICE Tile tile_of(const int32_t* tiles, const int32_t* offsets) {
           left < attention_tile ? left : attention_tile};
 }
 
-/// True for a warp none of whose rows is there: it only helps to load chunks.
+/// True for a warp without valid rows: it only helps to load chunks.
 RD_DEVICE bool is_idle(const Tile& tile) { return warp_index() * warp_rows >= tile.rows; }
 
 template <int size>
 constexpr int padded_size = size + 8;
 
 /// A chunk of 64 rows of one head into shared memory, zeros beyond its rows and beyond the head. `head_size` may be
-/// less than `size`, what the kernel has room for.
+/// less than `size`, the kernel's largest.
 template <int size, bool vector>
 RD_DEVICE void load_chunk(Bf16* chunk, const HeadRows& rows, int64_t first, int count, int head, int head_size) {
   const auto* data = static_cast<const Bf16*>(rows.data) + first * rows.stride + static_cast<int64_t>(head) * head_size;
@@ -118,7 +118,7 @@ RD_DEVICE float row_max(float value) {
   return fmaxf(value, shuffle_xor(value, 2));
 }
 
-/// Writes the warp's sums [16, size] as rows of one head, those that are there.
+/// Writes the valid rows of the warp's sums [16, size] as rows of one head.
 template <int size, bool vector>
 RD_DEVICE void store_rows(const HeadRowsOut& rows, const float (&sums)[size / 8][4], int64_t first, int count, int head,
                           int head_size) {
@@ -142,8 +142,8 @@ RD_DEVICE void store_rows(const HeadRowsOut& rows, const float (&sums)[size / 8]
   }
 }
 
-/// `kept`: which of a lane's weights stay, bit 4n + i for weights[n][i]. What stays is multiplied with `dropout.kept`
-/// where sums are float32, so that no weight is rounded twice.
+/// `kept`: which of a lane's weights are kept, bit 4n + i for weights[n][i]. Those are multiplied by `dropout.kept` in
+/// the float32 sums, so that no weight is rounded twice.
 RD_DEVICE float if_kept(uint32_t kept, int n, int i, float weight) {
   return (kept >> (4 * n + i) & 1) != 0 ? weight : 0;
 }

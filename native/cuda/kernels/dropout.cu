@@ -1,4 +1,4 @@
-// Dropout of rows in place: of embeddings on the way back, of heads. Reference: cuda/ops/dropout.cc.
+// Dropout of rows in place: of embeddings' gradients and of heads. Reference: cuda/ops/dropout.cc.
 
 #include "cuda/kernels/numbers.cuh"
 #include "cuda/kernels/philox.cuh"

@@ -3,15 +3,15 @@
 #include <cstdint>
 #include <stdexcept>
 
-// What the CUDA kernels are called with: plain pointers into the device's memory and a stream. Each kernel has its
-// idea, its layout and its reference's place at its head; native/cuda/ops checks shapes and calls it.
+// The CUDA kernels' arguments: plain pointers into the device's memory and a stream. Each kernel's file begins with its
+// idea, its layout and its reference; native/cuda/ops checks shapes and calls it.
 
 namespace rank_distillm::cuda {
 
 /// A cudaStream_t, which code without CUDA's headers cannot name.
 using Stream = void*;
 
-/// A kernel's launch that finds no memory for itself.
+/// Thrown when a kernel's launch runs out of memory.
 class OutOfMemory : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
@@ -23,8 +23,8 @@ enum class Activation : uint8_t { gelu, gelu_tanh, relu };
 
 /// Dropout of rows by Philox4x32-10, keyed as on the CPU (ops/dropout.h).
 struct DropRows {
-  uint32_t threshold = 0;  // a value is dropped where its number is below; 0: none is
-  float kept = 1;          // what a value that stays is multiplied with
+  uint32_t threshold = 0;  // a value is dropped if its number is below; 0: none is
+  float kept = 1;          // the factor of a value that is kept
   uint32_t seed = 0;
   uint32_t step = 0;
   uint32_t site = 0;                // and layer
@@ -45,7 +45,7 @@ struct NormForward {
   float eps = 0;
   DropRows dropout;
   void* exact = nullptr;       // [rows, columns] of `stream`; may be `residual`
-  void* copy = nullptr;        // [rows, columns] of `compute`; null where the types are the same
+  void* copy = nullptr;        // [rows, columns] of `compute`; null if the types are the same
   void* normalized = nullptr;  // [rows, columns] of `compute`, for the backward; or null
   float* scale = nullptr;      // [rows], 1 / standard deviation, for the backward; or null
 };
@@ -63,12 +63,12 @@ struct NormBackward {
   const float* scale = nullptr;   // [rows]
   const float* weight = nullptr;  // [columns]
   DropRows dropout;
-  void* branch = nullptr;  // [rows, columns] of `compute`; or null where the residual's gradient is the branch's
+  void* branch = nullptr;  // [rows, columns] of `compute`; or null if the residual's gradient is the branch's
   float* sums = nullptr;
   int parts = 0;
 };
 void norm_backward(const NormBackward& call, Stream stream);
-/// Columns that a norm's kernel has room for.
+/// Largest number of columns of a norm's kernel.
 constexpr int max_norm_columns = 4096;
 
 /// exact = dropout(LayerNorm(word + position + type)).
@@ -87,7 +87,7 @@ struct EmbeddingForward {
   DropRows dropout;
   Type compute = Type::float32, stream = Type::float32;
   void* exact = nullptr;       // [tokens, columns] of `stream`
-  void* copy = nullptr;        // of `compute`; null where the types are the same
+  void* copy = nullptr;        // of `compute`; null if the types are the same
   void* normalized = nullptr;  // of `compute`; or null
   float* scale = nullptr;      // [tokens]; or null
 };

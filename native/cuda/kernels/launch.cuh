@@ -1,6 +1,6 @@
 #pragma once
 
-// What kernels are written with. nvcc compiles them for GPUs; on machines without one g++ compiles the same files for
+// Macros and helpers for kernels. nvcc compiles them for GPUs; on machines without one g++ compiles the same files for
 // their test, in which test/native/simt.h simulates blocks, warps and tensor cores on the CPU.
 
 #include <cstdint>
@@ -42,7 +42,7 @@ struct Grid {
   int y = 1;
 };
 
-/// Calls a kernel on the stream; throws what a wrong call says at once.
+/// Launches a kernel on the stream; throws if the launch fails.
 template <typename... Parameters, typename... Arguments>
 void launch(void (*kernel)(Parameters...), Grid grid, int threads, void* stream, Arguments... arguments) {
   if (grid.x == 0) return;

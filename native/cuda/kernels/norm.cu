@@ -1,5 +1,5 @@
-// Residual + LayerNorm with dropout of the branch, and its backward. One pass over memory each: what else would be kept
-// of the forward, mean and sum, is recomputed from the normalized row. Reference: cuda/ops/norm.cc.
+// Residual + LayerNorm with dropout of the branch, and its backward. One pass over memory each: backward recomputes the
+// forward's values from the normalized row. Reference: cuda/ops/norm.cc.
 
 #include "cuda/kernels/norm_rows.cuh"
 #include "cuda/kernels/philox.cuh"

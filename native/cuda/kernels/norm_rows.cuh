@@ -11,7 +11,7 @@ namespace rank_distillm::cuda {
 
 constexpr int norm_warps = 4;  // of a block
 
-/// Where the chunk's numbers of this lane begin.
+/// The first column of this lane's numbers of the chunk.
 RD_DEVICE int column_of(int chunk) { return (chunk * warp_lanes + lane_index()) * vector_size; }
 
 /// A normalized row's numbers of one lane: values → (values - mean) · scale; returns the scale.
@@ -73,7 +73,7 @@ RD_DEVICE T* row_of(void* data, int64_t row, int columns) {
   return data == nullptr ? nullptr : static_cast<T*>(data) + row * columns;
 }
 
-/// Calls `body` with what the compiler must know of the columns: body(chunks, vector) as integral constants.
+/// Calls `body` with the columns' compile-time constants: body(chunks, vector).
 template <typename Body>
 void with_columns(int columns, bool vector, const Body& body) {
   const auto call = [&](auto chunks) {

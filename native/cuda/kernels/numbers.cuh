@@ -130,7 +130,7 @@ RD_DEVICE void store(float* to, int count, const float (&values)[vector_size]) {
   }
 }
 
-/// True where rows of that many numbers, and of that stride, can be read by vectors from all of these addresses.
+/// True if rows of that many numbers, and of that stride, can be read by vectors from all of these addresses.
 template <typename... Pointers>
 bool reads_vectors(int64_t columns, int64_t stride, Pointers... pointers) {
   const bool aligned = ((reinterpret_cast<uintptr_t>(pointers) % sizeof(Words) == 0) && ...);

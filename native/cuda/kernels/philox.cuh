@@ -8,7 +8,7 @@
 
 namespace rank_distillm::cuda {
 
-/// A row's mask: what its numbers are drawn with.
+/// A row's mask: the key and counter of its random numbers.
 struct RowMask {
   uint32_t token;
   uint32_t pair;
@@ -22,7 +22,7 @@ RD_DEVICE uint32_t high_product(uint32_t a, uint32_t b) {
 #endif
 }
 
-/// Whether columns 4 · group to 4 · group + 3 stay, in bits 0 to 3; `head` counts in attention only.
+/// Whether columns 4 · group to 4 · group + 3 are kept, in bits 0 to 3; `head` counts in attention only.
 RD_DEVICE uint32_t kept_columns(const DropRows& dropout, RowMask row, uint32_t head, uint32_t group) {
   uint32_t counter[4] = {group, row.token, row.pair, dropout.site + (head << 18)};
   uint32_t key0 = dropout.seed, key1 = dropout.step;

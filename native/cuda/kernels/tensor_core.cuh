@@ -24,7 +24,7 @@ RD_DEVICE void multiply_add(float (&sums)[4], const uint32_t (&a)[4], const uint
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
 
-/// The word of B for rows 0 to 7 and for rows 8 to 15 of a [16, 8] matrix that lies in shared memory row by row: lanes
+/// The word of B for rows 0 to 7 and for rows 8 to 15 of a [16, 8] matrix stored in shared memory row by row: lanes
 /// 0 to 15 give the addresses of its rows.
 RD_DEVICE void load_transposed(uint32_t (&b)[2], const Bf16* row) {
   const auto address = static_cast<uint32_t>(__cvta_generic_to_shared(row));

@@ -122,8 +122,8 @@ void reference_attention_backward(const DeviceAttention& attention, const Attent
   }
 }
 
-/// FlashAttention 2 as LibTorch carries it takes bfloat16 heads of whole 16-byte pieces. Its dropout is named by places
-/// in the batch, so it scores only; RANK_DISTILLM_CUDA_ATTENTION=own takes our kernel there, too, for comparison.
+/// LibTorch's FlashAttention 2 takes bfloat16 heads of whole 16-byte pieces. Its dropout depends on positions in the
+/// batch, so we use it for scoring only; RANK_DISTILLM_CUDA_ATTENTION=own selects our kernel there for comparison.
 bool takes_flash(const DeviceAttention& attention, const AttentionInputs& inputs, bool keep) {
   static const bool own = [] {
     const char* named = std::getenv("RANK_DISTILLM_CUDA_ATTENTION");

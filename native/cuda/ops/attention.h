@@ -23,10 +23,10 @@ struct AttentionInputs {
 
 struct AttentionOutput {
   at::Tensor context;   // [queries, heads · size]
-  at::Tensor log_sums;  // [queries, heads] float32; only where asked for
+  at::Tensor log_sums;  // [queries, heads] float32; only on request
 };
 
-/// dropout(softmax(Q Kᵀ / √d)) V. `keep` asks for what the backward needs.
+/// dropout(softmax(Q Kᵀ / √d)) V. `keep` also returns log_sums for the backward.
 AttentionOutput device_attention(const DeviceAttention& attention, const AttentionInputs& inputs, bool keep);
 
 /// The gradients of queries, keys and values, into tensors like `inputs`, from that of the context.

@@ -9,15 +9,15 @@ namespace rank_distillm {
 
 #if defined(RANK_DISTILLM_SIMULATED_KERNELS)
 
-/// In the kernels' test without a GPU: whether simulated kernels take the CPU's tensors.
+/// For the kernels' test without a GPU: whether simulated kernels take the CPU's tensors.
 extern bool kernels_are_simulated;
 inline bool by_kernel(const at::Tensor&) { return kernels_are_simulated; }
 inline cuda::Stream stream_of(const at::Tensor&) { return nullptr; }
 
 #else
 
-/// True if a kernel takes the tensor; otherwise the op's reference does. Constant in a build without CUDA, whose
-/// linker then asks for no kernel.
+/// True if a kernel takes the tensor; otherwise the op's reference does. Constant in a build without CUDA, which then
+/// links without kernels.
 inline bool by_kernel(const at::Tensor& tensor) {
   if constexpr (cuda::built) return tensor.is_cuda();
   return false;

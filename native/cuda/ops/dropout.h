@@ -6,7 +6,7 @@
 
 namespace rank_distillm {
 
-/// What kernels are told of dropout.
+/// The kernels' arguments for dropout.
 cuda::DropRows drop_call(const Dropout& dropout, const DeviceRowIds& ids);
 
 /// values [rows, columns] float32 *= factors. It is its own backward.

@@ -6,14 +6,14 @@ namespace rank_distillm {
 
 struct DeviceTable {
   at::Tensor values;    // [rows, columns] float32
-  at::Tensor gradient;  // added to; undefined where the table is not trained
+  at::Tensor gradient;  // added to; undefined if the table is not trained
 };
 
 struct DeviceEmbedding {
   DeviceTable word, position, type;
   DeviceNorm norm;
   int64_t padding_id = -1;        // its word gets no gradient; -1: none
-  int64_t padding_position = -1;  // nor this position
+  int64_t padding_position = -1;  // this position gets none either
 };
 
 /// dropout(LayerNorm(word + position + type)) of a block's tokens, [tokens, columns].

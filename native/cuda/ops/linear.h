@@ -10,7 +10,7 @@ namespace rank_distillm {
 struct DeviceLinear {
   at::Tensor weight;           // [out, in]
   at::Tensor bias;             // [out], of the weight's type
-  at::Tensor weight_gradient;  // [out, in] float32, added to; undefined where the model is not trained
+  at::Tensor weight_gradient;  // [out, in] float32, added to; undefined if the model is not trained
   at::Tensor bias_gradient;    // [out] float32, added to
 };
 

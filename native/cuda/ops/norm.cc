@@ -13,7 +13,7 @@
 namespace rank_distillm {
 namespace {
 
-/// Blocks of threads that share the rows: enough for every GPU, few enough for their sums to be small.
+/// Blocks of threads that share the rows: enough for every GPU, few enough to keep their sums small.
 constexpr int64_t most_parts = 512;
 constexpr int64_t rows_per_part = 16;
 

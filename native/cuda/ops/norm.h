@@ -9,26 +9,26 @@ namespace rank_distillm {
 struct DeviceNorm {
   at::Tensor weight;           // [columns] float32
   at::Tensor bias;             // [columns] float32
-  at::Tensor weight_gradient;  // float32, added to; undefined where the model is not trained
+  at::Tensor weight_gradient;  // float32, added to; undefined if the model is not trained
   at::Tensor bias_gradient;
   double eps = 1e-12;
 };
 
-/// Rows between two layers: the residual stream, and its copy in the type of the products, the same tensor where the
-/// types are the same.
+/// Rows between two layers: the residual stream, and its copy in the type of the products, the same tensor if the types
+/// are the same.
 struct DeviceHidden {
   at::Tensor exact;
   at::Tensor compute;
 };
 
-/// What a norm's backward needs of its forward.
+/// Kept by a norm's forward for its backward.
 struct DeviceNormState {
   at::Tensor normalized;  // [rows, columns] of the products' type
   at::Tensor scale;       // [rows] float32
 };
 
 /// LayerNorm(residual + dropout(branch)), all [rows, columns]: branch of the products' type, residual of the stream's.
-/// A state that is given is filled for the backward.
+/// Fills `state`, if given, for the backward.
 DeviceHidden residual_norm(const at::Tensor& branch, const at::Tensor& residual, const DeviceNorm& norm,
                            const Dropout& dropout, const DeviceRowIds& ids, DeviceNormState* state);
 
