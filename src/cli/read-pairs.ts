@@ -1,4 +1,6 @@
+import { ReadStream } from 'node:fs';
 import { addAbortSignal, type Readable } from 'node:stream';
+import { setImmediate } from 'node:timers/promises';
 import { at, RankDistillmError, throwIfAborted } from '../errors.js';
 import { parseJsonObject } from '../io/text.js';
 import { linesOf, readLines, type Line } from '../io/lines.js';
@@ -11,12 +13,51 @@ const HINT = 'Write one JSON object a line: {"query": "…", "document": "…"}.
 /** Names a document may go by. */
 const DOCUMENT_KEYS = ['document', 'doc', 'text'] as const;
 
-/** Pairs of a JSON Lines file, or of standard input for `-`, one at a time. */
-export async function* readPairs(path: string, stdin: Readable, signal: AbortSignal): AsyncGenerator<TextPair> {
-  const [name, blocks] = path === '-' ? [STDIN, linesOf(untilAborted(stdin, signal), STDIN)] : [path, readLines(path)];
+/**
+ * Pairs of a JSON Lines file as one group. Those of standard input, for `-`, are a group as long as more can be read at
+ * once, so that a program which waits for the answer to its last line gets it.
+ */
+export async function* readPairGroups(
+  path: string,
+  stdin: Readable,
+  signal: AbortSignal,
+): AsyncGenerator<AsyncIterable<TextPair>> {
+  if (path !== '-') return void (yield pairsOf(readLines(path), path));
+  const blocks = linesOf(untilAborted(stdin, signal), STDIN);
+  // a file is read by another thread: nothing tells whether more comes at once, and nobody waits
+  if (stdin instanceof ReadStream) return void (yield pairsOf(blocks, STDIN));
+  let next = blocks.next();
+  async function* group(): AsyncGenerator<Line[]> {
+    do {
+      const read = await next;
+      if (read.done === true) return;
+      next = blocks.next();
+      next.catch(() => undefined); // thrown where it is awaited
+      yield read.value;
+    } while (await comesAtOnce(next));
+  }
+  try {
+    while (!(await next).done) yield pairsOf(group(), STDIN);
+  } finally {
+    stdin.destroy(); // an open one would keep the process waiting after an error
+  }
+}
+
+async function* pairsOf(blocks: AsyncIterable<Line[]>, name: string): AsyncGenerator<TextPair> {
   for await (const lines of blocks) {
     for (const line of lines) yield parsePair(line, name);
   }
+}
+
+/** Whether a read ends within two turns of the event loop, each of which asks the system for input. */
+async function comesAtOnce(read: Promise<unknown>): Promise<boolean> {
+  const twoTurns = (async () => {
+    await setImmediate();
+    await setImmediate();
+    return false;
+  })();
+  const comes = () => true;
+  return Promise.race([read.then(comes, comes), twoTurns]);
 }
 
 function parsePair(line: Line, name: string): TextPair {

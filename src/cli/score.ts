@@ -1,7 +1,7 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { readPrecision } from '../config/precision.js';
 import { SettingError } from '../config/setting-error.js';
-import { CrossEncoder } from '../engine/cross-encoder.js';
+import { CrossEncoder, sigmoid } from '../engine/cross-encoder.js';
 import { chooseDevice } from '../engine/device.js';
 import { loadBinding } from '../engine/load-binding.js';
 import { RankDistillmError } from '../errors.js';
@@ -10,7 +10,7 @@ import { assertWritable, refuseOverInputs } from '../io/output-file.js';
 import { formatDuration } from '../report/duration.js';
 import { onDevice } from '../report/on-device.js';
 import { note, print, warn, type CliIo } from './cli-io.js';
-import { readPairs } from './read-pairs.js';
+import { readPairGroups } from './read-pairs.js';
 
 interface ScoreOptions {
   model: string;
@@ -21,6 +21,7 @@ interface ScoreOptions {
   threads?: number;
   tokenizerThreads?: number;
   label?: string;
+  activation: 'identity' | 'sigmoid' | 'model';
   withTokens?: true;
 }
 
@@ -30,15 +31,20 @@ export function addScoreCommand(program: Command, io: CliIo): void {
     .summary('score query-document pairs of a JSON Lines file')
     .description(
       'Scores pairs: one JSON object a line with "query" and "document" (or "doc" or "text"). ' +
-        'The output has one object a line, in the same order, with "score": the raw logit.',
+        'The output has one object a line, in the same order, with "score": the raw logit, unless --activation names another.',
     )
     .requiredOption('--model <name>', 'folder of a model, or a Hugging Face id in the local cache')
-    .requiredOption('--input <file>', 'pairs; - is standard input')
+    .requiredOption('--input <file>', 'pairs; - is standard input, each line answered as it comes')
     .option('--output <file>', 'scores; - is standard output', '-')
     .option('--precision <name>', '32-true, bf16-mixed, bf16-true or int8', '32-true')
     .option('--device <name>', 'cpu, cuda, cuda:N, or auto: the first GPU where there is one', 'auto')
     .option('--with-tokens', 'add "input_ids" and "token_type_ids" to each line')
     .option('--label <name>', 'which label is the score, for a classifier of several labels')
+    .addOption(
+      new Option('--activation <name>', 'applied to the scores; model: what the model folder names')
+        .choices(['identity', 'sigmoid', 'model'])
+        .default('identity'),
+    )
     .addOption(
       new Option('--threads <count>', 'threads of the engine; all cores when left out').argParser(wholeNumber(1)),
     )
@@ -83,14 +89,15 @@ async function score(options: ScoreOptions, io: CliIo): Promise<void> {
   });
   let pairs = 0;
   try {
+    const activate = activationOf(options, model, io);
     const produce = async (write: WriteText): Promise<void> => {
-      for await (const { score: value, encoded } of model.scoreStream(readPairs(options.input, io.stdin, io.signal), {
-        signal: io.signal,
-      })) {
-        if (!Number.isFinite(value)) throw notFinite(value, pairs + 1, options);
-        const tokens = { input_ids: [...encoded.inputIds], token_type_ids: [...encoded.tokenTypeIds] };
-        await write(`${JSON.stringify({ score: value, ...(options.withTokens ? tokens : {}) })}\n`);
-        pairs += 1;
+      for await (const group of readPairGroups(options.input, io.stdin, io.signal)) {
+        for await (const { score: value, encoded } of model.scoreStream(group, { signal: io.signal })) {
+          if (!Number.isFinite(value)) throw notFinite(value, pairs + 1, options);
+          const tokens = { input_ids: [...encoded.inputIds], token_type_ids: [...encoded.tokenTypeIds] };
+          await write(`${JSON.stringify({ score: activate(value), ...(options.withTokens ? tokens : {}) })}\n`);
+          pairs += 1;
+        }
       }
     };
     await (options.output === '-' ? produce((text) => print(io, text)) : writeAtomically(options.output, produce));
@@ -99,6 +106,14 @@ async function score(options: ScoreOptions, io: CliIo): Promise<void> {
   }
   const seconds = (performance.now() - start) / 1000;
   note(io, `scored ${pairs} pairs in ${formatDuration(seconds)} (${onDevice(model)})`);
+}
+
+function activationOf({ activation }: ScoreOptions, model: CrossEncoder, io: CliIo): (logit: number) => number {
+  if (activation === 'model' && model.activation === undefined) {
+    note(io, `note: the folder of ${model.name} names no activation; scores are raw logits`);
+  }
+  const name = activation === 'model' ? model.activation : activation;
+  return name === 'sigmoid' ? sigmoid : (logit) => logit;
 }
 
 function notFinite(value: number, pair: number, { model, input }: ScoreOptions): RankDistillmError {

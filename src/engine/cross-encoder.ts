@@ -18,10 +18,7 @@ import { scoreWindows, type ScoredWindow } from './score-windows.js';
 
 export const loadOptions = z.strictObject({
   ...modelKeys,
-  fresh_head: key(
-    z.boolean().default(false),
-    'Whether to score a model without a trained head with a random one; else it is an error.',
-  ),
+  fresh_head: key(z.boolean().default(false), 'Give a model without a trained head a random one, instead of throwing.'),
   seed: key(z.int().min(0).optional(), 'Seed of a fresh head; default 42.'),
 });
 
@@ -36,8 +33,8 @@ const scoreOptions = z.strictObject({
 
 const rankOptions = z.strictObject({
   ...scoreOptions.shape,
-  top_k: key(z.int().min(0).optional(), 'Documents to return, best first; default all.'),
-  return_documents: key(z.boolean().default(false), 'Whether to return the texts of the documents, too.'),
+  top_k: key(z.int().min(0).optional(), 'Number of documents to return, best first; default all.'),
+  return_documents: key(z.boolean().default(false), 'Also return the texts of the documents.'),
 });
 
 export type LoadOptions = OptionsOf<typeof loadOptions>;
@@ -45,7 +42,7 @@ export type ScoreOptions = OptionsOf<typeof scoreOptions>;
 export type RankOptions = OptionsOf<typeof rankOptions>;
 
 export interface RankedDocument {
-  /** Index into the documents that were given. */
+  /** Index into the given documents. */
   index: number;
   score: number;
   /** With `returnDocuments`. */
@@ -65,13 +62,13 @@ interface Parts {
 
 /** A cross-encoder: scores how well a document answers a query, both read together (Nogueira and Cho 2019). */
 export class CrossEncoder implements AsyncDisposable {
-  /** What the caller asked for: a folder or a Hugging Face id. */
+  /** The folder or Hugging Face id that was loaded. */
   readonly name: string;
   /** Name of the Python class that has these weights, for example `MonoElectraModel`. */
   readonly modelClass: string;
   /**
-   * The function that the model's folder names for its scores (sentence-transformers' `activation_fn`); undefined where
-   * it names none or another one. `score` and `rank` apply none unless they are told to.
+   * Activation of the scores from the model's folder (sentence-transformers' `activation_fn`); undefined if it has none
+   * or an unknown one. `score` and `rank` apply an activation only with their option `activation`.
    */
   readonly activation: ScoreActivation | undefined;
   /** `cpu` or `cuda:N`. */
@@ -102,15 +99,13 @@ export class CrossEncoder implements AsyncDisposable {
   static async load(nameOrPath: string, given: LoadOptions = {}): Promise<CrossEncoder> {
     const options = checkOptions(loadOptions, given);
     throwIfAborted(options.signal);
-    resolveEngine(options, options.timed, loadBinding()); // a bad option shows before files are read
+    resolveEngine(options, options.timed, loadBinding()); // check options before reading files
     const { label, config: overrides, freshHead, seed, revision } = options;
     const checkpoint = await loadCheckpoint(nameOrPath, { label, overrides, freshHead, seed, revision });
     return CrossEncoder.fromCheckpoint(checkpoint, options);
   }
 
-  /**
-   * The same for a model folder whose headers are read already. Its overrides, label and seed were given there.
-   */
+  /** Like `load`, for a checkpoint whose headers are read already; `config`, `label` and `seed` were applied then. */
   static async fromCheckpoint(checkpoint: Checkpoint, given: LoadOptions = {}): Promise<CrossEncoder> {
     const options = checkOptions(loadOptions, given);
     const warn = options.onWarning ?? ((message) => process.emitWarning(message, 'RankDistillmWarning'));
@@ -128,7 +123,7 @@ export class CrossEncoder implements AsyncDisposable {
     );
     if (engine.compute === 'bfloat16' && native.precision === 'int16') {
       const why = binding.info().bf16
-        ? 'bf16 needs heads of even size, which this model has not'
+        ? 'bf16 needs an even head size, which this model does not have'
         : 'this CPU has no bf16 instructions (AVX512_BF16 or AMX)';
       warn(`${why}; ${name} runs in 16-bit integers instead, which round less`);
     }
@@ -136,18 +131,18 @@ export class CrossEncoder implements AsyncDisposable {
     return new CrossEncoder({ name, modelClass, activation, device, warn, binding, native, tokenizer });
   }
 
-  /** What scores are really computed in; int16 where the CPU has no instructions for bf16 or int8. */
+  /** Effective precision of the scores; int16 if the CPU has no instructions for bf16 or int8. */
   get precision(): ComputePrecision {
     return this.#native.precision;
   }
 
-  /** Engine, CPU features, threads, memory held. */
+  /** Engine, CPU features, threads, memory. */
   get engine(): EngineInfo {
     return this.#binding.info();
   }
 
   /**
-   * Scores pairs; one that occurs several times is computed once.
+   * Scores pairs. Duplicates are computed once.
    *
    * @returns [pairs], raw logits in the caller's order (log-probabilities for scoring_strategy mono)
    * @throws RankDistillmError `bad_input`, `aborted`, `closed`, `native`
@@ -173,7 +168,7 @@ export class CrossEncoder implements AsyncDisposable {
     }
   }
 
-  /** As `scoreStream`, a window of consecutive pairs at a time, with what the engine counted. */
+  /** Like `scoreStream`, but yields windows of consecutive pairs, with the result of the engine. */
   scoreWindows(
     pairs: Iterable<TextPair> | AsyncIterable<TextPair>,
     { signal }: Pick<ScoreOptions, 'signal'> = {},
@@ -184,13 +179,13 @@ export class CrossEncoder implements AsyncDisposable {
     return scoreWindows(pairs, { model: this.#native, tokenizer: this.#tokenizer, cancel, signal, onHalved });
   }
 
-  /** Orders documents for a query, best first; equal scores keep the order that was given. */
+  /** Orders documents for a query, best first; equal scores keep the given order. */
   async rank(query: string, documents: readonly string[], given: RankOptions = {}): Promise<RankedDocument[]> {
     checkList('documents', documents);
     const { topK = documents.length, returnDocuments, activation, ...scoring } = checkOptions(rankOptions, given);
     const pairs = documents.map((document) => ({ query, document }));
     const logits = await this.score(pairs, { ...scoring, activation: 'identity' });
-    // Ordered by the logit: a sigmoid in float32 would tie the top documents.
+    // order by logit: a float32 sigmoid would tie the top documents
     const order = [...logits.keys()].sort((a, b) => logits[b]! - logits[a]! || a - b).slice(0, topK);
     const shown = activation === 'sigmoid' ? sigmoid : (score: number) => score;
     return order.map((index) => ({
@@ -201,8 +196,8 @@ export class CrossEncoder implements AsyncDisposable {
   }
 
   /**
-   * Waits for what `score` and `rank` still run, then frees the weights and ends the tokenizer's threads. May be called
-   * again.
+   * Waits for running `score` and `rank` calls, then frees the weights and ends the tokenizer's threads. May be called
+   * repeatedly.
    */
   close(): Promise<void> {
     this.#closed ??= this.#end();
@@ -245,12 +240,12 @@ export class CrossEncoder implements AsyncDisposable {
   #assertOpen(): void {
     if (!this.#closed) return;
     throw new RankDistillmError('closed', `${this.name}: the model is closed`, {
-      hint: 'Load the model again; a closed one cannot be opened.',
+      hint: 'Load the model again; a closed model cannot be reopened.',
     });
   }
 }
 
-function sigmoid(logit: number): number {
+export function sigmoid(logit: number): number {
   return 1 / (1 + Math.exp(-logit));
 }
 

@@ -5,11 +5,11 @@ const CPU = 'cpu';
 const PATTERN = /^(?:auto|cpu|cuda(?::(?:0|[1-9]\d*))?)$/;
 
 /**
- * The device that is meant, `cpu` or `cuda:N`. `auto` and undefined are the first GPU where there is one.
+ * Resolves a device to `cpu` or `cuda:N`. `auto` and null are the first GPU, or the CPU if there is none.
  *
  * @param path of the setting, for errors
- * @param devices what the engine found; asked for only where the answer depends on it, since a driver takes time to start
- * @throws SettingError `bad_input` for a name that is none, `unsupported` for a GPU that is not there
+ * @param devices lists the engine's devices; called only if needed, since a driver takes time to start
+ * @throws SettingError `bad_input` for an invalid name, `unsupported` for a missing GPU
  */
 export function chooseDevice(asked: string | null, path: SettingPath, devices: () => readonly string[]): string {
   const name = asked ?? 'auto';
@@ -26,9 +26,9 @@ export function chooseDevice(asked: string | null, path: SettingPath, devices: (
   const [message, hint] =
     gpus.length === 0
       ? [
-          'no GPU was found: this build of the engine has no CUDA, or the machine no NVIDIA driver',
-          `Use cpu; ${docsPage('cuda')} says how to build for CUDA.`,
+          'no GPU was found: this build of the engine has no CUDA, or the machine has no NVIDIA driver',
+          `Use cpu, or see ${docsPage('cuda')} on how to build for CUDA.`,
         ]
-      : [`there is no such GPU; found: ${gpus.join(', ')}`, 'Choose one of those.'];
+      : [`there is no such GPU; found: ${gpus.join(', ')}`, 'Choose one of these.'];
   throw new SettingError(path, `${name}: ${message}`, { hint, code: 'unsupported' });
 }

@@ -1,6 +1,6 @@
 import type { TextPair } from '../tokenize/pair-tokenizer.js';
 
-/** Pairs without repetitions, and where each of the given ones is among them. */
+/** Pairs without duplicates, and the index of each given pair among them. */
 export interface DistinctPairs {
   /** In the order of their first occurrence. */
   distinct: TextPair[];
@@ -8,7 +8,7 @@ export interface DistinctPairs {
   of: Int32Array;
 }
 
-/** Equal pairs have equal scores: each is scored once. */
+/** Removes duplicates, because equal pairs have equal scores. */
 export function distinctPairs(pairs: readonly TextPair[]): DistinctPairs {
   const distinct: TextPair[] = [];
   const byQuery = new Map<string, Map<string, number>>();

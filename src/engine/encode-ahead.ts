@@ -2,14 +2,14 @@ import { throwIfAborted } from '../errors.js';
 import { listsOf, prefetch } from '../io/ahead.js';
 import type { EncodedPair, PairTokenizer, TextPair } from '../tokenize/pair-tokenizer.js';
 
-/** Pairs given to the tokenizer at a time. */
+/** Pairs per call of the tokenizer. */
 const TOGETHER = 256;
-/** Lists of pairs with the tokenizer's threads: eight threads have two batches of 64 texts each. */
+/** Lists of pairs in flight: enough for two batches of 64 texts for each of eight threads. */
 const LISTS_AHEAD = 4;
 
 /**
- * Encodes a stream of pairs, some hundreds at a time, in the stream's order. While the caller works on a list, the
- * tokenizer's threads, where it has some, work on the next ones.
+ * Encodes a stream of pairs in lists, in the stream's order. While the caller processes a list, the tokenizer's threads
+ * (if any) encode the next ones.
  */
 export async function* encodeAhead(
   pairs: Iterable<TextPair> | AsyncIterable<TextPair>,

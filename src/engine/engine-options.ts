@@ -9,10 +9,10 @@ import { monoOptions } from '../config/schema/model.js';
 import type { SettingPath } from '../config/setting-error.js';
 import { chooseDevice } from './device.js';
 
-/** Where a model computes, and in what precision. */
+/** Device, precision, threads and memory of a model. */
 export type EngineOptions = OptionsOf<typeof engineOptions>;
 
-/** An option that only a program can pass. */
+/** An option of the API that has no YAML key. */
 export function passed<T>(doc: string) {
   return key(z.custom<T>().optional(), doc);
 }
@@ -22,7 +22,7 @@ export const modelKeys = {
   ...engineOptions.shape,
   timed: key(
     z.boolean().default(false),
-    'GPUs: measure the time of each kind of operation (`ScoredWindow.result.opSeconds`). It costs some speed.',
+    'GPUs: measure the time of each kind of operation (`ScoredWindow.result.opSeconds`). This costs speed.',
   ),
   config: key(
     section(monoOptions).optional(),
@@ -37,7 +37,7 @@ export const modelKeys = {
   on_warning: passed<(message: string) => void>('Receives warnings. Default: process.emitWarning.'),
 };
 
-/** What the engine is told, and the names for messages. */
+/** Resolved options of the engine, and names for messages. */
 export interface ResolvedEngine {
   device: string;
   precision: PrecisionName;
@@ -52,7 +52,7 @@ export interface ResolvedEngine {
 /**
  * @param timed see `modelKeys`
  * @param path of the settings, for errors
- * @throws SettingError `bad_input`, `unsupported`: a device that is not there, a precision that it lacks
+ * @throws SettingError `bad_input`; `unsupported` for a missing device or a precision that it does not support
  */
 export function resolveEngine(
   settings: SettingsOf<typeof engineOptions>,
@@ -81,7 +81,7 @@ export function resolveEngine(
   };
 }
 
-/** What scores will really be computed in, as `scoring_precision` in native/model/config.cc decides. */
+/** Effective precision of the scores; must match `scoring_precision` in native/model/config.cc. */
 export function scoringPrecision(
   { device, compute }: ResolvedEngine,
   { hiddenSize, heads }: EncoderConfig,
@@ -92,12 +92,12 @@ export function scoringPrecision(
   return has ? compute : 'int16';
 }
 
-/** More add nothing: fewer than these already tokenize faster than one GPU scores. */
+/** Fewer threads already tokenize faster than one GPU scores. */
 const MOST_TOKENIZERS = 8;
-/** For the main thread and the engine's. */
+/** For the main thread and the engine's thread. */
 const CORES_KEPT = 2;
 
-/** Worker threads of the tokenizer that suit a device: on a CPU the engine needs all cores itself. */
+/** Default number of tokenizer threads; 0 on a CPU, where the engine uses all cores. */
 export function defaultTokenizerThreads(device: string, cores: number): number {
   if (!device.startsWith('cuda')) return 0;
   return Math.max(0, Math.min(MOST_TOKENIZERS, cores - CORES_KEPT));

@@ -5,15 +5,15 @@ import { fileURLToPath } from 'node:url';
 import type { Binding } from '../../binding.js';
 import { RankDistillmError } from '../errors.js';
 
-/** What a binary needs of the machine, written beside it when it is built. */
+/** Requirements of a binary, written beside it by the build. */
 interface Requirements {
   platform: string;
   arch: string;
-  /** Newest GLIBC symbol version that the addon and its libraries ask for. */
+  /** Newest GLIBC symbol version of the addon and its libraries. */
   glibc: string;
-  /** Newest GLIBCXX symbol version; only shown. */
+  /** Newest GLIBCXX symbol version, for messages only. */
   libstdcxx: string;
-  /** Flags of /proc/cpuinfo that are used without asking. */
+  /** Flags of /proc/cpuinfo that the binary uses without a run-time check. */
   cpuFlags: string[];
   libtorch: string;
 }
@@ -31,13 +31,13 @@ const BUILD_HINT =
 let loaded: Binding | undefined;
 
 /**
- * The native engine, loaded once. Before the binary is loaded its needs (glibc, CPU flags) are compared with the machine,
- * since a wrong binary would end the process instead of throwing.
+ * Loads the native engine once. It first compares the binary's requirements (glibc, CPU flags) with the machine, since
+ * an incompatible binary would crash the process instead of throwing.
  *
- * The binary is, in this order: the file that `RANK_DISTILLM_BINDING` names, the checkout's build/Release, the package's
- * prebuilds/linux-x64 (as node-gyp-build finds them).
+ * It uses the first of: the file in `RANK_DISTILLM_BINDING`, the checkout's build/Release, the package's
+ * prebuilds/linux-x64 (as found by node-gyp-build).
  *
- * @throws RankDistillmError `native`: what was tried, and the mend
+ * @throws RankDistillmError `native`
  */
 export function loadBinding(): Binding {
   loaded ??= load(findBinary());
@@ -48,7 +48,7 @@ function findBinary(): string {
   const named = process.env['RANK_DISTILLM_BINDING'];
   if (named !== undefined && named !== '') {
     if (existsSync(named) && statSync(named).isFile()) return resolve(named);
-    throw failure(`RANK_DISTILLM_BINDING=${named}: no such file`, 'Name a .node file, or unset the variable.');
+    throw failure(`RANK_DISTILLM_BINDING=${named}: no such file`, 'Set it to a .node file, or unset it.');
   }
   try {
     return (require('node-gyp-build') as NodeGypBuild).resolve(packageRoot);
@@ -80,10 +80,10 @@ function load(binary: string): Binding {
 }
 
 /**
- * OpenMP's threads spin at the end of each op for milliseconds, waiting for one another. Beside other work on the same
- * cores a thread that is waited for may not run at all meanwhile: two trainings at once took 2.6 times as long as with
- * spins of some 50 µs, which cost a quiet machine nothing (tiny model, 2 cores: 90 → 232 pairs/s beside other work, 482 →
- * 535 alone). libgomp reads the variable when it is loaded, and what the user has set stays.
+ * Shortens the spin time of OpenMP's threads. By default they spin for milliseconds at the end of each op, and keep the
+ * thread they wait for off its core when other work shares the cores: two parallel trainings took 2.6 times as long as
+ * with spins of about 50 µs. Short spins do not slow down an idle machine (tiny model, 2 cores: 90 → 232 pairs/s beside
+ * other work, 482 → 535 alone). libgomp reads the variable when it is loaded. The user's settings take precedence.
  */
 function withShortSpins<T>(load: () => T): T {
   if (process.env['GOMP_SPINCOUNT'] !== undefined || process.env['OMP_WAIT_POLICY'] !== undefined) return load();
@@ -97,13 +97,13 @@ function withShortSpins<T>(load: () => T): T {
 
 function hintFor(message: string): string {
   if (/cannot open shared object file/.test(message)) {
-    return 'A library is missing beside the binary. In a checkout run `npm run setup`, else reinstall the package.';
+    return 'A library is missing beside the binary. Run `npm run setup` in a checkout, or reinstall the package.';
   }
   if (/static TLS/.test(message)) return 'Load rank-distillm before other native packages that use OpenMP.';
   return BUILD_HINT;
 }
 
-/** A binary without a note of its needs is tried as it is. */
+/** Undefined when the binary has no requirements file; it is then loaded without a check. */
 function readNeeds(file: string): Requirements | undefined {
   return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Requirements) : undefined;
 }
@@ -113,7 +113,7 @@ function builtFor(needs: Requirements | undefined): string {
   return ` (LibTorch ${needs.libtorch}, GLIBC_${needs.glibc}, GLIBCXX_${needs.libstdcxx})`;
 }
 
-/** What the machine lacks, one phrase each. */
+/** Unmet requirements, one phrase each. */
 function unmetNeeds(needs: Requirements): string[] {
   if (needs.platform !== process.platform || needs.arch !== process.arch) {
     return [`it is for ${needs.platform} ${needs.arch}, this is ${process.platform} ${process.arch}`];
@@ -136,7 +136,7 @@ function runningGlibc(): string | undefined {
   return header.glibcVersionRuntime;
 }
 
-/** Empty where the system does not tell. */
+/** Empty without /proc/cpuinfo. */
 function cpuFlags(): Set<string> {
   if (!existsSync('/proc/cpuinfo')) return new Set();
   const line = /^flags\s*:(.*)$/m.exec(readFileSync('/proc/cpuinfo', 'utf8'))?.[1] ?? '';

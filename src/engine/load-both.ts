@@ -5,8 +5,8 @@ interface Closable {
 }
 
 /**
- * A model's tokenizer and its weights, which load at the same time. Where one of them fails, or the signal fires
- * meanwhile, what did load is closed: its threads and memory would stay for as long as the process.
+ * Waits for a model's tokenizer and weights, which load in parallel. If one of them fails, or the signal fires, it
+ * closes the other: its threads and memory would otherwise stay until the process ends.
  */
 export async function loadBoth<T extends Closable, N extends Closable>(
   tokenizer: Promise<T>,

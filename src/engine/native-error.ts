@@ -11,12 +11,12 @@ const CODES: ReadonlySet<string> = new Set<ErrorCode>([
 ]);
 
 const HINTS: Partial<Record<ErrorCode, string>> = {
-  native: 'Report it with the message, the model and `rank-distillm --version`.',
+  native: 'Report this with the message, the model and the output of `rank-distillm --version`.',
   out_of_memory: 'Free memory on the device, choose a smaller model or precision bf16-mixed, or use another device.',
-  closed: 'Load the model again; a closed one cannot be opened.',
+  closed: 'Load the model again; a closed model cannot be reopened.',
 };
 
-/** The addon's errors carry a code, some of them a hint; everything else that comes out of it is `native`. */
+/** Converts an error of the addon. Its errors have a code and sometimes a hint; any other error becomes `native`. */
 export function fromNative(error: unknown): RankDistillmError {
   if (error instanceof RankDistillmError) return error;
   const { code, message, hint: own } = error as { code?: unknown; message?: string; hint?: string };

@@ -1,7 +1,7 @@
 import type { PackedBatch } from '../../binding.js';
 import type { EncodedPair } from '../tokenize/pair-tokenizer.js';
 
-/** Pairs laid end to end for the engine, and the way back to the caller's order. */
+/** Concatenated pairs for the engine, and the mapping to the caller's order. */
 export interface LengthSortedBatch {
   batch: PackedBatch;
   /** [pairs]: `order[i]` is the caller's index of the engine's sequence i. */
@@ -9,9 +9,8 @@ export interface LengthSortedBatch {
 }
 
 /**
- * Packs pairs longest first, without padding. Equal lengths stand together, so the engine takes them through
- * attention in one call and cuts blocks of even size; longest first leaves the small blocks for the end, where an
- * idle core costs least.
+ * Packs pairs without padding, longest first. Pairs of equal length are adjacent, so the engine runs their attention in
+ * one call and cuts blocks of even size; the small blocks come last, where idle cores cost least.
  */
 export function packByLength(pairs: readonly EncodedPair[]): LengthSortedBatch {
   const order = Int32Array.from(pairs.keys());
@@ -30,7 +29,7 @@ export function packByLength(pairs: readonly EncodedPair[]): LengthSortedBatch {
   return { batch: { inputIds, tokenTypeIds, cuSeqlens }, order };
 }
 
-/** Puts the engine's values back: result[order[i]] = values[i]. */
+/** Restores the caller's order: result[order[i]] = values[i]. */
 export function inCallersOrder(values: Float32Array, order: Int32Array): Float32Array {
   const result = new Float32Array(values.length);
   order.forEach((index, i) => (result[index] = values[i]!));

@@ -11,31 +11,31 @@ export interface ScoredWindow {
   /** [pairs], raw logits in the stream's order. */
   scores: Float32Array;
   encoded: EncodedPair[];
-  /** What the engine counted, see binding.d.ts. */
+  /** Result of the engine, see binding.d.ts. */
   result: ScoreResult;
 }
 
 export interface WindowOptions {
   model: Pick<NativeModel, 'score'> & Partial<Pick<NativeModel, 'windowTokens'>>;
   tokenizer: PairTokenizer;
-  /** Used for this stream only. */
+  /** Must not be shared with another stream. */
   cancel: CancelToken;
   signal?: AbortSignal | undefined;
-  /** Hears when a device's memory ran out and its blocks were halved to so many tokens. */
+  /** Called when the device ran out of memory, with the new limit of tokens per block. */
   onHalved?: ((blockTokens: number) => void) | undefined;
 }
 
-/** Longer windows than this let progress stand still and hold memory; shorter ones leave cores idle at their ends. */
+/** Longer windows delay progress and hold memory; shorter ones leave cores idle at their end. */
 const SECONDS_PER_WINDOW = 1.5;
 const FEWEST_TOKENS = 8_192;
 const MOST_TOKENS = 32_768;
-/** One window runs, the next waits in the engine's queue, a third is being tokenized. */
+/** One window runs and the next waits in the engine's queue, while a third is tokenized. */
 const WINDOWS_IN_FLIGHT = 2;
 
 /**
- * Scores a stream of pairs in windows of about a second and a half, holding a few windows in memory. Tokenization
- * runs ahead of the engine. Ends by an error (`aborted` after the signal) or by the consumer's `return()`; either way
- * the windows in flight are cancelled and waited for.
+ * Scores a stream of pairs in windows of about 1.5 seconds, with a few windows in memory. Tokenization runs ahead of
+ * the engine. On an error (`aborted` after the signal) or the consumer's `return()` it cancels the windows in flight
+ * and waits for them.
  */
 export async function* scoreWindows(
   pairs: Iterable<TextPair> | AsyncIterable<TextPair>,
@@ -58,7 +58,7 @@ export async function* scoreWindows(
       }
     };
     const scored = score();
-    scored.catch(() => undefined); // reported when its turn comes
+    scored.catch(() => undefined); // `next` reports the error
     inFlight.push(scored);
   };
   const next = async (): Promise<ScoredWindow> => {

@@ -30,7 +30,7 @@ const trainableOptions = z.strictObject({
       .default(DEFAULT_SEED),
     'Seed of a fresh head and of dropout.',
   ),
-  dropout: key(z.boolean().default(true), 'Whether to drop out, at the rates of config.json.'),
+  dropout: key(z.boolean().default(true), 'Apply dropout, at the rates of config.json.'),
 });
 
 /** `precision` is `32-true` (default) or `bf16-mixed`. */
@@ -54,22 +54,22 @@ const NO_DROPOUT: DropoutRates = {
   headHidden: 0,
 };
 
-/** Numbers handed over at a time: 16 MiB. */
+/** Numbers per read of the engine: 16 MiB. */
 const PART_VALUES = 4 * 1024 * 1024;
 
 /**
- * A cross-encoder that is trained: float32 parameters with gradients and AdamW's moments in the engine. `Trainer` in
- * src/train takes it through its steps.
+ * A cross-encoder for training: float32 parameters with gradients and AdamW's moments in the engine. `Trainer` in
+ * src/train runs its optimizer steps.
  */
 export class TrainableModel implements AsyncDisposable {
-  /** What the caller asked for. */
+  /** The folder or Hugging Face id that was loaded. */
   readonly name: string;
   readonly checkpoint: Checkpoint;
   readonly tokenizer: PairTokenizer;
   readonly native: NativeTrainer;
   /** `cpu` or `cuda:N`. */
   readonly device: string;
-  /** Says once that the device's memory ran out and blocks were halved. */
+  /** Warns once that the device ran out of memory and blocks were halved. */
   readonly warnHalved: (blockTokens: number) => void;
   readonly #binding: Binding;
 
@@ -96,7 +96,7 @@ export class TrainableModel implements AsyncDisposable {
     return TrainableModel.fromCheckpoint(checkpoint, options);
   }
 
-  /** The same for a model folder whose headers are read already. Its overrides and seed were given there. */
+  /** Like `load`, for a checkpoint whose headers are read already; `config`, `label` and `seed` were applied then. */
   static async fromCheckpoint(checkpoint: Checkpoint, given: TrainableModelOptions = {}): Promise<TrainableModel> {
     const options = checkOptions(trainableOptions, given);
     const warn = options.onWarning ?? ((message) => process.emitWarning(message, 'RankDistillmWarning'));
@@ -121,17 +121,17 @@ export class TrainableModel implements AsyncDisposable {
     return new TrainableModel({ checkpoint, device: engine.device, warn, tokenizer, native, binding });
   }
 
-  /** Engine, CPU features, threads, memory held. */
+  /** Engine, CPU features, threads, memory. */
   get engine(): EngineInfo {
     return this.#binding.info();
   }
 
-  /** Numbers that are trained. */
+  /** Number of trained values. */
   get parameterCount(): number {
     return this.native.parameters.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
   }
 
-  /** The tensors of one of the flat arrays, by canonical name (binding.d.ts), read from the engine part by part. */
+  /** The tensors of a flat array under their canonical names (binding.d.ts), read from the engine in parts. */
   tensors(array: FlatArray = 'values'): TensorValues[] {
     return this.native.parameters.map((place) => ({
       name: place.name,
@@ -140,16 +140,20 @@ export class TrainableModel implements AsyncDisposable {
     }));
   }
 
-  /** Overwrites the tensors of one of the flat arrays; each must be there in its shape. */
+  /** Overwrites tensors of a flat array; names and shapes must match. */
   async restore(array: FlatArray, tensors: readonly TensorValues[]): Promise<void> {
     const places = new Map(this.native.parameters.map((place) => [place.name, place]));
     for (const tensor of tensors) {
       const { name, shape } = tensor;
       const place = places.get(name);
       if (!place || place.shape.join() !== shape.join()) {
-        throw new RankDistillmError('bad_input', `${this.name}: ${name} [${shape.join(', ')}] is not a tensor of it`, {
-          hint: 'The checkpoint belongs to another model.',
-        });
+        throw new RankDistillmError(
+          'bad_input',
+          `${this.name}: ${name} [${shape.join(', ')}] is not a tensor of this model`,
+          {
+            hint: 'Use a checkpoint of this model.',
+          },
+        );
       }
       let { offset } = place;
       for await (const part of tensor.parts()) {
@@ -160,10 +164,10 @@ export class TrainableModel implements AsyncDisposable {
   }
 
   /**
-   * Saves the model as it is now: a folder as `save_pretrained` of lightning-ir or transformers writes it, float32. It is
-   * whole or not there; a model that stood there is replaced.
+   * Saves the current model in float32, in the layout of `save_pretrained` of lightning-ir or transformers. The write
+   * is atomic and replaces an older model.
    *
-   * @throws RankDistillmError `bad_input` where the folder holds something else; `io`
+   * @throws RankDistillmError `bad_input` when the folder contains other files; `io`
    */
   async save(folder: string): Promise<void> {
     await refuseOtherContent(folder);
@@ -208,8 +212,8 @@ async function refuseOtherContent(folder: string): Promise<void> {
     throw ioError('write', folder, error);
   });
   if (names.length === 0 || names.includes('config.json')) return;
-  throw new RankDistillmError('bad_input', `${folder}: holds other files than a model's, which would be replaced`, {
-    hint: 'Name a new folder, or an older model.',
+  throw new RankDistillmError('bad_input', `${folder}: contains files that are not a model's and would be replaced`, {
+    hint: 'Choose a new folder, or one with an older model.',
   });
 }
 

@@ -13,7 +13,7 @@ export interface Evaluation {
   mean: MeasureValues;
   /** One entry per judged topic, in the qrels' order. */
   byQuery: Map<string, MeasureValues>;
-  /** How many judged topics the run holds; the others count 0 in the mean. */
+  /** Number of judged topics in the run; the others count 0 in the mean. */
   topicsInRun: number;
 }
 
@@ -81,10 +81,10 @@ function evaluateTopic(
 }
 
 /**
- * trec_eval's measures of a run, averaged as ir_measures does, which lightning-ir reports: over every topic of the
- * qrels. A judged topic that the run lacks counts 0, so does one without relevant documents; topics nobody judged are
- * left out. Where a document was judged in several iterations (subtopics), its greatest grade counts. Documents are
- * ordered by score (float32), ties by docid bytes descending; the rank column is ignored.
+ * Computes trec_eval's measures of a run, averaged over every topic of the qrels, as in ir_measures. Judged topics that
+ * are missing from the run or have no relevant documents count 0; unjudged topics are ignored. If a document is judged
+ * in several iterations (subtopics), its highest grade counts. Documents are ordered by score (float32), ties by
+ * descending docid bytes; the rank column is ignored.
  *
  * @param measures names as in ir_measures, see `parseMeasure`; results are keyed by the canonical name
  * @throws RankDistillmError `bad_input`: unknown measure, qrels without a judgement, a document twice in a topic
@@ -98,7 +98,7 @@ export function evaluate(
   const topics = groupQrels(qrels);
   if (topics.size === 0) {
     throw new RankDistillmError('bad_input', 'qrels: no judgement to evaluate against', {
-      hint: 'Give a qrels file with at least one topic.',
+      hint: 'Use a qrels file with at least one topic.',
     });
   }
   const rankings = groupRun(run, topics);
@@ -113,17 +113,16 @@ export function evaluate(
   return { mean, byQuery, topicsInRun: rankings.size };
 }
 
-/** Measures of the topics that were scored. */
+/** Measures of the scored topics. */
 export interface ScoredEvaluation {
-  /** Mean over the judged topics of the run; empty where it has none. */
+  /** Mean over the judged topics of the run; empty if it has none. */
   mean: MeasureValues;
-  /** Judged topics that the run lacks: they are not in the mean. */
+  /** Judged topics missing from the run; the mean excludes them. */
   unscored: number;
 }
 
 /**
- * As `evaluate`, but judged topics that the run lacks do not count 0: the mean is over the topics that were scored, as
- * lightning-ir takes it after re-ranking.
+ * Like `evaluate`, but averages only over the judged topics in the run, as lightning-ir does after re-ranking.
  */
 export function evaluateScored(
   run: readonly Pick<RunEntry, 'queryId' | 'docId' | 'score'>[],

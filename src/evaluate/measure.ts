@@ -1,6 +1,6 @@
-/** One topic's ranking with its judgements: all that a measure may look at. */
+/** A topic's ranking with its judgements: the input of a measure. */
 interface JudgedRanking {
-  /** [documents] Grade of each retrieved document, best first; `undefined` where nobody judged it. */
+  /** [documents] Grade of each retrieved document, best first; `undefined` if unjudged. */
   retrieved: readonly (number | undefined)[];
   /** [judgements] Grades of all judged documents of the topic, retrieved or not, largest first. */
   judged: readonly number[];
@@ -8,27 +8,27 @@ interface JudgedRanking {
 
 /** A measure with its parameters filled in. */
 export interface Measure {
-  /** As ir_measures prints it: `nDCG@10`, `AP`, `P(rel=2)@10`. Keys of all results. */
+  /** ir_measures' canonical name: `nDCG@10`, `AP`, `P(rel=2)@10`. Key in all results. */
   readonly name: string;
   /** Value for one topic, in [0, 1]; 0 for a topic without relevant documents. */
   compute(ranking: JudgedRanking): number;
 }
 
 interface MeasureParameters {
-  /** Ranks looked at; Infinity when the name has no `@k`. */
+  /** Number of ranks considered; Infinity without `@k`. */
   cutoff: number;
   /** Smallest grade that counts as relevant in the binary measures. */
   rel: number;
 }
 
-/** What is known about a measure before its parameters are. */
+/** A measure without its parameters. */
 export interface MeasureFamily {
   name: string;
   /** Other spellings that ir_measures accepts. */
   aliases: readonly string[];
   doc: string;
   cutoff: 'required' | 'optional';
-  /** Whether `rel=` has a meaning. */
+  /** Whether the measure accepts `rel=`. */
   binary: boolean;
   compute(ranking: JudgedRanking, parameters: MeasureParameters): number;
 }

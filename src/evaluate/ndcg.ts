@@ -1,6 +1,6 @@
 import type { MeasureFamily } from './measure.js';
 
-/** Sum of grade / log2(rank + 1) over the first `cutoff` ranks; unjudged and negative grades gain nothing. */
+/** Sum of grade / log2(rank + 1) over the first `cutoff` ranks; unjudged documents and negative grades count 0. */
 function dcg(grades: readonly (number | undefined)[], cutoff: number): number {
   let sum = 0;
   const depth = Math.min(grades.length, cutoff);
@@ -12,7 +12,7 @@ function dcg(grades: readonly (number | undefined)[], cutoff: number): number {
 }
 
 /**
- * Normalised discounted cumulative gain: DCG@k / DCG@k of the best possible ranking of all judged documents, with
+ * Normalised discounted cumulative gain: DCG@k divided by DCG@k of the ideal ranking of all judged documents, with
  * DCG@k = sum over ranks i = 1..k of grade_i / log2(i + 1). Linear gains and trec_eval's `ndcg` and `ndcg_cut`.
  * Range [0, 1].
  *

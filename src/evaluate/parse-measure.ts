@@ -9,7 +9,7 @@ import { reciprocalRank } from './reciprocal-rank.js';
 
 const FAMILIES: readonly MeasureFamily[] = [ndcg, precision, recall, averagePrecision, reciprocalRank];
 
-/** The measures and how each is written, for `--help`. */
+/** Lists the measures and their notation, for `--help`. */
 export function measuresHelp(): string {
   const lines = FAMILIES.flatMap(({ name, aliases, binary, cutoff, doc }) => {
     const forms = [...(cutoff === 'optional' ? [name] : []), `${name}@10`, ...(binary ? [`${name}(rel=2)@10`] : [])];
@@ -37,7 +37,7 @@ function findFamily(text: string, name: string): MeasureFamily {
   const family = BY_NAME.get(name);
   if (family) return family;
   const known = [...BY_NAME.keys()];
-  // case first: `ndcg` is one keystroke per letter away from nDCG, yet plainly meant
+  // compare without case first: `ndcg` has a large edit distance from nDCG
   const near = known.find((each) => each.toLowerCase() === name.toLowerCase()) ?? closest(name, known);
   const plausible = distance(near.toLowerCase(), name.toLowerCase()) <= Math.max(1, Math.floor(near.length / 2));
   throw bad(text, `unknown measure ${name}`, plausible ? `Did you mean ${near}? ${EXPECTED}` : EXPECTED);
@@ -51,7 +51,7 @@ function positiveInteger(text: string, what: string, value: string): number {
   return Number(digits.replaceAll('_', ''));
 }
 
-/** Reads `rel=2, cutoff=10` between the brackets. */
+/** Parses `rel=2, cutoff=10` in the parentheses. */
 function parseArguments(text: string, family: MeasureFamily, list: string): { rel?: number; cutoff?: number } {
   const result: { rel?: number; cutoff?: number } = {};
   for (const part of list.split(',')) {
@@ -67,13 +67,13 @@ function parseArguments(text: string, family: MeasureFamily, list: string): { re
 }
 
 /**
- * Reads a measure the way ir_measures writes it: `nDCG@10`, `AP`, `AP(rel=2)`, `P(rel=2)@10`, also the spellings
- * NDCG, MAP, MRR, Precision and Recall. The result's name is ir_measures' canonical one (`MRR@10` gives `RR@10`).
- * @throws RankDistillmError `bad_input`; an unknown name comes with the nearest known one
+ * Parses a measure in the notation of ir_measures: `nDCG@10`, `AP`, `AP(rel=2)`, `P(rel=2)@10`. It also accepts the
+ * names NDCG, MAP, MRR, Precision and Recall, and returns the canonical name (`MRR@10` gives `RR@10`).
+ * @throws RankDistillmError `bad_input`, with a suggestion for an unknown name
  */
 export function parseMeasure(text: string): Measure {
   const match = SYNTAX.exec(text);
-  if (!match) throw bad(text, 'cannot be read');
+  if (!match) throw bad(text, 'invalid syntax');
   const family = findFamily(text, match[1]!);
   const given = parseArguments(text, family, match[2] ?? '');
   const cutoff = match[3] === undefined ? given.cutoff : positiveInteger(text, 'the cut-off', match[3]);

@@ -1,7 +1,7 @@
 import type { MeasureFamily } from './measure.js';
 
 /**
- * Precision: relevant documents among the first k, divided by k, also when fewer than k were retrieved.
+ * Precision: relevant documents among the first k, divided by k, even if fewer than k were retrieved.
  * trec_eval's `P_k`. Range [0, 1].
  *
  * Van Rijsbergen, Information Retrieval, 2nd edition, 1979, chapter 7.

@@ -1,8 +1,8 @@
 import { compareUtf8 } from '../io/text.js';
 
 /**
- * The order in which trec_eval reads a topic's documents: score rounded to float32, descending, then docid by bytes,
- * descending. Ranks in the file play no part.
+ * The order of trec_eval: by score rounded to float32, descending, then by docid bytes, descending. Ranks in the file
+ * are ignored.
  * @returns positions in `docIds`, [documents]
  */
 export function trecOrder(docIds: readonly string[], scores: ArrayLike<number>): Uint32Array {

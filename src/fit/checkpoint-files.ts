@@ -15,26 +15,26 @@ import type { TrainingState } from '../train/training-state.js';
 import { RUNS } from '../rerank/run-path.js';
 import { momentsOf } from './moments.js';
 
-/** lightning-ir's name of the folder in Hugging Face's layout. */
+/** lightning-ir's name for the folder in the Hugging Face layout. */
 const MODEL_FOLDER = 'huggingface_checkpoint';
 
 export interface CheckpointFilesOptions {
   options: SettingsOf<typeof modelCheckpointOptions>;
   model: TrainableModel;
-  /** Where checkpoints go; made if need be. */
+  /** Folder of the checkpoints; created if missing. */
   folder: string;
-  /** Also holds lightning-ir's `huggingface_checkpoint`, always the newest; undefined: none is written. */
+  /** Receives lightning-ir's `huggingface_checkpoint`, always the newest model; undefined: it is not written. */
   logFolder: string | undefined;
   state: () => TrainingState;
   onWarning: (message: string) => void;
 }
 
-/** What a CheckpointKeeper does on the disk. */
+/** File operations of a CheckpointKeeper. */
 export async function checkpointFiles(options: CheckpointFilesOptions) {
   const { model, folder, logFolder, state, onWarning } = options;
   const { saveWeightsOnly } = options.options;
   const source: Checkpoint = model.checkpoint;
-  // read once: the folder that training began from may be gone by the time of the last checkpoint
+  // read now: the source folder may be deleted before the last checkpoint
   const files = await readModelFiles(source.folder);
   await makeFolder(folder);
   let newest: string | undefined;
@@ -64,12 +64,12 @@ export async function checkpointFiles(options: CheckpointFilesOptions) {
   };
   return {
     callbacks,
-    /** The Hugging Face folder written last. */
+    /** The newest model folder. */
     newestModel: (): string | undefined => newest,
   };
 }
 
-/** Whether something stands there that was not saved by then: a run that began since may have given the name anew. */
+/** Whether a folder exists that was saved after `time`: a later run may have reused the name. */
 export async function isLater(folder: string, time: number): Promise<boolean> {
   if (!(await exists(folder))) return false;
   const file = await readStateFile(folder).catch(() => undefined);
@@ -83,7 +83,7 @@ function exists(path: string): Promise<boolean> {
   );
 }
 
-/** The model's files of a checkpoint under another folder: hard links, or copies where the file system has none. */
+/** Hard-links a checkpoint's model files into another folder; copies them if the file system has no hard links. */
 async function linkModel(checkpoint: string, folder: string): Promise<void> {
   for (const name of await readdir(checkpoint)) {
     if (name === MOMENTS_FILE || name === STATE_FILE) continue;
@@ -93,13 +93,13 @@ async function linkModel(checkpoint: string, folder: string): Promise<void> {
   }
 }
 
-/** The runs that re_rank has written below an older model stay: their records say which model they are of. */
+/** Keeps the runs that re_rank wrote below an older model: their records identify their model. */
 async function keepRuns(older: string, folder: string): Promise<void> {
   const runs = join(older, RUNS);
   if (await exists(runs)) await cp(runs, join(folder, RUNS), { recursive: true, preserveTimestamps: true });
 }
 
-/** A symbolic link that changes at once from what it led to before. */
+/** Creates or replaces a symbolic link atomically. */
 async function leadTo(path: string, name: string): Promise<void> {
   const temporary = join(dirname(path), `.${basename(path)}.tmp-${process.pid}`);
   try {

@@ -17,7 +17,7 @@ import type { TrainingSummary } from '../report/training-summary.js';
 import type { LrSchedule } from '../train/lr-schedule.js';
 import type { StepReport, ValidationReport } from '../train/training-reports.js';
 
-/** What `fit` learns from: a dataset that the caller opened and closes, or options of one that `fit` opens. */
+/** Training data: a dataset that the caller opens and closes, or options of one that `fit` opens. */
 type TrainSource = TrainingDataset | RunDatasetOptions | TupleDatasetOptions;
 
 const trainSection = z.strictObject({
@@ -29,19 +29,19 @@ const trainSection = z.strictObject({
 const validateSection = z.strictObject({
   datasets: key(
     z.custom<readonly (RunDatasetOptions | TupleDatasetOptions)[]>((value) => Array.isArray(value)),
-    'Runs, or tuples, to validate on.',
+    'Runs or tuples to validate on.',
   ),
   batch_size: key(
     z.int().min(1).default(1),
-    'Topics of a validation batch, as limitValBatches and numSanityValSteps count them.',
+    'Topics per validation batch, the unit of limitValBatches and numSanityValSteps.',
   ),
   metrics: key(
     z.array(z.string().min(1)),
-    'Measures such as `nDCG@10`; `loss` gives the losses of datasets that have targets.',
+    'Measures such as `nDCG@10`; `loss` adds the losses for datasets with targets.',
   ),
 });
 
-/** Everything `fit` needs, by the names of the YAML in camel case. */
+/** Options of `fit`: the names of the YAML in camel case. */
 export const fitOptions = z.strictObject({
   model: key(z.string().min(1), 'Folder of a model or a Hugging Face id: a cross-encoder or a bare backbone.'),
   config: modelKeys.config,
@@ -49,17 +49,17 @@ export const fitOptions = z.strictObject({
   revision: modelKeys.revision,
   train: key(section(trainSection), 'Training data.'),
   validate: key(section(validateSection).optional(), 'Validation data.'),
-  registry: passed<DatasetRegistry>('Files of the datasets that are named. Default: none.'),
+  registry: passed<DatasetRegistry>('Files of the datasets. Default: none.'),
   indexing: passed<CollectionIndexOptions>('How collections are indexed.'),
   losses: z.custom<readonly WeightedLoss[]>((value) => Array.isArray(value)),
   optimizer: key(section(adamWOptions).prefault({}), 'Arguments of AdamW.'),
   lr_scheduler: passed<LrSchedule | ((totalSteps: number | undefined) => LrSchedule)>(
-    'Learning-rate schedule, or a function of the optimizer steps of the run (undefined where only time ends it). Default: constant.',
+    'Learning-rate schedule, or a function of the total optimizer steps (undefined if only time limits the run). Default: constant.',
   ),
   trainer: key(section(trainerOptions).prefault({}), "Lightning's Trainer arguments."),
   checkpoints: key(
     z.array(section(modelCheckpointOptions)).optional(),
-    'When to save and what to keep. Default: the newest, at the end of each epoch and of the run.',
+    'When to save and what to keep. Default: save at the end of each epoch and of the run, keep the newest.',
   ),
   early_stopping: key(z.array(section(earlyStoppingOptions)).default([]), 'When to stop.'),
   seed: key(
@@ -72,27 +72,27 @@ export const fitOptions = z.strictObject({
         z.literal('random'),
       ])
       .optional(),
-    'Seed of everything random: a fresh head, shuffling, sampling, dropout. random: a new one. Default: that of the run that is continued, else 42.',
+    'Seed of everything random: a fresh head, shuffling, sampling, dropout. random: choose one. Default: the seed of the resumed run, else 42.',
   ),
   log_learning_rate: key(
     z.boolean().default(false),
-    "Lightning's LearningRateMonitor: the rate is logged as `lr-AdamW`, beside the losses.",
+    "Lightning's LearningRateMonitor: log the learning rate as `lr-AdamW` with the losses.",
   ),
   ckpt_path: key(
     z.string().min(1).optional(),
     'Checkpoint folder to continue from, or `last`: the newest below defaultRootDir.',
   ),
-  loggers: passed<readonly MetricLogger[]>('Receive logged values. The caller closes them.'),
+  loggers: passed<readonly MetricLogger[]>('Receive the metrics. The caller closes them.'),
   log_folder: key(
     z.string().optional(),
-    "Lightning's `log_dir`, which gets `huggingface_checkpoint`. Default: none is written.",
+    "Lightning's `log_dir`; receives `huggingface_checkpoint`. Default: it is not written.",
   ),
   checkpoint_folder: key(
     z.string().optional(),
     'Folder of checkpoints without a `dirpath`. Default: `checkpoints` in `logFolder`, else in `defaultRootDir`.',
   ),
   signal: passed<AbortSignal>(
-    'When it fires, the current step is finished (a validation is not: a resumed run repeats it), a checkpoint is saved and `fit` rejects with `aborted`.',
+    'On abort, `fit` finishes the current step, saves a checkpoint and rejects with `aborted`. A running validation is dropped; a resumed run repeats it.',
   ),
   on_step: passed<(step: StepReport) => void | Promise<void>>('Called after each optimizer step.'),
   on_validation: passed<(report: ValidationReport) => void | Promise<void>>('Called after each validation.'),
@@ -108,7 +108,7 @@ export type TrainOptions = OptionsOf<typeof trainSection>;
 export type ValidateOptions = OptionsOf<typeof validateSection>;
 export type ValidateSettings = SettingsOf<typeof validateSection>;
 
-/** What a run is going to do. */
+/** Summary of a run before its first step. */
 export type FitSummary = TrainingSummary;
 
 export interface FitResult {
@@ -118,12 +118,12 @@ export interface FitResult {
   reason: 'max_steps' | 'max_epochs' | 'max_time' | 'early_stopping';
   /** Newest metrics by name, losses and validation. */
   metrics: Readonly<Record<string, number>>;
-  /** What the names of validation metrics begin with, for each dataset. */
+  /** Names of the validation datasets, the prefixes of their metrics. */
   validationDatasets: readonly string[];
-  /** Folders of the checkpoints that were kept; the best first where one is monitored. */
+  /** Folders of the kept checkpoints; best first if a metric is monitored. */
   checkpoints: readonly string[];
-  /** The Hugging Face folder that was written last; undefined without checkpointing. */
+  /** The newest model folder; undefined without checkpointing. */
   modelFolder: string | undefined;
-  /** Steps that were skipped because of values that were not finite. */
+  /** Steps skipped because of non-finite values. */
   skippedSteps: number;
 }

@@ -30,15 +30,15 @@ import { checkMonitors, withPlainNames } from './monitor-names.js';
 import { checkSameRun, identityOf, openResume, type Resume } from './resume.js';
 import { Validation } from './validation.js';
 
-/** As in Lightning. */
+/** Lightning's default. */
 const LOG_EVERY_N_STEPS = 50;
 
 /**
- * Trains a cross-encoder, as `rank-distillm fit` does, with the YAML's names. See docs/training.md. Everything is opened
- * and checked before the first step: model, losses and names first, since a collection may take minutes to index.
+ * Trains a cross-encoder, as `rank-distillm fit` does; see docs/training.md. It opens and checks everything before the
+ * first step, and the model, losses and names first, since indexing a collection may take minutes.
  *
- * @throws RankDistillmError `bad_input`, `not_found`, `unsupported`, `io`, `native`; `aborted` after the signal, when the
- * current step is finished and saved
+ * @throws RankDistillmError `bad_input`, `not_found`, `unsupported`, `io`, `native`; `aborted` after the signal, once
+ * the current step is finished and saved
  */
 export async function fit(given: FitOptions): Promise<FitResult> {
   const checked = checkOptions(fitOptions, given);
@@ -104,7 +104,7 @@ function validates({ validate, trainer }: FitSettings, warn: (message: string) =
   const none = limitValBatches !== null && isNothing(limitValBatches) && isNothing(overfitBatches);
   if (!validate || validate.datasets.length === 0 || none) return false;
   if (validate.metrics.length > 0) return true;
-  warn('the inference datasets are not validated, since no measures are named');
+  warn('the inference datasets are not used for validation, because no measures are set');
   return false;
 }
 
@@ -121,7 +121,7 @@ async function openTraining(
 interface Parts {
   plan: TrainingPlan;
   model: TrainableModel;
-  /** The model that the options name; the one that is loaded may be a checkpoint of it. */
+  /** The model that the options name; on a resume, the checkpoint is loaded instead. */
   source: Checkpoint;
   dataset: TrainingDataset;
   seed: number;
@@ -225,7 +225,7 @@ async function keepersOf(
     newestModel = files.newestModel;
     const keeper = new CheckpointKeeper(
       checkpoint,
-      // what a person named is theirs to remove
+      // never remove a checkpoint that the user named
       { folder, ...validated, savesEnd, resumedFrom: options.ckptPath === 'last' ? undefined : resume?.folder },
       files.callbacks,
     );

@@ -6,20 +6,19 @@ import { ioError } from '../errors.js';
 
 const ARRAYS = ['firstMoments', 'secondMoments'] as const satisfies FlatArray[];
 
-/** torch's names of AdamW's moments, before a parameter's name in a checkpoint. */
+/** torch's names of AdamW's moments, prefixes of parameter names in a checkpoint. */
 const PREFIXES = { firstMoments: 'exp_avg.', secondMoments: 'exp_avg_sq.' } as const;
 
-/** 16 MiB. */
 const PART_BYTES = 16 * 2 ** 20;
 
-/** AdamW's moments of a model, as a checkpoint names them. */
+/** AdamW's moments of a model, under their names in a checkpoint. */
 export function momentsOf(model: TrainableModel): TensorValues[] {
   return ARRAYS.flatMap((array) =>
     model.tensors(array).map((tensor) => ({ ...tensor, name: PREFIXES[array] + tensor.name })),
   );
 }
 
-/** Puts a checkpoint's moments into the model. */
+/** Writes a checkpoint's moments into the model. */
 export async function restoreMoments(model: TrainableModel, moments: readonly NamedTensor[]): Promise<void> {
   for (const array of ARRAYS) {
     const prefix = PREFIXES[array];
@@ -46,7 +45,7 @@ async function* values({ data }: NamedTensor): AsyncGenerator<Float32Array> {
       const part = new Uint8Array(Math.min(PART_BYTES, data.bytes - done));
       const { bytesRead } = await file.read(part, 0, part.length, data.offset + done);
       if (bytesRead !== part.length) {
-        throw ioError('read', data.file, new Error('the file is shorter than its header says'));
+        throw ioError('read', data.file, new Error('the file is shorter than its header claims'));
       }
       yield new Float32Array(part.buffer);
       done += part.length;

@@ -5,8 +5,8 @@ import type { FitSettings } from './fit-options.js';
 const SUFFIX = /^(.*)\/dataloader_idx_(\d+)$/;
 
 /**
- * A logged name as it is here: of several validation datasets Lightning's names end in `/dataloader_idx_N`, N being the
- * dataset's place; here its own name in front does.
+ * Converts a metric name of Lightning to ours. With several validation datasets Lightning appends `/dataloader_idx_N`,
+ * N being the index of the dataset; we do not, because the name of the dataset is already the prefix.
  *
  * @param datasets names of the validation datasets, in their order
  */
@@ -16,7 +16,7 @@ export function plainName(name: string, datasets: readonly string[]): string {
   return dataset !== undefined && plain.startsWith(`${dataset}/`) ? plain : name;
 }
 
-/** Options whose callbacks watch, and name checkpoints by, plain names. */
+/** Converts the metric names in the options of the callbacks with `plainName`. */
 export function withPlainNames(options: FitSettings, datasets: readonly string[]): FitSettings {
   const plain = (name: string): string => plainName(name, datasets);
   for (const checkpoint of options.checkpoints ?? []) {
@@ -28,7 +28,7 @@ export function withPlainNames(options: FitSettings, datasets: readonly string[]
 }
 
 /**
- * Checks that every monitored name is logged: a misspelt one would show at the first validation, after hours.
+ * Checks that every monitored name is logged: otherwise a misspelling would show only at the first validation.
  *
  * @returns the monitored names
  */

@@ -20,28 +20,28 @@ export interface Resume {
   model: Checkpoint;
   state: TrainingState;
   moments: NamedTensor[];
-  /** When it was saved, in milliseconds since 1970. */
+  /** Time of the save, in milliseconds since 1970. */
   saved: number;
 }
 
 /**
- * The checkpoint to go on from.
+ * Opens the checkpoint to continue from.
  *
  * @param ckptPath a folder, or `last`: the newest below `rootDir`
- * @param label the label that is trained, for a classification model of several
+ * @param label the trained label of a classification model with several labels
  */
 export async function openResume(ckptPath: string, rootDir: string, label?: number | string): Promise<Resume> {
   const folder = ckptPath === 'last' ? await findLastCheckpoint(rootDir) : ckptPath;
   if (folder === undefined) {
     throw new RankDistillmError('not_found', `last: there is no checkpoint below ${resolve(rootDir)}`, {
-      hint: 'Leave ckpt_path out to start afresh, or name the folder of a checkpoint.',
+      hint: 'Omit ckpt_path to start a new run, or set it to the folder of a checkpoint.',
     });
   }
   const { model, state, moments, saved } = await readTrainerCheckpoint(folder, label);
   return { folder: resolve(folder), model, state, moments, saved };
 }
 
-/** What a run is made of, to compare a resumed one with it. */
+/** The parts of a run that identify it. */
 interface RunParts {
   options: FitSettings;
   plan: TrainingPlan;
@@ -49,7 +49,7 @@ interface RunParts {
   seed: number;
   schedule: LrSchedule | undefined;
   trainer: Trainer;
-  /** The model that `options` name, which on a resume is not the one that was loaded. */
+  /** The model that `options` name; on a resume, the checkpoint is loaded instead. */
   source: Checkpoint;
 }
 
@@ -75,7 +75,7 @@ export async function identityOf(parts: RunParts): Promise<RunIdentity> {
   };
 }
 
-/** All that is known of a dataset that does not say what it is made of. */
+/** Identity of a dataset without `identify`. */
 function namedFacts({ name, sampleSize }: TrainingDataset): Facts {
   return { dataset: { value: name }, 'the number of documents of a sample': { value: sampleSize } };
 }
@@ -118,7 +118,7 @@ function limitFact(written: BatchLimit | null): Fact {
   return { value: 'batches' in limit ? `${limit.batches} batches` : `a share of ${limit.share}` };
 }
 
-/** Steps at which schedules are compared: a schedule is a pure function of the step. */
+/** Steps at which schedules are compared. */
 const STEPS = Array.from({ length: 25 }, (_, power) => 2 ** power).flatMap((step) => [step, Math.floor(step * 1.5)]);
 
 function scheduleFact(schedule: LrSchedule | undefined): Fact {
@@ -126,8 +126,8 @@ function scheduleFact(schedule: LrSchedule | undefined): Fact {
   const factors = [0, ...STEPS].map((step) => schedule.factor(step));
   const texts = new TextsFingerprint();
   for (const factor of factors) texts.add(String(factor));
-  const some = [10, 1000, 100_000].map((step) => Number(schedule.factor(step).toPrecision(4)));
-  const shown = `${schedule.name} (factors ${some.join(', ')} after 10, 1000, 100000 steps)`;
+  const examples = [10, 1000, 100_000].map((step) => Number(schedule.factor(step).toPrecision(4)));
+  const shown = `${schedule.name} (factors ${examples.join(', ')} after 10, 1000, 100000 steps)`;
   return { value: `${schedule.name} ${texts.digest()}`, shown };
 }
 
@@ -140,14 +140,14 @@ function lossFact(losses: FitSettings['losses']): Fact {
   return { value: terms.join(' + ') };
 }
 
-/** A resumed run is the same run only where what is fixed agrees; what else has changed is told, a note each. */
+/** Throws if a fixed value of the resumed run differs; warns about each other difference. */
 export function checkSameRun(resume: Resume, now: RunIdentity, onWarning: (message: string) => void): void {
   const { folder } = resume;
   const before = resume.state.run;
   const changed = differences(before.fixed, now.fixed);
   if (changed.length > 0) {
     throw new RankDistillmError('bad_input', `${folder}: was saved by another run: ${changed.join('; ')}`, {
-      hint: 'Resume with the configuration and the data of that run, or name the folder in model_name_or_path to begin a new run.',
+      hint: 'Resume with the configuration and the data of that run, or set model_name_or_path to the folder to start a new run.',
     });
   }
   for (const difference of differences(before.free, now.free)) onWarning(`${folder}: ${difference}`);

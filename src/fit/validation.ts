@@ -23,14 +23,14 @@ export interface ValidationContext {
   warn: (message: string) => void;
 }
 
-/** lightning-ir's name for the losses among the measures. */
+/** lightning-ir's name for the losses in `metrics`. */
 const LOSS = 'loss';
 
-/** Losses by name, as `Trainer.losses` gives them. */
+/** `Trainer.losses`: losses by name. */
 export type ComputeLosses = (scores: ScoreMatrix, targets: ScoreMatrix) => Record<string, number>;
 
 interface PlannedDataset {
-  /** Run file's name or dataset id, as lightning-ir names it in metrics. */
+  /** Name of the run file or dataset id, as in lightning-ir's metrics. */
   name: string;
   options: RunDatasetOptions | TupleDatasetOptions;
   hasTargets: boolean;
@@ -38,11 +38,11 @@ interface PlannedDataset {
 
 interface OpenDataset extends PlannedDataset {
   dataset: ValidationDataset;
-  /** Undefined: it has none, or nothing is measured. */
+  /** Undefined: the dataset has none, or no measures are computed. */
   qrels: readonly Qrel[] | undefined;
 }
 
-/** Scores validation runs with the model as it is, and measures them. */
+/** Scores validation runs with the current model and computes measures and losses. */
 export class Validation implements AsyncDisposable {
   readonly #planned: readonly PlannedDataset[];
   readonly #measures: readonly string[];
@@ -57,7 +57,7 @@ export class Validation implements AsyncDisposable {
     this.#batchSize = batchSize;
   }
 
-  /** Names the datasets, without opening them. */
+  /** Checks and names the datasets without opening them. */
   static async plan(settings: ValidateSettings, registry: DatasetRegistry): Promise<Validation> {
     const datasets: PlannedDataset[] = [];
     for (const [i, options] of settings.datasets.entries()) {
@@ -68,7 +68,7 @@ export class Validation implements AsyncDisposable {
     return new Validation(datasets, settings);
   }
 
-  /** Opens and checks every dataset, so that a mistake in one shows before training begins. */
+  /** Opens and checks every dataset, so that errors show before training begins. */
   async open(watched: readonly string[], context: ValidationContext): Promise<void> {
     const { registry, indexing, warn } = context;
     for (const planned of this.#planned) {
@@ -82,16 +82,16 @@ export class Validation implements AsyncDisposable {
       if (opened.qrels !== undefined) continue;
       const wanted = this.#measures.find((measure) => watched.includes(`${planned.name}/${measure}`));
       if (wanted !== undefined) throw noQrels(planned.name, wanted);
-      warn(`${planned.name}: has no qrels, so it is not measured`);
+      warn(`${planned.name}: has no qrels, so no measures are computed`);
     }
   }
 
-  /** What metrics begin with, of each dataset. */
+  /** Names of the datasets, the prefixes of their metrics. */
   get names(): string[] {
     return this.#planned.map(({ name }) => name);
   }
 
-  /** Names of everything that is logged, given the names of the losses. */
+  /** Names of all logged metrics, given the names of the losses. */
   loggedNames(losses: readonly string[]): string[] {
     return this.#planned.flatMap(({ name, hasTargets }) => [
       ...this.#measures.map((measure) => `${name}/${measure}`),
@@ -106,7 +106,7 @@ export class Validation implements AsyncDisposable {
 
   /**
    * @param batches of each dataset, from its start
-   * @throws RankDistillmError `aborted` as soon as the signal fires; what data and engine throw
+   * @throws RankDistillmError `aborted` as soon as the signal fires; errors of data and engine
    * @returns `<dataset>/nDCG@10`, `<dataset>/validation-RankNet`
    */
   async run(
@@ -144,7 +144,7 @@ export class Validation implements AsyncDisposable {
     return evaluateScored(run, qrels, this.#measures).mean;
   }
 
-  /** Losses of each batch, weighted by its topics: the mean that lightning-ir means to log, see docs/training.md. */
+  /** Mean of the batches' losses, weighted by their number of topics, see docs/training.md. */
   #losses(topics: readonly ScoredTopic[], losses: ComputeLosses): Record<string, number> {
     const sums: Record<string, number> = {};
     let counted = 0;
@@ -168,7 +168,7 @@ export class Validation implements AsyncDisposable {
     return Object.fromEntries(Object.entries(sums).map(([name, sum]) => [name, sum / counted]));
   }
 
-  /** Batches; topics with another number of documents than the one before begin one of their own. */
+  /** Groups topics into batches; a topic with a different number of documents starts a new batch. */
   #groups(topics: readonly ScoredTopic[]): ScoredTopic[][] {
     const groups: ScoredTopic[][] = [];
     for (const topic of topics) {
@@ -197,7 +197,7 @@ async function planDataset(
 function sameName(name: string): RankDistillmError {
   return new RankDistillmError(
     'bad_input',
-    `${name}: two validation runs have this name, so logs cannot tell them apart`,
+    `${name}: two validation runs have this name, so their metrics would have the same names`,
     {
       hint: 'Rename one of the files.',
     },
@@ -205,7 +205,7 @@ function sameName(name: string): RankDistillmError {
 }
 
 function noQrels(name: string, measure: string): RankDistillmError {
-  return new RankDistillmError('bad_input', `${name}: has no qrels, so ${name}/${measure} cannot be watched`, {
-    hint: 'Register qrels for its dataset, or name another value in monitor.',
+  return new RankDistillmError('bad_input', `${name}: has no qrels, so ${name}/${measure} cannot be monitored`, {
+    hint: 'Register qrels for its dataset, or set monitor to another metric.',
   });
 }

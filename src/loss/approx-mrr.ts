@@ -4,14 +4,14 @@ import { meanOverQueries } from './mean-over-queries.js';
 
 /**
  * ApproxMRR: 1 minus the reciprocal of the best relevant document's smooth rank r (`approximateRanks`), mean over
- * queries. Targets above 1 count as 1, so any grade from 1 up is simply relevant.
+ * queries. Targets above 1 count as 1, so all grades from 1 up are equally relevant.
  *
  *   L = 1 − max_i t_i / r_i        ∂/∂r_b = t_b / r_b², b the document of the maximum
  *
  * Qin, Liu, Li, Inf. Retr. 13 (2010), doi:10.1007/s10791-009-9124-x
  *
  * Values from 0 to 1 for targets of at least 0; 1 with gradient 0 for a list without a relevant document. Documents
- * that share the maximum, having equal scores and targets, share its gradient evenly; lightning-ir takes one of them.
+ * with equal scores and targets that share the maximum split its gradient evenly; lightning-ir uses one of them.
  *
  * @param temperature T of the smooth ranks, divides the scores
  */

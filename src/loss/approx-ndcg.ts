@@ -4,7 +4,7 @@ import type { Loss } from './loss.js';
 import { meanOverQueries } from './mean-over-queries.js';
 import { targetRanks } from './target-ranks.js';
 
-/** Least ideal DCG; a list without a gain divides by it and has an nDCG of 0. */
+/** Lower bound of the ideal DCG, so that a list without gains has nDCG 0. */
 const SMALLEST_IDEAL = 1e-12;
 
 /**
@@ -21,7 +21,7 @@ const SMALLEST_IDEAL = 1e-12;
  *
  * @param temperature T of the smooth ranks, divides the scores
  * @param scaleGains whether gains are 2^t − 1
- * @throws RankDistillmError `bad_input` where 2^t is more than a number can hold
+ * @throws RankDistillmError `bad_input` when the gains overflow
  */
 export function approxNDCG(temperature: number, scaleGains: boolean): Loss {
   return meanOverQueries('ApproxNDCG', (scores, targets, gradient, query) => {

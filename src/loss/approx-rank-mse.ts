@@ -15,7 +15,7 @@ export type RankDiscount = 'log2' | 'reciprocal' | null;
  * Schlatt et al.: Rank-DistiLLM: closing the effectiveness gap between cross-encoders and LLMs for passage re-ranking.
  * ECIR 2025, doi:10.1007/978-3-031-88714-7_31
  *
- * Values from 0 to docs²; 0 for a list of one document. Equal targets get different ranks, in the order of the list.
+ * Values from 0 to docs²; 0 for a list of one document. Equal targets get different ranks, in list order.
  *
  * @param temperature T of the smooth ranks, divides the scores
  * @param discount weight w of a document by the rank of its target

@@ -16,7 +16,7 @@ export function approximateRanks(scores: Float64Array, temperature: number): Flo
   for (let i = 0; i < scores.length; i++) {
     for (let j = i + 1; j < scores.length; j++) {
       const difference = (scores[j]! - scores[i]!) / temperature;
-      // σ of the larger and of the smaller side, both exact where the exponential is tiny
+      // σ(|x|) and σ(−|x|), both accurate for large |x|
       const tail = Math.exp(-Math.abs(difference));
       const [up, down] = [1 / (1 + tail), tail / (1 + tail)];
       ranks[i]! += difference > 0 ? up : down;
@@ -27,7 +27,7 @@ export function approximateRanks(scores: Float64Array, temperature: number): Flo
 }
 
 /**
- * Adds to `gradient` what a change of each score does through the ranks. With w_ij = σ'((s_j − s_i) / T) / T, which is
+ * Backpropagates through `approximateRanks`: adds ∂L/∂s to `gradient`. With w_ij = σ'((s_j − s_i) / T) / T, which is
  * symmetric, ∂r_i/∂s_j = w_ij and ∂r_i/∂s_i = − Σ_j w_ij, so each pair moves (∂L/∂r_i − ∂L/∂r_j) · w_ij from i to j.
  *
  * @param scores [docs]

@@ -2,10 +2,10 @@ import { RankDistillmError } from '../errors.js';
 import type { ScoreMatrix } from './loss.js';
 
 /**
- * Refuses what would give a loss that looks right and is not: targets of another shape, or targets that are no number.
- * Scores are not looked at; a score that is not finite makes a value that is not finite, which is the caller's to find.
+ * Rejects targets of the wrong shape and non-finite targets, which could give a plausible but wrong loss. It does not
+ * check the scores: a non-finite score gives a non-finite loss, which the caller detects.
  *
- * @throws RankDistillmError `bad_input`, with the loss, the query and the document (counted from 0 within the batch)
+ * @throws RankDistillmError `bad_input` that names the loss, the query and the document (0-based within the batch)
  */
 export function checkBatch(loss: string, scores: ScoreMatrix, targets: ScoreMatrix): void {
   const { queries, docs } = scores;
@@ -13,7 +13,7 @@ export function checkBatch(loss: string, scores: ScoreMatrix, targets: ScoreMatr
     throw new RankDistillmError(
       'bad_input',
       `${loss}: scores of ${queries} x ${docs} need as many targets, received ${targets.queries} x ${targets.docs}`,
-      { hint: 'Give one target for each score, query by query.' },
+      { hint: 'Pass one target for each score, query by query.' },
     );
   }
   const wrong = targets.values.findIndex((target) => !Number.isFinite(target));

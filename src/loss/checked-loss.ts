@@ -4,12 +4,12 @@ import type { Loss, LossResult, ScoreMatrix } from './loss.js';
 const SHAPE = `compute(scores, targets) returns { value: number, gradient: Float64Array }; ${docsPage('losses')} has an example.`;
 
 /**
- * Puts checks around a loss that we did not write: it must have `compute`, and each result must be a number and a
- * gradient of the scores' length. Numbers that are not finite pass, as those of our own losses do. It is given copies,
- * so that it cannot change what other losses see.
+ * Wraps a custom loss in checks: it must have `compute`, and each result must have a number and a gradient of the right
+ * length. Non-finite values pass, as for built-in losses. The loss receives copies, so that it cannot change the input
+ * of other losses.
  *
- * @param place the loss in messages
- * @param defaultName its name where it has none
+ * @param place name of the loss in messages
+ * @param defaultName used when the loss has no name
  * @throws RankDistillmError `bad_input`
  */
 export function checkedLoss(place: string, loss: Partial<Loss>, defaultName: string): Loss {
@@ -19,7 +19,7 @@ export function checkedLoss(place: string, loss: Partial<Loss>, defaultName: str
   const name: unknown = loss.name ?? defaultName;
   if (typeof name !== 'string' || name === '') {
     throw new RankDistillmError('bad_input', `${place}: its "name" is ${JSON.stringify(name)}`, {
-      hint: 'Make it a text, or leave it out to have the loss logged under its class name.',
+      hint: 'Make it a non-empty string, or omit it to use the class name.',
     });
   }
   const compute = loss.compute.bind(loss);
@@ -33,7 +33,7 @@ export function checkedLoss(place: string, loss: Partial<Loss>, defaultName: str
         if (cause instanceof RankDistillmError) throw cause;
         const message = cause instanceof Error ? cause.message : String(cause);
         throw new RankDistillmError('bad_input', `${place}: compute failed: ${message}`, {
-          hint: 'The cause of this error has the stack.',
+          hint: 'See the stack of the `cause` of this error.',
           cause,
         });
       }

@@ -13,7 +13,7 @@ import { pearsonCorrelation } from './pearson-correlation.js';
 import { rankNet } from './rank-net.js';
 import { supervisedMarginMSE } from './supervised-margin-mse.js';
 
-/** The schema says which losses there are, what each takes, and what is meant where it is left out. */
+/** The schema defines the losses, their arguments and the defaults. */
 const BUILDERS: { readonly [Spec in LossSpec as Spec['class_path']]: (args: Spec['init_args']) => Loss } = {
   RankNet: ({ temperature }) => rankNet(temperature),
   InfoNCE: () => infoNCE(),
@@ -27,8 +27,8 @@ const BUILDERS: { readonly [Spec in LossSpec as Spec['class_path']]: (args: Spec
 };
 
 /**
- * A loss of lightning-ir by its class name, with the names and defaults of its YAML: `createLoss('ApproxRankMSE',
- * { discount: 'log2' })`. LocalizedContrastiveEstimation is InfoNCE's old name.
+ * Creates a loss of lightning-ir by its class name, with the argument names and defaults of the YAML:
+ * `createLoss('ApproxRankMSE', { discount: 'log2' })`. LocalizedContrastiveEstimation is InfoNCE's old name.
  *
  * @throws RankDistillmError `bad_input` for an unknown name or argument
  */
@@ -38,7 +38,7 @@ export function createLoss(name: string, initArgs: Readonly<Record<string, unkno
   const args = slot?.classes.get(known);
   if (!args || !isBuilt(known)) {
     throw new RankDistillmError('bad_input', `unknown loss "${name}"`, {
-      hint: `${nearestHint(name, Object.keys(BUILDERS), 'loss')} loadUserLoss loads one of your own.`,
+      hint: `${nearestHint(name, Object.keys(BUILDERS), 'loss')} loadUserLoss loads custom losses.`,
     });
   }
   const { data, error } = args.safeParse(initArgs);

@@ -2,17 +2,17 @@ import type { ScoreMatrix } from './loss.js';
 import type { WeightedLossResult } from './weighted-losses.js';
 
 export interface NonFinite {
-  /** What is not finite: `score`, `gradient`, or the name of the loss. */
+  /** Kind of the value: `score`, `gradient` or the name of a loss. */
   what: string;
   value: number;
-  /** Indices within the batch; undefined where it is the value of a loss, which has no place. */
+  /** Indices within the batch; undefined for the value of a loss. */
   query: number | undefined;
   doc: number | undefined;
 }
 
 /**
- * The first thing of a batch that is not finite, nearest to the cause first: scores, then the losses in their order,
- * then the gradient. Undefined when all is well.
+ * Finds the first non-finite value of a batch: in the scores, then in the losses, then in the gradient. This order
+ * reports the cause rather than its consequences. Undefined when all values are finite.
  */
 export function findNonFinite(scores: ScoreMatrix, result: WeightedLossResult): NonFinite | undefined {
   return (

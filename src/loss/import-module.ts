@@ -1,6 +1,6 @@
 import { pathToFileURL } from 'node:url';
 
-/** Node.js before 22.18 runs no TypeScript, newer ones strip its types but do not translate an enum, for example. */
+/** Node.js before 22.18 does not run TypeScript; newer versions strip types but do not support enums, for example. */
 const NOT_FOR_NODE = [
   'ERR_UNKNOWN_FILE_EXTENSION',
   'ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX',
@@ -8,9 +8,9 @@ const NOT_FOR_NODE = [
 ];
 
 /**
- * Imports a JavaScript or TypeScript module of the user's: as Node.js (or tsx, where we run under it) does it, and where
- * that cannot, through jiti, which translates in memory. A SyntaxError may mean no more than that the nearest
- * package.json calls the folder CommonJS, so jiti has the last word on it, and names file and line.
+ * Imports a JavaScript or TypeScript module of the user with Node.js (or tsx if we run under it), or, if that fails,
+ * with jiti, which compiles in memory. It retries after a SyntaxError as well, because the nearest package.json may
+ * only have declared the folder CommonJS; if the code is invalid, jiti's error names file and line.
  *
  * @param path absolute
  * @returns the module's namespace
@@ -24,7 +24,7 @@ export async function importModule(path: string): Promise<Record<string, unknown
       throw error;
     }
     const { createJiti } = await import('jiti');
-    // no cache on disk: nothing is written that nobody asked for
+    // no cache on disk: do not write files that the user did not ask for
     const jiti = createJiti(import.meta.url, { fsCache: false, interopDefault: false });
     return jiti.import(path);
   }

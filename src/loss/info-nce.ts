@@ -4,14 +4,14 @@ import { meanOverQueries } from './mean-over-queries.js';
 
 /**
  * InfoNCE (formerly LocalizedContrastiveEstimation): cross-entropy of the one positive against the whole list, mean
- * over queries. The positive p is the document with the highest target, the first of several.
+ * over queries. The positive p is the document with the highest target, the first one on ties.
  *
  *   L = − log softmax(s)_p        ∂/∂s_i = softmax(s)_i − [i = p]
  *
  * van den Oord, Li, Vinyals: Representation learning with contrastive predictive coding. 2018, arXiv:1807.03748
  *
- * Values from 0 up; 0 for a list of one document. A list whose targets are all equal has its first document as the
- * positive, as in lightning-ir: leave such lists out of the data, as the sampler `single_relevant` does.
+ * Values from 0 up; 0 for a list of one document. If all targets of a list are equal, the first document is the
+ * positive, as in lightning-ir: exclude such lists from the data, as the sampler `single_relevant` does.
  */
 export function infoNCE(): Loss {
   return meanOverQueries('InfoNCE', (scores, targets, gradient) => {

@@ -9,14 +9,14 @@ import type { Loss } from './loss.js';
 type LossClass = new (initArgs: Readonly<Record<string, unknown>>) => Partial<Loss>;
 
 /**
- * A loss of the user's own, named as in the YAML: `./my-loss.ts:MyLoss`, the class `MyLoss` that the module exports.
- * It is made with `new MyLoss(initArgs)` and needs the method `compute` of `Loss`; without a `name` it is logged under
- * its class name. What it returns is checked at every call.
+ * Loads a custom loss by its name in the YAML: `./my-loss.ts:MyLoss` is the class `MyLoss` exported by the module. It
+ * calls `new MyLoss(initArgs)`. The class needs the method `compute` of `Loss`; its `name` defaults to the class name.
+ * Results are checked at every call.
  *
- * TypeScript needs no build. docs/losses.md says how to write one.
+ * TypeScript needs no build step. See docs/losses.md on how to write a loss.
  *
- * @param classPath the path is relative to `cwd`; .ts, .js and their .mts, .cts, .mjs, .cjs
- * @throws RankDistillmError `not_found` when there is no such file, `bad_input` for anything wrong with it
+ * @param classPath its path is relative to `cwd`; .ts, .mts, .cts, .js, .mjs or .cjs
+ * @throws RankDistillmError `not_found` for a missing file, `bad_input` for an invalid one
  */
 export async function loadUserLoss(
   classPath: string,
@@ -24,8 +24,8 @@ export async function loadUserLoss(
   cwd: string = process.cwd(),
 ): Promise<Loss> {
   if (!isOwnClass(classPath)) {
-    throw new RankDistillmError('bad_input', `"${classPath}" names no class of a module`, {
-      hint: 'Write the path of a .ts or .js file, a colon and the name it exports: ./my-loss.ts:MyLoss.',
+    throw new RankDistillmError('bad_input', `"${classPath}" is not the class of a module`, {
+      hint: 'Write the path of a .ts or .js file, a colon and the exported class: ./my-loss.ts:MyLoss.',
     });
   }
   const colon = classPath.lastIndexOf(':');
@@ -33,7 +33,7 @@ export async function loadUserLoss(
   const exportName = classPath.slice(colon + 1);
   if (!existsSync(file)) {
     throw new RankDistillmError('not_found', `${classPath}: there is no file ${file}`, {
-      hint: 'Paths of losses start from the current working directory.',
+      hint: 'Paths of losses are relative to the current working directory.',
     });
   }
   const LossClass = await importClass(classPath, file, exportName);
@@ -46,7 +46,7 @@ async function importClass(classPath: string, file: string, exportName: string):
     exported = await importModule(file);
   } catch (cause) {
     throw new RankDistillmError('bad_input', `${classPath}: the module cannot be loaded: ${describe(cause)}`, {
-      hint: `Mend ${file}; its imports are looked for from its own folder.`,
+      hint: `Fix ${file}; its imports are resolved from its folder.`,
       cause,
     });
   }
@@ -75,13 +75,13 @@ function construct(classPath: string, LossClass: LossClass, initArgs: Readonly<R
     return new LossClass(initArgs);
   } catch (cause) {
     throw new RankDistillmError('bad_input', `${classPath}: its constructor failed: ${describe(cause)}`, {
-      hint: `It was called with the init_args ${JSON.stringify(initArgs)}.`,
+      hint: `It received the init_args ${JSON.stringify(initArgs)}.`,
       cause,
     });
   }
 }
 
-/** The message, and the place that V8 writes before the stack of a SyntaxError. */
+/** The message and, for a SyntaxError, the file and line that V8 puts before the stack. */
 function describe(cause: unknown): string {
   if (!(cause instanceof Error)) return String(cause);
   const place = cause instanceof SyntaxError ? /^file:\/\/\S+:\d+$/m.exec(cause.stack ?? '')?.[0] : undefined;

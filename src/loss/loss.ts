@@ -12,11 +12,11 @@ export interface LossResult {
   gradient: Float64Array;
 }
 
-/** A pure function of scores and targets, in float64. The engine only ever sees its gradient. */
+/** A pure function of scores and targets, in float64. The engine uses only its gradient. */
 export interface Loss {
-  /** The class name under which it is logged, for example `RankNet`. */
+  /** Name in logs, for example `RankNet`. */
   readonly name: string;
-  /** Arguments that it was made with, to tell it apart from others of its class. */
+  /** Arguments of the constructor, recorded in checkpoints. */
   readonly initArgs?: Readonly<Record<string, unknown>>;
   compute(scores: ScoreMatrix, targets: ScoreMatrix): LossResult;
 }

@@ -1,7 +1,7 @@
 import { checkBatch } from './check-batch.js';
 import type { Loss } from './loss.js';
 
-/** A function of a pair's margin m = score(better) − score(worse), and its derivative with respect to m. */
+/** A function of the margin m = score(better) − score(worse) of a pair, and its derivative with respect to m. */
 export interface PairTerm {
   /** `targetMargin` is target(better) − target(worse), above 0. */
   value(margin: number, targetMargin: number): number;
@@ -9,9 +9,9 @@ export interface PairTerm {
 }
 
 /**
- * A loss over pairs: the mean of `term` over all pairs of documents of the same query whose targets differ, so that a
- * query with more such pairs weighs more. A batch without such a pair (one document, all targets equal) has the value
- * and the gradient 0, where lightning-ir divides 0 by 0.
+ * A pairwise loss: the mean of `term` over all document pairs of a query with different targets, so a query with more
+ * such pairs has more weight. A batch without such pairs (one document, or equal targets) has value and gradient 0;
+ * lightning-ir divides 0 by 0.
  */
 export function meanOverPairs(name: string, term: PairTerm): Loss {
   return {

@@ -1,7 +1,7 @@
 import type { Loss } from './loss.js';
 import { meanOverQueries } from './mean-over-queries.js';
 
-/** torch's cosine_similarity takes norms below this for it; a list of such a norm is constant but for rounding. */
+/** torch's cosine_similarity clamps norms to this value; a list with a smaller norm is constant up to rounding. */
 const SMALLEST_NORM = 1e-8;
 
 /**
@@ -12,8 +12,8 @@ const SMALLEST_NORM = 1e-8;
  *
  * Pearson: Notes on regression and inheritance in the case of two parents. Proc. R. Soc. Lond. 58 (1895)
  *
- * Values from 0 to 2. A list that is constant in scores or targets (one document, too) has no correlation: its value
- * is 1, as in lightning-ir, and its gradient 0. Where only the scores are constant, lightning-ir's gradient is ŷ · 10⁸.
+ * Values from 0 to 2. A list with constant scores or targets (or with one document) has no correlation: its value is 1,
+ * as in lightning-ir, and its gradient 0. If only the scores are constant, lightning-ir's gradient is ŷ · 10⁸.
  */
 export function pearsonCorrelation(): Loss {
   return meanOverQueries('PearsonCorrelation', (scores, targets, gradient) => {
@@ -29,7 +29,7 @@ export function pearsonCorrelation(): Loss {
   });
 }
 
-/** The mean is taken of differences from the first value, so that equal values give zeros without rounding. */
+/** Averages the differences from the first value, so that equal values give exact zeros. */
 function centred(values: Float64Array): Float64Array {
   const first = values[0] ?? 0;
   const mean = first + values.reduce((sum, value) => sum + (value - first), 0) / values.length;

@@ -2,7 +2,7 @@ import type { Loss } from './loss.js';
 import { meanOverPairs } from './mean-over-pairs.js';
 
 /**
- * RankNet: the logistic loss of each pair, mean over all pairs (i, j) of a query with target i > target j.
+ * RankNet: logistic loss of pairs, mean over all pairs (i, j) of a query with target i > target j.
  *
  *   L = mean log(1 + exp(− τ (s_i − s_j)))        ∂/∂s_i = − τ σ(− τ (s_i − s_j)), ∂/∂s_j the negative of it
  *

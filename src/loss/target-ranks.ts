@@ -1,8 +1,8 @@
 /**
- * Ranks of the targets, 1 for the highest. Documents with equal targets are ranked in the order of the list.
+ * Ranks of the targets, 1 for the highest. Documents with equal targets are ranked in list order.
  *
- * lightning-ir sorts with `torch.argsort`, which promises no order among equals: up to 16 documents torch keeps the
- * list's, above that the order depends on its vector instructions. Here it is always the list's.
+ * lightning-ir sorts with `torch.argsort`, which is not stable: torch keeps the list order up to 16 documents; above
+ * that the order depends on its vector instructions.
  *
  * @param targets [docs]
  * @returns [docs]

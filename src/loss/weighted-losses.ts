@@ -2,32 +2,32 @@ import { RankDistillmError } from '../errors.js';
 import { checkedLoss } from './checked-loss.js';
 import type { Loss, LossResult, ScoreMatrix } from './loss.js';
 
-/** A loss, or a loss and what its value is multiplied by in the sum. */
+/** A loss, or a loss and its weight in the sum. */
 export type WeightedLoss = Loss | readonly [loss: Loss, weight: number];
 
-/** `value` and `gradient` are those of the weighted sum. */
+/** `value` and `gradient` are of the weighted sum. */
 export interface WeightedLossResult extends LossResult {
   /** Each loss by its unique name, unweighted. */
   losses: Record<string, number>;
 }
 
 export interface WeightedLosses {
-  /** In the order given. Of several losses of a name the second is called `RankNet_2`, the third `RankNet_3`. */
+  /** In the given order. Repeated names get a suffix: `RankNet`, `RankNet_2`, `RankNet_3`. */
   readonly names: readonly string[];
-  /** Values that are not finite are returned as they are: see `findNonFinite`. */
+  /** Returns non-finite values unchanged, see `findNonFinite`. */
   compute(scores: ScoreMatrix, targets: ScoreMatrix): WeightedLossResult;
 }
 
 /**
  * Sums losses: value = Σ weight · value, gradient = Σ weight · gradient.
  *
- * @throws RankDistillmError `bad_input` when there is no loss, one is none or a weight is not finite; `compute` throws
- * what the losses throw, and where one returns no number or a gradient of another length
+ * @throws RankDistillmError `bad_input` for an empty list, an invalid loss or a non-finite weight; `compute` throws the
+ * errors of the losses, and rejects a result that has no number or a gradient of the wrong length
  */
 export function weightedLosses(losses: readonly WeightedLoss[]): WeightedLosses {
   if (losses.length === 0) {
-    throw new RankDistillmError('bad_input', 'losses: there is nothing to learn from, the list is empty', {
-      hint: 'Name a loss, for example RankNet below model.init_args.loss_functions.',
+    throw new RankDistillmError('bad_input', 'losses: the list is empty, so there is nothing to train', {
+      hint: 'Add a loss, for example RankNet in model.init_args.loss_functions.',
     });
   }
   const pairs = losses.map((entry, i) => {
@@ -39,7 +39,7 @@ export function weightedLosses(losses: readonly WeightedLoss[]): WeightedLosses 
   for (const { name, weight } of terms) {
     if (Number.isFinite(weight)) continue;
     throw new RankDistillmError('bad_input', `losses: the weight of ${name} is ${weight}`, {
-      hint: 'A weight is a finite number.',
+      hint: 'Use a finite number as the weight.',
     });
   }
   return {
@@ -61,7 +61,7 @@ function isPair(entry: WeightedLoss): entry is readonly [Loss, number] {
   return Array.isArray(entry);
 }
 
-/** `loss` is what the sum is logged as. */
+/** Reserves `loss`, the name of the weighted sum in logs. */
 function uniqueNames(names: readonly string[]): string[] {
   const taken = new Set(['loss']);
   return names.map((name) => {

@@ -4,11 +4,11 @@ import { prefixed, type MetricLogger } from './metric-logger.js';
 export interface ConsoleLoggerOptions {
   /** Default: stderr. */
   stream?: NodeJS.WritableStream | undefined;
-  /** Put before each name, with a dash. Default: nothing. */
+  /** Prefix of each name, followed by a dash. Default: none. */
   prefix?: string | undefined;
 }
 
-/** A line per log, such as `step 50: loss 0.6931, lr-AdamW 1e-5`. For output that is not a terminal: a bar is nicer there. */
+/** Prints a line per log, such as `step 50: loss 0.6931, lr-AdamW 1e-5`. On a terminal, prefer a progress bar. */
 export class ConsoleLogger implements MetricLogger {
   readonly #stream: NodeJS.WritableStream;
   readonly #prefix: string | undefined;
@@ -26,7 +26,7 @@ export class ConsoleLogger implements MetricLogger {
   }
 
   async flush(): Promise<void> {
-    // the stream is the caller's, and nothing is held back
+    // nothing is buffered here
   }
 
   async close(): Promise<void> {

@@ -6,15 +6,15 @@ import { writeAtomically } from '../io/atomic-write.js';
 import { prefixed, type MetricLogger } from './metric-logger.js';
 
 export interface CsvLoggerOptions {
-  /** Put before each name, with a dash. Default: nothing. */
+  /** Prefix of each name, followed by a dash. Default: none. */
   prefix?: string | undefined;
-  /** Steps of an earlier run that this one goes on from: rows of later steps are removed. */
+  /** Step that a resumed run continues from: rows of later steps are removed. */
   resumedAt?: number | undefined;
 }
 
 type Row = Record<string, string>;
 
-/** As Python writes them, which every reader of CSV files understands. */
+/** Non-finite numbers as in Python, which CSV readers understand. */
 function numberCell(value: number): string {
   if (Number.isNaN(value)) return 'nan';
   if (!Number.isFinite(value)) return value > 0 ? 'inf' : '-inf';
@@ -23,7 +23,7 @@ function numberCell(value: number): string {
 
 const quoted = (name: string): string => (/[",\r\n]/.test(name) ? `"${name.replaceAll('"', '""')}"` : name);
 
-/** Cells of the head; those of rows are numbers and need no quotes. */
+/** Parses the header; other rows contain only numbers, without quotes. */
 function headCells(line: string): string[] {
   const cells = line.match(/"(?:[^"]|"")*"|[^,]+|(?<=^|,)(?=,|$)/g) ?? [];
   return cells.map((cell) => (cell.startsWith('"') ? cell.slice(1, -1).replaceAll('""', '"') : cell));
@@ -34,14 +34,14 @@ function formatRow(columns: readonly string[], row: Row): string {
 }
 
 /**
- * Lightning's `metrics.csv`: a row per log, a column per name there ever was in alphabetical order, with empty cells.
- * Numbers have all their digits. A row is appended in one write; when a new name comes, the file is written anew beside
- * and renamed. A row that a killed run left incomplete is removed when the file is opened again.
+ * Writes Lightning's `metrics.csv`: one row per log, one column per metric in alphabetical order, empty cells for
+ * missing values, numbers in full precision. A row is appended in one write; a new metric rewrites the file atomically.
+ * An incomplete row of a killed run is removed when the file is reopened.
  */
 export class CsvLogger implements MetricLogger {
   readonly #path: string;
   readonly #prefix: string | undefined;
-  /** In the order of the file; empty: there is no file yet. */
+  /** In file order; empty before the file exists. */
   #columns: string[] = [];
   #handle: FileHandle | undefined;
 
@@ -51,8 +51,8 @@ export class CsvLogger implements MetricLogger {
   }
 
   /**
-   * Goes on with the `metrics.csv` of `folder`, or starts one at the first log.
-   * @throws io when it cannot be read or written, bad_input when it is no log
+   * Continues the `metrics.csv` of `folder`, or creates it at the first log.
+   * @throws io when it cannot be read or written, bad_input when it is not a metrics log
    */
   static async open(folder: string, options: CsvLoggerOptions = {}): Promise<CsvLogger> {
     const logger = new CsvLogger(join(folder, 'metrics.csv'), options.prefix);
@@ -99,7 +99,7 @@ export class CsvLogger implements MetricLogger {
     }
   }
 
-  /** Whole rows by column; what a full disk or a kill cut off is left out. */
+  /** Parses complete rows by column; skips rows cut off by a full disk or a kill. */
   #parse(text: string): Row[] {
     const [head = '', ...lines] = text
       .replace(/[^\n]*$/, '')
@@ -109,7 +109,7 @@ export class CsvLogger implements MetricLogger {
     if (!this.#columns.includes('step')) {
       throw new RankDistillmError(
         'bad_input',
-        `${this.#path}:1: this is no log of metrics: there is no column "step"`,
+        `${this.#path}:1: this is not a metrics log: there is no column "step"`,
         {
           hint: 'Choose another folder for the log, or move the file away.',
         },

@@ -1,4 +1,4 @@
-/** Seconds as a person reads them: `9s`, `4m05s`, `2h03m`; `?` when nobody can tell. */
+/** Formats seconds: `9s`, `4m05s`, `2h03m`; `?` if not finite. */
 export function formatDuration(seconds: number): string {
   if (!Number.isFinite(seconds)) return '?';
   const whole = Math.round(seconds);

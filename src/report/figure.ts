@@ -1,4 +1,4 @@
-/** A number for a person: about four digits, with an exponent where it is very small or large. */
+/** Formats a number with about four digits, and with an exponent if it is very small or large. */
 export function formatFigure(value: number): string {
   if (!Number.isFinite(value)) return Number.isNaN(value) ? 'nan' : value > 0 ? 'inf' : '-inf';
   const size = Math.abs(value);

@@ -1,4 +1,4 @@
-/** What a model computes in and, unless it is the CPU, where: `float32`, `bfloat16 on cuda:0`. */
+/** Precision and, for a GPU, device: `float32`, `bfloat16 on cuda:0`. */
 export function onDevice({ precision, device }: { precision: string; device: string }): string {
   return device === 'cpu' ? precision : `${precision} on ${device}`;
 }

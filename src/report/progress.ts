@@ -2,29 +2,29 @@ import { SingleBar } from 'cli-progress';
 import { formatDuration } from './duration.js';
 
 export interface ProgressOptions {
-  /** What is going on, for example the dataset's name. */
+  /** Name of the job, for example the dataset. */
   label: string;
-  /** Units to do. */
+  /** Total units. */
   total: number;
-  /** Plural name of what is counted, for example `pairs`. */
+  /** Plural name of the unit, for example `pairs`. */
   unit: string;
-  /** A bar where this is a TTY, else a line every few seconds. Default: stderr. */
+  /** A bar if this is a TTY, else a line every 5 seconds. Default: stderr. */
   stream?: NodeJS.WritableStream & { isTTY?: boolean };
-  /** Milliseconds since some fixed moment. */
+  /** Monotonic clock in milliseconds. */
   now?: () => number;
 }
 
 export interface Progress {
-  /** Units done so far. Cheap: may be called for every batch. */
+  /** Sets the units done so far. Cheap enough to call for every batch. */
   update(done: number): void;
-  /** Draws the last state and gives the terminal back. Call it on failure too. */
+  /** Draws the last state and restores the terminal. Call it on failure as well. */
   stop(): void;
 }
 
-/** Without a terminal the reader is a log: often enough to see life, seldom enough not to fill it. */
+/** Without a terminal the output is usually a log file: show progress without filling it. */
 const LINE_INTERVAL_MS = 5_000;
 
-/** Shows how far a long job is, with its rate since the start and the time left at that rate. */
+/** Shows the progress of a long job, with its rate since the start and the time left at that rate. */
 export function createProgress(options: ProgressOptions): Progress {
   const { label, total, unit, stream = process.stderr, now = () => performance.now() } = options;
   const start = now();
@@ -56,7 +56,7 @@ function barProgress(
     hideCursor: true,
     barCompleteChar: '█',
     barIncompleteChar: '░',
-    // the caller's handler ends the work and calls stop(); the bar's own would kill the process first
+    // the caller handles signals and calls stop(); the bar's handler would exit the process first
     gracefulExit: false,
   });
   bar.start(total, 0, state(0));

@@ -1,20 +1,20 @@
 import Table from 'cli-table3';
 
 export interface TableOptions {
-  /** Lines and bold heads for a person at a terminal; without, columns set apart by spaces. Default: stdout is a TTY. */
+  /** Draw lines and bold headers; otherwise separate columns by spaces. Default: whether stdout is a TTY. */
   decorated?: boolean;
 }
 
-/** A cell: numbers are right-aligned and shown with `digits` of their column, undefined is shown as `-`. */
+/** A cell. Numbers are shown with the column's `digits`, undefined as `-`. */
 export type Cell = string | number | undefined;
 
 export interface Column {
   head: string;
-  /** Digits after the point of numbers; as they are when absent. */
+  /** Decimal places of numbers; default: as many as needed. */
   digits?: number;
 }
 
-/** cli-table3 draws a line wherever a character is left; two spaces between columns are all that stays. */
+/** cli-table3 draws a line for every character that is set; keep only two spaces between columns. */
 const LINE_PARTS =
   'top top-mid top-left top-right bottom bottom-mid bottom-left bottom-right left left-mid mid mid-mid right right-mid';
 const NO_LINES = { ...Object.fromEntries(LINE_PARTS.split(' ').map((part) => [part, ''])), middle: '  ' };
@@ -24,7 +24,7 @@ function show(cell: Cell, digits: number | undefined): string {
   return typeof cell === 'number' && digits !== undefined ? cell.toFixed(digits) : String(cell);
 }
 
-/** A table as text, without a newline at the end. A column is right-aligned when its cells are numbers. */
+/** Formats a table, without a trailing newline. Columns of numbers are right-aligned. */
 export function formatTable(
   columns: readonly Column[],
   rows: readonly (readonly Cell[])[],
@@ -52,11 +52,11 @@ export function formatTable(
 export interface MetricsRow {
   /** A dataset or a run. */
   label: string;
-  /** Values by measure name; a measure that a row lacks is shown as `-`. */
+  /** Values by measure name; missing ones are shown as `-`. */
   values: Readonly<Record<string, number>>;
 }
 
-/** One row per dataset or run, one column per measure with four digits, in the order in which the rows name them. */
+/** Formats one row per dataset or run and one column per measure, with four decimal places. */
 export function formatMetrics(labelHead: string, rows: readonly MetricsRow[], options: TableOptions = {}): string {
   const measures = [...new Set(rows.flatMap((row) => Object.keys(row.values)))];
   return formatTable(

@@ -8,20 +8,20 @@ import { encodeEvent, type TensorBoardEvent } from './tensorboard/event.js';
 import { frameRecord } from './tensorboard/record.js';
 
 export interface TensorBoardLoggerOptions {
-  /** Put before each name, with a dash. Default: nothing. */
+  /** Prefix of each name, followed by a dash. Default: none. */
   prefix?: string | undefined;
-  /** Steps of an earlier run that this one goes on from: what was logged after them no longer counts. */
+  /** Step that a resumed run continues from: TensorBoard drops events of later steps. */
   resumedAt?: number | undefined;
   /** Milliseconds since 1970. */
   now?: (() => number) | undefined;
 }
 
-/** A process may write several files within a second. */
+/** Makes names unique when a process opens several files within a second. */
 let filesOpened = 0;
 
 /**
- * Scalars as event files that TensorBoard reads (float32, as it stores them). Each log is one write of whole records,
- * and TensorBoard stops at a record that was cut off, so a killed run leaves a readable file.
+ * Writes scalars (float32) to TensorBoard's event files. Each log is one write of complete records, and TensorBoard
+ * stops at a truncated record, so a killed run leaves a readable file.
  */
 export class TensorBoardLogger implements MetricLogger {
   readonly path: string;
@@ -37,7 +37,7 @@ export class TensorBoardLogger implements MetricLogger {
   }
 
   /**
-   * Starts a new event file in `folder`, which is made where it does not exist.
+   * Creates an event file in `folder`, and the folder if it does not exist.
    * @throws io when the folder cannot be written to
    */
   static async open(folder: string, options: TensorBoardLoggerOptions = {}): Promise<TensorBoardLogger> {

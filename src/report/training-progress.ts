@@ -2,7 +2,7 @@ import { SingleBar } from 'cli-progress';
 import { formatDuration } from './duration.js';
 import { formatFigure } from './figure.js';
 
-/** What of a step report is shown. */
+/** The part of a step report that is shown. */
 export interface StepFigures {
   /** Optimizer steps so far. */
   step: number;
@@ -19,29 +19,29 @@ export interface StepFigures {
 }
 
 export interface TrainingProgressOptions {
-  /** Steps of the whole run; undefined when only time ends it. */
+  /** Steps of the whole run; undefined if only time limits it. */
   totalSteps: number | undefined;
-  /** Step that the run goes on from. Default 0. */
+  /** Step that the run continues from. Default 0. */
   startStep?: number | undefined;
   /** Seconds after which the run ends; undefined: no limit. */
   maxSeconds?: number | undefined;
-  /** A bar where this is a TTY, else a line every few seconds. Default: stderr. */
+  /** A bar if this is a TTY, else a line every 30 seconds. Default: stderr. */
   stream?: (NodeJS.WritableStream & { isTTY?: boolean }) | undefined;
-  /** Milliseconds since some fixed moment. */
+  /** Monotonic clock in milliseconds. */
   now?: (() => number) | undefined;
 }
 
 export interface TrainingProgress {
   step(figures: StepFigures): void;
-  /** A line that stays, above the bar: a validation's measures, a warning. */
+  /** Prints a permanent line above the bar, such as a validation's measures or a warning. */
   note(line: string): void;
-  /** Draws the last state and gives the terminal back. Call it on failure too. */
+  /** Draws the last state and restores the terminal. Call it on failure as well. */
   stop(): void;
 }
 
-/** Steps take seconds and runs take hours: fewer lines than for a re-ranking. */
+/** Longer than for re-ranking, since runs take hours. */
 const LINE_INTERVAL_MS = 30_000;
-/** Rates are of the steps of so many last seconds: long enough to be calm, short enough to show a change. */
+/** Window for rates: long enough to be stable, short enough to show changes. */
 const RATE_SECONDS = 30;
 
 interface Shown {
@@ -55,7 +55,7 @@ interface Shown {
   left: string;
 }
 
-/** Shows how a training run goes: step, loss, learning rate, pairs and tokens a second, waiting for data, time left. */
+/** Shows step, loss, learning rate, pairs and tokens per second, share of waiting for data, and time left. */
 export function createTrainingProgress(options: TrainingProgressOptions): TrainingProgress {
   const { totalSteps, stream = process.stderr, now = () => performance.now() } = options;
   const rates = new Rates();
@@ -74,7 +74,7 @@ export function createTrainingProgress(options: TrainingProgressOptions): Traini
   return stream.isTTY ? bar(stream, totalSteps, start, show) : lines(stream, totalSteps, show, now);
 }
 
-/** Seconds to the end, from the mean over all steps so far: validations and checkpoints count. */
+/** Estimates the seconds left from the mean time per step so far, including validations and checkpoints. */
 function timer(options: TrainingProgressOptions, now: () => number): (step: number) => number {
   const { totalSteps = Number.POSITIVE_INFINITY, startStep = 0, maxSeconds = Number.POSITIVE_INFINITY } = options;
   const begun = now();
@@ -101,7 +101,8 @@ class Rates {
   }
 
   shown(): Pick<Shown, 'pairs' | 'tokens' | 'wait'> {
-    const sum = (of: (step: StepFigures) => number): number => this.#steps.reduce((total, step) => total + of(step), 0);
+    const sum = (valueOf: (step: StepFigures) => number): number =>
+      this.#steps.reduce((total, step) => total + valueOf(step), 0);
     const seconds = Math.max(this.#seconds, Number.MIN_VALUE);
     const pairs = sum((step) => step.pairs) / seconds;
     return {
@@ -128,7 +129,7 @@ function bar(
     hideCursor: true,
     barCompleteChar: '█',
     barIncompleteChar: '░',
-    // the caller's handler ends the run and calls stop(); the bar's own would kill the process first
+    // the caller handles signals and calls stop(); the bar's handler would exit the process first
     gracefulExit: false,
   });
   const nothing: Shown = { epoch: '0', loss: '-', lr: '-', pairs: '-', tokens: '-', wait: '-', left: '?' };

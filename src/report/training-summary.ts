@@ -2,12 +2,12 @@ import { formatDuration } from './duration.js';
 import { onDevice } from './on-device.js';
 import { formatTable, type TableOptions } from './table.js';
 
-/** What a run is going to do. */
+/** Summary of a run before its first step. */
 export interface TrainingSummary {
   /** Folder or id. */
   model: string;
   modelClass: string;
-  /** Trained numbers. */
+  /** Number of trained values. */
   parameters: number;
   precision: string;
   /** `cpu` or `cuda:N`. */
@@ -21,15 +21,15 @@ export interface TrainingSummary {
   docsPerSample: number;
   batchSize: number;
   batchesPerEpoch: number;
-  /** Optimizer steps of the whole run; undefined when only time ends it. */
+  /** Optimizer steps of the whole run; undefined if only time limits it. */
   totalSteps: number | undefined;
-  /** Step it goes on from. */
+  /** Step that the run continues from. */
   startStep: number;
   /** Default: 1. */
   accumulateGradBatches?: number | undefined;
   /** Seconds after which the run ends. */
   maxSeconds?: number | undefined;
-  /** Seconds of a step, where they are known from a measurement. */
+  /** Measured seconds per step, if known. */
   secondsPerStep?: number | undefined;
 }
 
@@ -64,7 +64,7 @@ function time({ totalSteps, startStep, maxSeconds, secondsPerStep }: TrainingSum
   return estimated === undefined ? 'known after the first steps' : `about ${formatDuration(estimated)}`;
 }
 
-/** A table for a person, before the first step: model, data, batches, steps and time. No newline at its end. */
+/** Formats the summary as a table, without a trailing newline. */
 export function formatTrainingSummary(summary: TrainingSummary, options: TableOptions = {}): string {
   const { batchSize, docsPerSample, batchesPerEpoch, accumulateGradBatches: accumulate = 1 } = summary;
   const grouped = accumulate === 1 ? '' : `, ${accumulate} batches a step`;

@@ -4,12 +4,12 @@ import { ioError } from '../errors.js';
 import { makeFolder } from '../io/make-folder.js';
 
 /**
- * Makes the folder of a run, as Lightning's loggers name it: `<root>/lightning_logs/version_0`.
+ * Creates the log folder of a run, named as by Lightning's loggers: `<root>/lightning_logs/version_0`.
  *
- * @param name folder between; empty: none
- * @param version a number for `version_N`, or the folder's whole name; both may exist. Default: one past the highest
- * there is. Two processes that ask at once get two.
- * @throws io when it cannot be made
+ * @param name folder between root and version; empty: none
+ * @param version a number for `version_N`, or a full folder name; the folder may exist. Default: one more than the
+ * highest version. Concurrent processes get different folders.
+ * @throws io when it cannot be created
  */
 export async function versionFolder(root: string, name = 'lightning_logs', version?: number | string): Promise<string> {
   const parent = join(root, name);

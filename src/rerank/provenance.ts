@@ -11,7 +11,7 @@ const VERSION = 1;
 const text = z.string();
 const count = z.int().min(0);
 
-/** What a run was computed from, as it is written beside the run; docs/cli.md explains the keys. */
+/** Provenance of a run, in a file beside it; docs/cli.md explains the keys. */
 const schema = z.object({
   format: z.literal(FORMAT),
   version: z.literal(VERSION),
@@ -19,7 +19,7 @@ const schema = z.object({
   model: z.object({
     name: text,
     folder: text,
-    /** Commit of a model of the hub. */
+    /** Commit of a hub model. */
     revision: text.nullable(),
     weights: text,
     files: text,
@@ -40,25 +40,25 @@ const schema = z.object({
 });
 
 export type RunProvenance = z.infer<typeof schema>;
-/** What is known before a run is written. */
+/** The part that is known before the run is written. */
 export type RunIdentity = Omit<RunProvenance, 'format' | 'version' | 'run' | 'written'>;
 
-/** Whether a file is the record beside a run, and no run. */
+/** Whether a file is the record of a run, and not a run. */
 export async function isProvenance(path: string): Promise<boolean> {
   if (!path.endsWith('.run.json')) return false;
-  // a run in JSON may be called so, and be large or damaged: reading it as one finds that
+  // a JSON run may have this name, and be large or damaged; reading it as a run reports that
   const object = await readJsonObject(path).catch(() => undefined);
   return object?.['format'] === FORMAT;
 }
 
-/** The file beside a run: `dev.run` → `dev.run.json`, `mine.txt` → `mine.txt.run.json`. */
+/** Path of the record: `dev.run` → `dev.run.json`, `mine.txt` → `mine.txt.run.json`. */
 export function provenancePath(run: string): string {
   return run.endsWith('.run') ? `${run}.json` : `${run}.run.json`;
 }
 
 /**
- * Writes the record of a run that is in its place already: the run comes first. A process that ends between the two leaves
- * a run whose record is missing or has another fingerprint, and both are refused by `assertSameResult`.
+ * Writes the record of a run. Call it after the run is in place: a process that ends in between leaves a run whose
+ * record is missing or has another fingerprint, and `assertSameResult` rejects both.
  */
 export async function writeProvenance(
   runPath: string,
@@ -77,9 +77,9 @@ export async function writeProvenance(
 }
 
 /**
- * Reads the record beside a run; undefined where there is none.
+ * Reads the record beside a run; undefined when there is none.
  *
- * @throws RankDistillmError `bad_input` for a file that is no such record, `unsupported` for one of a newer release
+ * @throws RankDistillmError `bad_input` for any other file, `unsupported` for a record of a newer release
  */
 export async function readProvenance(runPath: string): Promise<RunProvenance | undefined> {
   const path = provenancePath(runPath);
@@ -109,16 +109,16 @@ export async function readProvenance(runPath: string): Promise<RunProvenance | u
 const OVERWRITE = 'Set overwrite to replace the run, or save_dir or run_name to keep both.';
 
 /**
- * Checks that a run that exists is the result that would be computed now.
+ * Checks that an existing run is the result that would be computed now.
  *
- * @throws RankDistillmError `bad_input` that names what differs, both values
+ * @throws RankDistillmError `bad_input` that lists the differences
  */
 export async function assertSameResult(runPath: string, now: RunIdentity): Promise<void> {
   const record = await readProvenance(runPath);
   const recordPath = provenancePath(runPath);
   const refuse = (problem: string) =>
     new RankDistillmError('bad_input', `${runPath}: exists, ${problem}`, { hint: OVERWRITE });
-  if (record === undefined) throw refuse(`and no ${basename(recordPath)} beside it says what it was computed from`);
+  if (record === undefined) throw refuse(`without a ${basename(recordPath)} that records its provenance`);
   if ((await fingerprintFile(runPath)) !== record.run.fingerprint) {
     throw refuse(`and is not the run that ${basename(recordPath)} describes: it was changed since`);
   }
@@ -126,7 +126,7 @@ export async function assertSameResult(runPath: string, now: RunIdentity): Promi
   if (found.length > 0) throw refuse(`but is another result: ${found.join('; ')}`);
 }
 
-/** What decides a run's scores. Paths and names are shown, content is compared: a model may have moved. */
+/** Facts that determine the scores. Content is compared, since files may have moved; paths and names are only shown. */
 function factsOf({ model, input, dataset, topics, computed }: RunIdentity): Facts {
   const plain = (value: unknown): Fact => ({ value: JSON.stringify(value), shown: String(value) });
   const { docs } = dataset;

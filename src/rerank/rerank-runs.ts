@@ -37,11 +37,11 @@ const rerankRunsOptions = z.strictObject({
   model: key(z.string().min(1), 'Folder of a model, or a Hugging Face id.'),
   seed: loadOptions.shape.seed,
   runs: z.custom<readonly RunDatasetOptions[]>((value) => Array.isArray(value)),
-  registry: passed<DatasetRegistry>('Files of the datasets that are named. Default: none.'),
+  registry: passed<DatasetRegistry>('Files of the datasets. Default: none.'),
   indexing: passed<CollectionIndexOptions>('How collections are indexed.'),
   batch_size: key(
     z.int().min(1).default(1),
-    'Topics of a batch (`inference_batch_size`), as limitTestBatches counts them.',
+    'Topics per batch (`inference_batch_size`), the unit of limitTestBatches.',
   ),
   limit_test_batches: trainer.shape.limit_test_batches,
   save_dir: reRankCallbackKeys.save_dir,
@@ -49,34 +49,34 @@ const rerankRunsOptions = z.strictObject({
   overwrite: reRankCallbackKeys.overwrite,
   metrics: key(z.array(z.string().min(1)).default([]), 'Measures such as `nDCG@10`, for runs with qrels.'),
   on_progress: passed<(progress: RerankProgress & { label: string }) => void>('Called after each window of pairs.'),
-  on_run: passed<(run: RerankedRun) => void>('Called when a run is done, before the next one begins.'),
-  on_note: passed<(message: string) => void>('Receives notes that are no warnings. Default: they are dropped.'),
+  on_run: passed<(run: RerankedRun) => void>('Called after each run.'),
+  on_note: passed<(message: string) => void>('Receives messages that are not warnings. Default: they are dropped.'),
 });
 
-/** What `rank-distillm re_rank` does, by the names of the YAML in camel case. */
+/** Options of `rerankRuns`: the names of the YAML in camel case. */
 export type RerankRunsOptions = OptionsOf<typeof rerankRunsOptions>;
 type RerankRunsSettings = SettingsOf<typeof rerankRunsOptions>;
 
-/** What became of one run. */
+/** Result for one run. */
 export interface RerankedRun {
-  /** The input's file name, or the id of the dataset that it stands for. */
+  /** File name of the input, or the id of the dataset. */
   label: string;
   datasetId: string;
   outputPath: string;
-  /** Undefined: the same result existed, so nothing was scored. */
+  /** Undefined: the same result exists already, so nothing was scored. */
   scoring: RerankResult | undefined;
   topics: number;
   pairs: number;
-  /** Means over the topics that were scored; empty without qrels or measures. */
+  /** Means over the scored topics; empty without qrels or measures. */
   metrics: MeasureValues;
-  /** Topics with judgements that were not scored: they are not in the means. */
+  /** Judged topics that were not scored; the means exclude them. */
   unscoredTopics: number;
 }
 
-/** One run to be written. */
+/** A run to write. */
 interface Job {
   dataset: RunDataset;
-  /** How many of its topics are scored. */
+  /** Number of topics to score. */
   topics: number;
   outputPath: string;
   identity: RunIdentity;
@@ -85,13 +85,11 @@ interface Job {
 }
 
 /**
- * Re-ranks runs and writes one for each, with a record of what it was computed from beside it (`<name>.run.json`), and
- * measures them: what `rank-distillm re_rank` does, see docs/cli.md. A run that exists is skipped where its record says
- * that it is the same result, and an error where it is another. All runs are opened, and all such errors found, before the
- * model is loaded.
+ * Re-ranks runs, as `rank-distillm re_rank` does; see docs/cli.md. For each input it writes a run and its provenance
+ * (`<name>.run.json`) and computes the measures. An existing output is skipped if its provenance matches, otherwise it
+ * is an error. All runs are opened and checked before the model is loaded.
  *
- * @throws RankDistillmError `bad_input`, `not_found`, `unsupported`, `io`, `native`, `aborted`; runs that were done by then
- * stay
+ * @throws RankDistillmError `bad_input`, `not_found`, `unsupported`, `io`, `native`, `aborted`; completed runs stay
  */
 export async function rerankRuns(given: RerankRunsOptions): Promise<RerankedRun[]> {
   const options = checkOptions(rerankRunsOptions, given);
@@ -102,7 +100,7 @@ export async function rerankRuns(given: RerankRunsOptions): Promise<RerankedRun[
   resolveEngine(options, false, loadBinding());
   const warn = options.onWarning ?? ((message: string) => process.emitWarning(message, 'RankDistillmWarning'));
   const engine = { device, precision, tf32, memoryFraction, threads, tokenizerThreads, signal, onWarning: warn };
-  // Headers only: a wrong model shows before a collection is indexed for minutes.
+  // reads headers only, so that a wrong model fails before a collection is indexed for minutes
   const { config: overrides, revision, label, seed } = options;
   const checkpoint = await loadCheckpoint(options.model, { overrides, revision, label, seed, freshHead: false });
   const datasets: RunDataset[] = [];
@@ -125,9 +123,9 @@ export async function rerankRuns(given: RerankRunsOptions): Promise<RerankedRun[
 }
 
 /**
- * Opens and checks every run, so that a mistake in the last does not cost the work on the others.
+ * Opens and checks every run before the first one is scored.
  *
- * @param opened takes the datasets that the caller closes
+ * @param opened receives the datasets, which the caller closes
  */
 async function openJobs(
   opened: RunDataset[],
@@ -167,7 +165,7 @@ async function openJobs(
   for (const job of jobs) {
     await assertWritable(job.outputPath);
     if (overwrite || !(await isThere(job.outputPath)))
-      await readProvenance(job.outputPath); // refuses what is none
+      await readProvenance(job.outputPath); // throws if the file is not a provenance record
     else {
       await assertSameResult(job.outputPath, job.identity);
       job.isDone = true;
@@ -179,7 +177,7 @@ async function openJobs(
 async function modelOf({ model, label }: RerankRunsSettings, checkpoint: Checkpoint): Promise<RunIdentity['model']> {
   const { name, folder } = checkpoint;
   const settings = { ...modelSettings(checkpoint), ...(label === undefined ? {} : { label }) };
-  // a snapshot of the hub cache is named by its commit
+  // the folder of a hub snapshot is named after its commit
   const revision = folder === name ? null : basename(folder);
   return { name: model, folder: resolve(folder), revision, ...(await fingerprintModel(checkpoint)), settings };
 }
@@ -200,7 +198,7 @@ function topicsOf(dataset: RunDataset, { batchSize, limitTestBatches }: RerankRu
   const batches = limitBatches(path, limitTestBatches, Math.ceil(available / batchSize));
   if (batches > 0) return Math.min(batches * batchSize, available);
   throw new SettingError(path, '0 leaves nothing to re-rank', {
-    hint: 'Leave it out, or set a number of batches.',
+    hint: 'Omit it, or set a number of batches.',
   });
 }
 
@@ -244,7 +242,7 @@ function refuseSharedOutputs(jobs: readonly Job[]): void {
     const [first, second] = [other, index].map((i) => `${i + 1} (${jobs[i]!.dataset.files.run})`);
     const problem = `datasets ${first} and ${second} would both be written to ${outputPath}`;
     throw new RankDistillmError('bad_input', problem, {
-      hint: 'Leave run_name out, or rename one of the input files, so that each dataset gets its own file.',
+      hint: 'Omit run_name, or rename one of the input files, so that each dataset has a different output file.',
     });
   }
 }
@@ -253,7 +251,7 @@ async function filesIn(folder: string): Promise<string[]> {
   return (await readdir(folder)).map((name) => join(folder, name));
 }
 
-/** The model, if its weights are still those that the record of the run will name. */
+/** Loads the model and checks that its files still match the fingerprints of the provenance. */
 async function loadUnchanged(
   checkpoint: Checkpoint,
   options: Parameters<typeof CrossEncoder.fromCheckpoint>[1],

@@ -6,14 +6,14 @@ import { refuseOverInputs } from '../io/output-file.js';
 import type { TextPair } from '../tokenize/pair-tokenizer.js';
 import { scoreTopics } from './scored-topics.js';
 
-/** What `rerank` reads: a RunDataset, or anything that gives topics with their documents. */
+/** Input of `rerank`: a RunDataset, or any other source of topics with their documents. */
 export interface RerankDataset {
   countPairs(): Promise<number> | number;
-  /** Throws where an id cannot stand in the run to be written; without it that shows when the topic is written. */
+  /** Throws when a TREC run cannot contain one of the ids; without it, writing the topic throws. */
   assertWritable?(): void;
-  /** Files that it reads: a run is never written over one of them. */
+  /** Input files, which are never overwritten. */
   readonly inputFiles?: readonly string[];
-  /** One topic at a time, so that a run of any length fits in memory. */
+  /** Yields one topic at a time, so that a run of any length fits in memory. */
   samples(): AsyncIterable<RankingSample>;
 }
 
@@ -26,13 +26,13 @@ export interface RerankProgress {
 export interface RerankOptions {
   model: CrossEncoder;
   dataset: RerankDataset;
-  /** The TREC run to write; appears under this name only when it is whole. */
+  /** Path of the TREC run; the file appears only when it is complete. */
   outputPath: string;
   /** The run's last column; lightning-ir writes the model's class name. */
   tag: string;
   signal?: AbortSignal | undefined;
   onProgress?: ((progress: RerankProgress) => void) | undefined;
-  /** Hears of each topic when it is written, for example to evaluate it. Documents in first-stage order. */
+  /** Called after each topic, for example to evaluate it. Documents are in first-stage order. */
   onTopic?: ((queryId: string, documents: readonly ScoredDocument[]) => void) | undefined;
 }
 
@@ -42,17 +42,17 @@ export interface RerankResult extends WrittenRun {
   tokens: number;
   /** Wall-clock seconds from the first pair to the written run. */
   seconds: number;
-  /** What the scores were really computed in. */
+  /** Effective precision of the computation. */
   precision: CrossEncoder['precision'];
   /** `cpu` or `cuda:N`. */
   device: string;
 }
 
 /**
- * Scores a run's documents and writes them as a TREC run, topics in the dataset's order. Memory holds a few windows of
- * pairs. `rerankRuns` also skips, records and measures.
+ * Scores a run's documents and writes a TREC run with the topics in the dataset's order. It holds only a few windows of
+ * pairs in memory. `rerankRuns` also skips existing results, writes provenance and computes measures.
  *
- * @throws RankDistillmError; then no file is left
+ * @throws RankDistillmError, without leaving a partial file
  */
 export async function rerank(options: RerankOptions): Promise<RerankResult> {
   const { model, dataset, signal, outputPath } = options;

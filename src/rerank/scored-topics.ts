@@ -10,8 +10,8 @@ export interface ScoredTopic {
 }
 
 /**
- * Scores topics and hands each over when it is whole, in their order. Pairs of different topics share the engine's windows,
- * so short topics cost no more than long ones.
+ * Scores topics and yields each when it is complete, in order. Pairs of different topics share the engine's windows, so
+ * short topics cost no more than long ones.
  *
  * @param score `scoreWindows` of a model: scores in the order of the pairs
  * @param onWindow called after each window
@@ -21,11 +21,11 @@ export async function* scoreTopics(
   score: (pairs: AsyncIterable<TextPair>) => AsyncIterable<ScoredWindow>,
   onWindow?: (window: ScoredWindow) => void,
 ): AsyncGenerator<ScoredTopic, void, undefined> {
-  /** Topics whose pairs are on their way through the engine. */
+  /** Topics with pairs in the engine. */
   const begun: ScoredTopic[] = [];
   async function* pairs(): AsyncGenerator<TextPair> {
     for await (const sample of samples) {
-      begun.push({ sample, scores: [] }); // before its pairs, so that their scores find it
+      begun.push({ sample, scores: [] }); // before its pairs, so that it is there for their scores
       for (const document of sample.docs) yield { query: sample.query, document };
     }
   }
@@ -34,7 +34,7 @@ export async function* scoreTopics(
     onWindow?.(window);
     while (begun[0] && isWhole(begun[0])) yield begun.shift()!;
   }
-  yield* begun; // topics without documents, after the last window
+  yield* begun; // topics without documents after the last window
 }
 
 function distribute(scores: Float32Array, begun: readonly ScoredTopic[]): void {

@@ -8,23 +8,23 @@ import { bestFirst, makeRoom, type KeptCheckpoint } from './ranked-checkpoints.j
 /** Lightning's ModelCheckpoint arguments. */
 export type ModelCheckpointOptions = OptionsOf<typeof modelCheckpointOptions>;
 
-/** Where a run is, and what it has logged so far by name. */
+/** Progress of a run and the newest metrics by name. */
 export interface CheckpointMoment {
-  /** 0-based; at an epoch's end still the epoch that ends. */
+  /** 0-based; at the end of an epoch, the epoch that ends. */
   epoch: number;
   /** Optimizer steps so far. */
   step: number;
   metrics: Metrics;
 }
 
-/** What the keeper cannot do itself. Folders are whole paths. */
+/** File operations of a keeper. Folders are full paths. */
 export interface CheckpointCallbacks {
-  /** Resolves when the folder is whole and on disk, at once in place of what was there. `state` is that of after the save. */
+  /** Writes the folder and replaces an older one atomically. The keeper's `state` already includes this save. */
   save(folder: string): Promise<void>;
-  /** Removes a folder; one that is not there is no error. */
+  /** Removes a folder; a missing folder is no error. */
   remove(folder: string): Promise<void>;
   exists(folder: string): Promise<boolean>;
-  /** Makes `folder` lead to its sibling `name`, whatever it led to before, at once. */
+  /** Points the symbolic link `folder` to its sibling `name`, atomically. */
   link(folder: string, name: string): Promise<void>;
   warn?(message: string): void;
 }
@@ -32,33 +32,33 @@ export interface CheckpointCallbacks {
 export interface CheckpointContext {
   /** Folder of the checkpoints: `dirpath`, or `checkpoints` in the log folder. */
   folder: string;
-  /** TrainingPlan's, where the options do not say. */
+  /** TrainingPlan's, used when the options do not set it. */
   validatesAtEpochEnd: boolean;
-  /** Whether validations run at all. */
+  /** Whether the run validates. */
   validates: boolean;
-  /** Saves where a run ends, too, whatever was due there. Lightning's ModelCheckpoint does not. Default false. */
+  /** Always saves at the end of the run. Lightning's ModelCheckpoint does not. Default false. */
   savesEnd?: boolean | undefined;
-  /** A folder that a person named to resume from: never removed. */
+  /** Folder that the user resumed from: never removed. */
   resumedFrom?: string | undefined;
 }
 
-/** What a keeper remembers, as JSON. It is saved with each checkpoint. */
+/** State of a keeper, saved with each checkpoint. */
 export interface CheckpointState {
   folder: string;
   /** Oldest first. */
   kept: KeptCheckpoint[];
-  /** Name that `last` leads to. */
+  /** Name that `last` points to. */
   last: string | null;
-  /** Saved by `saveNow`: goes with the next checkpoint. */
+  /** Saved by `saveNow`; removed with the next checkpoint. */
   interrupted: string | null;
-  /** Names that are no longer kept and may not be removed yet. */
+  /** Names that are no longer kept but may still be on disk. */
   obsolete: string[];
   /** Step of the newest checkpoint that was due; 0: none. */
   savedStep: number;
-  /** A save that waits for the metric of the next validation. */
+  /** A save waits for the metrics of the next validation. */
   deferred: boolean;
   validated: boolean;
-  /** Name without version, and how often it was given in a row: names are not given twice. */
+  /** Last name without its version suffix, and how often it was used in a row, for the next suffix. */
   named: { name: string; times: number } | null;
 }
 
@@ -74,12 +74,13 @@ const NOTHING: Omit<CheckpointState, 'folder'> = {
 };
 
 /**
- * When to save, under which name, and what to remove: Lightning's ModelCheckpoint (2.6) as a policy that writes nothing
- * itself. The loop calls it after each optimizer step, validation and epoch, in this order, and once at the end; after a
- * resume it may repeat the last calls. Other than there,
+ * Decides when to save, under which name, and what to remove: Lightning's ModelCheckpoint (2.6) as a policy that does
+ * no file access itself. The loop calls it after each optimizer step, validation and epoch, in this order, and once at
+ * the end; after a resume it may repeat the last calls. Differences from Lightning:
  *
- * - an old checkpoint goes when the new one is whole, also where it has the same name, and `last` is a link to the newest;
- * - a save that is due where a validation follows waits for that validation's metrics, not only at an epoch's end.
+ * - an old checkpoint is removed only when the new one is complete, even under the same name; `last` links to the
+ * newest;
+ * - a save before a validation waits for the metrics of that validation, not only at the end of an epoch.
  */
 export class CheckpointKeeper {
   readonly #options: SettingsOf<typeof modelCheckpointOptions>;
@@ -103,12 +104,12 @@ export class CheckpointKeeper {
     this.#state = { ...NOTHING, folder: context.folder };
   }
 
-  /** A copy that JSON keeps. */
+  /** A copy that can be stored as JSON. */
   get state(): CheckpointState {
     return structuredClone(this.#state);
   }
 
-  /** Paths of what is kept, the best first where a metric is monitored, else the newest first. */
+  /** Paths of the kept checkpoints: best first if a metric is monitored, else newest first. */
   get checkpoints(): readonly string[] {
     const { kept } = this.#state;
     const order = this.#options.monitor === null ? kept.toReversed() : bestFirst(kept, this.#options.mode);
@@ -116,9 +117,9 @@ export class CheckpointKeeper {
   }
 
   /**
-   * Goes on from a saved state and finishes what was cut off behind it: `last`, and removals.
-   * @param isLater whether something stands there that was saved after the state: it is another run's, so it is forgotten
-   * @returns false when the checkpoints now go to another folder: those of the old one stay, and are not counted
+   * Restores a saved state and completes an interrupted save: updates `last` and removes obsolete checkpoints.
+   * @param isLater whether a folder was saved after the state: it belongs to another run, so it is ignored
+   * @returns false when checkpoints now go to another folder: those in the old one stay and do not count
    */
   async restore(state: CheckpointState, isLater: (folder: string) => Promise<boolean>): Promise<boolean> {
     const { folder, kept, last, interrupted, obsolete } = state;
@@ -136,7 +137,7 @@ export class CheckpointKeeper {
     return true;
   }
 
-  /** @param validationFollows a validation runs before the next step */
+  /** @param validationFollows whether a validation runs before the next step */
   async afterStep(moment: CheckpointMoment, validationFollows: boolean): Promise<void> {
     if (this.#everySteps === 0 || moment.step === 0 || moment.step % this.#everySteps !== 0) return;
     const { monitor } = this.#options;
@@ -161,7 +162,7 @@ export class CheckpointKeeper {
     if (this.#isEpochDue(moment)) await this.#save(moment, true, false);
   }
 
-  /** The end, or `last` of a run in which nothing else was saved. */
+  /** Saves at the end if `savesEnd` is set; otherwise only saves `last`, and only if the run saved nothing else. */
   async afterTraining(moment: CheckpointMoment): Promise<void> {
     const { savedStep } = this.#state;
     const { savesEnd = false } = this.#context;
@@ -169,8 +170,8 @@ export class CheckpointKeeper {
   }
 
   /**
-   * Saves where a run is cut off, unless this step is saved. What is kept does not change; the next checkpoint that is
-   * due replaces it.
+   * Saves a checkpoint on interruption, unless this step is saved already. It does not change which checkpoints are
+   * kept; the next regular checkpoint replaces it.
    */
   async saveNow(moment: CheckpointMoment): Promise<void> {
     if (this.#state.savedStep === moment.step) return;
@@ -183,7 +184,7 @@ export class CheckpointKeeper {
     return this.#everyEpochs > 0 && (epoch + 1) % this.#everyEpochs === 0;
   }
 
-  /** @param alwaysLast `last` moves on even when the checkpoint is not among the best */
+  /** @param alwaysLast update `last` even when the checkpoint is not among the best */
   async #save(moment: CheckpointMoment, ranked: boolean, alwaysLast: boolean): Promise<void> {
     const { kept, score } = (ranked ? this.#rank(moment) : undefined) ?? { kept: undefined, score: null };
     const movesLast = Boolean(this.#options.saveLast) && (alwaysLast || kept !== undefined);
@@ -200,7 +201,7 @@ export class CheckpointKeeper {
     await this.#commit(next, folderName);
   }
 
-  /** What stays beside a checkpoint of this moment; undefined when it is not to be kept. */
+  /** Checkpoints that stay beside a new one; undefined when the new one is not kept. */
   #rank(moment: CheckpointMoment): { kept: KeptCheckpoint[]; score: number | null } | undefined {
     const { monitor, saveTopK: topK, mode } = this.#options;
     const { kept, validated } = this.#state;
@@ -210,7 +211,7 @@ export class CheckpointKeeper {
     const value = monitored('ModelCheckpoint', monitor, candidates(moment), mayCome);
     if (value === undefined) {
       this.#callbacks.warn?.(
-        `ModelCheckpoint: no "${monitor}" yet at step ${moment.step}: no checkpoint is kept there`,
+        `ModelCheckpoint: "${monitor}" is not logged yet at step ${moment.step}: no checkpoint is kept for that step`,
       );
       return undefined;
     }
@@ -219,7 +220,7 @@ export class CheckpointKeeper {
     return others && { kept: others, score };
   }
 
-  /** Names of checkpoints that go with the next save: it may take one of them, as Lightning's "best" does. */
+  /** Names of checkpoints that the next save removes. It may reuse one, as in Lightning. */
   #replaced(kept: readonly KeptCheckpoint[] | undefined, movesLast: boolean): string[] {
     const { kept: before, last } = this.#state;
     if (kept === undefined) return [];
@@ -242,7 +243,7 @@ export class CheckpointKeeper {
     return { folderName: folderName(), named: { name, times: times + 1 } };
   }
 
-  /** The state goes first, for it is saved with the checkpoint; when that fails, it is as before. */
+  /** Updates the state before the save, because the checkpoint contains it; restores it when the save fails. */
   async #commit(next: CheckpointState, name: string): Promise<void> {
     const before = this.#state;
     const used = namesOf(next);
@@ -267,7 +268,7 @@ export class CheckpointKeeper {
   }
 }
 
-/** What `monitor` and `filename` may name. */
+/** Values that `monitor` and `filename` can refer to. */
 function candidates({ metrics, epoch, step }: CheckpointMoment): Metrics {
   return { ...metrics, epoch, step };
 }

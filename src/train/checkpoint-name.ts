@@ -1,12 +1,12 @@
 import { SettingError } from '../config/setting-error.js';
 
 const FIELD = /\{([^{}:]*)(?::([^{}]*))?\}/g;
-/** The part of Python's format language that numbers in file names need: `02d`, `.2f`, `.3g`, `.1%`. */
+/** The supported part of Python's format language: `02d`, `.2f`, `.3g`, `.1%`. */
 const SPEC = /^(0?)(\d*)(?:\.(\d+))?([dfFeEgG%]?)$/;
 
 const twoDigitExponent = (text: string): string => text.replace(/e([+-])(\d)$/, 'e$10$2');
 
-/** Python's `g`: as many digits as asked for, without zeros at the end, with an exponent where it is shorter. */
+/** Python's `g`: `precision` significant digits, no trailing zeros, an exponent for very small and large numbers. */
 function general(value: number, precision: number): string {
   const digits = Math.max(precision, 1);
   const scientific = value.toExponential(digits - 1);
@@ -46,11 +46,10 @@ function formatNumber(value: number, spec: string): string {
 }
 
 /**
- * A checkpoint's folder name by the rules of Lightning's ModelCheckpoint: `{epoch}-{val/loss:.2f}` becomes
- * `epoch=0-val_loss=0.25`. A metric that is not there is 0. Slashes, which dataset names have, become underscores, so
- * that a name is one folder.
+ * Formats a checkpoint's folder name by the rules of Lightning's ModelCheckpoint: `{epoch}-{val/loss:.2f}` becomes
+ * `epoch=0-val_loss=0.25`. A missing metric is 0. Slashes become underscores, because dataset names contain them.
  * @param template `filename`; null: `{epoch}-{step}`
- * @throws bad_input for a format that is not known, or a name that no folder can have
+ * @throws bad_input for an unknown number format or an invalid folder name
  */
 export function formatCheckpointName(
   template: string | null,

@@ -7,30 +7,30 @@ import { isBetter } from './ranked-checkpoints.js';
 export type EarlyStoppingOptions = OptionsOf<typeof earlyStoppingOptions>;
 
 export interface StoppingContext {
-  /** TrainingPlan's: look at the metric at the epoch's end, else after each validation, where the options do not say. */
+  /** TrainingPlan's default: check the metric at the end of each epoch (true) or after each validation (false). */
   validatesAtEpochEnd: boolean;
-  /** Whether validations run at all. */
+  /** Whether the run validates. */
   validates: boolean;
 }
 
-/** What a stopper remembers, as JSON. */
+/** State of a stopper, saved with each checkpoint. */
 export interface StoppingState {
   /** null: none yet. */
   best: number | null;
-  /** Looks since then without improvement. */
+  /** Checks since the best value. */
   waited: number;
   validated: boolean;
-  /** Why the run was to stop; null: it was not. */
+  /** Why the run stops; null: it continues. */
   reason: string | null;
 }
 
 /**
- * Ends a run when a metric no longer gets better: Lightning's EarlyStopping (2.6). The loop calls it after each
- * validation and epoch, in this order, and stops where one of the two gives a reason.
+ * Stops a run when a metric no longer improves: Lightning's EarlyStopping (2.6). The loop calls it after each
+ * validation and epoch, in this order, and stops when one of the calls returns a reason.
  */
 export class EarlyStopper {
   readonly #options: SettingsOf<typeof earlyStoppingOptions>;
-  /** What is taken off a value before it is compared with the best. */
+  /** Subtracted from a value before it is compared with the best. */
   readonly #margin: number;
   readonly #validatesAtEpochEnd: boolean;
   readonly #validates: boolean;
@@ -48,7 +48,7 @@ export class EarlyStopper {
     return { ...this.#state };
   }
 
-  /** Why the run is to stop: a run that goes on from there ends at once. */
+  /** Why the run stops; a run resumed from this state ends at once. */
   get reason(): string | undefined {
     return this.#state.reason ?? undefined;
   }
@@ -57,24 +57,24 @@ export class EarlyStopper {
     this.#state = { ...state };
   }
 
-  /** @returns why the run is to stop, in a sentence; undefined: it goes on */
+  /** @returns why the run stops, as a sentence; undefined: it continues */
   afterValidation(metrics: Metrics): string | undefined {
     this.#state.validated = true;
-    return this.#validatesAtEpochEnd ? undefined : this.#judge(metrics);
+    return this.#validatesAtEpochEnd ? undefined : this.#update(metrics);
   }
 
-  /** @returns why the run is to stop, in a sentence; undefined: it goes on */
+  /** @returns why the run stops, as a sentence; undefined: it continues */
   afterEpoch(metrics: Metrics): string | undefined {
-    return this.#validatesAtEpochEnd ? this.#judge(metrics) : undefined;
+    return this.#validatesAtEpochEnd ? this.#update(metrics) : undefined;
   }
 
-  #judge(metrics: Metrics): string | undefined {
-    const reason = this.#look(metrics);
+  #update(metrics: Metrics): string | undefined {
+    const reason = this.#check(metrics);
     this.#state.reason = reason ?? null;
     return reason;
   }
 
-  #look(metrics: Metrics): string | undefined {
+  #check(metrics: Metrics): string | undefined {
     const { monitor, mode, patience, strict, checkFinite, stoppingThreshold, divergenceThreshold } = this.#options;
     const mayCome = !strict || (this.#validates && !this.#state.validated);
     const value = monitored('EarlyStopping', monitor, metrics, mayCome);
@@ -94,6 +94,6 @@ export class EarlyStopper {
     }
     this.#state.waited++;
     if (this.#state.waited < patience) return undefined;
-    return `${monitor} did not get better than ${best} in ${this.#state.waited} validations`;
+    return `${monitor} did not improve on ${best} in ${this.#state.waited} validations`;
   }
 }

@@ -2,16 +2,16 @@ import type { TrainingDataset } from '../data/training-dataset.js';
 import { packByLength } from '../engine/pack-by-length.js';
 import type { Trainer } from './trainer.js';
 
-/** Enough for the products' rate, few enough to take no more than a moment. */
+/** Enough to measure the speed of the matrix products, and quick to compute. */
 const TOKENS = 512;
-/** A forward and a backward of twice its work. */
+/** A backward pass does about twice the work of a forward pass. */
 const FORWARDS_PER_PASS = 3;
 
 /**
- * Seconds an optimizer step will take, about: the first samples are scored once to touch all memory and once by the clock.
+ * Estimates the seconds of an optimizer step: scores a few pairs once to warm up and once to measure.
  *
- * @param samplesPerStep samples of a batch times accumulated batches
- * @returns undefined when the dataset gives nothing
+ * @param samplesPerStep samples per batch times accumulated batches
+ * @returns undefined when the dataset is empty
  */
 export async function estimateSecondsPerStep(
   trainer: Trainer,
@@ -21,8 +21,8 @@ export async function estimateSecondsPerStep(
   for await (const sample of dataset.epoch({ epoch: 0, shuffle: false })) {
     const { pairs } = await trainer.encode([sample]);
     const tokens = pairs.reduce((sum, pair) => sum + pair.inputIds.length, 0);
-    let some = 0;
-    const few = pairs.filter((pair) => (some += pair.inputIds.length) <= TOKENS);
+    let counted = 0;
+    const few = pairs.filter((pair) => (counted += pair.inputIds.length) <= TOKENS);
     const { batch } = packByLength(few.length > 0 ? few : pairs.slice(0, 1));
     const { native } = trainer.model;
     await native.score(batch);

@@ -7,14 +7,14 @@ import { MOMENTS_FILE, readStateFile, type StateFile } from './trainer-state-fil
 const NEEDED = ['config.json', 'model.safetensors', MOMENTS_FILE];
 
 /**
- * The newest whole checkpoint of all runs below a root: in `<root>/lightning_logs/<version>/checkpoints`,
- * `<root>/checkpoints` and the folders that are named besides. Newest by the time it was saved, for a second run in the
- * same root may have fewer steps than the first; of equals the one with more steps. Folders that are no checkpoint, or
- * not a whole one, are passed over.
+ * Finds the newest complete checkpoint of all runs below a root: in `<root>/lightning_logs/<version>/checkpoints`,
+ * `<root>/checkpoints` and `folders`. It compares the time of the save, because a second run in the same root may have
+ * fewer steps than the first; ties go to the checkpoint with more steps. Other folders and incomplete checkpoints are
+ * ignored.
  *
- * @throws RankDistillmError `unsupported` where all that there is was saved by another release
+ * @throws RankDistillmError `unsupported` when the only checkpoints were saved by an incompatible release
  * @param folders other folders that hold checkpoints, for example a `dirpath`
- * @returns its path without links; undefined when there is none
+ * @returns its path with links resolved; undefined when there is none
  */
 export async function findLastCheckpoint(root: string, folders: readonly string[] = []): Promise<string | undefined> {
   const logs = join(root, 'lightning_logs');
@@ -40,7 +40,7 @@ function isNewer(a: StateFile, b: StateFile): boolean {
   return a.saved === b.saved ? a.state.step > b.state.step : a.saved > b.saved;
 }
 
-/** Names that begin with a dot are temporaries. */
+/** Skips names with a leading dot: they are temporary files. */
 async function namesIn(folder: string): Promise<string[]> {
   const names = await readdir(folder).catch(() => []);
   return names.filter((name) => !name.startsWith('.')).sort();

@@ -14,43 +14,44 @@ export type StopReason = 'max_steps' | 'max_epochs' | 'max_time' | 'early_stoppi
 export interface FitLoopOptions {
   trainer: Trainer;
   dataset: TrainingDataset;
-  /** Samples of a batch. */
   plan: TrainingPlan;
   identity: RunIdentity;
   nonFinite: 'stop' | 'skip';
   stoppers: readonly EarlyStopper[];
-  /** Runs so many batches of each validation dataset; metrics by name. Throws `aborted` after the signal. */
+  /**
+   * Validates on the given number of batches of each dataset and returns metrics. Throws `aborted` after the signal.
+   */
   validate?: ((batches: readonly number[]) => Promise<Record<string, number>>) | undefined;
-  /** Hears of each step; `onStep` may log. */
+  /** Called after each optimizer step, including skipped ones. */
   onStep: (report: StepReport) => void | Promise<void>;
   onValidation: (report: ValidationReport) => void | Promise<void>;
   onStop: (why: string) => void;
   signal?: AbortSignal | undefined;
-  /** Where a checkpoint was saved: go on from there. */
+  /** State of the checkpoint to continue from. */
   resume?: TrainingState | undefined;
 }
 
-/** What validations leave behind in a state. */
-type Judged = Pick<TrainingState, 'metrics' | 'stoppers'>;
+/** The part of a state that a validation changes. */
+type Validated = Pick<TrainingState, 'metrics' | 'stoppers'>;
 
-/** With nothing but values that are not finite, leaving steps out would go on for ever. */
+/** Give up after this many consecutive non-finite steps. */
 const MOST_SKIPPED_IN_A_ROW = 100;
 
 /**
  * The training loop: batches, optimizer steps, validation, checkpoints and early stopping in the order of Lightning's
- * Trainer. A run that is resumed from a state goes on as if it had not been cut off.
+ * Trainer. A resumed run continues as if it had not been interrupted.
  */
 export class FitLoop {
   readonly #options: FitLoopOptions;
-  /** Set by `useKeepers`: a keeper saves what `state` says. */
+  /** Set by `useKeepers`, because keepers need the loop's `state`. */
   #keepers: readonly CheckpointKeeper[] = [];
   #epoch = 0;
   #batch = 0;
   #totalBatches = 0;
-  /** Batches of this epoch at its last optimizer step: gradients added up since then are in no checkpoint. */
+  /** Batches of this epoch at the last optimizer step. Checkpoints do not contain gradients accumulated since then. */
   #steppedBatch = 0;
-  /** What was judged by then: a validation since then is run again after a resume. */
-  #stepJudged: Judged | undefined;
+  /** Validation state at the last optimizer step; a later validation is rerun after a resume. */
+  #stepValidated: Validated | undefined;
   #phase: TrainingPhase = 'epoch';
   #seconds = 0;
   #skipped = 0;
@@ -81,10 +82,10 @@ export class FitLoop {
     this.#keepers = keepers;
   }
 
-  /** What a checkpoint of this moment says. Between two steps it goes on after the first of them. */
+  /** State for a checkpoint. Between two optimizer steps, it is the state after the first of them. */
   get state(): TrainingState {
     const pending = this.#batch - this.#steppedBatch;
-    const { metrics, stoppers } = (pending > 0 ? this.#stepJudged : undefined) ?? this.#judged();
+    const { metrics, stoppers } = (pending > 0 ? this.#stepValidated : undefined) ?? this.#validated();
     return {
       step: this.#options.trainer.step,
       epoch: this.#epoch,
@@ -104,11 +105,13 @@ export class FitLoop {
     return this.#metrics;
   }
 
-  /** @throws RankDistillmError `aborted` after the signal, when a checkpoint is saved; what data, losses and engine throw */
+  /**
+   * @throws RankDistillmError `aborted` after the signal, once a checkpoint is saved; errors of data, losses and engine
+   */
   async run(): Promise<StopReason> {
     const { plan, resume } = this.#options;
     if (!resume && plan.sanityBatches) await this.#validation(plan.sanityBatches, true);
-    if (resume?.phase === 'epoch') await this.#judgeEpoch();
+    if (resume?.phase === 'epoch') await this.#saveEpoch();
     else if (resume && resume.batch > 0) await this.#finishBatch();
     for (;;) {
       const reason = this.#limit();
@@ -136,7 +139,7 @@ export class FitLoop {
     return reachedLimit(plan, { steps: trainer.step, epochs, seconds: this.#seconds });
   }
 
-  /** From where the epoch is to its end, or to where the run ends. */
+  /** Trains to the end of the epoch or of the run. */
   async #trainEpoch(): Promise<void> {
     const { trainer, dataset, plan, signal } = this.#options;
     const batches = trainingBatches({
@@ -168,7 +171,7 @@ export class FitLoop {
 
   async #trainBatch(batch: EncodedBatch, group: StepGroup): Promise<void> {
     const { trainer, plan, nonFinite } = this.#options;
-    if (this.#batch === this.#steppedBatch) this.#stepJudged = this.#judged();
+    if (this.#batch === this.#steppedBatch) this.#stepValidated = this.#validated();
     const result = await trainer.backward(batch, 1 / plan.accumulate);
     if (result.nonFinite && nonFinite === 'stop') throw nonFiniteError(trainer.step, batch.samples, result.nonFinite);
     group.add(batch, result);
@@ -221,41 +224,41 @@ export class FitLoop {
     if (this.#skippedInARow < MOST_SKIPPED_IN_A_ROW) return;
     throw new RankDistillmError(
       'bad_input',
-      `step ${update.step}: ${this.#skippedInARow} steps in a row were left out`,
+      `step ${update.step}: ${this.#skippedInARow} steps in a row were skipped`,
       {
-        hint: 'Every loss is NaN or infinite by now: lower the learning rate and start again from an earlier checkpoint.',
+        hint: 'All their losses or gradients are NaN or infinite: lower the learning rate and resume from an earlier checkpoint.',
       },
     );
   }
 
-  /** What follows a batch: checkpoints after a step, validation where it is due. A resumed run may begin here. */
+  /** Runs the checkpoints and the validation that are due after a batch. A resumed run may start here. */
   async #finishBatch(): Promise<void> {
     const { plan, stoppers } = this.#options;
     const position = { epoch: this.#epoch, batch: this.#batch, totalBatches: this.#totalBatches };
     const isStep = this.#batch === this.#steppedBatch;
-    // a run that time ends is validated once more
+    // a run that ends by max_time is validated once more
     const validates = isValidationDue(plan, position, isStep && this.#limit() === 'max_time');
     if (this.#phase === 'step') {
       if (isStep) for (const keeper of this.#keepers) await keeper.afterStep(this.#moment(), validates);
       if (!validates) return;
       await this.#validation(plan.validationBatches!, false);
       this.#phase = 'validation';
-      // before the keepers, so that a checkpoint of this moment knows what the stoppers have seen
+      // before the keepers, so that their checkpoints contain the updated state of the stoppers
       for (const stopper of stoppers) this.#stop(stopper.afterValidation(this.#metrics));
     }
-    // a keeper that has saved this step does nothing, so a resumed run may do this again
+    // safe to repeat after a resume: a keeper that has saved this step does nothing
     if (validates) for (const keeper of this.#keepers) await keeper.afterValidation(this.#moment());
   }
 
-  /** Also where a run ends within an epoch, as in Lightning: its last state is worth a checkpoint. */
+  /** Also called when a run ends within an epoch, as in Lightning. */
   async #endEpoch(): Promise<void> {
     if (this.#phase === 'epoch') return;
     this.#phase = 'epoch';
     for (const stopper of this.#options.stoppers) this.#stop(stopper.afterEpoch(this.#metrics));
-    await this.#judgeEpoch();
+    await this.#saveEpoch();
   }
 
-  async #judgeEpoch(): Promise<void> {
+  async #saveEpoch(): Promise<void> {
     for (const keeper of this.#keepers) await keeper.afterEpoch(this.#moment());
   }
 
@@ -263,7 +266,7 @@ export class FitLoop {
     const { validate, trainer, onValidation, signal } = this.#options;
     if (!validate) return;
     const metrics = await validate(batches).catch(async (error: unknown) => {
-      // nothing of it has been taken in yet, so that a run which goes on from here repeats it
+      // its metrics are not in the state yet, so a resumed run repeats the validation
       if (signal?.aborted && error instanceof RankDistillmError && error.code === 'aborted')
         await this.#interrupt(signal);
       throw error;
@@ -272,7 +275,7 @@ export class FitLoop {
     await onValidation({ step: trainer.step, epoch: this.#epoch, sanityCheck, metrics });
   }
 
-  #judged(): Judged {
+  #validated(): Validated {
     return {
       metrics: Object.fromEntries(Object.entries(this.#metrics).filter(([, value]) => Number.isFinite(value))),
       stoppers: this.#options.stoppers.map((stopper) => stopper.state),
@@ -295,10 +298,10 @@ export class FitLoop {
   }
 }
 
-/** What adds up over the batches of an optimizer step. */
+/** Sums over the batches of an optimizer step. */
 class StepGroup {
   start = performance.now();
-  /** Milliseconds in which the engine had nothing to do. */
+  /** Milliseconds in which the engine was idle. */
   waited = 0;
   pairs = 0;
   tokens = 0;
@@ -317,8 +320,8 @@ class StepGroup {
   }
 
   means(): { loss: number; losses: Record<string, number> } {
-    const mean = (of: (result: BatchResult) => number): number =>
-      this.#results.reduce((sum, result) => sum + of(result), 0) / this.#results.length;
+    const mean = (valueOf: (result: BatchResult) => number): number =>
+      this.#results.reduce((sum, result) => sum + valueOf(result), 0) / this.#results.length;
     const names = Object.keys(this.#results[0]?.losses ?? {});
     return {
       loss: mean((result) => result.loss),
@@ -334,7 +337,7 @@ class StepGroup {
 }
 
 function endedEarly(name: string, found: number, expected: number): RankDistillmError {
-  return new RankDistillmError('bad_input', `${name}: gave ${found} batches of the ${expected} that it announced`, {
+  return new RankDistillmError('bad_input', `${name}: ended after ${found} of ${expected} batches`, {
     hint: 'The data changed while it was read; start again.',
   });
 }

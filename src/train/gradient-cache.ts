@@ -3,11 +3,11 @@ import { fromNative } from '../engine/native-error.js';
 import { packByLength } from '../engine/pack-by-length.js';
 import type { EncodedPair } from '../tokenize/pair-tokenizer.js';
 
-/** What memory allows. A pass that runs out of it lowers both, for itself and those that follow. */
+/** Memory limits. A pass that runs out of memory lowers both limits permanently. */
 export interface PassBudget {
   /** Tokens whose activations are held at a time. */
   tokens: number;
-  /** Tokens computed together: the engine's own choice, or less. */
+  /** Tokens computed together: at most the engine's default. */
   partTokens: number;
 }
 
@@ -15,23 +15,23 @@ export interface CachedPass {
   /** [pairs], in the caller's order. */
   scores: Float32Array;
   tokens: number;
-  /** Multiplications and additions of the linear layers, backward and recomputation included. */
+  /** FLOPs of the linear layers, including the backward pass and recomputation. */
   linearFlops: number;
   /** 1 pass over the data, or 2 with recomputation. */
   passes: 1 | 2;
 }
 
 export interface PassOptions {
-  /** Optimizer step, 0-based: names the dropout masks. */
+  /** Optimizer step, 0-based; dropout masks depend on it. */
   step: number;
-  /** Number of the first pair in the optimizer step; masks are named by pair. */
+  /** Index of the first pair within the optimizer step; dropout masks depend on it. */
   firstPair?: number | undefined;
   budget: PassBudget;
-  /** Hears when a device's memory ran out and parts were halved to so many tokens. */
+  /** Called when the device ran out of memory, with the new limit of tokens per part. */
   onHalved?: ((partTokens: number) => void) | undefined;
 }
 
-/** Part of a batch, with the callers' indices of its sequences. */
+/** Part of a batch, with the caller's indices of its sequences. */
 interface Part {
   batch: TrainingBatch;
   /** [sequences] */
@@ -39,11 +39,11 @@ interface Part {
 }
 
 /**
- * Gradients of a loss over all pairs of a batch in memory that the budget bounds (gradient caching, Gao et al. 2021):
- * scores of different pairs meet in the loss alone, so all parts are scored, the loss gives dLoss/dScores once, and each
- * part is computed again with its activations and its slice. A batch within the budget is computed once. The gradient is
- * that of the undivided batch up to the order of sums, dropout included: masks follow from seed, step and pair. So a part
- * that a device has no memory for is halved and tried again.
+ * Computes the gradients of a loss over all pairs of a batch in bounded memory (gradient caching, Gao et al. 2021).
+ * Scores of different pairs interact only in the loss. So all parts are scored first, the loss gives dLoss/dScores, and
+ * each part is computed again, with activations, for its slice of dLoss/dScores. A batch within the budget is computed
+ * once. The gradient equals that of the undivided batch up to the order of sums. This includes dropout, as masks depend
+ * only on seed, step and pair. Therefore a part that does not fit into the device's memory can be halved and retried.
  *
  * @param lossGradient scores [pairs] → dLoss/dScores [pairs], or undefined to add no gradient
  */
@@ -96,7 +96,7 @@ class GradientCache {
     };
   }
 
-  /** `kept` is empty where the batch does not fit the budget. */
+  /** `kept` is empty when the batch exceeds the budget. */
   async #scoreAll(): Promise<{ parts: Part[]; kept: number[] }> {
     const { budget } = this.#options;
     for (;;) {
@@ -148,7 +148,7 @@ class GradientCache {
     onHalved?.(budget.partTokens);
   }
 
-  /** Longest first, as many sequences together as the tokens allow, at least one. */
+  /** Splits into parts, longest sequences first; a part has at least one sequence. */
   #cut(indices: number[]): Part[] {
     const { budget, firstPair = 0 } = this.#options;
     const mostTokens = Math.min(budget.partTokens, budget.tokens);

@@ -57,7 +57,7 @@ export class CosineAnnealingLR implements LrSchedule {
   readonly #least: number;
 
   /**
-   * @param lr the optimizer's learning rate; needed where `etaMin`, a rate, is not 0
+   * @param lr the optimizer's learning rate; required when `etaMin` is not 0
    * @throws SettingError
    */
   constructor(options: CosineAnnealingLROptions, lr = 0) {

@@ -6,14 +6,14 @@ import type { LrSchedule } from './lr-schedule.js';
 export type ConstantWarmupOptions = OptionsOf<typeof scheduleOptions.ConstantLRSchedulerWithLinearWarmup>;
 export type LinearWarmupOptions = OptionsOf<typeof scheduleOptions.LinearLRSchedulerWithLinearWarmup>;
 
-/** The rising part: undefined once the warm-up is over. The first step after the delay is still taken at rate 0. */
+/** Factor during delay and warm-up, undefined afterwards. The first step after the delay still has rate 0. */
 function warmup(step: number, numWarmupSteps: number, numDelaySteps: number): number | undefined {
   if (step < numDelaySteps) return 0;
   if (step < numWarmupSteps + numDelaySteps) return (step - numDelaySteps) / numWarmupSteps;
   return undefined;
 }
 
-/** lightning-ir's schedule of that name: delay, linear warm-up, then the optimizer's rate (lightning_ir/schedulers). */
+/** lightning-ir's schedule of this name: delay, linear warm-up, then the optimizer's rate (lightning_ir/schedulers). */
 export class ConstantLRSchedulerWithLinearWarmup implements LrSchedule {
   readonly name = 'ConstantLRSchedulerWithLinearWarmup';
   readonly #warmupSteps: number;
@@ -32,7 +32,7 @@ export class ConstantLRSchedulerWithLinearWarmup implements LrSchedule {
 }
 
 /**
- * lightning-ir's schedule of that name: delay, linear warm-up, then linear decay that reaches `finalValue` at
+ * lightning-ir's schedule of this name: delay, linear warm-up, then linear decay that reaches `finalValue` at
  * `numTrainingSteps` and stays there (lightning_ir/schedulers). A run may be shorter than its warm-up.
  */
 export class LinearLRSchedulerWithLinearWarmup implements LrSchedule {
@@ -43,7 +43,7 @@ export class LinearLRSchedulerWithLinearWarmup implements LrSchedule {
   readonly #finalValue: number;
 
   /**
-   * @param totalSteps optimizer steps of the run, for `numTrainingSteps` that is not set
+   * @param totalSteps optimizer steps of the run, the default of `numTrainingSteps`
    * @throws SettingError
    */
   constructor(options: LinearWarmupOptions, totalSteps?: number) {
@@ -65,7 +65,7 @@ export class LinearLRSchedulerWithLinearWarmup implements LrSchedule {
     if (rising !== undefined) return rising;
     const before = this.#delaySteps + this.#warmupSteps;
     const decaySteps = this.#trainingSteps - before;
-    // the run is over here: lightning-ir divides by zero, or lets the rate grow past the optimizer's
+    // lightning-ir divides by zero here, or raises the rate above the optimizer's
     if (decaySteps <= 0) return this.#finalValue;
     return Math.max(this.#finalValue, 1 - ((1 - this.#finalValue) / decaySteps) * (step - before));
   }

@@ -1,7 +1,7 @@
-/** Factor on the learning rate for the step after `step` steps: a pure function, so that a resumed run needs no state. */
+/** A learning-rate schedule: a pure function of the step, so that a resume needs no state. */
 export interface LrSchedule {
-  /** The class name, for messages. */
+  /** Class name, for messages. */
   readonly name: string;
-  /** @param step optimizer steps so far, 0 for the first @returns factor on the optimizer's `lr` */
+  /** @param step optimizer steps before this one @returns factor on the optimizer's `lr` */
   factor(step: number): number;
 }

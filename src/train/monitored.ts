@@ -4,10 +4,10 @@ import { RankDistillmError } from '../errors.js';
 export type Metrics = Readonly<Record<string, number>>;
 
 /**
- * The value of a metric that a policy watches, or undefined where it is not there yet.
- * @param policy whose argument `monitor` is, for the message
- * @param mayStillCome false once everything that is ever logged has been logged
- * @throws bad_input that names the metrics there are, when it is missing and will not come
+ * Returns the value of a monitored metric, or undefined if it is not logged yet.
+ * @param policy class that has the `monitor` argument, for the message
+ * @param mayStillCome false once every metric of the run has been logged
+ * @throws bad_input that lists the logged metrics, when the metric is missing and `mayStillCome` is false
  */
 export function monitored(
   policy: string,

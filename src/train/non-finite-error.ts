@@ -3,12 +3,12 @@ import type { NonFinite } from '../loss/find-non-finite.js';
 import type { BatchSample } from './trainer.js';
 
 const HINT =
-  'Lower the learning rate, warm up, or clip gradients (trainer.gradient_clip_val); trainer.non_finite: skip leaves such ' +
-  'steps out and counts them.';
-/** More ids than this in one message help nobody. */
+  'Lower the learning rate, warm up, or clip gradients (trainer.gradient_clip_val), or set trainer.non_finite: skip to ' +
+  'skip and count such steps.';
+/** Keeps messages short. */
 const IDS_SHOWN = 8;
 
-/** The error for a loss, score or gradient that is NaN or infinite: names the step, and query and document where it can. */
+/** Error for a NaN or infinite loss, score or gradient. Names the step and, if known, the query and document. */
 export function nonFiniteError(
   step: number,
   samples: readonly BatchSample[],
@@ -20,7 +20,7 @@ export function nonFiniteError(
   return new RankDistillmError('bad_input', `step ${step + 1}: the ${what} is ${value} (${place})`, { hint: HINT });
 }
 
-/** The error for gradients whose norm is NaN or infinite although scores and losses are finite. */
+/** Error for a NaN or infinite gradient norm when scores and losses are finite. */
 export function gradientOverflow(step: number, samples: readonly BatchSample[], norm: number): RankDistillmError {
   const message = `step ${step + 1}: the norm of the gradient is ${norm} (${queriesOf(samples)})`;
   return new RankDistillmError('bad_input', message, { hint: HINT });

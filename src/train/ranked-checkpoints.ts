@@ -1,9 +1,8 @@
-/** A checkpoint that is kept. */
 export interface KeptCheckpoint {
   /** Its folder's name. */
   name: string;
   step: number;
-  /** What `monitor` was; null: not watched, or not finite, which counts as the worst. */
+  /** Value of `monitor`; null: nothing is monitored, or the value is not finite, which ranks last. */
   score: number | null;
 }
 
@@ -15,15 +14,15 @@ export function isBetter(a: number | null, b: number | null, mode: Mode): boolea
   return b === null || (mode === 'min' ? a < b : a > b);
 }
 
-/** The best first; of equals the older, as in Lightning. */
+/** Best first; ties oldest first, as in Lightning. */
 export function bestFirst(kept: readonly KeptCheckpoint[], mode: Mode): KeptCheckpoint[] {
   return kept.toSorted((a, b) => Number(isBetter(b.score, a.score, mode)) - Number(isBetter(a.score, b.score, mode)));
 }
 
 /**
- * What is kept when a checkpoint with `score` comes, itself left out; undefined when it is not among the best.
- * Of several worst ones the oldest goes.
- * @param topK places; -1: all
+ * Returns the checkpoints that stay beside a new one with `score`, or undefined when the new one is not among the best.
+ * If several tie for the worst, the oldest is removed.
+ * @param topK how many to keep; -1: all
  */
 export function makeRoom(
   kept: readonly KeptCheckpoint[],

@@ -3,7 +3,7 @@ import { modelSettings } from '../models/fingerprint.js';
 import { RankDistillmError } from '../errors.js';
 
 /**
- * Checks that a checkpoint's model is the one that a run trains: the same encoder, head and lengths.
+ * Checks that a checkpoint has the model that the run trains: the same encoder, head and lengths.
  *
  * @throws RankDistillmError `bad_input` that names the first difference
  */
@@ -13,9 +13,9 @@ export function checkSameModel(saved: Checkpoint, wanted: Checkpoint): void {
     if (there[key] === value) continue;
     throw new RankDistillmError(
       'bad_input',
-      `${saved.folder}: is a checkpoint of another model: ${key} is ${there[key]} there and ${value} for ${wanted.name}`,
+      `${saved.folder}: is a checkpoint of another model: ${key} is ${there[key]} in it and ${value} in ${wanted.name}`,
       {
-        hint: 'Resume with the model and the settings that the run began with, or name the checkpoint as the model of a new run.',
+        hint: 'Resume with the model and the settings of the original run, or start a new run with the checkpoint as its model.',
       },
     );
   }

@@ -2,15 +2,15 @@ import { freemem } from 'node:os';
 import { readFileSync } from 'node:fs';
 import type { NativeTrainer } from '../../binding.js';
 
-/** What is left for everything else: texts, tokens, the other passes' temporaries. */
+/** The rest is for texts, tokens and temporary buffers. */
 const SHARE_OF_FREE = 0.5;
-/** A process that takes all that is free is no good neighbour; what does not fit is computed twice, a third slower. */
+/** Leaves memory to other processes. Larger batches are computed twice, which costs about a third of the speed. */
 const MOST_BYTES = 6 * 2 ** 30;
 const FEWEST_TOKENS = 512;
 
 /**
- * Tokens whose activations may be held at a time: half of the memory that is free or that the cgroup grants, at most
- * 6 GiB; on a GPU what the engine says that is left there. A batch that fits is not computed twice.
+ * Tokens whose activations may be held at a time. On a CPU they may take half of the free memory (or of what the cgroup
+ * allows), at most 6 GiB; on a GPU the amount that the engine reports. A batch that fits is not computed twice.
  */
 export function defaultTokenBudget(native: Pick<NativeTrainer, 'bytesPerToken' | 'activationBytes'>): number {
   const bytes = native.activationBytes || Math.min(MOST_BYTES, freeMemory() * SHARE_OF_FREE);
@@ -23,7 +23,7 @@ function freeMemory(): number {
   return Math.min(availableMemory(), limit - used);
 }
 
-/** os.freemem leaves out what the page cache would give back. */
+/** os.freemem does not count reclaimable page cache. */
 function availableMemory(): number {
   try {
     const kilobytes = /^MemAvailable:\s+(\d+)/m.exec(readFileSync('/proc/meminfo', 'utf8'))?.[1];

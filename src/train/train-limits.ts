@@ -5,10 +5,10 @@ import { SettingError, type SettingPath } from '../config/setting-error.js';
 import { Share } from '../config/share.js';
 import { spanSeconds } from '../config/time-span.js';
 
-/** `trainer` of `fit`: Lightning's Trainer arguments of the same names, and those of the engine. */
+/** `trainer` of `fit`: Lightning's Trainer arguments under the same names, and settings of the engine. */
 export type TrainerSettings = OptionsOf<typeof trainerOptions>;
 
-/** How much there is to read. */
+/** Sizes of the data. */
 export interface LimitData {
   /** Samples of an epoch. */
   samples: number;
@@ -18,20 +18,20 @@ export interface LimitData {
   validationBatches: readonly number[];
 }
 
-/** Numbers that a training loop needs. Batches and steps are counted from 1 where they are "so far". */
+/** Limits and intervals of a training loop. */
 export interface TrainingPlan {
   batchSize: number;
   /** Whether each epoch has its own order of samples. */
   shuffle: boolean;
-  /** 0: there is nothing to do. */
+  /** 0: nothing to train. */
   batchesPerEpoch: number;
   accumulate: number;
-  /** Optimizer steps of an epoch; the last batch steps too, even where its group is incomplete. */
+  /** Optimizer steps of an epoch; the last batch always takes a step, even if its accumulation group is incomplete. */
   stepsPerEpoch: number;
   maxSteps: number | undefined;
   maxEpochs: number | undefined;
   maxSeconds: number | undefined;
-  /** Optimizer steps of the whole run; undefined when only time ends it. */
+  /** Optimizer steps of the whole run; undefined if only time limits it. */
   totalSteps: number | undefined;
   /** Batches of each validation dataset; undefined: no validation. */
   validationBatches: readonly number[] | undefined;
@@ -39,13 +39,12 @@ export interface TrainingPlan {
   sanityBatches: readonly number[] | undefined;
   /** Batches between validations. */
   validateEvery: number;
-  /** Validates in every so many epochs; null: `validateEvery` counts over epochs. */
+  /** Epochs between validations; null: `validateEvery` counts across epochs. */
   validateEpochs: number | null;
-  /** Checkpoints and early stopping look at metrics at the epoch's end; otherwise after each validation. */
+  /** Checkpoints and early stopping use the metrics at the end of each epoch (true) or of each validation (false). */
   validatesAtEpochEnd: boolean;
 }
 
-/** How far a run is. */
 export interface TrainingPosition {
   /** 0-based. */
   epoch: number;
@@ -55,7 +54,7 @@ export interface TrainingPosition {
   totalBatches: number;
 }
 
-/** A limit as a share of all, or undefined for a number of batches. */
+/** A limit as a share, or undefined for a number of batches. */
 function shareOf(limit: BatchLimit): number | undefined {
   if (limit instanceof Share) return limit.value;
   return typeof limit === 'object' && 'share' in limit ? limit.share : undefined;
@@ -66,21 +65,21 @@ function batchesOf(limit: BatchLimit): number {
   return 'batches' in limit ? limit.batches : 0;
 }
 
-/** A limit as JSON and the API have it. */
+/** A limit in the form of the API. */
 export function plainLimit(limit: BatchLimit): { batches: number } | { share: number } {
   const share = shareOf(limit);
   return share === undefined ? { batches: batchesOf(limit) } : { share };
 }
 
-/** Whether a limit leaves nothing. */
+/** Whether a limit is 0. */
 export function isNothing(limit: BatchLimit): boolean {
   return (shareOf(limit) ?? batchesOf(limit)) === 0;
 }
 
 /**
- * Batches that are left of `available`. A share is rounded down.
+ * Applies a limit to `available` batches. A share is rounded down.
  * @param path of the limit
- * @throws SettingError when a share above 0 leaves nothing
+ * @throws SettingError when a share above 0 is less than one batch
  */
 export function limitBatches(path: SettingPath, limit: BatchLimit | null, available: number): number {
   if (limit === null) return available;
@@ -103,7 +102,7 @@ function validateEvery(settings: Trainer, batchesPerEpoch: number, validates: bo
   const acrossEpochs = settings.checkValEveryNEpoch === null;
   const share = interval === null ? 1 : shareOf(interval);
   if (share !== undefined) {
-    // without valCheckInterval, Lightning validates at each epoch's end; it refuses a share of no particular epoch
+    // Lightning validates at the end of each epoch by default, and rejects a share when batches count across epochs
     if (acrossEpochs && interval !== null) {
       throw new SettingError(
         [...PATH, 'val_check_interval'],
@@ -119,24 +118,24 @@ function validateEvery(settings: Trainer, batchesPerEpoch: number, validates: bo
   if (validates && !acrossEpochs && batches > batchesPerEpoch && batchesPerEpoch > 0) {
     const what = `${batches} batches, but an epoch has ${batchesPerEpoch}: no validation would run`;
     throw new SettingError([...PATH, 'val_check_interval'], what, {
-      hint: 'Set $check_val_every_n_epoch to null to count batches over epochs, or $limit_val_batches to 0 to do without.',
+      hint: 'Set $check_val_every_n_epoch to null to count batches across epochs, or $limit_val_batches to 0 to skip validation.',
     });
   }
   return batches;
 }
 
-/** Lightning compares with 1.0, which is also true of the whole number 1. */
+/** Lightning compares with 1.0, which also equals the integer 1. */
 function isOnce(interval: BatchLimit | null): boolean {
   return interval === null || (shareOf(interval) ?? batchesOf(interval)) === 1;
 }
 
-/** -1 and null mean that there is no limit. */
+/** -1 and null: no limit. */
 function optionalLimit(value: number | null): number | undefined {
   return value === null || value === -1 ? undefined : value;
 }
 
 /**
- * Settings and sizes as the numbers of a loop, by the rules of Lightning's Trainer (2.6).
+ * Computes the plan of a training loop from settings and data sizes, by the rules of Lightning's Trainer (2.6).
  * @throws SettingError
  */
 export function planTraining(
@@ -184,14 +183,14 @@ export function planTraining(
   };
 }
 
-/** True when an optimizer step follows this batch; else its gradient is kept for the next. */
+/** True when an optimizer step follows this batch; otherwise its gradient accumulates. */
 export function isStepDue(plan: TrainingPlan, batch: number): boolean {
   return batch % plan.accumulate === 0 || batch === plan.batchesPerEpoch;
 }
 
 /**
  * True when validation follows this batch.
- * @param stopping the run ends here before its time (early stopping, maxTime), which is validated once more
+ * @param stopping the run ends here by maxTime, and is validated once more
  */
 export function isValidationDue(plan: TrainingPlan, position: TrainingPosition, stopping = false): boolean {
   const { validateEpochs, validateEvery: every } = plan;
@@ -201,9 +200,8 @@ export function isValidationDue(plan: TrainingPlan, position: TrainingPosition, 
 }
 
 /**
- * Why the run ends, or undefined when it goes on. Asked after each batch and before the first.
- * @param epochs epochs that are complete
- * @param seconds spent training, those before a resume included
+ * Why the run ends, or undefined when it continues. Called before the first batch and after each optimizer step.
+ * @param done `epochs`: complete epochs; `seconds`: training time, including the time before a resume
  */
 export function reachedLimit(
   plan: TrainingPlan,

@@ -17,38 +17,36 @@ import type { TrainingState } from './training-state.js';
 
 export { MOMENTS_FILE, STATE_FILE } from './trainer-state-file.js';
 
-/** Before a parameter's name, as in torch.optim.AdamW's state: means of the gradients and of their squares. */
+/** Prefixes of parameter names, as in torch.optim.AdamW's state: means of the gradients and of their squares. */
 const MOMENTS = ['exp_avg.', 'exp_avg_sq.'] as const;
 
 export interface TrainerCheckpointContent {
-  /** The model as it was loaded when training began. */
+  /** The model that was loaded when training began. */
   source: Checkpoint;
   /** The source's small files, read when training began. */
   files: ModelFiles;
   /** Every tensor of the model, by canonical name. */
   parameters: readonly TensorValues[];
-  /** Both moments of each: `exp_avg.<name>`, `exp_avg_sq.<name>`. */
+  /** Both moments of each parameter: `exp_avg.<name>`, `exp_avg_sq.<name>`. */
   moments: readonly TensorValues[];
   state: TrainingState;
 }
 
-/** A checkpoint read and checked; all that is large is still in its files. */
+/** A checked checkpoint; tensors are still in its files. */
 export interface TrainerCheckpoint {
   folder: string;
-  /** Loaded as any model folder is. */
   model: Checkpoint;
-  /** Both moments of each parameter: regions of a file, float32. */
+  /** Both moments of each parameter: regions of a file (float32). */
   moments: NamedTensor[];
   state: TrainingState;
-  /** When it was saved, in milliseconds since 1970. */
+  /** Time of the save, in milliseconds since 1970. */
   saved: number;
 }
 
 /**
- * Saves a checkpoint: a model folder as `saveModel` writes it, with moments and state beside the weights. It is whole or
- * not there, see `replaceFolder`.
+ * Saves a checkpoint atomically (see `replaceFolder`): the model folder of `saveModel`, plus moments and state.
  *
- * @throws RankDistillmError `io`; `bad_input` when the tensors are not those of the model
+ * @throws RankDistillmError `io`; `bad_input` when the tensors do not belong to the model
  */
 export async function saveTrainerCheckpoint(target: string, content: TrainerCheckpointContent): Promise<void> {
   const { source, files, parameters, moments, state } = content;
@@ -63,7 +61,7 @@ export async function saveTrainerCheckpoint(target: string, content: TrainerChec
 /**
  * Reads a checkpoint that `saveTrainerCheckpoint` wrote.
  *
- * @param label the label that is trained, for a classification model of several
+ * @param label the trained label of a classification model with several labels
  * @throws RankDistillmError `not_found`, `bad_input`, `unsupported` for a newer format, `io`
  */
 export async function readTrainerCheckpoint(folder: string, label?: number | string): Promise<TrainerCheckpoint> {
@@ -71,8 +69,8 @@ export async function readTrainerCheckpoint(folder: string, label?: number | str
   await refuseOthers(folder);
   const file = await readStateFile(folder);
   if (!file) {
-    throw new RankDistillmError('bad_input', `${folder}: is no checkpoint to resume from: it has no ${STATE_FILE}`, {
-      hint: 'A model alone can begin a new run: name it as model_name_or_path instead of ckpt_path.',
+    throw new RankDistillmError('bad_input', `${folder}: is not a checkpoint to resume from: it has no ${STATE_FILE}`, {
+      hint: 'To start a new run from a model, set model_name_or_path instead of ckpt_path.',
     });
   }
   const model = await loadCheckpoint(folder, { label });
@@ -102,7 +100,8 @@ function momentsOf(model: Checkpoint, raw: RawTensors, path: string): NamedTenso
     }),
   );
   const [unused] = left.keys();
-  if (unused !== undefined) throw weightFileError(path, `holds ${unused}, which is no moment of the model's tensors`);
+  if (unused !== undefined)
+    throw weightFileError(path, `holds ${unused}, which is not a moment of one of the model's tensors`);
   return moments;
 }
 

@@ -5,16 +5,16 @@ import { ioError, RankDistillmError } from '../errors.js';
 import { trainingStateSchema } from './training-state-schema.js';
 import type { TrainingState } from './training-state.js';
 
-/** Names in a checkpoint's folder, beside the model's files. */
+/** Files of a checkpoint, beside those of the model. */
 export const STATE_FILE = 'trainer_state.json';
 export const MOMENTS_FILE = 'optimizer.safetensors';
 
 const FORMAT = 'rank-distillm trainer state';
-/** Raised when another version of this package could not resume from the file. 2: the data are recorded. */
+/** Increased when older releases cannot resume from the file. 2: records the training data. */
 const VERSION = 2;
 
 export interface StateFile {
-  /** When it was written, in milliseconds since 1970. */
+  /** Time of the save, in milliseconds since 1970. */
   saved: number;
   state: TrainingState;
 }
@@ -41,18 +41,18 @@ export async function readStateFile(folder: string): Promise<StateFile | undefin
   if (!object) return undefined;
   const file = new JsonReader(path, object);
   if (file.string('format') !== FORMAT) {
-    throw file.error('format', `expected "${FORMAT}"`, 'Name a checkpoint that rank-distillm fit saved.');
+    throw file.error('format', `expected "${FORMAT}"`, 'Use a checkpoint that rank-distillm fit saved.');
   }
   const version = file.size('version') ?? 0;
   if (version > VERSION || version === 1) {
-    const why = version === 1 ? ', which does not say what data the run was trained on' : '';
+    const why = version === 1 ? ', which does not record the training data' : '';
     throw new RankDistillmError(
       'unsupported',
       `${path}: has format version ${version}${why}; this release reads ${VERSION}`,
       {
         hint:
           version === 1
-            ? 'Resume with the release that saved the checkpoint, or name its folder in model_name_or_path to begin a new run.'
+            ? 'Resume with the release that saved the checkpoint, or set model_name_or_path to its folder to start a new run.'
             : 'Resume with the release that saved the checkpoint, or a newer one.',
       },
     );
@@ -64,5 +64,9 @@ export async function readStateFile(folder: string): Promise<StateFile | undefin
   if (result.success) return { saved, state: result.data };
   const [issue] = result.error.issues;
   const place = ['state', ...(issue?.path ?? [])].join('.');
-  throw file.error(place, issue?.message ?? 'is wrong', 'The file was changed or is damaged: resume from another one.');
+  throw file.error(
+    place,
+    issue?.message ?? 'is invalid',
+    'The file was changed or is damaged: resume from another checkpoint.',
+  );
 }

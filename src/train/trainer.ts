@@ -29,10 +29,10 @@ export type TrainerOptions = OptionsOf<typeof trainerClassOptions>;
 /** torch.optim.AdamW's arguments. */
 export type AdamWOptions = OptionsOf<typeof adamWOptions>;
 
-/** What a training batch is made of: topics with equally many documents each. */
+/** A topic of a training batch; all topics of a batch have the same number of documents. */
 export type BatchSample = Pick<TrainingSample, 'queryId' | 'query' | 'docIds' | 'docs' | 'targets'>;
 
-/** A batch ready for the engine. */
+/** A tokenized batch. */
 export interface EncodedBatch {
   samples: readonly BatchSample[];
   /** [samples · documents] */
@@ -47,29 +47,29 @@ export interface BatchResult {
   /** [samples · documents] */
   scores: Float32Array;
   tokens: number;
-  /** Multiplications and additions of the linear layers. */
+  /** FLOPs of the linear layers. */
   linearFlops: number;
-  /** Set when a value was not finite; then no gradient was added. */
+  /** Set when a value is not finite; no gradient was added then. */
   nonFinite: NonFinite | undefined;
 }
 
 export interface UpdateResult {
   /** Optimizer steps so far. */
   step: number;
-  /** Rate of this step. */
+  /** Learning rate of this step. */
   learningRate: number;
-  /** Norm of the whole gradient before clipping. */
+  /** Norm of the full gradient before clipping. */
   gradientNorm: number;
-  /** False when the norm was not finite: the gradients were dropped, and no step was taken. */
+  /** False when the norm is not finite: the gradients were dropped and no step was taken. */
   taken: boolean;
 }
 
 /**
- * Takes a model through optimizer steps, one call each, for people with a loop of their own:
+ * Runs single optimizer steps, for custom training loops:
  *
  * ```ts
- * await trainer.backward(await trainer.encode(samples)); // adds gradients, which `model.native` can read and write now
- * await trainer.update(); // clips, AdamW, next learning rate
+ * await trainer.backward(await trainer.encode(samples)); // adds gradients; `model.native` can read and write them
+ * await trainer.update(); // clips, takes an AdamW step, advances the learning rate
  * ```
  */
 export class Trainer {
@@ -80,7 +80,7 @@ export class Trainer {
   readonly #schedule: LrSchedule | undefined;
   readonly #clip: { norm: number | undefined; value: number };
   #step = 0;
-  /** Pairs of this optimizer step so far: dropout masks are named by them. */
+  /** Pairs of this optimizer step so far; dropout masks depend on the index of the pair. */
   #pairs = 0;
 
   /** @throws SettingError */
@@ -95,7 +95,7 @@ export class Trainer {
     this.#budget = { tokens, partTokens: model.native.tokensPerPart };
   }
 
-  /** Tokens whose activations are held at a time; less than was asked for once a device's memory ran out. */
+  /** Tokens whose activations are held at a time; lower than configured after the device ran out of memory. */
   get tokenBudget(): number {
     return this.#budget.tokens;
   }
@@ -105,22 +105,22 @@ export class Trainer {
     return this.#step;
   }
 
-  /** Names of the losses as results carry them. */
+  /** Names of the losses in results. */
   get lossNames(): readonly string[] {
     return this.#losses.names;
   }
 
-  /** Rate of the next step. */
+  /** Learning rate of the next step. */
   get learningRate(): number {
     return this.#optimizer.lr * (this.#schedule?.factor(this.#step) ?? 1);
   }
 
-  /** Goes on after `step` optimizer steps: parameters and moments are in the model already. */
+  /** Continues after `step` optimizer steps; parameters and moments must already be in the model. */
   goOnFrom(step: number): void {
     this.#step = step;
   }
 
-  /** Tokenizes a batch; may run ahead of the engine. */
+  /** Tokenizes a batch; may be called while the engine is busy. */
   async encode(samples: readonly BatchSample[], signal?: AbortSignal): Promise<EncodedBatch> {
     const texts = samples.flatMap(({ query, docs }) => docs.map((document) => ({ query, document })));
     return { samples, pairs: await this.model.tokenizer.encodePairs(texts, signal) };
@@ -130,7 +130,7 @@ export class Trainer {
    * Adds the gradients of `share` times the loss over a batch.
    *
    * @param share 1 / number of batches of an optimizer step
-   * @throws RankDistillmError what the losses throw; `native`, `closed`
+   * @throws RankDistillmError `native`, `closed`; errors of the losses
    */
   async backward({ samples, pairs }: EncodedBatch, share = 1): Promise<BatchResult> {
     const targets = targetsOf(samples);
@@ -164,7 +164,7 @@ export class Trainer {
     }
   }
 
-  /** Drops the gradients: the step is left out. */
+  /** Drops the gradients, to skip a step. */
   async dropGradients(): Promise<void> {
     await this.model.native.zeroGradients();
     this.#pairs = 0;
@@ -195,7 +195,7 @@ export class Trainer {
     return { step: this.#step, learningRate, gradientNorm, taken: true };
   }
 
-  /** The losses of scores that were computed elsewhere: validation. */
+  /** Computes the losses of given scores, for validation. */
   losses(scores: ScoreMatrix, targets: ScoreMatrix): Record<string, number> {
     return this.#losses.compute(scores, targets).losses;
   }
@@ -207,7 +207,7 @@ export class Trainer {
 }
 
 function clipOf({ gradientClipVal, gradientClipAlgorithm }: SettingsOf<typeof trainerClassOptions>) {
-  // 0 clips nothing, as in Lightning
+  // 0 disables clipping, as in Lightning
   const value = gradientClipVal ?? 0;
   const byValue = gradientClipAlgorithm === 'value';
   return { norm: value > 0 && !byValue ? value : undefined, value: byValue ? value : 0 };
@@ -220,7 +220,7 @@ function targetsOf(samples: readonly BatchSample[]): ScoreMatrix {
     const found = odd
       ? `query '${odd.queryId}' has ${odd.docs.length}, with ${odd.targets.length} targets`
       : 'there are none';
-    throw new RankDistillmError('bad_input', `a batch needs equally many documents for each query; ${found}`, {
+    throw new RankDistillmError('bad_input', `a batch needs the same number of documents for each query; ${found}`, {
       hint: 'Give every query of a batch the same number of documents, and each document a target.',
     });
   }

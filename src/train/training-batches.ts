@@ -2,7 +2,7 @@ import type { TrainingDataset, TrainingSample } from '../data/training-dataset.j
 import { runAhead } from '../io/ahead.js';
 import type { EncodedBatch, Trainer } from './trainer.js';
 
-/** Batches that are tokenized while the engine works on the one before. */
+/** Batches tokenized ahead of the engine. */
 const BATCHES_AHEAD = 2;
 
 export interface BatchesOptions {
@@ -12,9 +12,9 @@ export interface BatchesOptions {
   shuffle: boolean;
   /** 0-based. */
   epoch: number;
-  /** Batches of the epoch to leave out at its start. */
+  /** Batches to skip at the start of the epoch. */
   from: number;
-  /** Batches of the epoch in all, those left out counted. */
+  /** Total batches of the epoch, including skipped ones. */
   until: number;
   signal?: AbortSignal | undefined;
 }

@@ -1,5 +1,5 @@
 export interface StepReport {
-  /** Optimizer steps so far, this one included. */
+  /** Optimizer steps so far, including this one. */
   step: number;
   epoch: number;
   /** Batches of this epoch so far. */
@@ -8,27 +8,26 @@ export interface StepReport {
   loss: number;
   /** Each loss by its name, unweighted. */
   losses: Readonly<Record<string, number>>;
-  /** Rate this step was taken with. */
+  /** Learning rate of this step. */
   learningRate: number;
-  /** Norm of the whole gradient before clipping. */
+  /** Norm of the full gradient before clipping. */
   gradientNorm: number;
-  /** Pairs and tokens of the step. */
   pairs: number;
   tokens: number;
-  /** Multiplications and additions of the linear layers. */
+  /** FLOPs of the linear layers. */
   linearFlops: number;
   /** Wall-clock seconds of the step. */
   seconds: number;
-  /** Share of `seconds` in which the engine had to wait for data. */
+  /** Share of `seconds` in which the engine waited for data. */
   waitShare: number;
-  /** True when the step was left out because of a value that was not finite. */
+  /** True when the step was skipped because of a non-finite value. */
   skipped: boolean;
 }
 
 export interface ValidationReport {
   step: number;
   epoch: number;
-  /** True before training. */
+  /** True for the validation before the first step. */
   sanityCheck: boolean;
   /** `<dataset>/nDCG@10`, `<dataset>/validation-RankNet`. */
   metrics: Readonly<Record<string, number>>;

@@ -34,7 +34,7 @@ const facts = z.record(
 
 const run = z.strictObject({ seed: count, tokenBudget: count, fixed: facts, free: facts });
 
-/** TrainingState as it stands in a checkpoint; a key more or less is an error. */
+/** TrainingState in a checkpoint; unknown and missing keys are errors. */
 export const trainingStateSchema: z.ZodType<TrainingState> = z.strictObject({
   step: count,
   epoch: count,

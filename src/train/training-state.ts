@@ -2,10 +2,10 @@ import type { Facts } from '../io/fingerprint.js';
 import type { CheckpointState } from './checkpoint-keeper.js';
 import type { StoppingState } from './early-stopping.js';
 
-/** The last thing that was finished where a checkpoint was saved; what follows it is done again after a resume. */
+/** The last phase completed before a checkpoint was saved; a resumed run repeats the phases after it. */
 export type TrainingPhase = 'step' | 'validation' | 'epoch';
 
-/** Where a run is, as JSON: with parameters and moments it is all that a resumed run needs to go on bit for bit. */
+/** State of a run, as JSON. With parameters and moments it lets a resumed run continue bit for bit. */
 export interface TrainingState {
   /** Optimizer steps so far. */
   step: number;
@@ -16,23 +16,23 @@ export interface TrainingState {
   /** Batches of all epochs so far. */
   totalBatches: number;
   phase: TrainingPhase;
-  /** Spent training. */
+  /** Training time so far. */
   seconds: number;
   skippedSteps: number;
-  /** Newest values by name; what is not finite is left out. */
+  /** Newest finite values by name. */
   metrics: Record<string, number>;
   keepers: CheckpointState[];
   stoppers: StoppingState[];
-  /** What a resumed run is compared by. */
+  /** Identifies the run, to check a resume. */
   run: RunIdentity;
 }
 
 export interface RunIdentity {
   seed: number;
-  /** Parts are cut by it, so sums are added in its order. */
+  /** Determines how batches are split, and so the order of floating-point sums. */
   tokenBudget: number;
-  /** What makes it this run: with another value of these it would be another one. */
+  /** Values that must be equal after a resume. */
   fixed: Facts;
-  /** What may change on the way, such as the learning rate. */
+  /** Values that may change at a resume, such as the learning rate. */
   free: Facts;
 }

@@ -211,7 +211,7 @@ testInCollection('early stopping ends the run', async (folder) => {
     '--optimizer.lr=0',
     '--trainer.max_steps=40',
   );
-  assert.match(stderr, /dev\.run\/nDCG@10 did not get better/);
+  assert.match(stderr, /dev\.run\/nDCG@10 did not improve/);
   assert.match(stderr, /Finished at step 6 \(early_stopping\)/);
 });
 
@@ -301,7 +301,7 @@ testInCollection('summary and progress can be left out', async (folder) => {
 testInCollection('without evaluation_metrics there is no validation', async (folder) => {
   const { stdout, stderr } = await fit(folder, '--model.evaluation_metrics=null', '--trainer.max_steps=1');
   assert.is(stdout, '');
-  assert.match(stderr, /^warning: the inference datasets are not validated, since no measures are named$/m);
+  assert.match(stderr, /^warning: the inference datasets are not used for validation, because no measures are set$/m);
   assert.match(stderr, /Finished at step 1/);
 });
 
@@ -329,7 +329,7 @@ testInCollection('a validation dataset without qrels is passed over, with a warn
   const monitor =
     '--trainer.callbacks+={class_path: ModelCheckpoint, init_args: {monitor: dev.run/nDCG@10, mode: max}}';
   const { stdout, stderr } = await fit(folder, BARE, two, monitor, '--trainer.max_steps=3');
-  assert.equal(stderr.match(/^warning: .*$/gm), ['warning: bare.run: has no qrels, so it is not measured']);
+  assert.equal(stderr.match(/^warning: .*$/gm), ['warning: bare.run: has no qrels, so no measures are computed']);
   assert.match(stderr, /^step 3: dev\.run\/nDCG@10 0\.\d{4}$/m);
   assert.match(stdout, /^dev\.run +0\.\d{4}$/m);
 });

@@ -1,9 +1,10 @@
 import { cp, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
+import { PassThrough, Readable, Writable } from 'node:stream';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { assertClose, assertSameIds, expectedPairs, modelFolder } from '../support/models.js';
+import { runCli } from '../../src/cli/cli.js';
 import { run } from '../support/cli.js';
 import { inFolder, writeFiles } from '../support/files.js';
 import { TOLERANCES } from '../support/tolerances.js';
@@ -112,5 +113,49 @@ test('standard input without line ends is refused before it fills the memory', a
   assert.is(code, 2);
   assert.match(stderr, /standard input:1: the line is longer than 64 MiB/);
 });
+
+test('a program that waits for each answer gets it', async () => {
+  const asked = new PassThrough();
+  let answered: (line: string) => void = () => undefined;
+  const stdout = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      answered(chunk.toString());
+      done();
+    },
+  });
+  const { signal } = new AbortController();
+  const io = { stdin: asked, stdout, stderr: new PassThrough().resume(), signal, env: {} };
+  const ended = runCli(['score', '--model', modelFolder(), '--input', '-'], io);
+  const pairs = (await expectedPairs()).slice(0, 3);
+  for (const pair of pairs) {
+    const { query, document } = pair;
+    const answer = new Promise<string>((resolve) => (answered = resolve));
+    const line = JSON.stringify({ query, document });
+    // the start of the next line does not hold up this one
+    asked.write(line);
+    asked.write('\n  ');
+    assertClose([(JSON.parse(await answer) as ScoreLine).score], [pair], TOLERANCES.cpu.float32.score);
+  }
+  asked.end();
+  assert.is(await ended, 0);
+});
+
+test('--activation maps the scores', () =>
+  inFolder(async (folder) => {
+    const scores = async (model: string, ...more: string[]) => {
+      const stdin = '{"query": "a", "document": "b"}\n{"query": "c", "document": "d"}\n';
+      const { code, stdout, stderr } = await run(['score', '--model', model, '--input', '-', ...more], { stdin });
+      assert.is(code, 0, stderr);
+      return { values: parse(stdout).map(({ score }) => score), stderr };
+    };
+    const { values: raw } = await scores(modelFolder());
+    const mapped = raw.map((logit) => 1 / (1 + Math.exp(-logit)));
+    assert.equal((await scores(modelFolder(), '--activation', 'sigmoid')).values, mapped);
+    assert.equal((await scores(modelFolder(), '--activation', 'identity')).values, raw);
+    const unnamed = await scores(modelFolder(), '--activation', 'model');
+    assert.equal(unnamed.values, raw);
+    assert.match(unnamed.stderr, /names no activation; scores are raw logits/);
+    assert.is((await run(['score', '--model', folder, '--input', '-', '--activation', 'relu'])).code, 2);
+  }));
 
 test.run();

@@ -53,7 +53,7 @@ test('an older model is replaced, anything else is not', async () => {
   const other = join(parent, 'other');
   mkdirSync(other);
   writeFileSync(join(other, 'thesis.tex'), 'x');
-  await refuses(() => model.save(other), 'bad_input', /other: holds other files than a model's/);
+  await refuses(() => model.save(other), 'bad_input', /other: contains files that are not a model's/);
   assert.equal(readdirSync(other), ['thesis.tex']);
 });
 

@@ -281,7 +281,7 @@ test('saveWeightsOnly saves model folders that no run continues from', () =>
     await using model = await CrossEncoder.load(checkpoints[0]!);
     assert.is(model.modelClass, 'MonoElectraModel');
     const { result: resumed } = await run(root, { ckptPath: checkpoints[0]! });
-    await refuses(() => resumed, 'bad_input', /no checkpoint to resume from/);
+    await refuses(() => resumed, 'bad_input', /not a checkpoint to resume from/);
   }));
 
 test.run();

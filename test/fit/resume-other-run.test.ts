@@ -146,7 +146,7 @@ const REFUSED: Change[] = [
   },
   {
     what: 'the lengths that texts are cut to',
-    message: /is a checkpoint of another model: query_length is 8 there and 4 for/,
+    message: /is a checkpoint of another model: query_length is 8 in it and 4 in/,
     argv: ['--model.config.query_length=4', '--model.config.doc_length=40'],
   },
 ];
@@ -227,11 +227,8 @@ test('a checkpoint of an older release is named, also where the last one is aske
     await change(file, '"version": 2', '"version": 1');
   });
   assert.is(code, 2);
-  assert.match(
-    stderr,
-    /trainer_state\.json: has format version 1, which does not say what data the run was trained on/,
-  );
-  assert.match(stderr, /^hint: .*name its folder in model_name_or_path to begin a new run/m);
+  assert.match(stderr, /trainer_state\.json: has format version 1, which does not record the training data/);
+  assert.match(stderr, /^hint: .*set model_name_or_path to its folder to start a new run/m);
 });
 
 test.run();

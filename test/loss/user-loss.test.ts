@@ -118,8 +118,8 @@ test('it cannot change the scores and targets of others', async () => {
 
 /** Class path, what the message says, what the hint says. */
 const BAD: readonly (readonly [classPath: string, message: RegExp, hint: RegExp])[] = [
-  ['./plain.mjs', /names no class of a module/, /a colon and the name it exports/],
-  ['./loss.py:Loss', /names no class of a module/, /\.ts or \.js/],
+  ['./plain.mjs', /is not the class of a module/, /a colon and the exported class/],
+  ['./loss.py:Loss', /is not the class of a module/, /\.ts or \.js/],
   ['./nowhere.ts:Loss', /there is no file \/.*\/nowhere\.ts/, /current working directory/],
   ['./plain.mjs:Plane', /the module exports no "Plane"/, /It exports: Plain\./],
   ['./plain.mjs:toString', /the module exports no "toString"/, /It exports: Plain\./],
@@ -129,7 +129,7 @@ const BAD: readonly (readonly [classPath: string, message: RegExp, hint: RegExp]
   ['./wrong.mjs:arrow', /"arrow" is a function that new cannot call, not a class/, /Export a class/],
   ['./wrong.mjs:Throws', /its constructor failed: no gamma/, /init_args \{"gamma":1\}/],
   ['./wrong.mjs:NoCompute', /it has no method "compute"/, /compute\(scores, targets\) returns/],
-  ['./wrong.mjs:NumberName', /its "name" is 7/, /Make it a text/],
+  ['./wrong.mjs:NumberName', /its "name" is 7/, /Make it a non-empty string/],
   ['./wrong.mjs:Nothing', /compute returned undefined/, /returns \{ value: number, gradient: Float64Array \}/],
   ['./wrong.mjs:Later', /compute returned a promise/, /docs\/losses\.md/],
   ['./wrong.mjs:TextValue', /"value" is a string, not a number/, /docs\/losses\.md/],
@@ -137,9 +137,9 @@ const BAD: readonly (readonly [classPath: string, message: RegExp, hint: RegExp]
   ['./wrong.mjs:NoGradient', /"gradient" is undefined, not a Float64Array/, /docs\/losses\.md/],
   ['./wrong.mjs:ShortGradient', /"gradient" has 2 numbers, not 3 \(queries x documents: 1 x 3\)/, /docs\/losses\.md/],
   ['./wrong.mjs:ComputeThrows', /compute failed: out of ideas/, /stack/],
-  ['./syntax.mjs:Broken', /cannot be loaded: .*syntax\.mjs:\d/, /^Mend \/.*\/syntax\.mjs/],
-  ['./throws.mjs:Never', /cannot be loaded: not today/, /^Mend/],
-  ['./imports.mjs:Never', /cannot be loaded: .*gone\.mjs/, /own folder/],
+  ['./syntax.mjs:Broken', /cannot be loaded: .*syntax\.mjs:\d/, /^Fix \/.*\/syntax\.mjs/],
+  ['./throws.mjs:Never', /cannot be loaded: not today/, /^Fix/],
+  ['./imports.mjs:Never', /cannot be loaded: .*gone\.mjs/, /from its folder/],
 ];
 
 for (const [classPath, message, hint] of BAD) {

@@ -83,7 +83,7 @@ test('a file that is no log is named', async () => {
   writeFileSync(path, 'name,value\na,1\n');
   await CsvLogger.open(folder).then(
     () => assert.unreachable(),
-    (error: RankDistillmError) => assert.match(error.message, `${path}:1: this is no log of metrics`),
+    (error: RankDistillmError) => assert.match(error.message, `${path}:1: this is not a metrics log`),
   );
   for (const Logger of [CsvLogger, TensorBoardLogger]) {
     await Logger.open(join(path, 'below')).then(

@@ -116,7 +116,7 @@ const CHANGES: Change[] = [
   },
   {
     what: 'nobody says what the run was computed from',
-    message: /exists, and no __bm25__tiny-set\.run\.json beside it says what it was computed from/,
+    message: /exists, without a __bm25__tiny-set\.run\.json that records its provenance/,
     make: (folder) => rm(join(folder, RECORD)),
   },
 ];
@@ -218,7 +218,7 @@ test('where the model folder cannot be written to, runs go below ./runs by its w
       assert.is(code, 0, stderr);
       assert.match(
         stderr,
-        /note: .*v1\.0-rc\.2\/runs cannot be written to, so runs go to runs\/a\/v1\.0-rc\.2; save_dir/,
+        /note: .*v1\.0-rc\.2\/runs cannot be written to, so runs go to runs\/a\/v1\.0-rc\.2; set save_dir/,
       );
       assert.match(stderr, /wrote runs\/a\/v1\.0-rc\.2\/__bm25__tiny-set\.run/);
     }

@@ -203,7 +203,9 @@ test('a metric that never comes is named beside those there are', async () => {
     },
   );
   const early = await simulate({ ...BASE, limits: { maxSteps: 4 }, checkpoint: { monitor: 'val' } });
-  assert.equal(early.warnings, ['ModelCheckpoint: no "val" yet at step 4: no checkpoint is kept there']);
+  assert.equal(early.warnings, [
+    'ModelCheckpoint: "val" is not logged yet at step 4: no checkpoint is kept for that step',
+  ]);
 });
 
 test.run();

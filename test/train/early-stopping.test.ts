@@ -9,7 +9,7 @@ const CONTEXT = { validatesAtEpochEnd: false, validates: true };
 
 test('reasons name the metric and what it was held against', () => {
   const reasons: [Partial<EarlyStoppingOptions>, number[], string][] = [
-    [{ patience: 2 }, [0.5, 0.5, 0.6], 'val did not get better than 0.5 in 2 validations'],
+    [{ patience: 2 }, [0.5, 0.5, 0.6], 'val did not improve on 0.5 in 2 validations'],
     [{ stoppingThreshold: 0.2 }, [0.1], 'val is 0.1, which is better than stoppingThreshold 0.2'],
     [{ mode: 'max', divergenceThreshold: 0.2 }, [0.1], 'val is 0.1, which is worse than divergenceThreshold 0.2'],
     [{}, [0.5, Number.NaN], 'val is NaN; the best was 0.5'],
@@ -36,7 +36,7 @@ test('a stopper that goes on from its state stops where the undisturbed one does
     return verdict !== undefined;
   });
   assert.equal(verdicts, [false, false, false, false, false, false, false, true]);
-  assert.match(stopper.reason ?? '', /^val did not get better than 0.39 in 3/);
+  assert.match(stopper.reason ?? '', /^val did not improve on 0.39 in 3/);
 });
 
 test('a metric that never comes is named, one that may still come is waited for', () => {

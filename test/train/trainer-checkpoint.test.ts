@@ -50,7 +50,7 @@ test('a classification model of several labels, of which one is trained', async 
   const { model } = await readTrainerCheckpoint(target, 2);
   checkSameModel(model, source);
   const other = await readTrainerCheckpoint(target, 'bad');
-  await refuses(async () => checkSameModel(other.model, source), 'bad_input', /label is 0 there and 2 for/);
+  await refuses(async () => checkSameModel(other.model, source), 'bad_input', /label is 0 in it and 2 in/);
 });
 
 type Edit = (folder: string) => void | Promise<void>;
@@ -93,14 +93,19 @@ const REFUSALS: [what: string, edit: Edit, code: ErrorCode, message: RegExp][] =
     'a model alone',
     (f) => rmSync(join(f, STATE_FILE)),
     'bad_input',
-    /is no checkpoint to resume from: it has no trainer/,
+    /is not a checkpoint to resume from: it has no trainer/,
   ],
   ['no moments', (f) => rmSync(join(f, MOMENTS_FILE)), 'not_found', /optimizer\.safetensors: no such file/],
   ['no weights', (f) => rmSync(join(f, 'model.safetensors')), 'not_found', /holds neither model\.safetensors/],
   ['no config.json', (f) => rmSync(join(f, 'config.json')), 'not_found', /config\.json: no such file/],
   ['a state of another program', editState((c) => (c['format'] = 'x')), 'bad_input', /json: format: expected "rank-d/],
   ['a newer format', editState((c) => (c['version'] = 3)), 'unsupported', /format version 3; this release reads 2/],
-  ['an older format', editState((c) => (c['version'] = 1)), 'unsupported', /version 1, which does not say what data/],
+  [
+    'an older format',
+    editState((c) => (c['version'] = 1)),
+    'unsupported',
+    /version 1, which does not record the training data/,
+  ],
   ['no version', editState((c) => delete c['version']), 'bad_input', /version: expected 2/],
   ['no time', editState((c) => (c['saved'] = 'today')), 'bad_input', /saved: expected a time/],
   ['no state', editState((c) => delete (c as { state?: object }).state), 'bad_input', /json: state: .*expected object/],
@@ -121,7 +126,7 @@ const REFUSALS: [what: string, edit: Edit, code: ErrorCode, message: RegExp][] =
     'a moment too many',
     editMoments((t) => [...t, { name: 'exp_avg.x', shape: [0], parts: () => [] }]),
     'bad_input',
-    /holds exp_avg\.x, which is no moment/,
+    /holds exp_avg\.x, which is not a moment/,
   ],
   [
     'a moment of another shape',
@@ -147,13 +152,13 @@ for (const [what, edit, code, message] of REFUSALS) {
 }
 
 for (const [model, overrides, message] of [
-  ['mono-bert', {}, /class is MonoElectraModel there and MonoBertModel for/],
-  ['mono-head-64', {}, /embeddingSize is 16 there and 64 for/],
-  ['mono-head-32', {}, /heads is 2 there and 1 for/],
-  ['mono-mean', {}, /pooling is first there and mean for/],
-  ['mono-rank', { linearBias: true }, /bias is false there and true/],
-  ['mono-rank', { queryLength: null }, /query_length is 8 there and null for/],
-  ['mono-rank', { docLength: 41 }, /doc_length is 40 there and 41 for/],
+  ['mono-bert', {}, /class is MonoElectraModel in it and MonoBertModel in/],
+  ['mono-head-64', {}, /embeddingSize is 16 in it and 64 in/],
+  ['mono-head-32', {}, /heads is 2 in it and 1 in/],
+  ['mono-mean', {}, /pooling is first in it and mean in/],
+  ['mono-rank', { linearBias: true }, /bias is false in it and true/],
+  ['mono-rank', { queryLength: null }, /query_length is 8 in it and null in/],
+  ['mono-rank', { docLength: 41 }, /doc_length is 40 in it and 41 in/],
 ] as const) {
   test(`a checkpoint of another model than ${model} ${JSON.stringify(overrides)}`, async () => {
     const target = join(temporaryFolder(), 'last');

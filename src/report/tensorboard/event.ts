@@ -1,4 +1,4 @@
-/** What of tensorboard/compat/proto/event.proto and summary.proto a log of scalars needs. */
+/** The fields of tensorboard/compat/proto/event.proto and summary.proto that a log of scalars needs. */
 export interface TensorBoardEvent {
   /** Seconds since 1970. */
   wallTime: number;
@@ -7,7 +7,7 @@ export interface TensorBoardEvent {
   fileVersion?: string;
   /** Field 5: one value of a summary. */
   scalar?: { tag: string; value: number };
-  /** Field 7: a run goes on here; what was logged for this step and later ones no longer counts. */
+  /** Field 7: a run resumes here; TensorBoard drops earlier events of this step and later ones. */
   sessionStart?: boolean;
 }
 
@@ -46,7 +46,7 @@ function floatField(field: number, value: number): Buffer {
 
 const varintField = (field: number, value: number): Buffer => Buffer.concat([key(field, VARINT), varint(value)]);
 
-/** An event as protocol buffer; fields in the order of their numbers, zeros left out, as protobuf's own writers do. */
+/** Encodes an event as a protocol buffer: fields in the order of their numbers, zeros omitted, as protobuf does. */
 export function encodeEvent(event: TensorBoardEvent): Buffer {
   const parts = [doubleField(1, event.wallTime)];
   if (event.step) parts.push(varintField(2, event.step));

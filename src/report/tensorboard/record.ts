@@ -1,6 +1,6 @@
 import { crc32c } from './crc32c.js';
 
-/** A checksum of bytes that hold checksums themselves would be weak; TFRecord therefore rotates it and adds this. */
+/** TFRecord masks its checksums, because the CRC of data that contains CRCs is weak. */
 const MASK_DELTA = 0xa282ead8;
 
 function maskedCrc(bytes: Uint8Array): number {
@@ -9,7 +9,7 @@ function maskedCrc(bytes: Uint8Array): number {
 }
 
 /**
- * A TFRecord: length (8 bytes) and its checksum (4), the bytes and their checksum (4), all little-endian
+ * A TFRecord: length (8 bytes) and its checksum (4), then the data and its checksum (4), all little-endian
  * (https://www.tensorflow.org/tutorials/load_data/tfrecord#tfrecords_format_details).
  */
 export function frameRecord(data: Uint8Array): Buffer {

@@ -250,7 +250,7 @@ const TARGETS: BadInput[] = [
   {
     what: 'a measure that is watched, without judgements',
     code: 'bad_input',
-    message: /dev\.run: has no qrels, so dev\.run\/nDCG@10 cannot be watched/,
+    message: /dev\.run: has no qrels, so dev\.run\/nDCG@10 cannot be monitored/,
     argv: [
       ...FIT,
       '--datasets.dev.qrels=null',
