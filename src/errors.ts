@@ -11,11 +11,11 @@ export function docsPage(page: 'api' | 'cli' | 'cuda' | 'losses' | 'training'): 
 }
 
 /**
- * What went wrong, as a word that programs can switch on.
+ * Error code for programs to switch on.
  *
- * - `bad_input`: a file, option or argument the caller can mend (CLI exit code 2)
+ * - `bad_input`: a file, option or argument that the caller can fix (CLI exit code 2)
  * - `not_found`: a file, model or id that does not exist (CLI exit code 2)
- * - `unsupported`: something this package deliberately does not build (CLI exit code 2)
+ * - `unsupported`: something that this package deliberately does not support (CLI exit code 2)
  * - `io`: the operating system refused a read or a write (CLI exit code 2)
  * - `native`: the addon could not be loaded, or the engine failed (CLI exit code 1)
  * - `out_of_memory`: a model, or a single sequence, does not fit into a device's memory (CLI exit code 1)
@@ -26,7 +26,7 @@ export type ErrorCode =
   'bad_input' | 'not_found' | 'unsupported' | 'io' | 'native' | 'out_of_memory' | 'aborted' | 'closed';
 
 export interface ErrorDetails {
-  /** How to mend it, in one sentence. */
+  /** How to fix it, in one sentence. */
   hint?: string;
   cause?: unknown;
 }
@@ -44,7 +44,7 @@ export class RankDistillmError extends Error {
   }
 }
 
-/** The error for an argument that is not what it should be: its name, what was expected and what came. */
+/** The error for an invalid argument: its name, the expected and the received value. */
 export function badArgument(name: string, expected: string, received: unknown, hint?: string): RankDistillmError {
   const shown =
     typeof received === 'string'
@@ -57,12 +57,12 @@ export function badArgument(name: string, expected: string, received: unknown, h
   });
 }
 
-/** A place in a text file, worded the way editors and compilers do: `runs/bm25.run:17`. */
+/** A place in a text file, as editors and compilers write it: `runs/bm25.run:17`. */
 export function at(file: string, line?: number): string {
   return line === undefined ? file : `${file}:${line}`;
 }
 
-/** Turns what the operating system said about `path` into one error that names the path and the mend. */
+/** Converts an error of the operating system into one that names the path and the fix. */
 export function ioError(verb: 'read' | 'write', path: string, cause: unknown): RankDistillmError {
   const code = (cause as NodeJS.ErrnoException | undefined)?.code;
   if (code === 'ENOENT' && verb === 'read') {
@@ -76,7 +76,7 @@ export function ioError(verb: 'read' | 'write', path: string, cause: unknown): R
     EACCES: 'permission denied',
     EPERM: 'operation not permitted',
     EISDIR: 'is a folder, not a file',
-    ENOTDIR: 'a part of the path is a file, not a folder',
+    ENOTDIR: 'part of the path is a file, not a folder',
     ENOSPC: 'no space left on the device',
     EROFS: 'the file system is read-only',
     EMFILE: 'too many open files',
@@ -88,7 +88,7 @@ export function ioError(verb: 'read' | 'write', path: string, cause: unknown): R
   });
 }
 
-/** The error for what the caller's signal has ended. */
+/** The error for an operation that the caller's signal aborted. */
 export function abortedError(signal: AbortSignal): RankDistillmError {
   return new RankDistillmError('aborted', 'interrupted', { cause: signal.reason });
 }

@@ -4,18 +4,18 @@ import type { PlaceOf } from './formats/run-record.js';
 import type { RunEntry } from './records.js';
 import type { RunTopic } from './run-file.js';
 
-/** A document of a topic that may be used, and what is known of it. */
+/** A document of a topic that can be sampled. */
 export interface Candidate {
   docId: string;
-  /** undefined for a judged document that the ranking lacks, see `withAdded`. */
+  /** undefined for a judged document that is not in the ranking, see `withAdded`. */
   rank: number | undefined;
-  /** 0 where there is no rank. */
+  /** 0 without a rank. */
   score: number;
-  /** Grade; undefined where it was not judged. */
+  /** Grade; undefined if the document was not judged. */
   relevance: number | undefined;
-  /** The run's own text. */
+  /** The text in the run file. */
   text: string | undefined;
-  /** Where it stands in the run; undefined where there is no rank. */
+  /** Line in the run; undefined without a rank. */
   line: number | undefined;
 }
 
@@ -23,8 +23,8 @@ export interface Candidate {
 export type TopicGrades = ReadonlyMap<string, number>;
 
 /**
- * The documents of a topic that are used, as lightning-ir's RunDataset keeps them: rank in the file at most `depth` (-1:
- * all), in the order of the ranks, ties in file order. Grades come from `grades`, or from the run where that is undefined.
+ * The documents of a topic that lightning-ir's RunDataset keeps: those with a rank of at most `depth` (-1: all), sorted
+ * by rank, ties in file order. Grades come from `grades`, or from the run if that is undefined.
  */
 export function candidatesOf(topic: RunTopic, depth: number, grades?: TopicGrades): Candidate[] {
   const candidates: Candidate[] = [];
@@ -41,8 +41,8 @@ function ranked(entry: RunEntry, line: number, grades: TopicGrades | undefined):
 }
 
 /**
- * Candidates and, behind them, judged documents that they lack, in the order of their ids. Documents of equal rank are
- * then in the order of their ids too (lightning-ir joins the two tables, which sorts them).
+ * The candidates followed by `added` judged documents, sorted by id. Documents of equal rank are then also sorted by id
+ * (lightning-ir joins the two tables, which sorts them).
  */
 export function withAdded(candidates: Candidate[], added: readonly string[], grades: TopicGrades): Candidate[] {
   const sorted = candidates.slice().sort((a, b) => a.rank! - b.rank! || compareUtf8(a.docId, b.docId));
@@ -55,7 +55,7 @@ export function withAdded(candidates: Candidate[], added: readonly string[], gra
   ];
 }
 
-/** Counts documents without a text, so that one error can say how many there are and how to go on. */
+/** Counts documents without a text, for one error that states the number and the fix. */
 export class MissingDocuments {
   #total = 0;
   #missing = 0;
@@ -76,12 +76,12 @@ export class MissingDocuments {
 
   error(placeOf: PlaceOf, collection: string): RankDistillmError {
     const { docId, line } = this.#first!;
-    const depth = this.#lowestRank > 1 ? ` A depth of at most ${this.#lowestRank - 1} leaves them out.` : '';
+    const depth = this.#lowestRank > 1 ? ` A depth of at most ${this.#lowestRank - 1} avoids them.` : '';
     return new RankDistillmError(
       'not_found',
       `${placeOf(line)}: document '${docId}' is not in the collection ${collection} ` +
         `(${this.#missing} of the ${this.#total} documents to be used are missing)`,
-      { hint: `Register the collection that the run was made on.${depth}` },
+      { hint: `Register the collection that the run was created from.${depth}` },
     );
   }
 }

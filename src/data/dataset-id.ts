@@ -7,19 +7,19 @@ import { formatSuffix, RUN_SUFFIXES, withoutGz } from './formats/run-format.js';
  */
 const SPELLINGS: readonly (readonly [string, string])[] = [['rank-distillm-rank-zephyr', 'rank-distillm-rankzephyr']];
 
-/** The spelling that ids are compared in. */
+/** The canonical spelling, for comparing ids. */
 export function canonicalId(id: string): string {
   return SPELLINGS.reduce((text, [other, canonical]) => text.replace(other, canonical), slashed(id));
 }
 
-/** Ids in file names have dashes for slashes. */
+/** The id as in file names, with dashes instead of slashes. */
 export function dashed(id: string): string {
   return id.replaceAll('/', '-');
 }
 
 /**
- * Splits of `msmarco-passage` in ir_datasets 0.6.3 and lightning-ir 0.0.6. Names of run files have them with dashes, and
- * texts depend on them.
+ * Splits of `msmarco-passage` in ir_datasets 0.6.3 and lightning-ir 0.0.6. They restore the slashes of ids in file
+ * names and decide which texts are repaired.
  */
 const PASSAGE_SPLITS = `
   dev dev/2 dev/judged dev/small eval eval/small
@@ -37,7 +37,7 @@ const BY_DASHED_ID: ReadonlyMap<string, string> = new Map(
     .map((split) => [dashed(`msmarco-passage/${split}`), `msmarco-passage/${split}`]),
 );
 
-/** The id with its slashes, where one is known; lightning-ir takes dashed ids of known datasets as them. */
+/** The id with its slashes, if it is a known dataset; lightning-ir also accepts known ids with dashes. */
 export function slashed(id: string): string {
   return BY_DASHED_ID.get(id) ?? id;
 }
@@ -46,14 +46,17 @@ export function slashed(id: string): string {
 const MSMARCO_PASSAGES = /^msmarco-passage(\/(dev|eval|train|trec-dl-(2019|2020|hard))(\/.*)?)?$/;
 
 /**
- * Whether the documents of an id hold UTF-8 that was encoded twice, in their official file. For these ids lightning-ir
- * reads ir_datasets' repaired texts, also where local files are registered for them.
+ * Whether the official document file of a dataset contains doubly encoded UTF-8. For these ids lightning-ir uses the
+ * texts that ir_datasets repaired, even if local files are registered.
  */
 export function hasMisreadUtf8(id: string): boolean {
   return MSMARCO_PASSAGES.test(id);
 }
 
-/** A run file's name without folder, `.gz` and the suffix of its format: `__bm25__my-set.v1.5.run.gz` → `__bm25__my-set.v1.5`. */
+/**
+ * A run file's name without folder, `.gz` and the suffix of its format: `__bm25__my-set.v1.5.run.gz` →
+ * `__bm25__my-set.v1.5`.
+ */
 export function runStem(path: string): string {
   const name = withoutGz(basename(path));
   const suffix = formatSuffix(name);
@@ -61,9 +64,9 @@ export function runStem(path: string): string {
 }
 
 /**
- * Ids that the name of a run file may stand for, best first. As lightning-ir infers it, the id (with dashes, which become
- * slashes where the id is known) comes after the last `__`; lightning-ir ends it at the first dot, which is tried second
- * because ids may hold dots.
+ * Dataset ids that a run file's name may refer to, best first. As in lightning-ir, the id follows the last `__` (with
+ * dashes, which become slashes for known ids). lightning-ir cuts it at the first dot; we try that second, because ids
+ * may contain dots.
  */
 export function inferredIds(path: string): string[] {
   const stems = [runStem(path), basename(path).split('.')[0]!];

@@ -2,7 +2,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { readRegion, spool } from '../io/regions.js';
 import type { RunRecord } from './formats/run-record.js';
 
-/** Characters of records held before they go to disk. */
+/** Characters of records buffered before they are written to disk. */
 const HELD_CHARACTERS = 16 * 1024 * 1024;
 
 interface Region {
@@ -11,9 +11,9 @@ interface Region {
 }
 
 /**
- * Sorts records by topic, in a temporary file of JSON lines: topics in the order of their first records, each topic's
- * records in their order. Parts of about 16 MiB are grouped in memory and written aside, then each topic's pieces are
- * brought together, so that a run of any size needs little memory.
+ * Groups records by topic into a temporary file of JSON lines: topics in the order of their first records, records of a
+ * topic in file order. Parts of about 16 MiB are grouped in memory and written to disk, then the pieces of each topic
+ * are merged, so memory does not grow with the run.
  */
 export async function groupRecords(blocks: AsyncIterable<RunRecord[]>): Promise<FileHandle> {
   const pieces = new Map<string, Region[]>();

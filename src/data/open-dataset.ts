@@ -5,7 +5,7 @@ import type { TrainingContext, TrainingDataset, ValidationDataset } from './trai
 import { openTrainingRunDataset } from './training-run-dataset.js';
 import { openTupleDataset, type TupleDatasetOptions } from './tuple-dataset.js';
 
-/** Opens what `fit` learns from: a RunDataset, or a TupleDataset where `tuplesDataset` is given. */
+/** Opens `fit`'s training data: a TupleDataset if `tuplesDataset` is given, else a RunDataset. */
 export function openTrainingDataset(
   options: RunDatasetOptions | TupleDatasetOptions,
   context: TrainingContext = {},
@@ -13,7 +13,7 @@ export function openTrainingDataset(
   return 'tuplesDataset' in options ? openTupleDataset(options, context) : openTrainingRunDataset(options, context);
 }
 
-/** Opens what `fit` validates on. A TupleDataset gives a loss; measures need the judgements of a RunDataset. */
+/** Opens `fit`'s validation data. A TupleDataset gives a loss only; measures need the qrels of a RunDataset. */
 export function openValidationDataset(
   options: RunDatasetOptions | TupleDatasetOptions,
   context: OpenContext = {},

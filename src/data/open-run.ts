@@ -11,27 +11,27 @@ import { DatasetRegistry, type RegisteredDataset } from './registry.js';
 import { RunFile, type RunTopic } from './run-file.js';
 import type { RunDatasetOptions } from './run-options.js';
 
-/** What opening a dataset takes besides the dataset's options. */
+/** Context for opening a dataset, besides its options. */
 export interface OpenContext {
   /** Default: an empty one. */
   registry?: DatasetRegistry | undefined;
-  /** Where the collection's index is kept; reports its building. */
+  /** Folder and progress callback of the collection's index. */
   indexing?: CollectionIndexOptions | undefined;
 }
 
 /** The run file that options name, and the dataset it belongs to. */
 export interface RunSource {
   path: string;
-  /** What messages and logs call the run: its file's name, or the id that stands for it. */
+  /** Name of the run in messages and logs: its file name, or the dataset id. */
   name: string;
-  /** Whether the options name a file. */
+  /** Whether the options name a run file. */
   isFile: boolean;
   dataset: RegisteredDataset | undefined;
-  /** As registered, or as the file's name says where no dataset is registered. */
+  /** Id of the registered dataset, or the one inferred from the file name. */
   datasetId: string;
 }
 
-/** Finds the run: a file, or the scoreddocs of a dataset named by its id. */
+/** Finds the run: a file, or the scoreddocs of a registered dataset. */
 export async function findRun(options: RunDatasetOptions, registry: DatasetRegistry): Promise<RunSource> {
   const { runPathOrId: named } = options;
   const given = (): RegisteredDataset | undefined =>
@@ -49,8 +49,8 @@ export async function findRun(options: RunDatasetOptions, registry: DatasetRegis
   const origin = registry.find(named);
   if (origin === undefined) throw neitherFileNorId(named, registry);
   if (origin.scoreddocs === undefined) {
-    throw new RankDistillmError('bad_input', `dataset ${origin.id} has no scoreddocs, so it cannot stand for a run`, {
-      hint: 'Register scoreddocs for it, or give run_path_or_id the path of a run file.',
+    throw new RankDistillmError('bad_input', `dataset ${origin.id} has no scoreddocs, so it cannot be used as a run`, {
+      hint: 'Register scoreddocs for it, or set run_path_or_id to the path of a run file.',
     });
   }
   const dataset = given() ?? origin;
@@ -65,7 +65,7 @@ function neitherFileNorId(named: string, registry: DatasetRegistry): RankDistill
   });
 }
 
-/** A run that is open, with the texts of its dataset. The collection is opened when its first text is needed. */
+/** An open run with the texts of its dataset. Opens the collection when a text is first needed. */
 export class OpenRun {
   #collection: CollectionStore | undefined;
   #usedQueries: string | undefined;
@@ -81,7 +81,7 @@ export class OpenRun {
     this.#indexing = indexing;
   }
 
-  /** Opens a run and makes a dataset of it; when `make` throws, the run is closed again. */
+  /** Opens a run and creates a dataset from it; closes the run if `make` throws. */
   static async open<T>(
     options: RunDatasetOptions,
     { registry = new DatasetRegistry(), indexing = {} }: OpenContext,
@@ -104,7 +104,7 @@ export class OpenRun {
     return this.source.path;
   }
 
-  /** The collection; undefined as long as no text of it is needed. */
+  /** The collection; undefined until a text is needed. */
   get usedDocs(): string | undefined {
     return this.#collection?.path;
   }
@@ -116,11 +116,11 @@ export class OpenRun {
 
   async collection(): Promise<CollectionStore> {
     const { docs, repairsDocs: repairs } = this.source.dataset ?? {};
-    if (docs === undefined) throw this.lacks('docs', `${this.path} carries no texts`);
+    if (docs === undefined) throw this.lacks('docs', `${this.path} contains no texts`);
     return (this.#collection ??= await CollectionStore.open(docs, { ...this.#indexing, repairs }));
   }
 
-  /** Ids and texts of documents, in their order: the run's own texts, else the collection's. */
+  /** Ids and texts of documents, in the same order: texts from the run, else from the collection. */
   async texts(documents: readonly Candidate[]): Promise<{ docIds: string[]; docs: string[] }> {
     const docIds = documents.map((document) => document.docId);
     const withoutText = documents.filter((document) => document.text === undefined).map((document) => document.docId);
@@ -129,11 +129,11 @@ export class OpenRun {
     return { docIds, docs: documents.map((document) => document.text ?? fetched[next++]!) };
   }
 
-  /** Gives each topic its query: the run's own, else that of the dataset. A topic without one is an error. */
+  /** Adds the query to each topic, from the run, else from the dataset. A missing query is an error. */
   async withQueries<T extends TopicWithoutQuery>(topics: readonly T[]): Promise<(T & { query: string })[]> {
     const wanted = new Set(topics.filter((topic) => topic.query === undefined).map((topic) => topic.queryId));
     const path = this.source.dataset?.queries;
-    if (wanted.size > 0 && path === undefined) throw this.lacks('queries', `${this.path} carries no queries`);
+    if (wanted.size > 0 && path === undefined) throw this.lacks('queries', `${this.path} contains no queries`);
     if (wanted.size > 0) this.#usedQueries = path;
     const queries = wanted.size > 0 ? await readQueries(path!, wanted) : new Map<string, string>();
     return topics.map((topic) => {
@@ -141,12 +141,12 @@ export class OpenRun {
       if (query !== undefined) return { ...topic, query };
       const place = this.file.place(topic.line);
       throw new RankDistillmError('not_found', `${place}: query '${topic.queryId}' is not in ${path}`, {
-        hint: 'Register the queries that the run was made for.',
+        hint: 'Register the queries that the run was created from.',
       });
     });
   }
 
-  /** The error for a part that the dataset lacks, or for a dataset that is not registered. `why` the part is needed. */
+  /** The error for a missing part, or for an unregistered dataset. `why` says why the part is needed. */
   lacks(part: 'docs' | 'queries' | 'qrels', why: string): RankDistillmError {
     const { dataset, datasetId } = this.source;
     if (dataset === undefined) return this.#registry.unknownId(datasetId, this.path);
@@ -161,14 +161,14 @@ export class OpenRun {
   }
 }
 
-/** A topic whose query may still be missing, and the first line of the run that names it. */
+/** A topic with its first line in the run; its query may be missing. */
 export interface TopicWithoutQuery {
   queryId: string;
   query: string | undefined;
   line: number;
 }
 
-/** The query that a run itself has for a topic. Two texts of one query are an error, as in a file of queries. */
+/** The query text in the run for a topic. Two different texts are an error, as in a file of queries. */
 export function ownQuery({ queryId, entries, lines }: RunTopic, run: RunFile): string | undefined {
   const first = entries.findIndex(({ query }) => query !== undefined);
   if (first === -1) return undefined;
@@ -176,12 +176,12 @@ export function ownQuery({ queryId, entries, lines }: RunTopic, run: RunFile): s
   const other = entries.findIndex((entry) => entry.query !== undefined && entry.query !== query);
   if (other === -1) return query;
   const places = [other, first].map((index) => run.place(lines[index]!));
-  throw new RankDistillmError('bad_input', `${places[0]}: query '${queryId}' has another text than at ${places[1]}`, {
+  throw new RankDistillmError('bad_input', `${places[0]}: query '${queryId}' has a different text at ${places[1]}`, {
     hint: 'Keep one text per query.',
   });
 }
 
-/** Hashes of topics: of their ids, and of their queries' texts. */
+/** Hashes of topic ids and of query texts. */
 export function fingerprintTopics(topics: Iterable<{ queryId: string; query: string }>): {
   ids: string;
   queries: string;

@@ -2,13 +2,13 @@
 export interface RunEntry {
   queryId: string;
   docId: string;
-  /** 1-based, as the file says; from the order of scores where the file has no rank. */
+  /** 1-based, from the file, or from the order of scores if the file has no ranks. */
   rank: number;
   score: number;
-  /** Text carried by json, jsonl and Parquet runs. */
+  /** Text in json, jsonl and Parquet runs. */
   query?: string;
   text?: string;
-  /** Judgements carried by the run itself. */
+  /** Judgement in the run file. */
   relevance?: number;
   iteration?: string;
 }

@@ -2,14 +2,14 @@ import { distance } from 'fastest-levenshtein';
 import { RankDistillmError } from '../errors.js';
 import { canonicalId, dashed, hasMisreadUtf8, slashed } from './dataset-id.js';
 
-/** What a dataset consists of; all are file paths, or ids of registered datasets to take the same part from. */
+/** Parts of a dataset: file paths, or ids of registered datasets to take the same part from. */
 export interface DatasetParts {
   /** Collection: TSV or JSON lines. */
   docs?: string;
   queries?: string;
   qrels?: string;
   docpairs?: string;
-  /** Run that stands for the dataset when a RunDataset is given its id. */
+  /** Run that a RunDataset reads when it is given the dataset id. */
   scoreddocs?: string;
 }
 
@@ -18,17 +18,17 @@ export type DatasetPart = keyof DatasetParts;
 /** A dataset with the paths of its parts. */
 export interface RegisteredDataset extends DatasetParts {
   id: string;
-  /** The texts of `docs` are repaired as they are read, see `repairUtf8`. */
+  /** Repair the texts of `docs`, see `repairUtf8`. */
   repairsDocs?: true;
 }
 
 export const DATASET_PARTS = ['docs', 'queries', 'qrels', 'docpairs', 'scoreddocs'] as const satisfies DatasetPart[];
 
-/** Leads from dataset ids to files: what `datasets:` in a config and lightning-ir's RegisterLocalDatasetCallback fill. */
+/** Maps dataset ids to files. Filled by `datasets:` in a config and by lightning-ir's RegisterLocalDatasetCallback. */
 export class DatasetRegistry {
-  private readonly datasets = new Map<string, RegisteredDataset>();
+  readonly #datasets = new Map<string, RegisteredDataset>();
 
-  /** Registers an id. The same parts twice are no error, other parts under a known id are. Files are not opened. */
+  /** Registers an id. Registering it again with other parts is an error. Files are not opened. */
   register(id: string, parts: DatasetParts): void {
     if (id.trim() === '') {
       throw new RankDistillmError('bad_input', 'a dataset id must not be empty', {
@@ -50,30 +50,30 @@ export class DatasetRegistry {
       }
       dataset[key as DatasetPart] = value;
     }
-    const before = this.datasets.get(canonicalId(id));
+    const before = this.#datasets.get(canonicalId(id));
     if (before !== undefined && DATASET_PARTS.some((part) => before[part] !== dataset[part])) {
       throw new RankDistillmError('bad_input', `dataset ${id} is registered twice with different files`, {
         hint: 'Keep one registration, or give one of them another id.',
       });
     }
-    this.datasets.set(canonicalId(id), dataset);
+    this.#datasets.set(canonicalId(id), dataset);
   }
 
-  /** Ids in the order of their registration. */
+  /** Ids in registration order. */
   ids(): string[] {
-    return [...this.datasets.values()].map((dataset) => dataset.id);
+    return [...this.#datasets.values()].map((dataset) => dataset.id);
   }
 
-  /** The dataset of an id, written with slashes or with dashes, with paths for all parts it has. */
+  /** Finds a dataset by its id, written with slashes or dashes, and resolves its parts to paths. */
   find(id: string): RegisteredDataset | undefined {
     const wanted = canonicalId(id);
     const dataset =
-      this.datasets.get(wanted) ??
-      [...this.datasets.values()].find((known) => dashed(canonicalId(known.id)) === dashed(wanted));
+      this.#datasets.get(wanted) ??
+      [...this.#datasets.values()].find((known) => dashed(canonicalId(known.id)) === dashed(wanted));
     if (dataset === undefined) return undefined;
     const resolved: RegisteredDataset = { id: dataset.id };
     for (const part of DATASET_PARTS) {
-      const origin = this.origin(dataset, part, []);
+      const origin = this.#origin(dataset, part, []);
       if (origin === undefined) continue;
       resolved[part] = origin[part]!;
       if (part === 'docs' && hasMisreadUtf8(origin.id)) resolved.repairsDocs = true;
@@ -81,7 +81,7 @@ export class DatasetRegistry {
     return resolved;
   }
 
-  /** Every file that the registered datasets are made of. */
+  /** Every file of the registered datasets. */
   files(): string[] {
     return this.ids().flatMap((id) => {
       const dataset = this.find(id);
@@ -89,14 +89,14 @@ export class DatasetRegistry {
     });
   }
 
-  /** As `find`; an unknown id is an error. `askedBy` says where the id comes from. */
+  /** As `find`, but throws for an unknown id. `askedBy` says where the id comes from. */
   get(id: string, askedBy: string): RegisteredDataset {
     const dataset = this.find(id);
     if (dataset === undefined) throw this.unknownId(id, askedBy);
     return dataset;
   }
 
-  /** The error for an id that nobody registered: says which are known and how to register one. */
+  /** The error for an unregistered id: lists the known ids and says how to register one. */
   unknownId(id: string, askedBy: string): RankDistillmError {
     const ids = this.ids();
     const nearest = ids.find((known) => distance(dashed(known), dashed(id)) <= 2 + id.length / 10);
@@ -105,26 +105,26 @@ export class DatasetRegistry {
     return new RankDistillmError('not_found', `${askedBy}: no dataset is registered as '${id}'`, {
       hint:
         `${known}.${guess} Register it in the config under \`datasets:\`, as \`${slashed(id)}: { docs: …, queries: …, qrels: … }\`, ` +
-        'or with the callback RegisterLocalDatasetCallback; `dataset:` on RunDataset names another id.',
+        'or with the callback RegisterLocalDatasetCallback, or name another id with `dataset:` on RunDataset.',
     });
   }
 
-  /** The dataset whose registration has the path of a part. */
-  private origin(dataset: RegisteredDataset, part: DatasetPart, trail: string[]): RegisteredDataset | undefined {
+  /** The dataset that is registered with the path of a part. */
+  #origin(dataset: RegisteredDataset, part: DatasetPart, trail: string[]): RegisteredDataset | undefined {
     const value = dataset[part];
     if (value === undefined) return undefined;
-    const other = this.datasets.get(canonicalId(value));
+    const other = this.#datasets.get(canonicalId(value));
     if (other === undefined) return dataset;
     if (other.id === dataset.id || trail.includes(other.id)) {
       throw new RankDistillmError(
         'bad_input',
-        `dataset ${dataset.id}: ${part} leads in a circle (${[...trail, dataset.id, other.id].join(' → ')})`,
+        `dataset ${dataset.id}: ${part} refers to itself in a circle (${[...trail, dataset.id, other.id].join(' → ')})`,
         {
           hint: 'Give one of them a path.',
         },
       );
     }
-    const origin = this.origin(other, part, [...trail, dataset.id]);
+    const origin = this.#origin(other, part, [...trail, dataset.id]);
     if (origin === undefined) {
       throw new RankDistillmError(
         'bad_input',

@@ -12,24 +12,24 @@ import type { TargetOptions } from './targets.js';
 import type { ValidationDataset } from './training-dataset.js';
 import { refuseWhiteSpace } from './write-run.js';
 
-/** Topics read before they are asked for. */
+/** Topics read ahead. */
 const TOPICS_AHEAD = 2;
 
-/** The files of a dataset that were read, undefined where one was not. */
+/** The files of a dataset that were read; undefined for unread ones. */
 export interface RunDatasetFiles {
   run: string;
-  /** The collection; a run may carry its texts itself. */
+  /** The collection; undefined if the run contains the texts. */
   docs: string | undefined;
   queries: string | undefined;
   qrels: string | undefined;
-  /** Whether texts of `docs` are repaired as they are read, see `RegisteredDataset`. */
+  /** Whether texts of `docs` are repaired, see `RegisteredDataset`. */
   repairsDocs: boolean;
 }
 
 /**
- * The topics of a run with their queries' and documents' texts, as lightning-ir's RunDataset gives them for inference:
- * topics in the order of their ids (as text), documents in the order of their ranks. Topics without judgements are left
- * out when the dataset has judgements. Only a few topics are held at a time.
+ * The topics of a run with the texts of queries and documents, as in lightning-ir's RunDataset for inference: topics
+ * sorted by id (as text), documents by rank. Topics without judgements are skipped if the dataset has judgements. Holds
+ * only a few topics at a time.
  */
 export class RunDataset implements ValidationDataset {
   readonly #run: OpenRun;
@@ -37,7 +37,7 @@ export class RunDataset implements ValidationDataset {
   readonly #topics: readonly UsedTopic[];
   readonly #judgements: Qrel[] | undefined;
   readonly #unwritable: UnwritableId | undefined;
-  /** Things a user should know, one sentence each: topics left out, a depth beyond the run's. */
+  /** Warnings, one sentence each: skipped topics, a depth beyond the run's. */
   readonly warnings: readonly string[];
 
   private constructor(
@@ -59,8 +59,8 @@ export class RunDataset implements ValidationDataset {
   }
 
   /**
-   * Reads the run to check it: every query and every document that will be scored must have a text. `indexing` says where
-   * the collection's index is kept and reports its building.
+   * Opens and checks a run: every query and every document to score must have a text. `indexing` sets the folder and
+   * the progress callback of the collection's index.
    */
   static open(
     options: RunDatasetOptions,
@@ -82,37 +82,36 @@ export class RunDataset implements ValidationDataset {
     });
   }
 
-  /** Id of the dataset: as registered, or as the run file's name says where it is not. */
+  /** Id of the dataset: as registered, or inferred from the run file's name. */
   get datasetId(): string {
     return this.#run.source.datasetId;
   }
 
-  /** The run file; undefined when the dataset was named by its id. */
+  /** The run file; undefined if the dataset was given by id. */
   get runPath(): string | undefined {
     return this.#run.source.isFile ? this.#run.path : undefined;
   }
 
-  /** What logs and tables call this run: its file's name, or the id that stands for it. */
+  /** Name of this run in logs and tables: its file name, or the dataset id. */
   get label(): string {
     return this.#run.source.name;
   }
 
   /**
-   * Name of a run that re-ranks this one, without suffix: the file's name without `.gz` and the suffix of its format, or the
-   * id that stands for the run, with dashes. lightning-ir cuts a file's name at its first dot, and then two runs may
-   * share a name.
+   * Name for a re-ranked run, without suffix: the file's name without `.gz` and the suffix of its format, or the
+   * dataset id with dashes. lightning-ir cuts a file's name at its first dot, so that two runs may share a name.
    */
   get runName(): string {
     return this.runPath === undefined ? dashed(this.label) : runStem(this.runPath);
   }
 
-  /** Every file that is read for this dataset: none of them may be written over. */
+  /** Every file that this dataset reads; outputs must not overwrite them. */
   get inputFiles(): string[] {
     const { run, docs, queries, qrels } = this.files;
     return [run, docs, queries, qrels].filter((path) => path !== undefined);
   }
 
-  /** The same by what they hold. */
+  /** The files that were read, by part of the dataset. */
   get files(): RunDatasetFiles {
     const { path, usedDocs, usedQueries, source } = this.#run;
     return {
@@ -124,29 +123,29 @@ export class RunDataset implements ValidationDataset {
     };
   }
 
-  /** Hashes of the topics that `samples` gives, or the first so many: of their ids, and of their queries' texts. */
+  /** Hashes of the ids and the query texts of all topics, or of the first `topics`. */
   fingerprintTopics(topics?: number): { ids: string; queries: string } {
     return fingerprintTopics(this.#topics.slice(0, topics));
   }
 
-  /** Throws if an id cannot be written into a TREC run, and names its line: to be called before hours of scoring for one. */
+  /** Throws, naming the line, if an id cannot be written to a TREC run. Call it before hours of scoring. */
   assertWritable(): void {
     if (!this.#unwritable) return;
     const { what, id, line } = this.#unwritable;
     refuseWhiteSpace(this.#run.file.place(line), what, id);
   }
 
-  /** Number of topics that `samples` gives. */
+  /** Number of topics. */
   countTopics(): number {
     return this.#topics.length;
   }
 
-  /** Number of documents over all topics, or the first so many, that `samples` gives. */
+  /** Number of documents in all topics, or in the first `topics`. */
   countPairs(topics?: number): number {
     return this.#topics.slice(0, topics).reduce((sum, topic) => sum + topic.size, 0);
   }
 
-  /** The topics, or the first so many, one after the other; texts are fetched shortly before. */
+  /** All topics, or the first `topics`, one after the other, with texts read just in time. */
   samples(topics?: number): AsyncGenerator<RankingSample> {
     const noRandom = (): never => {
       throw new RangeError('inference draws nothing at random');
@@ -157,8 +156,8 @@ export class RunDataset implements ValidationDataset {
   }
 
   /**
-   * Judgements: the run's own (within depth, as lightning-ir takes them) if it carries some, else the dataset's;
-   * undefined without any.
+   * Judgements from the run (within depth, as in lightning-ir) if it has any, else from the dataset; undefined without
+   * any.
    */
   async qrels(): Promise<Qrel[] | undefined> {
     const { file } = this.#run;
@@ -191,11 +190,11 @@ function targetOptions(
   return { targets, normalizeTargets, depth };
 }
 
-/** Why targets cannot be given. Scoring continues without them, so this is no error here. */
+/** The reason that there are no targets, if any. Not an error: scoring works without targets. */
 function targetObstacle(options: RunDatasetOptions, run: RunFile, judgements: Qrel[] | undefined): string | undefined {
   switch (options.targets) {
     case 'subtopic_relevance':
-      return 'targets: subtopic_relevance is not built';
+      return 'targets: subtopic_relevance is not supported';
     case 'relevance':
       return run.hasRelevance || judgements !== undefined
         ? undefined

@@ -12,18 +12,18 @@ import { trecRunParser, type TrecOptions } from './formats/run-trec.js';
 import { groupRecords } from './group-records.js';
 import type { RunEntry } from './records.js';
 
-/** Records written aside at a time. */
+/** Records per write to the temporary file. */
 const SPOOLED_TOGETHER = 1024;
 
-/** A topic of a run with all its documents, in the file's order. */
+/** A topic of a run with all its documents, in file order. */
 export interface RunTopic {
   queryId: string;
   entries: RunEntry[];
-  /** [entries.length], where each entry stands: see `TopicPlace.line`. */
+  /** [entries.length], line of each entry, see `TopicPlace.line`. */
   lines: number[];
 }
 
-/** Where a topic stands in the file, and its documents' lines there. */
+/** Position of a topic in the file. */
 export interface TopicPlace {
   queryId: string;
   /** Number of documents. */
@@ -38,10 +38,10 @@ interface IndexedTopic extends TopicPlace {
   length: number;
 }
 
-/** How a run's records lie in a seekable file of lines: the file itself, or a spool where it is packed or columnar. */
+/** A run's records as a seekable file of lines: the file itself, or a temporary copy of a gzipped or columnar run. */
 interface LineSource {
   handle: FileHandle;
-  /** Undefined for a line without a record, a comment. */
+  /** Undefined for a comment line. */
   parse: (line: Line) => RunRecord | undefined;
   placeOf: PlaceOf;
   /** Reads all lines from the start. */
@@ -49,23 +49,29 @@ interface LineSource {
 }
 
 /**
- * A run that is read topic by topic. Opening passes over the file once: every line is checked, and each topic's place is
- * noted. One topic at a time is held. When a topic's lines do not stand together, the records are sorted aside first.
+ * A run that is read topic by topic, with one topic in memory. Opening reads the file once, checks every line and
+ * indexes the topics. If a topic's lines are scattered, the records are first sorted into a temporary file.
  */
 export class RunFile implements AsyncDisposable {
+  readonly #source: LineSource;
+  readonly #index: Map<string, IndexedTopic>;
+
   private constructor(
     readonly path: string,
     /** Number of documents over all topics. */
     readonly size: number,
-    /** Whether the run has a column of judgements. */
+    /** Whether the run has relevance judgements. */
     readonly hasRelevance: boolean,
-    /** Whether the run carries documents' texts. */
+    /** Whether the run contains document texts. */
     readonly hasTexts: boolean,
-    /** First line without a score; undefined when each has one. */
+    /** First line without a score; undefined if every line has one. */
     readonly lineWithoutScore: number | undefined,
-    private readonly source: LineSource,
-    private readonly index: Map<string, IndexedTopic>,
-  ) {}
+    source: LineSource,
+    index: Map<string, IndexedTopic>,
+  ) {
+    this.#source = source;
+    this.#index = index;
+  }
 
   static async open(path: string, options: TrecOptions = {}): Promise<RunFile> {
     let source = await openSource(path, options);
@@ -92,34 +98,34 @@ export class RunFile implements AsyncDisposable {
 
   /** Topics in the order of their first lines. */
   get topics(): TopicPlace[] {
-    return [...this.index.values()];
+    return [...this.#index.values()];
   }
 
-  /** Where line `line` is, worded for messages. */
+  /** The place of a line, for messages. */
   place(line: number): string {
-    return this.source.placeOf(line);
+    return this.#source.placeOf(line);
   }
 
   /** Reads one topic. */
   async topic(queryId: string): Promise<RunTopic> {
-    const place = this.index.get(queryId);
+    const place = this.#index.get(queryId);
     if (place === undefined) throw new RangeError(`no topic '${queryId}' in ${this.path}`);
-    const bytes = await readRegion(this.source.handle, place.offset, place.length, this.path);
+    const bytes = await readRegion(this.#source.handle, place.offset, place.length, this.path);
     const { lines } = splitLines(bytes, { name: this.path, offset: place.offset, number: place.line });
-    const records = recordsOf(lines, this.source);
+    const records = recordsOf(lines, this.#source);
     if (records.length !== place.size || records.some((record) => record.queryId !== queryId)) {
       throw changedWhileRead(this.path);
     }
-    return topicOf(records, this.source.placeOf);
+    return topicOf(records, this.#source.placeOf);
   }
 
   /** All topics, one after the other, in the order of their first lines. */
   async *stream(): AsyncGenerator<RunTopic> {
-    for (const queryId of this.index.keys()) yield await this.topic(queryId);
+    for (const queryId of this.#index.keys()) yield await this.topic(queryId);
   }
 
   async close(): Promise<void> {
-    await this.source.handle.close();
+    await this.#source.handle.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -164,7 +170,7 @@ async function openFile(path: string): Promise<FileHandle> {
   }
 }
 
-/** A gzipped run is unpacked aside, because topics are read in an order of their own. */
+/** Unpacks a gzipped run into a temporary file, because topics are read in random order. */
 function unpack(path: string): Promise<FileHandle> {
   return spool(async (write) => {
     for await (const chunk of plainBytes(path)) await write(chunk);
@@ -179,7 +185,7 @@ interface TopicIndex {
   lineWithoutScore: number | undefined;
 }
 
-/** Checks every record and notes where each topic is; undefined as soon as a topic turns up in a second place. */
+/** Checks every record and indexes the topics; undefined if a topic's lines are not contiguous. */
 async function indexTopics(source: LineSource): Promise<TopicIndex | undefined> {
   const index = new Map<string, IndexedTopic>();
   let size = 0;
@@ -218,7 +224,7 @@ async function indexTopics(source: LineSource): Promise<TopicIndex | undefined> 
   return { index, size, hasRelevance, hasTexts, lineWithoutScore };
 }
 
-/** For runs whose topics' lines are scattered: the same records, topic after topic. */
+/** Regroups a run by topic, for runs whose topics are not contiguous. */
 async function regroup(source: LineSource): Promise<LineSource> {
   async function* records(): AsyncGenerator<RunRecord[]> {
     for await (const lines of source.blocks()) yield recordsOf(lines, source);
@@ -240,8 +246,7 @@ function topicOf(records: RunRecord[], placeOf: PlaceOf): RunTopic {
 
 export interface ReadRunOptions {
   /**
-   * Leaves the rank column of a TREC run unread, as trec_eval does: it may then hold anything, and ranks follow from the
-   * scores. Default false.
+   * Ignore the rank column of a TREC run, as trec_eval does, and rank by score. Default false.
    */
   ignoreRanks?: boolean;
 }
@@ -254,8 +259,8 @@ export async function readRun(path: string, options: ReadRunOptions = {}): Promi
 }
 
 /**
- * Reads a run topic by topic, in the order of their first lines. The whole file is checked before the first topic comes.
- * One topic at a time is held.
+ * Reads a run topic by topic, in the order of their first lines. The whole file is checked before the first topic is
+ * returned. Holds one topic at a time.
  */
 export async function* streamRunTopics(path: string, { ignoreRanks }: ReadRunOptions = {}): AsyncGenerator<RunTopic> {
   const run = await RunFile.open(path, { ignoreRanks });

@@ -3,14 +3,14 @@ import { runDatasetOptions } from '../config/schema/data.js';
 import { SettingError } from '../config/setting-error.js';
 import type { TargetOptions } from './targets.js';
 
-/** Options of lightning-ir's RunDataset, there in snake_case. */
+/** Options of lightning-ir's RunDataset (there in snake_case). */
 export type RunDatasetOptions = OptionsOf<typeof runDatasetOptions>;
 export type CheckedRunOptions = SettingsOf<typeof runDatasetOptions>;
 
-/** Options of a run that is trained on: with targets. */
+/** Options of a training run, with targets. */
 export type CheckedTrainingOptions = CheckedRunOptions & TargetOptions;
 
-/** @throws SettingError for a run that re-ranking and validation cannot take */
+/** @throws SettingError for options that re-ranking and validation do not support */
 export function checkRunOptions(options: RunDatasetOptions): CheckedRunOptions {
   const checked = checkOptions(runDatasetOptions, options);
   if (checked.samplingStrategy !== 'top') {
@@ -28,7 +28,7 @@ export function checkRunOptions(options: RunDatasetOptions): CheckedRunOptions {
   return checked;
 }
 
-/** @throws SettingError for a run that cannot be trained on */
+/** @throws SettingError for options that training does not support */
 export function checkTrainingOptions(options: RunDatasetOptions): CheckedTrainingOptions {
   const checked = checkOptions(runDatasetOptions, options);
   const { targets } = checked;
@@ -44,13 +44,9 @@ export function checkTrainingOptions(options: RunDatasetOptions): CheckedTrainin
     });
   }
   if (checked.addDocsNotInRanking && targets === 'rank') {
-    throw new SettingError(
-      ['add_docs_not_in_ranking'],
-      'added documents have no rank, which targets: rank would learn',
-      {
-        hint: 'Set $add_docs_not_in_ranking to false, or targets to relevance.',
-      },
-    );
+    throw new SettingError(['add_docs_not_in_ranking'], 'added documents have no rank, but targets: rank needs one', {
+      hint: 'Set $add_docs_not_in_ranking to false, or targets to relevance.',
+    });
   }
   return { ...checked, targets };
 }

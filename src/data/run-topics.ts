@@ -12,27 +12,27 @@ import { hasWhiteSpace } from './write-run.js';
 
 /** How a run's topics are used. */
 export interface TopicUse extends CheckedRunOptions {
-  /** By topic; undefined when the run has its own grades, or there are none. */
+  /** By topic; undefined when the run has its own grades or there are no grades. */
   grades: ReadonlyMap<string, TopicGrades> | undefined;
   /** Undefined when no targets are given. */
   targetOptions: TargetOptions | undefined;
-  /** Words the error when no topic is left, for example `score`. */
+  /** Verb for the error when no topic is left, for example `score`. */
   purpose: string;
 }
 
-/** A topic that is used; its documents are read when they are needed. */
+/** A topic in use; its documents are read on demand. */
 export interface UsedTopic {
   queryId: string;
   query: string;
   /** First line in the run. */
   line: number;
-  /** Number of documents that may come into a sample. */
+  /** Number of documents that can be sampled. */
   size: number;
-  /** Judged documents that the ranking lacks and whose texts are known. */
+  /** Judged documents that are not in the ranking and have a text. */
   added: readonly string[];
 }
 
-/** An id that cannot be written into a TREC run. */
+/** An id that cannot be written to a TREC run. */
 export interface UnwritableId {
   what: string;
   id: string;
@@ -40,23 +40,23 @@ export interface UnwritableId {
 }
 
 export interface RunTopics {
-  /** In the order of their ids as text. */
+  /** Sorted by id, as text. */
   topics: UsedTopic[];
-  /** Which topics and documents are left out and why, and a depth beyond the run's; one sentence each. */
+  /** Skipped topics and documents with the reason, and a depth beyond the run's; one sentence each. */
   warnings: string[];
   /** Topics whose targets are all equal. */
   equalTargets: number;
-  /** Ranked documents whose score is below 0, the target of added ones. */
+  /** Ranked documents with a score below 0, the target of added documents. */
   negativeScores: number;
-  /** The first one. */
+  /** The first such id. */
   unwritable: UnwritableId | undefined;
 }
 
 const NO_GRADES: TopicGrades = new Map();
 
 /**
- * Passes over a run once, one topic at a time: leaves out topics that make no sample, and looks up the query of every
- * topic and the text of every document that may be drawn. A ranked document without text is an error.
+ * Reads a run once, topic by topic: skips topics that make no sample, and looks up the query of every topic and the
+ * text of every document that can be sampled. A ranked document without a text is an error.
  */
 export async function surveyTopics(run: OpenRun, use: TopicUse): Promise<RunTopics> {
   const survey = new Survey(run, use);
@@ -64,7 +64,7 @@ export async function surveyTopics(run: OpenRun, use: TopicUse): Promise<RunTopi
   return survey.finish();
 }
 
-/** Reads a topic and draws its documents. `random` makes the topic's stream of random numbers where one is needed. */
+/** Reads a topic and draws its documents. `random` creates the topic's random stream, if one is needed. */
 export async function sampleOf(
   run: OpenRun,
   { queryId, query, added }: UsedTopic,
@@ -78,7 +78,7 @@ export async function sampleOf(
   return sample;
 }
 
-/** The documents of a topic that samples are drawn from. */
+/** The documents of a topic to sample from. */
 function candidatesFor(
   topic: RunTopic,
   added: readonly string[],
@@ -98,7 +98,7 @@ class Survey {
   #unjudged = 0;
   #tooFew = 0;
   #withoutRelevant = 0;
-  /** Judged documents outside the ranking that the collection lacks. */
+  /** Judged documents that are neither in the ranking nor in the collection. */
   #judgedWithoutText = 0;
   #equalTargets = 0;
   #negativeScores = 0;
@@ -151,7 +151,7 @@ class Survey {
     return { topics, warnings, equalTargets, negativeScores, unwritable };
   }
 
-  /** Judged documents that the ranking, cut at `depth`, lacks and whose texts are known. */
+  /** Judged documents that are not in the ranking (cut at `depth`) and have a text. */
   async #judgedOutside({ queryId, entries }: RunTopic): Promise<string[]> {
     const { depth, grades, addDocsNotInRanking } = this.#use;
     const topicGrades = grades?.get(queryId);
@@ -165,10 +165,10 @@ class Survey {
     return added;
   }
 
-  /** Looks for the text of a ranked document and checks what the sampler and the targets need of it. */
+  /** Checks that a ranked document has a text and the values that the sampler and the targets need. */
   async #look(candidate: Candidate): Promise<void> {
     const { docId, rank, score, text } = candidate;
-    if (rank === undefined) return; // an added document: its text is known
+    if (rank === undefined) return; // added documents have a text
     const line = candidate.line!;
     checkValues(candidate, this.#run.file, this.#use);
     if (score < 0) this.#negativeScores += 1;
@@ -183,15 +183,15 @@ class Survey {
     const few =
       sampleSize === -1 ? `no document within depth ${depth}` : `fewer than ${sampleSize} documents to sample from`;
     const counts: [number, string][] = [
-      [this.#unjudged, `topics without judgements in ${qrels}, left out`],
-      [this.#tooFew, `topics with ${few}, left out`],
-      [this.#withoutRelevant, 'topics without a relevant document, left out'],
+      [this.#unjudged, `topics without judgements in ${qrels}, skipped`],
+      [this.#tooFew, `topics with ${few}, skipped`],
+      [this.#withoutRelevant, 'topics without a relevant document, skipped'],
       [this.#judgedWithoutText, `judged documents without a text in ${docs}, not added`],
     ];
     return counts.filter(([count]) => count > 0).map(([count, what]) => `${what}: ${count}`);
   }
 
-  /** As lightning-ir gives it. */
+  /** The warning that lightning-ir gives. */
   #depthWarning(): string[] {
     const { depth } = this.#use;
     if (depth === -1 || this.#maxRank >= depth) return [];
@@ -203,13 +203,13 @@ function areEqual(targets: readonly number[]): boolean {
   return targets.every((target) => target === targets[0]);
 }
 
-/** Values that the sampler or the targets cannot do with. */
+/** Refuses values that the sampler or the targets cannot use. */
 function checkValues({ rank, score, line }: Candidate, run: RunFile, use: TopicUse): void {
   if (use.samplingStrategy === 'log_random' && use.sampleSize !== -1 && rank! < 1) {
     throw new RankDistillmError(
       'bad_input',
       `${run.place(line!)}: rank ${rank}, but sampling_strategy: log_random needs ranks of at least 1`,
-      { hint: 'Count ranks from 1, or take another sampling_strategy.' },
+      { hint: 'Count ranks from 1, or use another sampling_strategy.' },
     );
   }
   if (use.targetOptions?.targets === 'score' && !Number.isFinite(Math.fround(score))) {

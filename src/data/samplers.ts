@@ -3,21 +3,21 @@ import type { Candidate } from './candidates.js';
 
 export type SamplingStrategy = 'single_relevant' | 'top' | 'random' | 'log_random' | 'top_and_random';
 
-/** Why a topic's documents do not make a sample. */
+/** The reason that no sample can be drawn from a topic. */
 export type Unsampled = 'too_few' | 'no_relevant';
 
 /** A sampling strategy of lightning-ir's Sampler. */
 interface Sampler {
-  /** The documents that may come into a sample. */
+  /** The documents that can be sampled. */
   reach(candidates: readonly Candidate[], size: number): readonly Candidate[];
-  /** Undefined when a sample of `size` documents can be drawn. */
+  /** Undefined if a sample of `size` documents can be drawn. */
   obstacle(candidates: readonly Candidate[], size: number): Unsampled | undefined;
-  /** Draws `size` documents; there is no obstacle. */
+  /** Draws `size` documents; requires that there is no obstacle. */
   draw(candidates: readonly Candidate[], size: number, random: () => RandomStream): Candidate[];
 }
 
 const isRelevant = ({ relevance }: Candidate): boolean => (relevance ?? 0) > 0;
-/** Documents with a negative grade (spam) are neither relevant nor taken as non-relevant. */
+/** Documents with a negative grade (spam) count neither as relevant nor as non-relevant. */
 const isNegative = ({ relevance, rank }: Candidate): boolean => (relevance ?? 0) === 0 && rank !== undefined;
 
 const tooFew = (candidates: readonly Candidate[], size: number): Unsampled | undefined =>
@@ -25,25 +25,25 @@ const tooFew = (candidates: readonly Candidate[], size: number): Unsampled | und
 const all = (candidates: readonly Candidate[]): readonly Candidate[] => candidates;
 
 const SAMPLERS: Readonly<Record<SamplingStrategy, Sampler>> = {
-  /** The first ones. */
+  /** The first `size` documents. */
   top: {
     reach: (candidates, size) => candidates.slice(0, size),
     obstacle: tooFew,
     draw: (candidates, size) => candidates.slice(0, size),
   },
-  /** Any, all equally likely. */
+  /** Uniformly at random. */
   random: {
     reach: all,
     obstacle: tooFew,
     draw: (candidates, size, random) => random().choose(candidates, size),
   },
-  /** Any, weighted by 1 / ln(1 + rank); those without a rank by the least of these weights. */
+  /** At random, weighted by 1 / ln(1 + rank); documents without a rank get the smallest of these weights. */
   log_random: {
     reach: all,
     obstacle: tooFew,
     draw: (candidates, size, random) => random().chooseWeighted(candidates, logWeights(candidates), size),
   },
-  /** Half of them (rounded down) from the top, then any of the rest. */
+  /** Half of the sample (rounded down) from the top, the rest at random. */
   top_and_random: {
     reach: all,
     obstacle: tooFew,
@@ -52,7 +52,7 @@ const SAMPLERS: Readonly<Record<SamplingStrategy, Sampler>> = {
       return [...candidates.slice(0, top), ...random().choose(candidates.slice(top), size - top)];
     },
   },
-  /** One of the relevant (grade above 0), then ranked ones that are unjudged or of grade 0. */
+  /** One relevant document (grade above 0), then ranked documents that are unjudged or have grade 0. */
   single_relevant: {
     reach: (candidates) => candidates.filter((candidate) => isRelevant(candidate) || isNegative(candidate)),
     obstacle: (candidates, size) => {
@@ -70,19 +70,19 @@ const SAMPLERS: Readonly<Record<SamplingStrategy, Sampler>> = {
   },
 };
 
-/** pandas' sample takes these weights in lightning-ir's Sampler.log_random. */
+/** The weights that lightning-ir's Sampler.log_random passes to pandas' `sample`. */
 export function logWeights(candidates: readonly Candidate[]): number[] {
   const weights = candidates.map(({ rank }) => (rank === undefined ? undefined : 1 / Math.log1p(rank)));
   const least = weights.reduce<number>((min, weight) => Math.min(min, weight ?? Infinity), Infinity);
   return weights.map((weight) => weight ?? least);
 }
 
-/** As `Sampler.reach`; with size -1 all documents make the sample, whatever the strategy. */
+/** `Sampler.reach` of a strategy; with size -1 the sample is all documents, for every strategy. */
 export function reachOf(candidates: readonly Candidate[], size: number, strategy: SamplingStrategy) {
   return size === -1 ? candidates : SAMPLERS[strategy].reach(candidates, size);
 }
 
-/** As `Sampler.obstacle`; also when there is no document at all. */
+/** `Sampler.obstacle` of a strategy; with size -1 only an empty topic is an obstacle. */
 export function obstacleTo(
   candidates: readonly Candidate[],
   size: number,
@@ -92,7 +92,7 @@ export function obstacleTo(
   return SAMPLERS[strategy].obstacle(candidates, size);
 }
 
-/** As `Sampler.draw`; `random` makes the topic's stream of random numbers where one is needed. */
+/** `Sampler.draw` of a strategy; `random` creates the topic's random stream, if one is needed. */
 export function drawSample(
   candidates: readonly Candidate[],
   size: number,

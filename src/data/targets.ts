@@ -1,25 +1,24 @@
 import type { Candidate } from './candidates.js';
 
-/** What a model learns, see `targetsOf`. */
+/** Training targets, see `targetsOf`. */
 export type Targets = 'relevance' | 'subtopic_relevance' | 'rank' | 'score';
 
 export interface TargetOptions {
-  /** `subtopic_relevance` is refused where options are checked. */
+  /** `subtopic_relevance` is refused when options are checked. */
   targets: Exclude<Targets, 'subtopic_relevance'>;
   normalizeTargets: boolean;
-  /** As given: -1 where the ranking is not cut. */
+  /** As given; -1 for the whole ranking. */
   depth: number;
 }
 
 /**
- * What a model shall learn about the documents of a sample, [documents.length], higher is better, as in lightning-ir's
- * RunDataset:
+ * The training targets of a sample's documents, [documents.length], higher is better, as in lightning-ir's RunDataset:
  *
- * - `relevance`: the grade, 0 where the document was not judged;
+ * - `relevance`: the grade, 0 for unjudged documents;
  * - `rank`: depth − rank + 1 (−rank without a depth);
  * - `score`: the run's score in float32, 0 for documents without a rank.
  *
- * Normalised: (t − min) / (max − min) over the sample; 0 when all are equal, where lightning-ir has NaN.
+ * Normalised: (t − min) / (max − min) over the sample; 0 if all are equal (NaN in lightning-ir).
  */
 export function targetsOf(documents: readonly Candidate[], options: TargetOptions): number[] {
   const targets = documents.map((document) => targetOf(document, options));

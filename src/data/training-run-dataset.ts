@@ -17,20 +17,20 @@ import {
   type TrainingSample,
 } from './training-dataset.js';
 
-/** Topics read before they are asked for. */
+/** Topics read ahead. */
 const TOPICS_AHEAD = 8;
 
 /**
- * Opens a RunDataset to train on, with lightning-ir's samplers and targets. The run is passed over once: topics that make
- * no sample are left out, each reason counted in one warning; it is an error when none is left, when a ranked document or
- * a query has no text, and when a value does not suit the options.
+ * Opens a RunDataset for training, with lightning-ir's samplers and targets. Reads the run once and skips topics that
+ * make no sample, with one warning and a count per reason. Throws if no topic is left, if a ranked document or a query
+ * has no text, or if a value does not fit the options.
  */
 export async function openTrainingRunDataset(
   options: RunDatasetOptions,
   { seed = DEFAULT_SEED, ...context }: TrainingContext = {},
 ): Promise<TrainingDataset> {
   const checked = checkTrainingOptions(options);
-  void new RandomStream({ seed, purpose: 'order', epoch: 0 }); // a bad seed shows before a collection is indexed
+  void new RandomStream({ seed, purpose: 'order', epoch: 0 }); // report a bad seed before indexing a collection
   return OpenRun.open(options, context, async (run) => {
     const grades = await readGrades(run, checked);
     checkScores(run.file, checked);
@@ -55,7 +55,7 @@ interface Parts {
   run: OpenRun;
   use: TopicUse;
   seed: number;
-  /** Where its grades decide what is drawn or learnt. */
+  /** The qrels file, if its grades affect samples or targets. */
   qrels: string | undefined;
   topics: readonly UsedTopic[];
   /** Documents of every sample. */
@@ -63,7 +63,7 @@ interface Parts {
   warnings: readonly string[];
 }
 
-/** See `openTrainingRunDataset`. Of the run and the collection only a few topics are held at a time. */
+/** See `openTrainingRunDataset`. Holds only a few topics at a time. */
 class TrainingRunDataset implements TrainingDataset {
   readonly #parts: Parts;
 
@@ -130,7 +130,7 @@ class TrainingRunDataset implements TrainingDataset {
   }
 }
 
-/** Grades of the run's topics; undefined when the run has its own, or when there are none and none are needed. */
+/** Grades of the run's topics; undefined if the run has its own, or if there are none and none are needed. */
 async function readGrades(
   run: OpenRun,
   checked: CheckedTrainingOptions,
@@ -162,13 +162,13 @@ function checkScores(run: RunFile, { targets }: CheckedTrainingOptions): void {
   });
 }
 
-/** Why no judged document can be added to this run. */
+/** The reason that no judged document can be added to this run, if any. */
 function ownData(run: RunFile): string | undefined {
-  if (run.hasTexts) return 'the run carries its own texts';
-  return run.hasRelevance ? 'the run carries its own judgements' : undefined;
+  if (run.hasTexts) return 'the run contains its own texts';
+  return run.hasRelevance ? 'the run contains its own judgements' : undefined;
 }
 
-/** Lists that are taken whole must be equally long, because a batch is a matrix. */
+/** With sample_size: -1 all topics must have the same number of documents, because a batch is a matrix. */
 function commonSize(topics: readonly UsedTopic[], run: RunFile): number {
   const inFileOrder = topics.slice().sort((a, b) => a.line - b.line);
   const first = inFileOrder[0]!;
@@ -177,7 +177,7 @@ function commonSize(topics: readonly UsedTopic[], run: RunFile): number {
   throw new RankDistillmError(
     'bad_input',
     `${run.place(other.line)}: topic '${other.queryId}' has ${other.size} documents, but topic '${first.queryId}' has ` +
-      `${first.size}; with sample_size: -1 all need the same number`,
+      `${first.size}; with sample_size: -1 all topics need the same number`,
     { hint: 'Set sample_size to the number of documents to learn from.' },
   );
 }

@@ -17,17 +17,16 @@ import {
 } from './training-dataset.js';
 import { surveyTuples, type TupleSurvey } from './tuple-survey.js';
 
-/** Options of lightning-ir's TupleDataset, there in snake_case. */
+/** Options of lightning-ir's TupleDataset (there in snake_case). */
 export type TupleDatasetOptions = OptionsOf<typeof tupleDatasetOptions>;
 
-/** Tuples whose texts are read before they are asked for. */
+/** Tuples whose texts are read ahead. */
 const TUPLES_AHEAD = 16;
 
 /**
- * Opens a TupleDataset, to train on or for the loss of a validation: queries with a positive and other documents, read from
- * the dataset's docpairs. The file is passed over once to count its tuples and to look up every query and document; a
- * missing text is an error. Then it is streamed: tuples come in the order of the file, also where shuffling is asked for,
- * as in lightning-ir.
+ * Opens a TupleDataset, for training or for the validation loss: queries with a positive and other documents, read from
+ * the dataset's docpairs. A first pass counts the tuples and looks up every query and document; a missing text is an
+ * error. Then the file is streamed: tuples keep the file order even with `shuffle`, as in lightning-ir.
  */
 export async function openTupleDataset(
   options: TupleDatasetOptions,
@@ -38,7 +37,7 @@ export async function openTupleDataset(
   const dataset = registry.get(options.tuplesDataset, 'tuples_dataset');
   const path = partOf(dataset, 'docpairs');
   const queriesPath = partOf(dataset, 'queries');
-  // named as lightning-ir names its four variants of one file
+  // lightning-ir names its four variants of one file this way
   const system = /(?:^|[/-])sbert-(.+)-docpairs$/.exec(dataset.id)?.[1];
   const collection = await CollectionStore.open(partOf(dataset, 'docs'), { ...indexing, repairs: dataset.repairsDocs });
   try {
@@ -53,7 +52,7 @@ export async function openTupleDataset(
     for (const [queryId, line] of survey.queryLines) {
       if (queries.has(queryId)) continue;
       throw new RankDistillmError('not_found', `${at(path, line)}: query '${queryId}' is not in ${queriesPath}`, {
-        hint: 'Register the queries that the tuples were made for.',
+        hint: 'Register the queries that the tuples were created from.',
       });
     }
     const { usable, size, count, warnings } = survey;
@@ -129,12 +128,12 @@ class TupleDataset implements TrainingDataset, ValidationDataset {
     };
   }
 
-  /** lightning-ir gives a tuple no judgements either: there is a loss, and no measure. */
+  /** Tuples have no qrels, as in lightning-ir: there is a loss, but no measures. */
   async qrels(): Promise<undefined> {
     return undefined;
   }
 
-  /** The tuples in the file's order; every epoch is the same. */
+  /** The tuples in file order, the same in every epoch. */
   epoch({ from = 0 }: EpochOptions): AsyncGenerator<TrainingSample> {
     checkStart(from, this.#parts.count);
     return this.#read(from, this.#parts.count);

@@ -5,21 +5,21 @@ import { equalTargetsWarning } from './training-dataset.js';
 
 export interface TupleLimits {
   targets: 'order' | 'score';
-  /** Undefined: all documents of each tuple. */
+  /** Undefined for all documents of each tuple. */
   numDocs: number | undefined;
 }
 
-/** What one pass over the tuples finds out. */
+/** The result of one pass over the tuples. */
 export interface TupleSurvey {
-  /** Documents of every sample: `numDocs`, or those of the longest tuple where that is shorter. */
+  /** Documents of every sample: `numDocs`, or the length of the longest tuple if that is smaller. */
   size: number;
-  /** Tuples that are used. */
+  /** Number of tuples in use. */
   count: number;
-  /** Whether a tuple is used. */
+  /** Whether a tuple is in use. */
   usable: (tuple: DocTuple) => boolean;
   /** Queries of the used tuples, with the first line of each. */
   queryLines: ReadonlyMap<string, number>;
-  /** What was left out and why, one sentence each. */
+  /** Skipped tuples with the reason, one sentence each. */
   warnings: string[];
 }
 
@@ -65,9 +65,9 @@ export async function surveyTuples(
   let tooFew = 0;
   for (const [length, { count }] of tallies) if (length < size || length < 2) tooFew += count;
   const reasons = [
-    ...(withoutPositive > 0 ? [`tuples without a positive, left out: ${withoutPositive}`] : []),
+    ...(withoutPositive > 0 ? [`tuples without a positive, skipped: ${withoutPositive}`] : []),
     ...(repeating > 0 ? [`tuples that name a document twice, kept as they are: ${repeating}`] : []),
-    ...(tooFew > 0 ? [`tuples with fewer than ${Math.max(size, 2)} documents, left out: ${tooFew}`] : []),
+    ...(tooFew > 0 ? [`tuples with fewer than ${Math.max(size, 2)} documents, skipped: ${tooFew}`] : []),
   ];
   if (tally === undefined) throw nothingLeft(path, reasons);
   if (numDocs === Infinity && tallies.size > 1) throw unequal(tallies, path);
@@ -113,7 +113,7 @@ function addTo(tally: Tally, { queryId, line }: DocTuple, docIds: string[], coll
 function checkScores({ scores, line }: DocTuple, path: string): void {
   if (scores === undefined) {
     throw new RankDistillmError('bad_input', `${at(path, line)}: no scores, but targets: score needs them`, {
-      hint: 'Set targets: order, or take tuples with scores.',
+      hint: 'Set targets: order, or use tuples with scores.',
     });
   }
   const huge = scores.find((score) => !Number.isFinite(Math.fround(score)));
@@ -129,7 +129,7 @@ function missingDocuments(tally: Tally, path: string, collection: string): RankD
     'not_found',
     `${at(path, line)}: document '${docId}' is not in the collection ${collection} ` +
       `(${tally.missing} of the ${tally.documents} documents of the tuples are missing)`,
-    { hint: 'Register the collection that the tuples were made on.' },
+    { hint: 'Register the collection that the tuples were created from.' },
   );
 }
 
@@ -140,7 +140,7 @@ function nothingLeft(path: string, reasons: string[]): RankDistillmError {
   });
 }
 
-/** Tuples that are taken whole must be equally long, because a batch is a matrix. */
+/** Without num_docs all tuples must have the same length, because a batch is a matrix. */
 function unequal(tallies: ReadonlyMap<number, Tally>, path: string): RankDistillmError {
   const [first, second] = [...tallies].sort(([, a], [, b]) => a.firstLine - b.firstLine) as [
     [number, Tally],

@@ -11,7 +11,7 @@ export interface ScoredDocument {
 }
 
 export interface WriteRunOptions {
-  /** Last column; lightning-ir puts the model's class name there. Without white space. Default `rank-distillm`. */
+  /** Last column, without white space; lightning-ir writes the model's class name. Default `rank-distillm`. */
   tag?: string;
 }
 
@@ -22,13 +22,13 @@ export interface WrittenRun {
   fingerprint: string;
 }
 
-/** Takes the scored documents of one topic, in any order. */
+/** Writes the scored documents of one topic, given in any order. */
 export type WriteTopic = (queryId: string, documents: readonly ScoredDocument[]) => Promise<void>;
 
 /**
  * Writes a TREC run as lightning-ir's ReRankCallback does: `query id`, 0, `document id`, rank, score, tag, separated by
- * tabs; documents by descending float32 score, ties in the order given; ranks from 1. The file appears under its name
- * only when `produce` is done; when it throws, nothing is left.
+ * tabs; documents by descending float32 score, ties in the order given; ranks from 1. The file is written atomically:
+ * if `produce` throws, nothing is left.
  */
 export async function writeRunTopics(
   path: string,
@@ -44,7 +44,7 @@ export async function writeRunTopics(
     await produce(async (queryId, documents) => {
       if (written.has(queryId)) {
         throw new RankDistillmError('bad_input', `${path}: topic '${queryId}' is written twice`, {
-          hint: 'Hand over all documents of a topic at once.',
+          hint: 'Write all documents of a topic at once.',
         });
       }
       written.add(queryId);
@@ -57,7 +57,9 @@ export async function writeRunTopics(
   return { bytes, fingerprint: `sha256:${hash.digest('hex')}` };
 }
 
-/** Writes entries as `writeRunTopics` does, topics in the order of their first entries. Ranks follow from the scores. */
+/**
+ * Writes entries as `writeRunTopics` does, topics in the order of their first entries. Ranks are computed from scores.
+ */
 export async function writeRun(
   path: string,
   entries: Iterable<Pick<RunEntry, 'queryId' | 'docId' | 'score'>>,
@@ -91,7 +93,7 @@ function topicLines(path: string, queryId: string, documents: readonly ScoredDoc
         'bad_input',
         `${path}: topic '${queryId}', document '${docId}': the score is ${score}`,
         {
-          hint: 'A run holds finite float32 scores; a model that gives others is damaged or overflows.',
+          hint: 'A run needs finite float32 scores; the model is damaged or overflows.',
         },
       );
     }
@@ -103,20 +105,20 @@ function topicLines(path: string, queryId: string, documents: readonly ScoredDoc
     .join('');
 }
 
-/** White space to trec_eval, which reads runs with C's `isspace`: a no-break space is part of an id. */
+/** White space as in trec_eval, which uses C's `isspace`: a no-break space is part of an id. */
 const WHITE_SPACE = /[\t\n\v\f\r ]/;
 
-/** Whether a text cannot be a column of a TREC run: it is empty, or would become two columns. */
+/** Whether a text cannot be a column of a TREC run: it is empty or has white space. */
 export function hasWhiteSpace(text: string): boolean {
   return text === '' || WHITE_SPACE.test(text);
 }
 
-/** @param place file, or file and line, where `text` comes from */
+/** @param place the file, or file and line, of `text` */
 export function refuseWhiteSpace(place: string, what: string, text: string): void {
   if (!hasWhiteSpace(text)) return;
   throw new RankDistillmError(
     'bad_input',
-    `${place}: the ${what} '${JSON.stringify(text).slice(1, -1)}' is empty or holds white space`,
+    `${place}: the ${what} '${JSON.stringify(text).slice(1, -1)}' is empty or contains white space`,
     {
       hint: 'The columns of a TREC run are separated by white space, so it cannot be written.',
     },

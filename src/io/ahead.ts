@@ -1,7 +1,7 @@
 /**
- * Runs `load` over `items` in order, up to `ahead` of them before their results are asked for, so that loading overlaps
- * with what the caller does. Items are taken only while the caller waits: a source that blocks, such as standard input,
- * never keeps a caller that stops early. At most `ahead + 1` results are held.
+ * Runs `load` over `items` in order, up to `ahead` items ahead of the caller, so that loading overlaps with the
+ * caller's work. Takes items only while the caller waits, so a blocking source such as standard input never delays a
+ * caller that stops early. Holds at most `ahead + 1` results.
  */
 export async function* prefetch<T, R>(
   items: Iterable<T> | AsyncIterable<T>,
@@ -12,7 +12,7 @@ export async function* prefetch<T, R>(
   try {
     for await (const item of items) {
       const loading = load(item);
-      loading.catch(() => undefined); // awaited below, or not at all when the caller stops early
+      loading.catch(() => undefined); // awaited below, or never if the caller stops early
       queue.push(loading);
       if (queue.length > ahead) yield await queue.shift()!;
     }
@@ -23,15 +23,15 @@ export async function* prefetch<T, R>(
 }
 
 /**
- * Takes up to `ahead` items from a source before they are asked for, also while the caller works on another. The caller's
- * `return()` ends the source.
+ * Takes up to `ahead` items from a source in advance, also while the caller works. The caller's `return()` ends the
+ * source.
  */
 export async function* runAhead<T>(source: AsyncIterable<T>, ahead: number): AsyncGenerator<T, void, undefined> {
   const iterator = source[Symbol.asyncIterator]();
   const queue: Promise<IteratorResult<T>>[] = [];
   const take = (): void => {
     const next = iterator.next();
-    next.catch(() => undefined); // reported when its turn comes, or not at all when the caller stops early
+    next.catch(() => undefined); // reported when awaited, or never if the caller stops early
     queue.push(next);
   };
   try {
@@ -47,7 +47,7 @@ export async function* runAhead<T>(source: AsyncIterable<T>, ahead: number): Asy
   }
 }
 
-/** The items of a stream in lists of `size`; the last one may be shorter. */
+/** The items of a stream in lists of `size`; the last list may be shorter. */
 export async function* listsOf<T>(items: Iterable<T> | AsyncIterable<T>, size: number): AsyncGenerator<T[]> {
   let list: T[] = [];
   for await (const item of items) {

@@ -9,13 +9,13 @@ import { ioError, RankDistillmError } from '../errors.js';
 import { makeFolder } from './make-folder.js';
 import { outputFile } from './output-file.js';
 
-/** Writes text, waiting when the disk is slower than the caller. */
+/** Writes text and waits when the disk is slower than the caller. */
 export type WriteText = (text: string) => Promise<void>;
 
 /**
- * Writes a file so that readers see the old content or the whole new one, never half: the text goes to a temporary
- * name beside the target, is synced, then renamed. When `produce` throws, nothing is left behind; what a killed process
- * left is removed by the next one. Where `path` is a link, the file that it leads to is written.
+ * Writes a file atomically: readers see the old or the complete new content. Writes to a temporary file beside the
+ * target, syncs and renames it. If `produce` throws, nothing is left behind; leftovers of a killed process are removed
+ * by the next call. If `path` is a link, its target is written.
  */
 export async function writeAtomically(path: string, produce: (write: WriteText) => Promise<void>): Promise<void> {
   const target = await outputFile(path);
@@ -27,11 +27,11 @@ export async function writeAtomically(path: string, produce: (write: WriteText) 
     stream = createWriteStream(temporary, { flags: 'wx' });
     await once(stream, 'open');
     const done = finished(stream);
-    done.catch(() => undefined); // a write below reports it; without this line Node would call it unhandled
+    done.catch(() => undefined); // a write below reports it; this avoids an unhandled rejection
     const opened = stream;
     await produce(async (text) => {
       if (opened.errored) throw opened.errored;
-      if (!opened.write(text)) await once(opened, 'drain'); // rejects at an error
+      if (!opened.write(text)) await once(opened, 'drain'); // rejects on an error
     });
     stream.end();
     await done;
@@ -47,34 +47,34 @@ export async function writeAtomically(path: string, produce: (write: WriteText) 
 }
 
 /**
- * `new`: being written, not whole. `old`: what stood at the target's place a moment ago, whole. `gone`: being removed.
+ * `new`: being written, incomplete. `old`: the replaced target, complete. `gone`: being removed.
  */
 type LeftoverRole = 'new' | 'old' | 'gone';
 
-/** A file or folder beside a target that a process put there while it replaced the target. */
+/** A temporary file or folder beside a target that a process is replacing. */
 export interface Leftover {
   path: string;
   /** The target's path. */
   target: string;
   role: LeftoverRole;
-  /** Whether the process is still there, so that it is not a leftover yet; of another machine's, whether it may be. */
+  /** Whether the process still runs (or may still run, on another machine), so that this is in use. */
   alive: boolean;
 }
 
 /** Name of the target, role, process id, the process's start time, the machine, a random part. */
 const NAME = /^\.(.+)\.(new|old|gone)-(\d+)-(\d+)-([0-9a-f]{8})-[0-9a-f]{8}$/;
-/** Processes of other machines, in a folder that they share with this one, cannot be looked up. */
+/** Identifies the machine: in a shared folder, processes of other machines cannot be looked up. */
 const MACHINE = createHash('sha256').update(hostname()).digest('hex').slice(0, 8);
-/** What another machine has not touched for so long is not being written. */
+/** A file of another machine that is older than this is not being written. */
 const LONGEST_WRITE_MS = 24 * 3600 * 1000;
 
-/** A path beside `target` that says who made it and what for. */
+/** A path beside `target` that encodes the process and the role. */
 export function pathBeside(target: string, role: LeftoverRole): string {
   const tag = `${process.pid}-${startTime(process.pid) ?? 0}-${MACHINE}-${randomBytes(4).toString('hex')}`;
   return join(dirname(target), `.${basename(target)}.${role}-${tag}`);
 }
 
-/** What such paths there are in a folder; none when the folder cannot be read. */
+/** The leftovers in a folder; empty if the folder cannot be read. */
 export async function leftoversIn(folder: string): Promise<Leftover[]> {
   const names = await readdir(folder).catch(() => []);
   const matches = names.map((name) => NAME.exec(name)).filter((match) => match !== null);
@@ -89,10 +89,10 @@ export async function leftoversIn(folder: string): Promise<Leftover[]> {
   );
 }
 
-/** Removes what killed processes left that were writing `target`. */
+/** Removes leftovers of killed processes that were writing `target`. */
 async function removeLeftovers(target: string): Promise<void> {
   for (const { path, target: other, role, alive } of await leftoversIn(dirname(target))) {
-    // what somebody else may not remove is in nobody's way
+    // ignore leftovers that we may not remove
     if (other === target && role === 'new' && !alive) await rm(path, { force: true }).catch(() => undefined);
   }
 }
@@ -105,13 +105,13 @@ async function isTouchedLately(path: string): Promise<boolean> {
 }
 
 /**
- * When a process started, in clock ticks since boot (field 22 of /proc/<pid>/stat, proc(5)): with the id it names one
- * process, since ids are used again. undefined: there is no such process, or only what its parent has yet to take note of.
+ * When a process started, in clock ticks since boot (field 22 of /proc/<pid>/stat, proc(5)): with the id it identifies
+ * a process, because ids are reused. undefined: there is no such process, or it is a zombie.
  */
 function startTime(pid: number): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    // the second field is the program's name in brackets, which may hold anything
+    // the second field is the program's name in parentheses, which may contain anything
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19];
   } catch {
@@ -119,7 +119,7 @@ function startTime(pid: number): string | undefined {
   }
 }
 
-/** Has the disk hold a file's content, or a folder's names, before this returns. */
+/** Flushes a file's content, or a folder's entries, to disk. */
 export async function sync(path: string): Promise<void> {
   const handle = await open(path, 'r');
   try {

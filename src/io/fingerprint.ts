@@ -4,9 +4,9 @@ import { open, stat } from 'node:fs/promises';
 import { ioError } from '../errors.js';
 import { readRegion } from './regions.js';
 
-/** Up to here a file is hashed whole: a fraction of a second. */
+/** Files up to this size are hashed whole, in a fraction of a second. */
 const WHOLE_BYTES = 64 * 2 ** 20;
-/** Blocks of a larger file that are hashed, 4 MiB in all. */
+/** Blocks hashed of a larger file, 4 MiB in total. */
 const FILE_SAMPLES = { blocks: 256, bytes: 16 * 2 ** 10 };
 
 /** A block of a file or of an array. */
@@ -16,9 +16,9 @@ export interface Block {
 }
 
 /**
- * Blocks at equal distances, the first and the last bytes among them; all of it where that is no more.
+ * Equally spaced blocks, including the first and the last bytes; everything if that is not more.
  *
- * @param length bytes to take blocks of
+ * @param length number of bytes to sample
  */
 export function* sampleBlocks(length: number, { blocks, bytes }: { blocks: number; bytes: number }): Generator<Block> {
   if (length <= blocks * bytes) {
@@ -30,7 +30,7 @@ export function* sampleBlocks(length: number, { blocks, bytes }: { blocks: numbe
   }
 }
 
-/** `sha256:<hex>` of a file's bytes as they are stored: a gzipped file is another one than its content. */
+/** `sha256:<hex>` of a file's stored bytes: a gzipped file differs from its content. */
 export async function fingerprintFile(path: string): Promise<string> {
   const hash = createHash('sha256');
   try {
@@ -42,9 +42,9 @@ export async function fingerprintFile(path: string): Promise<string> {
 }
 
 /**
- * The same for files that may have gigabytes, such as collections: those above 64 MiB are told apart by their size and
- * 256 blocks of 16 KiB at equal distances, `sampled-sha256:<hex>`. Another version of a collection has another size or
- * differs in many places; one that was changed by hand in a few places, with its size kept, may count as the same.
+ * The same for large files such as collections: above 64 MiB the hash covers the size and 256 equally spaced blocks of
+ * 16 KiB, `sampled-sha256:<hex>`. Another version of a collection has another size or differs in many places; a few
+ * edits that keep the size may go undetected.
  */
 export async function fingerprintLargeFile(path: string): Promise<string> {
   const { size } = await stat(path).catch((error: unknown) => Promise.reject(ioError('read', path, error)));
@@ -61,7 +61,7 @@ export async function fingerprintLargeFile(path: string): Promise<string> {
   return `sampled-sha256:${hash.digest('hex')}`;
 }
 
-/** `sha256:<hex>` of texts, each with its length, so that no two lists of texts give the same bytes. */
+/** `sha256:<hex>` of a list of texts. Each is hashed with its length, so different lists give different bytes. */
 export class TextsFingerprint {
   readonly #hash: Hash = createHash('sha256');
 
@@ -74,19 +74,19 @@ export class TextsFingerprint {
   }
 }
 
-/** One thing that decides a result. */
+/** One input that determines a result. */
 export interface Fact {
   value: string | number | boolean | null;
-  /** How the value is shown; default: as it is. */
+  /** Display form of the value. Default: the value. */
   shown?: string | undefined;
-  /** Name of a fact whose difference explains one in this. */
+  /** Name of a fact whose difference explains a difference in this one. */
   follows?: string | undefined;
 }
 
-/** What decides a result, by name: two results are the same where all values are. */
+/** The inputs that determine a result, by name: equal facts give equal results. */
 export type Facts = Readonly<Record<string, Fact>>;
 
-/** What differs, a clause each: `depth was 8 and is now 6`. */
+/** The differences, one clause each: `depth was 8 and is now 6`. */
 export function differences(before: Facts, now: Facts): string[] {
   const names = [...new Set([...Object.keys(before), ...Object.keys(now)])];
   const differ = new Set(names.filter((name) => before[name]?.value !== now[name]?.value));
@@ -99,7 +99,7 @@ function show(fact: Fact | undefined): string {
   return fact === undefined || fact.value === null ? 'not set' : (fact.shown ?? String(fact.value));
 }
 
-/** A value and its fingerprint's first digits, enough to tell two apart. */
+/** A fingerprint as a fact, shown by its first digits. */
 export function fingerprintFact(fingerprint: string, name = ''): Fact {
   const digits = fingerprint.replace(/^.*:/, '').slice(0, 8);
   return { value: fingerprint, shown: name === '' ? digits : `${name} (${digits})` };

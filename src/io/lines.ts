@@ -9,29 +9,29 @@ export interface Line {
   number: number;
   /** Where the line starts in the decompressed content, in bytes. */
   offset: number;
-  /** Bytes, without the line's end. */
+  /** Length in bytes, without the line's end. */
   length: number;
 }
 
 const LF = 10;
 const CR = 13;
 const LOOK_BYTES = 4096;
-/** No format here has lines near this; without a limit a damaged file, or a gzip bomb, would fill the memory. */
+/** Far above any valid line; without a limit a damaged file or a gzip bomb would fill the memory. */
 const MAX_LINE_BYTES = 64 * 1024 * 1024;
 
 /**
- * Lines of a text file, a block of them at a time (a promise per line would cost more than reading it). Gzip is told by
- * content. A byte order mark and carriage returns are taken off, blank lines left out; bytes that are not UTF-8 and
- * endless lines are errors that name the line. A pipe will do.
+ * Lines of a text file, in blocks (a promise per line would cost more than reading it). Gzip is detected by content.
+ * Strips a byte order mark and carriage returns and skips blank lines; throws, naming the line, for bytes that are not
+ * UTF-8 and for overlong lines. Accepts pipes.
  *
- * @param look is given the first 4096 bytes before the first line comes, where a format is told from them
+ * @param look called with the first 4096 bytes before the first line, to detect a format
  */
 export function readLines(path: string, look?: (start: Buffer) => void): AsyncGenerator<Line[]> {
   const chunks = plainBytes(path);
   return linesOf(look === undefined ? chunks : lookAt(chunks, LOOK_BYTES, look), path);
 }
 
-/** The same of any bytes, as soon as a line is whole. `name` stands for them in errors. */
+/** The same for any bytes, as soon as a line is complete. `name` names the source in errors. */
 export async function* linesOf(chunks: AsyncIterable<Buffer>, name: string): AsyncGenerator<Line[]> {
   let rest: Buffer[] = [];
   let restBytes = 0;
@@ -59,14 +59,14 @@ export async function* linesOf(chunks: AsyncIterable<Buffer>, name: string): Asy
   }
 }
 
-/** Where a block of bytes lies in its file: the file's name, the block's byte offset and its first line's number. */
+/** Position of a block of bytes: the file's name, the byte offset and the number of the first line. */
 export interface BlockPlace {
   name: string;
   offset: number;
   number: number;
 }
 
-/** Cuts bytes that start at a line's start into lines; `count` counts blank ones too. */
+/** Splits bytes that start at a line start into lines; `count` includes blank lines. */
 export function splitLines(block: Buffer, place: BlockPlace): { lines: Line[]; count: number } {
   if (!isUtf8(block)) throw notUtf8(block, place);
   const lines: Line[] = [];
@@ -104,7 +104,7 @@ function notUtf8(block: Buffer, place: BlockPlace): RankDistillmError {
   return notUtf8Error(at(place.name, number), place.offset === 0 ? block : undefined);
 }
 
-/** @param start of the file, where the bytes are at hand */
+/** @param start first bytes of the file, if available */
 export function notUtf8Error(place: string, start?: Buffer): RankDistillmError {
   const mark = start?.toString('hex', 0, 2);
   const [what, from] = mark === 'fffe' || mark === 'feff' ? ['is UTF-16', 'UTF-16'] : ['is not valid UTF-8', 'LATIN1'];

@@ -4,10 +4,10 @@ import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { ioError } from '../errors.js';
 
 /**
- * Makes a folder and those above it. Node's own `recursive` never returns where a file system says that a folder cannot
- * be found instead of that it may not be made (/proc).
+ * Creates a folder and its parents. Node's `recursive` never returns if the file system reports ENOENT for a folder
+ * that may not be created (/proc).
  *
- * @returns the folders that were not there, outermost first, as absolute paths
+ * @returns the created folders, outermost first, as absolute paths
  * @throws RankDistillmError `io` that names the folder
  */
 export async function makeFolder(path: string): Promise<string[]> {
@@ -20,7 +20,7 @@ export async function makeFolder(path: string): Promise<string[]> {
       made.push(folder);
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
-      if (code === 'EEXIST') continue; // somebody else was faster
+      if (code === 'EEXIST') continue; // another process created it
       throw ioError('write', path, code === 'ENOENT' ? { code: 'EACCES' } : error);
     }
   }
@@ -39,8 +39,8 @@ async function isThere(folder: string, path: string): Promise<boolean> {
 }
 
 /**
- * Where files that can be made again are kept: `$XDG_CACHE_HOME/rank-distillm`, else `~/.cache/rank-distillm`
- * (XDG Base Directory Specification 0.8; a relative XDG_CACHE_HOME is ignored, as it asks). Not created here.
+ * The cache folder, for files that can be rebuilt: `$XDG_CACHE_HOME/rank-distillm`, else `~/.cache/rank-distillm` (XDG
+ * Base Directory Specification 0.8; a relative XDG_CACHE_HOME is ignored, as specified). Not created here.
  */
 export function cacheFolder(): string {
   const xdg = process.env['XDG_CACHE_HOME'];

@@ -1,7 +1,7 @@
-/** What to call when a signal fires. One listener serves all: Node.js warns where a signal has more than ten. */
+/** Callbacks by signal, called by one listener: Node.js warns about more than ten listeners on a signal. */
 const waiting = new WeakMap<AbortSignal, Set<() => void>>();
 
-/** Has `stop` called when the signal fires. What comes back ends that; it is to be called once `stop` is not needed. */
+/** Calls `stop` on abort. Call the returned function to unsubscribe. */
 export function onAbort(signal: AbortSignal, stop: () => void): () => void {
   const stops = waiting.get(signal) ?? listen(signal);
   stops.add(stop);

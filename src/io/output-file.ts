@@ -3,10 +3,10 @@ import { dirname, join, resolve } from 'node:path';
 import { ioError, RankDistillmError } from '../errors.js';
 
 /**
- * The file that stands for `path` when it is written: links are followed, also to where there is no file yet, so that a
- * file renamed to it leaves the links as they are.
+ * The file that a write to `path` changes: follows links, even to missing files, so that a rename to the result keeps
+ * the links.
  *
- * @throws RankDistillmError `io` for what is there and is no regular file
+ * @throws RankDistillmError `io` if it exists and is not a regular file
  */
 export async function outputFile(path: string): Promise<string> {
   try {
@@ -16,7 +16,7 @@ export async function outputFile(path: string): Promise<string> {
     if (found?.isDirectory()) throw ioError('write', path, { code: 'EISDIR' });
     if (found && !found.isFile()) throw notRegular(path);
     if (found) return await realpath(path);
-    const link = await readlink(path).catch(() => undefined); // no link, or nothing at all
+    const link = await readlink(path).catch(() => undefined); // not a link, or missing
     if (link === undefined) return resolve(path);
     return await outputFile(resolve(await realpath(dirname(path)), link));
   } catch (error) {
@@ -25,13 +25,13 @@ export async function outputFile(path: string): Promise<string> {
 }
 
 function notRegular(path: string): RankDistillmError {
-  return new RankDistillmError('io', `${path}: cannot write: is no regular file`, {
+  return new RankDistillmError('io', `${path}: cannot write: is not a regular file`, {
     hint: 'Name a regular file; `score` writes to standard output with --output -.',
   });
 }
 
 /**
- * Refuses outputs that are one of the inputs, by another name or through a link.
+ * Refuses outputs that are also an input, even under another name or through a link.
  *
  * @throws RankDistillmError `bad_input`
  */
@@ -49,13 +49,13 @@ export async function refuseOverInputs(
     const id = await fileId(output);
     const input = id === undefined ? undefined : taken.get(id);
     if (input === undefined) continue;
-    throw new RankDistillmError('bad_input', `${output}: would be written over the input ${input}`, { hint });
+    throw new RankDistillmError('bad_input', `${output}: would overwrite the input ${input}`, { hint });
   }
 }
 
 /**
- * Finds out before hours of work whether a file can be written at the end of them. Trying is the only sure way: modes
- * say nothing about full or read-only file systems, nor to root.
+ * Checks before hours of work that the output can be written, by trying: modes do not show full or read-only file
+ * systems and do not apply to root.
  */
 export async function assertWritable(output: string): Promise<void> {
   let folder = dirname(await outputFile(output));
@@ -71,7 +71,7 @@ export async function assertWritable(output: string): Promise<void> {
     await rm(probe);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    // The folder is there, so what cannot be found is a right to make files in it (/proc says ENOENT).
+    // The folder exists, so ENOENT means that files may not be created in it (as in /proc).
     throw ioError('write', output, code === 'ENOENT' ? { code: 'EACCES' } : error);
   }
 }
@@ -86,17 +86,17 @@ async function statOf(path: string) {
   }
 }
 
-/** Whether something is there; a link that leads nowhere is not. */
+/** Whether a path exists; a dangling link does not. */
 export async function isThere(path: string): Promise<boolean> {
   return (await statOf(path)) !== undefined;
 }
 
-/** Tells files apart whatever their paths look like: a link to a file is that file. */
+/** Identity of a file, independent of its path: a link to a file is that file. */
 async function fileId(path: string): Promise<string | undefined> {
   try {
     const { dev, ino } = await stat(path, { bigint: true });
     return `${dev}:${ino}`;
   } catch {
-    return undefined; // it does not exist, so nothing can be overwritten
+    return undefined; // does not exist, so nothing can be overwritten
   }
 }

@@ -8,7 +8,7 @@ const CHUNK_BYTES = 256 * 1024;
 /**
  * The first bytes of a file, as many as there are up to `count`; nothing is decompressed.
  *
- * @throws RankDistillmError `bad_input` for a pipe: whoever looks at a file's beginning by itself reads it again
+ * @throws RankDistillmError `bad_input` for a pipe, because callers read the file again
  */
 export async function firstBytes(path: string, count: number): Promise<Buffer> {
   await refusePipe(path);
@@ -27,8 +27,8 @@ export async function firstBytes(path: string, count: number): Promise<Buffer> {
 async function refusePipe(path: string): Promise<void> {
   const found = await stat(path).catch((error: unknown) => Promise.reject(ioError('read', path, error)));
   if (found.isFile() || found.isDirectory()) return;
-  throw new RankDistillmError('bad_input', `${path}: is a pipe or a device, but is read more than once`, {
-    hint: 'Write what comes from it to a file, and name that.',
+  throw new RankDistillmError('bad_input', `${path}: is a pipe or a device, but must be read more than once`, {
+    hint: 'Write its content to a file and name that file.',
   });
 }
 
@@ -43,7 +43,7 @@ async function nextBytes(handle: FileHandle, count: number): Promise<Buffer> {
   return buffer.subarray(0, length);
 }
 
-/** Whether a file is gzip; names are not trusted. */
+/** Whether a file is gzip, by content. */
 export async function isGzip(path: string): Promise<boolean> {
   return isGzipMagic(await firstBytes(path, 2));
 }
@@ -60,7 +60,7 @@ export async function* plainBytes(path: string): AsyncGenerator<Buffer> {
   try {
     const handle = await open(path, 'r');
     file = handle.createReadStream({ highWaterMark: CHUNK_BYTES }); // closes the handle
-    const start = await nextBytes(handle, 2); // a pipe gives its bytes only once
+    const start = await nextBytes(handle, 2); // a pipe can be read only once
     if (isGzipMagic(start)) {
       gunzip = createGunzip({ chunkSize: CHUNK_BYTES });
       gunzip.write(start);
@@ -81,15 +81,15 @@ function wordReadError(path: string, error: unknown): unknown {
   if (!code.startsWith('Z_')) return ioError('read', path, error);
   return new RankDistillmError(
     'bad_input',
-    `${path}: the gzip data is damaged or cut off (${(error as Error).message})`,
+    `${path}: the gzip data is damaged or truncated (${(error as Error).message})`,
     {
-      hint: 'Fetch or compress the file again; `gzip -t` checks it.',
+      hint: 'Download or compress the file again; `gzip -t` checks it.',
       cause: error,
     },
   );
 }
 
-/** The beginning of a file's content (decompressed), to tell its format; throws at pipes as `firstBytes` does. */
+/** The beginning of a file's content (decompressed), to detect its format; throws for pipes as `firstBytes` does. */
 export async function firstPlainBytes(path: string, count: number): Promise<Buffer> {
   await refusePipe(path);
   const parts: Buffer[] = [];
@@ -102,7 +102,7 @@ export async function firstPlainBytes(path: string, count: number): Promise<Buff
   return Buffer.concat(parts).subarray(0, count);
 }
 
-/** The same chunks; before the first of them `look` is given the beginning, up to `count` bytes. */
+/** Passes the chunks through; first calls `look` with the first `count` bytes (or fewer). */
 export async function* lookAt(
   chunks: AsyncIterable<Buffer>,
   count: number,

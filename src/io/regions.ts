@@ -6,7 +6,7 @@ import { cacheFolder, makeFolder } from './make-folder.js';
 
 const CHUNK_BYTES = 1024 * 1024;
 
-/** Reads `length` bytes at `offset`; `name` is the file's name for errors. A file that has become shorter is an error. */
+/** Reads `length` bytes at `offset`; `name` names the file in errors. Throws if the file has become shorter. */
 export async function readRegion(handle: FileHandle, offset: number, length: number, name: string): Promise<Buffer> {
   const buffer = Buffer.allocUnsafe(length);
   for (let done = 0; done < length;) {
@@ -19,7 +19,7 @@ export async function readRegion(handle: FileHandle, offset: number, length: num
   return buffer;
 }
 
-/** A file's bytes from its start to where it ends now. */
+/** A file's bytes from start to end. */
 export async function* chunksOf(handle: FileHandle, name: string): AsyncGenerator<Buffer> {
   const { size } = await handle.stat();
   for (let offset = 0; offset < size; offset += CHUNK_BYTES) {
@@ -27,16 +27,16 @@ export async function* chunksOf(handle: FileHandle, name: string): AsyncGenerato
   }
 }
 
-/** Someone wrote to a file between our passes over it. */
+/** The error for a file that changed between two reads. */
 export function changedWhileRead(name: string): RankDistillmError {
   return new RankDistillmError('io', `${name}: the file changed while it was being read`, {
-    hint: 'Start again once nothing writes to it any more.',
+    hint: 'Try again when no other process writes to the file.',
   });
 }
 
 /**
- * A temporary file without a name: it is unlinked as soon as it is open, so that it goes away with the handle even when
- * the process is killed. Filled with `produce`; the caller reads it at any offset and closes the handle.
+ * A temporary file that is unlinked when it is open, so that it is freed with the handle even if the process is killed.
+ * `produce` fills it; the caller reads it at any offset and closes the handle.
  */
 export async function spool(produce: (write: (bytes: Buffer) => Promise<void>) => Promise<void>): Promise<FileHandle> {
   const { handle, folder } = await openNameless();
@@ -58,7 +58,7 @@ export async function spool(produce: (write: (bytes: Buffer) => Promise<void>) =
   }
 }
 
-/** The cache folder comes first because /tmp is often memory. */
+/** Prefers the cache folder, because /tmp is often in memory. */
 async function openNameless(): Promise<{ handle: FileHandle; folder: string }> {
   const name = `spool-${process.pid}-${Math.random().toString(36).slice(2, 10)}`;
   let failure: unknown;

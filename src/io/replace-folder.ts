@@ -4,18 +4,18 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ioError, RankDistillmError } from '../errors.js';
 import { leftoversIn, pathBeside, sync } from './atomic-write.js';
 
-/** A reader that finds a folder just being replaced by another process waits this long: two renames take microseconds. */
+/** How long a reader waits for another process that is replacing the folder; two renames take microseconds. */
 const LONGEST_WAIT_MS = 1000;
 
 /**
- * Writes a folder so that the old one or the whole new one can be found at every moment, whatever ends the process: the
- * new one is written beside the target and synced, then both change places. rename(2) puts no folder into the place of
- * another, so between two renames the target is missing and the old one stands beside it; `healFolder` puts that back.
- * What killed processes left in the parent folder is removed first. When `write` throws, nothing is left behind.
+ * Replaces a folder so that the old or the complete new one survives a crash at any time: writes and syncs the new
+ * folder beside the target, then swaps them. rename(2) cannot replace a non-empty folder, so between two renames the
+ * target is missing and the old folder is beside it; `healFolder` restores it. Removes leftovers of killed processes in
+ * the parent folder first. If `write` throws, nothing is left behind.
  *
- * @param target its parent must exist: one that somebody removed meanwhile is an error, not made again
- * @param write fills the empty folder that it is given
- * @throws RankDistillmError `io` that names the target; what `write` throws, with the target's name in it
+ * @param target its parent must exist; if it is deleted meanwhile, that is an error
+ * @param write fills the given empty folder
+ * @throws RankDistillmError `io` that names the target; errors of `write`, with the target's name in them
  */
 export async function replaceFolder(target: string, write: (temporary: string) => Promise<void>): Promise<void> {
   const place = resolve(target);
@@ -36,9 +36,8 @@ export async function replaceFolder(target: string, write: (temporary: string) =
 }
 
 /**
- * Puts a folder back whose replacement was cut short between its two renames. To be called before a folder is read that
- * `replaceFolder` writes; does nothing where nothing is to be healed, and throws nothing: the reader will say what is
- * missing.
+ * Restores a folder whose replacement was interrupted between the two renames. Call it before reading a folder that
+ * `replaceFolder` writes. Never throws: the reader reports a missing folder.
  */
 export async function healFolder(target: string): Promise<void> {
   const place = resolve(target);
@@ -54,7 +53,7 @@ export async function healFolder(target: string): Promise<void> {
 }
 
 /**
- * Removes a folder so that a killed process leaves no part of it under its name. One that is not there is no error.
+ * Removes a folder so that a killed process leaves no part of it under its name. A missing folder is not an error.
  *
  * @throws RankDistillmError `io`
  */
@@ -75,17 +74,17 @@ export async function healFoldersIn(parent: string): Promise<void> {
 async function refuseFile(place: string): Promise<void> {
   const stats = await lstat(place).catch(() => undefined);
   if (!stats || stats.isDirectory() || stats.isSymbolicLink()) return;
-  throw new RankDistillmError('io', `${place}: is a file, not a folder`, { hint: 'Move it away or name a folder.' });
+  throw new RankDistillmError('io', `${place}: is a file, not a folder`, { hint: 'Move it or name a folder.' });
 }
 
-/** Whoever removed the folder removed what was in it by then, and `write` has made it again for the rest. */
+/** Someone deleted the folder while we wrote; `write` recreated it, but the earlier files are gone. */
 function removedMeanwhile(place: string): RankDistillmError {
-  return new RankDistillmError('io', `${place}: cannot write: the folder was removed meanwhile`, {
-    hint: 'Leave the folder alone while it is written to.',
+  return new RankDistillmError('io', `${place}: cannot write: the folder was deleted during the write`, {
+    hint: 'Do not change the folder while it is being written.',
   });
 }
 
-/** What killed processes left in a folder: what was to be removed, and what never became whole. */
+/** Removes what killed processes left in a folder: folders being removed, and incomplete ones. */
 async function removeDead(parent: string): Promise<void> {
   await healFoldersIn(parent);
   for (const { path, target, role, alive } of await leftoversIn(parent)) {
@@ -94,7 +93,7 @@ async function removeDead(parent: string): Promise<void> {
   }
 }
 
-/** Renamed first: what stands under its own name, or as `old`, is whole. */
+/** Renames the folder first: a folder under its name, or as `old`, must be complete. */
 async function removeAs(path: string, place: string): Promise<void> {
   const gone = pathBeside(place, 'gone');
   await rename(path, gone);
@@ -112,11 +111,11 @@ async function exchange(temporary: string, place: string): Promise<void> {
     throw error;
   }
   await sync(dirname(place));
-  // what cannot be removed now is removed when it is dead
+  // if it cannot be removed now, a later call removes it as a leftover
   if (isReplaced) await removeAs(old, place).catch(() => undefined);
 }
 
-/** Files before the folder that names them. */
+/** Syncs files before the folder that contains them. */
 async function syncTree(folder: string): Promise<void> {
   for (const entry of await readdir(folder, { withFileTypes: true })) {
     const path = join(folder, entry.name);
@@ -133,7 +132,7 @@ async function exists(path: string): Promise<boolean> {
   );
 }
 
-/** The target's name stands for the temporary one, which says nothing to the user and is gone. */
+/** Puts the target's name in place of the temporary one, which means nothing to the user. */
 function wordError(error: unknown, temporary: string, target: string): unknown {
   if (error instanceof RankDistillmError) {
     if (!error.message.includes(temporary)) return error;

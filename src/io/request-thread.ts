@@ -6,16 +6,16 @@ interface RequestMessage<Request> {
   request: Request;
 }
 
-/** `ready` comes once, then an answer to each request, in any order. */
+/** `ready` once, then an answer to each request, in any order. */
 type ReplyMessage<Answer> =
   { type: 'ready' } | { type: 'answer'; id: number; answer: Answer } | { type: 'failed'; id: number; error: SentError };
 
 export interface RequestThreadOptions {
-  /** Address of the program, as `startThread` takes it; it calls `answerRequests`. */
+  /** URL of the entry point, as for `startThread`; it calls `answerRequests`. */
   module: string;
   name: string;
   workerData: unknown;
-  /** What is told of a thread that ended by itself, from what it threw. */
+  /** Creates the error for a thread that ended unexpectedly, from its cause. */
   died: (cause: unknown) => RankDistillmError;
 }
 
@@ -25,13 +25,13 @@ interface Waiting<Answer> {
 }
 
 /**
- * A thread that answers requests. It keeps the process alive while it starts and while it has something to do: a process
- * that ends while a thread of its own begins waits for ever.
+ * A thread that answers requests. It keeps the process alive while it starts and while requests are pending: a process
+ * that exits while a thread starts hangs.
  */
 export class RequestThread<Request, Answer> {
-  /** Once it answers; never where it ends before. */
+  /** Called when the thread is ready; never if it ends before. */
   readonly ready: Promise<void>;
-  /** With the reason, for which all that waited has failed. */
+  /** Called when the thread has ended, with the error of all pending requests. */
   readonly ended: Promise<RankDistillmError>;
   readonly #worker: Worker;
   readonly #waiting = new Map<number, Waiting<Answer>>();
@@ -52,19 +52,19 @@ export class RequestThread<Request, Answer> {
     this.#worker.on('exit', () => this.#end(died(undefined)));
   }
 
-  /** True once it answers, until it ends. */
+  /** True from its first answer until it ends. */
   get isReady(): boolean {
     return this.#isReady && !this.#hasEnded;
   }
 
-  /** Requests that wait for their answers. */
+  /** Number of pending requests. */
   get pending(): number {
     return this.#waiting.size;
   }
 
   /**
-   * @param transfer what of the request moves to the thread instead of being copied
-   * @throws RankDistillmError that the thread's answer threw; of `died` or of `close` where it ended
+   * @param transfer parts of the request to transfer instead of copying
+   * @throws RankDistillmError from the thread; from `died` or `close` if the thread ended
    */
   request(request: Request, transfer: ArrayBuffer[] = []): Promise<Answer> {
     return new Promise((resolve, reject) => {
@@ -75,14 +75,14 @@ export class RequestThread<Request, Answer> {
     });
   }
 
-  /** Ends the thread; what waits fails with the error. */
+  /** Ends the thread; pending requests fail with the error. */
   async close(error: RankDistillmError = this.#died(undefined)): Promise<void> {
     this.#end(error);
     await this.#worker.terminate();
   }
 
   #receive(reply: ReplyMessage<Answer>): void {
-    // an answer that was on its way when the thread was ended must not let go of the process that waits for its end
+    // ignore late answers after termination: handling one would unref the process before the worker has exited
     if (this.#hasEnded) return;
     if (reply.type === 'ready') {
       this.#isReady = true;
@@ -106,10 +106,10 @@ export class RequestThread<Request, Answer> {
 }
 
 /**
- * The other end of a `RequestThread`, called once by its program. A RankDistillmError is a request's answer; anything else
- * that is thrown is a fault of this package and ends the thread.
+ * The worker side of a `RequestThread`, called once by the entry point. A RankDistillmError is sent to the caller; any
+ * other error is a bug in this package and ends the thread.
  *
- * @param transfer what of an answer moves to the main thread instead of being copied
+ * @param transfer parts of an answer to transfer instead of copying
  */
 export function answerRequests<Request, Answer>(
   answer: (request: Request) => Answer | Promise<Answer>,
@@ -130,7 +130,7 @@ export function answerRequests<Request, Answer>(
   reply({ type: 'ready' });
 }
 
-/** A RankDistillmError on its way between threads: structured cloning would leave no more of it than the message. */
+/** A RankDistillmError as a message between threads: structured cloning keeps only the message text. */
 interface SentError {
   code: ErrorCode;
   message: string;
@@ -141,10 +141,10 @@ interface SentError {
 /**
  * Starts a thread that runs a module of this package.
  *
- * @param module its address, with the suffix that imports have: `new URL('./x.js', import.meta.url).href`
+ * @param module its URL, with the suffix of imports: `new URL('./x.js', import.meta.url).href`
  */
 function startThread(module: string, name: string, workerData: unknown): Worker {
-  // a data: URL, since a thread inherits --input-type from `node --input-type=module -e`, which refuses files
+  // a data: URL, because a thread inherits --input-type from `node --input-type=module -e`, which refuses files
   const url = new URL(`data:text/javascript,${encodeURIComponent(program(module))}`);
   return new Worker(url, { workerData, name });
 }
@@ -152,7 +152,7 @@ function startThread(module: string, name: string, workerData: unknown): Worker 
 function program(module: string): string {
   const start = `await import(${JSON.stringify(module)});`;
   if (!import.meta.url.endsWith('.ts')) return start;
-  // run from the sources by tsx, which does not reach into threads by itself
+  // under tsx, which does not register itself in threads
   return `import { register } from ${JSON.stringify(import.meta.resolve('tsx/esm/api'))}; register(); ${start}`;
 }
 

@@ -1,24 +1,24 @@
 import { RankDistillmError } from '../errors.js';
 
-/** Orders texts by code points, as Python and UTF-8 bytes do; JavaScript's own order differs outside the basic plane. */
+/** Compares texts by code points, as in Python and UTF-8; JavaScript's order differs outside the basic plane. */
 export function compareUtf8(a: string, b: string): number {
   return Buffer.compare(Buffer.from(a), Buffer.from(b));
 }
 
-/** What `JSON.parse` found fault with. */
+/** An error of `JSON.parse`. */
 export interface JsonFault {
-  /** On one line: the parser quotes the text as it is. */
+  /** The message on one line: the parser quotes the text, including line breaks. */
   problem: string;
-  /** 1-based; undefined where the parser names no position. */
+  /** 1-based; undefined if the parser gives no position. */
   line: number | undefined;
 }
 
-/** @param error what `JSON.parse` threw at `text` */
+/** @param error the error that `JSON.parse` threw for `text` */
 export function jsonFault(error: unknown, text: string): JsonFault {
   const { message } = error as Error;
   const position = / at position (\d+)/.exec(message)?.[1];
   return {
-    // Node.js from 22 on ends with a place in the text, which may be a line of a file
+    // since Node.js 22 messages end with a position in the text, which may be one line of a file
     problem: oneLine(message.replace(/ \(line \d+ column \d+\)$/, '')),
     line: position === undefined ? undefined : text.slice(0, Number(position)).split('\n').length,
   };
@@ -26,7 +26,7 @@ export function jsonFault(error: unknown, text: string): JsonFault {
 
 const ESCAPES: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
 
-/** Text as it may stand within a line: what ends one, or moves a terminal's cursor, is written out. */
+/** Escapes line breaks and control characters that would move a terminal's cursor. */
 export function oneLine(text: string): string {
   return text.replace(/[\p{Cc}\u2028\u2029]/gu, (character) => ESCAPES[character] ?? '\ufffd');
 }
@@ -40,7 +40,7 @@ export function isJsonObject(value: unknown): value is JsonObject {
 /**
  * Parses JSON.
  *
- * @param placeOf where a line of the text is, for the error; undefined: the parser names none
+ * @param placeOf place of a line of the text, for the error; undefined if the parser gives no line
  * @throws RankDistillmError `bad_input` with `hint`
  */
 export function parseJson(text: string, placeOf: (line: number | undefined) => string, hint: string): unknown {
@@ -61,7 +61,7 @@ export function parseJsonObject(text: string, place: string, hint: string): Json
   );
 }
 
-/** @throws RankDistillmError `bad_input` with `hint` where the value is none */
+/** @throws RankDistillmError `bad_input` with `hint` if the value is not an object */
 export function asJsonObject(value: unknown, place: string, hint: string): JsonObject {
   if (isJsonObject(value)) return value;
   throw new RankDistillmError('bad_input', `${place}: expected a JSON object`, { hint });

@@ -8,21 +8,21 @@ import { readRegion } from '../io/regions.js';
 import type { Checkpoint } from './checkpoint.js';
 import { MODEL_FILES } from './save-model.js';
 
-/** Of each tensor; one of up to 64 KiB is hashed whole. */
+/** Blocks per tensor; a tensor of up to 64 KiB is hashed whole. */
 const TENSOR_SAMPLES = { blocks: 16, bytes: 4 * 2 ** 10 };
 
 export interface ModelFingerprint {
-  /** Of the tensors, whatever files hold them. */
+  /** Hash of the tensors, independent of the file format. */
   weights: string;
-  /** Of config.json and the tokenizer's files. */
+  /** Hash of config.json and the tokenizer's files. */
   files: string;
 }
 
 /**
- * Tells models apart by what they are, not by their names. Of the weights, every tensor's name, type, shape and 16 blocks
- * of 4 KiB are hashed (all of a small tensor): some 10 MB of a model of 1.3 GB. That is enough because an optimizer step
- * changes every tensor nearly everywhere, so two trainings, or two checkpoints of one, differ in each of them. A few numbers
- * that somebody changed by hand in a large tensor may stay unnoticed.
+ * Identifies a model by its content. Hashes each tensor's name, type, shape and 16 blocks of 4 KiB (small tensors
+ * whole): about 10 MB of a model of 1.3 GB. That is enough because an optimizer step changes nearly every value, so two
+ * trainings, or two checkpoints of one, differ in every tensor. Manual edits of a few values in a large tensor may go
+ * undetected.
  */
 export async function fingerprintModel({ folder, tensors }: Checkpoint): Promise<ModelFingerprint> {
   return { weights: await fingerprintTensors(tensors), files: await fingerprintFiles(folder) };
@@ -52,7 +52,7 @@ async function fingerprintTensors(tensors: readonly NamedTensor[]): Promise<stri
   return `sampled-sha256:${hash.digest('hex')}`;
 }
 
-/** What `open` throws names the path; our own errors pass. */
+/** Errors of `open` name the path; ours pass unchanged. */
 function ioErrorOf(error: unknown): unknown {
   const { code, path } = error as NodeJS.ErrnoException;
   return path === undefined || code === undefined ? error : ioError('read', path, error);
@@ -71,7 +71,7 @@ async function fingerprintFiles(folder: string): Promise<string> {
   return `sha256:${hash.digest('hex')}`;
 }
 
-/** A model's settings that change its scores and that a caller may set, by the names of a configuration. */
+/** Settings that change a model's scores and that a caller may set, by their names in a configuration. */
 export function modelSettings({ modelClass, head, mono, pairEncoding }: Checkpoint): Record<string, unknown> {
   const lengths = mono ? { query_length: mono.queryLength, doc_length: mono.docLength } : {};
   const { pooling, dense, output, label, logSoftmax } = head;

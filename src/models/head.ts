@@ -5,10 +5,10 @@ import type { monoOptions } from '../config/schema/model.js';
 import type { JsonReader } from './json-file.js';
 import type { ModelConfig, MonoSettings } from './model-config.js';
 
-/** Fields of lightning-ir's MonoConfig that the caller sets; what is left out comes from the model's config.json. */
+/** Fields of lightning-ir's MonoConfig that the caller sets; omitted ones come from the model's config.json. */
 export type MonoOverrides = OptionsOf<typeof monoOptions>;
 
-/** Published models of others that lightning-ir knows by name (models/register_external_models.py). */
+/** Third-party models that lightning-ir knows by name (models/register_external_models.py). */
 export interface ExternalModel {
   settings: MonoSettings;
   /** Canonical names of our mono head by the canonical names in the file. */
@@ -51,7 +51,7 @@ export function monoHead(settings: MonoSettings, hasBias: boolean): HeadConfig {
   return {
     pooling: settings.pooling === 'bert_pool' ? 'first' : settings.pooling,
     dense: usesBertPool ? { name: 'bert_pool.0', activation: 'tanh' } : undefined,
-    // lightning-ir's default, older than the key: no bias unless the file has one
+    // lightning-ir's default for configs without the key: no bias unless the file has one
     output: { name: MONO_OUTPUT, labels: logSoftmax ? 2 : 1, bias: settings.bias ?? hasBias },
     label: logSoftmax ? 1 : 0,
     logSoftmax,
@@ -75,7 +75,7 @@ export function classificationHead(
   }
   const label = wanted === undefined ? 0 : indexOfLabel(names, String(wanted));
   if (!Number.isInteger(label) || label < 0 || label >= names.length || wanted === '') {
-    throw config.error('id2label', `label ${JSON.stringify(wanted)} is none of ${list}`, LABEL_HINT);
+    throw config.error('id2label', `label ${JSON.stringify(wanted)} is not one of ${list}`, LABEL_HINT);
   }
   const { dense, output } = family.classifier;
   return {
@@ -87,7 +87,7 @@ export function classificationHead(
   };
 }
 
-/** A name comes before an index; `yes` and `true` are one in YAML, which may have read the label. */
+/** Names are tried before indices. YAML may have parsed the label, so `yes` also matches `true`. */
 function indexOfLabel(names: readonly string[], wanted: string): number {
   if (names.includes(wanted)) return names.indexOf(wanted);
   const read = plainScalar(wanted);
@@ -95,7 +95,9 @@ function indexOfLabel(names: readonly string[], wanted: string): number {
   return alike.length === 1 ? names.indexOf(alike[0] as string) : Number(wanted);
 }
 
-/** Names that may be missing in the file: the whole head of a bare backbone, else only what an override adds. */
+/**
+ * Tensors that may be missing in the file: the whole head of a bare backbone, else only those that an override adds.
+ */
 export function freshParts({ head }: ModelConfig, overrides: MonoOverrides, { dense }: HeadConfig): Set<string> {
   const parts = new Set<string>();
   if (head.kind !== 'mono') return parts;
@@ -108,8 +110,8 @@ export function freshParts({ head }: ModelConfig, overrides: MonoOverrides, { de
 }
 
 /**
- * New tensors for the parts of a head that the file lacks, as transformers initialises a Linear layer: weights
- * N(0, initializerRange), biases 0. The order of `shapes` fixes which numbers each tensor gets.
+ * Initializes the missing tensors of a head as transformers initializes a Linear layer: weights N(0, initializerRange),
+ * biases 0. The values depend on the order of `shapes`.
  */
 export function freshTensors(
   shapes: ReadonlyMap<string, readonly number[]>,
@@ -125,8 +127,8 @@ export function freshTensors(
 }
 
 /**
- * Numbers from N(0, 1) that follow from the seed alone, on every machine: SplitMix64 (Steele, Lea, Flood 2014) gives
- * 53-bit uniforms in (0, 1], Box and Muller's transform turns each pair of them into two normals.
+ * Numbers from N(0, 1) that depend only on the seed, on every machine: SplitMix64 (Steele, Lea, Flood 2014) gives
+ * 53-bit uniforms in (0, 1], and the Box-Muller transform maps each pair to two normals.
  */
 function seededNormals(seed: number): () => number {
   let state = BigInt.asUintN(64, BigInt(Math.trunc(seed)));

@@ -9,13 +9,13 @@ const HUB_ID = /^([\w][\w.-]*(?:\/[\w][\w.-]*)?)(?:@([\w][\w./-]*))?$/;
 
 export interface ResolvedModel {
   folder: string;
-  /** The id without revision, when the name was one of the Hugging Face hub. */
+  /** The Hugging Face id without revision; undefined for a folder. */
   hubId: string | undefined;
 }
 
 /**
- * Finds a model's folder: the folder itself, or the snapshot of a Hugging Face id in the local hub cache
- * (HF_HUB_CACHE, HF_HOME, XDG_CACHE_HOME and ~/.cache as huggingface_hub reads them). Downloads nothing.
+ * Resolves a folder, or a Hugging Face id to its snapshot in the local hub cache (HF_HUB_CACHE, HF_HOME, XDG_CACHE_HOME
+ * and ~/.cache, as in huggingface_hub). Downloads nothing.
  */
 export async function resolveModel(nameOrPath: string, revision?: string): Promise<ResolvedModel> {
   if (typeof nameOrPath !== 'string' || nameOrPath === '') {
@@ -45,10 +45,10 @@ export async function resolveModel(nameOrPath: string, revision?: string): Promi
   return { folder: await findSnapshot(hubId, wanted), hubId };
 }
 
-/** How to get a model into the cache, for hints. */
+/** The hint for downloading a model into the cache. */
 export function downloadHint(hubId: string, revision?: string): string {
   const option = revision === undefined || revision === 'main' ? '' : ` --revision ${revision}`;
-  return `Fetch it with \`hf download ${hubId}${option}\`; this version does not download models itself, a later one will.`;
+  return `Fetch it with \`hf download ${hubId}${option}\`; this version does not download models.`;
 }
 
 async function findSnapshot(hubId: string, revision: string): Promise<string> {

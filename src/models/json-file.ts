@@ -4,7 +4,7 @@ import { jsonFault } from '../io/text.js';
 
 export type JsonObject = Record<string, unknown>;
 
-/** A config.json has 1 kB; the index of a sharded model of hundreds of layers some 100 kB. */
+/** A config.json has 1 kB; the index of a sharded model with hundreds of layers about 100 kB. */
 const MAX_JSON_BYTES = 16 * 1024 * 1024;
 
 /** Reads a JSON object; undefined when the file does not exist. */
@@ -23,11 +23,11 @@ export async function readJson(path: string, maxBytes = MAX_JSON_BYTES): Promise
   let bytes: Buffer;
   try {
     const found = await stat(path);
-    // reading a pipe would wait for a writer for ever
+    // reading a pipe would block until there is a writer
     if (!found.isFile() && !found.isDirectory()) throw ioError('read', path, new Error('is no regular file'));
     if (found.size > maxBytes)
-      throw new RankDistillmError('bad_input', `${path}: ${found.size} bytes are too many for this file`, {
-        hint: 'This is not the file that its name promises; copy or download it again.',
+      throw new RankDistillmError('bad_input', `${path}: ${found.size} bytes are too many for this kind of file`, {
+        hint: 'The content does not match the file name; copy or download the file again.',
       });
     bytes = await readFile(path);
   } catch (error) {
@@ -54,7 +54,7 @@ export class JsonReader {
     readonly object: JsonObject,
   ) {}
 
-  /** Whether the key stands there, be it with null. */
+  /** Whether the key is present, even with null. */
   has(key: string): boolean {
     return Object.hasOwn(this.object, key);
   }
@@ -64,40 +64,40 @@ export class JsonReader {
   }
 
   string(key: string): string | undefined {
-    return this.typed(key, 'a text', (value) => typeof value === 'string') as string | undefined;
+    return this.#typed(key, 'a text', (value) => typeof value === 'string') as string | undefined;
   }
 
   boolean(key: string): boolean | undefined {
-    return this.typed(key, 'true or false', (value) => typeof value === 'boolean') as boolean | undefined;
+    return this.#typed(key, 'true or false', (value) => typeof value === 'boolean') as boolean | undefined;
   }
 
   number(key: string): number | undefined {
-    return this.typed(key, 'a number', (value) => typeof value === 'number') as number | undefined;
+    return this.#typed(key, 'a number', (value) => typeof value === 'number') as number | undefined;
   }
 
-  /** A size: a whole number above zero, small enough to be one. */
+  /** A size: a whole number above zero and within the limit. */
   size(key: string): number | undefined {
     const isSize = (value: unknown) => Number.isInteger(value) && (value as number) > 0 && (value as number) < 2 ** 31;
-    return this.typed(key, 'a whole number above 0', isSize) as number | undefined;
+    return this.#typed(key, 'a whole number above 0', isSize) as number | undefined;
   }
 
   error(key: string, problem: string, hint = `Correct the key ${key} in this file.`): RankDistillmError {
     return new RankDistillmError('bad_input', `${this.path}: ${key}: ${problem}`, { hint });
   }
 
-  private typed(key: string, expected: string, accepts: (value: unknown) => boolean): unknown {
+  #typed(key: string, expected: string, accepts: (value: unknown) => boolean): unknown {
     const value = this.raw(key);
     if (value === undefined || accepts(value)) return value;
     throw this.error(key, `expected ${expected}, found ${JSON.stringify(value).slice(0, 100)}`);
   }
 }
 
-/** Texts, brackets, separators, and what stands between them: numbers and words. */
+/** Strings, brackets, separators, and literals (numbers, true, false, null). */
 const TOKEN = /"(?:[^"\\]|\\.)*"|[{}[\]:,]|[^\s{}[\]:,"]+/g;
 
 /**
- * The members of a JSON object as they are written: key to the value's characters. Through JSON.parse and back 0.0 would
- * become 0 and 1000000000000000019884624838656 become 1e+30, which Python reads as other types.
+ * The members of a JSON object as raw text: key to the value's characters. JSON.parse and JSON.stringify would change
+ * 0.0 to 0 and 1000000000000000019884624838656 to 1e+30, which Python reads as other types.
  *
  * @param text a JSON object that JSON.parse has accepted
  */
@@ -124,7 +124,7 @@ export function membersOf(text: string): Map<string, string> {
   return members;
 }
 
-/** A JSON object of such members, sorted by key and indented by two as Python's libraries write it. */
+/** Formats such members as a JSON object, sorted by key and indented by two as Python's libraries do. */
 export function joinMembers(members: ReadonlyMap<string, string>): string {
   const lines = [...members]
     .sort(([a], [b]) => (a < b ? -1 : 1))

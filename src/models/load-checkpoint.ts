@@ -39,15 +39,15 @@ import { expectedShapes, matchTensors } from './tensors.js';
 export type { MonoOverrides } from './head.js';
 
 export interface LoadOptions {
-  /** Which label's logit is the score, by index or name, for a classification model of several labels. */
+  /** The label whose logit is the score, by index or name, for a classification model with several labels. */
   label?: number | string | undefined;
   overrides?: MonoOverrides | undefined;
   /**
-   * Whether weights of the head that the file lacks may start as random numbers, as training needs it. Default true;
-   * with false such a model is an error.
+   * Whether missing weights of the head may be initialized randomly, as for training. Default true; with false a model
+   * without a head is an error.
    */
   freshHead?: boolean | undefined;
-  /** Seed of a fresh head. Default 42. */
+  /** Seed of a randomly initialized head. Default 42. */
   seed?: number | undefined;
   /** Branch, tag or commit of a Hugging Face id; the same as `id@revision`. Default `main`. */
   revision?: string | undefined;
@@ -55,8 +55,8 @@ export interface LoadOptions {
 
 /**
  * Reads a model folder, or a Hugging Face id from the local hub cache: config.json of lightning-ir's mono models (all
- * generations), of a sequence classification model of the families in families/, or of a bare backbone. Only headers are
- * read: tensors are regions of their files.
+ * generations), of a sequence classification model of the families in families/, or of a bare backbone. Reads only
+ * headers: tensors are regions of their files.
  */
 export async function loadCheckpoint(nameOrPath: string, options: LoadOptions = {}): Promise<Checkpoint> {
   const resolved = await resolveModel(nameOrPath, options.revision);
@@ -115,7 +115,7 @@ export async function loadCheckpoint(nameOrPath: string, options: LoadOptions = 
   };
 }
 
-/** A folder of sentence-transformers that is no cross-encoder has an encoder to train, and nothing to score with. */
+/** Other sentence-transformers models have an encoder to train but no head to score with. */
 function checkModules(
   name: string,
   modules: Modules | undefined,
@@ -125,13 +125,13 @@ function checkModules(
 ): void {
   const what = modules && otherModel(modules);
   if (what === undefined || (head.kind === 'mono' && head.trained)) return;
-  // as in the library, the classification model in such a folder is a cross-encoder by itself
+  // as in the library, a classification model in such a folder is a cross-encoder
   if (head.kind === 'classification' && modules?.modelType !== 'CrossEncoder') return;
   if (head.kind === 'classification' || !mayBeUntrained) refuseModules(modules as Modules, what);
   warnings.push(`${name}: is ${what}; only its encoder is used.`);
 }
 
-/** Random numbers would be scored with; a bias that is added starts at 0 and changes nothing. */
+/** Refuses to score with random weights. An added bias starts at 0 and does not change scores. */
 function refuseUntrained(name: string, missing: readonly string[]): void {
   const weights = missing.filter((tensor) => tensor.endsWith('.weight'));
   if (weights.length === 0) return;
@@ -139,7 +139,7 @@ function refuseUntrained(name: string, missing: readonly string[]): void {
     'bad_input',
     `${name}: the model has no trained head (${weights.join(', ')} not in the file), so its scores would be random`,
     {
-      hint: 'Train it first with `rank-distillm fit`, or name a trained model; freshHead: true scores it all the same.',
+      hint: 'Train it first with `rank-distillm fit`, or name a trained model; freshHead: true scores it anyway.',
     },
   );
 }
@@ -157,7 +157,7 @@ async function readConfig(model: ResolvedModel): Promise<JsonReader> {
   if (object) return new JsonReader(path, object);
   const adapter = join(model.folder, 'adapter_config.json');
   if (existsSync(adapter)) refuseAdapter(adapter);
-  throw new RankDistillmError('not_found', `${path}: no such file, so this is no model folder`, {
+  throw new RankDistillmError('not_found', `${path}: no such file, so this is not a model folder`, {
     hint: model.hubId ? downloadHint(model.hubId) : 'Name the folder that holds config.json and the weights.',
   });
 }
@@ -169,11 +169,11 @@ async function readWeights(model: ResolvedModel): Promise<RawTensors> {
   if (raw) return raw;
   throw new RankDistillmError(
     'not_found',
-    `${model.folder}: holds neither model.safetensors nor pytorch_model.bin, whole or in shards`,
+    `${model.folder}: has neither model.safetensors nor pytorch_model.bin, whole or in shards`,
     {
       hint: model.hubId
         ? downloadHint(model.hubId)
-        : 'Weights of other frameworks (TensorFlow, Flax, ONNX) are not read: save the model with save_pretrained.',
+        : 'Weights of other frameworks (TensorFlow, Flax, ONNX) are not supported: save the model with save_pretrained.',
     },
   );
 }
@@ -181,7 +181,7 @@ async function readWeights(model: ResolvedModel): Promise<RawTensors> {
 function warnAboutOverrides(name: string, overrides: MonoOverrides, warnings: string[]): void {
   const set = Object.entries(overrides).flatMap(([key, value]) => (value === undefined ? [] : [key]));
   if (set.length === 0) return;
-  warnings.push(`${name}: is a sequence classification model, on which ${set.join(', ')} have no effect.`);
+  warnings.push(`${name}: is a sequence classification model, so ${set.join(', ')} have no effect.`);
 }
 
 function refuseLabel(name: string, label: number | string | undefined): void {
@@ -189,15 +189,15 @@ function refuseLabel(name: string, label: number | string | undefined): void {
   throw new RankDistillmError(
     'bad_input',
     `${name}: label ${JSON.stringify(label)}: this model gives one score, not labels`,
-    { hint: 'Leave the label out.' },
+    { hint: 'Remove the label.' },
   );
 }
 
 function freshWarning(name: string, parsed: ModelConfig, missing: ReadonlyMap<string, unknown>, seed: number): string {
   const parts = [...missing.keys()].join(', ');
   return (
-    `${name}: not in the file, so they start fresh: ${parts} (weights N(0, ${parsed.initializerRange}), seed ${seed}, biases 0); ` +
-    'scores mean nothing before training.'
+    `${name}: not in the file, so randomly initialized: ${parts} (weights N(0, ${parsed.initializerRange}), seed ${seed}, biases 0); ` +
+    'scores are meaningless before training.'
   );
 }
 

@@ -4,7 +4,7 @@ import { FAMILY_NAMES, familyOfClass, familyOfType } from './families/registry.j
 import type { JsonReader } from './json-file.js';
 import { architecturesOf, refuseFamily, refuseUnbuilt } from './refuse-unbuilt.js';
 
-/** lightning-ir's MonoConfig. `bias` undefined: the config does not say, the file decides. */
+/** lightning-ir's MonoConfig. `bias` is undefined if the config does not say; then the weights decide. */
 export interface MonoSettings {
   queryLength: number | null;
   docLength: number | null;
@@ -19,14 +19,14 @@ export type HeadSettings =
   /** `labels`: names by index. */
   | { kind: 'classification'; labels: string[] };
 
-/** What config.json says about training. */
+/** Training settings in config.json. */
 export interface TrainingConfig {
   dropout: DropoutRates;
-  /** Row of the word embeddings that gets no gradient (torch.nn.Embedding's padding_idx); null: every row gets one. */
+  /** Row of the word embeddings without gradient (torch.nn.Embedding's padding_idx); null if there is none. */
   padTokenId: number | null;
 }
 
-/** What config.json says, in our words and checked. */
+/** The parsed and checked config.json. */
 export interface ModelConfig {
   family: Family;
   encoder: EncoderConfig;
@@ -35,8 +35,8 @@ export interface ModelConfig {
 }
 
 /**
- * model_type of lightning-ir's cross-encoders, newest first: `mono` since 0.0.4, `cross-encoder` before, and the names
- * of the first months. The two oldest name their backbone nowhere but in the type and the architecture.
+ * model_type of lightning-ir's cross-encoders, newest first: `mono` since 0.0.4, `cross-encoder` before, and the
+ * earliest names. The earliest state their backbone only in the type and the architecture.
  */
 const LIGHTNING_IR_TYPES = ['mono', 'cross-encoder', 'mono-electra', 'mono-bert', 'mono-roberta'];
 
@@ -56,7 +56,7 @@ const ACTIVATIONS: Readonly<Record<string, Activation>> = {
 
 const POOLINGS: readonly string[] = ['first', 'mean', 'max', 'sum', 'bert_pool'] satisfies MonoSettings['pooling'][];
 
-/** Reads config.json of any generation. */
+/** Parses config.json of any version. */
 export function parseModelConfig(config: JsonReader): ModelConfig {
   refuseUnbuilt(config);
   const architectures = architecturesOf(config);
@@ -99,17 +99,21 @@ function parseEncoder(config: JsonReader, family: Family): EncoderConfig {
   const activation = config.string(keys.activation) ?? (defaults[keys.activation] as string);
   if (!Object.hasOwn(ACTIVATIONS, activation)) {
     const known = Object.keys(ACTIVATIONS).join(', ');
-    throw config.error(keys.activation, `${activation} is not built`, `Built are ${known}.`);
+    throw config.error(keys.activation, `${activation} is not supported`, `Supported: ${known}.`);
   }
   const layers = sizeOf(keys.layers);
   if (layers > MAX_LAYERS) throw config.error(keys.layers, `${layers} layers are too many`);
   const positionType = config.string('position_embedding_type') ?? 'absolute';
   if (positionType !== 'absolute') {
-    throw config.error('position_embedding_type', `${positionType} is not built`, 'Built are absolute positions.');
+    throw config.error(
+      'position_embedding_type',
+      `${positionType} is not supported`,
+      'Only absolute positions are supported.',
+    );
   }
   const pruned = config.raw('pruned_heads');
   if (typeof pruned === 'object' && Object.keys(pruned as object).length > 0) {
-    throw config.error('pruned_heads', 'models with pruned attention heads are not built');
+    throw config.error('pruned_heads', 'models with pruned attention heads are not supported');
   }
   const layerNormEps = (keys.layerNormEps === undefined ? undefined : config.number(keys.layerNormEps)) ?? 1e-12;
   if (!(layerNormEps >= 0)) throw config.error(keys.layerNormEps ?? '', `${layerNormEps} is below 0`);
@@ -140,7 +144,7 @@ function rowAfterPadding(config: JsonReader, family: Family, vocabSize: number):
   throw config.error('pad_token_id', `is null, but ${family.className} counts positions from it`);
 }
 
-/** A config without `architectures` leaves it to the tensors whether there is a classifier. */
+/** Without `architectures` in the config, the tensors decide whether there is a classifier. */
 export function headFromTensors(
   config: JsonReader,
   parsed: ModelConfig,
@@ -189,7 +193,7 @@ function lengthOf(config: JsonReader, key: string, missing: number): number | nu
   return config.has(key) ? (config.size(key) ?? null) : missing;
 }
 
-/** Names of the labels; transformers takes two where a config says nothing. */
+/** Names of the labels; transformers defaults to two labels. */
 function parseLabels(config: JsonReader): string[] {
   const names = config.raw('id2label');
   if (names === undefined) {

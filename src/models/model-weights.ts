@@ -6,7 +6,7 @@ import type { RawTensors } from './raw-tensor.js';
 import { readSafetensors } from './safetensors.js';
 import { readTorchFile } from './torch-file.js';
 
-/** A weight file by name; the index of a sharded model is the name with `.index.json`. In transformers' order. */
+/** Weight files in transformers' order of preference. The index of a sharded model has the suffix `.index.json`. */
 const FORMATS = [
   { name: 'model.safetensors', read: readSafetensors },
   { name: 'pytorch_model.bin', read: readTorchFile },
@@ -14,7 +14,7 @@ const FORMATS = [
 
 type ReadTensors = (path: string) => Promise<RawTensors>;
 
-/** Reads where a model folder's tensors are; undefined when it has no weights in a format that we read. */
+/** Locates a model folder's tensors; undefined if it has no weights in a supported format. */
 export async function readModelWeights(folder: string): Promise<RawTensors | undefined> {
   const files = new Set(await listFolder(folder));
   for (const { name, read } of FORMATS) {
@@ -32,7 +32,7 @@ async function listFolder(folder: string): Promise<string[]> {
   }
 }
 
-/** `weight_map` of the index says which file holds each tensor; other tensors in a shard do not belong to the model. */
+/** `weight_map` of the index maps each tensor to its file; other tensors in a shard do not belong to the model. */
 async function readShards(folder: string, indexName: string, read: ReadTensors): Promise<RawTensors> {
   const path = join(folder, indexName);
   const map = (await readJsonObject(path))?.['weight_map'];

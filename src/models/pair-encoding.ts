@@ -1,15 +1,15 @@
 import { join } from 'node:path';
 import { JsonReader, readJsonObject, type JsonObject } from './json-file.js';
 
-/** How the tokenizer of a folder is read, apart from what its own files say. */
+/** Tokenizer settings that do not come from the tokenizer's files. */
 export interface TokenizerSettings {
-  /** transformers' tokenizer class for the encoder's type, for folders that name none. Default `BertTokenizer`. */
+  /** transformers' tokenizer class for the encoder's type, if the folder names none. Default `BertTokenizer`. */
   encoderTokenizer?: string | undefined;
-  /** Keys that replace those of tokenizer_config.json. */
+  /** Overrides for keys of tokenizer_config.json. */
   tokenizerKeys?: JsonObject | undefined;
-  /** All text is lowercased before the tokenizer's own normalizer sees it. */
+  /** Lowercase all text before the tokenizer's normalizer. */
   lowerCase?: boolean | undefined;
-  /** Text put before every query. */
+  /** Prefix of every query. */
   prompt?: string | undefined;
 }
 
@@ -27,11 +27,11 @@ export type PairEncoding = TokenizerSettings &
     | { kind: 'longest-first'; maxLength: number }
   );
 
-/** The longest pair that tokenizer_config.json allows. transformers writes 1e30 where the tokenizer knows no limit. */
+/** The longest pair that tokenizer_config.json allows. transformers writes 1e30 for no limit. */
 export async function modelMaxLength(folder: string, replaced: JsonObject = {}): Promise<number> {
   const path = join(folder, 'tokenizer_config.json');
   const config = new JsonReader(path, { ...(await readJsonObject(path)), ...replaced });
-  // tokenizers of 2019 and 2020 call it max_len; model_max_length comes first even when it is null
+  // tokenizers of 2019 and 2020 use max_len; model_max_length takes precedence even when it is null
   const key = config.has('model_max_length') ? 'model_max_length' : 'max_len';
   const limit = config.number(key) ?? Infinity;
   if (!(limit > 0)) throw config.error(key, `${limit} is not above 0`);

@@ -1,9 +1,9 @@
 import type { Dtype } from '../../binding.js';
 
-/** Element types that files may hold; the engine takes the four floating point ones, see `floatDtype`. */
+/** Element types in files; the engine supports the four floating point types, see `floatDtype`. */
 export type StoredDtype = Dtype | 'int64' | 'int32' | 'int16' | 'int8' | 'uint8' | 'bool' | 'other';
 
-/** A tensor as a file holds it, under the name the file gives it: little-endian, row-major, not read yet. */
+/** A tensor in a file, not read yet: little-endian, row-major, with its name in the file. */
 export interface RawTensor {
   dtype: StoredDtype;
   shape: number[];
@@ -12,7 +12,7 @@ export interface RawTensor {
 
 export type RawTensors = Map<string, RawTensor>;
 
-/** A float32 tensor whose values come in parts, so that no model has to fit into JavaScript's memory. */
+/** A float32 tensor with its values in parts, so that a model need not fit into JavaScript's memory. */
 export interface TensorValues {
   name: string;
   shape: readonly number[];
@@ -35,12 +35,12 @@ export const BYTES_PER_ELEMENT: Readonly<Record<Exclude<StoredDtype, 'other'>, n
 
 const FLOATS: readonly StoredDtype[] = ['float64', 'float32', 'float16', 'bfloat16'];
 
-/** The dtype if the engine can take it, else undefined. */
+/** The dtype if the engine supports it, else undefined. */
 export function floatDtype(dtype: StoredDtype): Dtype | undefined {
   return FLOATS.includes(dtype) ? (dtype as Dtype) : undefined;
 }
 
-/** Number of elements, or undefined when the shape is no shape or the product leaves the exact integers. */
+/** Number of elements; undefined if the shape is invalid or the product is not a safe integer. */
 export function countElements(shape: readonly unknown[]): number | undefined {
   let count = 1;
   for (const size of shape) {

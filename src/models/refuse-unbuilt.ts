@@ -6,16 +6,17 @@ const SUPPORTED =
   `Supported are cross-encoders of the families ${FAMILY_NAMES.join(', ')}: ` +
   'lightning-ir mono models and sequence classification models.';
 
-const APART = 'it encodes query and document apart; this package needs a cross-encoder, which reads them together';
+const APART =
+  'it encodes query and document separately; this package needs a cross-encoder, which encodes them together';
 
-/** Model types by what keeps us from running them. Matched against model_type and backbone_model_type. */
+/** Unsupported model types by kind. Matched against model_type and backbone_model_type. */
 const SET_ENCODERS = ['set-encoder'];
 const BI_ENCODERS = ['bi-encoder', 'dpr', 'col', 'splade', 'coil', 'unicoil', 'mvr', 'xtr', 'tite'];
 const DECODERS =
   /^(gpt|llama|mistral|mixtral|qwen|gemma|phi|opt$|bloom|falcon|mpt|olmo|starcoder|codegen|granite|cohere|deepseek|stablelm|minicpm|ctrl$|rwkv|mamba)/;
 const ENCODER_DECODERS = ['bart', 'mbart', 'pegasus', 'marian', 'led', 'encoder-decoder', 'longt5'];
 
-/** Throws for what this package deliberately does not build, saying so. Anything it does not know passes. */
+/** Throws for models that this package deliberately does not support. Unknown types pass. */
 export function refuseUnbuilt(config: JsonReader): void {
   const types = [config.raw('model_type'), config.raw('backbone_model_type')].filter(
     (type) => typeof type === 'string',
@@ -28,10 +29,10 @@ export function refuseUnbuilt(config: JsonReader): void {
     types.some((type) => SET_ENCODERS.includes(type)) ||
     architectures.some((name) => name.startsWith('SetEncoder'))
   ) {
-    refuse('set-encoder models are not built: they score documents of a topic together, not pair by pair');
+    refuse('set-encoder models are not supported: they score the documents of a topic together, not pair by pair');
   }
   if (types.some((type) => /^(m|u|by)?t5/.test(type)) || architectures.some((name) => /T5/.test(name))) {
-    refuse('T5 models (monoT5, RankT5) are not built');
+    refuse('T5 models (monoT5, RankT5) are not supported');
   }
   if (config.raw('use_adapter') === true) refuseAdapter(config.path, 'use_adapter');
   for (const key of ['adapter_config', 'pretrained_adapter_name_or_path']) {
@@ -39,26 +40,26 @@ export function refuseUnbuilt(config: JsonReader): void {
   }
   const isDecoder = config.raw('is_decoder') === true || architectures.some((name) => name.endsWith('ForCausalLM'));
   const generates = ENCODER_DECODERS.some((type) => types.includes(type)) || config.raw('is_encoder_decoder') === true;
-  if (isDecoder || types.some((type) => DECODERS.test(type))) refuse('decoder models are not built');
-  if (generates) refuse('encoder-decoder models are not built');
+  if (isDecoder || types.some((type) => DECODERS.test(type))) refuse('decoder models are not supported');
+  if (generates) refuse('encoder-decoder models are not supported');
   const biEncoder = types.find((type) => BI_ENCODERS.includes(type));
   if (biEncoder !== undefined) refuse(`is a bi-encoder (${biEncoder}): ${APART}`);
 }
 
-/** An adapter without its base model (LoRA). */
+/** Throws for an adapter without its base model (LoRA). */
 export function refuseAdapter(path: string, key?: string): never {
   throw new RankDistillmError(
     'unsupported',
-    `${path}: ${key ? `${key}: ` : ''}models with adapters (LoRA) are not built`,
+    `${path}: ${key ? `${key}: ` : ''}models with adapters (LoRA) are not supported`,
     {
       hint: 'Merge the adapter into the model first: PeftModel.merge_and_unload(), then save_pretrained.',
     },
   );
 }
 
-/** An encoder family that could be built, but is not. */
+/** Throws for an encoder family that is not supported yet. */
 export function refuseFamily(config: JsonReader, family: string): never {
-  throw new RankDistillmError('unsupported', `${config.path}: models of the family ${family} are not built yet`, {
+  throw new RankDistillmError('unsupported', `${config.path}: models of the family ${family} are not supported yet`, {
     hint: SUPPORTED,
   });
 }

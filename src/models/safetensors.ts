@@ -11,7 +11,7 @@ import {
 } from './raw-tensor.js';
 import { weightFileError, withWeightFile, type WeightFile } from './weight-file.js';
 
-/** The reference implementation's own limit; BERT-large needs 40 kB. */
+/** The reference implementation's limit; BERT-large needs 40 kB. */
 const MAX_HEADER_BYTES = 100_000_000;
 
 const DTYPES: Readonly<Record<string, StoredDtype>> = {
@@ -28,8 +28,8 @@ const DTYPES: Readonly<Record<string, StoredDtype>> = {
 };
 
 /**
- * Reads the header of a safetensors file: 8 bytes of header length, a JSON object of tensors, then their bytes.
- * As strict as the reference implementation: tensors neither overlap nor leave holes, and end where the file ends.
+ * Reads the header of a safetensors file: 8 bytes of header length, a JSON object of tensors, then their bytes. As
+ * strict as the reference implementation: tensors neither overlap nor leave holes, and end where the file ends.
  * Format: https://github.com/huggingface/safetensors#format
  */
 export async function readSafetensors(path: string): Promise<RawTensors> {
@@ -115,11 +115,11 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 }
 
 /**
- * Writes float32 tensors in the safetensors format: 8 bytes of header length, a JSON header, the values little-endian in
- * the order of `tensors`. It goes to a temporary name that is renamed when all is on disk; the folder must exist.
+ * Writes float32 tensors in the safetensors format: 8 bytes of header length, a JSON header, the values little-endian
+ * in the order of `tensors`. Writes to a temporary file, then renames it; the folder must exist.
  * Format: https://github.com/huggingface/safetensors#format
  *
- * @throws RankDistillmError `io`; `bad_input` when a tensor's parts do not add up to its shape
+ * @throws RankDistillmError `io`; `bad_input` if a tensor's parts do not match its shape
  */
 export async function writeSafetensors(path: string, tensors: readonly TensorValues[]): Promise<void> {
   const temporary = `${path}.tmp-${process.pid}`;

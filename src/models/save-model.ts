@@ -10,23 +10,23 @@ import { writeSafetensors } from './safetensors.js';
 import { LIBRARY_FILES } from './sentence-transformers.js';
 import { expectedShapes, savedName } from './tensors.js';
 
-/** The version whose layout is written: since 4.56 `dtype` is what `torch_dtype` was. */
+/** The transformers version whose layout is written: 4.56 renamed `torch_dtype` to `dtype`. */
 const TRANSFORMERS_VERSION = '4.57.6';
 
-/** Keys that transformers does not write: where the author had the model, and the dtype's old name. */
+/** Keys that transformers does not write: the author's path, and the old name of `dtype`. */
 const LEFT_OUT = ['_name_or_path', 'torch_dtype'];
 
-/** The small files of a model folder, held so that a model can be saved when its folder is gone. */
+/** The small files of a model folder, kept in memory so that the model can be saved after its folder is deleted. */
 export interface ModelFiles {
-  /** config.json: key to the value as it is written. */
+  /** config.json: key to the raw text of the value. */
   config: ReadonlyMap<string, string>;
-  /** tokenizer_config.json in the same way; empty when there is none. */
+  /** tokenizer_config.json in the same form; empty if there is none. */
   tokenizerConfig: ReadonlyMap<string, string>;
-  /** What describes the tokenizer and sentence-transformers' settings besides, by file name, as it is. */
+  /** The other files of the tokenizer and of sentence-transformers, by file name, unchanged. */
   carried: ReadonlyMap<string, Buffer>;
 }
 
-/** Tokenizer files of all families, whichever of transformers' classes reads them. */
+/** Tokenizer files of all families. */
 const TOKENIZER_FILES = [
   'tokenizer.json',
   'vocab.txt',
@@ -45,7 +45,7 @@ export const MODEL_FILES: readonly string[] = [
   ...LIBRARY_FILES,
 ];
 
-/** Reads the small files of a model folder that `saveModel` carries over. */
+/** Reads the small files of a model folder that `saveModel` copies. */
 export async function readModelFiles(folder: string): Promise<ModelFiles> {
   const config = await readMembers(join(folder, 'config.json'));
   if (!config) {
@@ -53,7 +53,7 @@ export async function readModelFiles(folder: string): Promise<ModelFiles> {
       'not_found',
       `${join(folder, 'config.json')}: no such file, so the model cannot be saved`,
       {
-        hint: 'Leave the folder that a model was loaded from in its place while the model is in use.',
+        hint: 'Do not move or delete the folder of a model while the model is in use.',
       },
     );
   }
@@ -70,7 +70,7 @@ export async function readModelFiles(folder: string): Promise<ModelFiles> {
 }
 
 async function readMembers(path: string): Promise<Map<string, string> | undefined> {
-  if (!(await readJsonObject(path))) return undefined; // says what is wrong with it
+  if (!(await readJsonObject(path))) return undefined; // throws for invalid JSON
   return membersOf((await readOptional(path))?.toString() ?? '{}');
 }
 
@@ -84,13 +84,13 @@ async function readOptional(path: string): Promise<Buffer | undefined> {
 }
 
 export interface SaveModelOptions {
-  /** The model that `tensors` belong to, as it was loaded: with the settings that it was loaded with. */
+  /** The model that `tensors` belong to, with the settings it was loaded with. */
   source: Checkpoint;
-  /** The source's small files; read from its folder when left out. */
+  /** The source's small files. Default: read from its folder. */
   files?: ModelFiles | undefined;
   /** Every tensor of the model, by canonical name (see `NamedTensor` in binding.d.ts). */
   tensors: readonly TensorValues[];
-  /** Optimizer steps so far, noted in config.json as lightning-ir does while it trains. */
+  /** Optimizer steps so far, written to config.json as lightning-ir does during training. */
   step?: number | undefined;
 }
 
@@ -98,8 +98,8 @@ export interface SaveModelOptions {
  * Writes a model in the Hugging Face layout: what lightning-ir 0.0.6 saves for its mono models, what transformers saves
  * for sequence classification models. Both load it, and so does `loadCheckpoint`. Weights are float32.
  *
- * @param folder exists and is empty, as `replaceFolder` hands it out
- * @throws RankDistillmError `io`, `not_found`; `bad_input` when the tensors are not those of the model
+ * @param folder an existing empty folder, as `replaceFolder` creates it
+ * @throws RankDistillmError `io`, `not_found`; `bad_input` if the tensors do not match the model
  */
 export async function saveModel(folder: string, options: SaveModelOptions): Promise<void> {
   const { source, tensors } = options;
@@ -115,7 +115,7 @@ export async function saveModel(folder: string, options: SaveModelOptions): Prom
     })),
   );
   for (const [name, bytes] of files.carried) {
-    // of a model with another head than the one that they speak of they would be wrong
+    // they describe the old head, so they would be wrong for another one
     if (source.mono === undefined || !LIBRARY_FILES.includes(name)) await write(join(folder, name), bytes);
   }
   const tokenizerConfig = savedTokenizerConfig(source, files);
@@ -151,10 +151,10 @@ function checkTensors({ name, encoder, head }: Checkpoint, tensors: readonly Ten
 }
 
 /**
- * config.json of the saved model: the source's keys and what `save_pretrained` of lightning-ir 0.0.6 (a mono model) or
- * transformers (a classification model) writes besides.
+ * config.json of the saved model: the source's keys plus those that `save_pretrained` of lightning-ir 0.0.6 (a mono
+ * model) or transformers (a classification model) adds.
  *
- * @param step optimizer steps, which lightning-ir notes while it trains
+ * @param step optimizer steps, which lightning-ir writes during training
  */
 function savedConfig(source: Checkpoint, files: ModelFiles, step: number | undefined): Map<string, string> {
   const { family } = source;
@@ -190,7 +190,7 @@ function setMono(config: Map<string, string>, family: Family, mono: MonoSettings
   });
 }
 
-/** tokenizer_config.json of the saved model; a classification model's tokenizer is left as it is. */
+/** tokenizer_config.json of the saved model; unchanged for a classification model. */
 function savedTokenizerConfig({ family, mono }: Checkpoint, files: ModelFiles): Map<string, string> {
   const config = new Map(files.tokenizerConfig);
   if (!mono) return config;

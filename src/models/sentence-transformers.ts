@@ -4,14 +4,13 @@ import { RankDistillmError } from '../errors.js';
 import { JsonReader, readJson, readJsonObject, type JsonObject } from './json-file.js';
 import type { TokenizerSettings } from './pair-encoding.js';
 
-// What sentence-transformers 5.7 reads of a model folder besides config.json, weights and the tokenizer's files
-// (CrossEncoder and Transformer in sentence_transformers/cross_encoder/model.py and base/). Whatever changes a score
-// there is followed here or refused by name.
+// Reads the files that sentence-transformers 5.7 adds to a model folder (CrossEncoder and Transformer in
+// sentence_transformers/cross_encoder/model.py and base/). Settings that change scores are supported or refused by name.
 
-/** The function on top of the logit, as the folder names it. */
+/** The activation function on the logit, as named in the folder. */
 export type ScoreActivation = 'sigmoid' | 'identity';
 
-/** modules.json: what a sentence-transformers model consists of. */
+/** modules.json: the modules of a sentence-transformers model. */
 export interface Modules {
   file: string;
   /** `CrossEncoder`, `SentenceTransformer` (bi-encoders) or `SparseEncoder`. */
@@ -20,22 +19,22 @@ export interface Modules {
   names: string[];
 }
 
-/** What the folder says about scoring with sentence-transformers' CrossEncoder. */
+/** Settings of sentence-transformers' CrossEncoder in a folder. */
 export interface CrossEncoderSettings {
   tokenizer: TokenizerSettings;
-  /** Tokens of a pair; undefined: as tokenizer_config.json says. */
+  /** Maximum tokens of a pair; undefined for the limit of tokenizer_config.json. */
   maxLength: number | undefined;
   activation: ScoreActivation | undefined;
 }
 
 const MODEL_FILE = 'config_sentence_transformers.json';
 
-/** The Transformer module's file; earlier versions named it after the encoder. The first that is not empty counts. */
+/** The Transformer module's file; earlier versions named it after the encoder. The first non-empty file is used. */
 const TRANSFORMER_FILES = ['bert', 'roberta', 'distilbert', 'camembert', 'albert', 'xlm-roberta', 'xlnet'].map(
   (name) => `sentence_${name}_config.json`,
 );
 
-/** All files of sentence-transformers in a model folder, which a trained copy of a classification model keeps. */
+/** All files of sentence-transformers in a model folder; kept when a classification model is saved. */
 export const LIBRARY_FILES: readonly string[] = ['modules.json', MODEL_FILE, ...TRANSFORMER_FILES];
 
 export async function readModules(folder: string): Promise<Modules | undefined> {
@@ -53,7 +52,7 @@ export async function readModules(folder: string): Promise<Modules | undefined> 
   return { file, modelType: modelType ?? 'SentenceTransformer', names: types.map(lastPart) };
 }
 
-/** What a folder is that holds no cross-encoder of one module; undefined for those that do. */
+/** Describes a model that is not a cross-encoder of one module; undefined if it is one. */
 export function otherModel({ modelType, names }: Modules): string | undefined {
   if (modelType === 'CrossEncoder' && names.length === 1 && names[0] === 'Transformer') return undefined;
   const kinds: Record<string, string> = {
@@ -63,21 +62,21 @@ export function otherModel({ modelType, names }: Modules): string | undefined {
   return `a ${kinds[modelType] ?? 'bi-encoder'} of sentence-transformers (${names.join(', ')})`;
 }
 
-/** The error for such a folder. */
+/** Throws the error for such a model. */
 export function refuseModules({ file }: Modules, what: string): never {
-  throw new RankDistillmError('unsupported', `${file}: the model is ${what}, which is not built`, {
+  throw new RankDistillmError('unsupported', `${file}: the model is ${what}, which is not supported`, {
     hint: 'Name a cross-encoder: a lightning-ir mono model or a sequence classification model.',
   });
 }
 
-/** Reads what goes with a sequence classification model. */
+/** Reads the sentence-transformers settings of a sequence classification model. */
 export async function readCrossEncoderSettings(
   folder: string,
   config: JsonReader,
   modules: Modules | undefined,
   warnings: string[],
 ): Promise<CrossEncoderSettings> {
-  // without modules.json, and from other kinds of models, the library takes the classification model alone
+  // without modules.json, or for other kinds of models, the library uses the classification model alone
   if (modules?.modelType !== 'CrossEncoder') {
     await refuseChatTemplate(folder);
     return { tokenizer: {}, maxLength: undefined, activation: activationOf(config, warnings) };
@@ -94,7 +93,7 @@ export async function readCrossEncoderSettings(
   };
 }
 
-/** The library writes pairs into a tokenizer's chat template, unless modules.json says that they are text. */
+/** The library formats pairs with the tokenizer's chat template, unless modules.json declares them as text. */
 async function refuseChatTemplate(folder: string): Promise<void> {
   if (existsSync(join(folder, 'chat_template.jinja'))) throw notBuilt({ path: folder }, 'chat_template.jinja');
   const path = join(folder, 'tokenizer_config.json');
@@ -111,14 +110,14 @@ async function transformerFile(folder: string): Promise<JsonReader> {
   return new JsonReader(join(folder, TRANSFORMER_FILES[0] as string), {});
 }
 
-/** Keys of the Transformer module that are followed below, or change nothing but speed and memory. */
+/** Keys of the Transformer module that are handled below, or affect only speed and memory. */
 const TRANSFORMER_KEYS = [
   ...['max_seq_length', 'do_lower_case', 'processing_kwargs', 'unpad_inputs', 'transformer_task', 'modality_config'],
   ...['module_output_name', 'model_kwargs', 'model_args', 'processor_kwargs', 'tokenizer_args', 'config_kwargs'],
   'config_args',
 ];
 
-/** Arguments of from_pretrained that change no score: where files are looked for, and how attention is computed. */
+/** Arguments of from_pretrained that do not change scores: where files are found, and how attention is computed. */
 const HARMLESS_ARGUMENTS = [
   ...['cache_dir', 'local_files_only', 'revision', 'subfolder', 'token', 'trust_remote_code', 'use_fast'],
   ...['attn_implementation', 'device_map', 'low_cpu_mem_usage', 'use_safetensors', 'padding_side'],
@@ -149,7 +148,7 @@ function tokenizerSettings(transformer: JsonReader): TokenizerSettings {
   const keys: JsonObject = {};
   const maxLength = transformer.size('max_seq_length');
   if (maxLength !== undefined) keys['model_max_length'] = maxLength;
-  // the old name of the arguments wins over the new one
+  // the old name of the arguments takes precedence
   for (const key of ['processor_kwargs', 'tokenizer_args']) Object.assign(keys, objectOf(transformer, key));
   for (const name of HARMLESS_ARGUMENTS) delete keys[name];
   return {
@@ -158,10 +157,10 @@ function tokenizerSettings(transformer: JsonReader): TokenizerSettings {
   };
 }
 
-/** Arguments of the tokenizer's call that leave the ids as they are. */
+/** Arguments of the tokenizer call that do not change the ids. */
 const HARMLESS_CALL = ['padding', 'padding_side', 'pad_to_multiple_of', 'return_tensors', 'verbose', 'return_length'];
 
-/** `processing_kwargs`: arguments of each call of the tokenizer, of which `common` ones win. */
+/** `processing_kwargs`: arguments of each tokenizer call; those in `common` take precedence. */
 function callSettings(transformer: JsonReader): { maxLength: number | undefined } {
   const all = objectOf(transformer, 'processing_kwargs');
   const text = new JsonReader(transformer.path, { ...(all['text'] as object), ...(all['common'] as object) });
@@ -184,7 +183,7 @@ function promptOf(model: JsonReader): { prompt?: string } {
   return prompt === '' ? {} : { prompt };
 }
 
-/** Version 4 of the library wrote the function into config.json, and version 3 under another key. */
+/** Version 4 of the library wrote the activation into config.json, version 3 under another key. */
 function activationOf(config: JsonReader, warnings: string[]): ScoreActivation | undefined {
   const section = new JsonReader(config.path, objectOf(config, 'sentence_transformers'));
   if (section.has('activation_fn')) {
@@ -203,7 +202,7 @@ function activationAt(
   if (name === undefined) return undefined;
   const activation = { Sigmoid: 'sigmoid', Identity: 'identity' }[lastPart(name)] as ScoreActivation | undefined;
   if (activation === undefined) {
-    warnings.push(`${path}: ${key}: ${name} is not built; scores are raw logits.`);
+    warnings.push(`${path}: ${key}: ${name} is not supported; scores are raw logits.`);
   }
   return activation;
 }
@@ -220,7 +219,7 @@ function lastPart(name: string): string {
 
 function notBuilt({ path }: Pick<JsonReader, 'path'>, key: string, value?: unknown): RankDistillmError {
   const shown = value === undefined ? '' : ` (${typeof value === 'string' ? value : JSON.stringify(value)})`;
-  return new RankDistillmError('unsupported', `${path}: ${key}${shown} is not built, and it changes scores`, {
+  return new RankDistillmError('unsupported', `${path}: ${key}${shown} is not supported and changes scores`, {
     hint: `Remove ${key} to score without it, or use another model.`,
   });
 }

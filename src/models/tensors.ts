@@ -4,17 +4,17 @@ import { familyName, type Family } from './families/family.js';
 import { MONO_OUTPUT } from './head.js';
 import { floatDtype, formatShape, type RawTensor, type RawTensors } from './raw-tensor.js';
 
-/** More names than this in one warning help nobody. */
+/** Maximum number of names in one warning. */
 const NAMES_IN_WARNING = 20;
 
-/** A head of pre-training, buffers that follow from the config, and a pooler where the head uses none. */
+/** Tensors to ignore: pre-training heads, buffers derived from the config, and an unused pooler. */
 const IGNORED = /^(cls\.|pooler\.)|(^|\.)position_ids$/;
 
 /**
- * The name under which a tensor is saved. transformers' classification models have the encoder as a member, and
- * lightning-ir's models are the encoder, so that theirs has no prefix. One exception: a BERT with `bert_pool`, of whose
- * files transformers 4 takes `bert_pool.` for the prefix `bert`, drops all names without that prefix and starts from
- * random numbers. With the prefix everywhere it loads them, in lightning-ir as in BertModel.
+ * The name under which a tensor is saved. In transformers' classification models the encoder is a member, so names have
+ * its prefix; lightning-ir's models are the encoder, so names have none. Exception: for a BERT with `bert_pool`,
+ * transformers 4 mistakes `bert_pool.` for the prefix `bert` and drops all names without it, leaving random weights.
+ * With the prefix on every name it loads them, in lightning-ir as in BertModel.
  */
 export function savedName(canonical: string, family: Family, { dense, output }: HeadConfig): string {
   const { prefix } = family.tensors;
@@ -55,7 +55,7 @@ function encoderShapes(encoder: EncoderConfig): [string, number[]][] {
   return shapes;
 }
 
-/** lightning-ir's output layer comes before the dense one: fresh heads get their numbers in this order. */
+/** The output layer comes before the dense one: this order fixes the random values of fresh heads. */
 function headShapes({ hiddenSize: hidden }: EncoderConfig, { dense, output }: HeadConfig): [string, number[]][] {
   const outputShapes = linear(output.name, output.labels, hidden).slice(0, output.bias ? 2 : 1);
   const denseShapes = dense ? linear(dense.name, hidden, hidden) : [];
@@ -88,8 +88,8 @@ interface MatchInput {
 }
 
 /**
- * Finds each expected tensor in the file and checks its shape. Those of `mayBeFresh` that the file lacks are handed
- * back as `missing`; anything else missing or of another shape is an error by name, and what is left over a warning.
+ * Finds each expected tensor in the file and checks its shape. Absent tensors of `mayBeFresh` are returned as
+ * `missing`; other absent tensors and wrong shapes are errors, unused tensors a warning.
  */
 export function matchTensors(input: MatchInput): { tensors: NamedTensor[]; missing: Map<string, number[]> } {
   const { expected, folder, family, mayBeFresh } = input;
@@ -145,8 +145,8 @@ function check(name: string, shape: number[], fileName: string, tensor: RawTenso
   }
   const dtype = floatDtype(tensor.dtype);
   if (!dtype) {
-    throw new RankDistillmError('bad_input', `${place}: holds ${tensor.dtype} values, not floating point ones`, {
-      hint: 'Quantized models are not built; use the weights in float32, float16 or bfloat16.',
+    throw new RankDistillmError('bad_input', `${place}: has ${tensor.dtype} values, not floating point values`, {
+      hint: 'Quantized models are not supported; use weights in float32, float16 or bfloat16.',
     });
   }
   return { name, dtype, shape, data: tensor.data };

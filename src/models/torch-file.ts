@@ -4,16 +4,16 @@ import { StateDictHandlers, stateDictTensors } from './torch-state-dict.js';
 import { weightFileError, withWeightFile, type WeightFile } from './weight-file.js';
 import { readZipDirectory } from './zip-directory.js';
 
-/** The pickle of ELECTRA-large's state dict has 60 kB. */
+/** ELECTRA-large's state dict has a pickle of 60 kB. */
 const MAX_PICKLE_BYTES = 64 * 1024 * 1024;
 
 const MAGIC_NUMBER = 0x1950a86a20f9469cfc6cn;
 const PROTOCOL_VERSION = 1001;
 
-/** Pickles of ELECTRA-large end within 200 kB: try that first, then everything a pickle may be. */
+/** Pickles of ELECTRA-large end within 200 kB: read this much first, then up to the maximum. */
 const READ_SIZES = [1 << 20, 1 << 26];
 
-/** Reads the tensors' places in a file of `torch.save`, in either format; no code of the file runs. */
+/** Locates the tensors in a `torch.save` file, in either format. Never runs code from the file. */
 export async function readTorchFile(path: string): Promise<RawTensors> {
   return withWeightFile(path, async (file) => {
     const start = await file.read(0, Math.min(4, file.size));
@@ -21,13 +21,13 @@ export async function readTorchFile(path: string): Promise<RawTensors> {
   });
 }
 
-/** Reads what `torch.save` writes since PyTorch 1.6: a zip archive with `data.pkl` and one entry per storage. */
+/** Reads the format of `torch.save` since PyTorch 1.6: a zip archive with `data.pkl` and one entry per storage. */
 async function readZipTorch(file: WeightFile): Promise<RawTensors> {
   const zip = await readZipDirectory(file);
   const pickleName = zip.names.find((name) => /^[^/]+\/data\.pkl$/.test(name));
   const pickle = pickleName === undefined ? undefined : await zip.locate(pickleName);
   if (pickleName === undefined || !pickle) {
-    throw weightFileError(file.path, 'is a zip archive, but none of torch.save (it has no data.pkl)');
+    throw weightFileError(file.path, 'is a zip archive, but not a torch.save file (no data.pkl)');
   }
   if (pickle.bytes > MAX_PICKLE_BYTES) {
     throw weightFileError(file.path, `data.pkl has ${pickle.bytes} bytes; a state dict needs a few thousand`);
@@ -63,9 +63,9 @@ async function checkByteOrder(file: WeightFile, entry: { offset: number; bytes: 
 }
 
 /**
- * Reads what `torch.save` wrote before PyTorch 1.6 (google/electra-*-discriminator are such files): a row of pickles
- * (magic number, protocol version, system, state dict, storage keys), then per storage its number of elements in
- * 8 bytes and the elements.
+ * Reads the format of `torch.save` before PyTorch 1.6 (such as google/electra-*-discriminator): a sequence of pickles
+ * (magic number, protocol version, system, state dict, storage keys), then per storage its number of elements in 8
+ * bytes and the elements.
  */
 async function readLegacyTorch(file: WeightFile): Promise<RawTensors> {
   for (const size of READ_SIZES) {
@@ -83,7 +83,7 @@ async function readLegacyTorch(file: WeightFile): Promise<RawTensors> {
   throw weightFileError(file.path, 'cannot be read');
 }
 
-/** Before the state dict a file has numbers and a dict of text: nothing there may name a global. */
+/** The pickles before the state dict hold only numbers and a dict of strings, so no global is allowed. */
 const PLAIN: PickleHandlers = {
   findGlobal: () => undefined,
   persistentLoad: () => {
@@ -100,7 +100,7 @@ function readPickles(buffer: Buffer) {
   };
   if (next(PLAIN) !== MAGIC_NUMBER) {
     throw new PickleError(
-      'is neither a zip archive nor a legacy file of torch.save',
+      'is neither a zip archive nor a legacy torch.save file',
       'Get the weights as model.safetensors, or save them with torch.save(model.state_dict(), path).',
     );
   }

@@ -3,7 +3,7 @@ import { BYTES_PER_ELEMENT, countElements, formatShape, type RawTensors, type St
 
 type StorageDtype = Exclude<StoredDtype, 'other'>;
 
-/** A run of elements in the file that one or several (tied) tensors look at. */
+/** A range of elements in the file, shared by tied tensors. */
 export class Storage extends PickleObject {
   constructor(
     readonly key: string,
@@ -39,12 +39,12 @@ const STORAGE_TYPES: Readonly<Record<string, StorageDtype>> = {
   BoolStorage: 'bool',
 };
 
-/** Legacy files slice storages before tensors do; four fields as torch/serialization.py writes them. */
+/** First field of a persistent id, as in torch/serialization.py. */
 const STORAGE_TAG = 'storage';
 
-/** What a state dict written by `torch.save` may name: OrderedDict, the two tensor builders and the storage types. */
+/** Globals allowed in a state dict: OrderedDict, the two tensor builders and the storage types. */
 export class StateDictHandlers implements PickleHandlers {
-  /** Storages by key, of the whole storage and not of views. */
+  /** Whole storages (not views) by key. */
   readonly storages = new Map<string, Storage>();
 
   findGlobal(module: string, name: string): PickleGlobal | undefined {
@@ -60,7 +60,7 @@ export class StateDictHandlers implements PickleHandlers {
     return undefined;
   }
 
-  /** `('storage', type, key, location, elements)`, in legacy files with a sixth field, a view or None. */
+  /** `('storage', type, key, location, elements)`, with a sixth field (a view or None) in legacy files. */
   persistentLoad(id: PickleValue): PickleValue {
     if (!Array.isArray(id) || id.length < 5 || id.length > 6 || id[0] !== STORAGE_TAG) {
       throw new PickleError('the pickle refers to something that is not a tensor storage');
@@ -86,7 +86,7 @@ export class StateDictHandlers implements PickleHandlers {
   }
 }
 
-/** Turns the unpickled state dict into named regions; `locate` says at which byte of the file a storage begins. */
+/** Converts the unpickled state dict to named regions; `locate` returns the byte position of a storage. */
 export function stateDictTensors(root: PickleValue, file: string, locate: (storage: Storage) => number): RawTensors {
   if (!(root instanceof Map)) throw new PickleError('the file holds no state dict (a dict of tensors)');
   const tensors: RawTensors = new Map();
@@ -158,7 +158,7 @@ function rebuildParameter(args: PickleValue[]): PickleValue {
   throw new PickleError('a parameter in the pickle holds no tensor');
 }
 
-/** Strides of axes with one element say nothing, and no stride does where there are no elements. */
+/** Ignores strides of axes with one element, and all strides of an empty tensor. */
 function isContiguous(shape: readonly number[], stride: readonly PickleValue[], elements: number): boolean {
   if (elements === 0) return true;
   let expected = 1;

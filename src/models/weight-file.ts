@@ -1,24 +1,24 @@
 import { open, type FileHandle } from 'node:fs/promises';
 import { ioError, RankDistillmError } from '../errors.js';
 
-/** What `git clone` leaves in place of a large file when Git LFS is not installed. */
+/** First bytes of a Git LFS pointer, which `git clone` leaves if Git LFS is not installed. */
 const LFS_POINTER = 'version https://git-lfs';
 
 /** A weight file opened for reading its headers; tensors stay on disk. */
 export interface WeightFile {
   path: string;
   size: number;
-  /** Exactly `length` bytes from `offset`; a file that ends before is an error that names it. */
+  /** Exactly `length` bytes from `offset`; throws, naming the file, if it ends before. */
   read(offset: number, length: number): Promise<Buffer>;
 }
 
-/** Opens `path` for the time that `use` runs. */
+/** Opens `path` while `use` runs. */
 export async function withWeightFile<T>(path: string, use: (file: WeightFile) => Promise<T>): Promise<T> {
   let handle: FileHandle | undefined;
   try {
     handle = await open(path, 'r');
     const stats = await handle.stat();
-    if (!stats.isFile()) throw weightFileError(path, 'is not a file', 'Put the weights themselves there.');
+    if (!stats.isFile()) throw weightFileError(path, 'is not a file', 'Replace it with the weight file.');
     const file = { path, size: stats.size, read: readFrom(handle, path, stats.size) };
     await refuseLfsPointer(file);
     return await use(file);

@@ -7,7 +7,7 @@ export interface ZipEntry {
   bytes: number;
 }
 
-/** torch.save of BERT-large makes some 400 entries. */
+/** torch.save of BERT-large writes about 400 entries. */
 const MAX_ENTRIES = 100_000;
 const MAX_DIRECTORY_BYTES = 64 * 1024 * 1024;
 
@@ -36,8 +36,8 @@ interface Directory {
 }
 
 /**
- * Reads a zip archive's central directory (with zip64 for archives past 4 GB). Only stored, unencrypted entries are
- * taken: torch.save compresses nothing, and so no archive can unpack to more than its own size.
+ * Reads a zip archive's central directory (with zip64 for archives past 4 GB). Accepts only stored, unencrypted
+ * entries: torch.save does not compress, and an archive cannot unpack to more than its size.
  * Format: PKWARE APPNOTE.TXT 6.3.
  */
 export async function readZipDirectory(file: WeightFile): Promise<{
@@ -117,7 +117,7 @@ function parseDirectory(file: WeightFile, directory: Directory, bytes: Buffer): 
   return entries;
 }
 
-/** Sizes and positions past 4 GB stand in an extra field, in this order and only those that did not fit. */
+/** Sizes and positions past 4 GB are in an extra field: in this order, and only those that did not fit. */
 function readZip64Extra(file: WeightFile, entry: CentralEntry, extra: Buffer): void {
   const keys = (['bytes', 'compressedBytes', 'headerOffset'] as const).filter((key) => entry[key] === IN_ZIP64);
   if (keys.length === 0) return;
@@ -140,7 +140,7 @@ async function locateEntry(file: WeightFile, entry: CentralEntry, end: number): 
   const header = await file.read(entry.headerOffset, 30);
   const offset = entry.headerOffset + 30 + header.readUInt16LE(26) + header.readUInt16LE(28);
   if (header.readUInt32LE(0) !== LOCAL_ENTRY || offset + entry.bytes > end) {
-    throw weightFileError(file.path, `${shown(entry)} does not lie where the zip directory says`);
+    throw weightFileError(file.path, `${shown(entry)} is not at the position in the zip directory`);
   }
   return { offset, bytes: entry.bytes };
 }

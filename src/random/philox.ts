@@ -1,6 +1,6 @@
 const MULTIPLIER_0 = 0xd2511f53;
 const MULTIPLIER_1 = 0xcd9e8d57;
-/** Weyl sequence of the key: golden ratio, and √3 − 1. */
+/** Weyl constants of the key: golden ratio and √3 − 1. */
 const WEYL_0 = 0x9e3779b9;
 const WEYL_1 = 0xbb67ae85;
 const ROUNDS = 10;
@@ -10,8 +10,7 @@ export type Words4 = readonly [number, number, number, number];
 
 /**
  * Philox4x32-10 of Salmon, Moraes, Dror and Shaw, "Parallel Random Numbers: As Easy as 1, 2, 3" (SC 2011): four random
- * 32-bit words as a pure function of a counter and a key. There is no state, so the numbers of one thing never depend on
- * what was drawn for another.
+ * 32-bit words as a pure function of a counter and a key. It has no state, so streams are independent of each other.
  *
  * @param counter four words, each 0 to 2³² − 1
  * @param key two words
@@ -35,7 +34,7 @@ export function philox4x32(counter: Words4, key: Words2): [number, number, numbe
   return [c0, c1, c2, c3];
 }
 
-/** Upper half of a product of two 32-bit words, by halves of 16 bits: a double holds only 53 bits of it exactly. */
+/** Upper half of the product of two 32-bit words, in 16-bit halves, because a double is exact only to 53 bits. */
 function highWord(a: number, b: number): number {
   const aLow = a & 0xffff;
   const aHigh = a >>> 16;

@@ -4,33 +4,33 @@ import { philox4x32, type Words2, type Words4 } from './philox.js';
 
 const WORD = 2 ** 32;
 
-/** What a stream of random numbers is for. The same four values always give the same numbers. */
+/** Key of a random stream. Equal keys give equal numbers. */
 export interface StreamKey {
   /** seed_everything: a whole number from 0 to 2⁵³ − 1. */
   seed: number;
-  /** A word, so that two uses never share numbers: `order`, `sample`. */
+  /** Separates uses, so that they do not share numbers: `order`, `sample`. */
   purpose: string;
   /** 0-based, below 2³². */
   epoch: number;
-  /** What in the epoch, for example a query id. Default: the epoch as a whole. */
+  /** Item of the epoch, for example a query id. Default: the whole epoch. */
   item?: string;
 }
 
 /**
- * Random numbers that follow from (seed, purpose, epoch, item) alone. They are the words of Philox4x32-10 in order, with
+ * Random numbers that depend only on (seed, purpose, epoch, item): the words of Philox4x32-10 in order, with
  *
- * - key: the seed's lower and upper 32 bits,
- * - counter: number of the block of four words; epoch; the first eight bytes (two little-endian words) of the SHA-256 of
+ * - key: lower and upper 32 bits of the seed,
+ * - counter: index of the block of four words; epoch; first eight bytes (two little-endian words) of the SHA-256 of
  *   purpose, a zero byte and item.
  *
- * No order of reading and no number of workers changes them.
+ * They do not depend on the order of reading or the number of workers.
  */
 export class RandomStream {
-  private readonly key: Words2;
-  private readonly tail: readonly [epoch: number, hash0: number, hash1: number];
-  private block = 0;
-  private words: Words4 = [0, 0, 0, 0];
-  private used = 4;
+  readonly #key: Words2;
+  readonly #tail: readonly [epoch: number, hash0: number, hash1: number];
+  #block = 0;
+  #words: Words4 = [0, 0, 0, 0];
+  #used = 4;
 
   constructor({ seed, purpose, epoch, item = '' }: StreamKey) {
     if (!Number.isSafeInteger(seed) || seed < 0) {
@@ -42,22 +42,22 @@ export class RandomStream {
       throw new RangeError(`epoch must be a whole number from 0 to 2^32 - 1, found ${epoch}`);
     }
     const hash = createHash('sha256').update(`${purpose}\0${item}`).digest();
-    this.key = [seed % WORD, Math.floor(seed / WORD)];
-    this.tail = [epoch, hash.readUInt32LE(0), hash.readUInt32LE(4)];
+    this.#key = [seed % WORD, Math.floor(seed / WORD)];
+    this.#tail = [epoch, hash.readUInt32LE(0), hash.readUInt32LE(4)];
   }
 
   /** The next word: 0 to 2³² − 1. */
   uint32(): number {
-    if (this.used === 4) {
-      if (this.block === WORD) throw new RangeError('a random stream ends after 2^34 words');
-      this.words = philox4x32([this.block, ...this.tail], this.key);
-      this.block += 1;
-      this.used = 0;
+    if (this.#used === 4) {
+      if (this.#block === WORD) throw new RangeError('a random stream ends after 2^34 words');
+      this.#words = philox4x32([this.#block, ...this.#tail], this.#key);
+      this.#block += 1;
+      this.#used = 0;
     }
-    return this.words[this.used++]!;
+    return this.#words[this.#used++]!;
   }
 
-  /** A whole number from 0 to `limit` − 1, all equally likely: words above the last multiple of `limit` are drawn again. */
+  /** A uniform whole number from 0 to `limit` − 1; words above the last multiple of `limit` are rejected. */
   below(limit: number): number {
     if (!Number.isInteger(limit) || limit < 1 || limit > WORD) {
       throw new RangeError(`limit must be a whole number from 1 to 2^32, found ${limit}`);
@@ -76,12 +76,12 @@ export class RandomStream {
     return (high * 2 ** 26 + low) / 2 ** 53;
   }
 
-  /** A new array of the items in random order, every order equally likely (Fisher and Yates). */
+  /** A new array of the items, uniformly shuffled (Fisher-Yates). */
   shuffle<T>(items: readonly T[]): T[] {
     return this.choose(items, items.length);
   }
 
-  /** `count` of the items without replacement, in the order drawn; every ordered choice is equally likely. */
+  /** `count` of the items, drawn uniformly without replacement, in the order drawn. */
   choose<T>(items: readonly T[], count: number): T[] {
     checkCount(count, items.length);
     const pool = items.slice();
@@ -95,8 +95,8 @@ export class RandomStream {
   }
 
   /**
-   * `count` of the items without replacement, in the order drawn: each draw takes one of those left with a probability in
-   * proportion to its weight (what NumPy's choice and pandas' sample do with weights).
+   * `count` of the items, drawn without replacement, in the order drawn: the probability of a remaining item is
+   * proportional to its weight (as in NumPy's choice and pandas' sample).
    *
    * @param weights [items.length], finite and above 0
    */
@@ -109,7 +109,7 @@ export class RandomStream {
     const chosen: T[] = [];
     while (chosen.length < count) {
       let point = this.float() * left.reduce((sum, index) => sum + weights[index]!, 0);
-      // rounding may leave the point at the very end; the last one is meant then
+      // rounding may put the point past the end; then the last item is drawn
       let position = 0;
       while (position < left.length - 1 && (point -= weights[left[position]!]!) >= 0) position += 1;
       chosen.push(items[left.splice(position, 1)[0]!]!);
@@ -124,8 +124,8 @@ function checkCount(count: number, size: number): void {
   }
 }
 
-/** Seeds are below this, as in Lightning. */
+/** Seeds must be below this, as in Lightning. */
 export const SEEDS = 2 ** 32;
 
-/** lightning-ir's runs of the paper use seed_everything 42. */
+/** seed_everything of the paper's lightning-ir configs. */
 export const DEFAULT_SEED = 42;

@@ -8,21 +8,20 @@ import { definitionFromMerges, definitionFromVocab, isRecord, readTokenizerFiles
 import type { AddedTokenEntry, TokenizerDefinition, TokenizerFiles } from './tokenizer-files.js';
 
 /**
- * A model's tokenizer as transformers 4.57 would have it, without stored truncation and padding. It can be written as
- * JSON.
+ * A model's tokenizer as in transformers 4.57, without stored truncation and padding. Serializable as JSON.
  */
 export interface TokenizerDescription {
   definition: TokenizerDefinition;
-  /** Tokens that other files add to those of the definition, in this order. */
+  /** Tokens from other files to add to the definition, in this order. */
   toAdd: AddedTokenEntry[];
-  /** All tokens matched in raw text: those of the definition and those the other files add. */
+  /** All tokens matched in raw text: those of the definition and of the other files. */
   addedTokens: AddedTokenEntry[];
   /** transformers' `clean_up_tokenization_spaces`. */
   cleanUp: boolean;
   truncationSide: 'left' | 'right';
-  /** False for models that are given no token_type_ids: all are 0 then. */
+  /** False for models without token_type_ids; then all are 0. */
   tokenTypes: boolean;
-  /** The file that the vocabulary came from, for messages. */
+  /** The vocabulary file, for messages. */
   file: string;
 }
 
@@ -32,14 +31,14 @@ export interface LoadedTokenizer extends TokenizerDescription {
 
 const MODELS = ['WordPiece', 'BPE', 'Unigram', 'WordLevel'];
 
-/** What transformers' tokenizer classes do besides reading tokenizer.json. */
+/** Behaviour of transformers' tokenizer classes beyond tokenizer.json. */
 interface TokenizerClass {
-  /** The normalizer follows tokenizer_config.json, whatever tokenizer.json says. */
+  /** tokenizer_config.json overrides the normalizer of tokenizer.json. */
   bert: boolean;
   specialTokens: SpecialTokenDefaults;
-  /** Whether the model is given token_type_ids. */
+  /** Whether the model uses token_type_ids. */
   tokenTypes: boolean;
-  /** transformers 5: tokenizer.json is taken as it is. */
+  /** transformers 5: tokenizer.json is used unchanged. */
   asStored?: true;
 }
 
@@ -47,7 +46,7 @@ const BERT: TokenizerClass = { bert: true, specialTokens: BERT_TOKENS, tokenType
 const ROBERTA: TokenizerClass = { bert: false, specialTokens: ROBERTA_TOKENS, tokenTypes: false };
 const GENERIC: TokenizerClass = { bert: false, specialTokens: {}, tokenTypes: true };
 
-/** transformers' tokenizer classes, without `Fast` at their end. `TokenizersBackend` is transformers 5's. */
+/** transformers' tokenizer classes, without the suffix `Fast`. `TokenizersBackend` is transformers 5's. */
 const CLASSES: Readonly<Record<string, TokenizerClass>> = {
   BertTokenizer: BERT,
   ElectraTokenizer: BERT,
@@ -75,7 +74,7 @@ async function describeTokenizer(folder: string, encoding: ReadSettings): Promis
   const definition = define(files, special, tokenizer);
   if (encoding.lowerCase === true) lowerCaseFirst(definition);
   const truncationSide = readTruncationSide(files, definition);
-  // pairs are truncated by PairTokenizer; the stored settings would truncate or pad every text
+  // PairTokenizer truncates pairs; the stored settings would truncate or pad every text
   definition.truncation = null;
   definition.padding = null;
   const { config } = files;
@@ -84,7 +83,7 @@ async function describeTokenizer(folder: string, encoding: ReadSettings): Promis
     definition,
     toAdd: special.toAdd,
     addedTokens: [...known, ...special.toAdd],
-    // transformers' default differs: its slow BERT tokenizers, which read vocab.txt, clean up
+    // transformers' default depends on the class: its slow BERT tokenizers, which read vocab.txt, clean up
     cleanUp: flag(config, 'clean_up_tokenization_spaces', typeof files.vocabulary?.tokens === 'string'),
     truncationSide,
     tokenTypes: Array.isArray(inputs) ? inputs.includes('token_type_ids') : tokenizer.tokenTypes,
@@ -93,20 +92,20 @@ async function describeTokenizer(folder: string, encoding: ReadSettings): Promis
 }
 
 function tokenizerClass(files: TokenizerFiles, { kind, encoderTokenizer }: ReadSettings): TokenizerClass {
-  // lightning-ir takes the class from the encoder's type, whatever the file says
+  // lightning-ir derives the class from the encoder's type and ignores the file
   const named = kind === 'lightning-ir' ? undefined : files.config['tokenizer_class'];
   const name = (typeof named === 'string' ? named : (encoderTokenizer ?? 'BertTokenizer')).replace(/Fast$/, '');
   if (Object.hasOwn(CLASSES, name)) return CLASSES[name] as TokenizerClass;
   throw new RankDistillmError(
     'unsupported',
     `${join(files.folder, 'tokenizer_config.json')}: tokenizer_class ${name} is not supported`,
-    { hint: `Supported are ${Object.keys(CLASSES).join(', ')}, each also with Fast at its end.` },
+    { hint: `Supported: ${Object.keys(CLASSES).join(', ')}, each also with the suffix Fast.` },
   );
 }
 
-/** Keys of tokenizer_config.json that would give other tokens and are not built. */
+/** Refuses unsupported keys of tokenizer_config.json that change tokens. */
 function refuseKeys({ folder, config }: TokenizerFiles, { asStored }: TokenizerClass): void {
-  // transformers 5 replaces the template of special tokens wherever one of the keys is there, even with false
+  // transformers 5 replaces the template of special tokens if one of these keys is present, even with false
   const template = asStored ? ['add_bos_token', 'add_eos_token'] : [];
   const key =
     config['split_special_tokens'] === true ? 'split_special_tokens' : template.find((name) => name in config);
@@ -132,9 +131,9 @@ function define(files: TokenizerFiles, special: SpecialTokens, tokenizer: Tokeni
   }
   const definition = files.tokenizer as unknown as TokenizerDefinition;
   checkModelType(definition, join(files.folder, 'tokenizer.json'));
-  // BertTokenizerFast and ElectraTokenizerFast let tokenizer_config.json overrule the normalizer of tokenizer.json
+  // in BertTokenizerFast and ElectraTokenizerFast, tokenizer_config.json overrides the normalizer of tokenizer.json
   if (bert && definition.normalizer?.type === 'BertNormalizer') Object.assign(definition.normalizer, normalizer);
-  // transformers 4 does so in every fast tokenizer
+  // transformers 4 does this for every fast tokenizer
   if (definition.pre_tokenizer?.type === 'ByteLevel' && !asStored) {
     definition.pre_tokenizer.add_prefix_space = addPrefixSpace;
   }
@@ -143,16 +142,16 @@ function define(files: TokenizerFiles, special: SpecialTokens, tokenizer: Tokeni
 
 function checkModelType({ model }: TokenizerDefinition, file: string): void {
   if (isRecord(model) && isRecord(model.vocab) && model.type === undefined && model.max_input_chars_per_word) {
-    model.type = 'WordPiece'; // files of 2020 leave the type out, among them bert-base-uncased's
+    model.type = 'WordPiece'; // files of 2020 omit the type, for example bert-base-uncased's
   }
   const type = isRecord(model) ? model.type : undefined;
   if (type !== undefined && MODELS.includes(type)) return;
   throw new RankDistillmError('unsupported', `${file}: model type ${type ?? 'missing'} is not supported`, {
-    hint: `Supported are ${MODELS.join(', ')}; the file may also be no tokenizer.json of Hugging Face's tokenizers.`,
+    hint: `Supported: ${MODELS.join(', ')}. Check that the file is a tokenizer.json of Hugging Face's tokenizers.`,
   });
 }
 
-/** What sentence-transformers does for `do_lower_case`. */
+/** Lowercases as sentence-transformers does for `do_lower_case`. */
 function lowerCaseFirst(definition: TokenizerDefinition): void {
   const { normalizer } = definition;
   const steps = normalizer?.type === 'Sequence' ? (normalizer.normalizers ?? []) : normalizer ? [normalizer] : [];
@@ -192,7 +191,7 @@ export function buildTokenizer(description: TokenizerDescription): LoadedTokeniz
     return { ...description, native };
   } catch (cause) {
     throw new RankDistillmError('bad_input', `${file}: not a usable tokenizer: ${(cause as Error).message}`, {
-      hint: 'The file is damaged or was made by a newer version of tokenizers; fetch it again, or save it again with transformers 4.',
+      hint: 'The file is damaged or from a newer version of tokenizers; download it again, or save it with transformers 4.',
       cause,
     });
   }
@@ -204,9 +203,9 @@ function flag(config: Record<string, unknown>, key: string, otherwise: boolean):
 }
 
 /**
- * True for BERT's own normalizer, splitter and WordPiece with added tokens that only match themselves (`[SEP]`). For
- * these the short cuts of this folder are exact (docs/tokens.md): words are tokenized one by one, so that a text cut
- * between two words has the beginning of the whole text's tokens, and a word's pieces spell the word.
+ * True for BERT's normalizer, pre-tokenizer and WordPiece with added tokens that match only themselves (`[SEP]`). For
+ * these the shortcuts of this folder give the same ids (docs/tokens.md): words are tokenized independently, so the
+ * tokens of a text cut between two words are a prefix of the whole text's tokens, and a word's pieces spell the word.
  */
 export function isPlainBert({ definition, addedTokens, truncationSide }: LoadedTokenizer): boolean {
   const { normalizer, pre_tokenizer, decoder, model } = definition;

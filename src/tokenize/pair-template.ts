@@ -1,7 +1,7 @@
 import { RankDistillmError } from '../errors.js';
 import type { LoadedTokenizer } from './load-tokenizer.js';
 
-/** What a tokenizer puts around the two sides of a pair, for BERT `[CLS] A [SEP] B [SEP]`. */
+/** The special tokens around the two sides of a pair, for BERT `[CLS] A [SEP] B [SEP]`. */
 export interface PairTemplate {
   /** Special tokens before, between and after the sides. */
   before: SpecialRun;
@@ -9,7 +9,7 @@ export interface PairTemplate {
   after: SpecialRun;
   /** Token type of each side. */
   types: [first: number, second: number];
-  /** Special tokens in all. */
+  /** Number of special tokens. */
   count: number;
 }
 
@@ -19,8 +19,8 @@ interface SpecialRun {
 }
 
 /**
- * Learns the template from one pair that the tokenizer encodes itself, so that every kind of post-processor is
- * followed and none has to be written again.
+ * Derives the template from one pair that the tokenizer encodes, so that every kind of post-processor works without
+ * reimplementing it.
  */
 export async function learnPairTemplate(tokenizer: LoadedTokenizer): Promise<PairTemplate> {
   const encoding = await tokenizer.native.encode('a', 'a');
@@ -38,7 +38,7 @@ export async function learnPairTemplate(tokenizer: LoadedTokenizer): Promise<Pai
     sides.slice(secondAt, secondEnd).includes(null)
   ) {
     throw new RankDistillmError('unsupported', `${tokenizer.file}: pairs are not built as query, then document`, {
-      hint: 'Use a model whose post_processor puts special tokens around the two texts, as BERT does.',
+      hint: 'Use a model whose post_processor adds special tokens around the two texts, as in BERT.',
     });
   }
   const run = (start: number, end: number): SpecialRun => ({
@@ -83,15 +83,15 @@ export function fillPair(
 }
 
 /**
- * How many tokens of each side stay when a pair is cut to `room` tokens by the strategy `longest_first`.
+ * Number of tokens kept of each side when `longest_first` truncates a pair to `room` tokens.
  *
- * Source: `truncate_encodings` of Hugging Face tokenizers (which sentence-transformers and transformers call). It does
- * not remove tokens one by one: the longer side gives first; when both have to give, each keeps half of the room, and
- * of an odd room the longer side keeps one more (the second side when both are as long).
+ * Source: `truncate_encodings` of Hugging Face tokenizers (used by sentence-transformers and transformers). It does not
+ * remove tokens one by one: it truncates the longer side first; if both must be truncated, each keeps half of the
+ * budget, and the longer side gets the extra token of an odd budget (the second side if both are equally long).
  *
  * @param first tokens of the first side
  * @param second tokens of the second side
- * @param room tokens for both together, special tokens not counted
+ * @param room token budget for both sides, without special tokens
  */
 export function longestFirst(first: number, second: number, room: number): [first: number, second: number] {
   if (first + second <= room) return [first, second];

@@ -16,21 +16,20 @@ export interface TextPair {
 export interface EncodedPair {
   /** [tokens] */
   inputIds: Int32Array;
-  /** [tokens], 0 for the query's part, 1 for the document's. */
+  /** [tokens], 0 for query tokens, 1 for document tokens. */
   tokenTypeIds: Uint8Array;
 }
 
 export interface PairTokenizer {
-  /** Tokens of the vocabulary, added tokens counted. */
+  /** Size of the vocabulary, including added tokens. */
   readonly vocabSize: number;
-  /** Tokens of the longest pair that `encodePairs` returns, special tokens counted. */
+  /** Length of the longest pair that `encodePairs` returns, including special tokens. */
   readonly maxLength: number;
-  /** Threads that tokenize beside the caller's; with some, several calls at a time are faster than one after the other. */
+  /** Number of worker threads; if above 0, concurrent calls are faster than sequential ones. */
   readonly threads: number;
   /**
-   * Encodes pairs in the caller's order. Each distinct text is tokenized once while a bounded cache remembers it. The
-   * results of one call share two buffers. Memory grows with the number of pairs: call it for a window of a run, not
-   * for a whole run.
+   * Encodes pairs in the given order. A bounded cache tokenizes each distinct text once. The results of one call share
+   * two buffers. Memory grows with the number of pairs: call it for a window of a run, not for a whole run.
    *
    * Lone surrogates count as U+FFFD.
    *
@@ -38,22 +37,22 @@ export interface PairTokenizer {
    *   tokenizer thread died
    */
   encodePairs(pairs: readonly TextPair[], signal?: AbortSignal): Promise<EncodedPair[]>;
-  /** Ends the threads; unfinished and later calls fail with `closed`. May be called again. */
+  /** Ends the threads; unfinished and later calls fail with `closed`. May be called more than once. */
   close(): Promise<void>;
 }
 
 export interface PairTokenizerOptions {
-  /** Worker threads that tokenize, started by the first large call. Default 0: this thread does it. */
+  /** Worker threads, started by the first large call. Default 0, which tokenizes on the calling thread. */
   threads?: number | undefined;
 }
 
-/** Queries recur in a row, documents across topics and runs: the cache of documents is the larger one. */
+/** Queries repeat in consecutive pairs, documents across topics and runs, so documents need the larger cache. */
 const QUERY_CACHE_BYTES = 8 * 2 ** 20;
 const DOCUMENT_CACHE_BYTES = 32 * 2 ** 20;
 
 type TokenizerCheckpoint = Pick<Checkpoint, 'folder' | 'pairEncoding' | 'encoder'>;
 
-/** Loads the tokenizer of a model folder, see docs/tokens.md for what it is faithful to. */
+/** Loads the tokenizer of a model folder; docs/tokens.md describes the reference behaviour. */
 export async function createPairTokenizer(
   checkpoint: TokenizerCheckpoint,
   { threads = 0 }: PairTokenizerOptions = {},
@@ -69,7 +68,7 @@ export async function createPairTokenizer(
     throw new RankDistillmError(
       'bad_input',
       `${checkpoint.folder}: pairs of up to ${maxLength} tokens do not fit the model, which has ${encoder.maxPositions} positions ` +
-        `(${template.count} tokens of each pair are special ones)`,
+        `(including ${template.count} special tokens)`,
       { hint: `Set model_max_length in tokenizer_config.json to ${encoder.maxPositions}.` },
     );
   }
@@ -81,7 +80,7 @@ class TemplatePairTokenizer implements PairTokenizer {
   readonly maxLength: number;
   readonly threads: number;
   readonly #template: PairTemplate;
-  /** Tokens of both sides together. */
+  /** Token budget of both sides together. */
   readonly #room: number;
   readonly #left: boolean;
   readonly #prompt: string;
@@ -156,9 +155,9 @@ class TemplatePairTokenizer implements PairTokenizer {
     signal: AbortSignal | undefined,
   ): Promise<[queries: Map<string, SideIds>, documents: Map<string, SideIds>]> {
     const queries = this.#queries.encode(textsOf(pairs, 'query'), signal);
-    if (this.threads === 0) await queries; // on one thread taking turns gains nothing
+    if (this.threads === 0) await queries; // on one thread interleaving gains nothing
     const documents = this.#documents.encode(textsOf(pairs, 'document'), signal);
-    documents.catch(() => undefined); // an error of the queries goes first
+    documents.catch(() => undefined); // an error of the queries is reported first
     return [await queries, await documents];
   }
 
@@ -184,7 +183,9 @@ class TemplatePairTokenizer implements PairTokenizer {
     return this.#left ? ids.subarray(ids.length - keep) : ids.subarray(0, keep);
   }
 
-  /** If both sides overflow an odd token budget, the longer side gets the extra token, so we need both exact lengths. */
+  /**
+   * If both sides overflow an odd token budget, the longer side gets the extra token, so we need both exact lengths.
+   */
   #tieNeedsCounting(query: SideIds, document: SideIds): boolean {
     if (this.#room % 2 === 0 || (query.exact && document.exact)) return false;
     return query.length >= this.#room && document.length >= this.#room;
@@ -195,12 +196,12 @@ class TemplatePairTokenizer implements PairTokenizer {
   }
 }
 
-/** A query that is no string is reported as it is, later. */
+/** Leaves a query that is not a string unchanged; `textsOf` reports it. */
 function withPrompt(prompt: string, { query, document }: TextPair): TextPair {
   return { query: typeof query === 'string' ? prompt + query : query, document };
 }
 
-/** The texts of one side, checked as they are walked: callers of JavaScript may pass anything. */
+/** The texts of one side, checked, because JavaScript callers may pass anything. */
 function* textsOf(pairs: readonly TextPair[], side: keyof TextPair): Generator<string> {
   for (const [i, pair] of pairs.entries()) {
     const text: unknown = pair[side];

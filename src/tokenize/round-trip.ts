@@ -6,13 +6,13 @@ const KEEPS = 1;
 const CHANGES = 2;
 
 /**
- * lightning-ir decodes truncated ids to text and encodes that text again. For BERT's tokenizer the ids that come back
- * are, but for rare texts, those that went in; `changes` names the texts for which they may not be, so that only those
- * pay for the way there and back. Why nothing else can change is argued in docs/tokens.md.
+ * lightning-ir decodes truncated ids to text and encodes that text again. With BERT's tokenizer this rarely changes the
+ * ids; `changes` detects the texts for which it may, so that only those are decoded and encoded. docs/tokens.md proves
+ * that no other text can change.
  */
 export class RoundTrip {
   readonly #tokenizer: LoadedTokenizer;
-  /** False for tokenizers the argument does not hold for: every text goes the long way. */
+  /** False for tokenizers that are not plain BERT: every text is decoded and encoded. */
   readonly #plain: boolean;
   /** One state per id, filled when an id is first seen. */
   readonly #stability: Uint8Array;
@@ -29,7 +29,7 @@ export class RoundTrip {
     this.#normalizer = tokenizer.native.getNormalizer();
   }
 
-  /** True when `run` may return other ids than these; false is a promise that it does not. */
+  /** True if `run` may return other ids; false guarantees that it does not. */
   changes(ids: Int32Array): boolean {
     if (!this.#plain) return true;
     for (let i = 0; i < ids.length; i++) {
@@ -52,7 +52,7 @@ export class RoundTrip {
     return encodings.map((encoding) => new Int32Array(encoding.getIds()));
   }
 
-  /** The clean-up makes `Xn't…` of `X n ' t…`: the n then belongs to the word before it. */
+  /** The clean-up rewrites `X n ' t…` to `Xn't…`: the n then belongs to the word before it. */
   #joinsNot(ids: Int32Array, apostropheAt: number): boolean {
     if (!this.#tokenizer.cleanUp || apostropheAt < 2 || ids[apostropheAt - 1] !== this.#letterN) return false;
     const next = ids[apostropheAt + 1];
@@ -70,7 +70,7 @@ export class RoundTrip {
     if (this.#tokenizer.addedTokens.some((added) => added.content === token)) return true;
     const surface = token.startsWith('##') ? token.slice(2) : token;
     const { strip_accents, lowercase } = this.#tokenizer.definition.normalizer ?? {};
-    // accents are stripped through NFD, which may put the marks that stay into another order
+    // accents are stripped after NFD, which may reorder the remaining marks
     if ((strip_accents ?? lowercase) && /\p{M}/u.test(surface)) return false;
     return this.#normalizer?.normalizeString(surface).replace(/^ +| +$/g, '') === surface;
   }
@@ -93,7 +93,7 @@ const REPLACEMENTS: readonly (readonly [string, string])[] = [
   [" 're", "'re"],
 ];
 
-/** What transformers does to decoded text when `clean_up_tokenization_spaces` is on. */
+/** transformers' clean-up of decoded text when `clean_up_tokenization_spaces` is on. */
 function cleanUpTokenization(text: string): string {
   let cleaned = text;
   for (const [from, to] of REPLACEMENTS) cleaned = cleaned.replaceAll(from, to);

@@ -6,23 +6,23 @@ import { onAbort } from '../io/on-abort.js';
 import { textBatches, type SideIds, type SideTokenizer } from './side-tokenizer.js';
 
 export interface SideEncoderOptions {
-  /** Works on this thread. */
+  /** Tokenizes on this thread. */
   tokenizer: SideTokenizer;
-  /** Works elsewhere, on several lists of texts at a time. */
+  /** Tokenizes on worker threads, several lists of texts at a time. */
   elsewhere?: ((texts: readonly string[], signal: AbortSignal | undefined) => Promise<SideIds[]>) | undefined;
   cacheBytes: number;
 }
 
-/** Fewer texts are done here before another thread has woken up. */
+/** Fewer texts than this are tokenized on this thread: waking a worker takes longer. */
 const FEWEST_ELSEWHERE = 32;
 
-/** What an entry of the cache takes besides its ids: key, list links and two objects. */
+/** Bytes of a cache entry besides its ids: key, list links and two objects. */
 const ENTRY_BYTES = 320;
 
-/** Texts of one role (query or document) to ids, each text once while the cache remembers it. */
+/** Tokenizes the texts of one role (query or document), with a cache. */
 export class SideEncoder {
   readonly #options: SideEncoderOptions;
-  /** Keyed by digest: a text as key would stay in memory, and with it the file chunk it was sliced from. */
+  /** Keyed by digest: a text as key would keep in memory the file chunk that it was sliced from. */
   readonly #cache: LRUCache<string, SideIds>;
 
   constructor(options: SideEncoderOptions) {
@@ -60,14 +60,14 @@ export class SideEncoder {
     return found;
   }
 
-  /** Like `encode` for one text, with the exact number of its tokens. */
+  /** Like `encode` for one text, with its exact number of tokens. */
   async encodeWhole(text: string): Promise<SideIds> {
     const side = await this.#options.tokenizer.tokenizeWhole(text);
     this.#cache.set(hash('sha256', text, 'base64'), side);
     return side;
   }
 
-  /** Elsewhere all batches are begun at once, here each when it is asked for: the first that fails is the same. */
+  /** Starts all batches at once on workers, or each on demand on this thread. The first error is the same. */
   *#tokenize(texts: readonly string[], signal: AbortSignal | undefined): Generator<Promise<SideIds[]>> {
     const { tokenizer, elsewhere } = this.#options;
     const batches = textBatches(texts, (text) => text.length);
@@ -76,18 +76,18 @@ export class SideEncoder {
       return;
     }
     const begun = Array.from(batches, (batch) => elsewhere(batch, signal));
-    for (const batch of begun) batch.catch(() => undefined); // reported in its turn, or not at all after an error
+    for (const batch of begun) batch.catch(() => undefined); // reported when awaited, or ignored after an earlier error
     yield* begun;
   }
 }
 
-/** Milliseconds of work between two turns of the event loop. */
+/** Milliseconds of work before yielding to the event loop. */
 const TURN_MS = 4;
 
-/** When the event loop last had a turn, for all pacers of the thread: many short calls in a row block it as well. */
+/** Time of the last yield, shared by all pacers of the thread: many short calls in a row also block the event loop. */
 let lastTurn = Number.NEGATIVE_INFINITY;
 
-/** Splits long synchronous work so that the event loop stays free: `if (pacer.isDue()) await pacer.pause()`. */
+/** Splits long synchronous work to keep the event loop responsive: `if (pacer.isDue()) await pacer.pause()`. */
 export class Pacer {
   readonly #signal: AbortSignal | undefined;
 
@@ -107,12 +107,11 @@ export class Pacer {
 }
 
 /**
- * The result of `work`, or an `aborted` error as soon as the signal fires; the work then continues and its result is
- * dropped.
+ * The result of `work`, or an `aborted` error as soon as the signal fires; the work then continues in the background.
  */
 async function untilAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return work;
-  work.catch(() => undefined); // after an abort nobody handles it
+  work.catch(() => undefined); // unhandled after an abort
   throwIfAborted(signal);
   let forget = (): void => undefined;
   const aborted = new Promise<void>((resolve) => (forget = onAbort(signal, resolve)));

@@ -3,31 +3,31 @@ import { isPlainBert, type LoadedTokenizer } from './load-tokenizer.js';
 import { RoundTrip } from './round-trip.js';
 import { WordTokenizer } from './word-tokenizer.js';
 
-/** One side of a pair, without special tokens of the pair. */
+/** One side of a pair, without special tokens. */
 export interface SideIds {
-  /** [tokens], cut to the side's limit. */
+  /** [tokens], truncated to the side's limit. */
   ids: Int32Array;
-  /** Tokens before the cut to `limit`; a lower bound where `exact` is false. */
+  /** Number of tokens before truncation; a lower bound if `exact` is false. */
   length: number;
   exact: boolean;
 }
 
 export interface SideOptions {
-  /** Tokens kept. */
+  /** Maximum number of tokens. */
   limit: number;
-  /** Decode and encode again after the cut, as lightning-ir does. */
+  /** Decode and encode again after truncation, as lightning-ir does. */
   roundTrip: RoundTrip | undefined;
-  /** Undefined: texts are tokenized as wholes. */
+  /** Undefined to tokenize texts as a whole. */
   words: WordTokenizer | undefined;
   /** Ids from here on are refused. */
   vocabSize: number;
 }
 
-/** What the two sides of a pair are cut to; null: by lightning-ir's rules to no length, and no round trip. */
+/** Limits of the two sides of a pair; null for no limit and no round trip of lightning-ir. */
 export interface SideLengths {
   query: number | null;
   document: number | null;
-  /** Tokens of both sides together. */
+  /** Token budget of both sides together. */
   room: number;
   /** Ids from here on are refused. */
   vocabSize: number;
@@ -35,13 +35,13 @@ export interface SideLengths {
 
 export type Sides<T> = Record<'query' | 'document', T>;
 
-/** Characters read for each token kept, before more of a long text is read. English has 4 to 5. */
+/** Characters of a long text read first per token kept. English has 4 to 5 a token. */
 const CHARS_PER_TOKEN = 8;
-/** Read at least, for limits of few tokens. */
+/** Minimum characters read, for small limits. */
 const FEWEST_CHARS = 128;
 const WINDOW_GROWTH = 8;
 
-/** The tokenizers of queries and of documents, which share what they know about words. */
+/** The tokenizers of queries and of documents, which share one word table. */
 export function createSideTokenizers(tokenizer: LoadedTokenizer, lengths: SideLengths): Sides<SideTokenizer> {
   const { room, vocabSize } = lengths;
   const roundTrip = new RoundTrip(tokenizer, vocabSize);
@@ -56,7 +56,7 @@ export function createSideTokenizers(tokenizer: LoadedTokenizer, lengths: SideLe
   return { query: side(lengths.query), document: side(lengths.document) };
 }
 
-/** Texts of one role (query or document) to ids. */
+/** Tokenizes the texts of one role (query or document). */
 export class SideTokenizer {
   readonly #tokenizer: LoadedTokenizer;
   readonly #options: SideOptions;
@@ -68,13 +68,13 @@ export class SideTokenizer {
     this.#cuttable = isPlainBert(tokenizer);
   }
 
-  /** [texts]: the ids of each. Few texts at a time: nothing but the native library's calls leaves the thread free. */
+  /** [texts]: the ids of each. Pass few texts at a time: only calls of the native library yield the thread. */
   tokenize(texts: readonly string[], signal?: AbortSignal): Promise<SideIds[]> {
     const chars = this.#options.limit * CHARS_PER_TOKEN + FEWEST_CHARS;
     return this.#tokenize(texts, this.#cuttable ? chars : Number.POSITIVE_INFINITY, signal);
   }
 
-  /** Like `tokenize` for one text, with the exact number of its tokens. */
+  /** Like `tokenize` for one text, with its exact number of tokens. */
   async tokenizeWhole(text: string): Promise<SideIds> {
     const [side] = await this.#tokenize([text], Number.POSITIVE_INFINITY);
     return side!;
@@ -118,7 +118,7 @@ export class SideTokenizer {
   async #throughText(results: SideIds[], roundTrip: RoundTrip, signal?: AbortSignal): Promise<void> {
     const changing: SideIds[] = [];
     for (const side of results) {
-      // lightning-ir counts what is left after its cut
+      // lightning-ir counts the tokens after its truncation
       side.length = side.ids.length;
       side.exact = true;
       if (roundTrip.changes(side.ids)) changing.push(side);
@@ -157,7 +157,7 @@ export class SideTokenizer {
         'bad_input',
         `${this.#tokenizer.file}: cannot tokenize: ${(cause as Error).message}`,
         {
-          hint: 'The tokenizer files do not fit each other; fetch them again from where the model came from.',
+          hint: 'The tokenizer files do not match each other; download them again.',
           cause,
         },
       );
@@ -165,7 +165,7 @@ export class SideTokenizer {
   }
 }
 
-/** The error for a token the encoder has no embedding for. */
+/** The error for a token without an embedding. */
 export function outsideVocabulary(tokenizer: LoadedTokenizer, id: number, vocabSize: number): RankDistillmError {
   const token = tokenizer.native.idToToken(id) ?? '';
   return new RankDistillmError(
@@ -176,17 +176,17 @@ export function outsideVocabulary(tokenizer: LoadedTokenizer, id: number, vocabS
 }
 
 /**
- * Whitespace and punctuation that plain BERT always splits at and that none of its added tokens holds. Not `\s`: that
- * includes U+FEFF and form feeds, which BERT deletes, joining the words around them.
+ * White space and punctuation at which plain BERT always splits and that no added token contains. Not `\s`, which
+ * includes U+FEFF and form feeds: BERT deletes these and joins the words around them.
  */
 const BOUNDARY = /[ \t\n\r.,;:!?。，、]/;
 
-/** How far back from the limit a boundary is looked for. */
+/** Maximum distance from the limit to a boundary. */
 const LOOK_BACK = 1024;
 
 /**
- * The beginning of `text`, at most `limit` UTF-16 units long and cut before a boundary between words, or the whole
- * text when it is shorter or has no boundary there.
+ * A prefix of `text` of at most `limit` UTF-16 units, cut at a word boundary; the whole text if it is shorter or has no
+ * boundary near the limit.
  */
 export function cutText(text: string, limit: number): string {
   if (text.length <= limit) return text;
@@ -196,11 +196,11 @@ export function cutText(text: string, limit: number): string {
   return text;
 }
 
-/** Some milliseconds of one thread's work. */
+/** Characters per batch: a few milliseconds of work. */
 const BATCH_TEXTS = 64;
 const BATCH_CHARS = 65_536;
 
-/** Consecutive items, few enough to be tokenized in one go. `chars` says how much text an item is. */
+/** Splits items into consecutive batches to tokenize at once. `chars` returns the length of an item. */
 export function* textBatches<T>(items: readonly T[], chars: (item: T) => number): Generator<T[]> {
   let batch: T[] = [];
   let total = 0;

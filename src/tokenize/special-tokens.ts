@@ -1,10 +1,10 @@
 import { isRecord, type AddedTokenEntry, type TokenizerFiles } from './tokenizer-files.js';
 
-/** In transformers' order, which decides the ids of tokens that the vocabulary lacks. */
+/** In transformers' order, which determines the ids of tokens that are not in the vocabulary. */
 const ROLES = ['bos', 'eos', 'unk', 'sep', 'pad', 'cls', 'mask'] as const;
 type Role = (typeof ROLES)[number];
 
-/** What a tokenizer class of transformers takes when no file says otherwise: a text, or an object with how it is matched. */
+/** Default tokens of a transformers tokenizer class: a string, or an object that also says how it is matched. */
 export type SpecialTokenDefaults = Readonly<Partial<Record<Role, unknown>>>;
 
 export const BERT_TOKENS: SpecialTokenDefaults = {
@@ -15,7 +15,7 @@ export const BERT_TOKENS: SpecialTokenDefaults = {
   mask: '[MASK]',
 };
 
-/** Of RoBERTa and XLM-RoBERTa. */
+/** Defaults of RoBERTa and XLM-RoBERTa. */
 export const ROBERTA_TOKENS: SpecialTokenDefaults = {
   bos: '<s>',
   eos: '</s>',
@@ -23,21 +23,21 @@ export const ROBERTA_TOKENS: SpecialTokenDefaults = {
   sep: '</s>',
   pad: '<pad>',
   cls: '<s>',
-  // takes the space before it along
+  // matches together with the space before it
   mask: { content: '<mask>', lstrip: true },
 };
 
 export interface SpecialTokens {
   content: Partial<Record<Role, string>>;
-  /** To be added to the tokenizer in this order; it ignores those it has. */
+  /** Tokens to add to the tokenizer, in this order; it ignores those it has. */
   toAdd: AddedTokenEntry[];
 }
 
 /**
- * Which special tokens a model has, from tokenizer_config.json, else special_tokens_map.json and added_tokens.json
+ * The special tokens of a model, from tokenizer_config.json, else special_tokens_map.json and added_tokens.json
  * (transformers 4.57: `_from_pretrained` and `PreTrainedTokenizerFast.__init__`).
  *
- * @param known tokens that tokenizer.json declares
+ * @param known the tokens declared in tokenizer.json
  */
 export function resolveSpecialTokens(
   files: TokenizerFiles,
@@ -53,7 +53,7 @@ export function resolveSpecialTokens(
       if (entry !== undefined) declared.push(entry);
     }
   } else {
-    // older models: the map wins over tokenizer_config.json
+    // older models: the map takes precedence over tokenizer_config.json
     Object.assign(settings, files.specialTokensMap);
     const named = new Set(specialValues(settings, defaults).map((value) => tokenEntry(value, true)?.content));
     for (const [content] of sortedById(files.addedTokens)) {
@@ -97,7 +97,7 @@ function sortedById(tokens: Record<string, unknown> | undefined): [string, unkno
   return Object.entries(tokens ?? {}).sort((a, b) => Number(a[1]) - Number(b[1]));
 }
 
-/** A token is written as its text, or as an object with the text and how it is matched. */
+/** A token is a string, or an object with the string and how it is matched. */
 function tokenEntry(value: unknown, special: boolean): AddedTokenEntry | undefined {
   const fields = typeof value === 'string' ? { content: value } : value;
   if (!isRecord(fields) || typeof fields['content'] !== 'string') return undefined;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { ioError, RankDistillmError } from '../errors.js';
 import { readJsonObject } from '../models/json-file.js';
 
-/** The parts of a `tokenizer.json` this package looks at; the native library reads the rest. */
+/** The parts of `tokenizer.json` that this package uses; the native library reads the rest. */
 export interface TokenizerDefinition {
   version?: unknown;
   truncation: { direction?: string } | null;
@@ -28,14 +28,14 @@ interface NormalizerEntry {
   type?: string;
   clean_text?: boolean;
   handle_chinese_chars?: boolean;
-  /** null: as `lowercase`. */
+  /** null means the same as `lowercase`. */
   strip_accents?: boolean | null;
   lowercase?: boolean;
   /** Steps of a `Sequence`. */
   normalizers?: NormalizerEntry[];
 }
 
-/** A token that is matched in the raw text before anything else happens to it. */
+/** A token that is matched in the raw text, before normalization. */
 export interface AddedTokenEntry {
   content: string;
   special: boolean;
@@ -55,7 +55,7 @@ interface TokenizerFilesBase {
   addedTokens: Record<string, unknown> | undefined;
 }
 
-/** A vocabulary that no tokenizer.json holds: BERT's vocab.txt, or RoBERTa's vocab.json and merges.txt. */
+/** A vocabulary outside tokenizer.json: BERT's vocab.txt, or RoBERTa's vocab.json and merges.txt. */
 type Vocabulary = { file: string; tokens: string } | MergesVocabulary;
 
 interface MergesVocabulary {
@@ -65,20 +65,20 @@ interface MergesVocabulary {
   merges: string;
 }
 
-/** The tokenizer files of a model folder, parsed; undefined where the folder has none of that name. */
+/** The parsed tokenizer files of a model folder; undefined for missing files. */
 export type TokenizerFiles = TokenizerFilesBase &
   (
     | { tokenizer: Record<string, unknown>; vocabulary?: undefined } // tokenizer.json
     | { tokenizer?: undefined; vocabulary: Vocabulary }
   );
 
-/** Tokenizers of other kinds, which transformers would convert. */
+/** Unsupported tokenizer files, which transformers would convert. */
 const FOREIGN_FILES = ['spiece.model', 'sentencepiece.bpe.model', 'tokenizer.model', 'vocab.json', 'merges.txt'];
 
 /** A vocabulary of 250,000 tokens (XLM-RoBERTa) takes 17 MB. */
 const MAX_TOKENIZER_BYTES = 256 * 1024 * 1024;
 
-/** Reads what describes the tokenizer of the model in `folder`, preferring tokenizer.json as transformers does. */
+/** Reads the tokenizer files in `folder`. tokenizer.json takes precedence, as in transformers. */
 export async function readTokenizerFiles(folder: string): Promise<TokenizerFiles> {
   const tokenizer = await readJsonObject(join(folder, 'tokenizer.json'), MAX_TOKENIZER_BYTES);
   const definition = tokenizer === undefined ? { vocabulary: await readVocabulary(folder) } : { tokenizer };
@@ -105,9 +105,13 @@ async function readVocabulary(folder: string): Promise<Vocabulary> {
 function noTokenizer(folder: string): RankDistillmError {
   const foreign = FOREIGN_FILES.find((name) => existsSync(join(folder, name)));
   if (foreign !== undefined) {
-    return new RankDistillmError('unsupported', `${join(folder, foreign)}: this kind of tokenizer file is not read`, {
-      hint: 'Save the tokenizer as tokenizer.json, for example with transformers: AutoTokenizer.from_pretrained(folder).save_pretrained(folder).',
-    });
+    return new RankDistillmError(
+      'unsupported',
+      `${join(folder, foreign)}: this kind of tokenizer file is not supported`,
+      {
+        hint: 'Save the tokenizer as tokenizer.json, for example with transformers: AutoTokenizer.from_pretrained(folder).save_pretrained(folder).',
+      },
+    );
   }
   return new RankDistillmError('not_found', `${folder}: no tokenizer.json and no vocab.txt`, {
     hint: 'Copy tokenizer.json (or vocab.txt and tokenizer_config.json) of the model into its folder.',
@@ -126,7 +130,7 @@ async function readText(file: string): Promise<string | undefined> {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch (cause) {
     throw new RankDistillmError('bad_input', `${file}: not valid UTF-8`, {
-      hint: 'Save the file as UTF-8, or fetch it again from where the model came from.',
+      hint: 'Save the file as UTF-8, or download it again.',
       cause,
     });
   }
@@ -136,22 +140,22 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Special tokens of a vocabulary by their role, where the model's files name others than usual. */
+/** Special tokens by role, if they differ from the defaults. */
 type SpecialContent = Partial<Record<'unk' | 'cls' | 'sep', string>>;
 
-/** How BERT's normalizer is set; `strip_accents` null: as `lowercase`. */
+/** Settings of BERT's normalizer; `strip_accents` null: same as `lowercase`. */
 type BertNormalizer = Pick<NormalizerEntry, 'lowercase' | 'strip_accents' | 'handle_chinese_chars'>;
 
 /**
- * The tokenizer that transformers builds from a BERT or ELECTRA `vocab.txt`, one token a line
- * (`BertConverter` in transformers' convert_slow_tokenizer.py).
+ * The tokenizer that transformers builds from a BERT or ELECTRA `vocab.txt`, one token a line (`BertConverter` in
+ * transformers' convert_slow_tokenizer.py).
  */
 export function definitionFromVocab(
   { file, tokens }: { file: string; tokens: string },
   { unk = '[UNK]', cls = '[CLS]', sep = '[SEP]' }: SpecialContent,
   normalizer: BertNormalizer,
 ): TokenizerDefinition {
-  // a plain object would take a token `__proto__` for its prototype
+  // in a plain object a token `__proto__` would set the prototype
   const vocab = Object.create(null) as Record<string, number>;
   const lines = tokens.split(/\r\n|\r|\n/);
   if (lines.at(-1) === '') lines.pop();
@@ -205,7 +209,7 @@ export function definitionFromMerges(
   addPrefixSpace: boolean,
 ): TokenizerDefinition {
   const entry = (token: string, role: string) => [token, idOf(tokens, token, role, file)];
-  // the first line states a version, the last one is empty
+  // the first line is the version, the last one is empty
   const lines = merges.split('\n').filter((line, i) => line !== '' && !(i === 0 && line.startsWith('#version')));
   return {
     version: '1.0',

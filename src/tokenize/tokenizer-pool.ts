@@ -2,9 +2,9 @@ import { abortedError, RankDistillmError } from '../errors.js';
 import { RequestThread } from '../io/request-thread.js';
 import type { SideIds, SideLengths, Sides } from './side-tokenizer.js';
 
-/** What a thread is started with. */
+/** Start data of a thread. */
 export interface TokenizerStart {
-  /** `TokenizerDescription` as JSON: cloning the vocabulary as an object takes ten times as long. */
+  /** `TokenizerDescription` as JSON: cloning the vocabulary as an object is ten times slower. */
   description: string;
   lengths: SideLengths;
 }
@@ -23,12 +23,12 @@ interface Job extends TokenizerRequest {
 type TokenizerThread = RequestThread<TokenizerRequest, PackedSides>;
 
 const PROGRAM = new URL('./tokenizer-worker.js', import.meta.url).href;
-/** One is worked on, and the next is there when it is done. The others wait here, where they can be dropped. */
+/** Requests sent to a thread: one in work and one queued. The others wait here, where they can be cancelled. */
 const JOBS_PER_WORKER = 2;
 
 /**
- * Threads that tokenize lists of texts, started when there is a first one. When one dies, all that waits fails, and the
- * next list starts new ones.
+ * Threads that tokenize lists of texts, started by the first list. If one dies, all waiting requests fail, and the next
+ * list starts new threads.
  */
 export class TokenizerPool {
   readonly #threads: number;
@@ -45,7 +45,7 @@ export class TokenizerPool {
   /**
    * [texts]: the ids of each text of one side.
    *
-   * @throws RankDistillmError as the tokenizer on this thread does; `native` when a thread died; `closed`
+   * @throws RankDistillmError the same errors as the tokenizer on this thread; `native` when a thread died; `closed`
    */
   tokenize(side: keyof Sides<unknown>, texts: readonly string[], signal: AbortSignal | undefined): Promise<SideIds[]> {
     if (this.#closed !== undefined) return Promise.reject(closedError());
@@ -56,7 +56,7 @@ export class TokenizerPool {
     });
   }
 
-  /** Fails what still waits and ends the threads. May be called again. */
+  /** Fails all waiting requests and ends the threads. May be called more than once. */
   close(): Promise<void> {
     this.#closed ??= this.#endAll(closedError());
     return this.#closed;
@@ -75,7 +75,7 @@ export class TokenizerPool {
       died,
     });
     void thread.ready.then(() => this.#handOut());
-    // threads that were closed on purpose are no longer members
+    // threads that were closed on purpose are no longer in the pool
     void thread.ended.then((error) => (this.#members.includes(thread) ? this.#endAll(error) : undefined));
     return thread;
   }
@@ -126,15 +126,15 @@ export function closedError(): RankDistillmError {
 
 function died(cause: unknown): RankDistillmError {
   const why = cause instanceof Error ? `: ${cause.message}` : '';
-  return new RankDistillmError('native', `a tokenizer thread ended before its work was done${why}`, {
-    hint: 'Try again, or set tokenizerThreads to 0, which tokenizes on the main thread; it may have lacked memory.',
+  return new RankDistillmError('native', `a tokenizer thread died${why}`, {
+    hint: 'Try again, or set tokenizerThreads to 0 to tokenize on the main thread; the process may have run out of memory.',
     ...(cause === undefined ? {} : { cause }),
   });
 }
 
-/** The ids of many texts in two arrays, which go from thread to thread without being copied. */
+/** The ids of many texts in two arrays, which are transferred between threads without copying. */
 export interface PackedSides {
-  /** Of all texts, end to end. */
+  /** The ids of all texts, concatenated. */
   ids: Int32Array<ArrayBuffer>;
   /** [texts, 3]: number of ids, `length` and `exact` of `SideIds`. */
   counts: Int32Array<ArrayBuffer>;
@@ -154,7 +154,7 @@ export function packSides(sides: readonly SideIds[]): PackedSides {
   return { ids, counts };
 }
 
-/** An array for each text: a view would keep the ids of all others in memory as long as a cache holds it. */
+/** Copies the ids of each text: a view in a cache would keep the whole array in memory. */
 function unpackSides({ ids, counts }: PackedSides): SideIds[] {
   const sides: SideIds[] = [];
   let at = 0;

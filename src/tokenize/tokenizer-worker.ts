@@ -1,4 +1,4 @@
-/** The program of a tokenizer thread, see `TokenizerPool`. */
+/** Entry point of a tokenizer thread, see `TokenizerPool`. */
 import { workerData } from 'node:worker_threads';
 import { answerRequests } from '../io/request-thread.js';
 import { buildTokenizer, type TokenizerDescription } from './load-tokenizer.js';

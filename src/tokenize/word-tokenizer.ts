@@ -1,16 +1,16 @@
 import { isPlainBert, type LoadedTokenizer } from './load-tokenizer.js';
 
-/** Longer units hardly recur; a text with one of them is tokenized as a whole. */
+/** Longer units rarely repeat; a text with a longer unit is tokenized as a whole. */
 const LONGEST_UNIT_BYTES = 48;
-/** UTF-16 units. Longer texts are tokenized as a whole: they would need large buffers for good. */
+/** In UTF-16 units. Longer texts are tokenized as a whole, so that the buffers stay small. */
 const LONGEST_TEXT = 16_384;
-/** Of UTF-8 for a UTF-16 unit. */
+/** Maximum UTF-8 bytes per UTF-16 unit. */
 const BYTES_PER_UNIT = 3;
 
 const SPACE = 0;
 const WORD = 1;
 const PUNCTUATION = 2;
-/** What may belong together with its neighbours: an added token, what normalization deletes, all beyond ASCII. */
+/** Characters that may interact with their neighbours: added tokens, deleted characters, anything beyond ASCII. */
 const OTHER = 3;
 
 const KINDS = Uint8Array.from({ length: 256 }, (_, byte) => {
@@ -20,7 +20,7 @@ const KINDS = Uint8Array.from({ length: 256 }, (_, byte) => {
   return byte > 0x20 && byte < 0x7f && character !== '[' ? PUNCTUATION : OTHER;
 });
 
-/** FNV-1a, a byte at a time. */
+/** FNV-1a. */
 const HASH_START = 0x811c9dc5 | 0;
 const HASH_PRIME = 0x01000193;
 
@@ -30,20 +30,20 @@ interface Unit {
 }
 
 /**
- * Tokenizes texts unit by unit, where a unit is what plain BERT tokenizes by itself (docs/tokens.md): between spaces, a
- * punctuation mark or a run of letters and digits; all between two spaces as one where it holds anything but those of
- * ASCII. The ids of a unit come from the tokenizer, once while the table remembers them.
+ * Tokenizes texts unit by unit. Plain BERT tokenizes units independently (docs/tokens.md): a unit is a punctuation mark
+ * or a run of letters and digits, or everything between two spaces if that contains other characters or non-ASCII ones.
+ * A table caches the ids that the tokenizer gives for each unit.
  */
 export class WordTokenizer {
   readonly #native: LoadedTokenizer['native'];
-  /** An added token, which stands between units that are tokenized together. */
+  /** An added token that separates units that are tokenized together. */
   readonly #separator: string;
   readonly #separatorId: number;
   readonly #table = new WordTable();
   readonly #encoder = new TextEncoder();
   readonly #decoder = new TextDecoder('utf-8', { ignoreBOM: true });
   readonly #bytes = new Uint8Array(BYTES_PER_UNIT * LONGEST_TEXT);
-  /** A unit has no more ids than bytes, or it is not in the table. */
+  /** Units in the table have no more ids than bytes. */
   readonly #ids = new Int32Array(BYTES_PER_UNIT * LONGEST_TEXT);
   #count = 0;
 
@@ -53,10 +53,10 @@ export class WordTokenizer {
     this.#separatorId = separatorId;
   }
 
-  /** Undefined for tokenizers that are not plain BERT: their texts cannot be taken apart. */
+  /** Undefined for tokenizers that are not plain BERT: their texts cannot be split into units. */
   static for(tokenizer: LoadedTokenizer): WordTokenizer | undefined {
     const { native, addedTokens, definition } = tokenizer;
-    // the unknown token's id also stands for words
+    // the unknown token's id is also the id of unknown words
     const separator = addedTokens.find(({ content }) => content !== definition.model.unk_token)?.content;
     if (separator === undefined || !isPlainBert(tokenizer)) return undefined;
     return new WordTokenizer(native, separator, native.tokenToId(separator)!);
@@ -71,7 +71,7 @@ export class WordTokenizer {
     return found.map((ids, i) => ids ?? this.#lookUp(texts[i]!, undefined));
   }
 
-  /** The ids of a text whose units are all in the table; the others go to `missing`. */
+  /** The ids of a text if all its units are in the table; adds other units to `missing`. */
   #lookUp(text: string, missing: Map<string, Unit> | undefined): Int32Array | undefined {
     if (text.length > LONGEST_TEXT) return undefined;
     const bytes = this.#bytes;
@@ -134,7 +134,7 @@ export class WordTokenizer {
   }
 
   async #learn(missing: Map<string, Unit>): Promise<void> {
-    // a unit with a bracket may hold the separator
+    // a unit with a bracket may contain the separator
     const alone = [...missing.keys()].filter((text) => text.includes('['));
     const together = [...missing.keys()].filter((text) => !text.includes('['));
     const encodings = await this.#native.encodeBatch([together.join(` ${this.#separator} `), ...alone], {
@@ -156,31 +156,31 @@ export class WordTokenizer {
   }
 }
 
-/** About as many as 100,000 English passages have; they take 6 MB. */
+/** About the number of units in 100,000 English passages; the table takes 6 MB. */
 const MOST_UNITS = 131_072;
-/** Twice as many as units, so that probes stay short; a power of two. */
+/** Twice the number of units, so that probes stay short; a power of two. */
 const SLOTS = 2 * MOST_UNITS;
-/** Of all units together: those of English passages have 7 bytes and 2 ids on average. */
+/** Total for all units: units of English passages have 7 bytes and 2 ids on average. */
 const KEY_BYTES = 12 * MOST_UNITS;
 const IDS = 3 * MOST_UNITS;
 
 /**
- * Token ids by short byte strings, found without making a JavaScript string of each. Adding to a full table empties it
- * first: texts miss hardly more units than with one that forgets the oldest, since frequent ones are soon back.
+ * A hash table from short byte strings to token ids that creates no JavaScript strings. Adding to a full table clears
+ * it first. That costs few more misses than evicting the oldest units, because frequent units soon return.
  */
 export class WordTable {
-  /** [slots]: number of the unit found there plus 1, or 0. */
+  /** [slots]: index of the unit plus 1, or 0 if free. */
   readonly #slots = new Int32Array(SLOTS);
   /** [units] */
   readonly #hashes = new Int32Array(MOST_UNITS);
-  /** [units + 1]: where the bytes and the ids of each unit begin. */
+  /** [units + 1]: start of the bytes and of the ids of each unit. */
   readonly #keyStarts = new Int32Array(MOST_UNITS + 1);
   readonly #idStarts = new Int32Array(MOST_UNITS + 1);
   readonly #keys = new Uint8Array(KEY_BYTES);
   readonly #ids = new Int32Array(IDS);
   #units = 0;
 
-  /** Number of the unit `bytes[start, end)`, or -1. */
+  /** Index of the unit `bytes[start, end)`, or -1. */
   find(bytes: Uint8Array, start: number, end: number, hash: number): number {
     const length = end - start;
     for (let slot = hash & (SLOTS - 1); ; slot = (slot + 1) & (SLOTS - 1)) {
@@ -194,7 +194,7 @@ export class WordTable {
     }
   }
 
-  /** Copies the ids of a unit to `target`, from `at` on, and returns how many there are. */
+  /** Copies the ids of a unit to `target` at `at` and returns their number. */
   copyIds(unit: number, target: Int32Array, at: number): number {
     const start = this.#idStarts[unit]!;
     const count = this.#idStarts[unit + 1]! - start;
@@ -202,7 +202,7 @@ export class WordTable {
     return count;
   }
 
-  /** Adds a unit, unless it is there. `key` and `ids` are short and copied. */
+  /** Adds a unit if it is missing. Copies `key` and `ids`. */
   add(key: Uint8Array, hash: number, ids: Int32Array): void {
     if (this.find(key, 0, key.length, hash) >= 0) return;
     if (!this.#hasRoom(key.length, ids.length)) {

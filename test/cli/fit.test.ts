@@ -265,7 +265,7 @@ testInCollection('topics that make no sample are counted in one warning', async 
   );
   const { stderr } = await fit(folder);
   assert.is(stderr.match(/^warning: /gm)?.length, 1);
-  assert.match(stderr, /^warning: data\/train\.run: topics without a relevant document, left out: 2$/m);
+  assert.match(stderr, /^warning: data\/train\.run: topics without a relevant document, skipped: 2$/m);
 });
 
 testInCollection('keys of re_rank are accepted in silence, those of Lightning with one warning', async (folder) => {

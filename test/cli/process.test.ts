@@ -40,7 +40,7 @@ test('qrels and pairs come through pipes; a run that does is refused', () =>
     assert.is(scored.match(/"score":/g)?.length, pairs.length, scored);
     assert.match(
       shell(`rd evaluate --qrels data/test.qrels --run <(cat ${run})`),
-      /^error: \/dev\/fd\/\d+: is a pipe or a device, but is read more than once\nhint: .*to a file/,
+      /^error: \/dev\/fd\/\d+: is a pipe or a device, but must be read more than once\nhint: .*to a file/,
     );
     const config = `rd re_rank --config config.yaml --data.inference_datasets.dataset tiny-set`;
     assert.match(

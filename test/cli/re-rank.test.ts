@@ -179,7 +179,7 @@ for (const [what, prepare, argv] of COLLISIONS) {
       const overwrite = ['--trainer.callbacks+=ReRankCallback', '--trainer.callbacks.overwrite=true'];
       const result = await run(['re_rank', '--config', 'config.yaml', ...overwrite, ...argv], { cwd: folder });
       assert.is(result.code, 2);
-      assert.match(result.stderr, /error: .*would be written over the input/);
+      assert.match(result.stderr, /error: .*would overwrite the input/);
       assert.equal(await listing(folder), before);
     }));
 }

@@ -251,7 +251,7 @@ test('where no folder can be written, the error names both and the mend', async 
   assert.is(code, 'io');
   assert.is(
     message,
-    `${path}: its index cannot be written: ${cache}: cannot write: the file system is read-only; ` +
+    `${path}: cannot write its index: ${cache}: cannot write: the file system is read-only; ` +
       `${folder}: cannot write: the file system is read-only`,
   );
   assert.match(hint!, /XDG_CACHE_HOME/);

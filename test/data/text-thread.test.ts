@@ -69,7 +69,7 @@ test('a thread that dies fails what waits for it', async () => {
   const thread = new TextThread({ ...SOURCE, path: 'gone.tsv', plain: join(folder, 'gone.tsv') });
   const error = await errorOf(thread.read([{ docId: 'd1', offset: 0, length: 5, line: 1 }]));
   assert.is(error.code, 'native');
-  assert.match(error.message, /^gone\.tsv: the thread that reads its texts ended/);
+  assert.match(error.message, /^gone\.tsv: its reader thread died/);
 });
 
 test('a store goes over to its thread, and is closed while that works', async () => {

@@ -36,7 +36,7 @@ const dropped: [
     {},
     trainingRegistry(),
     ['t1', 't10', 't2'],
-    ['topics without judgements in .*grades.tsv, left out: 1'],
+    ['topics without judgements in .*grades.tsv, skipped: 1'],
   ],
   [
     'no judgements at all and none needed',
@@ -50,7 +50,7 @@ const dropped: [
     { sampleSize: 6 },
     trainingRegistry(),
     ['t1', 't10'],
-    ['topics without judgements', 'topics with fewer than 6 documents to sample from, left out: 1'],
+    ['topics without judgements', 'topics with fewer than 6 documents to sample from, skipped: 1'],
   ],
   [
     'added documents count, so fewer lists are too short',
@@ -64,14 +64,14 @@ const dropped: [
     { samplingStrategy: 'single_relevant', depth: 1, sampleSize: 1 },
     trainingRegistry(),
     [],
-    ['topics without a relevant document, left out: 3'],
+    ['topics without a relevant document, skipped: 3'],
   ],
   [
     'single_relevant: too few that are not relevant',
     { samplingStrategy: 'single_relevant', depth: 5, sampleSize: 5 },
     trainingRegistry(),
     ['t2'],
-    ['topics without judgements', 'fewer than 5 documents to sample from, left out: 2'],
+    ['topics without judgements', 'fewer than 5 documents to sample from, skipped: 2'],
   ],
   [
     'judged documents without a text',
@@ -101,14 +101,14 @@ const dropped: [
     { sampleSize: 1, samplingStrategy: 'random' },
     trainingRegistry(),
     ['t1', 't10', 't2'],
-    ['topics without judgements', 'one document or with equal targets, .* learn nothing: 3 of 3'],
+    ['topics without judgements', 'one document or equal targets, .* learn nothing: 3 of 3'],
   ],
   [
     'equal targets within what is sampled',
     { sampleSize: 3 },
     trainingRegistry({ qrels: file('equal.tsv', 't1 0 d3 1\nt2 0 d99 1\nt10 0 d99 1\n') }),
     ['t1', 't10', 't2'],
-    ['topics without judgements', 'one document or with equal targets, .* learn nothing: 2 of 3'],
+    ['topics without judgements', 'one document or equal targets, .* learn nothing: 2 of 3'],
   ],
   [
     'nothing can be added to a run with its own texts',
@@ -117,8 +117,8 @@ const dropped: [
     ['q10', 'q2', 'q9'],
     [
       'fewer than 3 documents',
-      'add_docs_not_in_ranking adds nothing: the run carries its own texts',
-      'with one document or with equal targets, from which ranking losses learn nothing: 1 of 3',
+      'add_docs_not_in_ranking adds nothing: the run contains its own texts',
+      'with one document or equal targets, from which ranking losses learn nothing: 1 of 3',
     ],
   ],
 ];
@@ -182,7 +182,7 @@ const bad: [
     { sampleSize: 50 },
     trainingRegistry(),
     'bad_input',
-    ['no topic is left', 'fewer than 50', 'left out: 3'],
+    ['no topic is left', 'fewer than 50', 'skipped: 3'],
   ],
   [
     'lists of different lengths',
@@ -332,7 +332,7 @@ test('scoring goes on without targets that cannot be given, and says so', async 
   const ranks = file('ranks-only.jsonl', '{"qid": "t1", "docid": "d1", "rank": 1}\n');
   for (const [options, words] of [
     [{ runPathOrId: gradesRun, targets: 'relevance' }, 'there are no judgements'],
-    [{ runPathOrId: gradesRun, targets: 'subtopic_relevance' }, 'subtopic_relevance is not built'],
+    [{ runPathOrId: gradesRun, targets: 'subtopic_relevance' }, 'subtopic_relevance is not supported'],
     [{ runPathOrId: ranks, dataset: 'training/grades', targets: 'score' }, 'ranks-only.jsonl:1 has none'],
   ] as const) {
     await using dataset = await RunDataset.open(options, unjudged);

@@ -87,7 +87,7 @@ test('tuples with equal scores are counted in a warning', async () => {
   const path = file('equal.tsv', '1.5 1.5 t1 d3 d1\n2 1 t2 d16 d9\n0.1 0.10000000001 t1 d4 d1\n');
   const { dataset } = await read(registered(path), { targets: 'score' });
   assert.is(dataset.warnings.length, 1);
-  assert.match(dataset.warnings[0]!, /tuples with one document or with equal targets.* learn nothing: 2 of 3/);
+  assert.match(dataset.warnings[0]!, /tuples with one document or equal targets.* learn nothing: 2 of 3/);
   assert.equal((await read(registered(path))).dataset.warnings, []);
 });
 
@@ -109,8 +109,8 @@ test("sentence-transformers' hard negatives: the system is in the dataset's id",
     ['t2', ['d16', 'd9'], [8, 0.5]],
   ]);
   assert.equal(dataset.warnings, [
-    `${path}: tuples without a positive, left out: 1`,
-    `${path}: tuples with fewer than 2 documents, left out: 1`,
+    `${path}: tuples without a positive, skipped: 1`,
+    `${path}: tuples with fewer than 2 documents, skipped: 1`,
   ]);
   const other = await read(registered(path, 'train-sbert-tas-b-docpairs'), { numDocs: 8 });
   assert.equal(ids(other.samples), [
@@ -137,7 +137,7 @@ test('num_docs is the most that is taken; shorter tuples are left out where othe
       ['d6', 'd7', 'd8'],
     ],
   );
-  assert.equal(dataset.warnings, [`${path}: tuples with fewer than 3 documents, left out: 1`]);
+  assert.equal(dataset.warnings, [`${path}: tuples with fewer than 3 documents, skipped: 1`]);
   const two = await read(registered(path), { numDocs: 2 });
   assert.is(two.samples.length, 3);
   await refuses(() => read(registered(path)), 'bad_input', 'mixed.json:2', '3 documents', '2 on line 1');
@@ -197,7 +197,13 @@ const bad: [
   ['bad id', registered(file('d.json', '["t1", null, "d2"]')), {}, 'bad_input', ['d.json:1', 'document id']],
   ['triple', registered(file('e.json', '["t1", ["d1", 1, 2], ["d2", 1]]')), {}, 'bad_input', ['e.json:1']],
   ['no pos', registered(file('f.json', '{"qid": "t1", "neg": {}}')), {}, 'bad_input', ['f.json:1', 'pos']],
-  ['one document', registered(file('g.json', '["t1", "d1"]')), {}, 'bad_input', ['g.json', 'fewer than 2', 'out: 1']],
+  [
+    'one document',
+    registered(file('g.json', '["t1", "d1"]')),
+    {},
+    'bad_input',
+    ['g.json', 'fewer than 2', 'skipped: 1'],
+  ],
   [
     'unknown documents',
     registered(file('u.tsv', 't1 d1 d2\nt1 d77 d78\n')),

@@ -113,10 +113,10 @@ test('a trained copy keeps the files of the library, one with a new head does no
   assert.not.ok(existsSync(join(await saved('bi-encoder'), 'modules.json')));
 });
 
-test('an activation that is not built is a warning, and the score stays the logit', async () => {
+test('an activation that is not supported is a warning, and the score stays the logit', async () => {
   const { activation, warnings } = await loadCheckpoint(changed('plain', MODEL, { activation_fn: 'torch.nn.Tanh' }));
   assert.is(activation, undefined);
-  assert.match(warnings.join(), /activation_fn: torch\.nn\.Tanh is not built/);
+  assert.match(warnings.join(), /activation_fn: torch\.nn\.Tanh is not supported/);
 });
 
 test('without modules.json the library reads none of its other files', async () => {

@@ -94,9 +94,9 @@ test('a folder, a pipe, a socket and a link in a circle are refused, and stay', 
   const before = readdirSync(folder);
   for (const [name, message] of [
     ['folder', /is a folder, not a file/],
-    ['pipe', /is no regular file/],
-    ['link', /is no regular file/],
-    ['socket', /is no regular file/],
+    ['pipe', /is not a regular file/],
+    ['link', /is not a regular file/],
+    ['socket', /is not a regular file/],
     ['circle', /symbolic links/],
   ] as const) {
     const path = join(folder, name);

@@ -38,7 +38,7 @@ test('two at once', async ({ folder }) => {
 test('a file in the way is one error', async ({ folder }) => {
   writeFileSync(join(folder, 'file'), '');
   for (const path of [join(folder, 'file'), join(folder, 'file/below')]) {
-    assert.is(await failure(path), `${path}: cannot write: a part of the path is a file, not a folder`);
+    assert.is(await failure(path), `${path}: cannot write: part of the path is a file, not a folder`);
   }
 });
 

@@ -132,7 +132,7 @@ test('a parent that is missing, or removed while the folder is written, is one e
     mkdirSync(folder, { recursive: true });
     await writeFile(join(folder, 'b'), 'second');
   });
-  assert.match((await errorOf(madeAgain)).message, /last: cannot write: the folder was removed meanwhile/);
+  assert.match((await errorOf(madeAgain)).message, /last: cannot write: the folder was deleted during the write/);
   assert.equal(readdirSync(parent), []);
 });
 

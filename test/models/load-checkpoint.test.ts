@@ -25,7 +25,7 @@ interface Refusal {
 }
 
 const UNSUPPORTED: [config: Record<string, unknown>, message: RegExp][] = [
-  [{ model_type: 'set-encoder', architectures: ['SetEncoderElectraModel'] }, /set-encoder models are not built/],
+  [{ model_type: 'set-encoder', architectures: ['SetEncoderElectraModel'] }, /set-encoder models are not supported/],
   [{ model_type: 't5', backbone_model_type: undefined }, /T5 models/],
   [{ backbone_model_type: 't5' }, /T5 models/],
   [{ backbone_model_type: 'mt5' }, /T5 models/],
@@ -33,13 +33,13 @@ const UNSUPPORTED: [config: Record<string, unknown>, message: RegExp][] = [
   [{ adapter_config: { r: 8 } }, /adapter_config: models with adapters/],
   [{ pretrained_adapter_name_or_path: 'x/y' }, /pretrained_adapter_name_or_path: models with adapters/],
   [{ model_type: 'qwen2', architectures: ['Qwen2ForCausalLM'], backbone_model_type: undefined }, /decoder models/],
-  [{ is_decoder: true }, /decoder models are not built/],
+  [{ is_decoder: true }, /decoder models are not supported/],
   [{ model_type: 'bart', architectures: ['BartModel'], backbone_model_type: undefined }, /encoder-decoder models/],
   [{ model_type: 'col' }, /is a bi-encoder \(col\): .* needs a cross-encoder/],
-  [{ backbone_model_type: 'deberta-v2' }, /family deberta-v2 are not built yet/],
+  [{ backbone_model_type: 'deberta-v2' }, /family deberta-v2 are not supported yet/],
   [
     { model_type: 'modernbert', backbone_model_type: undefined, architectures: ['X'] },
-    /family modernbert are not built yet/,
+    /family modernbert are not supported yet/,
   ],
   [{ model_type: undefined, backbone_model_type: undefined, architectures: ['DebertaModel'] }, /family DebertaModel/],
 ];
@@ -63,13 +63,13 @@ const REFUSALS: Refusal[] = [
     what: 'an unknown activation',
     config: { hidden_act: 'silu' },
     code: 'bad_input',
-    message: /hidden_act: silu is not built/,
+    message: /hidden_act: silu is not supported/,
   },
   {
     what: 'relative positions',
     config: { position_embedding_type: 'relative_key' },
     code: 'bad_input',
-    message: /position_embedding_type: relative_key is not built/,
+    message: /position_embedding_type: relative_key is not supported/,
   },
   {
     what: 'heads that do not divide',
@@ -145,7 +145,7 @@ const REFUSALS: Refusal[] = [
     from: 'electra-classification-3',
     options: { label: 'great' },
     code: 'bad_input',
-    message: /label "great" is none of 0 \(bad\)/,
+    message: /label "great" is not one of 0 \(bad\)/,
   },
   {
     what: 'a label past the last',
@@ -170,13 +170,13 @@ const REFUSALS: Refusal[] = [
     what: 'no weights',
     edit: (folder) => rmSync(join(folder, 'model.safetensors')),
     code: 'not_found',
-    message: /holds neither model\.safetensors/,
+    message: /has neither model\.safetensors/,
   },
   {
     what: 'no config.json',
     edit: (folder) => rmSync(join(folder, 'config.json')),
     code: 'not_found',
-    message: /no model folder/,
+    message: /not a model folder/,
   },
   {
     what: 'a config.json that is not JSON',
@@ -283,7 +283,7 @@ for (const [family, architecture] of [
     const load = async (seed?: number) =>
       loadCheckpoint(folder, { freshHead: true, ...(seed === undefined ? {} : { seed }) });
     const checkpoint = await load();
-    assert.match(checkpoint.warnings.join(), /fresh: linear\.weight \(weights N\(0, 0\.3\), seed 42/);
+    assert.match(checkpoint.warnings.join(), /initialized: linear\.weight \(weights N\(0, 0\.3\), seed 42/);
     const encoderTokenizer = family === 'electra' ? 'ElectraTokenizerFast' : 'BertTokenizerFast';
     assert.equal(checkpoint.pairEncoding, {
       kind: 'lightning-ir',
@@ -451,7 +451,7 @@ test('an id that is not in the cache says how to fetch it', async () => {
     renameSync(join(repo, 'model.safetensors'), join(repo, 'elsewhere'));
     let hint = '';
     await loadCheckpoint('someone/some-model').catch((error: { hint: string }) => (hint = error.hint));
-    assert.match(hint, /`hf download someone\/some-model`.*does not download models itself/);
+    assert.match(hint, /`hf download someone\/some-model`.*does not download models/);
   });
 });
 

@@ -268,7 +268,7 @@ const NEVER_OVER: [what: string, spoil: (folder: string) => Promise<unknown>, ar
     'an input that is called as the record would be',
     (folder) => writeFiles(folder, { [RECORD]: '{"q0": {"d0": 1}}' }),
     ['--trainer.callbacks.overwrite=true', `--datasets.other.scoreddocs=${RECORD}`],
-    /out\/__bm25__tiny-set\.run\.json: would be written over the input/,
+    /out\/__bm25__tiny-set\.run\.json: would overwrite the input/,
   ],
   [
     'a file of the model',
@@ -278,7 +278,7 @@ const NEVER_OVER: [what: string, spoil: (folder: string) => Promise<unknown>, ar
       '--trainer.callbacks.save_dir=mono-rank',
       '--trainer.callbacks.run_name=config.json',
     ],
-    /mono-rank\/config\.json: would be written over the input mono-rank\/config\.json/,
+    /mono-rank\/config\.json: would overwrite the input mono-rank\/config\.json/,
   ],
   [
     'a record of a newer release',

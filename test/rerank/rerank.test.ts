@@ -40,7 +40,7 @@ test('a run is not written over the run that it re-ranks', async () => {
     await refuses(
       () => rerank({ model, dataset, outputPath, tag: 'x' }),
       'bad_input',
-      `${outputPath}: would be written over the input ${input}`,
+      `${outputPath}: would overwrite the input ${input}`,
     );
   }
   assert.is(readFileSync(input, 'utf8'), line);

@@ -13,36 +13,36 @@ import { changedWhileRead } from '../../io/regions.js';
 import { detectTextFormat, textRecord } from '../formats/texts.js';
 import { MAX_ID_BYTES, packRegion, unpackRegion, type Region } from './document-index.js';
 
-/** Changes whenever the files below are laid out differently; it is part of their names. */
+/** Version of the file layout below; part of the file names. */
 const LAYOUT_VERSION = 1;
-/** Documents put in one transaction: short enough that the event loop does not starve. */
+/** Documents per transaction: few enough not to block the event loop. */
 const BATCH = 2_000;
 
-/** LMDB's two meta pages, which it trusts without a look. */
+/** LMDB's two meta pages, which it does not verify. */
 const META_BYTES = 8192;
 
-/** Files made from a collection. */
+/** Files built from a collection. */
 export interface CollectionFiles {
   /** LMDB file: document id → `packRegion`. */
   index: string;
   /** The collection itself, or its unpacked copy when it is gzipped. */
   plain: string;
-  /** What the other two were when they were built, see `isWhole`. */
+  /** Describes the other two files as built, see `isWhole`. */
   record: string;
 }
 
 export interface CollectionIndexOptions {
-  /** Where index files are kept. Default: `collections` in the cache folder, or beside the file if that cannot be written. */
+  /** Folder for index files. Default: `collections` in the cache folder, or beside the file if that is not writable. */
   folder?: string;
-  /** Called while an index is built, with the documents so far. */
+  /** Called during indexing with the number of documents so far. */
   onProgress?: (documents: number) => void;
   signal?: AbortSignal | undefined;
 }
 
 /**
- * Finds the index of a collection, or builds it: an LMDB file that leads from a document id to the place of its line. The
- * file's name holds the collection's path, size, inode and time of change, so an index of an older version is never
- * used (and is removed). It is built in a folder of its own, then renamed: two processes may do so at once.
+ * Finds or builds the index of a collection: an LMDB file that maps document ids to line positions. The file name
+ * encodes the collection's path, size, inode and modification time, so a stale index is never used (and is removed).
+ * The index is built in a temporary folder and renamed, so two processes may build it at once.
  */
 export async function collectionIndex(path: string, options: CollectionIndexOptions = {}): Promise<CollectionFiles> {
   const identity = await identify(path);
@@ -67,7 +67,7 @@ export async function collectionIndex(path: string, options: CollectionIndexOpti
     try {
       await build(path, gzip, files, room, options);
     } catch (error) {
-      // what has no code is a fault of ours
+      // an error without a code is a bug in this package
       const isOurs = error instanceof RankDistillmError || (error as NodeJS.ErrnoException).code === undefined;
       throw isOurs ? error : unwritable(path, [ioError('write', folder, error)]);
     } finally {
@@ -84,15 +84,15 @@ export async function collectionIndex(path: string, options: CollectionIndexOpti
 
 function unwritable(path: string, refusals: RankDistillmError[]): RankDistillmError {
   const reasons = refusals.map(({ message }) => message).join('; ');
-  return new RankDistillmError('io', `${path}: its index cannot be written: ${reasons}`, {
+  return new RankDistillmError('io', `${path}: cannot write its index: ${reasons}`, {
     hint: 'Set XDG_CACHE_HOME to a folder you may write to, with space left.',
     cause: refusals[0],
   });
 }
 
 /**
- * Whether the files are there as they were built. LMDB maps a file without a look at its length and reads its meta pages
- * as they are: one that was cut off, or is hollow, would end the process without a word.
+ * Whether the files are intact. LMDB maps a file without checking its length or its meta pages: a truncated or sparse
+ * file would crash the process.
  */
 async function isWhole(files: CollectionFiles): Promise<boolean> {
   try {
@@ -110,9 +110,9 @@ async function describe({ index, plain }: CollectionFiles): Promise<string> {
 
 interface Identity {
   realPath: string;
-  /** The same for all versions of the collection. */
+  /** The same for every version of the collection. */
   stem: string;
-  /** Another for each version. */
+  /** Different for each version. */
   stamp: string;
 }
 
@@ -134,7 +134,7 @@ function shortHash(parts: unknown[]): string {
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 16);
 }
 
-/** A folder to build in; what is left there of older versions and of killed processes goes. */
+/** Creates the folder to build in, and removes the leftovers of older versions and killed processes. */
 async function makeRoom(folder: string, identity: Identity): Promise<string> {
   await makeFolder(folder);
   await removeOlder(folder, identity);
@@ -229,7 +229,9 @@ async function fill(
   }
 }
 
-/** Duplicates are rare, so the file is opened for each; LMDB's transaction waits for no promise. */
+/**
+ * Synchronous, because an LMDB transaction cannot await. Duplicates are rare, so opening the file each time is fine.
+ */
 function readSyncRegion(path: string, offset: number, length: number): string {
   const file = openSync(path, 'r');
   try {
@@ -241,7 +243,7 @@ function readSyncRegion(path: string, offset: number, length: number): string {
   }
 }
 
-/** @param isSame whether the document at a place has the same text: then it is one document, and the first line counts */
+/** @param isSame whether the document at a position has the same text: then the duplicate is ignored */
 function putOnce(
   db: RootDatabase<Buffer, string>,
   id: string,
@@ -264,7 +266,7 @@ function putOnce(
     if (isSame(region)) return;
     throw new RankDistillmError(
       'bad_input',
-      `${at(path, line.number)}: document '${id}' has another text than on line ${region.line}`,
+      `${at(path, line.number)}: document '${id}' has a different text on line ${region.line}`,
       { hint: 'Keep one of the two lines, or give one document another id.' },
     );
   }

@@ -8,35 +8,39 @@ import { DocumentIndex } from './document-index.js';
 import { groupReads, locate, nameOf, type Place, textsOf, type TextSource } from './text-places.js';
 import { TextThread } from './text-thread.js';
 
-/** Reads in flight; as many as libuv has threads by default would leave the disk waiting for us. */
+/** Reads in flight; more than libuv's four default threads, so that the disk always has the next read queued. */
 const PARALLEL_READS = 8;
-/** Documents that are fetched on this thread before one of its own starts, which takes as long as some hundreds of them. */
+/** Documents fetched on this thread before a worker starts; starting one takes as long as fetching a few hundred. */
 const THREAD_AFTER = 4096;
 
 export interface CollectionOptions extends CollectionIndexOptions {
-  /** Documents fetched before a thread does it. Default 4096. */
+  /** Documents fetched before a worker thread takes over. Default 4096. */
   threadAfter?: number;
-  /** Texts go through `repairUtf8`. Default false. */
+  /** Apply `repairUtf8` to the texts. Default false. */
   repairs?: boolean | undefined;
 }
 
-/** A collection whose texts are fetched by document id. Nothing of it is held but open files. */
+/** A collection that fetches texts by document id. Holds open files, no texts. */
 export class CollectionStore implements AsyncDisposable {
   #fetched = 0;
   #thread: TextThread | undefined;
+  readonly #source: TextSource;
+  readonly #threadAfter: number;
+  readonly #index: DocumentIndex;
+  readonly #plain: FileHandle;
 
-  private constructor(
-    private readonly source: TextSource,
-    private readonly threadAfter: number,
-    private readonly index: DocumentIndex,
-    private readonly plain: FileHandle,
-  ) {}
+  private constructor(source: TextSource, threadAfter: number, index: DocumentIndex, plain: FileHandle) {
+    this.#source = source;
+    this.#threadAfter = threadAfter;
+    this.#index = index;
+    this.#plain = plain;
+  }
 
-  /** Opens a collection (TSV or JSON lines, also gzipped); the first time its index is built, see `collectionIndex`. */
+  /** Opens a collection (TSV or JSON lines, also gzipped); builds its index the first time, see `collectionIndex`. */
   static async open(path: string, options: CollectionOptions = {}): Promise<CollectionStore> {
     const format = await detectTextFormat(path);
     const found = await collectionIndex(path, options);
-    // a whole path, for a thread: the working directory may be another by then
+    // absolute, because the working directory may change before a worker thread opens it
     const plainPath = resolve(found.plain);
     const isCopy = found.plain !== path;
     const source = { path, format, plain: plainPath, isCopy, repairs: options.repairs ?? false };
@@ -55,23 +59,23 @@ export class CollectionStore implements AsyncDisposable {
   }
 
   get path(): string {
-    return this.source.path;
+    return this.#source.path;
   }
 
   /** Number of documents. */
   get size(): number {
-    return this.index.size;
+    return this.#index.size;
   }
 
   has(docId: string): boolean {
-    return this.index.find(docId) !== undefined;
+    return this.#index.find(docId) !== undefined;
   }
 
-  /** Texts of documents, in the order asked for. `run` is named in the error when one is not in the collection. */
+  /** Texts of documents, in the order of `docIds`. The error for a missing document names `run`. */
   async getTexts(docIds: readonly string[], run?: string): Promise<string[]> {
     this.#fetched += docIds.length;
-    if (this.#fetched > this.threadAfter) this.#thread ??= new TextThread(this.source);
-    const wanted = locate(this.index, docIds, this.path, run);
+    if (this.#fetched > this.#threadAfter) this.#thread ??= new TextThread(this.#source);
+    const wanted = locate(this.#index, docIds, this.path, run);
     const found = await (this.#thread?.isReady ? this.#thread.read(wanted) : this.#read(wanted));
     const texts = new Array<string>(docIds.length);
     for (const [i, { positions }] of wanted.entries()) {
@@ -82,15 +86,15 @@ export class CollectionStore implements AsyncDisposable {
 
   async close(): Promise<void> {
     await this.#thread?.close();
-    await this.index.close();
-    await this.plain.close();
+    await this.#index.close();
+    await this.#plain.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
 
-  /** The texts of places in the file's order, in that order. */
+  /** The texts at `places`, which are in file order. */
   async #read(places: readonly Place[]): Promise<string[]> {
     const groups = groupReads(places);
     const texts = new Array<string[]>(groups.length);
@@ -98,8 +102,8 @@ export class CollectionStore implements AsyncDisposable {
     const work = async (): Promise<void> => {
       for (let i = next++; i < groups.length; i = next++) {
         const { offset, length } = groups[i]!;
-        const bytes = await readRegion(this.plain, offset, length, nameOf(this.source));
-        texts[i] = textsOf(groups[i]!, bytes, this.source);
+        const bytes = await readRegion(this.#plain, offset, length, nameOf(this.#source));
+        texts[i] = textsOf(groups[i]!, bytes, this.#source);
       }
     };
     await Promise.all(Array.from({ length: Math.min(PARALLEL_READS, groups.length) }, work));

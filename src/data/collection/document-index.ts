@@ -1,7 +1,7 @@
 import { open, type RootDatabase } from 'lmdb';
 import { RankDistillmError } from '../../errors.js';
 
-/** LMDB's limit at its usual page size, less what the key's encoding may add. */
+/** LMDB's limit at its default page size, minus the overhead of the key encoding. */
 export const MAX_ID_BYTES = 1900;
 
 const REGION_BYTES = 20;
@@ -14,12 +14,15 @@ export interface Region {
   line: number;
 }
 
-/** The index of a collection, open for reading: document id → place of its line. `collectionIndex` builds it. */
+/** A collection's index, open for reading: document id → position of its line. Built by `collectionIndex`. */
 export class DocumentIndex {
-  private constructor(
-    private readonly path: string,
-    private readonly db: RootDatabase<Buffer, string>,
-  ) {}
+  readonly #path: string;
+  readonly #db: RootDatabase<Buffer, string>;
+
+  private constructor(path: string, db: RootDatabase<Buffer, string>) {
+    this.#path = path;
+    this.#db = db;
+  }
 
   static open(path: string): DocumentIndex {
     try {
@@ -34,33 +37,33 @@ export class DocumentIndex {
 
   /** Number of documents. */
   get size(): number {
-    return (this.db.getStats() as { entryCount: number }).entryCount;
+    return (this.#db.getStats() as { entryCount: number }).entryCount;
   }
 
-  /** undefined: there is no such document. */
+  /** undefined if there is no such document. */
   find(docId: string): Region | undefined {
-    if (docId === '' || Buffer.byteLength(docId) > MAX_ID_BYTES) return undefined; // LMDB throws at such keys
+    if (docId === '' || Buffer.byteLength(docId) > MAX_ID_BYTES) return undefined; // LMDB throws for such keys
     let bytes: Buffer | undefined;
     try {
-      bytes = this.db.getBinaryFast(docId);
+      bytes = this.#db.getBinaryFast(docId);
     } catch (error) {
-      // LMDB's errors have numbers
-      throw typeof (error as { code?: unknown }).code === 'number' ? damaged(this.path, error) : error;
+      // LMDB's errors have numeric codes
+      throw typeof (error as { code?: unknown }).code === 'number' ? damaged(this.#path, error) : error;
     }
     if (bytes === undefined) return undefined;
-    if (bytes.length !== REGION_BYTES) throw damaged(this.path, undefined);
+    if (bytes.length !== REGION_BYTES) throw damaged(this.#path, undefined);
     return unpackRegion(bytes);
   }
 
   async close(): Promise<void> {
-    await this.db.close();
+    await this.#db.close();
   }
 }
 
 function damaged(path: string, cause: unknown): RankDistillmError {
   const why = cause instanceof Error ? `: ${cause.message}` : '';
-  return new RankDistillmError('io', `${path}: the index of a collection is damaged${why}`, {
-    hint: 'Delete this file; it is built again.',
+  return new RankDistillmError('io', `${path}: the collection index is damaged${why}`, {
+    hint: 'Delete this file; it will be rebuilt.',
     ...(cause === undefined ? {} : { cause }),
   });
 }

@@ -3,44 +3,44 @@ import { changedWhileRead } from '../../io/regions.js';
 import { repairUtf8, type TextFormat, textRecord, type TextRecord } from '../formats/texts.js';
 import type { DocumentIndex, Region } from './document-index.js';
 
-/** Documents closer than this are read at once: a read call costs about as much as copying so many bytes. */
+/** Documents closer than this are read together: a read call costs about as much as copying this many bytes. */
 const MERGE_GAP_BYTES = 8 * 1024;
 /** Largest single read. */
 const MERGE_BYTES = 1024 * 1024;
 
 /** The file that texts are read from. */
 export interface TextSource {
-  /** As the caller named the collection, for errors. */
+  /** The path the caller gave, for errors. */
   path: string;
   format: TextFormat;
   /** The collection itself, or its unpacked copy when it is gzipped. */
   plain: string;
-  /** Whether `plain` is such a copy. */
+  /** Whether `plain` is an unpacked copy. */
   isCopy: boolean;
-  /** Texts go through `repairUtf8`. */
+  /** Apply `repairUtf8` to the texts. */
   repairs: boolean;
 }
 
-/** Where a document's line lies. */
+/** Position of a document's line. */
 export interface Place extends Region {
   docId: string;
 }
 
-/** A document that is wanted. */
+/** A requested document. */
 export interface Wanted extends Place {
-  /** Positions in the answer that want it. */
+  /** Its positions in the answer. */
   positions: number[];
 }
 
-/** Documents that are read at once. */
+/** Documents read with one call. */
 export interface ReadGroup {
-  /** In the file. */
+  /** Byte offset in the file. */
   offset: number;
   length: number;
   places: Place[];
 }
 
-/** Where the documents lie, in the file's order. `run` is named in the error for one that is not there. */
+/** Looks up the documents' positions, sorted by offset. The error for a missing document names `run`. */
 export function locate(
   index: DocumentIndex,
   docIds: readonly string[],
@@ -61,7 +61,7 @@ export function locate(
   return [...wanted.values()].sort((a, b) => a.offset - b.offset);
 }
 
-/** Joins neighbouring places, which come in the file's order. */
+/** Joins neighbouring places, which must be in file order. */
 export function groupReads(places: readonly Place[]): ReadGroup[] {
   const groups: ReadGroup[] = [];
   for (const place of places) {
@@ -81,12 +81,12 @@ export function groupReads(places: readonly Place[]): ReadGroup[] {
   return groups;
 }
 
-/** What errors of reading call the file. */
+/** The name of the file in read errors. */
 export function nameOf({ path, plain, isCopy }: TextSource): string {
   return isCopy ? plain : path;
 }
 
-/** The texts of a group whose bytes were read, in its order. */
+/** The texts of a group, in its order, from its bytes. */
 export function textsOf(group: ReadGroup, bytes: Buffer, source: TextSource): string[] {
   return group.places.map((place) => {
     const start = place.offset - group.offset;
@@ -100,19 +100,19 @@ function recordOf(text: string, line: number, source: TextSource): TextRecord {
   try {
     return textRecord(text, source.format, 'document', source.path, line);
   } catch (error) {
-    throw source.isCopy ? damagedCopy(source) : error; // the collection itself was in order when it was copied
+    throw source.isCopy ? damagedCopy(source) : error; // the collection itself was valid when it was copied
   }
 }
 
 function damagedCopy({ path, plain }: TextSource): RankDistillmError {
   return new RankDistillmError('io', `${plain}: the unpacked copy of ${path} is damaged`, {
-    hint: 'Delete this file; it is made again.',
+    hint: 'Delete this file; it will be rebuilt.',
   });
 }
 
 function unknownDocument(docId: string, collection: string, run: string | undefined): RankDistillmError {
   const asked = run === undefined ? '' : ` (asked for by ${run})`;
   return new RankDistillmError('not_found', `document '${docId}' is not in the collection ${collection}${asked}`, {
-    hint: 'Register the collection that the run was made on.',
+    hint: 'Register the collection that the run was created from.',
   });
 }

@@ -4,16 +4,16 @@ import type { Place, TextSource } from './text-places.js';
 
 export interface TextRequest {
   docIds: readonly string[];
-  /** [documents, 3]: offset, length and line of each; cloning numbers costs less than cloning objects. */
+  /** [documents, 3]: offset, length and line of each; numbers are cheaper to clone than objects. */
   regions: Float64Array<ArrayBuffer>;
 }
 
 const PROGRAM = new URL('./text-worker.js', import.meta.url).href;
 
 /**
- * A thread that fetches a collection's texts. It may wait for the disk, so that a read costs 2 µs instead of the 15 that
- * each promise costs the main thread: at a GPU's rate those alone would keep it busy. The index stays with the main
- * thread: where a thread ends while LMDB works in it, so does the process.
+ * A worker thread that fetches a collection's texts with blocking reads: 2 µs each, against 15 µs for a promise on the
+ * main thread, which at GPU speed would keep that thread busy. The LMDB index stays on the main thread: terminating a
+ * worker inside LMDB kills the process.
  */
 export class TextThread {
   readonly #thread: RequestThread<TextRequest, string[]>;
@@ -27,15 +27,15 @@ export class TextThread {
     });
   }
 
-  /** True once it answers, until it ends. */
+  /** True from its first answer until it ends. */
   get isReady(): boolean {
     return this.#thread.isReady;
   }
 
   /**
-   * The texts of places in the file's order, in that order.
+   * The texts at `places`, which are in file order.
    *
-   * @throws RankDistillmError as reading on this thread does; `native` when the thread died
+   * @throws RankDistillmError the same errors as reading on the main thread; `native` when the thread died
    */
   read(places: readonly Place[]): Promise<string[]> {
     const docIds = places.map(({ docId }) => docId);
@@ -50,8 +50,8 @@ export class TextThread {
 
 function died(path: string, cause: unknown): RankDistillmError {
   const why = cause instanceof Error ? `: ${cause.message}` : '';
-  return new RankDistillmError('native', `${path}: the thread that reads its texts ended${why}`, {
-    hint: 'Try again; it may have lacked memory.',
+  return new RankDistillmError('native', `${path}: its reader thread died${why}`, {
+    hint: 'Try again; the process may have run out of memory.',
     ...(cause === undefined ? {} : { cause }),
   });
 }

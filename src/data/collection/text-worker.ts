@@ -1,4 +1,4 @@
-/** The program of a thread that reads texts, see `TextThread`. */
+/** Entry point of the text-reading thread, see `TextThread`. */
 import { openSync, readSync } from 'node:fs';
 import { workerData } from 'node:worker_threads';
 import { ioError } from '../../errors.js';

@@ -1,4 +1,4 @@
-/** Only space and tab part columns: ids may hold other Unicode white space, such as a no-break space. */
+/** Only spaces and tabs separate columns: ids may contain other Unicode white space, such as a no-break space. */
 const GAP = /[ \t]+/;
 const EDGES = /^[ \t]+|[ \t]+$/g;
 
@@ -25,8 +25,8 @@ export function parseInteger(text: string): number | undefined {
 }
 
 /**
- * A float32 in the fewest digits that read back as the same float32, laid out as NumPy and Python print it (`25.0`,
- * `1e-05`): what pandas writes into lightning-ir's run files.
+ * The shortest decimal that reads back as the same float32, formatted as NumPy and Python do (`25.0`, `1e-05`), so that
+ * runs look like those that lightning-ir writes with pandas.
  */
 export function float32Text(value: number): string {
   const single = Math.fround(value);
@@ -38,7 +38,7 @@ export function float32Text(value: number): string {
   return Number.isInteger(digits) ? `${text}.0` : text;
 }
 
-/** Nine significant digits always tell float32 values apart, six are never too many. */
+/** Nine significant digits identify every float32; `Number` drops the trailing zeros of six. */
 function shortestDigits(single: number): number {
   for (let precision = 6; precision < 9; precision++) {
     const candidate = Number(single.toPrecision(precision));

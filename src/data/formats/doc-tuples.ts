@@ -4,23 +4,22 @@ import { firstPlainBytes } from '../../io/plain-bytes.js';
 import { isJsonObject, parseJson } from '../../io/text.js';
 import { columnsOf, parseDecimal } from './columns.js';
 
-const FIX = 'Correct or drop this line.';
+const FIX = 'Correct or delete this line.';
 
 /** A query with documents, the positive one first. */
 export interface DocTuple {
   queryId: string;
   docIds: string[];
-  /** [docIds.length], where the file has scores. */
+  /** [docIds.length], if the file has scores. */
   scores: number[] | undefined;
-  /** False when the record lists positives and there is none. */
+  /** False if the list of positives is empty. */
   hasPositive: boolean;
   /** 1-based. */
   line: number;
 }
 
 /**
- * Reads training tuples (ir_datasets' docpairs), also gzipped, a block of lines at a time. Formats, as lightning-ir reads
- * them:
+ * Reads training tuples (ir_datasets' docpairs), also gzipped, in blocks of lines. Formats, as in lightning-ir:
  *
  * - three columns: query id, positive, negative (ir_datasets);
  * - five columns: positive's score, negative's score, query id, positive, negative (Hofstätter et al. 2020, "Improving
@@ -29,7 +28,7 @@ export interface DocTuple {
  * - JSON objects, one a line: `{"qid": …, "pos": [{"pid": …, "ce-score": …}], "neg": {"bm25": [{…}]}}`
  *   (sentence-transformers' msmarco-hard-negatives).
  *
- * @param system which negatives of an object are meant; needed only where there are several
+ * @param system the system whose negatives are used; needed only if an object lists several
  */
 export async function* readDocTuples(path: string, system?: string): AsyncGenerator<DocTuple[]> {
   const start = (await firstPlainBytes(path, 64))
@@ -53,7 +52,7 @@ function columnTuple(cells: string[], columns: number, place: string, line: numb
     throw new RankDistillmError('bad_input', `${place}: tuples have 3 or 5 columns, found ${columns}`, {
       hint:
         'Write: qid, positive, negative; or: score, score, qid, positive, negative. ' +
-        'More documents go into JSON lines: ["qid", ["docid", score], …].',
+        'For more documents use JSON lines: ["qid", ["docid", score], …].',
     });
   }
   if (cells.length !== columns) {
@@ -104,11 +103,15 @@ function objectTuple(
   const systems = Object.keys(neg);
   const chosen = system ?? (systems.length === 1 ? systems[0]! : undefined);
   if (chosen === undefined) {
-    throw new RankDistillmError('bad_input', `${place}: negatives of ${systems.length} systems, and none is chosen`, {
-      hint: `Register the dataset under an id such as my-set/sbert-<system>-docpairs; systems: ${systems.join(', ')}.`,
-    });
+    throw new RankDistillmError(
+      'bad_input',
+      `${place}: negatives of ${systems.length} systems, but no system is chosen`,
+      {
+        hint: `Register the dataset under an id such as my-set/sbert-<system>-docpairs; systems: ${systems.join(', ')}.`,
+      },
+    );
   }
-  // a system that found nothing for this query is left out of the record
+  // a system without results for this query is missing in the record
   const negatives: unknown = (neg as Record<string, unknown>)[chosen] ?? [];
   if (!Array.isArray(negatives)) throw badRecord(place, `the negatives of ${chosen} must be a list`);
   const pairs = [...(pos as unknown[]), ...(negatives as unknown[])].map((document): ScoredId => {

@@ -5,7 +5,7 @@ import { columnsOf, parseInteger } from './columns.js';
 
 type Field = 'queryId' | 'docId' | 'relevance' | 'iteration';
 
-/** Names that a header line may use, in lower case. */
+/** Column names allowed in a header line, in lower case. */
 const HEADER_NAMES: Readonly<Record<string, Field>> = {
   query_id: 'queryId',
   'query-id': 'queryId',
@@ -30,7 +30,7 @@ const HEADER_NAMES: Readonly<Record<string, Field>> = {
   subtopic_id: 'iteration',
 };
 
-/** Columns without a header, by their number. */
+/** Columns of files without a header, by their number. */
 const LAYOUTS: Readonly<Record<number, readonly Field[]>> = {
   2: ['queryId', 'docId'],
   3: ['queryId', 'docId', 'relevance'],
@@ -38,10 +38,10 @@ const LAYOUTS: Readonly<Record<number, readonly Field[]>> = {
 };
 
 /**
- * Reads judgements, also gzipped: TREC's four columns (`qid iteration docid grade`), three (`qid docid grade`), two (`qid
- * docid`, grade 1), or columns in any order under a header such as BEIR's `query-id corpus-id score`. Separated by spaces
- * or tabs. Grades are whole numbers, negative ones too. The same judgement twice is read once (as lightning-ir does);
- * two grades for one document are an error. With `wanted` only the judgements of those topics are kept.
+ * Reads judgements, also gzipped: TREC's four columns (`qid iteration docid grade`), three (`qid docid grade`), two
+ * (`qid docid`, grade 1), or columns in any order under a header such as BEIR's `query-id corpus-id score`. Separated
+ * by spaces or tabs. Grades are whole numbers and may be negative. Repeated judgements are read once (as in
+ * lightning-ir); two grades for one document are an error. With `wanted` only the judgements of those topics are kept.
  */
 export async function readQrels(path: string, wanted?: ReadonlySet<string>): Promise<Qrel[]> {
   const qrels: Qrel[] = [];
@@ -83,7 +83,7 @@ export async function readQrels(path: string, wanted?: ReadonlySet<string>): Pro
   return qrels;
 }
 
-/** As in trec_eval 10, but for topics whose ids begin with `#`: their lines look like TREC's. */
+/** As in trec_eval 10, except that a judgement of a topic whose id begins with `#` is no comment. */
 function isComment([first, second, , grade, ...more]: string[]): boolean {
   if (!first!.startsWith('#')) return false;
   const isJudgement = /^(q?0|\d+)$/i.test(second ?? '') && parseInteger(grade ?? '') !== undefined && more.length === 0;
@@ -92,7 +92,7 @@ function isComment([first, second, , grade, ...more]: string[]): boolean {
 
 function headerLayout(cells: string[], path: string, line: number): readonly Field[] | undefined {
   const fields = cells.map((cell) => HEADER_NAMES[cell.toLowerCase()]);
-  // an id may be named like a column (`topic`), a whole line is not
+  // an id may look like a column name (`topic`), but not all cells of a line
   if (fields.some((field) => field === undefined)) return undefined;
   if (new Set(fields).size !== fields.length || !fields.includes('queryId') || !fields.includes('docId')) {
     throw new RankDistillmError('bad_input', `${at(path, line)}: the header does not name each of its columns once`, {
@@ -142,7 +142,7 @@ function parseQrel(cells: string[], layout: readonly Field[], path: string, line
   return qrel;
 }
 
-/** Grades by topic and document: where a document was judged in several iterations (subtopics), the greatest. */
+/** Grades by topic and document: the greatest, if a document was judged in several iterations (subtopics). */
 export function gradesByTopic(qrels: Iterable<Qrel>): Map<string, Map<string, number>> {
   const topics = new Map<string, Map<string, number>>();
   for (const { queryId, docId, relevance } of qrels) {

@@ -10,7 +10,7 @@ import { firstBytes, firstPlainBytes } from '../../io/plain-bytes.js';
  */
 export type RunFormat = 'trec' | 'jsonl' | 'json' | 'parquet';
 
-/** Suffixes of run files; others leave it to the content. */
+/** Suffixes of run files; for other suffixes the content decides. */
 export const RUN_SUFFIXES: Readonly<Record<string, RunFormat>> = {
   '.run': 'trec',
   '.csv': 'trec',
@@ -23,13 +23,16 @@ export const RUN_SUFFIXES: Readonly<Record<string, RunFormat>> = {
   '.parquet': 'parquet',
 };
 
-/** Told from content where that is certain (Parquet's magic, JSON's first character), else from the last suffix. */
+/**
+ * Detects the format from the content if that is certain (Parquet's magic, JSON's first character), else from the
+ * suffix.
+ */
 export async function detectRunFormat(path: string): Promise<RunFormat> {
   if ((await firstBytes(path, 4)).toString('latin1') === 'PAR1') return 'parquet';
   const bySuffix = RUN_SUFFIXES[formatSuffix(path)];
   if (bySuffix === 'parquet') {
     throw new RankDistillmError('bad_input', `${path}: not a Parquet file (it does not start with PAR1)`, {
-      hint: 'Give the file the suffix of what it holds; Parquet files are not gzipped as a whole.',
+      hint: 'Use the suffix of the actual format; Parquet files must not be gzipped.',
     });
   }
   if (bySuffix === 'trec' || bySuffix === 'jsonl') return bySuffix;
@@ -43,11 +46,11 @@ function jsonOrTrec(start: Buffer): RunFormat {
     .trimStart();
   if (text.startsWith('[')) return 'json';
   if (!text.startsWith('{')) return 'trec';
-  // pandas' column-oriented JSON starts with a column that is an object or a list; a record's columns are plain values
+  // in pandas' column-oriented JSON the first value is an object or a list; in a record it is a scalar
   return /^\{\s*("(?:[^"\\]|\\.)*"\s*:\s*[[{]|\r?\n|\})/.test(text) ? 'json' : 'jsonl';
 }
 
-/** The suffix that tells the format: the last one in lower case, `.gz` not counted; empty where there is none. */
+/** The last suffix in lower case, ignoring `.gz`; empty if there is none. */
 export function formatSuffix(path: string): string {
   return extname(withoutGz(basename(path))).toLowerCase();
 }

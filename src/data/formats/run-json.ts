@@ -8,7 +8,7 @@ import { isGzip } from '../../io/plain-bytes.js';
 import { asJsonObject, parseJson, parseJsonObject, type JsonObject } from '../../io/text.js';
 import { runRecord, type RunRecord } from './run-record.js';
 
-/** A JSON document is read whole, so it has a limit; larger runs belong into jsonl. */
+/** A JSON document is read into memory, so its size is limited; use jsonl for larger runs. */
 const MAX_JSON_BYTES = 256 * 1024 * 1024;
 
 const LINES_HINT = 'A .jsonl file has one complete JSON object on each line.';
@@ -26,7 +26,7 @@ export function parseJsonLine(text: string, place: string): JsonObject {
 
 /**
  * One JSON document: a list of records, or columns as pandas' DataFrame.to_json writes them (`{"query_id": {"0": "q1"},
- * …}`, also with lists). Read whole.
+ * …}`, also with lists). Read into memory.
  */
 export async function* jsonRunRecords(path: string): AsyncGenerator<RunRecord> {
   const text = await readWhole(path);
@@ -65,8 +65,8 @@ async function readWhole(path: string): Promise<string> {
     bytes = await promisify(gunzip)(bytes, { maxOutputLength: MAX_JSON_BYTES }).catch(
       (error: NodeJS.ErrnoException) => {
         if (error.code === 'ERR_BUFFER_TOO_LARGE') throw tooLarge(path);
-        throw new RankDistillmError('bad_input', `${path}: the gzip data is damaged or cut off (${error.message})`, {
-          hint: 'Fetch or compress the file again; `gzip -t` checks it.',
+        throw new RankDistillmError('bad_input', `${path}: the gzip data is damaged or truncated (${error.message})`, {
+          hint: 'Download or compress the file again; `gzip -t` checks it.',
           cause: error,
         });
       },
@@ -81,6 +81,6 @@ async function readWhole(path: string): Promise<string> {
 
 function tooLarge(path: string): RankDistillmError {
   return new RankDistillmError('bad_input', `${path}: a .json run of more than 256 MiB`, {
-    hint: 'Write it as .jsonl (one object a line), .run or .parquet: these are not read whole.',
+    hint: 'Write it as .jsonl (one object a line), .run or .parquet: these formats are streamed.',
   });
 }

@@ -4,7 +4,7 @@ import { compressors } from 'hyparquet-compressors';
 import { RankDistillmError } from '../../errors.js';
 import { runRecord, type RunRecord } from './run-record.js';
 
-/** Columns a run may have; others are not even decoded. */
+/** Columns of a run; others are not decoded. */
 const WANTED = new Set([
   'query_id',
   'qid',
@@ -20,12 +20,12 @@ const WANTED = new Set([
   'text',
   'relevance',
 ]);
-/** Rows decoded at a time: one row group of pandas holds up to a million, too many to have as objects. */
+/** Rows decoded at a time: a row group of pandas has up to a million rows, too many objects to hold. */
 const WINDOW_ROWS = 65_536;
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** Bytes that are no text stay bytes: `runRecord` knows the row to name. */
+/** Keeps bytes that are not UTF-8: `runRecord` reports them with their row. */
 function textOf(bytes: Uint8Array | undefined): string | Uint8Array | undefined {
   if (bytes === undefined || !isUtf8(bytes)) return bytes;
   return decoder.decode(bytes);
@@ -58,7 +58,7 @@ export async function* parquetRunRecords(path: string): AsyncGenerator<RunRecord
   } catch (error) {
     if (error instanceof RankDistillmError) throw error;
     throw new RankDistillmError('bad_input', `${path}: cannot read as Parquet: ${(error as Error).message}`, {
-      hint: 'The file may be cut off; fetch or write it again.',
+      hint: 'The file may be truncated; download or write it again.',
       cause: error,
     });
   }

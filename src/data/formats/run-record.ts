@@ -3,7 +3,7 @@ import { RankDistillmError } from '../../errors.js';
 import type { RunEntry } from '../records.js';
 import { parseDecimal, parseInteger } from './columns.js';
 
-/** One record of a run as its file has it: rank or score may be missing, see `completeTopic`. */
+/** One record as in the run file: rank or score may be missing, see `completeTopic`. */
 export interface RunRecord {
   queryId: string;
   docId: string;
@@ -11,23 +11,23 @@ export interface RunRecord {
   score?: number;
   query?: string;
   text?: string;
-  /** null where the run has the column but no judgement of this document. */
+  /** null if the run has the column but this document was not judged. */
   relevance?: number | null;
   iteration?: string;
-  /** The file has neither ranks nor scores: its order is the ranking. */
+  /** The file has neither ranks nor scores: the ranking is the file order. */
   inFileOrder?: true;
   /** Line of a text file, record of a JSON array, row of a Parquet file; 1-based. */
   line: number;
 }
 
-/** Column names of json, jsonl and Parquet runs, as lightning-ir's RunDataset._clean_run takes them. */
+/** Column names of json, jsonl and Parquet runs, as in lightning-ir's RunDataset._clean_run. */
 const COLUMNS = {
   queryId: ['query_id', 'qid'],
   docId: ['doc_id', 'docid', 'docno'],
   iteration: ['iteration', 'Q0', 'q0'],
 } as const;
 
-/** Reads one record with named columns. `place` says where it stands, for errors. Other columns are ignored. */
+/** Reads one record with named columns and ignores other columns. `place` names the record in errors. */
 export function runRecord(columns: Record<string, unknown>, place: string, line: number): RunRecord {
   const record: RunRecord = {
     queryId: identifier(columns, COLUMNS.queryId, 'query id', place),
@@ -117,17 +117,17 @@ function badValue(place: string, name: string, expected: string, value: unknown)
   const shown =
     typeof value === 'string' ? `'${value}'` : typeof value === 'object' ? JSON.stringify(value) : String(value);
   return new RankDistillmError('bad_input', `${place}: ${name} must be ${expected}, found ${shown}`, {
-    hint: 'Correct or drop this record.',
+    hint: 'Correct or delete this record.',
   });
 }
 
-/** Words the place of a record in its file: `a.run:17`, `a.json: record 17`, `a.parquet: row 17`. */
+/** The place of a record, for messages: `a.run:17`, `a.json: record 17`, `a.parquet: row 17`. */
 export type PlaceOf = (line: number) => string;
 
 /**
- * Makes run entries of all records of one topic, in their order. Where a file has no ranks they follow from the scores,
- * highest first, ties in file order (pandas' rank('first'), as lightning-ir ranks scoreddocs); where it has no scores
- * they are the negated ranks. A document twice in one topic is an error.
+ * Converts the records of one topic to run entries, in the same order. Missing ranks are computed from the scores,
+ * highest first, ties in file order (pandas' rank('first'), as lightning-ir ranks scoreddocs); missing scores are the
+ * negated ranks. A duplicate document is an error.
  */
 export function completeTopic(records: RunRecord[], placeOf: PlaceOf): RunEntry[] {
   refuseDuplicates(records, placeOf);
@@ -135,7 +135,7 @@ export function completeTopic(records: RunRecord[], placeOf: PlaceOf): RunEntry[
   return records.map((record, index) => {
     const rank = ranks[index]!;
     const { queryId, docId, score, query, text, relevance, iteration } = record;
-    // field by field: a spread takes five times as long, and a run has millions of records
+    // a spread takes five times as long, and a run has millions of records
     const entry: RunEntry = { queryId, docId, rank, score: score ?? -rank };
     if (query !== undefined) entry.query = query;
     if (text !== undefined) entry.text = text;
@@ -154,7 +154,7 @@ function ranksOf(records: RunRecord[], placeOf: PlaceOf): number[] {
       'bad_input',
       `${placeOf(without.line)}: no rank, but other documents of the topic have one`,
       {
-        hint: 'Give every record a rank, or none; then ranks follow from the scores.',
+        hint: 'Give every record a rank, or none to rank by score.',
       },
     );
   }

@@ -4,19 +4,19 @@ import { columnsOf, parseDecimal } from './columns.js';
 import type { RunRecord } from './run-record.js';
 
 export interface TrecOptions {
-  /** Leaves the rank column unread, as trec_eval does; ranks then follow from the scores. */
+  /** Ignore the rank column and rank by score, as trec_eval does. */
   ignoreRanks?: boolean | undefined;
-  /** Also takes lines of two columns (`qid docid`) and three (`qid docid score`). */
+  /** Also accept lines of two columns (`qid docid`) and three (`qid docid score`). */
   scoreddocs?: boolean | undefined;
 }
 
-/** What the second column is in a run without a tag, where nothing else tells its columns apart. */
+/** The second column of a run; identifies a line without a tag as a run line. */
 const SECOND = /^(q?0)$/i;
 
 /**
- * Reads lines of `qid Q0 docid rank score tag`. The second column and the tag are ignored; as in trec_eval 10 the tag may
- * be several words and a line that begins with `#` is a comment. Of ir_datasets' scoreddocs two columns are a ranking in
- * the file's order, three are ranked by score.
+ * Reads lines of `qid Q0 docid rank score tag`. The second column and the tag are ignored; as in trec_eval 10 the tag
+ * may be several words and a line that begins with `#` is a comment. In ir_datasets' scoreddocs, two columns are ranked
+ * in file order and three by score.
  *
  * @returns undefined for a comment
  */
@@ -33,7 +33,7 @@ export function trecRunParser(file: string, options: TrecOptions = {}): (line: L
   };
 }
 
-/** A topic's id may begin with `#`; its lines look like a run's. */
+/** A topic id may begin with `#`; such a line still has the columns of a run. */
 function isTopic(columns: string[]): boolean {
   return (
     columns.length >= 5 && columns[0] !== '#' && SECOND.test(columns[1]!) && parseDecimal(columns[4]!) !== undefined
@@ -59,7 +59,7 @@ function fullRecord(
     string,
     ...string[],
   ];
-  // with a space in an id all columns behind it are shifted, and the score is where the tag should be
+  // a space in an id shifts the columns after it, so the score would be in the tag column
   const isShifted = count > 5 && parseDecimal(tag) !== undefined;
   if (count < 5 || (count === 5 && (hasTag || !SECOND.test(second))) || (count > 6 && isShifted)) {
     throw new RankDistillmError(
@@ -86,7 +86,7 @@ function shortRecord(columns: string[], expected: number, file: string, line: nu
     throw new RankDistillmError(
       'bad_input',
       `${place}: expected ${expected} columns as on the first line, found ${columns.length}`,
-      { hint: 'Scoreddocs are qid docid, qid docid score, or a TREC run; all lines alike.' },
+      { hint: 'Scoreddocs are qid docid, qid docid score, or a TREC run; all lines need the same columns.' },
     );
   }
   const [queryId, docId, scoreText] = columns as [string, string, string?];
@@ -97,13 +97,13 @@ function shortRecord(columns: string[], expected: number, file: string, line: nu
 }
 
 function columnHint(text: string, columns: number): string {
-  if (text.includes(',') && columns === 1) return 'Columns are separated by spaces or tabs, also in .csv files.';
+  if (text.includes(',') && columns === 1) return 'Separate columns by spaces or tabs, even in .csv files.';
   if (columns === 2 || columns === 3) {
     return 'A file of qid docid, or qid docid score, can be the scoreddocs of a registered dataset.';
   }
   if (columns === 4) return 'This looks like a qrels file; a run has a rank and a score.';
   if (columns === 5) return 'Add a tag as the last column.';
-  if (columns > 5) return 'Ids must not hold spaces.';
+  if (columns > 5) return 'Ids must not contain spaces.';
   return 'Check that this is a TREC run.';
 }
 

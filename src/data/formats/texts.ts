@@ -4,14 +4,14 @@ import { firstPlainBytes } from '../../io/plain-bytes.js';
 import { formatSuffix } from './run-format.js';
 import { parseJsonLine } from './run-json.js';
 
-/** UTF-8 of four, three and two bytes that was read as Latin-1, so that each byte is a character. */
+/** UTF-8 sequences of four, three and two bytes that were decoded as Latin-1, one character a byte. */
 const MISREAD = [/[\xf0-\xf4][\x80-\xbf]{3}/g, /[\xe0-\xef][\x80-\xbf]{2}/g, /[\xc2-\xdf][\x80-\xbf]/g];
 const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
- * Undoes UTF-8 that was encoded twice: `donâ\x80\x99t` becomes `don’t`. Equal to what ir_datasets makes of the MS MARCO
- * passages (its FixEncoding), in which a text may hold both broken and sound characters: longer sequences go first, and
- * what results is not looked at again.
+ * Undoes UTF-8 that was encoded twice: `donâ\x80\x99t` becomes `don’t`. Same result as ir_datasets' FixEncoding for the
+ * MS MARCO passages. A text may mix broken and correct characters, so longer sequences are replaced first, and replaced
+ * text is not scanned again.
  */
 export function repairUtf8(text: string): string {
   return MISREAD.reduce((repaired, misread) => repaired.replace(misread, decoded), text);
@@ -28,15 +28,15 @@ function decoded(misread: string): string {
 /** `tsv`: id, tab, text. `jsonl`: one JSON object a line. */
 export type TextFormat = 'tsv' | 'jsonl';
 
-/** Format of a file of queries or documents that is read again: see `textFormat`. */
+/** Format of a file of queries or documents, from its name and first bytes, see `textFormat`. */
 export async function detectTextFormat(path: string): Promise<TextFormat> {
   return textFormat(path, await firstPlainBytes(path, 4096));
 }
 
-/** Format of a file of queries or documents: from the last suffix, from how the content starts where that does not say. */
+/** Format of a file of queries or documents: from the suffix, else from the first bytes. */
 function textFormat(path: string, bytes: Buffer): TextFormat {
   if (bytes.toString('latin1', 0, 4) === 'PAR1') {
-    throw new RankDistillmError('unsupported', `${path}: queries and documents are not read from Parquet`, {
+    throw new RankDistillmError('unsupported', `${path}: Parquet is not supported for queries and documents`, {
       hint: 'Write them as .tsv (id, tab, text) or .jsonl; Parquet is for runs.',
     });
   }
@@ -63,7 +63,10 @@ export interface TextRecord {
 
 export type RecordKind = 'query' | 'document';
 
-/** Keys of JSON lines, first one present wins: ours and lightning-ir's, BEIR's `_id`, Pyserini's `id` and `contents`. */
+/**
+ * Keys of JSON lines, the first one present wins: ours and lightning-ir's, BEIR's `_id`, Pyserini's `id` and
+ * `contents`.
+ */
 const KEYS: Readonly<Record<RecordKind, { id: readonly string[]; text: readonly string[] }>> = {
   query: { id: ['query_id', '_id', 'id', 'qid'], text: ['text', 'query', 'contents'] },
   document: { id: ['doc_id', '_id', 'id', 'docid', 'docno'], text: ['text', 'contents'] },
@@ -71,8 +74,8 @@ const KEYS: Readonly<Record<RecordKind, { id: readonly string[]; text: readonly 
 
 /**
  * Reads one line of a file of queries or documents. A document's `title` and `text` are joined by a space, as
- * ir_datasets' default_text does for BEIR (also an empty title); Pyserini's `contents` holds the title already, and of
- * lightning-ir's own form, with `doc_id`, lightning-ir reads the text alone.
+ * ir_datasets' default_text does for BEIR (even if the title is empty). No title is added to Pyserini's `contents`,
+ * which includes it, nor to records with `doc_id`, of which lightning-ir reads only the text.
  */
 export function textRecord(
   line: string,
@@ -91,7 +94,7 @@ function tsvRecord(line: string, kind: RecordKind, file: string, number: number)
     const message =
       tab === 0 ? `the ${kind} id is empty` : `expected 2 columns (${kind} id, tab, text), found ${found}`;
     throw new RankDistillmError('bad_input', `${at(file, number)}: ${message}`, {
-      hint: 'Columns are separated by one tab; a text with tabs or line breaks belongs into .jsonl.',
+      hint: 'Columns are separated by one tab; write texts with tabs or line breaks as .jsonl.',
     });
   }
   return { id: line.slice(0, tab), text: line.slice(tab + 1) };
@@ -107,7 +110,7 @@ function jsonRecord(line: string, kind: RecordKind, file: string, number: number
     const value = object[found];
     const shown = value === null ? 'null' : `${JSON.stringify(value).slice(0, 40)}, which is not a text`;
     throw new RankDistillmError('bad_input', `${place}: the ${kind}'s ${found} is ${shown}`, {
-      hint: `Write its text, "" where it has none, or drop the line.`,
+      hint: `Write its text (or "" for an empty one), or delete the line.`,
     });
   }
   if (idKey === undefined || textKey === undefined) {
@@ -130,7 +133,7 @@ function jsonRecord(line: string, kind: RecordKind, file: string, number: number
 
 /**
  * Reads queries (TSV or JSON lines, also gzipped) into a map from query id to text, in file order. With `wanted` only
- * those are kept; every line is checked all the same.
+ * those are kept, but every line is checked.
  */
 export async function readQueries(path: string, wanted?: ReadonlySet<string>): Promise<Map<string, string>> {
   let format: TextFormat = 'tsv';

@@ -1,6 +1,6 @@
 import type { Family } from './family.js';
 
-/** DistilBERT (Sanh et al. 2019): BERT without token types, under other names. */
+/** DistilBERT (Sanh et al. 2019): BERT without token types and with other tensor names. */
 export const DISTILBERT: Family = {
   name: 'distilbert',
   className: 'DistilBert',

@@ -1,7 +1,7 @@
 import { BERT, BERT_KEYS } from './bert.js';
 import type { Family } from './family.js';
 
-/** ELECTRA (Clark et al. 2020): BERT whose embeddings may be narrower than its layers. */
+/** ELECTRA (Clark et al. 2020): BERT with embeddings that may be narrower than the layers. */
 export const ELECTRA: Family = {
   ...BERT,
   name: 'electra',

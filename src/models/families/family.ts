@@ -1,7 +1,7 @@
 import type { HeadConfig } from '../../../binding.js';
 import type { JsonObject } from '../json-file.js';
 
-/** The keys of config.json that mean the settings of an encoder; undefined where the family has no such setting. */
+/** The keys of config.json for the settings of an encoder; undefined if the family has no such setting. */
 export interface EncoderKeys {
   vocabSize: string;
   embeddingSize: string | undefined;
@@ -15,59 +15,61 @@ export interface EncoderKeys {
   activation: string;
   hiddenDropout: string;
   attentionDropout: string;
-  /** null or absent in the file: the rate of hidden states. */
+  /** null or absent in the file means the rate of hidden states. */
   classifierDropout: string;
 }
 
-/** All that sets an encoder family apart from the others. */
+/** The properties in which encoder families differ. */
 export interface Family {
   /** transformers' `model_type`, which lightning-ir calls `backbone_model_type`. */
   name: string;
-  /** What the Python classes' names begin with: `${className}ForSequenceClassification`, `Mono${className}Model`. */
+  /** Prefix of the Python class names: `${className}ForSequenceClassification`, `Mono${className}Model`. */
   className: string;
   keys: EncoderKeys;
-  /** transformers' defaults, for keys that a config.json leaves out; `save_pretrained` writes all of them. */
+  /** transformers' defaults for keys missing in config.json; `save_pretrained` writes all of them. */
   defaults: JsonObject;
-  /** Positions are counted from the row after that of the padding token's id, as in fairseq. */
+  /** Positions start at the row after the padding token's id, as in fairseq. */
   positionsAfterPadding: boolean;
-  /** Whether attention's output is dropped out before it is added to the residual stream. */
+  /** Whether dropout is applied to the attention output before it is added to the residual stream. */
   dropsAttentionOutput: boolean;
   /** The head of `${className}ForSequenceClassification`, on the first row. */
   classifier: {
     dense: NonNullable<HeadConfig['dense']>;
     /** Name of the output layer's tensors. */
     output: string;
-    /** Whether the row is dropped out before the dense layer, too. */
+    /** Whether dropout is also applied to the row before the dense layer. */
     dropsInput: boolean;
   };
   tensors: TensorNames;
   tokenizer: FamilyTokenizer;
 }
 
-/** How a family's files name the encoder's tensors. The engine knows BERT's names, see `NamedTensor` in binding.d.ts. */
+/**
+ * Names of the encoder's tensors in a family's files. The engine uses BERT's names, see `NamedTensor` in binding.d.ts.
+ */
 export interface TensorNames {
-  /** What names begin with where the encoder is a member of the Python class. */
+  /** Prefix of names if the encoder is a member of the Python class. */
   prefix: string;
   /** The layers' list, for BERT `encoder.layer`. */
   layers: string;
-  /** Names within a layer by BERT's name; those that are missing are BERT's. */
+  /** Names within a layer, by BERT's name; missing ones are the same as BERT's. */
   inLayer: Readonly<Record<string, string>>;
-  /** Tensors that pre-training leaves behind and no cross-encoder needs. */
+  /** Tensors from pre-training that no cross-encoder needs. */
   ignored: RegExp | undefined;
 }
 
 export interface FamilyTokenizer {
-  /** transformers' fast class; lightning-ir takes this one, whatever tokenizer_config.json says. */
+  /** transformers' fast class; lightning-ir uses it regardless of tokenizer_config.json. */
   className: string;
-  /** Whether the second text of a pair has another token type than the first. */
+  /** Whether the two texts of a pair have different token types. */
   tokenTypes: boolean;
 }
 
 const LAYER = /^(.+?)\.(\d+)\.(.+)\.(weight|bias)$/;
 
 /**
- * The engine's name of a tensor for the name in the file: without the prefix, and with the names that LayerNorm's
- * parameters have had since the first BERT files were converted from TensorFlow.
+ * The engine's name for a tensor name in the file: without the prefix, and with `weight` and `bias` for LayerNorm,
+ * which files converted from TensorFlow call gamma and beta.
  */
 export function canonicalName(name: string, { tensors }: Family): string {
   const bare = (name.startsWith(`${tensors.prefix}.`) ? name.slice(tensors.prefix.length + 1) : name)

@@ -4,12 +4,12 @@ import { ELECTRA } from './electra.js';
 import type { Family } from './family.js';
 import { ROBERTA, XLM_ROBERTA } from './roberta.js';
 
-/** A family is a file in this folder and an entry here. */
+/** To add a family, add a file in this folder and an entry here. */
 const FAMILIES: readonly Family[] = [ELECTRA, BERT, ROBERTA, XLM_ROBERTA, DISTILBERT];
 
 export const FAMILY_NAMES: readonly string[] = FAMILIES.map(({ name }) => name);
 
-/** The family that a config.json calls `model_type` or `backbone_model_type`. */
+/** The family for a `model_type` or `backbone_model_type` of config.json. */
 export function familyOfType(type: string): Family | undefined {
   return FAMILIES.find(({ name }) => name === type);
 }

@@ -1,7 +1,7 @@
 import { BERT } from './bert.js';
 import type { Family } from './family.js';
 
-/** RoBERTa (Liu et al. 2019): BERT with positions as fairseq counts them, and another head. */
+/** RoBERTa (Liu et al. 2019): BERT with fairseq's position numbering and another head. */
 export const ROBERTA: Family = {
   ...BERT,
   name: 'roberta',
@@ -17,7 +17,7 @@ export const ROBERTA: Family = {
   tokenizer: { className: 'RobertaTokenizerFast', tokenTypes: false },
 };
 
-/** XLM-RoBERTa (Conneau et al. 2020): a RoBERTa with a vocabulary of a hundred languages; bge-reranker is one. */
+/** XLM-RoBERTa (Conneau et al. 2020): RoBERTa with a vocabulary for a hundred languages, such as bge-reranker. */
 export const XLM_ROBERTA: Family = {
   ...ROBERTA,
   name: 'xlm-roberta',

@@ -70,7 +70,7 @@ export const DATA: BadInput[] = [
   {
     what: 'a gzip that is cut off',
     code: 'bad_input',
-    message: /tiny-set\.run: the gzip data is damaged or cut off/,
+    message: /tiny-set\.run: the gzip data is damaged or truncated/,
     spoil: write(RUN, gzipSync('q0 Q0 d0 1 2 x\n'.repeat(50)).subarray(0, 30)),
   },
   {
@@ -117,7 +117,7 @@ export const DATA: BadInput[] = [
   {
     what: 'a document id that a TREC run cannot hold',
     code: 'bad_input',
-    message: /tiny-set\.run:13: the document id 'd\\u000b9' is empty or holds white space/,
+    message: /tiny-set\.run:13: the document id 'd\\u000b9' is empty or contains white space/,
     spoil: async (folder) => {
       await append('data/docs.tsv', 'd\v9\ta text\n')(folder);
       await append(RUN, 'q1 Q0 d\v9 7 1 x\n')(folder);
@@ -175,7 +175,7 @@ export const DATA: BadInput[] = [
   {
     what: 'qrels of other topics',
     code: 'bad_input',
-    message: /no topic is left to score; topics without judgements in data\/test\.qrels, left out: 2/,
+    message: /no topic is left to score; topics without judgements in data\/test\.qrels, skipped: 2/,
     spoil: write('data/test.qrels', 'x 0 d0 1\n'),
   },
 ];

@@ -200,13 +200,13 @@ const TARGETS: BadInput[] = [
   {
     what: 'no positives',
     code: 'bad_input',
-    message: /data\/train\.run: no topic is left to train on; topics without a relevant document, left out: 6/,
+    message: /data\/train\.run: no topic is left to train on; topics without a relevant document, skipped: 6/,
     spoil: edit('data/train.qrels', (text) => text.replaceAll(' 1\n', ' 0\n')),
   },
   {
     what: 'judgements of other topics',
     code: 'bad_input',
-    message: /no topic is left to train on; topics without judgements in data\/train\.qrels, left out: 6/,
+    message: /no topic is left to train on; topics without judgements in data\/train\.qrels, skipped: 6/,
     spoil: write('data/train.qrels', 'x 0 d0 1\n'),
   },
   {
@@ -218,7 +218,7 @@ const TARGETS: BadInput[] = [
   {
     what: 'lists that are too short',
     code: 'bad_input',
-    message: /no topic is left to train on; topics with fewer than 50 documents to sample from, left out: 6/,
+    message: /no topic is left to train on; topics with fewer than 50 documents to sample from, skipped: 6/,
     argv: [...FIT, '--data.train_dataset.sample_size', '50'],
   },
   {
@@ -374,7 +374,7 @@ const OUTPUT: BadInput[] = [
   {
     what: 'a root that is a file',
     code: 'io',
-    message: /^config\.yaml\/lightning_logs: cannot write: a part of the path is a file/,
+    message: /^config\.yaml\/lightning_logs: cannot write: part of the path is a file/,
     argv: [...FIT, '--trainer.default_root_dir', 'config.yaml'],
   },
   {

@@ -94,7 +94,7 @@ const SPOILT: BadInput[] = [
   {
     what: 'a model without weights',
     code: 'not_found',
-    message: /model: holds neither model\.safetensors nor pytorch_model\.bin/,
+    message: /model: has neither model\.safetensors nor pytorch_model\.bin/,
     spoil: spoilModel((model) => rm(join(model, 'model.safetensors'))),
   },
   {

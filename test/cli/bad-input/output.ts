@@ -28,7 +28,7 @@ export const OUTPUTS: BadInput[] = [
   {
     what: 'an output over the input',
     code: 'bad_input',
-    message: /^data\/__bm25__tiny-set\.run: would be written over the input/,
+    message: /^data\/__bm25__tiny-set\.run: would overwrite the input/,
     argv: [...RE_RANK, '--trainer.callbacks+=ReRankCallback', '--trainer.callbacks.save_dir', 'data'],
   },
 ];

@@ -57,7 +57,7 @@ export const SCORING: BadInput[] = [
   {
     what: 'scores over the pairs',
     code: 'bad_input',
-    message: /^pairs\.jsonl: would be written over the input/,
+    message: /^pairs\.jsonl: would overwrite the input/,
     spoil: write('pairs.jsonl', GOOD_PAIR),
     argv: [...SCORE, '--output', 'pairs.jsonl'],
   },
