@@ -50,7 +50,7 @@ async function evaluateRuns(options: EvaluateOptions, io: CliIo): Promise<void> 
   for (const run of options.run) {
     throwIfAborted(io.signal);
     if (await isProvenance(run)) {
-      note(io, `note: ${run} is the record of a run, and is left out`);
+      note(io, `note: ${run} is the record of a run and is skipped`);
       continue;
     }
     const evaluation = evaluate(await readRun(run, { ignoreRanks: true }), qrels, measures);

@@ -98,7 +98,7 @@ export class FitOutput {
     return this.#logs.length > 0;
   }
 
-  /** @param resumedAt steps of the run that this one goes on from */
+  /** @param resumedAt steps of the run that this one continues */
   openLoggers(resumedAt: number | undefined): Promise<MetricLogger[]> {
     const open = ({ settings, folder }: { settings: LoggerSettings; folder: string }): Promise<MetricLogger> => {
       const options = { prefix: settings.prefix, resumedAt };

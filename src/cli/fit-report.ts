@@ -16,7 +16,7 @@ export class FitReport {
     private readonly io: CliIo,
   ) {}
 
-  /** @param resumed the checkpoint the run goes on from */
+  /** @param resumed the checkpoint the run continues from */
   begin(summary: FitSummary, resumed: string | undefined): void {
     const { totalSteps, startStep, maxSeconds } = summary;
     const stream = this.io.stderr;

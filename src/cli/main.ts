@@ -12,13 +12,13 @@ function interrupt(): void {
 
 process.on('SIGINT', interrupt);
 process.on('SIGTERM', interrupt);
-// A terminal that closes says so twice, by its shell and by itself: no second Ctrl-C.
+// A closing terminal sends SIGHUP twice (shell and kernel); do not treat the second as a second Ctrl-C.
 process.on('SIGHUP', () => {
   if (!controller.signal.aborted) interrupt();
 });
-// What stands on stderr is for whoever still reads it (Ctrl-C ends `2>&1 | tee`, too); the work goes on without.
+// Ignore EPIPE on stderr: the reader may be gone (Ctrl-C also ends `2>&1 | tee`), and we keep working.
 process.stderr.on('error', () => undefined);
-// `print` throws what this is about; here ends what waits for standard input meanwhile.
+// `print` reports the failure; this only aborts a pending read of standard input.
 process.stdout.on('error', () => controller.abort());
 
 process.exitCode = await runCli(process.argv.slice(2), {

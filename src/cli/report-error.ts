@@ -14,7 +14,7 @@ const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
   aborted: 130,
 };
 
-/** Prints one error and its mend, and gives the exit code. The stack shows with RANK_DISTILLM_DEBUG=1. */
+/** Prints one error with its hint, and returns the exit code. The stack shows with RANK_DISTILLM_DEBUG=1. */
 export function reportError(error: unknown, io: CliIo): number {
   if (readerHasLeft(error)) return 0;
   if (io.env['RANK_DISTILLM_DEBUG']) note(io, error instanceof Error ? String(error.stack) : String(error));
@@ -29,6 +29,6 @@ export function reportError(error: unknown, io: CliIo): number {
     return EXIT_CODES[error.code];
   }
   note(io, `error: ${oneLine(error instanceof Error ? error.message : String(error))}`);
-  note(io, 'hint: This is a fault of rank-distillm. Set RANK_DISTILLM_DEBUG=1 for the stack, and please report it.');
+  note(io, 'hint: This is a bug in rank-distillm. Set RANK_DISTILLM_DEBUG=1 for the stack, and please report it.');
   return 1;
 }

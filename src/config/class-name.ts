@@ -39,8 +39,8 @@ export function className(written: string, slot: Slot, place: Place, path: strin
 function ownClassName(written: string, slot: Slot, place: Place, path: string): string {
   const where = `${placeText(place)}: ${path}`;
   if (!slot.takesOwn) {
-    throw new RankDistillmError('unsupported', `${where}: a class of your own ("${written}") cannot stand here`, {
-      hint: `Classes known here: ${[...slot.classes.keys()].join(', ')}. Only losses may be your own.`,
+    throw new RankDistillmError('unsupported', `${where}: custom classes are not allowed here ("${written}")`, {
+      hint: `Classes known here: ${[...slot.classes.keys()].join(', ')}. Only losses can be custom.`,
     });
   }
   if (isOwnClass(written)) return written;

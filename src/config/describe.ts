@@ -17,7 +17,7 @@ function withoutNull(inner: z.ZodType): string {
   if (slot) {
     const names = [...slot.classes.keys()];
     const known = names.length > 4 ? 'a class' : `a class (${names.join(', ')})`;
-    return slot.takesOwn ? `${known} or one of your own (./my-loss.ts:MyLoss)` : known;
+    return slot.takesOwn ? `${known} or a custom one (./my-loss.ts:MyLoss)` : known;
   }
   if (inner instanceof z.ZodString) return 'text';
   if (inner instanceof z.ZodBoolean) return 'true or false';

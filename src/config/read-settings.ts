@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { docsPage, RankDistillmError } from '../errors.js';
-import { describeType, describeValue } from './describe.js';
+import { describeType, describeValue, keyGroups } from './describe.js';
 import { childSchema } from './merge.js';
 import { nearestHint } from './nearest.js';
 import { placeText, toPlain, type ConfigNode, type MapNode } from './node.js';
@@ -135,7 +135,9 @@ const inConfiguration: Wording = {
     const where = path.length === 0 ? '' : ` in ${path.join('.')}${owner ? ` (${owner})` : ''}`;
     const isOption = place === `--${key}`;
     return new RankDistillmError('bad_input', `${place}: unknown ${isOption ? 'option or ' : ''}key "${key}"${where}`, {
-      hint: nearestHint(key, isOption ? [...known, ...COMMAND_LINE_OPTIONS] : known, 'key'),
+      hint:
+        (isOption && sectionHint(key)) ||
+        nearestHint(key, isOption ? [...known, ...COMMAND_LINE_OPTIONS] : known, 'key'),
     });
   },
   missing(key, { place }, path, schema, owner) {
@@ -147,6 +149,21 @@ const inConfiguration: Wording = {
   fix: `Fix the value; ${docsPage('cli')} lists every key with its type.`,
   asText: (value) => `Put the value in quotes: "${String(value)}".`,
 };
+
+/** Classes whose arguments the command line sets below a section. */
+const SECTIONS: Readonly<Record<string, string>> = {
+  trainer: 'trainer',
+  LightningIRDataModule: 'data',
+  CrossEncoderModule: 'model',
+  MonoConfig: 'model.config',
+  AdamW: 'optimizer',
+};
+
+/** For a key of a section that was written without the section: `--max_steps`. */
+function sectionHint(key: string): string | undefined {
+  const owner = keyGroups().find(({ owner, rows }) => SECTIONS[owner] && rows.some((row) => row.key === key))?.owner;
+  return owner && `The key is in a section: --${SECTIONS[owner]}.${key}.`;
+}
 
 /** Options of the command line that are no keys; a misspelt one looks like a key. */
 const COMMAND_LINE_OPTIONS = ['config', 'print_config', 'help'];

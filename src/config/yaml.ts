@@ -43,7 +43,7 @@ export function parseYaml(text: string, source: string, keepLines = true): Confi
     const line = keepLines ? lines.linePos(problem.pos[0]).line : undefined;
     const message = problem.code === 'MULTIPLE_DOCS' ? 'a second document begins ("---")' : problem.message;
     throw new RankDistillmError('bad_input', `${at(source, line)}: ${message}`, {
-      hint: 'Mend the YAML: keys end in ": ", nesting is by spaces, never tabs, and a key stands once in its block.',
+      hint: 'Fix the YAML: write `key: value`, indent with spaces and do not repeat a key.',
       cause: problem,
     });
   }

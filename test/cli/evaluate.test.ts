@@ -122,7 +122,7 @@ test('records of runs are left out with a note, so that --run runs/* works', () 
       rows.map((row) => row.run),
       ['first.run', 'own.run.json'],
     );
-    assert.match(stderr, /^note: first\.run\.json is the record of a run, and is left out$/m);
+    assert.match(stderr, /^note: first\.run\.json is the record of a run and is skipped$/m);
   }));
 
 test('only a record is an error', () =>

@@ -5,6 +5,7 @@ import { CrossEncoder } from '../../src/engine/cross-encoder.js';
 import { TrainableModel } from '../../src/engine/trainable-model.js';
 import { docsPage, type RankDistillmError } from '../../src/errors.js';
 import { fit, type FitOptions } from '../../src/index.js';
+import { failure } from '../support/config.js';
 import { modelFolder } from '../support/models.js';
 
 const test = suite('names of options');
@@ -115,6 +116,19 @@ for (const [options, message] of VALUES) {
     assert.is(error.code, message.includes('int8') ? 'unsupported' : 'bad_input');
     assert.is(error.message, message);
     assert.ok(error.hint);
+  });
+}
+
+for (const [option, hint] of [
+  ['--max_steps', '--trainer.max_steps'],
+  ['--label', '--model.label'],
+  ['--train_batch_size', '--data.train_batch_size'],
+  ['--doc_length', '--model.config.doc_length'],
+] as const) {
+  test(`${option} without its section is told the section`, async () => {
+    const error = await failure([], [[option, '5']]);
+    assert.is(error.message, `${option}: unknown option or key "${option.slice(2)}"`);
+    assert.is(error.hint, `The key is in a section: ${hint}.`);
   });
 }
 

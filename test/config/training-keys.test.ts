@@ -143,7 +143,7 @@ model:
 const OWN_WRONG: [yaml: string, message: RegExp][] = [
   ['model: {loss_functions: [./my-loss.ts]}', /"\.\/my-loss\.ts" names no class of a module/],
   ['model: {loss_functions: ["./my-loss.py:Loss"]}', /names no class of a module/],
-  ['optimizer: "./mine.ts:Sgd"', /a class of your own \("\.\/mine\.ts:Sgd"\) cannot stand here/],
+  ['optimizer: "./mine.ts:Sgd"', /custom classes are not allowed here \("\.\/mine\.ts:Sgd"\)/],
 ];
 
 for (const [yaml, message] of OWN_WRONG) {
