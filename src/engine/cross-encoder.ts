@@ -26,7 +26,10 @@ export const loadOptions = z.strictObject({
 
 const scoreOptions = z.strictObject({
   signal: modelKeys.signal,
-  on_progress: passed<(progress: { done: number; total: number }) => void>('Called after each window of pairs.'),
+  on_progress: passed<(progress: { done: number; total: number }) => void>(
+    'a function',
+    'Called after each window of pairs.',
+  ),
   activation: key(
     z.enum(['identity', 'sigmoid']).default('identity'),
     '`sigmoid` maps logits to (0, 1) for display; it keeps the order but may tie the top.',

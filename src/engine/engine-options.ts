@@ -4,7 +4,7 @@ import type { Binding, ComputePrecision, EncoderConfig, EngineInfo, ModelOptions
 import { enginePrecision, readPrecision, type PrecisionName } from '../config/precision.js';
 import { section, type OptionsOf, type SettingsOf } from '../config/read-settings.js';
 import { engineOptions } from '../config/schema/engine.js';
-import { key } from '../config/schema/fields.js';
+import { inWords, key } from '../config/schema/fields.js';
 import { monoOptions } from '../config/schema/model.js';
 import type { SettingPath } from '../config/setting-error.js';
 import { chooseDevice } from './device.js';
@@ -12,9 +12,26 @@ import { chooseDevice } from './device.js';
 /** Device, precision, threads and memory of a model. */
 export type EngineOptions = OptionsOf<typeof engineOptions>;
 
-/** An option of the API that has no YAML key. */
-export function passed<T>(doc: string) {
-  return key(z.custom<T>().optional(), doc);
+const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null;
+
+/** Kinds of values that only a program can pass, in words. */
+const KINDS = {
+  'a function': (value: unknown) => typeof value === 'function',
+  'an object': isObject,
+  'an object or a function': (value: unknown) => isObject(value) || typeof value === 'function',
+  'a list': (value: unknown) => Array.isArray(value),
+  // not instanceof: a signal may come from another realm
+  'an AbortSignal': (value: unknown) => isObject(value) && 'aborted' in (value as object),
+} as const;
+
+/** An option that only a program can pass. */
+export function given<T>(kind: keyof typeof KINDS, doc: string) {
+  return key(inWords(z.custom<T>(KINDS[kind]), kind), doc);
+}
+
+/** The same for one that may be omitted. */
+export function passed<T>(kind: keyof typeof KINDS, doc: string) {
+  return key(inWords(z.custom<T>(KINDS[kind]), kind).optional(), doc);
 }
 
 /** Options of every function that loads a model. */
@@ -33,8 +50,8 @@ export const modelKeys = {
     "Which label's logit is the score, by index or name, for a classification model of several labels.",
   ),
   revision: key(z.string().optional(), 'Branch, tag or commit of a Hugging Face id; default main.'),
-  signal: passed<AbortSignal>('Aborts the work.'),
-  on_warning: passed<(message: string) => void>('Receives warnings. Default: process.emitWarning.'),
+  signal: passed<AbortSignal>('an AbortSignal', 'Aborts the work.'),
+  on_warning: passed<(message: string) => void>('a function', 'Receives warnings. Default: process.emitWarning.'),
 };
 
 /** Resolved options of the engine, and names for messages. */

@@ -9,7 +9,7 @@ import type { DatasetRegistry } from '../data/registry.js';
 import type { RunDatasetOptions } from '../data/run-options.js';
 import type { TrainingDataset } from '../data/training-dataset.js';
 import type { TupleDatasetOptions } from '../data/tuple-dataset.js';
-import { modelKeys, passed } from '../engine/engine-options.js';
+import { modelKeys, given, passed } from '../engine/engine-options.js';
 import type { WeightedLoss } from '../loss/weighted-losses.js';
 import { SEEDS } from '../random/random-stream.js';
 import type { MetricLogger } from '../report/metric-logger.js';
@@ -21,16 +21,13 @@ import type { StepReport, ValidationReport } from '../train/training-reports.js'
 type TrainSource = TrainingDataset | RunDatasetOptions | TupleDatasetOptions;
 
 const trainSection = z.strictObject({
-  dataset: z.custom<TrainSource>((value) => typeof value === 'object' && value !== null),
+  dataset: given<TrainSource>('an object', 'A dataset that the caller opened and closes, or options of one.'),
   batch_size: key(z.int().min(1), 'Samples (topics) of a batch.'),
   shuffle: key(z.boolean().default(true), 'Shuffle the samples each epoch.'),
 });
 
 const validateSection = z.strictObject({
-  datasets: key(
-    z.custom<readonly (RunDatasetOptions | TupleDatasetOptions)[]>((value) => Array.isArray(value)),
-    'Runs or tuples to validate on.',
-  ),
+  datasets: given<readonly (RunDatasetOptions | TupleDatasetOptions)[]>('a list', 'Runs or tuples to validate on.'),
   batch_size: key(
     z.int().min(1).default(1),
     'Topics per validation batch, the unit of limitValBatches and numSanityValSteps.',
@@ -49,11 +46,12 @@ export const fitOptions = z.strictObject({
   revision: modelKeys.revision,
   train: key(section(trainSection), 'Training data.'),
   validate: key(section(validateSection).optional(), 'Validation data.'),
-  registry: passed<DatasetRegistry>('Files of the datasets. Default: none.'),
-  indexing: passed<CollectionIndexOptions>('How collections are indexed.'),
-  losses: z.custom<readonly WeightedLoss[]>((value) => Array.isArray(value)),
+  registry: passed<DatasetRegistry>('an object', 'Files of the datasets. Default: none.'),
+  indexing: passed<CollectionIndexOptions>('an object', 'How collections are indexed.'),
+  losses: given<readonly WeightedLoss[]>('a list', 'Summed; a pair is a loss and its weight.'),
   optimizer: key(section(adamWOptions).prefault({}), 'Arguments of AdamW.'),
   lr_scheduler: passed<LrSchedule | ((totalSteps: number | undefined) => LrSchedule)>(
+    'an object or a function',
     'Learning-rate schedule, or a function of the total optimizer steps (undefined if only time limits the run). Default: constant.',
   ),
   trainer: key(section(trainerOptions).prefault({}), "Lightning's Trainer arguments."),
@@ -82,7 +80,7 @@ export const fitOptions = z.strictObject({
     z.string().min(1).optional(),
     'Checkpoint folder to continue from, or `last`: the newest below defaultRootDir.',
   ),
-  loggers: passed<readonly MetricLogger[]>('Receive the metrics. The caller closes them.'),
+  loggers: passed<readonly MetricLogger[]>('a list', 'Receive the metrics. The caller closes them.'),
   log_folder: key(
     z.string().optional(),
     "Lightning's `log_dir`; receives `huggingface_checkpoint`. Default: it is not written.",
@@ -92,11 +90,16 @@ export const fitOptions = z.strictObject({
     'Folder of checkpoints without a `dirpath`. Default: `checkpoints` in `logFolder`, else in `defaultRootDir`.',
   ),
   signal: passed<AbortSignal>(
+    'an AbortSignal',
     'On abort, `fit` finishes the current step, saves a checkpoint and rejects with `aborted`. A running validation is dropped; a resumed run repeats it.',
   ),
-  on_step: passed<(step: StepReport) => void | Promise<void>>('Called after each optimizer step.'),
-  on_validation: passed<(report: ValidationReport) => void | Promise<void>>('Called after each validation.'),
+  on_step: passed<(step: StepReport) => void | Promise<void>>('a function', 'Called after each optimizer step.'),
+  on_validation: passed<(report: ValidationReport) => void | Promise<void>>(
+    'a function',
+    'Called after each validation.',
+  ),
   on_start: passed<(summary: FitSummary) => void | Promise<void>>(
+    'a function',
     'Called once everything is loaded, before the first step and before anything is written.',
   ),
   on_warning: modelKeys.on_warning,

@@ -13,7 +13,14 @@ import { DatasetRegistry } from '../data/registry.js';
 import { RunDataset } from '../data/run-dataset.js';
 import { checkRunOptions, type RunDatasetOptions } from '../data/run-options.js';
 import { CrossEncoder, loadOptions } from '../engine/cross-encoder.js';
-import { modelKeys, passed, resolveEngine, scoringPrecision, type ResolvedEngine } from '../engine/engine-options.js';
+import {
+  modelKeys,
+  given,
+  passed,
+  resolveEngine,
+  scoringPrecision,
+  type ResolvedEngine,
+} from '../engine/engine-options.js';
 import { loadBinding } from '../engine/load-binding.js';
 import { RankDistillmError, throwIfAborted } from '../errors.js';
 import { evaluateScored, type MeasureValues } from '../evaluate/evaluate.js';
@@ -36,9 +43,9 @@ const rerankRunsOptions = z.strictObject({
   ...keys,
   model: key(z.string().min(1), 'Folder of a model, or a Hugging Face id.'),
   seed: loadOptions.shape.seed,
-  runs: z.custom<readonly RunDatasetOptions[]>((value) => Array.isArray(value)),
-  registry: passed<DatasetRegistry>('Files of the datasets. Default: none.'),
-  indexing: passed<CollectionIndexOptions>('How collections are indexed.'),
+  runs: given<readonly RunDatasetOptions[]>('a list', 'Options of a RunDataset each.'),
+  registry: passed<DatasetRegistry>('an object', 'Files of the datasets. Default: none.'),
+  indexing: passed<CollectionIndexOptions>('an object', 'How collections are indexed.'),
   batch_size: key(
     z.int().min(1).default(1),
     'Topics per batch (`inference_batch_size`), the unit of limitTestBatches.',
@@ -48,9 +55,15 @@ const rerankRunsOptions = z.strictObject({
   run_name: reRankCallbackKeys.run_name,
   overwrite: reRankCallbackKeys.overwrite,
   metrics: key(z.array(z.string().min(1)).default([]), 'Measures such as `nDCG@10`, for runs with qrels.'),
-  on_progress: passed<(progress: RerankProgress & { label: string }) => void>('Called after each window of pairs.'),
-  on_run: passed<(run: RerankedRun) => void>('Called after each run.'),
-  on_note: passed<(message: string) => void>('Receives messages that are not warnings. Default: they are dropped.'),
+  on_progress: passed<(progress: RerankProgress & { label: string }) => void>(
+    'a function',
+    'Called after each window of pairs.',
+  ),
+  on_run: passed<(run: RerankedRun) => void>('a function', 'Called after each run.'),
+  on_note: passed<(message: string) => void>(
+    'a function',
+    'Receives messages that are not warnings. Default: they are dropped.',
+  ),
 });
 
 /** Options of `rerankRuns`: the names of the YAML in camel case. */

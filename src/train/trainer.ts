@@ -4,7 +4,7 @@ import { key } from '../config/schema/fields.js';
 import { trainerOptions } from '../config/schema/trainer.js';
 import { adamWOptions } from '../config/schema/training.js';
 import type { TrainingSample } from '../data/training-dataset.js';
-import { passed } from '../engine/engine-options.js';
+import { given, passed } from '../engine/engine-options.js';
 import { fromNative } from '../engine/native-error.js';
 import type { TrainableModel } from '../engine/trainable-model.js';
 import { RankDistillmError } from '../errors.js';
@@ -17,9 +17,9 @@ import type { LrSchedule } from './lr-schedules.js';
 import { defaultTokenBudget } from './token-budget.js';
 
 const trainerClassOptions = z.strictObject({
-  losses: passed<readonly WeightedLoss[]>('Summed; a pair is a loss and its weight.').unwrap(),
+  losses: given<readonly WeightedLoss[]>('a list', 'Summed; a pair is a loss and its weight.'),
   optimizer: key(section(adamWOptions).prefault({}), 'Arguments of AdamW.'),
-  lr_scheduler: passed<LrSchedule>('Default: a constant rate.'),
+  lr_scheduler: passed<LrSchedule>('an object', 'Default: a constant rate.'),
   gradient_clip_val: trainerOptions.shape.gradient_clip_val,
   gradient_clip_algorithm: trainerOptions.shape.gradient_clip_algorithm,
   token_budget: trainerOptions.shape.token_budget,

@@ -107,6 +107,11 @@ const VALUES: [options: object, message: string][] = [
     { trainer: { gradientClipAlgorithm: 'value' } },
     'options.trainer.gradientClipAlgorithm: is set without gradientClipVal',
   ],
+  [{ losses: 'RankNet' }, 'options.losses: expected a list, received the text "RankNet"'],
+  [{ loggers: 5 }, 'options.loggers: expected a list, received the number 5'],
+  [{ onStep: true }, 'options.onStep: expected a function, received true'],
+  [{ lrScheduler: 5 }, 'options.lrScheduler: expected an object or a function, received the number 5'],
+  [{ signal: {} }, 'options.signal: expected an AbortSignal, received [object Object]'],
   [{ trainer: { precision: 'int8' } }, 'options.trainer.precision: int8 does not train: AdamW needs float32 weights'],
 ];
 
