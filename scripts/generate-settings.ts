@@ -1,8 +1,20 @@
-// Writes what follows from the declarations of the settings: the tables in docs/cli.md, and configs/schema.json.
+// Writes what follows from the declarations of the settings: the tables in docs/cli.md and docs/api.md, and
+// configs/schema.json.
 // usage: node --import tsx scripts/generate-settings.ts
 import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { keyGroups, type KeyGroup } from '../src/config/describe.js';
+import type { z } from 'zod';
+import { keyGroups, rowsOf, type KeyGroup } from '../src/config/describe.js';
+import { optionName } from '../src/config/option-names.js';
+import { earlyStoppingOptions, modelCheckpointOptions } from '../src/config/schema/callbacks.js';
+import { runDatasetOptions, tupleDatasetOptions } from '../src/config/schema/data.js';
+import { monoOptions } from '../src/config/schema/model.js';
+import { trainerOptions } from '../src/config/schema/trainer.js';
+import { adamWOptions } from '../src/config/schema/training.js';
+import { loadOptions, rankOptions, scoreOptions } from '../src/engine/cross-encoder.js';
+import { trainableOptions } from '../src/engine/trainable-model.js';
+import { fitOptions, trainSection, validateSection } from '../src/fit/fit-options.js';
+import { rerankRunsOptions } from '../src/rerank/rerank-runs.js';
 import { settingsSchema } from './settings-schema.js';
 
 export const SCHEMA = fileURLToPath(new URL('../configs/schema.json', import.meta.url));
@@ -16,6 +28,47 @@ const START = '<!-- keys: made by scripts/generate-settings.ts from src/config/s
 const END = '<!-- /keys -->';
 
 export const DOCS = fileURLToPath(new URL('../docs/cli.md', import.meta.url));
+
+export const API_DOCS = fileURLToPath(new URL('../docs/api.md', import.meta.url));
+const API_START = '<!-- options: made by scripts/generate-settings.ts -->';
+const API_END = '<!-- /options -->';
+
+/** Options of the API by the function, or the option of one, that takes them. */
+const OPTIONS: [title: string, schema: z.ZodObject][] = [
+  ['CrossEncoder.load(name, options)', loadOptions],
+  ['score(pairs, options)', scoreOptions],
+  ['rank(query, documents, options)', rankOptions],
+  ['rerankRuns(options)', rerankRunsOptions],
+  ['RunDataset.open(options), and runs and datasets in other options', runDatasetOptions],
+  ['fit(options)', fitOptions],
+  ['train of fit', trainSection],
+  ['validate of fit', validateSection],
+  ['trainer of fit', trainerOptions],
+  ['optimizer of fit and Trainer: AdamW', adamWOptions],
+  ['checkpoints of fit: ModelCheckpoint', modelCheckpointOptions],
+  ['earlyStopping of fit: EarlyStopping', earlyStoppingOptions],
+  ['TupleDataset', tupleDatasetOptions],
+  ['config: fields of MonoConfig', monoOptions],
+  ['TrainableModel.load(name, options)', trainableOptions],
+];
+
+/** The tables of options in docs/api.md. */
+export function optionTables(): string {
+  const tables = OPTIONS.map(([title, schema]) => {
+    const lines = rowsOf('', schema).map(
+      ({ key, type, default: fallback, doc }) =>
+        `| \`${optionName(key)}\` | ${cell(type)} | ${fallback === 'required' ? fallback : fallback && cell(`\`${fallback}\``)} | ${cell(doc)} |`,
+    );
+    return [`### ${title}`, '', '| option | takes | default | meaning |', '|---|---|---|---|', ...lines].join('\n');
+  });
+  return `${API_START}\n\n${tables.join('\n\n')}\n\n${API_END}`;
+}
+
+async function replaceIn(path: string, start: string, end: string, text: string): Promise<void> {
+  const before = await readFile(path, 'utf8');
+  const to = before.indexOf(end) + end.length;
+  await writeFile(path, before.slice(0, before.indexOf(start)) + text + before.slice(to));
+}
 
 const cell = (text: string): string => text.replaceAll('|', '\\|');
 
@@ -44,9 +97,7 @@ export function keyTables(): string {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const text = await readFile(DOCS, 'utf8');
-  const from = text.indexOf(START);
-  const to = text.indexOf(END) + END.length;
-  await writeFile(DOCS, text.slice(0, from) + keyTables() + text.slice(to));
+  await replaceIn(DOCS, START, END, keyTables());
+  await replaceIn(API_DOCS, API_START, API_END, optionTables());
   await writeFile(SCHEMA, schemaText());
 }

@@ -143,7 +143,7 @@ function partsOf(inner: z.ZodType): readonly z.ZodType[] {
   return inner instanceof z.ZodUnion ? (inner.options as z.ZodType[]) : [];
 }
 
-function rowsOf(owner: string, object: z.ZodObject): KeyRow[] {
+export function rowsOf(owner: string, object: z.ZodObject): KeyRow[] {
   return Object.entries(object.shape).map(([key, field]) => rowOf(owner, key, field as z.ZodType));
 }
 

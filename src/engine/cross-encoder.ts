@@ -24,7 +24,7 @@ export const loadOptions = z.strictObject({
   seed: key(z.int().min(0).optional(), 'Seed of a fresh head; default 42.'),
 });
 
-const scoreOptions = z.strictObject({
+export const scoreOptions = z.strictObject({
   signal: modelKeys.signal,
   on_progress: passed<(progress: { done: number; total: number }) => void>(
     'a function',
@@ -36,7 +36,7 @@ const scoreOptions = z.strictObject({
   ),
 });
 
-const rankOptions = z.strictObject({
+export const rankOptions = z.strictObject({
   ...scoreOptions.shape,
   top_k: key(z.int().min(0).optional(), 'Number of documents to return, best first; default all.'),
   return_documents: key(z.boolean().default(false), 'Also return the texts of the documents.'),

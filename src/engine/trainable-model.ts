@@ -20,7 +20,7 @@ import { halvedWarning, warnOnce } from './score-windows.js';
 import { fromNative } from './native-error.js';
 import { scoreWindows, type ScoredWindow } from './score-windows.js';
 
-const trainableOptions = z.strictObject({
+export const trainableOptions = z.strictObject({
   ...modelKeys,
   seed: key(
     z

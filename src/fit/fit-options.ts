@@ -20,13 +20,13 @@ import type { StepReport, ValidationReport } from '../train/training-reports.js'
 /** Training data: a dataset that the caller opens and closes, or options of one that `fit` opens. */
 type TrainSource = TrainingDataset | RunDatasetOptions | TupleDatasetOptions;
 
-const trainSection = z.strictObject({
+export const trainSection = z.strictObject({
   dataset: given<TrainSource>('an object', 'A dataset that the caller opened and closes, or options of one.'),
   batch_size: key(z.int().min(1), 'Samples (topics) of a batch.'),
   shuffle: key(z.boolean().default(true), 'Shuffle the samples each epoch.'),
 });
 
-const validateSection = z.strictObject({
+export const validateSection = z.strictObject({
   datasets: given<readonly (RunDatasetOptions | TupleDatasetOptions)[]>('a list', 'Runs or tuples to validate on.'),
   batch_size: key(
     z.int().min(1).default(1),

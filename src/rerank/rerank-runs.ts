@@ -39,7 +39,7 @@ import { defaultRunFolder } from './run-path.js';
 
 const { timed: _, ...keys } = modelKeys;
 
-const rerankRunsOptions = z.strictObject({
+export const rerankRunsOptions = z.strictObject({
   ...keys,
   model: key(z.string().min(1), 'Folder of a model, or a Hugging Face id.'),
   seed: loadOptions.shape.seed,
