@@ -25,7 +25,7 @@ const REQUIRE = `const { createPairTokenizer } = require('./compiled/tokenize/pa
 let folder = '';
 test.before(async () => {
   folder = await mkdtemp(join(tmpdir(), 'rank-distillm-compiled-'));
-  for (const part of ['tokenize', 'io', '.']) await transpile(part, join(folder, 'compiled'));
+  for (const part of ['tokenize', 'models', 'io', '.']) await transpile(part, join(folder, 'compiled'));
   await symlink(fileURLToPath(new URL('../../node_modules', import.meta.url)), join(folder, 'node_modules'));
   const files = { 'compiled/package.json': '{"type":"module"}', 'module.mjs': IMPORT, 'commonjs.cjs': REQUIRE };
   for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text);
