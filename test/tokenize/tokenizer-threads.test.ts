@@ -153,7 +153,7 @@ test('a thread that dies is one clear error, and the next call starts others', a
   process.once('worker', (worker) => worker.once('message', () => void worker.terminate()));
   const error = await errorOf(tokenizer.encodePairs(pairs));
   assert.is(error.code, 'native');
-  assert.match(error.message, /a tokenizer thread ended/);
+  assert.match(error.message, /a tokenizer thread died/);
   assert.match(error.hint!, /tokenizerThreads/);
   await tokenizer.encodePairs(pairs);
   assert.is(started.length, 4);

@@ -96,7 +96,7 @@ const REFUSALS: [what: string, edit: Edit, code: ErrorCode, message: RegExp][] =
     /is not a checkpoint to resume from: it has no trainer/,
   ],
   ['no moments', (f) => rmSync(join(f, MOMENTS_FILE)), 'not_found', /optimizer\.safetensors: no such file/],
-  ['no weights', (f) => rmSync(join(f, 'model.safetensors')), 'not_found', /holds neither model\.safetensors/],
+  ['no weights', (f) => rmSync(join(f, 'model.safetensors')), 'not_found', /has neither model\.safetensors/],
   ['no config.json', (f) => rmSync(join(f, 'config.json')), 'not_found', /config\.json: no such file/],
   ['a state of another program', editState((c) => (c['format'] = 'x')), 'bad_input', /json: format: expected "rank-d/],
   ['a newer format', editState((c) => (c['version'] = 3)), 'unsupported', /format version 3; this release reads 2/],
