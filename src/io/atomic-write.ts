@@ -8,6 +8,7 @@ import { finished } from 'node:stream/promises';
 import { ioError, RankDistillmError } from '../errors.js';
 import { makeFolder } from './make-folder.js';
 import { outputFile } from './output-file.js';
+import { isPlainName } from './plain-name.js';
 
 /** Writes text and waits when the disk is slower than the caller. */
 export type WriteText = (text: string) => Promise<void>;
@@ -77,7 +78,7 @@ export function pathBeside(target: string, role: LeftoverRole): string {
 /** The leftovers in a folder; empty if the folder cannot be read. */
 export async function leftoversIn(folder: string): Promise<Leftover[]> {
   const names = await readdir(folder).catch(() => []);
-  const matches = names.map((name) => NAME.exec(name)).filter((match) => match !== null);
+  const matches = names.map((name) => NAME.exec(name)).filter((match) => isPlainName(match?.[1]));
   return Promise.all(
     matches.map(async (match) => {
       const [name, target, role, pid, start, machine] = match as unknown as [string, string, LeftoverRole, ...string[]];
