@@ -208,8 +208,8 @@ const REFUSALS: Refusal[] = [
       rmSync(join(folder, 'model.safetensors'));
       mkdirSync(join(folder, 'model.safetensors'));
     },
-    code: 'bad_input',
-    message: /model\.safetensors: is not a file/,
+    code: 'io',
+    message: /model\.safetensors: cannot read: is a folder/,
   },
   {
     what: 'a shard outside the folder',
