@@ -13,6 +13,9 @@ const FORMATS = [
   { name: 'pytorch_model.bin', read: readTorchFile },
 ] as const;
 
+/** Their names. */
+export const WEIGHT_FILES: readonly string[] = FORMATS.map(({ name }) => name);
+
 type ReadTensors = (path: string) => Promise<RawTensors>;
 
 /** Locates a model folder's tensors; undefined if it has no weights in a supported format. */
