@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto';
-import { open, readFile, type FileHandle } from 'node:fs/promises';
+import { open, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { NamedTensor } from '../../binding.js';
 import { ioError } from '../errors.js';
 import { sampleBlocks } from '../io/fingerprint.js';
+import { readRegularFileIfPresent } from '../io/regular-file.js';
 import { readRegion } from '../io/regions.js';
 import type { Checkpoint } from './checkpoint.js';
+import { MAX_TOKENIZER_BYTES } from './json-file.js';
 import { MODEL_FILES } from './save-model.js';
 
 /** Blocks per tensor; a tensor of up to 64 KiB is hashed whole. */
@@ -62,10 +64,7 @@ async function fingerprintFiles(folder: string): Promise<string> {
   const hash = createHash('sha256');
   for (const name of MODEL_FILES) {
     const path = join(folder, name);
-    const bytes = await readFile(path).catch((error: unknown) => {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-      throw ioError('read', path, error);
-    });
+    const bytes = await readRegularFileIfPresent(path, { bytes: MAX_TOKENIZER_BYTES });
     if (bytes !== undefined) hash.update(`${name} ${bytes.length}\n`).update(bytes);
   }
   return `sha256:${hash.digest('hex')}`;

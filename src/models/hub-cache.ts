@@ -1,11 +1,15 @@
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { RankDistillmError } from '../errors.js';
+import { readRegularFile } from '../io/regular-file.js';
 import { healFolder } from '../io/replace-folder.js';
 
 /** `name`, `owner/name`, with an optional `@revision` (branch, tag, refs/pr/1 or commit). */
 const HUB_ID = /^([\w][\w.-]*(?:\/[\w][\w.-]*)?)(?:@([\w][\w./-]*))?$/;
+
+/** A ref holds a commit's 40 digits. */
+const MOST_REF_BYTES = 1024;
 
 export interface ResolvedModel {
   folder: string;
@@ -85,7 +89,7 @@ async function kindOf(path: string): Promise<'folder' | 'file' | undefined> {
 
 async function readText(path: string): Promise<string | undefined> {
   try {
-    return (await readFile(path, 'utf8')).trim();
+    return (await readRegularFile(path, { bytes: MOST_REF_BYTES })).toString().trim();
   } catch {
     return undefined;
   }

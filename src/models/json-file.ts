@@ -1,11 +1,14 @@
-import { readFile, stat } from 'node:fs/promises';
-import { at, ioError, RankDistillmError } from '../errors.js';
+import { at, RankDistillmError } from '../errors.js';
+import { readRegularFileIfPresent } from '../io/regular-file.js';
 import { jsonFault } from '../io/text.js';
 
 export type JsonObject = Record<string, unknown>;
 
 /** A config.json has 1 kB; the index of a sharded model with hundreds of layers about 100 kB. */
-const MAX_JSON_BYTES = 16 * 1024 * 1024;
+export const MAX_JSON_BYTES = 16 * 1024 * 1024;
+
+/** A tokenizer.json with a vocabulary of 250,000 tokens (XLM-RoBERTa) takes 17 MB. */
+export const MAX_TOKENIZER_BYTES = 32 * 1024 * 1024;
 
 /** Reads a JSON object; undefined when the file does not exist. */
 export async function readJsonObject(path: string, maxBytes = MAX_JSON_BYTES): Promise<JsonObject | undefined> {
@@ -20,20 +23,8 @@ export async function readJsonObject(path: string, maxBytes = MAX_JSON_BYTES): P
 
 /** Reads a JSON file; undefined when it does not exist. */
 export async function readJson(path: string, maxBytes = MAX_JSON_BYTES): Promise<unknown> {
-  let bytes: Buffer;
-  try {
-    const found = await stat(path);
-    // reading a pipe would block until there is a writer
-    if (!found.isFile() && !found.isDirectory()) throw ioError('read', path, new Error('is no regular file'));
-    if (found.size > maxBytes)
-      throw new RankDistillmError('bad_input', `${path}: ${found.size} bytes are too many for this kind of file`, {
-        hint: 'The content does not match the file name; copy or download the file again.',
-      });
-    bytes = await readFile(path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error instanceof RankDistillmError ? error : ioError('read', path, error);
-  }
+  const bytes = await readRegularFileIfPresent(path, { bytes: maxBytes });
+  if (bytes === undefined) return undefined;
   let text = '';
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);

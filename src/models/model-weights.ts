@@ -1,6 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ioError, RankDistillmError } from '../errors.js';
+import { pathOfPlainName } from '../io/plain-name.js';
 import { readJsonObject } from './json-file.js';
 import type { RawTensors } from './raw-tensor.js';
 import { readSafetensors } from './safetensors.js';
@@ -36,21 +37,17 @@ async function listFolder(folder: string): Promise<string[]> {
 async function readShards(folder: string, indexName: string, read: ReadTensors): Promise<RawTensors> {
   const path = join(folder, indexName);
   const map = (await readJsonObject(path))?.['weight_map'];
-  const bad = (problem: string) =>
-    new RankDistillmError('bad_input', `${path}: ${problem}`, { hint: 'Copy or download the model again.' });
+  const hint = 'Copy or download the model again.';
+  const bad = (problem: string) => new RankDistillmError('bad_input', `${path}: ${problem}`, { hint });
   if (typeof map !== 'object' || map === null || Array.isArray(map)) throw bad('weight_map: is missing');
   const shards = new Map<string, RawTensors>();
   const tensors: RawTensors = new Map();
   for (const [name, file] of Object.entries(map)) {
-    if (typeof file !== 'string' || !/^[\w][\w.-]*$/.test(file)) {
-      throw bad(
-        `weight_map: ${JSON.stringify(name)}: expected a file name, found ${JSON.stringify(file).slice(0, 100)}`,
-      );
-    }
-    const shard = shards.get(file) ?? (await read(join(folder, file)));
-    shards.set(file, shard);
+    const shardPath = pathOfPlainName(folder, file, `${path}: weight_map: ${JSON.stringify(name)}`, hint);
+    const shard = shards.get(shardPath) ?? (await read(shardPath));
+    shards.set(shardPath, shard);
     const tensor = shard.get(name);
-    if (!tensor) throw bad(`weight_map: ${file} does not hold tensor ${JSON.stringify(name)}`);
+    if (!tensor) throw bad(`weight_map: ${String(file)} does not hold tensor ${JSON.stringify(name)}`);
     tensors.set(name, tensor);
   }
   return tensors;

@@ -1,9 +1,17 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ioError, RankDistillmError } from '../errors.js';
 import type { Checkpoint } from './checkpoint.js';
 import type { Family } from './families/family.js';
-import { joinMembers, membersOf, readJsonObject, setMembers } from './json-file.js';
+import { readRegularFileIfPresent } from '../io/regular-file.js';
+import {
+  joinMembers,
+  MAX_JSON_BYTES,
+  MAX_TOKENIZER_BYTES,
+  membersOf,
+  readJsonObject,
+  setMembers,
+} from './json-file.js';
 import type { MonoSettings } from './model-config.js';
 import { formatShape, type TensorValues } from './raw-tensor.js';
 import { writeSafetensors } from './safetensors.js';
@@ -59,7 +67,7 @@ export async function readModelFiles(folder: string): Promise<ModelFiles> {
   }
   const carried = new Map<string, Buffer>();
   for (const name of [...TOKENIZER_FILES, ...LIBRARY_FILES]) {
-    const bytes = await readOptional(join(folder, name));
+    const bytes = await readRegularFileIfPresent(join(folder, name), { bytes: MAX_TOKENIZER_BYTES });
     if (bytes) carried.set(name, bytes);
   }
   return {
@@ -71,16 +79,7 @@ export async function readModelFiles(folder: string): Promise<ModelFiles> {
 
 async function readMembers(path: string): Promise<Map<string, string> | undefined> {
   if (!(await readJsonObject(path))) return undefined; // throws for invalid JSON
-  return membersOf((await readOptional(path))?.toString() ?? '{}');
-}
-
-async function readOptional(path: string): Promise<Buffer | undefined> {
-  try {
-    return await readFile(path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw ioError('read', path, error);
-  }
+  return membersOf((await readRegularFileIfPresent(path, { bytes: MAX_JSON_BYTES }))?.toString() ?? '{}');
 }
 
 export interface SaveModelOptions {

@@ -1,5 +1,6 @@
-import { open, type FileHandle } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { ioError, RankDistillmError } from '../errors.js';
+import { openRegularFile } from '../io/regular-file.js';
 
 /** First bytes of a Git LFS pointer, which `git clone` leaves if Git LFS is not installed. */
 const LFS_POINTER = 'version https://git-lfs';
@@ -14,18 +15,16 @@ export interface WeightFile {
 
 /** Opens `path` while `use` runs. */
 export async function withWeightFile<T>(path: string, use: (file: WeightFile) => Promise<T>): Promise<T> {
-  let handle: FileHandle | undefined;
+  // the size of weights is not limited: only their headers are read
+  const { handle, size } = await openRegularFile(path, { bytes: Number.POSITIVE_INFINITY });
   try {
-    handle = await open(path, 'r');
-    const stats = await handle.stat();
-    if (!stats.isFile()) throw weightFileError(path, 'is not a file', 'Replace it with the weight file.');
-    const file = { path, size: stats.size, read: readFrom(handle, path, stats.size) };
+    const file = { path, size, read: readFrom(handle, path, size) };
     await refuseLfsPointer(file);
     return await use(file);
   } catch (error) {
     throw error instanceof RankDistillmError ? error : ioError('read', path, error);
   } finally {
-    await handle?.close();
+    await handle.close();
   }
 }
 

@@ -1,8 +1,8 @@
-import { readFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { ioError, RankDistillmError } from '../errors.js';
-import { readJsonObject } from '../models/json-file.js';
+import { RankDistillmError } from '../errors.js';
+import { readRegularFileIfPresent } from '../io/regular-file.js';
+import { MAX_TOKENIZER_BYTES, readJsonObject } from '../models/json-file.js';
 
 /** The parts of `tokenizer.json` that this package uses; the native library reads the rest. */
 export interface TokenizerDefinition {
@@ -75,9 +75,6 @@ export type TokenizerFiles = TokenizerFilesBase &
 /** Unsupported tokenizer files, which transformers would convert. */
 const FOREIGN_FILES = ['spiece.model', 'sentencepiece.bpe.model', 'tokenizer.model', 'vocab.json', 'merges.txt'];
 
-/** A vocabulary of 250,000 tokens (XLM-RoBERTa) takes 17 MB. */
-const MAX_TOKENIZER_BYTES = 256 * 1024 * 1024;
-
 /** Reads the tokenizer files in `folder`. tokenizer.json takes precedence, as in transformers. */
 export async function readTokenizerFiles(folder: string): Promise<TokenizerFiles> {
   const tokenizer = await readJsonObject(join(folder, 'tokenizer.json'), MAX_TOKENIZER_BYTES);
@@ -119,13 +116,8 @@ function noTokenizer(folder: string): RankDistillmError {
 }
 
 async function readText(file: string): Promise<string | undefined> {
-  let bytes: Buffer;
-  try {
-    bytes = await readFile(file);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw ioError('read', file, error);
-  }
+  const bytes = await readRegularFileIfPresent(file, { bytes: MAX_TOKENIZER_BYTES });
+  if (bytes === undefined) return undefined;
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch (cause) {

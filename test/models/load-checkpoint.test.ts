@@ -208,8 +208,8 @@ const REFUSALS: Refusal[] = [
       rmSync(join(folder, 'model.safetensors'));
       mkdirSync(join(folder, 'model.safetensors'));
     },
-    code: 'bad_input',
-    message: /model\.safetensors: is not a file/,
+    code: 'io',
+    message: /model\.safetensors: cannot read: is a folder/,
   },
   {
     what: 'a shard outside the folder',
@@ -220,7 +220,7 @@ const REFUSALS: Refusal[] = [
         '{"weight_map": {"linear.weight": "../model.safetensors"}}',
       ),
     code: 'bad_input',
-    message: /expected a file name, found "\.\.\/model/,
+    message: /weight_map: "linear\.weight": expected the name of a file in .*, found "\.\.\/model/,
   },
   {
     what: 'a missing shard',

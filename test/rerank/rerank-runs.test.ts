@@ -262,7 +262,7 @@ const NEVER_OVER: [what: string, spoil: (folder: string) => Promise<unknown>, ar
       execFileSync('mkfifo', [join(folder, RECORD)]);
     },
     [],
-    /\.run\.json: cannot read: is no regular file/,
+    /\.run\.json: is a pipe or a device/,
   ],
   [
     'an input that is called as the record would be',
