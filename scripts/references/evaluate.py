@@ -1,11 +1,14 @@
-"""Writes the expected values of test/evaluate/ with trec_eval's own code, through ir_measures' pytrec_eval provider.
+"""Writes the expected values of test/evaluate/ with ir_measures and its default providers: trec_eval's own code
+(pytrec_eval), gdeval.pl (ERR, exponential gains; needs perl), cwl_eval (RBP), MS MARCO's script (RR@k).
 
 usage: python scripts/references/evaluate.py DATA
 
-Needs ir-measures and pytrec-eval-terrier; DATA is the folder with trec-dl-2020 and others.
+Needs ir-measures, pytrec-eval-terrier and cwl-eval; DATA is the folder with trec-dl-2020 and others. The measures are those
+that a file has under `mean`.
 
-trec-eval.json   measures of runs in the data: run -> { qrels, mean, byQuery for some }
-edge-cases.json  made-up topics with ties, negative grades, missing and empty topics, odd docids, with all inputs
+runs.json        measures of runs in the data: run -> { qrels, topics, mean, values: measure -> [topics] }
+edge-cases.json  made-up topics with ties, negative grades, missing and empty topics, odd docids, with all inputs; gdeval.pl
+                 wants numbers as the topics' names
 """
 
 import sys
@@ -17,29 +20,27 @@ from common import TEST, read, write
 GOLDEN = TEST / "evaluate" / "golden"
 
 
-def refreshed(case: dict, qrels, run) -> dict:
-    """The case with its measures computed again, of each query where it had them."""
-    measures = [ir_measures.parse_measure(name) for name in case["mean"]]
-    results = [ir_measures.pytrec_eval.calc([measure], qrels, run) for measure in measures]
+def calculate(names, qrels, run) -> tuple[dict, dict]:
+    result = ir_measures.calc([ir_measures.parse_measure(name) for name in names], qrels, run)
     by_query = {}
-    for metric in (metric for result in results for metric in result.per_query):
+    for metric in result.per_query:
         by_query.setdefault(metric.query_id, {})[str(metric.measure)] = metric.value
-    mean = {str(measure): value for result in results for measure, value in result.aggregated.items()}
-    return {**case, "mean": mean, **({"byQuery": dict(sorted(by_query.items()))} if "byQuery" in case else {})}
+    return {str(measure): value for measure, value in result.aggregated.items()}, dict(sorted(by_query.items()))
+
+
+def shared_run(data: Path, name: str, case: dict) -> dict:
+    qrels = list(ir_measures.read_trec_qrels(str(data / case["qrels"])))
+    mean, by_query = calculate(case["mean"], qrels, list(ir_measures.read_trec_run(str(data / name))))
+    values = {measure: [round(each[measure], 8) for each in by_query.values()] for measure in mean}
+    return {"qrels": case["qrels"], "topics": list(by_query), "mean": mean, "values": values}
 
 
 def main(data: Path) -> None:
-    runs = {
-        name: refreshed(
-            case,
-            list(ir_measures.read_trec_qrels(str(data / case["qrels"]))),
-            list(ir_measures.read_trec_run(str(data / name))),
-        )
-        for name, case in read(GOLDEN / "trec-eval.json").items()
-    }
-    write(GOLDEN / "trec-eval.json", runs, indent=1)
+    runs = read(GOLDEN / "runs.json")
+    write(GOLDEN / "runs.json", {name: shared_run(data, name, case) for name, case in runs.items()})
     edges = read(GOLDEN / "edge-cases.json")
-    write(GOLDEN / "edge-cases.json", refreshed(edges, edges["qrels"], edges["run"]), indent=1)
+    mean, by_query = calculate(edges["mean"], edges["qrels"], edges["run"])
+    write(GOLDEN / "edge-cases.json", {**edges, "mean": mean, "byQuery": by_query}, indent=1)
 
 
 if __name__ == "__main__":
