@@ -289,7 +289,7 @@ async function assertSpace(
   throw noSpace(wanted, undefined, `needs ${megabytes(needed)}, but only ${megabytes(free)} are free`);
 }
 
-export function noSpace(
+function noSpace(
   { name, target, movedBy }: Pick<Download, 'name' | 'target' | 'movedBy'>,
   cause: unknown,
   what = 'no space is left',

@@ -228,7 +228,7 @@ function retryAfterMs(text: string | undefined): number | undefined {
   return Number.isFinite(ms) ? Math.max(0, ms) : undefined;
 }
 
-function transportError(error: unknown, url: string, name: string): unknown {
+function transportError(error: unknown, url: string, name: string): Error {
   throwIfAborted(downloadListener().signal);
   const { code } = error as NodeJS.ErrnoException;
   const message = `${hostOf(url)}: ${reasonOf(error)}`;
@@ -238,7 +238,7 @@ function transportError(error: unknown, url: string, name: string): unknown {
       cause: error,
     });
   }
-  return code === undefined ? error : new Transient(message, undefined, error);
+  return code === undefined ? (error as Error) : new Transient(message, undefined, error);
 }
 
 /** Messages of undici, in the words of users. */

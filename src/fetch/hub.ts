@@ -52,13 +52,8 @@ export function nameOfRevision({ id, revision }: HubRevision): string {
   return revision === 'main' ? id : `${id} at revision ${revision}`;
 }
 
-export function hubEndpoint(): string {
+function hubEndpoint(): string {
   return (process.env['HF_ENDPOINT'] || PUBLIC_ENDPOINT).replace(/\/+$/, '');
-}
-
-/** An address of the public hub, at the endpoint that is set; undefined for another host. */
-export function atEndpoint(url: string): string | undefined {
-  return url.startsWith(`${PUBLIC_ENDPOINT}/`) ? hubEndpoint() + url.slice(PUBLIC_ENDPOINT.length) : undefined;
 }
 
 /** The cache: HF_HUB_CACHE, HF_HOME, XDG_CACHE_HOME or ~/.cache, as in huggingface_hub. */
@@ -78,7 +73,7 @@ function expandHome(path: string): string {
 }
 
 /** The token of HF_TOKEN, or of the file that `hf auth login` writes. */
-export async function hubToken(): Promise<string | undefined> {
+async function hubToken(): Promise<string | undefined> {
   const { HF_TOKEN, HUGGING_FACE_HUB_TOKEN, HF_TOKEN_PATH, HF_HUB_DISABLE_IMPLICIT_TOKEN } = process.env;
   if (HF_HUB_DISABLE_IMPLICIT_TOKEN && HF_HUB_DISABLE_IMPLICIT_TOKEN !== '0') return undefined;
   const path = HF_TOKEN_PATH ? expandHome(HF_TOKEN_PATH) : join(hubHome(), 'token');

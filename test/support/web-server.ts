@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo, Socket } from 'node:net';
 
 /** A file at a path. */
-export interface WebFile {
+interface WebFile {
   body: Buffer;
   headers?: Record<string, string>;
   /** Where it really is; HEAD and GET are sent there. */
@@ -29,7 +29,7 @@ export type Fault =
   /** More bytes than announced. */
   | { kind: 'endless' };
 
-export interface WebRequest {
+interface WebRequest {
   method: string;
   path: string;
   range: string | undefined;
