@@ -78,6 +78,8 @@ export function ioError(verb: 'read' | 'write', path: string, cause: unknown): R
     EISDIR: 'is a folder, not a file',
     ENOTDIR: 'part of the path is a file, not a folder',
     ENOSPC: 'no space left on the device',
+    EDQUOT: 'the disk quota is used up',
+    ENAMETOOLONG: 'the name is too long',
     EROFS: 'the file system is read-only',
     EMFILE: 'too many open files',
   };

@@ -1,10 +1,11 @@
-import { copyFile, cp, link, open, readdir, rename, rm, stat, symlink } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { copyFile, cp, link, open, readdir, rename, stat, symlink } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { FlatArray, NamedTensor } from '../../binding.js';
 import type { SettingsOf } from '../config/read-settings.js';
 import type { modelCheckpointOptions } from '../config/schema/callbacks.js';
 import type { TrainableModel } from '../engine/trainable-model.js';
 import { ioError } from '../errors.js';
+import { pathBeside } from '../io/leftovers.js';
 import { makeFolder } from '../io/make-folder.js';
 import { removeFolder, replaceFolder } from '../io/replace-folder.js';
 import type { Checkpoint } from '../models/checkpoint.js';
@@ -101,9 +102,8 @@ async function keepRuns(older: string, folder: string): Promise<void> {
 
 /** Creates or replaces a symbolic link atomically. */
 async function leadTo(path: string, name: string): Promise<void> {
-  const temporary = join(dirname(path), `.${basename(path)}.tmp-${process.pid}`);
+  const temporary = pathBeside(path, 'new');
   try {
-    await rm(temporary, { force: true });
     await symlink(name, temporary);
     await rename(temporary, path);
   } catch (error) {

@@ -2,7 +2,8 @@ import { type FileHandle, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ioError, RankDistillmError } from '../errors.js';
-import { cacheFolder, makeFolder } from './make-folder.js';
+import { pathBeside, removeStrays } from './leftovers.js';
+import { cacheFolder, makeFolder, PRIVATE_MODE } from './make-folder.js';
 
 const CHUNK_BYTES = 1024 * 1024;
 
@@ -60,12 +61,12 @@ export async function spool(produce: (write: (bytes: Buffer) => Promise<void>) =
 
 /** Prefers the cache folder, because /tmp is often in memory. */
 async function openNameless(): Promise<{ handle: FileHandle; folder: string }> {
-  const name = `spool-${process.pid}-${Math.random().toString(36).slice(2, 10)}`;
   let failure: unknown;
   for (const folder of [cacheFolder(), tmpdir()]) {
     try {
-      await makeFolder(folder);
-      const path = join(folder, name);
+      await makeFolder(folder, PRIVATE_MODE);
+      await removeStrays(folder);
+      const path = pathBeside(join(folder, 'spool'), 'new');
       const handle = await open(path, 'wx+', 0o600);
       await rm(path);
       return { handle, folder };

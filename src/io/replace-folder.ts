@@ -1,8 +1,9 @@
 import { lstat, mkdir, readdir, rename, rm } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ioError, RankDistillmError } from '../errors.js';
-import { leftoversIn, pathBeside, sync } from './atomic-write.js';
+import { sync } from './atomic-write.js';
+import { leftoversIn, LONGEST_NAME, pathBeside, removeStrays } from './leftovers.js';
 
 /** How long a reader waits for another process that is replacing the folder; two renames take microseconds. */
 const LONGEST_WAIT_MS = 1000;
@@ -21,6 +22,7 @@ export async function replaceFolder(target: string, write: (temporary: string) =
   const place = resolve(target);
   const temporary = pathBeside(place, 'new');
   try {
+    refuseLongName(place);
     await refuseFile(place);
     await removeDead(dirname(place));
     await mkdir(temporary);
@@ -71,6 +73,15 @@ export async function healFoldersIn(parent: string): Promise<void> {
   for (const target of new Set(targets.map((left) => left.target))) await healFolder(target);
 }
 
+/** @throws RankDistillmError `io` if a folder of this name could not be replaced later */
+export function refuseLongName(target: string): void {
+  const bytes = Buffer.byteLength(basename(target));
+  if (bytes <= LONGEST_NAME) return;
+  throw new RankDistillmError('io', `${target}: cannot write: the name has ${bytes} bytes, more than ${LONGEST_NAME}`, {
+    hint: 'Choose a shorter name.',
+  });
+}
+
 async function refuseFile(place: string): Promise<void> {
   const stats = await lstat(place).catch(() => undefined);
   if (!stats || stats.isDirectory() || stats.isSymbolicLink()) return;
@@ -84,12 +95,12 @@ function removedMeanwhile(place: string): RankDistillmError {
   });
 }
 
-/** Removes what killed processes left in a folder: folders being removed, and incomplete ones. */
+/** Removes what killed processes left in a folder: folders being removed, incomplete ones, and replaced ones. */
 async function removeDead(parent: string): Promise<void> {
   await healFoldersIn(parent);
+  await removeStrays(parent);
   for (const { path, target, role, alive } of await leftoversIn(parent)) {
-    if (alive || (role === 'old' && !(await exists(target)))) continue;
-    await rm(path, { recursive: true, force: true });
+    if (role === 'old' && !alive && (await exists(target))) await rm(path, { recursive: true, force: true });
   }
 }
 

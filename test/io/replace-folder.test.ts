@@ -1,5 +1,4 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import {
   existsSync,
@@ -13,13 +12,14 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
-import { hostname, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { RankDistillmError } from '../../src/errors.js';
+import { pathBeside } from '../../src/io/leftovers.js';
 import { healFolder, healFoldersIn, removeFolder, replaceFolder } from '../../src/io/replace-folder.js';
 import { FILES } from './replace-folder-child.js';
 import { LOADER } from '../support/programs.js';
@@ -56,7 +56,7 @@ async function errorOf(call: Promise<unknown>): Promise<RankDistillmError> {
 }
 
 /** This machine and a random part, as names of leftovers end. */
-const end = `${createHash('sha256').update(hostname()).digest('hex').slice(0, 8)}-0123abcd`;
+const end = `${/-([0-9a-f]{8})-[0-9a-f]{8}$/.exec(pathBeside('last', 'new'))![1]}-0123abcd`;
 
 /** Id of a process that is no more, and a start time. */
 function deadProcess(): string {
