@@ -75,7 +75,7 @@ async function describeTokenizer(folder: string, encoding: ReadSettings): Promis
   const known = stored?.definition.added_tokens ?? [];
   const special = resolveSpecialTokens(files, known, tokenizer.specialTokens);
   checkAddedTokens(special.toAdd, file);
-  const { definition, unusual } = stored ?? checkDefinition(defineFrom(files, special, tokenizer), file);
+  const { definition, unusual } = stored ?? checkDefinition(defineFrom(files, special), file);
   if (stored) applySettings(definition, files, tokenizer);
   if (encoding.lowerCase === true) lowerCaseFirst(definition);
   const truncationSide = readTruncationSide(files, definition);
@@ -121,11 +121,7 @@ function refuseKeys({ folder, config }: TokenizerFiles, { asStored }: TokenizerC
 }
 
 /** The definition of a model with no tokenizer.json. */
-function defineFrom(
-  { vocabulary, config }: TokenizerFiles,
-  special: SpecialTokens,
-  tokenizer: TokenizerClass,
-): TokenizerDefinition {
+function defineFrom({ vocabulary, config }: TokenizerFiles, special: SpecialTokens): TokenizerDefinition {
   const files = vocabulary!;
   return 'merges' in files
     ? definitionFromMerges(files, special.content, flag(config, 'add_prefix_space', false))
