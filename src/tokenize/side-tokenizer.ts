@@ -145,8 +145,7 @@ export class SideTokenizer {
   #checkIds(ids: Int32Array): void {
     const { vocabSize } = this.#options;
     for (let i = 0; i < ids.length; i++) {
-      const id = ids[i]! >>> 0; // the library's ids are unsigned
-      if (id >= vocabSize) throw outsideVocabulary(this.#tokenizer, id, vocabSize);
+      if (ids[i]! >= vocabSize) throw outsideVocabulary(this.#tokenizer, ids[i]!, vocabSize);
     }
   }
 
