@@ -103,7 +103,7 @@ test('a run that goes on from any of its checkpoints does what the undisturbed r
     for (const [name, saved] of whole.saved) {
       // as after a kill between the save and what follows it: what was kept before is still there
       const { position, keeper, stopper } = JSON.parse(saved) as SavedRun;
-      const disk = new Set([name, ...keeper.kept.map((kept) => kept.name), ...keeper.obsolete]);
+      const disk = new Set([name, ...keeper.kept.map((kept) => kept.name), ...keeper.obsolete.map(String)]);
       const rest = await simulate({ ...run, disk }, { position, keeper, stopper });
       const known = whole.trace.join(' ');
       const words = rest.trace.join(' ').replace(/^(?:(?:last=\d+|-\S+) ?)+/, '');
@@ -154,7 +154,7 @@ test('a checkpoint of an interruption goes with the next, one that was named to 
 });
 
 test('names as Lightning formats them, but without folders', () => {
-  // the values of scripts/references/make_trainer_runs.py, which made the file
+  // the values of scripts/references/train.py, which made the file
   const values = {
     ...{ epoch: 2, step: 1234, loss: 0.123456, 'a/nDCG@10': 0.7156, tiny: 1.5e-7, tenth: 0.1, thousand: 1000 },
     ...{ minus: -2.3, nan: Number.NaN, infinite: Number.NEGATIVE_INFINITY },
