@@ -18,6 +18,7 @@ export const FOLDERS = [
   'evaluate',
   'rerank',
   'report',
+  'compare',
   'fit',
   'cli',
 ];
