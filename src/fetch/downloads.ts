@@ -36,6 +36,16 @@ export function downloadListener(): DownloadListener {
   return listeners.getStore() ?? {};
 }
 
+const noted = new Set<string>();
+
+/** Tells the listener of something once in this process. */
+export function noteOnce(message: string): void {
+  const { onNote } = downloadListener();
+  if (onNote === undefined || noted.has(message)) return;
+  noted.add(message);
+  onNote(message);
+}
+
 /** As in huggingface_hub. */
 function isOn(value: string | undefined): boolean {
   return ['1', 'on', 'yes', 'true'].includes((value ?? '').toLowerCase());

@@ -5,27 +5,6 @@ import { shownJson } from '../../io/text.js';
 import { formatSuffix } from './run-format.js';
 import { parseJsonLine } from './run-json.js';
 
-/** UTF-8 sequences of four, three and two bytes that were decoded as Latin-1, one character a byte. */
-const MISREAD = [/[\xf0-\xf4][\x80-\xbf]{3}/g, /[\xe0-\xef][\x80-\xbf]{2}/g, /[\xc2-\xdf][\x80-\xbf]/g];
-const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-
-/**
- * Undoes UTF-8 that was encoded twice: `donâ\x80\x99t` becomes `don’t`. Same result as ir_datasets' FixEncoding for the
- * MS MARCO passages. A text may mix broken and correct characters, so longer sequences are replaced first, and replaced
- * text is not scanned again.
- */
-export function repairUtf8(text: string): string {
-  return MISREAD.reduce((repaired, misread) => repaired.replace(misread, decoded), text);
-}
-
-function decoded(misread: string): string {
-  try {
-    return strict.decode(Buffer.from(misread, 'latin1'));
-  } catch {
-    return misread; // a surrogate or an overlong form
-  }
-}
-
 /** `tsv`: id, tab, text. `jsonl`: one JSON object a line. */
 export type TextFormat = 'tsv' | 'jsonl';
 
