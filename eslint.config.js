@@ -17,6 +17,7 @@ export const FOLDERS = [
   'evaluate',
   'rerank',
   'report',
+  'compare',
   'fit',
   'cli',
 ];
