@@ -5,6 +5,7 @@ import type { SettingsOf } from '../config/read-settings.js';
 import type { modelCheckpointOptions } from '../config/schema/callbacks.js';
 import type { TrainableModel } from '../engine/trainable-model.js';
 import { ioError } from '../errors.js';
+import { hasInput } from '../io/inputs.js';
 import { pathBeside } from '../io/leftovers.js';
 import { makeFolder } from '../io/make-folder.js';
 import { removeFolder, replaceFolder } from '../io/replace-folder.js';
@@ -17,7 +18,7 @@ import { readStateFile, type TrainingState } from '../train/checkpoints/state.js
 import { MOMENTS_FILE, saveTrainerCheckpoint, STATE_FILE } from '../train/checkpoints/trainer-checkpoint.js';
 
 /** lightning-ir's name for the folder in the Hugging Face layout. */
-const MODEL_FOLDER = 'huggingface_checkpoint';
+export const MODEL_FOLDER = 'huggingface_checkpoint';
 
 export interface CheckpointFilesOptions {
   options: SettingsOf<typeof modelCheckpointOptions>;
@@ -58,7 +59,10 @@ export async function checkpointFiles(options: CheckpointFilesOptions) {
         });
       }
     },
-    remove: removeFolder,
+    async remove(folder) {
+      if (hasInput(folder)) onWarning(`${folder}: is kept: it holds the model that is trained`);
+      else await removeFolder(folder);
+    },
     exists,
     link: leadTo,
     warn: onWarning,

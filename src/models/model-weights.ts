@@ -13,6 +13,9 @@ const FORMATS = [
   { name: 'pytorch_model.bin', read: readTorchFile },
 ] as const;
 
+/** Names that weights are looked for under. */
+export const WEIGHT_FILES = FORMATS.flatMap(({ name }) => [name, `${name}.index.json`]);
+
 type ReadTensors = (path: string) => Promise<RawTensors>;
 
 /** Locates a model folder's tensors; undefined if it has no weights in a supported format. */

@@ -1,4 +1,5 @@
 import Table from 'cli-table3';
+import { readable } from '../errors.js';
 
 export interface TableOptions {
   /** Draw lines and bold headers; otherwise separate columns by spaces. Default: whether stdout is a TTY. */
@@ -21,7 +22,8 @@ const NO_LINES = { ...Object.fromEntries(LINE_PARTS.split(' ').map((part) => [pa
 
 function show(cell: Cell, digits: number | undefined): string {
   if (cell === undefined) return '-';
-  return typeof cell === 'number' && digits !== undefined ? cell.toFixed(digits) : String(cell);
+  if (typeof cell === 'string') return readable(cell); // ids come from files
+  return digits === undefined ? String(cell) : cell.toFixed(digits);
 }
 
 /** Formats a table, without a trailing newline. Columns of numbers are right-aligned. */

@@ -1,6 +1,7 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { ioError } from '../../errors.js';
+import { holdInputs } from '../../io/inputs.js';
 import { readRegion } from '../../io/regions.js';
 import { detectTextFormat } from '../formats/texts.js';
 import { collectionIndex, type CollectionIndexOptions } from './collection-index.js';
@@ -28,12 +29,14 @@ export class CollectionStore implements AsyncDisposable {
   readonly #threadAfter: number;
   readonly #index: DocumentIndex;
   readonly #plain: FileHandle;
+  readonly #held: Disposable;
 
   private constructor(source: TextSource, threadAfter: number, index: DocumentIndex, plain: FileHandle) {
     this.#source = source;
     this.#threadAfter = threadAfter;
     this.#index = index;
     this.#plain = plain;
+    this.#held = holdInputs([source.path]);
   }
 
   /** Opens a collection (TSV or JSON lines, also gzipped); builds its index the first time, see `collectionIndex`. */
@@ -85,6 +88,7 @@ export class CollectionStore implements AsyncDisposable {
   }
 
   async close(): Promise<void> {
+    this.#held[Symbol.dispose]();
     await this.#thread?.close();
     await this.#index.close();
     await this.#plain.close();
