@@ -38,7 +38,7 @@ export function isInstalled() {
 export async function ensureDependencies() {
   if (isInstalled()) return false;
   say('installing npm dependencies');
-  // No package of ours needs an install script: lmdb and tokenizers bring their binaries in packages of their own.
+  // No package of ours needs an install script: tokenizers brings its binaries in packages of its own.
   // `npm run --silent` is inherited, and would hide why it fails.
   await run('npm', ['ci', '--include=dev', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=warn'], {
     what: 'npm ci',

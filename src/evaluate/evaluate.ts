@@ -3,13 +3,13 @@ import type { Qrel, RunEntry } from '../data/records.js';
 import { RankDistillmError } from '../errors.js';
 import type { Measure } from './measure.js';
 import { parseMeasure } from './parse-measure.js';
-import { trecOrder } from './trec-order.js';
+import { rankOrder } from './rank-order.js';
 
 /** Values by measure name, for example `{ 'nDCG@10': 0.4796 }`. */
 export type MeasureValues = Record<string, number>;
 
 export interface Evaluation {
-  /** Mean over all judged topics. */
+  /** Mean over all judged topics; for counts (NumRet, NumRel, NumQ) the sum. */
   mean: MeasureValues;
   /** One entry per judged topic, in the qrels' order. */
   byQuery: Map<string, MeasureValues>;
@@ -61,30 +61,46 @@ function groupRun(run: Iterable<Pick<RunEntry, 'queryId' | 'docId' | 'score'>>, 
   return rankings;
 }
 
+/** Values for a topic of the run; for one that the run lacks they are 0, as in ir_measures. */
 function evaluateTopic(
   queryId: string,
   ranking: TopicRanking | undefined,
   judgements: ReadonlyMap<string, number>,
   measures: readonly Measure[],
 ): MeasureValues {
-  const docIds = ranking?.docIds ?? [];
+  if (!ranking) return Object.fromEntries(measures.map(({ name }) => [name, 0]));
+  const { docIds, scores } = ranking;
   if (new Set(docIds).size !== docIds.length) {
     const twice = docIds.find((docId, i) => docIds.indexOf(docId) !== i);
     throw new RankDistillmError('bad_input', `run: topic ${queryId} ranks document ${twice} twice`, {
       hint: 'Keep one line per topic and document.',
     });
   }
-  const order = trecOrder(docIds, ranking?.scores ?? []);
-  const retrieved = Array.from(order, (position) => judgements.get(docIds[position]!));
   const judged = [...judgements.values()].sort((a, b) => b - a);
-  return Object.fromEntries(measures.map((measure) => [measure.name, measure.compute({ retrieved, judged })]));
+  const byOrder = new Map(
+    [...new Set(measures.map(({ order }) => order))].map((order) => [
+      order,
+      Array.from(rankOrder(docIds, scores, order), (position) => judgements.get(docIds[position]!)),
+    ]),
+  );
+  const value = (measure: Measure): number => {
+    try {
+      return measure.compute({ retrieved: byOrder.get(measure.order)!, judged });
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      throw new RankDistillmError('bad_input', `qrels: topic ${queryId}: ${error.message}`, {
+        hint: 'Map the grades to smaller ones, or leave the measure out.',
+      });
+    }
+  };
+  return Object.fromEntries(measures.map((measure) => [measure.name, value(measure)]));
 }
 
 /**
- * Computes trec_eval's measures of a run, averaged over every topic of the qrels, as in ir_measures. Judged topics that
- * are missing from the run or have no relevant documents count 0; unjudged topics are ignored. If a document is judged
- * in several iterations (subtopics), its highest grade counts. Documents are ordered by score (float32), ties by
- * descending docid bytes; the rank column is ignored.
+ * Computes measures of a run, averaged over every topic of the qrels, as ir_measures does with its default providers.
+ * Judged topics that are missing from the run or have no relevant documents count 0; unjudged topics are ignored. If a
+ * document is judged in several iterations (subtopics), its highest grade counts. Documents are ordered as the program
+ * that defines the measure orders them (see `RankOrder`); the rank column is ignored.
  *
  * @param measures names as in ir_measures, see `parseMeasure`; results are keyed by the canonical name
  * @throws RankDistillmError `bad_input`: unknown measure, qrels without a judgement, a document twice in a topic
@@ -109,7 +125,7 @@ export function evaluate(
     byQuery.set(queryId, values);
     for (const name of Object.keys(mean)) mean[name]! += values[name]!;
   }
-  for (const name of Object.keys(mean)) mean[name]! /= topics.size;
+  for (const { name, isTotal } of parsed) if (!isTotal) mean[name]! /= topics.size;
   return { mean, byQuery, topicsInRun: rankings.size };
 }
 

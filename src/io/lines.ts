@@ -33,6 +33,20 @@ export function readLines(path: string, look?: (start: Buffer) => void): AsyncGe
 
 /** The same for any bytes, as soon as a line is complete. `name` names the source in errors. */
 export async function* linesOf(chunks: AsyncIterable<Buffer>, name: string): AsyncGenerator<Line[]> {
+  for await (const { lines } of blocksOf(chunks, name)) if (lines.length > 0) yield lines;
+}
+
+/** Bytes of whole lines, and those lines. */
+export interface Block {
+  bytes: Buffer;
+  /** Where the block starts in the decompressed content, in bytes. */
+  offset: number;
+  /** Without blank lines. */
+  lines: Line[];
+}
+
+/** The lines as soon as they are complete, with their bytes. */
+export async function* blocksOf(chunks: AsyncIterable<Buffer>, name: string): AsyncGenerator<Block> {
   let rest: Buffer[] = [];
   let restBytes = 0;
   let offset = 0;
@@ -45,18 +59,17 @@ export async function* linesOf(chunks: AsyncIterable<Buffer>, name: string): Asy
       if (restBytes > MAX_LINE_BYTES) throw endlessLine(at(name, number));
       continue;
     }
-    const block = Buffer.concat([...rest, chunk.subarray(0, end)]);
+    const bytes = Buffer.concat([...rest, chunk.subarray(0, end)]);
     rest = end < chunk.length ? [chunk.subarray(end)] : [];
     restBytes = chunk.length - end;
-    const { lines, count } = splitLines(block, { name, offset, number });
-    if (lines.length > 0) yield lines;
-    offset += block.length;
+    const { lines, count } = splitLines(bytes, { name, offset, number });
+    yield { bytes, offset, lines };
+    offset += bytes.length;
     number += count;
   }
-  if (restBytes > 0) {
-    const { lines } = splitLines(Buffer.concat(rest), { name, offset, number });
-    if (lines.length > 0) yield lines;
-  }
+  if (restBytes === 0) return;
+  const bytes = Buffer.concat(rest);
+  yield { bytes, offset, lines: splitLines(bytes, { name, offset, number }).lines };
 }
 
 /** Position of a block of bytes: the file's name, the byte offset and the number of the first line. */

@@ -3,20 +3,24 @@ import { homedir } from 'node:os';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { ioError } from '../errors.js';
 
+/** Mode of folders whose content is nobody else's business, as the XDG specification asks for a cache folder. */
+export const PRIVATE_MODE = 0o700;
+
 /**
  * Creates a folder and its parents. Node's `recursive` never returns if the file system reports ENOENT for a folder
  * that may not be created (/proc).
  *
+ * @param mode of the created folders
  * @returns the created folders, outermost first, as absolute paths
  * @throws RankDistillmError `io` that names the folder
  */
-export async function makeFolder(path: string): Promise<string[]> {
+export async function makeFolder(path: string, mode = 0o777): Promise<string[]> {
   const missing: string[] = [];
   for (let folder = resolve(path); !(await isThere(folder, path)); folder = dirname(folder)) missing.unshift(folder);
   const made: string[] = [];
   for (const folder of missing) {
     try {
-      await mkdir(folder);
+      await mkdir(folder, mode);
       made.push(folder);
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;

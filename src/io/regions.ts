@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ioError, RankDistillmError } from '../errors.js';
 import { pathBeside, removeStrays } from './leftovers.js';
-import { cacheFolder, makeFolder } from './make-folder.js';
+import { cacheFolder, makeFolder, PRIVATE_MODE } from './make-folder.js';
 
 const CHUNK_BYTES = 1024 * 1024;
 
@@ -64,7 +64,7 @@ async function openNameless(): Promise<{ handle: FileHandle; folder: string }> {
   let failure: unknown;
   for (const folder of [cacheFolder(), tmpdir()]) {
     try {
-      await makeFolder(folder);
+      await makeFolder(folder, PRIVATE_MODE);
       await removeStrays(folder);
       const path = pathBeside(join(folder, 'spool'), 'new');
       const handle = await open(path, 'wx+', 0o600);

@@ -1,11 +1,10 @@
 import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { collectionIndex } from '../../src/data/collection/collection-index.js';
+import { openIndexed } from '../../src/data/collection/collection-index.js';
 import { CollectionStore } from '../../src/data/collection/collection-store.js';
-import { DocumentIndex } from '../../src/data/collection/document-index.js';
 import { locate } from '../../src/data/collection/text-places.js';
 import { TextThread } from '../../src/data/collection/text-thread.js';
 import type { RankDistillmError } from '../../src/errors.js';
@@ -25,12 +24,17 @@ const SOURCE = { format: 'tsv', isCopy: false, repairs: false } as const;
 
 /** The thread, and where its documents lie. */
 async function threadFor(collection: string) {
-  const { plain, index } = await collectionIndex(collection, { folder });
-  const places = DocumentIndex.open(index);
-  const thread = new TextThread({ ...SOURCE, path: collection, plain: resolve(plain) });
+  const { plain, plainPath, index } = await openIndexed(collection, { folder });
+  const source = { ...SOURCE, path: collection, plain: plainPath, file: plain.fd, index: index.path };
+  const thread = new TextThread(source);
   const read = (docIds: readonly string[]): Promise<string[]> =>
-    thread.read(locate(places, docIds, collection, undefined));
-  return { thread, read, close: () => Promise.all([thread.close(), places.close()]) };
+    thread.read(locate(index, docIds, collection, undefined));
+  const close = async (): Promise<void> => {
+    await thread.close();
+    await plain.close();
+    index.close();
+  };
+  return { thread, read, close };
 }
 
 async function errorOf(run: Promise<unknown>): Promise<RankDistillmError> {
@@ -66,8 +70,9 @@ test('a file that is cut while it is read is an error, and the thread goes on', 
 });
 
 test('a thread that dies fails what waits for it', async () => {
-  const thread = new TextThread({ ...SOURCE, path: 'gone.tsv', plain: join(folder, 'gone.tsv') });
-  const error = await errorOf(thread.read([{ docId: 'd1', offset: 0, length: 5, line: 1 }]));
+  const source = { ...SOURCE, path: 'gone.tsv', plain: 'gone.tsv', file: -1, index: join(folder, 'gone.index') };
+  const thread = new TextThread(source);
+  const error = await errorOf(thread.read([{ docId: 'd1', offset: 0, length: -1, line: 1, checksum: 0 }]));
   assert.is(error.code, 'native');
   assert.match(error.message, /^gone\.tsv: its reader thread died/);
 });

@@ -49,6 +49,21 @@ test('RR is one over the rank of the first relevant document within the cut-off'
   near(value('xab', { a: 1, b: 2 }, 'RR(rel=2)@10'), 1 / 3);
 });
 
+test('ERR refuses grades that it has no probability for', () => {
+  assert.throws(() => value('a', { a: 5 }, 'ERR@20'), /qrels: topic q: ERR knows grades up to 4, found 5/);
+});
+
+test('counts are added up over the topics', () => {
+  const judged = [...qrels({ a: 1, b: 2 }), { queryId: 'other', docId: 'a', relevance: 1, iteration: '0' }];
+  const run = [...ranking('abx'), { queryId: 'other', docId: 'y', score: 1 }];
+  assert.equal(evaluate(run, judged, ['NumQ', 'NumRet', 'NumRet(rel=2)', 'NumRel']).mean, {
+    NumQ: 2,
+    NumRet: 4,
+    'NumRet(rel=2)': 1,
+    NumRel: 3,
+  });
+});
+
 test('the mean is over all judged topics, a topic the run lacks counts 0', () => {
   const judged = [...qrels({ a: 1 }), { queryId: 'absent', docId: 'a', relevance: 1, iteration: '0' }];
   const run = [...ranking('a'), { queryId: 'unjudged', docId: 'a', score: 1 }];

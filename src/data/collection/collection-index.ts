@@ -1,35 +1,30 @@
 import { createHash } from 'node:crypto';
-import { closeSync, createWriteStream, openSync, readSync } from 'node:fs';
-import { mkdir, readdir, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
-import { open, type RootDatabase } from 'lmdb';
-import { at, ioError, RankDistillmError, throwIfAborted } from '../../errors.js';
-import { sync, writeAtomically } from '../../io/atomic-write.js';
-import { leftoversIn, pathBeside } from '../../io/leftovers.js';
-import { type Line, readLines } from '../../io/lines.js';
-import { cacheFolder, makeFolder } from '../../io/make-folder.js';
-import { firstBytes, isGzip, plainBytes } from '../../io/plain-bytes.js';
-import { changedWhileRead } from '../../io/regions.js';
-import { detectTextFormat, textRecord } from '../formats/texts.js';
-import { MAX_ID_BYTES, packRegion, unpackRegion, type Region } from './document-index.js';
+import type { BigIntStats } from 'node:fs';
+import { type FileHandle, mkdir, open, readdir, realpath, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { ioError, RankDistillmError } from '../../errors.js';
+import { sync } from '../../io/atomic-write.js';
+import { pathBeside, removeStrays } from '../../io/leftovers.js';
+import { cacheFolder, makeFolder, PRIVATE_MODE } from '../../io/make-folder.js';
+import { isGzip, plainBytes } from '../../io/plain-bytes.js';
+import { changedWhileRead, chunksOf } from '../../io/regions.js';
+import { detectTextFormat, type TextFormat } from '../formats/texts.js';
+import { DocumentIndex, STAMP_CHARACTERS } from './document-index.js';
+import { writeIndex } from './index-writer.js';
 
-/** Version of the file layout below; part of the file names. */
-const LAYOUT_VERSION = 1;
-/** Documents per transaction: few enough not to block the event loop. */
-const BATCH = 2_000;
+/** Version of the files; part of their names. */
+const LAYOUT_VERSION = 2;
+/** Size of text by that of its gzip, about. */
+const TEXT_COMPRESSION = 3;
 
-/** LMDB's two meta pages, which it does not verify. */
-const META_BYTES = 8192;
-
-/** Files built from a collection. */
-export interface CollectionFiles {
-  /** LMDB file: document id → `packRegion`. */
-  index: string;
-  /** The collection itself, or its unpacked copy when it is gzipped. */
-  plain: string;
-  /** Describes the other two files as built, see `isWhole`. */
-  record: string;
+/** A collection with its index, open for reading. */
+export interface IndexedCollection {
+  format: TextFormat;
+  index: DocumentIndex;
+  /** The collection itself, or its unpacked copy when it is gzipped: absolute, since the working directory may change. */
+  plainPath: string;
+  plain: FileHandle;
+  isCopy: boolean;
 }
 
 export interface CollectionIndexOptions {
@@ -41,32 +36,29 @@ export interface CollectionIndexOptions {
 }
 
 /**
- * Finds or builds the index of a collection: an LMDB file that maps document ids to line positions. The file name
- * encodes the collection's path, size, inode and modification time, so a stale index is never used (and is removed).
- * The index is built in a temporary folder and renamed, so two processes may build it at once.
+ * Opens a collection with its index, which maps document ids to positions of lines; builds the index if there is none.
+ * The name of its file encodes the collection's path, size, inode and modification time, so a stale index is never used
+ * (and is removed). It is built in a temporary folder and renamed when it is complete, so any number of processes may
+ * build it at once, and none waits for another. A damaged index is built again.
  */
-export async function collectionIndex(path: string, options: CollectionIndexOptions = {}): Promise<CollectionFiles> {
-  const identity = await identify(path);
-  const gzip = await isGzip(path);
+export async function openIndexed(path: string, options: CollectionIndexOptions = {}): Promise<IndexedCollection> {
+  const collection = await identify(path);
   const folders =
-    options.folder === undefined ? [join(cacheFolder(), 'collections'), dirname(identity.realPath)] : [options.folder];
-  const filesIn = (folder: string): CollectionFiles => {
-    const name = join(folder, `${identity.stem}-${identity.stamp}`);
-    return { index: `${name}.lmdb`, plain: gzip ? `${name}.plain` : path, record: `${name}.json` };
-  };
+    options.folder === undefined
+      ? [join(cacheFolder(), 'collections'), dirname(collection.realPath)]
+      : [options.folder];
   for (const folder of folders) {
-    const files = filesIn(folder);
-    if (await isWhole(files)) return files;
+    const found = await openIn(folder, collection);
+    if (found !== undefined) return found;
   }
   const refusals: RankDistillmError[] = [];
   for (const folder of folders) {
-    const files = filesIn(folder);
-    const room = await makeRoom(folder, identity).catch((error: unknown) => {
+    const room = await makeRoom(folder, collection).catch((error: unknown) => {
       refusals.push(ioError('write', folder, error instanceof RankDistillmError ? error.cause : error));
     });
     if (room === undefined) continue;
     try {
-      await build(path, gzip, files, room, options);
+      await build(collection, filesIn(folder, collection), room, options);
     } catch (error) {
       // an error without a code is a bug in this package
       const isOurs = error instanceof RankDistillmError || (error as NodeJS.ErrnoException).code === undefined;
@@ -74,11 +66,10 @@ export async function collectionIndex(path: string, options: CollectionIndexOpti
     } finally {
       await rm(room, { recursive: true, force: true });
     }
-    if ((await identify(path)).stamp !== identity.stamp) {
-      await removeOlder(folder, { ...identity, stamp: '' });
-      throw changedWhileRead(path);
-    }
-    return files;
+    const built = await openIn(folder, collection);
+    if (built !== undefined) return built;
+    await removeOlder(folder, { ...collection, stamp: '' });
+    throw changedWhileRead(path);
   }
   throw unwritable(path, refusals);
 }
@@ -91,185 +82,132 @@ function unwritable(path: string, refusals: RankDistillmError[]): RankDistillmEr
   });
 }
 
-/**
- * Whether the files are intact. LMDB maps a file without checking its length or its meta pages: a truncated or sparse
- * file would crash the process.
- */
-async function isWhole(files: CollectionFiles): Promise<boolean> {
+/** Files built from a collection. */
+interface CollectionFiles {
+  index: string;
+  /** The collection itself, or its unpacked copy when it is gzipped. */
+  plain: string;
+}
+
+function filesIn(folder: string, { path, gzip, stem, stamp }: Collection): CollectionFiles {
+  const name = join(folder, `${stem}-${stamp}`);
+  return { index: `${name}.index`, plain: gzip ? `${name}.plain` : path };
+}
+
+/** Opens what was built before; undefined if it is missing, damaged or does not fit the collection as it is now. */
+async function openIn(folder: string, collection: Collection): Promise<IndexedCollection | undefined> {
+  const files = filesIn(folder, collection);
+  const index = await DocumentIndex.open(files.index, collection.stamp);
+  if (index === undefined) return undefined;
+  let plain: FileHandle | undefined;
   try {
-    return (await readFile(files.record, 'utf8')) === (await describe(files));
-  } catch {
-    return false;
+    plain = await open(files.plain, 'r');
+    const { format, gzip, mode, stamp, path } = collection;
+    const found = await plain.stat({ bigint: true });
+    const fits = gzip
+      ? Number(found.size) === index.plainBytes && !isMoreOpen(Number(found.mode), mode)
+      : stampOf(found) === stamp;
+    // the collection may have been replaced since it was identified
+    if (fits && (await identify(path)).stamp === stamp) {
+      const opened = { format, index, plain, plainPath: resolve(files.plain), isCopy: gzip };
+      plain = undefined;
+      return opened;
+    }
+  } catch (error) {
+    if (error instanceof RankDistillmError || (error as NodeJS.ErrnoException).code === undefined) throw error;
+  } finally {
+    if (plain !== undefined) await plain.close();
   }
+  index.close();
+  return undefined;
 }
 
-async function describe({ index, plain }: CollectionFiles): Promise<string> {
-  const sizes = await Promise.all([index, plain].map(async (path) => (await stat(path)).size));
-  const meta = (await firstBytes(index, META_BYTES)).toString('base64');
-  return JSON.stringify({ index: sizes[0], plain: sizes[1], meta: shortHash([meta]) });
+/** Whether others may read a file that they may not read where it comes from. */
+function isMoreOpen(mode: number, than: number): boolean {
+  return (mode & ~than & 0o077) !== 0;
 }
 
-interface Identity {
+interface Collection {
+  path: string;
   realPath: string;
+  gzip: boolean;
+  format: TextFormat;
+  mode: number;
+  size: number;
   /** The same for every version of the collection. */
   stem: string;
   /** Different for each version. */
   stamp: string;
 }
 
-async function identify(path: string): Promise<Identity> {
+async function identify(path: string): Promise<Collection> {
+  const gzip = await isGzip(path); // refuses a pipe
+  const format = await detectTextFormat(path);
   try {
     const realPath = await realpath(path);
-    const { size, mtimeMs, ino, dev } = await stat(realPath);
-    return {
-      realPath,
-      stem: `${basename(realPath)}-${shortHash([realPath])}`,
-      stamp: shortHash([LAYOUT_VERSION, size, mtimeMs, ino, dev]),
-    };
+    const found = await stat(realPath, { bigint: true });
+    const stem = `${basename(realPath).slice(0, 50)}-${shortHash([realPath])}`;
+    const [mode, size] = [Number(found.mode), Number(found.size)];
+    return { path, realPath, gzip, format, mode, size, stem, stamp: stampOf(found) };
   } catch (error) {
     throw ioError('read', path, error);
   }
 }
 
+function stampOf({ size, mtimeNs, ino, dev }: BigIntStats): string {
+  return shortHash([LAYOUT_VERSION, ...[size, mtimeNs, ino, dev].map(String)]);
+}
+
 function shortHash(parts: unknown[]): string {
-  return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 16);
+  return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, STAMP_CHARACTERS);
 }
 
 /** Creates the folder to build in, and removes the leftovers of older versions and killed processes. */
-async function makeRoom(folder: string, identity: Identity): Promise<string> {
-  await makeFolder(folder);
-  await removeOlder(folder, identity);
-  const room = pathBeside(join(folder, `${identity.stem}-${identity.stamp}`), 'new');
-  await mkdir(room);
+async function makeRoom(folder: string, collection: Collection): Promise<string> {
+  await makeFolder(folder, PRIVATE_MODE);
+  await removeOlder(folder, collection);
+  const room = pathBeside(join(folder, `${collection.stem}-${collection.stamp}`), 'new');
+  await mkdir(room, PRIVATE_MODE);
   return room;
 }
 
-async function removeOlder(folder: string, identity: Identity): Promise<void> {
-  const isOurs = (name: string): boolean => name.startsWith(`${identity.stem}-`);
-  for (const { path, target, alive } of await leftoversIn(folder)) {
-    if (isOurs(basename(target)) && !alive) await rm(path, { recursive: true, force: true });
-  }
+async function removeOlder(folder: string, { stem, stamp }: Pick<Collection, 'stem' | 'stamp'>): Promise<void> {
+  const isOurs = (name: string): boolean => name.startsWith(`${stem}-`);
+  await removeStrays(folder);
   for (const name of await readdir(folder)) {
-    const isOlder = isOurs(name) && !name.startsWith(`${identity.stem}-${identity.stamp || ' '}`);
-    if (isOlder && /\.(lmdb|lmdb-lock|plain|json)$/.test(name)) await rm(join(folder, name), { force: true });
+    const isOlder = isOurs(name) && !name.startsWith(`${stem}-${stamp || ' '}`);
+    // lmdb and json: of earlier versions of this package
+    if (isOlder && /\.(index|plain|lmdb|lmdb-lock|json)$/.test(name)) await rm(join(folder, name), { force: true });
   }
 }
 
 async function build(
-  path: string,
-  gzip: boolean,
+  { path, format, stamp, gzip, mode, size }: Collection,
   files: CollectionFiles,
   room: string,
-  options: CollectionIndexOptions,
+  progress: CollectionIndexOptions,
 ): Promise<void> {
   const index = join(room, 'index');
-  const plain = join(room, 'plain');
-  if (gzip) await unpack(path, plain, options.signal);
-  const db = open<Buffer, string>({
-    path: index,
-    noSubdir: true,
-    encoding: 'binary',
-    cache: false,
-    noSync: true, // synced once, below
-  });
+  const copy = join(room, 'plain');
+  const ownMode = (mode & 0o666) | 0o600;
+  const plain = gzip ? await open(copy, 'wx+', ownMode) : await open(path, 'r');
   try {
-    await fill(db, path, gzip ? plain : path, options);
+    const chunks = gzip ? copied(plainBytes(path), plain) : chunksOf(plain, path);
+    const expectedBytes = gzip ? size * TEXT_COMPRESSION : size;
+    await writeIndex({ path, format, stamp, expectedBytes, chunks, plain }, index, ownMode, progress);
+    if (gzip) await plain.sync();
   } finally {
-    await db.close();
+    await plain.close();
   }
-  await sync(index);
-  if (gzip) {
-    await sync(plain);
-    await rename(plain, files.plain);
-  }
+  if (gzip) await rename(copy, files.plain);
   await rename(index, files.index);
   await sync(dirname(files.index));
-  const description = await describe(files);
-  await writeAtomically(files.record, (write) => write(description));
 }
 
-async function unpack(path: string, target: string, signal: AbortSignal | undefined): Promise<void> {
-  try {
-    await pipeline(plainBytes(path), createWriteStream(target, { flags: 'wx' }), { ...(signal && { signal }) });
-  } catch (error) {
-    throwIfAborted(signal);
-    throw error;
+/** Writes what passes through: a line is checked before the rest is unpacked. */
+async function* copied(chunks: AsyncIterable<Buffer>, file: FileHandle): AsyncGenerator<Buffer> {
+  for await (const chunk of chunks) {
+    await file.writeFile(chunk);
+    yield chunk;
   }
-}
-
-async function fill(
-  db: RootDatabase<Buffer, string>,
-  path: string,
-  plain: string,
-  options: CollectionIndexOptions,
-): Promise<void> {
-  const format = await detectTextFormat(path);
-  const textAt = ({ offset, length, line }: Region): string => {
-    return textRecord(readSyncRegion(plain, offset, length), format, 'document', path, line).text;
-  };
-  let documents = 0;
-  for await (const lines of readLines(path)) {
-    for (let start = 0; start < lines.length; start += BATCH) {
-      throwIfAborted(options.signal);
-      const batch = lines.slice(start, start + BATCH);
-      db.transactionSync(() => {
-        for (const line of batch) {
-          const { id, text } = textRecord(line.text, format, 'document', path, line.number);
-          putOnce(db, id, line, path, (before) => textAt(before) === text);
-        }
-      });
-      documents += batch.length;
-      await new Promise(setImmediate);
-    }
-    options.onProgress?.(documents);
-  }
-  if (documents === 0) {
-    throw new RankDistillmError('bad_input', `${path}: the collection is empty`, {
-      hint: 'A collection has one document a line: document id, tab, text.',
-    });
-  }
-}
-
-/**
- * Synchronous, because an LMDB transaction cannot await. Duplicates are rare, so opening the file each time is fine.
- */
-function readSyncRegion(path: string, offset: number, length: number): string {
-  const file = openSync(path, 'r');
-  try {
-    const bytes = Buffer.allocUnsafe(length);
-    if (readSync(file, bytes, 0, length, offset) < length) throw changedWhileRead(path);
-    return bytes.toString();
-  } finally {
-    closeSync(file);
-  }
-}
-
-/** @param isSame whether the document at a position has the same text: then the duplicate is ignored */
-function putOnce(
-  db: RootDatabase<Buffer, string>,
-  id: string,
-  line: Line,
-  path: string,
-  isSame: (before: Region) => boolean,
-): void {
-  if (Buffer.byteLength(id) > MAX_ID_BYTES) {
-    throw new RankDistillmError(
-      'bad_input',
-      `${at(path, line.number)}: the document id is longer than ${MAX_ID_BYTES} bytes`,
-      {
-        hint: 'Check that the columns are not swapped.',
-      },
-    );
-  }
-  const before = db.getBinaryFast(id);
-  if (before !== undefined) {
-    const region = unpackRegion(before);
-    if (isSame(region)) return;
-    throw new RankDistillmError(
-      'bad_input',
-      `${at(path, line.number)}: document '${id}' has a different text on line ${region.line}`,
-      { hint: 'Keep one of the two lines, or give one document another id.' },
-    );
-  }
-  db.putSync(id, packRegion({ offset: line.offset, length: line.length, line: line.number }));
 }

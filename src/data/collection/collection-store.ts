@@ -1,11 +1,8 @@
-import { type FileHandle, open } from 'node:fs/promises';
-import { resolve } from 'node:path';
-import { ioError } from '../../errors.js';
+import type { FileHandle } from 'node:fs/promises';
 import { holdInputs } from '../../io/inputs.js';
 import { readRegion } from '../../io/regions.js';
-import { detectTextFormat } from '../formats/texts.js';
-import { collectionIndex, type CollectionIndexOptions } from './collection-index.js';
-import { DocumentIndex } from './document-index.js';
+import { type CollectionIndexOptions, openIndexed } from './collection-index.js';
+import type { DocumentIndex } from './document-index.js';
 import { groupReads, locate, nameOf, type Place, textsOf, type TextSource } from './text-places.js';
 import { TextThread } from './text-thread.js';
 
@@ -39,26 +36,12 @@ export class CollectionStore implements AsyncDisposable {
     this.#held = holdInputs([source.path]);
   }
 
-  /** Opens a collection (TSV or JSON lines, also gzipped); builds its index the first time, see `collectionIndex`. */
+  /** Opens a collection (TSV or JSON lines, also gzipped); builds its index the first time, see `openIndexed`. */
   static async open(path: string, options: CollectionOptions = {}): Promise<CollectionStore> {
-    const format = await detectTextFormat(path);
-    const found = await collectionIndex(path, options);
-    // absolute, because the working directory may change before a worker thread opens it
-    const plainPath = resolve(found.plain);
-    const isCopy = found.plain !== path;
-    const source = { path, format, plain: plainPath, isCopy, repairs: options.repairs ?? false };
-    let plain: FileHandle;
-    try {
-      plain = await open(plainPath, 'r');
-    } catch (error) {
-      throw ioError('read', found.plain, error);
-    }
-    try {
-      return new CollectionStore(source, options.threadAfter ?? THREAD_AFTER, DocumentIndex.open(found.index), plain);
-    } catch (error) {
-      await plain.close();
-      throw error;
-    }
+    const { format, index, plain, plainPath, isCopy } = await openIndexed(path, options);
+    const repairs = options.repairs ?? false;
+    const source = { path, format, plain: plainPath, file: plain.fd, index: index.path, isCopy, repairs };
+    return new CollectionStore(source, options.threadAfter ?? THREAD_AFTER, index, plain);
   }
 
   get path(): string {
@@ -90,7 +73,7 @@ export class CollectionStore implements AsyncDisposable {
   async close(): Promise<void> {
     this.#held[Symbol.dispose]();
     await this.#thread?.close();
-    await this.#index.close();
+    this.#index.close();
     await this.#plain.close();
   }
 

@@ -1,7 +1,8 @@
+import { crc32 } from 'node:zlib';
 import { RankDistillmError } from '../../errors.js';
 import { changedWhileRead } from '../../io/regions.js';
-import { repairUtf8, type TextFormat, textRecord, type TextRecord } from '../formats/texts.js';
-import type { DocumentIndex, Region } from './document-index.js';
+import { repairUtf8, type TextFormat, textRecord } from '../formats/texts.js';
+import { discardIndex, type DocumentIndex, type Region } from './document-index.js';
 
 /** Documents closer than this are read together: a read call costs about as much as copying this many bytes. */
 const MERGE_GAP_BYTES = 8 * 1024;
@@ -15,6 +16,10 @@ export interface TextSource {
   format: TextFormat;
   /** The collection itself, or its unpacked copy when it is gzipped. */
   plain: string;
+  /** Its descriptor, which all threads of the process share: another file under its name is another collection. */
+  file: number;
+  /** The collection's index, which is removed if it does not fit what is read. */
+  index: string;
   /** Whether `plain` is an unpacked copy. */
   isCopy: boolean;
   /** Apply `repairUtf8` to the texts. */
@@ -88,26 +93,22 @@ export function nameOf({ path, plain, isCopy }: TextSource): string {
 
 /** The texts of a group, in its order, from its bytes. */
 export function textsOf(group: ReadGroup, bytes: Buffer, source: TextSource): string[] {
-  return group.places.map((place) => {
-    const start = place.offset - group.offset;
-    const { id, text } = recordOf(bytes.toString('utf8', start, start + place.length), place.line, source);
-    if (id !== place.docId) throw source.isCopy ? damagedCopy(source) : changedWhileRead(source.path);
+  return group.places.map(({ docId, offset, length, line, checksum }) => {
+    const start = offset - group.offset;
+    const record = bytes.subarray(start, start + length);
+    if (crc32(record) !== checksum) throw notAsIndexed(source);
+    const { id, text } = textRecord(record.toString(), source.format, 'document', source.path, line);
+    if (id !== docId) throw notAsIndexed(source);
     return source.repairs ? repairUtf8(text) : text;
   });
 }
 
-function recordOf(text: string, line: number, source: TextSource): TextRecord {
-  try {
-    return textRecord(text, source.format, 'document', source.path, line);
-  } catch (error) {
-    throw source.isCopy ? damagedCopy(source) : error; // the collection itself was valid when it was copied
-  }
-}
-
-function damagedCopy({ path, plain }: TextSource): RankDistillmError {
-  return new RankDistillmError('io', `${plain}: the unpacked copy of ${path} is damaged`, {
-    hint: 'Delete this file; it will be rebuilt.',
-  });
+/** The error for a line that is not the one that was indexed. */
+export function notAsIndexed({ path, plain, isCopy, index }: TextSource): RankDistillmError {
+  const hint = discardIndex(index);
+  return isCopy
+    ? new RankDistillmError('io', `${plain}: the unpacked copy of ${path} is damaged`, { hint })
+    : new RankDistillmError('io', changedWhileRead(path).message, { hint });
 }
 
 function unknownDocument(docId: string, collection: string, run: string | undefined): RankDistillmError {

@@ -4,7 +4,7 @@ import type { Place, TextSource } from './text-places.js';
 
 export interface TextRequest {
   docIds: readonly string[];
-  /** [documents, 3]: offset, length and line of each; numbers are cheaper to clone than objects. */
+  /** [documents, 4]: offset, length, line and checksum of each; numbers are cheaper to clone than objects. */
   regions: Float64Array<ArrayBuffer>;
 }
 
@@ -12,8 +12,7 @@ const PROGRAM = new URL('./text-worker.js', import.meta.url).href;
 
 /**
  * A worker thread that fetches a collection's texts with blocking reads: 2 µs each, against 15 µs for a promise on the
- * main thread, which at GPU speed would keep that thread busy. The LMDB index stays on the main thread: terminating a
- * worker inside LMDB kills the process.
+ * main thread, which at GPU speed would keep that thread busy.
  */
 export class TextThread {
   readonly #thread: RequestThread<TextRequest, string[]>;
@@ -39,7 +38,9 @@ export class TextThread {
    */
   read(places: readonly Place[]): Promise<string[]> {
     const docIds = places.map(({ docId }) => docId);
-    const regions = Float64Array.from(places.flatMap(({ offset, length, line }) => [offset, length, line]));
+    const regions = Float64Array.from(
+      places.flatMap(({ offset, length, line, checksum }) => [offset, length, line, checksum]),
+    );
     return this.#thread.request({ docIds, regions }, [regions.buffer]);
   }
 

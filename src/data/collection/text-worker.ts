@@ -1,20 +1,18 @@
 /** Entry point of the text-reading thread, see `TextThread`. */
-import { openSync, readSync } from 'node:fs';
+import { readSync } from 'node:fs';
 import { workerData } from 'node:worker_threads';
 import { ioError } from '../../errors.js';
-import { changedWhileRead } from '../../io/regions.js';
 import { answerRequests } from '../../io/request-thread.js';
-import { groupReads, nameOf, textsOf, type ReadGroup, type TextSource } from './text-places.js';
+import { groupReads, nameOf, notAsIndexed, textsOf, type ReadGroup, type TextSource } from './text-places.js';
 import type { TextRequest } from './text-thread.js';
 
 const source = workerData as TextSource;
-const plain = openSync(source.plain, 'r');
 
 function read({ offset, length }: ReadGroup): Buffer {
   const buffer = Buffer.allocUnsafe(length);
   for (let done = 0; done < length;) {
     const bytes = readBytes(buffer, done, length - done, offset + done);
-    if (bytes === 0) throw changedWhileRead(nameOf(source));
+    if (bytes === 0) throw notAsIndexed(source);
     done += bytes;
   }
   return buffer;
@@ -22,7 +20,7 @@ function read({ offset, length }: ReadGroup): Buffer {
 
 function readBytes(buffer: Buffer, at: number, length: number, position: number): number {
   try {
-    return readSync(plain, buffer, at, length, position);
+    return readSync(source.file, buffer, at, length, position);
   } catch (error) {
     throw ioError('read', nameOf(source), error);
   }
@@ -30,8 +28,9 @@ function readBytes(buffer: Buffer, at: number, length: number, position: number)
 
 function textsAt({ docIds, regions }: TextRequest): string[] {
   const places = docIds.map((docId, i) => {
-    const [offset, length, line] = regions.subarray(3 * i, 3 * i + 3) as unknown as [number, number, number];
-    return { docId, offset, length, line };
+    const numbers = regions.subarray(4 * i, 4 * i + 4);
+    const [offset, length, line, checksum] = numbers as unknown as [number, number, number, number];
+    return { docId, offset, length, line, checksum };
   });
   return groupReads(places).flatMap((group) => textsOf(group, read(group), source));
 }

@@ -1,8 +1,10 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { trecOrder } from '../../src/evaluate/trec-order.js';
+import { rankOrder, TREC_EVAL_ORDER } from '../../src/evaluate/rank-order.js';
 
 const test = suite('trec_eval order');
+
+const trecOrder = (docIds: string[], scores: number[]): Uint32Array => rankOrder(docIds, scores, TREC_EVAL_ORDER);
 
 test('docids are ordered by their UTF-8 bytes, not by UTF-16 units', () => {
   const docIds = ['\u{10000}', '\uffee', 'é', 'z', 'ab', 'a', 'D9'];
