@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { copyFile, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { copyFile, link, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -281,6 +281,28 @@ const NEVER_OVER: [what: string, spoil: (folder: string) => Promise<unknown>, ar
     /mono-rank\/config\.json: would overwrite the input mono-rank\/config\.json/,
   ],
   [
+    'a file that a model is looked for in',
+    async () => undefined,
+    ['--trainer.callbacks.save_dir=mono-rank', '--trainer.callbacks.run_name=vocab.json'],
+    /mono-rank\/vocab\.json: would overwrite the input/,
+  ],
+  [
+    'the configuration',
+    async () => undefined,
+    [
+      '--trainer.callbacks.overwrite=true',
+      '--trainer.callbacks.save_dir=.',
+      '--trainer.callbacks.run_name=config.yaml',
+    ],
+    /config\.yaml: would overwrite the input config\.yaml/,
+  ],
+  [
+    'the configuration under another name',
+    (folder) => mkdir(join(folder, 'out')).then(() => link(join(folder, 'config.yaml'), join(folder, OUTPUT))),
+    ['--trainer.callbacks.overwrite=true'],
+    /tiny-set\.run: would overwrite the input config\.yaml/,
+  ],
+  [
     'a record of a newer release',
     (folder) => writeFiles(folder, { [RECORD]: '{"format": "rank-distillm run provenance", "version": 2}' }),
     [],
@@ -347,6 +369,7 @@ test('from TypeScript: what the command does', () =>
 
 for (const [what, more, message] of [
   ['an unknown option', { limit: 1 }, /options: unknown option "limit"/],
+  ['a name above the folder', { runName: '../a.run' }, /options\.runName: expected the name of a file/],
   ['no runs', { runs: [] }, /runs: there is nothing to re-rank/],
   ['nothing of a run', { limitTestBatches: { batches: 0 } }, /limitTestBatches: 0 leaves nothing/],
   ['a batch of nothing', { batchSize: 0 }, /options\.batchSize: expected a whole number of at least 1/],
