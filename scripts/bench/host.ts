@@ -1,9 +1,9 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import type { Binding, ComputePrecision, GpuInfo } from '../../binding.js';
 import type { LoadOptions } from '../../src/engine/cross-encoder.js';
 import { loadBinding } from '../../src/engine/load-binding.js';
-import { formatTable, type Cell, type Column, type TableOptions } from '../../src/report/table.js';
+import { formatTable, type Cell, type Column } from '../../src/report/table.js';
 import { SetupError } from '../lib/say.mjs';
 
 export const DEVICES = ['cpu', 'cuda'] as const;
@@ -101,12 +101,32 @@ export function machineLine(device: Device): string {
 /** A column of a table of `Row`s. */
 export type ColumnOf<Row> = Column & { of: (row: Row) => Cell };
 
-export function tableOf<Row>(columns: readonly ColumnOf<Row>[], rows: readonly Row[], options?: TableOptions): string {
+export function tableOf<Row>(columns: readonly ColumnOf<Row>[], rows: readonly Row[]): string {
   return formatTable(
     columns,
     rows.map((row) => columns.map(({ of }) => of(row))),
-    options,
   );
+}
+
+/** Of every bench that has figures: where they come from and go to. */
+export const OPTIONS = {
+  device: { type: 'string', default: 'cpu' },
+  json: { type: 'boolean', default: false },
+  out: { type: 'string' },
+} as const;
+export const OPTIONS_USAGE = `  --device NAME    ${DEVICES.join(' or ')}; default cpu
+  --json           one object instead of tables
+  --out FILE       writes that object to a file, too`;
+
+/** Prints tables, or an object with their figures; both where it goes to a file. */
+export function printReport(
+  { json, out }: { json: boolean; out?: string | undefined },
+  data: object,
+  text: string,
+): void {
+  const printed = JSON.stringify(data, null, 2);
+  if (out !== undefined) writeFileSync(out, `${printed}\n`);
+  console.log(json ? printed : text);
 }
 
 /** Columns of what was reached and of the GEMM peak, in the unit of the device. */

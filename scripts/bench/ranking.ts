@@ -4,14 +4,24 @@ import { readQrels } from '../../src/data/formats/qrels.js';
 import type { Qrel, RunEntry } from '../../src/data/records.js';
 import { CrossEncoder } from '../../src/engine/cross-encoder.js';
 import { evaluate } from '../../src/evaluate/evaluate.js';
-import type { TableOptions } from '../../src/report/table.js';
 import { trainedModel } from '../demo/configurations.js';
 import { worldFiles } from '../demo/world/write.js';
 import { numberOf, runScript } from '../lib/command.js';
 import { groupBy } from '../lib/data.js';
 import { root } from '../lib/root.mjs';
 import { SetupError } from '../lib/say.mjs';
-import { DEVICES, engineOptions, oneOf, say, tableOf, type Device } from './host.js';
+import {
+  DEVICES,
+  engineOptions,
+  oneOf,
+  OPTIONS,
+  OPTIONS_USAGE,
+  printReport,
+  say,
+  tableOf,
+  type ColumnOf,
+  type Device,
+} from './host.js';
 import { nativePrecisions, precisionLabel } from './models.js';
 import { readRunPairs } from './pairs.js';
 
@@ -23,13 +33,12 @@ const USAGE = `usage: npm run bench -- ranking [options]
 What a precision or a device costs in quality: ${MEASURE} of a first stage's run, re-ranked in each precision that the device
 computes, beside float32 on the CPU, and how far scores and their order differ from that.
 
-  --device NAME   ${DEVICES.join(' or ')}; default cpu
-  --model FOLDER  a trained model; without it the model and the test queries that \`npm run demo\` has left in build/demo
-  --run FILE      the first stage, --docs FILE and --queries FILE its texts, --qrels FILE judgements
-  --depth N       documents of a topic that are re-ranked, default 100
-  --json          one object instead of a table`;
+${OPTIONS_USAGE}
+  --model FOLDER   a trained model; without it the model and the test queries that \`npm run demo\` has left in build/demo
+  --run FILE       the first stage, --docs FILE and --queries FILE its texts, --qrels FILE judgements
+  --depth N        documents of a topic that are re-ranked, default 100`;
 
-export interface RankingResult {
+interface RankingResult {
   device: Device;
   precision: string;
   measure: number;
@@ -41,21 +50,14 @@ export interface RankingResult {
   error: number;
 }
 
-/** A line for each precision. */
-export function formatRanking(rows: readonly RankingResult[], _: Device, options?: TableOptions): string {
-  return tableOf<RankingResult>(
-    [
-      { head: 'device', of: ({ device }) => device },
-      { head: 'precision', of: ({ precision }) => precision },
-      { head: MEASURE, digits: 4, of: ({ measure }) => measure },
-      { head: 'difference', digits: 4, of: ({ difference }) => difference },
-      { head: 'tau', digits: 4, of: ({ tau }) => tau },
-      { head: 'error / deviation', digits: 5, of: ({ error }) => error },
-    ],
-    rows,
-    options,
-  );
-}
+const COLUMNS: readonly ColumnOf<RankingResult>[] = [
+  { head: 'device', of: ({ device }) => device },
+  { head: 'precision', of: ({ precision }) => precision },
+  { head: MEASURE, digits: 4, of: ({ measure }) => measure },
+  { head: 'difference', digits: 4, of: ({ difference }) => difference },
+  { head: 'tau', digits: 4, of: ({ tau }) => tau },
+  { head: 'error / deviation', digits: 5, of: ({ error }) => error },
+];
 
 /**
  * Kendall's tau of two lists of scores, over all pairs of places that differ in the first: 1 where both put them in the
@@ -117,9 +119,8 @@ export const run = (args: string[]): Promise<void> =>
   runScript(
     USAGE,
     {
+      ...OPTIONS,
       ...{ model: option, run: option, docs: option, queries: option, qrels: option, depth: option },
-      device: { ...option, default: 'cpu' },
-      json: { type: 'boolean', default: false },
     },
     async (values) => {
       const device = oneOf('device', values.device, DEVICES);
@@ -145,7 +146,7 @@ export const run = (args: string[]): Promise<void> =>
         else add(device, precisionLabel(precision, found), await scored(device, precision));
       }
       const data = { model: from.model, run: from.run, pairs: pairs.length, results };
-      console.log(values.json ? JSON.stringify(data, null, 2) : formatRanking(results, device));
+      printReport(values, data, tableOf(COLUMNS, results));
     },
     args,
   );

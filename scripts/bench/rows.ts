@@ -1,4 +1,4 @@
-import { DEVICES, type Device } from './host.js';
+import { DEVICES, OPTIONS_USAGE, type Device } from './host.js';
 import { MODEL_NAMES, PRECISIONS, type PrecisionName, type RandomModelName } from './models.js';
 
 /** What the suite can measure; numbers in a name are read from it, see row.ts. `cuda`: too slow on a CPU. */
@@ -71,13 +71,12 @@ export const USAGE = `usage: npm run bench -- [options]
 Speed of the engine beside the matrix rate (GEMM) that the same machine reaches in the same run. Each row runs in its own
 process, with random weights (speed does not depend on them; the folders are made once, under build/bench).
 
-  --device NAME    ${DEVICES.join(' or ')}; default cpu. On cuda the first GPU, and the rate of at::linear there
+${OPTIONS_USAGE}
   --only WORDS     the rows, of all, that have each of these words in "workload model precision"
   --full           all rows; without --only and --full a quick set, within five minutes on two slow cores
   --seconds N      time to measure a row for, default 10, on cuda 5; a row takes as many pairs as fit, by a short probe
                    (on cuda: as many as it gets through), and at least one request or training step
   --threads N      default: as many as the engine takes by itself
-  --json           one object instead of tables: { machine, results: [{ workload, model, precision, ... }] }
 
 workloads   ${Object.entries(WORKLOADS)
   .map(([name, { what }]) => `${name.padEnd(12)} ${what}`)

@@ -1,5 +1,4 @@
 import type { ComputePrecision, OpSeconds } from '../../binding.js';
-import type { TableOptions } from '../../src/report/table.js';
 import { numberOf, runScript } from '../lib/command.js';
 import { SetupError } from '../lib/say.mjs';
 import { GemmPeaks, type GemmPeak } from './gemm-peak.js';
@@ -8,6 +7,8 @@ import {
   machine,
   machineLine,
   oneOf,
+  OPTIONS,
+  printReport,
   rateColumns,
   reportWhenEnded,
   say,
@@ -22,7 +23,7 @@ import { measureInProcess, OPS, opsOf, type Measured } from './row.js';
 import { chooseRows, USAGE, type Row } from './rows.js';
 
 /** A row of the report: what `--json` prints. */
-export interface SuiteResult extends Omit<Row, 'precision'>, Omit<Measured, 'opSeconds'> {
+interface SuiteResult extends Omit<Row, 'precision'>, Omit<Measured, 'opSeconds'> {
   precision: string;
   pairsPerSecond: number;
   tokensPerSecond: number;
@@ -91,7 +92,7 @@ const OP_COLUMNS = OPS.map((op): ColumnOf<SuiteResult> => ({
 }));
 
 /** Speed and memory of all rows, then latencies and shares of time of those that have them. */
-export function formatResults(results: readonly SuiteResult[], device: Device, options?: TableOptions): string {
+function formatResults(results: readonly SuiteResult[], device: Device): string {
   const tables: [readonly ColumnOf<SuiteResult>[], readonly SuiteResult[]][] = [
     [speedColumns(device), results],
     [LATENCY_COLUMNS, results.filter(({ latency }) => latency)],
@@ -99,7 +100,7 @@ export function formatResults(results: readonly SuiteResult[], device: Device, o
   ];
   return tables
     .filter(([, rows]) => rows.length > 0)
-    .map(([columns, rows]) => tableOf([...ROW_COLUMNS, ...columns], rows, options))
+    .map(([columns, rows]) => tableOf([...ROW_COLUMNS, ...columns], rows))
     .join('\n\n');
 }
 
@@ -143,17 +144,15 @@ async function measureRows(
 }
 
 const option = { type: 'string' } as const;
-const flag = { type: 'boolean', default: false } as const;
 
 /** `npm run bench` without the name of another bench. */
 export const run = (args: string[]): Promise<void> =>
   runScript(
     USAGE,
     {
+      ...OPTIONS,
       only: { ...option, multiple: true, default: [] },
-      full: flag,
-      device: { ...option, default: 'cpu' },
-      ...{ seconds: option, threads: option, json: flag },
+      ...{ full: { type: 'boolean', default: false }, seconds: option, threads: option },
     },
     async (values, positionals) => {
       const device = oneOf('device', values.device, DEVICES);
@@ -168,8 +167,8 @@ export const run = (args: string[]): Promise<void> =>
         const results = done.map(({ row, measured }) =>
           resultOf(row, measured, peaks.peak(RANDOM_MODELS[row.model], gemmPrecision(row, measured.computed))),
         );
-        if (values.json) console.log(JSON.stringify({ machine: machine(device), results }, null, 2));
-        else console.log(`${machineLine(device)}\n\n${formatResults(results, device)}`);
+        const text = `${machineLine(device)}\n\n${formatResults(results, device)}`;
+        printReport(values, { machine: machine(device), results }, text);
       };
       reportWhenEnded(report);
       await measureRows(rows, { device, threads, seconds }, peaks, done);

@@ -5,13 +5,24 @@ import { fileURLToPath } from 'node:url';
 import type { ComputePrecision } from '../../binding.js';
 import { loadBinding } from '../../src/engine/load-binding.js';
 import { loadCheckpoint } from '../../src/models/load-checkpoint.js';
-import type { TableOptions } from '../../src/report/table.js';
 import { createPairTokenizer } from '../../src/tokenize/pair-tokenizer.js';
 import { numberOf, runScript } from '../lib/command.js';
 import { run as runProgram } from '../lib/run.mjs';
 import { SetupError } from '../lib/say.mjs';
 import { GemmPeaks } from './gemm-peak.js';
-import { DEVICES, machine, machineLine, oneOf, rateColumns, reportWhenEnded, tableOf, type Device } from './host.js';
+import {
+  DEVICES,
+  machine,
+  machineLine,
+  oneOf,
+  OPTIONS,
+  OPTIONS_USAGE,
+  printReport,
+  rateColumns,
+  reportWhenEnded,
+  tableOf,
+  type Device,
+} from './host.js';
 import { randomModel } from './models.js';
 import { DL20_PAIRS, TRUNCATION } from './pairs.js';
 import { measureInProcess, trainingSamples } from './row.js';
@@ -21,17 +32,16 @@ const USAGE = `usage: npm run bench -- train [options]
 Training pairs per second (RankNet, AdamW, dropout as configured) beside the matrix rate (GEMM) of the same run. The ratio
 counts three times the forward's multiplications, whatever was computed besides.
 
-  --model FOLDER       default: ELECTRA-base with random weights, made once
-  --device NAME        ${DEVICES.join(' or ')}; default cpu
-  --queries N          topics of a step, default 2, on cuda 32; with all their documents at most ${DL20_PAIRS} pairs
-  --docs N             documents of each, default 16, on cuda 100
-  --steps N            steps that are timed, default 3, on cuda 10
-  --budget N           tokens held at a time; default: from free memory
-  --precision NAME     default bf16-mixed (float32 where the CPU has no bf16, the peer as well)
+  --model FOLDER   default: ELECTRA-base with random weights, made once
+${OPTIONS_USAGE}
+  --queries N      topics of a step, default 2, on cuda 32; with all their documents at most ${DL20_PAIRS} pairs
+  --docs N         documents of each, default 16, on cuda 100
+  --steps N        steps that are timed, default 3, on cuda 10
+  --budget N       tokens held at a time; default: from free memory
+  --precision NAME default bf16-mixed (float32 where the CPU has no bf16, the peer as well)
   --threads N
-  --peer PYTHON        trains on the same pairs right after ours: a Python with lightning-ir; on cuda one with transformers,
-                       see peers/train.py
-  --json               one object instead of a table`;
+  --peer PYTHON    trains on the same pairs right after ours: a Python with lightning-ir; on cuda one with transformers,
+                   see peers/train.py`;
 
 const DEFAULTS = { cpu: { queries: 2, docs: 16, steps: 3 }, cuda: { queries: 32, docs: 100, steps: 10 } };
 
@@ -39,7 +49,7 @@ const DEFAULTS = { cpu: { queries: 2, docs: 16, steps: 3 }, cuda: { queries: 32,
 const PEERS: Readonly<Record<Device, string>> = { cpu: 'lightning-ir', cuda: 'transformers' };
 
 /** What is printed of a trainer, ours or a peer. */
-export interface TrainingResult {
+interface TrainingResult {
   trainer: string;
   precision: string;
   pairsPerSecond: number;
@@ -56,7 +66,7 @@ export interface TrainingResult {
 }
 
 /** A line for each trainer. */
-export function formatTraining(rows: readonly TrainingResult[], device: Device, options?: TableOptions): string {
+function formatTraining(rows: readonly TrainingResult[], device: Device): string {
   return tableOf<TrainingResult>(
     [
       { head: 'trainer', of: ({ trainer }) => trainer },
@@ -70,7 +80,6 @@ export function formatTraining(rows: readonly TrainingResult[], device: Device, 
       { head: device === 'cuda' ? 'GPU peak MiB' : 'peak MiB', digits: 0, of: ({ peakMemoryMiB }) => peakMemoryMiB },
     ],
     rows,
-    options,
   );
 }
 
@@ -155,9 +164,8 @@ export const run = (args: string[]): Promise<void> =>
     USAGE,
     {
       ...{ model: option, queries: option, docs: option, steps: option, budget: option, threads: option, peer: option },
-      device: { ...option, default: 'cpu' },
+      ...OPTIONS,
       precision: { ...option, default: 'bf16-mixed' },
-      json: { type: 'boolean', default: false },
     },
     async (values) => {
       const device = oneOf('device', values.device, DEVICES);
@@ -174,11 +182,9 @@ export const run = (args: string[]): Promise<void> =>
       const setting = { device, folder, queries, docs, steps, precision: values.precision, threads };
       const results: TrainingResult[] = [];
       const report = (): void => {
-        if (values.json) console.log(JSON.stringify({ machine: machine(device), queries, docs, results }, null, 2));
-        else {
-          console.log(`${machineLine(device)}; RankNet, ${queries} x ${docs} pairs a step`);
-          console.log(formatTraining(results, device));
-        }
+        const head = `${machineLine(device)}; RankNet, ${queries} x ${docs} pairs a step`;
+        const data = { machine: machine(device), queries, docs, results };
+        printReport(values, data, `${head}\n${formatTraining(results, device)}`);
       };
       reportWhenEnded(report);
       const ours = await measureOurs(setting, budget);

@@ -6,7 +6,7 @@ import { OURS } from '../bench/peers/contenders.js';
 
 const figures = new URL('../../docs/figures/', import.meta.url);
 
-/** What the chart needs of the JSON that `npm run bench -- peers --json FILE` writes, and a name for the machine. */
+/** What the chart needs of the JSON that `npm run bench -- peers --out FILE` writes, and a name for the machine. */
 export interface SpeedReport {
   machine: { name: string };
   pairs: number;

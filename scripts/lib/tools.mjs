@@ -10,7 +10,7 @@ import { SetupError } from './say.mjs';
 const OLDEST_CMAKE = [3, 22];
 
 /** Where nvcc and the profilers are on machines whose PATH lacks them. */
-export const CUDA_PROGRAMS = '/usr/local/cuda/bin';
+const CUDA_PROGRAMS = '/usr/local/cuda/bin';
 /** The oldest nvcc that LibTorch's CUDA headers and the kernels were compiled with. */
 const OLDEST_NVCC = [13, 0];
 

@@ -1,6 +1,6 @@
 """Loads a model folder that rank-distillm saved with the original libraries and prints what they compute.
 
-Needs a virtual environment with torch, 'transformers<5' and lightning-ir==0.0.6 (see make_references.py):
+Needs a virtual environment with torch, 'transformers<5' and lightning-ir==0.0.6 (see common.py):
 
     venv/bin/python scripts/references/check_saved_model.py FOLDER PAIRS.jsonl [--label N] [--source FOLDER]
 

@@ -16,7 +16,7 @@ import { assertClose, expectedPairs, modelFolder } from '../support/models.js';
 const test = suite('settings of the model: model_kwargs and label');
 useOwnCache(test);
 
-/** What scripts/references/model_kwargs.py wrote. */
+/** What scripts/references/models.py wrote. */
 interface Case {
   kwargs: Record<string, unknown>;
   config: Record<string, unknown> | null;

@@ -15,7 +15,7 @@ interface Repaired {
   trecDl2020: string;
 }
 
-/** What ir_datasets' FixEncoding made: scripts/references/repair_utf8.py. */
+/** What ir_datasets' FixEncoding made: scripts/references/data.py. */
 const expected = JSON.parse(readFileSync(golden('repair-utf8.json'), 'utf8')) as Repaired;
 const test = suite('UTF-8 that was encoded twice');
 const { folder, file } = temporaryFiles();

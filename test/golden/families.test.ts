@@ -20,7 +20,7 @@ import { temporaryFolder } from '../support/files.js';
 import { assertClose, assertSameIds, type ScoredPair } from '../support/models.js';
 import { float32Of, tensorValues, valuesOf } from '../support/safetensors.js';
 
-/** What scripts/references/make_families.py wrote beside each model. */
+/** What scripts/references/models.py wrote beside each model. */
 interface Expected {
   source: string;
   options: Pick<LoadOptions, 'label'>;

@@ -11,7 +11,7 @@ import { useDevices } from '../support/devices.js';
 import { assertClose, assertSameIds, type ScoredPair } from '../support/models.js';
 import { TOLERANCES } from '../support/tolerances.js';
 
-/** What scripts/references/make_references.py wrote beside each model. */
+/** What scripts/references/models.py wrote beside each model. */
 interface Expected {
   /** The library that computed the scores. */
   source: string;

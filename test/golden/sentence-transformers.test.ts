@@ -12,7 +12,7 @@ import { refuses } from '../support/errors.js';
 import { temporaryFolder } from '../support/files.js';
 import { assertClose, assertSameIds, type ScoredPair } from '../support/models.js';
 
-/** What scripts/references/sentence_transformers_folders.py wrote beside each model. */
+/** What scripts/references/models.py wrote beside each model. */
 interface Expected {
   /** A class of torch. */
   activation: string;

@@ -9,7 +9,7 @@ import { temporaryFolder } from '../support/files.js';
 import { WEIGHT_FILES } from '../support/models.js';
 import { joinSafetensors, splitSafetensors, valuesOf } from '../support/safetensors.js';
 
-/** What torch reads from each file of scripts/references/make_weight_files.py. */
+/** What torch reads from each file of scripts/references/weight_files.py. */
 const expected = JSON.parse(readFileSync(join(WEIGHT_FILES, 'values.json'), 'utf8')) as Record<
   string,
   { dtype: string; shape: number[]; values: number[] }

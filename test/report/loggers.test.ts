@@ -16,7 +16,7 @@ import { pythonWithOriginals } from '../support/shared.js';
 const test = suite('loggers');
 const golden = (name: string): Buffer => readFileSync(new URL(`golden/${name}`, import.meta.url));
 
-/** Made by scripts/references/make_logs.py, as the files beside it. */
+/** Made by scripts/references/logs.py, as the files beside it. */
 const LOG = JSON.parse(golden('log.json').toString(), (_, value: unknown) => {
   return value === 'nan' ? Number.NaN : value === 'inf' ? Number.POSITIVE_INFINITY : value;
 }) as { wallTime: number; step: number; metrics: Record<string, number> }[];
@@ -112,7 +112,7 @@ test('event files have the bytes that TensorBoard writes', async () => {
 
 const python = pythonWithOriginals();
 if (python) {
-  const script = fileURLToPath(new URL('../../scripts/references/make_logs.py', import.meta.url));
+  const script = fileURLToPath(new URL('../../scripts/references/logs.py', import.meta.url));
   const read = (): Record<string, [number, string][]> =>
     JSON.parse(
       execFileSync(python, [script, 'read', folder], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }),

@@ -5,7 +5,7 @@ import type { RunDatasetOptions } from '../../src/data/run-options.js';
 import type { TrainingDataset, TrainingSample } from '../../src/data/training-dataset.js';
 import { openTrainingRunDataset } from '../../src/data/training-run-dataset.js';
 
-/** A file that scripts/references/run_dataset.py wrote. */
+/** A file that scripts/references/data.py wrote. */
 export function golden(name: string): string {
   return fileURLToPath(new URL(`../data/golden/${name}`, import.meta.url));
 }
@@ -21,7 +21,7 @@ export interface ReferenceSample extends Omit<TrainingSample, 'targets'> {
   targets: (number | null)[];
 }
 
-/** What scripts/references/training_data.py wrote. */
+/** What scripts/references/data.py wrote. */
 export interface TrainingReference {
   draws_per_case: number;
   cases: {

@@ -7,10 +7,10 @@ import type { EncoderConfig } from '../../binding.js';
 import type { EncodedPair, TextPair } from '../../src/tokenize/pair-tokenizer.js';
 import { temporaryFolder } from './files.js';
 
-/** Small models and what the original libraries compute with them: scripts/references/make_references.py. */
+/** Small models and what the original libraries compute with them: scripts/references/models.py. */
 export const REFERENCES = fileURLToPath(new URL('../golden/references/', import.meta.url));
 
-/** Weight files good and bad: scripts/references/make_weight_files.py. */
+/** Weight files good and bad: scripts/references/weight_files.py. */
 export const WEIGHT_FILES = fileURLToPath(new URL('../models/golden/', import.meta.url));
 
 /** A pair with what another library computes for it. */

@@ -40,9 +40,7 @@ export interface OriginalScore {
 export function pythonWithOriginals(): string | undefined {
   const python = process.env['RANK_DISTILLM_PYTHON'];
   if (python) return python;
-  console.log(
-    'left out: needs RANK_DISTILLM_PYTHON, a Python with lightning-ir (scripts/references/make_references.py)',
-  );
+  console.log('left out: needs RANK_DISTILLM_PYTHON, a Python with lightning-ir (scripts/references/common.py)');
   return undefined;
 }
 

@@ -42,7 +42,7 @@ interface Position {
 
 export interface SimulationResult {
   plan: TrainingPlan;
-  /** Words as in scripts/references/make_trainer_runs.py. */
+  /** Words as in scripts/references/train.py. */
   trace: string[];
   /** Every checkpoint that was saved, by name, as JSON. */
   saved: Map<string, string>;

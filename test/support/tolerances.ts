@@ -20,13 +20,13 @@ const CPU = {
     /** Norm of a gradient that is zero in exact arithmetic. */
     noise: 1e-6,
     /** What a sum over a gradient may be off beyond `gradient`: the golden file's own float32 sums are up to 1.3e-5 of the
-     * norm off those in float64 (scripts/references/make_training.py). */
+     * norm off those in float64 (scripts/references/gradients.py). */
     sumRounding: 1.3e-5,
   },
   bfloat16: {
     /** The project's bound. */
     score: 0.02,
-    /** Twice what lightning-ir's gradients are off under autocast: scripts/references/bf16_gradients.py prints that. */
+    /** Twice what lightning-ir's gradients are off under autocast: scripts/references/gradients.py prints that. */
     gradient: { 'mono-rank': 2 * 0.028, 'mono-head-64': 2 * 0.0294, 'mono-mean': 2 * 0.0153 },
   },
   /** Of mono-rank, a small random model, at each level of kernels; docs/numerics.md has larger ones. */

@@ -10,7 +10,7 @@ import { encoderOf } from '../support/models.js';
 /** Ids separated by spaces, and one digit for each token type. */
 type Row = [ids: string, types: string];
 
-/** What scripts/references/subword_tokens.py wrote. */
+/** What scripts/references/tokens.py wrote. */
 type References = Record<
   string,
   {

@@ -154,7 +154,7 @@ test('a checkpoint of an interruption goes with the next, one that was named to 
 });
 
 test('names as Lightning formats them, but without folders', () => {
-  // the values of scripts/references/make_trainer_runs.py, which made the file
+  // the values of scripts/references/train.py, which made the file
   const values = {
     ...{ epoch: 2, step: 1234, loss: 0.123456, 'a/nDCG@10': 0.7156, tiny: 1.5e-7, tenth: 0.1, thousand: 1000 },
     ...{ minus: -2.3, nan: Number.NaN, infinite: Number.NEGATIVE_INFINITY },

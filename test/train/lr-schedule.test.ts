@@ -11,7 +11,7 @@ import type { LrSchedule } from '../../src/train/lr-schedules.js';
 
 const test = suite('lr schedules');
 
-/** Made by scripts/references/make_schedules.py. */
+/** Made by scripts/references/train.py. */
 interface Case {
   name: string;
   args: Record<string, number>;

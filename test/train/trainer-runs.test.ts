@@ -5,7 +5,7 @@ import { RankDistillmError } from '../../src/errors.js';
 import type { BatchLimit } from '../../src/config/schema/batch-limit.js';
 import { simulate, type Simulation } from '../support/simulate.js';
 
-/** Made by scripts/references/make_trainer_runs.py, whose head explains the words of a trace. */
+/** Made by scripts/references/train.py, whose head explains the words of a trace. */
 interface Run {
   trainer: Record<string, number | null>;
   val?: number[];

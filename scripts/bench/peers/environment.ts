@@ -6,7 +6,6 @@ import { hashOf } from '../../lib/hash.mjs';
 import { withLock } from '../../lib/lock.mjs';
 import { cacheFolder, LIBTORCH_VERSION as TORCH } from '../../lib/root.mjs';
 import { run } from '../../lib/run.mjs';
-import { SetupError } from '../../lib/say.mjs';
 import { say } from '../host.js';
 import { randomModel, type RandomModelName } from '../models.js';
 import type { Contender, ModelPart } from './contenders.js';
@@ -33,8 +32,12 @@ export interface PeerEnvironment {
   key: string;
 }
 
-/** The peers' libraries in a folder of our cache, installed there by the first call. */
-export async function peerEnvironment(): Promise<PeerEnvironment> {
+/**
+ * The peers' libraries in a folder of our cache, installed there by the first call; or a Python that somebody else has set
+ * up, without npm packages: a peer whose library it lacks does not start.
+ */
+export async function peerEnvironment(existing?: string): Promise<PeerEnvironment> {
+  if (existing !== undefined) return { python: existing, packages: undefined, key: existing };
   const folder = join(cacheFolder(), `bench-peers-${KEY}`);
   const venv = join(folder, 'venv');
   const python = join(venv, 'bin/python');
@@ -60,17 +63,8 @@ async function installPython(folder: string, python: string): Promise<void> {
       hint,
       quiet: true, // each index that lacks a package makes it warn
     });
-  // The wheel for CPUs by itself where an index or a local folder has it: the other one brings gigabytes for GPUs.
-  const ways = [[`torch==${TORCH}+cpu`], [`torch==${TORCH}`, '--index-url', CPU_WHEELS], [`torch==${TORCH}`]];
-  for (const [i, way] of ways.entries()) {
-    try {
-      await pip(...way);
-      break;
-    } catch (error) {
-      if (!(error instanceof SetupError) || i === ways.length - 1) throw error;
-      say(`pip has no ${way.join(' ')}`);
-    }
-  }
+  // The wheel for CPUs, where an index has it: the other one brings gigabytes for GPUs.
+  await pip(`torch==${TORCH}`, '--extra-index-url', CPU_WHEELS);
   await pip(`torch==${TORCH}`, ...PYTHON_PACKAGES);
 }
 
@@ -82,23 +76,6 @@ async function installNpm(folder: string): Promise<void> {
     what: `npm install ${NPM_PACKAGES.join(' ')}`,
     cwd: folder,
   });
-}
-
-/** Prints the versions of those packages that are there. */
-const ASK = `
-import importlib.metadata as m, importlib.util as u, json, sys
-print(json.dumps({name: m.version(name) for name in sys.argv[1:] if u.find_spec(name)}))`;
-
-/** The peers that run in a Python that somebody else has set up; there are no npm packages beside it. */
-export async function existingPython(
-  python: string,
-  peers: readonly Contender[],
-): Promise<{ environment: PeerEnvironment; has: (peer: Contender) => boolean }> {
-  const names = peers.filter(({ runtime }) => runtime === 'python').map(({ library }) => library);
-  const asked = new Set(['torch', 'transformers', ...names]);
-  const key = await run(python, ['-c', ASK, ...asked], { what: python, quiet: true });
-  const versions = JSON.parse(key) as Record<string, string>;
-  return { environment: { python, packages: undefined, key }, has: ({ library }) => versions[library] !== undefined };
 }
 
 /** `onnx` is made of `classification`. */

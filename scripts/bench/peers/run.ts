@@ -1,4 +1,3 @@
-import { writeFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,14 +5,27 @@ import { loadCheckpoint } from '../../../src/models/load-checkpoint.js';
 import { createPairTokenizer } from '../../../src/tokenize/pair-tokenizer.js';
 import { numberOf, runScript } from '../../lib/command.js';
 import { SetupError } from '../../lib/say.mjs';
-import { DEVICES, machine, machineLine, oneOf, reportWhenEnded, say, wordsOf, type Device } from '../host.js';
-import { MODEL_NAMES, nativePrecisions, randomModel, type RandomModelName } from '../models.js';
+import {
+  DEVICES,
+  machine,
+  machineLine,
+  oneOf,
+  OPTIONS,
+  OPTIONS_USAGE,
+  printReport,
+  reportWhenEnded,
+  say,
+  tableOf,
+  wordsOf,
+  type ColumnOf,
+  type Device,
+} from '../host.js';
+import { MODEL_NAMES, nativePrecisions, randomModel } from '../models.js';
 import { dl20Pairs, endless, TRUNCATION } from '../pairs.js';
 import { take } from '../row.js';
-import { compare, type CompareOptions } from './compare.js';
 import { choosePeers, CONTENDERS, headOf, OURS, peerPrecision, withOurs, type Contender } from './contenders.js';
-import { existingPython, peerEnvironment, peerModels, type PeerEnvironment } from './environment.js';
-import { formatMarkdown, formatPeers, ratioOf, type PeerResult } from './report.js';
+import { peerEnvironment, peerModels, type PeerEnvironment } from './environment.js';
+import { measure, ratioOf, type MeasureOptions, type PeerResult } from './measure.js';
 import { Worker, type PeerPair } from './worker.js';
 
 const USAGE = `usage: npm run bench -- peers [options]
@@ -26,7 +38,7 @@ another, so that noise falls on all alike; before that each chooses the fastest 
 sentence-transformers and lightning-ir get texts and tokenize in the measured time (ours remembers texts of earlier
 rounds); the others get ready token ids, cut into padded batches in the order given or ("sorted") by length.
 
-  --device NAME    ${DEVICES.join(' or ')}; default cpu. On cuda the peers are those that run at their best there
+${OPTIONS_USAGE}
   --only WORDS     peers that have each of these words in "name precision", beside ours
   --model NAME     ${MODEL_NAMES.join(', ')}; default electra-base
   --pairs N        default 128, on cuda 16384
@@ -34,7 +46,6 @@ rounds); the others get ready token ids, cut into padded batches in the order gi
   --threads N      of each; default: as many as our engine takes by itself
   --python FILE    an existing Python; peers whose library it lacks, and npm packages, are left out
   --bf16           peers in bf16 even where the CPU has no instructions for it
-  --json FILE      also writes (- : prints) { machine, model, pairs, results: [{ name, version, precision, pairsPerSecond, ... }] }
 
 ${DEVICES.map((device) => `on ${device}: ${[...new Set(CONTENDERS[device].map(({ name }) => name))].join('; ')}`).join('\n')}`;
 
@@ -42,6 +53,20 @@ ${DEVICES.map((device) => `on ${device}: ${[...new Set(CONTENDERS[device].map(({
 const TOLERANCE = 1e-3;
 /** Of the candidates, fewer than this share have to be cut. */
 const CUT_SHARE = 0.1;
+
+const columns = (device: Device, results: readonly PeerResult[]): ColumnOf<PeerResult>[] => [
+  { head: 'contender', of: ({ name }) => name },
+  { head: 'version', of: ({ version }) => version },
+  { head: 'precision', of: ({ precision }) => precision },
+  { head: 'batch', of: ({ batch }) => batch },
+  { head: 'pairs/s', digits: 2, of: ({ pairsPerSecond }) => pairsPerSecond },
+  { head: 'least', digits: 2, of: ({ rounds }) => Math.min(...rounds) },
+  { head: 'most', digits: 2, of: ({ rounds }) => Math.max(...rounds) },
+  { head: 'ours / theirs', digits: 2, of: (result) => ratioOf(result, results) },
+  { head: 'difference', of: ({ largestDifference }) => largestDifference.toExponential(1) },
+  { head: 'peak MiB', digits: 0, of: ({ peakMiB }) => peakMiB },
+  ...(device === 'cuda' ? [{ head: 'GPU peak MiB', digits: 0, of: (row: PeerResult) => row.peakGpuMiB }] : []),
+];
 
 /**
  * Pairs of dl20-bm25 that are short enough to stay whole (nearly all are), with their ids: libraries that take texts and
@@ -82,11 +107,12 @@ async function runnable(
   });
 }
 
-async function measure(
+/** Starts the contenders, measures them and ends them. */
+async function compare(
   contenders: readonly Contender[],
   { python, packages }: PeerEnvironment,
   threads: number,
-  options: CompareOptions,
+  options: MeasureOptions,
 ): Promise<void> {
   const { models, device, pairs } = options;
   const work = await mkdtemp(join(tmpdir(), 'rank-distillm-peers-'));
@@ -95,9 +121,8 @@ async function measure(
     const file = join(work, 'pairs.json');
     await writeFile(file, JSON.stringify(pairs));
     const start = (contender: Contender): Promise<Worker> => {
-      const { library, precision, sorted, compiled } = contender;
       const where = { folder: join(models, headOf(contender)), pairs: file, packages };
-      return Worker.start(contender, python, { library, ...where, device, precision, sorted, compiled, threads });
+      return Worker.start(contender, python, { ...contender, ...where, device, threads });
     };
     // all at once: each takes seconds to import its libraries and is quiet until it is asked
     const started = await Promise.allSettled(contenders.map(start));
@@ -109,7 +134,7 @@ async function measure(
       process.exitCode = 1;
       say(`${contenders[i]!.name} ${contenders[i]!.precision} left out: ${(result.reason as Error).message}`);
     }
-    await compare(workers, options);
+    await measure(workers, options);
   } finally {
     for (const worker of workers) worker.stop();
     await rm(work, { recursive: true });
@@ -131,54 +156,40 @@ export const run = (args: string[]): Promise<void> =>
   runScript(
     USAGE,
     {
+      ...OPTIONS,
       only: { ...option, multiple: true, default: [] },
-      device: { ...option, default: 'cpu' },
       model: { ...option, default: 'electra-base' },
-      ...{ pairs: option, rounds: option, threads: option, python: option, json: option },
+      ...{ pairs: option, rounds: option, threads: option, python: option },
       bf16: { type: 'boolean', default: false },
     },
     async (values, positionals) => {
       const device = oneOf('device', values.device, DEVICES);
-      const model: RandomModelName = oneOf('model', values.model, MODEL_NAMES);
+      const model = oneOf('model', values.model, MODEL_NAMES);
       const count = numberOf('pairs', values.pairs, 'a whole number above 0') ?? { cpu: 128, cuda: 16_384 }[device];
       const rounds = numberOf('rounds', values.rounds, 'a whole number above 0') ?? 3;
       const wanted = numberOf('threads', values.threads);
       const only = wordsOf(values.only, positionals);
-      let peers = choosePeers(device, only);
-      if (peers.length === 0) throw new SetupError(`no peer has all of these words: ${only.join(' ')}`, 'See --help.');
-      let environment: PeerEnvironment;
-      if (values.python === undefined) environment = await peerEnvironment();
-      else {
-        const existing = await existingPython(values.python, peers);
-        environment = existing.environment;
-        const left = peers.filter((peer) => !existing.has(peer));
-        for (const { name, precision } of left) say(`${name} ${precision} left out: not in ${values.python}`);
-        peers = peers.filter(existing.has);
-      }
+      const chosen = choosePeers(device, only);
+      if (chosen.length === 0) throw new SetupError(`no peer has all of these words: ${only.join(' ')}`, 'See --help.');
+      const environment = await peerEnvironment(values.python);
+      const hasNode = environment.packages !== undefined;
+      const peers = chosen.filter(({ runtime }) => runtime === 'python' || hasNode);
       const contenders = await runnable(withOurs(device, peers), device, wanted, values.bf16);
       const pairs = await uncutPairs(await randomModel(model), count);
       let results: readonly PeerResult[] = [];
       const report = (): void => {
-        console.log(
-          `${machineLine(device)}; ${model}, ${pairs.length} pairs, ${results[0]?.rounds.length ?? 0} rounds\n`,
-        );
-        console.log(formatPeers(results, device));
-        console.log('difference: the largest of a score from ours in float32, in standard deviations of all scores\n');
-        console.log(formatMarkdown(results));
-        if (values.json !== undefined) {
-          const rows = results.map((result) => ({ ...result, ratio: ratioOf(result, results) }));
-          const data = { machine: machine(device), model, pairs: pairs.length, results: rows };
-          const json = JSON.stringify(data, null, 2);
-          if (values.json === '-') console.log(json);
-          else writeFileSync(values.json, `${json}\n`);
-        }
+        const rows = results.map((result) => ({ ...result, ratio: ratioOf(result, results) }));
+        const head = `${machineLine(device)}; ${model}, ${count} pairs, ${results[0]?.rounds.length ?? 0} rounds`;
+        const foot = 'difference: the largest of a score from ours in float32, in standard deviations of all scores';
+        const data = { machine: machine(device), model, pairs: pairs.length, results: rows };
+        printReport(values, data, [head, tableOf(columns(device, results), results), foot].join('\n\n'));
         check(results);
       };
       reportWhenEnded(report);
       const models = await peerModels(environment, model, contenders);
       const threads = wanted ?? machine(device).threads;
       const onRound = (found: readonly PeerResult[]): void => void (results = found);
-      await measure(contenders, environment, threads, { pairs, rounds, device, models, onRound });
+      await compare(contenders, environment, threads, { pairs, rounds, device, models, onRound });
       report();
     },
     args,

@@ -3,7 +3,7 @@ import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { statusMiB, type Device } from '../host.js';
-import type { Contender, PeerPrecision } from './contenders.js';
+import type { Contender } from './contenders.js';
 
 /** A pair as it is in the file that all contenders read. */
 export interface PeerPair {
@@ -14,15 +14,11 @@ export interface PeerPair {
 }
 
 /** What a contender's process is started with. */
-export interface PeerOptions {
-  library: string;
+export interface PeerOptions extends Pick<Contender, 'library' | 'precision' | 'sorted' | 'compiled'> {
   folder: string;
   /** File of PeerPair[]. */
   pairs: string;
   device: Device;
-  precision: PeerPrecision;
-  sorted: boolean;
-  compiled: boolean;
   threads: number;
   /** Folder whose node_modules holds the peers that are npm packages, where one of them runs. */
   packages: string | undefined;

@@ -1,8 +1,7 @@
 import { join } from 'node:path';
 import { CrossEncoder } from '../../../src/engine/cross-encoder.js';
 import { engineOptions, say, type Device } from '../host.js';
-import { headOf, type Head } from './contenders.js';
-import { median, type PeerResult } from './report.js';
+import { headOf, OURS, type Head } from './contenders.js';
 import type { PeerPair, Worker } from './worker.js';
 
 /** Pairs to try a batch size on: at least two batches of a small one, one of a large one, or some tenths of a second. */
@@ -10,7 +9,22 @@ const FEWEST_PAIRS: Readonly<Record<Device, number>> = { cpu: 16, cuda: 4096 };
 /** A larger batch is not tried after one that is slower than the best by this. */
 const WORSE = 0.9;
 
-export interface CompareOptions {
+export interface PeerResult {
+  name: string;
+  version: string;
+  precision: string;
+  /** Undefined: chosen by the library. */
+  batch: number | undefined;
+  /** Pairs a second of each round. */
+  rounds: number[];
+  pairsPerSecond: number;
+  /** Largest difference of a score from ours in float32, in standard deviations of all scores. */
+  largestDifference: number;
+  peakMiB: number;
+  peakGpuMiB: number | undefined;
+}
+
+export interface MeasureOptions {
   pairs: readonly PeerPair[];
   rounds: number;
   device: Device;
@@ -20,16 +34,28 @@ export interface CompareOptions {
   onRound: (results: readonly PeerResult[]) => void;
 }
 
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}
+
+/** How many times as fast ours is in the same precision: the median over rounds, in which noise falls on both alike. */
+export function ratioOf(result: PeerResult, results: readonly PeerResult[]): number | undefined {
+  const ours = results.find(({ name, precision }) => name === OURS && precision === result.precision);
+  return ours && median(result.rounds.map((rate, i) => ours.rounds[i]! / rate));
+}
+
 /**
  * The batch size with the most tokens a second, tried once each on the first pairs; on a GPU after a warm-up with it. One
  * that does not fit into memory ends the search.
  */
-async function tuneBatch(worker: Worker, pairs: readonly PeerPair[], device: Device): Promise<number> {
+async function tuneBatch(worker: Worker, pairs: readonly PeerPair[], device: Device): Promise<number | undefined> {
   const { batches } = worker.contender;
   await worker.score({ count: Math.min(8, pairs.length), batch: 8 }); // what is built at the first call
   if (batches === undefined) {
     if (device === 'cuda') await worker.score({ count: pairs.length, batch: pairs.length });
-    return pairs.length;
+    return undefined;
   }
   let best = { batch: batches[0]!, rate: 0 };
   for (const batch of batches) {
@@ -50,7 +76,7 @@ async function tuneBatch(worker: Worker, pairs: readonly PeerPair[], device: Dev
 }
 
 /** Chooses batch sizes, then lets all score the same pairs, one after another, in each round. */
-export async function compare(workers: readonly Worker[], options: CompareOptions): Promise<void> {
+export async function measure(workers: readonly Worker[], options: MeasureOptions): Promise<void> {
   const { pairs, rounds, device, models, onRound } = options;
   const references = new Map<Head, Float32Array>();
   for (const head of new Set(workers.map(({ contender }) => headOf(contender)))) {
@@ -60,10 +86,9 @@ export async function compare(workers: readonly Worker[], options: CompareOption
   }
   const running: { worker: Worker; result: PeerResult }[] = [];
   for (const worker of workers) {
-    const { name, precision, batches } = worker.contender;
+    const { name, precision } = worker.contender;
     try {
-      const tuned = await tuneBatch(worker, pairs, device);
-      const batch = batches && tuned;
+      const batch = await tuneBatch(worker, pairs, device);
       say(`${name} ${precision}: ${batch ? `batches of ${batch}` : 'ready'}`);
       const nothing = { rounds: [], pairsPerSecond: 0, largestDifference: 0, peakMiB: 0, peakGpuMiB: undefined };
       running.push({ worker, result: { name, version: worker.version, precision, batch, ...nothing } });
