@@ -2,6 +2,7 @@ import { basename } from 'node:path';
 import { z } from 'zod';
 import { SettingError, type SettingErrorDetails } from '../config/setting-error.js';
 import { RankDistillmError } from '../errors.js';
+import type { WrittenRun } from '../data/write-run.js';
 import { writeAtomically } from '../io/atomic-write.js';
 import { differences, fingerprintFact, fingerprintFile, type Fact, type Facts } from '../io/fingerprint.js';
 import { readJsonObject } from '../models/json-file.js';
@@ -68,14 +69,14 @@ export function provenancePath(run: string): string {
  */
 export async function writeProvenance(
   runPath: string,
-  run: { bytes: number; fingerprint: string },
+  { bytes, fingerprint }: WrittenRun,
   identity: RunIdentity,
   writtenBy: string,
 ): Promise<void> {
   const record: RunProvenance = {
     format: FORMAT,
     version: VERSION,
-    run: { file: basename(runPath), ...run },
+    run: { file: basename(runPath), bytes, fingerprint },
     ...identity,
     written: { at: new Date().toISOString(), by: writtenBy },
   };

@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { checkOptions, type OptionsOf, type SettingsOf } from '../config/read-settings.js';
@@ -11,6 +12,7 @@ import type { RunEntry } from '../data/records.js';
 import { DatasetRegistry } from '../data/registry.js';
 import { RunDataset } from '../data/run-dataset.js';
 import { checkRunOptions, type RunDatasetOptions } from '../data/run-options.js';
+import type { WrittenRun } from '../data/write-run.js';
 import { CrossEncoder, loadOptions } from '../engine/cross-encoder.js';
 import {
   modelKeys,
@@ -21,7 +23,7 @@ import {
   type ResolvedEngine,
 } from '../engine/engine-options.js';
 import { loadBinding } from '../engine/load-binding.js';
-import { RankDistillmError, throwIfAborted, warner } from '../errors.js';
+import { throwIfAborted, warner } from '../errors.js';
 import { evaluateScored, type MeasureValues } from '../evaluate/evaluate.js';
 import { parseMeasure } from '../evaluate/parse-measure.js';
 import { fingerprintFile, fingerprintLargeFile } from '../io/fingerprint.js';
@@ -29,6 +31,7 @@ import { holdInputs, overInput } from '../io/inputs.js';
 import { assertWritable, isThere } from '../io/output-file.js';
 import { isPlainName } from '../io/plain-name.js';
 import { packageVersion } from '../io/package-version.js';
+import { KeptElsewhereError } from '../io/pending-file.js';
 import { changedWhileRead } from '../io/regions.js';
 import type { Checkpoint } from '../models/checkpoint.js';
 import { fingerprintModel, modelSettings } from '../models/fingerprint.js';
@@ -94,6 +97,9 @@ export interface RerankedRun {
   /** Judged topics that were not scored; the means exclude them. */
   unscoredTopics: number;
 }
+
+/** Bytes of a line of a run, at least: two ids, Q0, a rank, a score and the tag. */
+const LEAST_LINE_BYTES = 24;
 
 /** A run to write. */
 interface Job {
@@ -193,13 +199,14 @@ async function openJobs(
     throw outputError(problem, { hint: 'Set $save_dir to another folder, or $run_name to another name.' });
   }
   for (const job of jobs) {
-    await assertWritable(job.outputPath);
+    await assertWritable(job.outputPath, job.dataset.countPairs(job.topics) * LEAST_LINE_BYTES);
     if (overwrite || !(await isThere(job.outputPath)))
       await readProvenance(job.outputPath); // throws if the file is not a provenance record
     else {
       await assertSameResult(job.outputPath, job.identity);
       job.isDone = true;
     }
+    await assertWritable(provenancePath(job.outputPath));
   }
   return jobs;
 }
@@ -302,13 +309,19 @@ async function finish(
   if (job.isDone) {
     if (measures.length > 0) entries = await readRun(outputPath);
   } else {
+    const { precision } = model!;
+    const record = (path: string, written: WrittenRun): Promise<void> => {
+      const by = `rank-distillm ${packageVersion()}`;
+      return writeProvenance(path, written, { ...identity, computed: { ...identity.computed, precision } }, by);
+    };
     scoring = await score(job, model!, options, (topic) => {
       if (measures.length > 0) entries.push(...topic);
+    }).catch(async (error: unknown) => {
+      // with its record, the run can be moved to its place later
+      if (error instanceof KeptElsewhereError) await record(error.kept, await describeRun(error.kept));
+      throw error;
     });
-    const { bytes, fingerprint, precision } = scoring;
-    const computed = { ...identity.computed, precision };
-    const by = `rank-distillm ${packageVersion()}`;
-    await writeProvenance(outputPath, { bytes, fingerprint }, { ...identity, computed }, by);
+    await record(outputPath, scoring);
   }
   const qrels = measures.length > 0 ? await dataset.qrels() : undefined;
   const { mean, unscored } = evaluateScored(entries, qrels ?? [], measures);
@@ -322,6 +335,10 @@ async function finish(
     metrics: mean,
     unscoredTopics: unscored,
   };
+}
+
+async function describeRun(path: string): Promise<WrittenRun> {
+  return { bytes: (await stat(path)).size, fingerprint: await fingerprintFile(path) };
 }
 
 type ScoredEntry = Pick<RunEntry, 'queryId' | 'docId' | 'score'>;

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
-import { copyFile, link, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { rmSync, writeFileSync } from 'node:fs';
+import { copyFile, link, mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { DatasetRegistry } from '../../src/data/registry.js';
@@ -9,6 +10,7 @@ import { rerankRuns, type RerankRunsOptions } from '../../src/rerank/rerank-runs
 import { run } from '../support/cli.js';
 import { writeCollection } from '../support/collections.js';
 import { inFolder, listing, useOwnCache, writeFiles } from '../support/files.js';
+import { refuses } from '../support/errors.js';
 import { copyModel } from '../support/models.js';
 
 const test = suite('results that cannot be mistaken for each other');
@@ -391,6 +393,23 @@ test('a link that leads to a run is written through, beside it its record', () =
     const { code, stderr } = await run(INTO_OUT, { cwd: folder });
     assert.is(code, 0, stderr);
     assert.equal((await readdir(join(folder, 'elsewhere'))).length, 2);
+  }));
+
+test('a run whose folder is taken away for good is kept with its record, and can be moved to its place', () =>
+  inFolder(async (folder) => {
+    await writeCollection(folder);
+    const options = optionsIn(folder, { metrics: [] });
+    const saveDir = join(folder, 'out');
+    const onProgress = (): void => {
+      rmSync(saveDir, { recursive: true, force: true });
+      writeFileSync(saveDir, 'a file of this name');
+    };
+    const error = await refuses(() => rerankRuns({ ...options, saveDir, onProgress }), 'io', 'is kept in');
+    const kept = dirname(/is kept in (.*)$/.exec(error.message)![1]!);
+    await rm(saveDir);
+    await rename(kept, saveDir);
+    const [again] = await rerankRuns({ ...options, saveDir });
+    assert.is(again!.scoring, undefined); // skipped as the same result
   }));
 
 test.run();
