@@ -21,7 +21,7 @@ export const run = (args: string[]): Promise<void> =>
       const folder = values.model ?? (await randomModel('electra-base'));
       const pairs = await dl20Pairs(1000);
       for (const precision of ['32-true', 'bf16-mixed']) {
-        await using model = await CrossEncoder.load(folder, { precision, onWarning: () => undefined });
+        await using model = await CrossEncoder.load(folder, { precision, freshHead: true, onWarning: () => undefined });
         const delay = monitorEventLoopDelay({ resolution: 1 });
         const end = performance.now() + seconds * 1000;
         let scored = 0;

@@ -50,7 +50,7 @@ async function main(topics: number, depth: number): Promise<void> {
   };
   await writeLines(at('first-stage.run'), lines(topics * depth, runLine));
 
-  await using model = await CrossEncoder.load(at('model'), { onWarning: () => undefined });
+  await using model = await CrossEncoder.load(at('model'), { freshHead: true, onWarning: () => undefined });
   globalThis.gc?.();
   const loaded = statusMiB('RssAnon');
   const watch = watchAnonymous();

@@ -81,7 +81,7 @@ export async function nativePrecisions(
   const found = new Map<PrecisionName, ComputePrecision | { leftOut: string }>();
   for (const precision of PRECISIONS[device]) {
     try {
-      const options = { ...engineOptions(device, precision), threads, onWarning: () => undefined };
+      const options = { ...engineOptions(device, precision), threads, freshHead: true, onWarning: () => undefined };
       await using model = await CrossEncoder.load(folder, options);
       const computed: ComputePrecision = model.precision;
       const isNative = COMPUTED[precision].includes(computed);

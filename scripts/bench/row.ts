@@ -203,6 +203,7 @@ const loadOptions = ({ device, precision, threads }: RowTask) => ({
   ...engineOptions(device, precision),
   threads,
   config: TRUNCATION,
+  freshHead: true, // speed does not depend on it
   onWarning: () => undefined,
 });
 

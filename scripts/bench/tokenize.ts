@@ -1,6 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { readDocuments, readQueries } from '../../src/data/formats/texts.js';
 import { encodeAhead } from '../../src/engine/encode-ahead.js';
 import { loadCheckpoint } from '../../src/models/load-checkpoint.js';
@@ -8,14 +7,12 @@ import { packByLength } from '../../src/engine/pack-by-length.js';
 import type { TextPair } from '../../src/tokenize/pair-tokenizer.js';
 import { createPairTokenizer, type PairTokenizer } from '../../src/tokenize/pair-tokenizer.js';
 import { numberOf, runScript } from '../lib/command.js';
-import { statusMiB, watchAnonymous } from './host.js';
 import { randomModel, sharedRoot, wholeWords } from './models.js';
 import { renamed, textMaker, TRUNCATION } from './pairs.js';
 
-const USAGE = `usage: npm run bench -- tokenize [--threads 0,1,2] [--model FOLDER] [--pairs 200000]
+const USAGE = `usage: npm run bench -- tokenize [--threads 0,1,2] [--model FOLDER]
 
-How fast pairs become token ids with so many worker threads, what the main thread has to do for it, how long the event loop
-is held up, and how much memory a long run of --pairs pairs takes. Texts are those of TREC DL 2020 and 2021 where both are
+How fast pairs become token ids with so many worker threads, and what the main thread has to do for it. Texts are those of TREC DL 2020 and 2021 where both are
 beside the checkout, else made up; the tokenizer is driven as scoring drives it.
 
 first       nothing is known; new texts: words are known, texts are not; cached: all texts are
@@ -83,48 +80,24 @@ async function measure(name: string, tokenizer: PairTokenizer, pairs: readonly T
   );
 }
 
-async function longRun(tokenizer: PairTokenizer, pairs: readonly TextPair[], total: number): Promise<void> {
-  const delay = monitorEventLoopDelay({ resolution: 1 });
-  const before = statusMiB('RssAnon');
-  const memory = watchAnonymous();
-  delay.enable();
-  for (let pass = 0, done = 0; done < total; pass++, done += pairs.length) {
-    for await (const window of encodeAhead(renamed(pairs, pass), tokenizer, undefined)) void window;
-  }
-  delay.disable();
-  const peak = memory.stop();
-  const [p99, max] = [delay.percentile(99), delay.max].map((value) => (value / 1e6).toFixed(1));
-  console.log(
-    `long run, ${tokenizer.threads} threads, ${total} pairs: event loop held up ${p99} ms (99th percentile), ${max} ms at ` +
-      `most; RssAnon ${before.toFixed(0)} MiB before, ${peak.toFixed(0)} MiB at its peak`,
-  );
-}
-
 const option = { type: 'string' } as const;
 
 export const run = (args: string[]): Promise<void> =>
   runScript(
     USAGE,
-    { threads: { ...option, default: '0,1,2' }, model: option, pairs: option },
+    { threads: { ...option, default: '0,1,2' }, model: option },
     async (values) => {
-      const total = numberOf('pairs', values.pairs) ?? 200_000;
       const counts = values.threads.split(',').map((text) => numberOf('threads', text, 'a number of at least 0'));
       const model = await loadCheckpoint(values.model ?? (await randomModel('tiny')), { overrides: TRUNCATION });
       const pairs = await samplePairs();
-      const withThreads = async (threads: number, work: (tokenizer: PairTokenizer) => Promise<void>): Promise<void> => {
-        const tokenizer = await createPairTokenizer(model, { threads });
-        await work(tokenizer);
-        await tokenizer.close();
-      };
       for (const threads of counts) {
-        await withThreads(threads, async (tokenizer) => {
-          await measure('first', tokenizer, pairs);
-          await measure('new texts', tokenizer, [...renamed(pairs, 1)]);
-          await measure('new texts', tokenizer, [...renamed(pairs, 2)]);
-          await measure('cached', tokenizer, [...renamed(pairs, 2)].slice(-MADE_UP / 2));
-        });
+        const tokenizer = await createPairTokenizer(model, { threads });
+        await measure('first', tokenizer, pairs);
+        await measure('new texts', tokenizer, [...renamed(pairs, 1)]);
+        await measure('new texts', tokenizer, [...renamed(pairs, 2)]);
+        await measure('cached', tokenizer, [...renamed(pairs, 2)].slice(-MADE_UP / 2));
+        await tokenizer.close();
       }
-      for (const threads of counts) await withThreads(threads, (tokenizer) => longRun(tokenizer, pairs, total));
     },
     args,
   );

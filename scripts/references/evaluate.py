@@ -22,10 +22,11 @@ GOLDEN = TEST / "evaluate" / "golden"
 
 def calculate(names, qrels, run) -> tuple[dict, dict]:
     result = ir_measures.calc([ir_measures.parse_measure(name) for name in names], qrels, run)
+    mean = {str(measure): value for measure, value in result.aggregated.items()}
     by_query = {}
     for metric in result.per_query:
         by_query.setdefault(metric.query_id, {})[str(metric.measure)] = metric.value
-    return {str(measure): value for measure, value in result.aggregated.items()}, dict(sorted(by_query.items()))
+    return {name: mean[name] for name in names}, dict(sorted(by_query.items()))
 
 
 def shared_run(data: Path, name: str, case: dict) -> dict:

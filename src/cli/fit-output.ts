@@ -1,5 +1,7 @@
-import { rm, rmdir } from 'node:fs/promises';
+import { readdir, rm, rmdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { ioError } from '../errors.js';
+import { leftoversIn, pathBeside } from '../io/leftovers.js';
 import { makeFolder } from '../io/make-folder.js';
 import { CsvLogger } from '../report/csv-logger.js';
 import type { MetricLogger } from '../report/metric-logger.js';
@@ -52,6 +54,8 @@ export class FitOutput {
   readonly #logs: { settings: LoggerSettings; folder: string }[] = [];
   /** Made for this run, outermost first. */
   readonly #made: string[] = [];
+  /** Files beside new versions that say that nothing was trained in them yet. */
+  #marks: string[] = [];
   readonly #rootDir: string;
 
   private constructor(rootDir: string) {
@@ -114,11 +118,18 @@ export class FitOutput {
     this.#made.push(...(await makeFolder(folder)));
   }
 
+  /** Called after the first step: from now on, what the run leaves is worth keeping, also when it is killed. */
+  async begin(): Promise<void> {
+    for (const mark of this.#marks) await rm(mark, { force: true }).catch(() => undefined);
+    this.#marks = [];
+  }
+
   /** Removes what was made for this run, which ended before it began. */
   async discard(): Promise<void> {
     for (const { folder } of this.#logs) {
       if (this.#made.includes(resolve(folder))) await rm(folder, { recursive: true, force: true });
     }
+    await this.begin();
     for (const folder of this.#made.toReversed()) await rmdir(folder).catch(() => undefined); // not empty: not ours alone
   }
 
@@ -128,8 +139,26 @@ export class FitOutput {
       await this.make(join(parent, typeof version === 'number' ? `version_${version}` : version));
       return versionFolder(saveDir, name, version);
     }
+    await removeStrayVersions(parent);
     const folder = await versionFolder(saveDir, name);
     this.#made.push(resolve(folder));
+    const mark = pathBeside(resolve(folder), 'new');
+    this.#marks.push(mark);
+    await writeFile(mark, '', { flag: 'wx' }).catch((error: unknown) => Promise.reject(ioError('write', mark, error)));
     return folder;
+  }
+}
+
+/** All that a run writes before its first step. */
+const BEFORE_FIRST_STEP = /^(?:pl_config\.yaml|metrics\.csv|events\.out\.tfevents\..*|\..*)$/;
+
+/** Removes the version folders of runs that were killed before their first step. Other files there are left alone. */
+async function removeStrayVersions(parent: string): Promise<void> {
+  for (const { path, target, role, alive } of await leftoversIn(resolve(parent))) {
+    if (role !== 'new' || alive) continue;
+    const entries = await readdir(target, { recursive: true, withFileTypes: true }).catch(() => []);
+    const isStray = entries.every((entry) => entry.isDirectory() || BEFORE_FIRST_STEP.test(entry.name));
+    if (isStray) await rm(target, { recursive: true, force: true }).catch(() => undefined);
+    await rm(path, { force: true }).catch(() => undefined);
   }
 }

@@ -4,13 +4,11 @@ import type { Command } from 'commander';
 import { loadConfig, type LoadedConfig } from '../config/load-config.js';
 import { printConfig } from '../config/print-config.js';
 import type { Config } from '../config/schema/schema.js';
-import { settingError } from '../config/setting-error.js';
 import { docsPage, packagePath } from '../errors.js';
 import type { FitOptions, FitResult } from '../fit/fit-options.js';
 import { fit } from '../fit/fit.js';
 import { writeAtomically } from '../io/atomic-write.js';
 import type { MetricLogger } from '../report/metric-logger.js';
-import { findLastCheckpoint } from '../train/checkpoints/find.js';
 import { type CliIo, print, warn } from './cli-io.js';
 import { parseConfigArguments } from './config-arguments.js';
 import { FitOutput, type LoggerSettings, loggersOf } from './fit-output.js';
@@ -73,32 +71,20 @@ function runFit(loaded: LoadedConfig, io: CliIo): Promise<string | undefined> {
       await assertSourcesExist(config, registry, 'fit');
       const options = await fitOptionsOf(config, registry);
       const loggers = loggersOf(config);
-      const ckptPath = await checkpointToResume(config, options, loggers);
+      const resume = { ckptPath: config.ckpt_path ?? undefined, ckptFolders: await loggedCheckpoints(loggers) };
       const indexing = { onProgress: indexingNotes(io) };
-      const result = await train({ ...options, ckptPath, indexing }, config, loggers, io);
+      const result = await train({ ...options, ...resume, indexing }, config, loggers, io);
       return measuresTable(result.validationDatasets, result.metrics, io);
     },
   );
 }
 
-/** The folder that `ckpt_path` names; `last` is looked for wherever earlier runs of the configuration put checkpoints. */
-async function checkpointToResume(
-  { ckpt_path: named, trainer }: Config,
-  { checkpoints = [] }: FitOptions,
-  [first]: readonly LoggerSettings[],
-): Promise<string | undefined> {
-  if (named !== 'last') return named ?? undefined;
-  const folders = checkpoints.flatMap(({ dirpath }) => dirpath ?? []);
-  if (first) {
-    const runs = join(first.saveDir, first.name);
-    const versions = await readdir(runs).catch(() => []); // the first run has none
-    folders.push(...versions.map((version) => join(runs, version, 'checkpoints')));
-  }
-  try {
-    return (await findLastCheckpoint(trainer.default_root_dir ?? '.', folders)) ?? named;
-  } catch (error) {
-    throw settingError(['ckpt_path'], error);
-  }
+/** Where earlier runs of the configuration put checkpoints that name no folder. */
+async function loggedCheckpoints([first]: readonly LoggerSettings[]): Promise<string[]> {
+  if (!first) return [];
+  const runs = join(first.saveDir, first.name);
+  const versions = await readdir(runs).catch(() => []); // the first run has none
+  return versions.filter((name) => !name.startsWith('.')).map((version) => join(runs, version, 'checkpoints'));
 }
 
 /** Trains, with logs and progress; the configuration is written beside the logs. */
@@ -124,19 +110,21 @@ async function train(
       signal: io.signal,
       onWarning: (message) => report.warning(message),
       onStart: async (summary) => {
-        const { ckptPath } = options;
-        report.begin(summary, ckptPath);
+        const { resumed } = summary;
+        report.begin(summary, resumed);
         const text = printConfig({ ...config, seed_everything: summary.seed }, { forLightning: true });
         if (output.hasLogs) await writeAtomically(join(logFolder, 'pl_config.yaml'), (write) => write(text));
-        loggers.push(...(await output.openLoggers(ckptPath === undefined ? undefined : summary.startStep)));
+        loggers.push(...(await output.openLoggers(resumed === undefined ? undefined : summary.startStep)));
       },
-      onStep: (step) => {
+      onStep: async (step) => {
+        if (!begun) await output.begin();
         begun = true;
         report.step(step);
       },
       onValidation: (validation) => report.validation(validation),
     });
-    await closeAll(loggers);
+    await closeAll(loggers).catch((error: unknown) => report.warning((error as Error).message)); // the model is saved
+    await output.begin();
     report.end(result);
     return result;
   } catch (error) {

@@ -1,21 +1,26 @@
-import { copyFile, cp, link, open, readdir, rename, stat, symlink } from 'node:fs/promises';
-import { join } from 'node:path';
+import { copyFile, cp, link, mkdir, mkdtemp, open, readdir, readlink, rename, rm } from 'node:fs/promises';
+import { rmdir, stat, symlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import type { FlatArray, NamedTensor } from '../../binding.js';
 import type { SettingsOf } from '../config/read-settings.js';
 import type { modelCheckpointOptions } from '../config/schema/callbacks.js';
 import type { TrainableModel } from '../engine/trainable-model.js';
-import { ioError } from '../errors.js';
+import { ioError, RankDistillmError } from '../errors.js';
 import { hasInput } from '../io/inputs.js';
 import { pathBeside } from '../io/leftovers.js';
-import { makeFolder } from '../io/make-folder.js';
-import { removeFolder, replaceFolder } from '../io/replace-folder.js';
+import { cacheFolder, makeFolder } from '../io/make-folder.js';
+import { removeFolder, removeLeftovers, replaceFolder } from '../io/replace-folder.js';
 import type { Checkpoint } from '../models/checkpoint.js';
 import type { TensorValues } from '../models/raw-tensor.js';
-import { readModelFiles, saveModel } from '../models/save-model.js';
+import { MODEL_FILES, readModelFiles, saveModel } from '../models/save-model.js';
 import { RUNS } from '../rerank/run-path.js';
-import type { CheckpointCallbacks } from '../train/checkpoints/keeper.js';
+import { type CheckpointCallbacks, LAST } from '../train/checkpoints/keeper.js';
 import { readStateFile, type TrainingState } from '../train/checkpoints/state.js';
 import { MOMENTS_FILE, saveTrainerCheckpoint, STATE_FILE } from '../train/checkpoints/trainer-checkpoint.js';
+import { checkRoom } from './checkpoint-room.js';
+import type { Resume } from './resume.js';
 
 /** lightning-ir's name for the folder in the Hugging Face layout. */
 export const MODEL_FOLDER = 'huggingface_checkpoint';
@@ -39,29 +44,41 @@ export async function checkpointFiles(options: CheckpointFilesOptions) {
   // read now: the source folder may be deleted before the last checkpoint
   const files = await readModelFiles(source.folder);
   await makeFolder(folder);
+  const small = [...files.carried.values()].reduce((sum, { length }) => sum + length, 0);
+  await checkRoom(folder, options.options, model.parameterCount, small, onWarning);
   let newest: string | undefined;
 
+  const write = async (target: string): Promise<void> => {
+    const parameters = model.tensors('values');
+    if (saveWeightsOnly) {
+      const { step } = state();
+      await replaceFolder(target, (folder) => saveModel(folder, { source, files, tensors: parameters, step }));
+    } else {
+      await saveTrainerCheckpoint(target, { source, files, parameters, moments: momentsOf(model), state: state() });
+    }
+  };
   const callbacks: CheckpointCallbacks = {
     async save(target) {
-      const parameters = model.tensors('values');
-      if (saveWeightsOnly) {
-        const { step } = state();
-        await replaceFolder(target, (folder) => saveModel(folder, { source, files, tensors: parameters, step }));
-      } else {
-        await saveTrainerCheckpoint(target, { source, files, parameters, moments: momentsOf(model), state: state() });
-      }
+      await write(target).catch(async (error: unknown) => {
+        if (!isOfDisk(error)) throw error;
+        const place = await writeElsewhere(write, `step=${state().step}`);
+        throw place === undefined ? error : keptError(error, place);
+      });
       newest = target;
-      if (logFolder !== undefined) {
-        const folder = (newest = join(logFolder, MODEL_FOLDER));
-        await replaceFolder(folder, async (temporary) => {
-          await linkModel(target, temporary);
-          await keepRuns(folder, temporary);
-        });
-      }
+      if (logFolder === undefined) return;
+      const modelFolder = join(logFolder, MODEL_FOLDER);
+      await replaceFolder(modelFolder, async (temporary) => {
+        await linkModel(target, temporary);
+        await keepRuns(modelFolder, temporary);
+      }).catch((error: unknown) => {
+        throw isOfDisk(error) ? keptError(error, resolve(target)) : error;
+      });
+      newest = modelFolder;
     },
-    async remove(folder) {
-      if (hasInput(folder)) onWarning(`${folder}: is kept: it holds the model that is trained`);
-      else await removeFolder(folder);
+    async remove(path) {
+      if (hasInput(path)) return onWarning(`${path}: is kept: it holds the model that is trained`);
+      await removeFolder(path);
+      if (resolve(dirname(path)) !== resolve(folder)) await tidyFolder(dirname(path));
     },
     exists,
     link: leadTo,
@@ -74,11 +91,72 @@ export async function checkpointFiles(options: CheckpointFilesOptions) {
   };
 }
 
-/** Whether a folder exists that was saved after `time`: a later run may have reused the name. */
-export async function isLater(folder: string, time: number): Promise<boolean> {
-  if (!(await exists(folder))) return false;
+/** Errors that another folder may not have. */
+function isOfDisk(error: unknown): error is RankDistillmError {
+  return error instanceof RankDistillmError && error.code === 'io';
+}
+
+/** The same error, with the place of the checkpoint that it would have cost. */
+function keptError(error: RankDistillmError, place: string): RankDistillmError {
+  return new RankDistillmError('io', error.message, {
+    hint: `The checkpoint is kept in ${place}: make room or choose another folder, then continue with ckpt_path: ${place}`,
+    cause: error,
+  });
+}
+
+/**
+ * Keeps a checkpoint whose folder is full, gone or read-only: below the cache folder, else in the temporary one.
+ *
+ * @returns where it is; undefined: it could be written nowhere
+ */
+async function writeElsewhere(write: (target: string) => Promise<void>, name: string): Promise<string | undefined> {
+  for (const parent of [join(cacheFolder(), 'kept-checkpoints'), tmpdir()]) {
+    let folder: string | undefined;
+    try {
+      await mkdir(parent, { recursive: true });
+      folder = await mkdtemp(join(parent, 'rank-distillm-'));
+      await write(join(folder, name));
+      return join(folder, name);
+    } catch {
+      if (folder !== undefined) await rm(folder, { recursive: true, force: true }).catch(() => undefined);
+    }
+  }
+  return undefined;
+}
+
+/**
+ * Whether a folder is not one of the resumed run's checkpoints: missing, saved later (a later run may have reused the
+ * name), by a run on other data or model, or something else altogether.
+ */
+export async function isOther(folder: string, { saved, state }: Resume): Promise<boolean> {
+  const found = await stat(folder).catch(() => undefined);
+  if (!found?.isDirectory()) return true;
+  if (!(await exists(join(folder, STATE_FILE)))) return !(await isSavedModel(folder, saved));
   const file = await readStateFile(folder).catch(() => undefined);
-  return file === undefined || file.saved > time;
+  return file === undefined || file.saved > saved || !isDeepStrictEqual(file.state.run.fixed, state.run.fixed);
+}
+
+/** Whether a folder is a model that was saved without the optimizer (save_weights_only) before a time. */
+async function isSavedModel(folder: string, time: number): Promise<boolean> {
+  const ours = [...MODEL_FILES, 'model.safetensors', RUNS];
+  const names = await readdir(folder);
+  const { mtimeMs } = await stat(join(folder, 'config.json')).catch(() => ({ mtimeMs: Infinity }));
+  return mtimeMs <= time && names.every((name) => ours.includes(name)) && names.includes('model.safetensors');
+}
+
+/** Removes what killed runs left in folders of checkpoints and beside them. */
+export async function removeStrays(folders: readonly string[]): Promise<void> {
+  for (const folder of new Set(folders.flatMap((each) => [each, dirname(each)]))) {
+    await removeLeftovers(resolve(folder)).catch(() => undefined); // another user's, for example
+  }
+}
+
+/** Removes an earlier version's folder of checkpoints that is empty, but for a link that leads nowhere. */
+async function tidyFolder(folder: string): Promise<void> {
+  const last = join(folder, LAST);
+  const link = await readlink(last).catch(() => undefined);
+  if (link !== undefined && !(await exists(last))) await rm(last, { force: true }).catch(() => undefined);
+  await rmdir(folder).catch(() => undefined); // not empty
 }
 
 function exists(path: string): Promise<boolean> {
@@ -106,11 +184,12 @@ async function keepRuns(older: string, folder: string): Promise<void> {
 
 /** Creates or replaces a symbolic link atomically. */
 async function leadTo(path: string, name: string): Promise<void> {
-  const temporary = pathBeside(path, 'new');
+  const temporary = pathBeside(resolve(path), 'new');
   try {
     await symlink(name, temporary);
     await rename(temporary, path);
   } catch (error) {
+    await rm(temporary, { force: true }).catch(() => undefined);
     throw ioError('write', path, error);
   }
 }

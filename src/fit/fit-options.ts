@@ -78,7 +78,11 @@ export const fitOptions = z.strictObject({
   ),
   ckpt_path: key(
     z.string().min(1).optional(),
-    'Checkpoint folder to continue from, or `last`: the newest below defaultRootDir.',
+    'Checkpoint folder to continue from, or `last`: the newest whole one below defaultRootDir; without any, the run starts from its beginning, with a warning.',
+  ),
+  ckpt_folders: key(
+    z.array(z.string().min(1)).default([]),
+    'Further folders of checkpoints of earlier versions of the run, where `last` looks, too.',
   ),
   loggers: passed<readonly MetricLogger[]>('a list', 'Receive the metrics. The caller closes them.'),
   log_folder: key(

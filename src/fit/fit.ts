@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto';
-import { join } from 'node:path';
+import { realpath } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { checkTrainingPrecision } from '../config/precision.js';
 import { checkOptions } from '../config/read-settings.js';
 import { modelCheckpointOptions } from '../config/schema/callbacks.js';
@@ -7,29 +8,30 @@ import { isNothing, planTraining, type TrainingPlan } from '../train/train-limit
 import { openTrainingDataset } from '../data/open-dataset.js';
 import { DatasetRegistry } from '../data/registry.js';
 import type { TrainingDataset } from '../data/training-dataset.js';
-import { settingError } from '../config/setting-error.js';
+import { SettingError, settingError } from '../config/setting-error.js';
 import { resolveEngine } from '../engine/engine-options.js';
 import { loadBinding } from '../engine/load-binding.js';
 import { TrainableModel } from '../engine/trainable-model.js';
-import { throwIfAborted, warner } from '../errors.js';
+import { RankDistillmError, throwIfAborted, warner } from '../errors.js';
 import { weightedLosses } from '../loss/weighted-losses.js';
+import type { Facts } from '../io/fingerprint.js';
 import { holdInputs, refuseFolderOverInputs } from '../io/inputs.js';
-import type { Checkpoint } from '../models/checkpoint.js';
 import { loadCheckpoint } from '../models/load-checkpoint.js';
 import { modelFolderFiles } from '../models/save-model.js';
 import { DEFAULT_SEED, SEEDS } from '../random/random-stream.js';
+import type { MetricLogger } from '../report/metric-logger.js';
+import { checkpointFolders } from '../train/checkpoints/find.js';
 import { CheckpointKeeper } from '../train/checkpoints/keeper.js';
+import type { TrainingState } from '../train/checkpoints/state.js';
 import { EarlyStopper } from '../train/early-stopping.js';
 import { estimateSecondsPerStep } from '../train/estimate-step.js';
 import { FitLoop, type StopReason } from '../train/fit-loop.js';
-import { checkSameModel } from '../train/checkpoints/trainer-checkpoint.js';
 import { Trainer } from '../train/trainer.js';
 import type { StepReport } from '../train/training-reports.js';
-import { checkpointFiles, isLater, MODEL_FOLDER } from './checkpoint-files.js';
+import { checkpointFiles, isOther, MODEL_FOLDER, removeStrays, restoreMoments } from './checkpoint-files.js';
 import { fitOptions, type FitOptions, type FitResult, type FitSettings, type FitSummary } from './fit-options.js';
-import { restoreMoments } from './checkpoint-files.js';
 import { checkMonitors, withPlainNames } from './monitor-names.js';
-import { checkSameRun, identityOf, openResume, type Resume } from './resume.js';
+import { checkSameModel, checkSameRun, identityOf, modelFacts, openResume, type Resume } from './resume.js';
 import { Validation } from './validation.js';
 
 /** Lightning's default. */
@@ -49,12 +51,12 @@ export async function fit(given: FitOptions): Promise<FitResult> {
   const rootDir = trainer.defaultRootDir ?? '.';
   throwIfAborted(signal);
   checkTrainingPrecision(resolveEngine(trainer, false, loadBinding(), ['trainer']).precision, ['trainer', 'precision']);
-  const resume =
-    checked.ckptPath === undefined ? undefined : await resumeFrom(checked.ckptPath, rootDir, checked.label);
+  const resume = await resumeFrom(checked, rootDir, warn);
   const seed = seedOf(checked, resume);
   const { config: overrides, label, revision } = checked;
   const source = await loadCheckpoint(checked.model, { overrides, label, revision, seed });
-  if (resume) checkSameModel(resume.model, source);
+  const facts = await modelFacts(source, seed);
+  if (resume) checkSameModel(resume, source, facts);
   using _inputs = holdInputs([...(await modelFolderFiles(source.folder)), ...registry.files()]);
   if (checked.logFolder !== undefined) refuseFolderOverInputs(join(checked.logFolder, MODEL_FOLDER));
   const validation = validates(checked, warn) ? await Validation.plan(checked.validate!, registry) : undefined;
@@ -71,6 +73,7 @@ export async function fit(given: FitOptions): Promise<FitResult> {
       batchSize: options.train.batchSize,
       shuffle: options.train.shuffle,
       validationBatches: validation?.batches ?? [],
+      done: resume && doneSteps(resume.state),
     });
     await using model = await TrainableModel.fromCheckpoint(resume?.model ?? source, {
       device: trainer.device,
@@ -83,16 +86,27 @@ export async function fit(given: FitOptions): Promise<FitResult> {
       signal,
       onWarning: warn,
     });
-    return await train(options, { plan, model, source, dataset, seed, validation, resume, rootDir, warn });
+    return await train(options, { plan, model, facts, dataset, seed, validation, resume, rootDir, warn });
   } finally {
     await validation?.close();
     if (dataset !== options.train.dataset) await dataset.close();
   }
 }
 
-async function resumeFrom(ckptPath: string, rootDir: string, label: FitSettings['label']): Promise<Resume> {
+/** Folders of checkpoints that the options name. */
+function namedFolders({ checkpoints = [], checkpointFolder, ckptFolders }: FitSettings): string[] {
+  return [...checkpoints.flatMap(({ dirpath }) => dirpath ?? []), checkpointFolder ?? [], ckptFolders].flat();
+}
+
+async function resumeFrom(
+  options: FitSettings,
+  rootDir: string,
+  onWarning: (message: string) => void,
+): Promise<Resume | undefined> {
+  const { ckptPath, label } = options;
+  if (ckptPath === undefined) return undefined;
   try {
-    return await openResume(ckptPath, rootDir, label);
+    return await openResume({ ckptPath, rootDir, folders: namedFolders(options), label, onWarning });
   } catch (error) {
     throw settingError(['ckpt_path'], error);
   }
@@ -101,6 +115,10 @@ async function resumeFrom(ckptPath: string, rootDir: string, label: FitSettings[
 function seedOf({ seed }: FitSettings, resume: Resume | undefined): number {
   if (typeof seed === 'number') return seed;
   return resume?.state.run.seed ?? (seed === 'random' ? randomInt(SEEDS) : DEFAULT_SEED);
+}
+
+function doneSteps({ step, skippedSteps, epoch, batch }: TrainingState) {
+  return { steps: step + skippedSteps, epoch, batch };
 }
 
 function validates({ validate, trainer }: FitSettings, warn: (message: string) => void): boolean {
@@ -125,8 +143,8 @@ async function openTraining(
 interface Parts {
   plan: TrainingPlan;
   model: TrainableModel;
-  /** The model that the options name; on a resume, the checkpoint is loaded instead. */
-  source: Checkpoint;
+  /** `modelFacts` of the model that the options name; on a resume, the checkpoint is loaded instead. */
+  facts: Facts;
   dataset: TrainingDataset;
   seed: number;
   validation: Validation | undefined;
@@ -136,7 +154,7 @@ interface Parts {
 }
 
 async function train(options: FitSettings, parts: Parts): Promise<FitResult> {
-  const { plan, model, source, dataset, seed, validation, resume, warn } = parts;
+  const { plan, model, facts, dataset, seed, validation, resume, warn } = parts;
   const settings = options.trainer;
   const { lrScheduler } = options;
   const schedule = typeof lrScheduler === 'function' ? lrScheduler(plan.totalSteps) : lrScheduler;
@@ -148,14 +166,14 @@ async function train(options: FitSettings, parts: Parts): Promise<FitResult> {
     gradientClipAlgorithm: settings.gradientClipAlgorithm,
     tokenBudget: settings.tokenBudget ?? resume?.state.run.tokenBudget,
   });
-  const identity = await identityOf({ options, plan, dataset, seed, schedule, trainer, source });
+  const identity = await identityOf({ options, plan, dataset, seed, schedule, trainer, model: facts });
   if (resume) {
     checkSameRun(resume, identity, warn);
     await restoreMoments(model, resume.moments);
     trainer.goOnFrom(resume.state.step);
   }
   const validated = { validatesAtEpochEnd: plan.validatesAtEpochEnd, validates: plan.validationBatches !== undefined };
-  const log = logOf(options);
+  const log = logOf(options, warn);
   const loop = new FitLoop({
     trainer,
     dataset,
@@ -181,7 +199,7 @@ async function train(options: FitSettings, parts: Parts): Promise<FitResult> {
   const saved = await keepersOf(options, parts, loop, validated);
   loop.useKeepers(saved.keepers);
   const reason: StopReason = await loop.run();
-  for (const logger of options.loggers ?? []) await logger.flush();
+  await log.flush();
   return {
     step: trainer.step,
     epoch: loop.state.epoch,
@@ -194,11 +212,24 @@ async function train(options: FitSettings, parts: Parts): Promise<FitResult> {
   };
 }
 
-function logOf({ loggers = [], logLearningRate, trainer: settings }: FitSettings) {
+function logOf({ loggers = [], logLearningRate, trainer: settings }: FitSettings, warn: (message: string) => void) {
   const every = settings.logEveryNSteps ?? LOG_EVERY_N_STEPS;
-  const write = async (metrics: Record<string, number>, step: number): Promise<void> => {
-    for (const logger of loggers) await logger.log(metrics, step);
+  const failing = new Set<MetricLogger>();
+  /** Training is worth more than its log: a full disk is told once, and later rows are tried. */
+  const each = async (work: (logger: MetricLogger) => Promise<void>): Promise<void> => {
+    for (const logger of loggers) {
+      try {
+        await work(logger);
+        failing.delete(logger);
+      } catch (error) {
+        if (!(error instanceof RankDistillmError) || error.code !== 'io') throw error;
+        if (!failing.has(logger)) warn(`${error.message}; training goes on, and what could not be logged is lost`);
+        failing.add(logger);
+      }
+    }
   };
+  const write = (metrics: Record<string, number>, step: number): Promise<void> =>
+    each((logger) => logger.log(metrics, step));
   return {
     write,
     async step({ step, epoch, loss, losses, learningRate, waitShare, skipped }: StepReport): Promise<void> {
@@ -206,6 +237,7 @@ function logOf({ loggers = [], logLearningRate, trainer: settings }: FitSettings
       const rate = logLearningRate ? { 'lr-AdamW': learningRate } : {};
       await write({ loss, ...losses, ...rate, wait_share: waitShare, epoch }, step);
     },
+    flush: () => each((logger) => logger.flush()),
   };
 }
 
@@ -220,29 +252,38 @@ async function keepersOf(
   }
   const keepers: CheckpointKeeper[] = [];
   const { logFolder, checkpointFolder = join(logFolder ?? rootDir, 'checkpoints') } = options;
+  const folders = [...new Set([...(await checkpointFolders(rootDir)), ...namedFolders(options), checkpointFolder])];
+  await removeStrays([...folders, ...(logFolder === undefined ? [] : [join(logFolder, 'checkpoints')])]);
+  const isLast = options.ckptPath === 'last';
   let newestModel: () => string | undefined = () => undefined;
   const savesEnd = options.checkpoints === undefined;
   for (const [i, checkpoint] of (options.checkpoints ?? [checkOptions(modelCheckpointOptions, {})]).entries()) {
     const folder = checkpoint.dirpath ?? checkpointFolder;
     const state = () => loop.state;
-    const files = await checkpointFiles({ options: checkpoint, model, folder, logFolder, state, onWarning: warn });
-    newestModel = files.newestModel;
-    const keeper = new CheckpointKeeper(
-      checkpoint,
+    try {
+      const files = await checkpointFiles({ options: checkpoint, model, folder, logFolder, state, onWarning: warn });
+      newestModel = files.newestModel;
       // never remove a checkpoint that the user named
-      { folder, ...validated, savesEnd, resumedFrom: options.ckptPath === 'last' ? undefined : resume?.folder },
-      files.callbacks,
-    );
+      const resumedFrom = resume && !isLast ? await nameIn(folder, resume.folder) : undefined;
+      keepers.push(new CheckpointKeeper(checkpoint, { folder, ...validated, savesEnd, resumedFrom }, files.callbacks));
+    } catch (error) {
+      throw error instanceof SettingError ? error.within(['checkpoints', i]) : error;
+    }
     const saved = resume?.state.keepers[i];
-    if (saved) await keeper.restore(saved, (path) => isLater(path, resume.saved));
-    keepers.push(keeper);
+    if (saved) await keepers[i]!.restore(saved, (path) => isOther(path, resume), isLast ? folders : []);
   }
   return { keepers, newestModel: () => newestModel() };
 }
 
+/** The path of a checkpoint as a keeper of `folder` writes it; undefined: it is elsewhere. */
+async function nameIn(folder: string, checkpoint: string): Promise<string | undefined> {
+  const path = await realpath(checkpoint);
+  return dirname(path) === (await realpath(folder)) ? join(folder, basename(path)) : undefined;
+}
+
 async function summaryOf(
   options: FitSettings,
-  { plan, model, dataset, seed }: Parts,
+  { plan, model, dataset, seed, resume }: Parts,
   trainer: Trainer,
 ): Promise<FitSummary> {
   const { batchSize } = options.train;
@@ -262,6 +303,7 @@ async function summaryOf(
     batchesPerEpoch: plan.batchesPerEpoch,
     totalSteps: plan.totalSteps,
     startStep: trainer.step,
+    resumed: resume?.folder,
     accumulateGradBatches: plan.accumulate,
     maxSeconds: plan.maxSeconds,
     secondsPerStep: await estimateSecondsPerStep(trainer, dataset, batchSize * plan.accumulate),

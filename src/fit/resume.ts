@@ -1,4 +1,4 @@
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import type { NamedTensor } from '../../binding.js';
 import type { BatchLimit } from '../config/schema/batch-limit.js';
 import { spanSeconds } from '../config/time-span.js';
@@ -10,9 +10,12 @@ import { fingerprintModel } from '../models/fingerprint.js';
 import { findLastCheckpoint } from '../train/checkpoints/find.js';
 import type { LrSchedule } from '../train/lr-schedules.js';
 import { plainLimit, type TrainingPlan } from '../train/train-limits.js';
-import { readTrainerCheckpoint } from '../train/checkpoints/trainer-checkpoint.js';
+import {
+  checkSameModel as checkSameArchitecture,
+  readTrainerCheckpoint,
+} from '../train/checkpoints/trainer-checkpoint.js';
 import type { Trainer } from '../train/trainer.js';
-import type { RunIdentity, TrainingState } from '../train/checkpoints/state.js';
+import { checkFiles, readStateFile, type RunIdentity, type TrainingState } from '../train/checkpoints/state.js';
 import type { FitSettings } from './fit-options.js';
 
 export interface Resume {
@@ -24,21 +27,54 @@ export interface Resume {
   saved: number;
 }
 
+/** `ckptPath` and where `last` looks for checkpoints. */
+interface ResumeOptions {
+  /** A folder, or `last`. */
+  ckptPath: string;
+  rootDir: string;
+  folders: readonly string[];
+  /** The trained label of a classification model with several labels. */
+  label: number | string | undefined;
+  onWarning: (message: string) => void;
+}
+
 /**
  * Opens the checkpoint to continue from.
  *
- * @param ckptPath a folder, or `last`: the newest below `rootDir`
- * @param label the trained label of a classification model with several labels
+ * @returns undefined for `last` where there is no checkpoint: like Lightning, the run then starts from its beginning, so
+ * that one command both starts a run and continues it
  */
-export async function openResume(ckptPath: string, rootDir: string, label?: number | string): Promise<Resume> {
-  const folder = ckptPath === 'last' ? await findLastCheckpoint(rootDir) : ckptPath;
+export async function openResume(options: ResumeOptions): Promise<Resume | undefined> {
+  const { ckptPath, rootDir, folders, label, onWarning } = options;
+  const isLast = ckptPath === 'last';
+  const folder = isLast ? await findLastCheckpoint(rootDir, folders, onWarning) : ckptPath;
   if (folder === undefined) {
-    throw new RankDistillmError('not_found', `last: there is no checkpoint below ${resolve(rootDir)}`, {
-      hint: 'Omit ckpt_path to start a new run, or set it to the folder of a checkpoint.',
-    });
+    onWarning(`ckpt_path last: there is no checkpoint below ${resolve(rootDir)}: the run starts from its beginning`);
+    return undefined;
   }
-  const { model, state, moments, saved } = await readTrainerCheckpoint(folder, label);
-  return { folder: resolve(folder), model, state, moments, saved };
+  try {
+    const { model, state, moments, saved } = await readTrainerCheckpoint(folder, label, isLast);
+    return { folder: resolve(folder), model, state, moments, saved };
+  } catch (error) {
+    throw (await damage(folder, options)) ?? error;
+  }
+}
+
+/** The error for a checkpoint whose files are not as they were saved, with another one to take. */
+async function damage(folder: string, { rootDir, folders }: ResumeOptions): Promise<RankDistillmError | undefined> {
+  try {
+    const file = await readStateFile(folder);
+    if (file) await checkFiles(folder, file);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof RankDistillmError) || error.code !== 'bad_input') return undefined;
+    const other = await findLastCheckpoint(rootDir, [...folders, dirname(folder)]).catch(() => undefined);
+    const hint =
+      other === undefined
+        ? 'No whole checkpoint was found: omit ckpt_path to start a new run.'
+        : `Resume from ${other}, the newest whole one; ckpt_path: last takes it by itself.`;
+    return new RankDistillmError(error.code, error.message, { hint, cause: error });
+  }
 }
 
 /** The parts of a run that identify it. */
@@ -49,21 +85,30 @@ interface RunParts {
   seed: number;
   schedule: LrSchedule | undefined;
   trainer: Trainer;
-  /** The model that `options` name; on a resume, the checkpoint is loaded instead. */
-  source: Checkpoint;
+  /** `modelFacts` of the model that `options` name; on a resume, the checkpoint is loaded instead. */
+  model: Facts;
+}
+
+/** Facts of the model that a run begins from, and its seed: known before the data are opened. */
+export async function modelFacts(source: Checkpoint, seed: number): Promise<Facts> {
+  const { weights, files } = await fingerprintModel(source);
+  return {
+    seed: { value: seed },
+    'the model': fingerprintFact(weights, source.name),
+    "the model's config.json or tokenizer": { ...fingerprintFact(files), follows: 'the model' },
+    // only a classification model has a choice
+    label: { value: source.mono === undefined ? source.head.label : null, follows: 'the model' },
+  };
 }
 
 export async function identityOf(parts: RunParts): Promise<RunIdentity> {
-  const { options, plan, dataset, seed, schedule, trainer, source } = parts;
+  const { options, plan, dataset, seed, schedule, trainer, model } = parts;
   const { batchSize, shuffle } = plan;
-  const { weights, files } = await fingerprintModel(source);
   return {
     seed,
     tokenBudget: trainer.tokenBudget,
     fixed: {
-      seed: { value: seed },
-      'the model': fingerprintFact(weights, source.name),
-      "the model's config.json or tokenizer": { ...fingerprintFact(files), follows: 'the model' },
+      ...model,
       precision: { value: trainer.model.native.precision },
       ...((await dataset.identify?.()) ?? namedFacts(dataset)),
       'the number of samples': { value: dataset.countSamples() },
@@ -140,16 +185,33 @@ function lossFact(losses: FitSettings['losses']): Fact {
   return { value: terms.join(' + ') };
 }
 
+/** Throws if the model of the resumed run is not the one that it began from. */
+export function checkSameModel({ folder, model, state }: Resume, source: Checkpoint, facts: Facts): void {
+  const { fixed } = state.run;
+  // older releases did not record all of them
+  refuseOther(folder, pick(fixed, Object.keys(facts)), pick(facts, Object.keys(fixed)));
+  checkSameArchitecture(model, source);
+}
+
+function pick(facts: Facts, names: readonly string[]): Facts {
+  return Object.fromEntries(Object.entries(facts).filter(([name]) => names.includes(name)));
+}
+
+function refuseOther(folder: string, before: Facts, now: Facts): void {
+  const changed = differences(before, now);
+  if (changed.length === 0) return;
+  throw new RankDistillmError('bad_input', `${folder}: was saved by another run: ${changed.join('; ')}`, {
+    hint: 'Resume with the configuration and the data of that run, or set model_name_or_path to the folder to start a new run.',
+  });
+}
+
 /** Throws if a fixed value of the resumed run differs; warns about each other difference. */
 export function checkSameRun(resume: Resume, now: RunIdentity, onWarning: (message: string) => void): void {
   const { folder } = resume;
   const before = resume.state.run;
-  const changed = differences(before.fixed, now.fixed);
-  if (changed.length > 0) {
-    throw new RankDistillmError('bad_input', `${folder}: was saved by another run: ${changed.join('; ')}`, {
-      hint: 'Resume with the configuration and the data of that run, or set model_name_or_path to the folder to start a new run.',
-    });
-  }
+  const { label, ...others } = now.fixed;
+  // releases before 0.4 did not record the label
+  refuseOther(folder, before.fixed, 'label' in before.fixed && label ? now.fixed : others);
   for (const difference of differences(before.free, now.free)) onWarning(`${folder}: ${difference}`);
   if (before.tokenBudget !== now.tokenBudget) {
     onWarning(`${folder}: the token budget was ${before.tokenBudget}: results may differ in their last bits`);

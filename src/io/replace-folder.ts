@@ -26,7 +26,7 @@ export async function replaceFolder(target: string, write: (temporary: string) =
     refuseLongName(place);
     refuseFolderOverInputs(target);
     await refuseFile(place);
-    await removeDead(dirname(place));
+    await removeLeftovers(dirname(place));
     await mkdir(temporary);
     const { ino } = await lstat(temporary);
     await write(temporary);
@@ -98,7 +98,7 @@ function removedMeanwhile(place: string): RankDistillmError {
 }
 
 /** Removes what killed processes left in a folder: folders being removed, incomplete ones, and replaced ones. */
-async function removeDead(parent: string): Promise<void> {
+export async function removeLeftovers(parent: string): Promise<void> {
   await healFoldersIn(parent);
   await removeStrays(parent);
   for (const { path, target, role, alive } of await leftoversIn(parent)) {

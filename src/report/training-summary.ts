@@ -25,6 +25,8 @@ export interface TrainingSummary {
   totalSteps: number | undefined;
   /** Step that the run continues from. */
   startStep: number;
+  /** The checkpoint that the run continues from. */
+  resumed?: string | undefined;
   /** Default: 1. */
   accumulateGradBatches?: number | undefined;
   /** Seconds after which the run ends. */

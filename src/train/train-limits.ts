@@ -16,6 +16,17 @@ export interface LimitData {
   shuffle: boolean;
   /** Batches of each validation dataset; empty: no validation. */
   validationBatches: readonly number[];
+  /** Where a resumed run continues; its epochs may have had another number of batches. */
+  done?: DoneSteps | undefined;
+}
+
+interface DoneSteps {
+  /** Optimizer steps so far, with skipped ones. */
+  steps: number;
+  /** 0-based. */
+  epoch: number;
+  /** Batches of this epoch so far. */
+  batch: number;
 }
 
 /** Limits and intervals of a training loop. */
@@ -140,7 +151,7 @@ function optionalLimit(value: number | null): number | undefined {
  */
 export function planTraining(
   given: TrainerSettings,
-  { samples, batchSize, shuffle, ...data }: LimitData,
+  { samples, batchSize, shuffle, done = { steps: 0, epoch: 0, batch: 0 }, ...data }: LimitData,
 ): TrainingPlan {
   const settings = checkOptions(trainerOptions, given, PATH);
   const batches = Math.ceil(samples / batchSize);
@@ -155,7 +166,11 @@ export function planTraining(
   const maxSeconds = settings.maxTime === null ? undefined : spanSeconds(settings.maxTime);
   const unlimited = maxSteps === undefined && maxSeconds === undefined;
   const maxEpochs = optionalLimit(settings.maxEpochs ?? (unlimited ? 1000 : null));
-  const ends = [maxSteps, maxEpochs === undefined ? undefined : maxEpochs * stepsPerEpoch];
+  // the steps that remain of this epoch: a last, incomplete group of batches is a step, too
+  const rest = Math.max(0, stepsPerEpoch - Math.floor(done.batch / accumulate)) * Number(done.batch < batchesPerEpoch);
+  const stepsOf = (epochs: number): number =>
+    done.epoch < epochs ? done.steps + rest + (epochs - done.epoch - 1) * stepsPerEpoch : done.steps;
+  const ends = [maxSteps, maxEpochs === undefined ? undefined : stepsOf(maxEpochs)];
   const known = ends.filter((end) => end !== undefined);
 
   const validated = overfits ? settings.overfitBatches : settings.limitValBatches;

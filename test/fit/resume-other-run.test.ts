@@ -5,7 +5,7 @@ import * as assert from 'uvu/assert';
 import { loadBinding } from '../../src/engine/load-binding.js';
 import { run } from '../support/cli.js';
 import { writeTrainingCollection } from '../support/collections.js';
-import { inFolder, temporaryFolder, useOwnCache, writeFiles } from '../support/files.js';
+import { changeFile, inFolder, temporaryFolder, useOwnCache, writeFiles } from '../support/files.js';
 import { copyModel } from '../support/models.js';
 
 const test = suite('a resume compares the run with the one that was saved');
@@ -56,12 +56,6 @@ async function resume(name: 'runs' | 'tuples', argv: readonly string[], make?: (
   });
 }
 
-async function change(path: string, from: string | RegExp, to: string): Promise<void> {
-  const text = await readFile(path, 'utf8');
-  assert.not.equal(text.replace(from, to), text);
-  await writeFile(path, text.replace(from, to));
-}
-
 interface Change {
   what: string;
   message: RegExp;
@@ -102,23 +96,23 @@ const REFUSED: Change[] = [
   {
     what: 'a document with another text',
     message: /the collection was data\/docs\.tsv \(.*\) and is now data\/docs\.tsv \(/,
-    make: (folder) => change(join(folder, 'data/docs.tsv'), 'd0\t', 'd0\tanother '),
+    make: (folder) => changeFile(join(folder, 'data/docs.tsv'), 'd0\t', 'd0\tanother '),
   },
   {
     what: 'a query with another text',
     message: /the text of the queries was [0-9a-f]{8} and is now/,
-    make: (folder) => change(join(folder, 'data/queries.tsv'), 't0\t', 't0\tanother '),
+    make: (folder) => changeFile(join(folder, 'data/queries.tsv'), 't0\t', 't0\tanother '),
   },
   {
     what: 'other grades',
     message: /the qrels file was data\/train\.qrels \(.*\) and is now data\/train\.qrels \(/,
-    make: (folder) => change(join(folder, 'data/train.qrels'), ' 1\n', ' 2\n'),
+    make: (folder) => changeFile(join(folder, 'data/train.qrels'), ' 1\n', ' 2\n'),
   },
   {
     what: 'tuples',
     of: 'tuples',
     message: /the file of tuples was data\/pairs\.tsv \(.*\) and is now/,
-    make: (folder) => change(join(folder, 'data/pairs.tsv'), 't0\td0\td4', 't0\td4\td0'),
+    make: (folder) => changeFile(join(folder, 'data/pairs.tsv'), 't0\td0\td4', 't0\td4\td0'),
   },
   {
     what: 'the documents of a tuple',
@@ -224,7 +218,7 @@ test('data that only moved are the same, and what was graded does not matter whe
 test('a checkpoint of an older release is named, also where the last one is asked for', async () => {
   const { code, stderr } = await resume('runs', [], async (folder) => {
     const file = join(folder, 'runs/lightning_logs/version_0/checkpoints/epoch=0-step=3/trainer_state.json');
-    await change(file, '"version": 2', '"version": 1');
+    await changeFile(file, '"version": 2', '"version": 1');
   });
   assert.is(code, 2);
   assert.match(stderr, /trainer_state\.json: has format version 1, which does not record the training data/);

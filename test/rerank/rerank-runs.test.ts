@@ -9,8 +9,8 @@ import { RankDistillmError } from '../../src/errors.js';
 import { rerankRuns, type RerankRunsOptions } from '../../src/rerank/rerank-runs.js';
 import { run } from '../support/cli.js';
 import { writeCollection } from '../support/collections.js';
-import { inFolder, listing, useOwnCache, writeFiles } from '../support/files.js';
 import { refuses } from '../support/errors.js';
+import { changeFile, inFolder, listing, useOwnCache, writeFiles } from '../support/files.js';
 import { copyModel } from '../support/models.js';
 
 const test = suite('results that cannot be mistaken for each other');
@@ -34,12 +34,6 @@ async function negateHead(model: string): Promise<void> {
   const [start, end] = head!.data_offsets;
   for (let i = header + start + 3; i < header + end; i += 4) bytes[i]! ^= 0x80;
   await writeFile(path, bytes);
-}
-
-async function change(path: string, from: string | RegExp, to: string): Promise<void> {
-  const text = await readFile(path, 'utf8');
-  assert.not.equal(text.replace(from, to), text);
-  await writeFile(path, text.replace(from, to));
 }
 
 interface Change {
@@ -68,7 +62,7 @@ const CHANGES: Change[] = [
   {
     what: 'the model has another tokenizer',
     message: /the model's config\.json or tokenizer was [0-9a-f]{8} and is now/,
-    make: (folder) => change(join(folder, 'mono-rank/tokenizer_config.json'), /\}\s*$/, ',"unheard_of": 1}'),
+    make: (folder) => changeFile(join(folder, 'mono-rank/tokenizer_config.json'), /\}\s*$/, ',"unheard_of": 1}'),
   },
   {
     what: 'the configuration wins over the model',
@@ -78,7 +72,7 @@ const CHANGES: Change[] = [
   {
     what: 'the input run was replaced',
     message: /the input run was .*__bm25__tiny-set\.run \([0-9a-f]{8}\) and is now .*__bm25__tiny-set\.run \(/,
-    make: (folder) => change(join(folder, RUN), 'd5 6 5 bm25', 'd5 6 4 bm25'),
+    make: (folder) => changeFile(join(folder, RUN), 'd5 6 5 bm25', 'd5 6 4 bm25'),
   },
   { what: 'depth', message: /: depth was -1 and is now 3(;|\n)/, argv: ['--data.inference_datasets.depth=3'] },
   {
@@ -99,12 +93,12 @@ const CHANGES: Change[] = [
   {
     what: 'a query has another text',
     message: /the text of the queries was .*queries\.tsv \([0-9a-f]{8}\) and is now .*queries\.tsv \(/,
-    make: (folder) => change(join(folder, 'data/queries.tsv'), 'q0\t', 'q0\tanother '),
+    make: (folder) => changeFile(join(folder, 'data/queries.tsv'), 'q0\t', 'q0\tanother '),
   },
   {
     what: 'a document has another text',
     message: /the collection was .*docs\.tsv \([0-9a-f]{8}\) and is now .*docs\.tsv \(/,
-    make: (folder) => change(join(folder, 'data/docs.tsv'), 'd0\t', 'd0\tanother '),
+    make: (folder) => changeFile(join(folder, 'data/docs.tsv'), 'd0\t', 'd0\tanother '),
   },
   {
     what: 'precision',
@@ -114,7 +108,7 @@ const CHANGES: Change[] = [
   {
     what: 'the run was changed since',
     message: /exists, and is not the run that __bm25__tiny-set\.run\.json describes/,
-    make: (folder) => change(join(folder, OUTPUT), 'MonoElectraModel', 'Mine'),
+    make: (folder) => changeFile(join(folder, OUTPUT), 'MonoElectraModel', 'Mine'),
   },
   {
     what: 'nobody says what the run was computed from',
@@ -153,7 +147,7 @@ test('what does not change the result is no difference', () =>
     const first = await run(INTO_OUT, { cwd: folder });
     await copyModel(join(folder, 'moved/model'));
     await copyFile(join(folder, RUN), join(folder, 'data/copied__tiny-set.run'));
-    await change(join(folder, 'data/test.qrels'), 'q0 0 d0 3', 'q0 0 d0 1'); // measured again, not scored
+    await changeFile(join(folder, 'data/test.qrels'), 'q0 0 d0 3', 'q0 0 d0 1'); // measured again, not scored
     const again = await run(
       [
         ...INTO_OUT,

@@ -1,8 +1,9 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import * as assert from 'uvu/assert';
 
 const temporary: string[] = [];
 process.on('exit', () => temporary.forEach((folder) => rmSync(folder, { recursive: true, force: true })));
@@ -26,6 +27,13 @@ export function temporaryFiles(): { folder: string; file: (name: string, content
       return path;
     },
   };
+}
+
+/** Replaces a text in a file, which has to hold it. */
+export async function changeFile(path: string, from: string | RegExp, to: string): Promise<void> {
+  const text = await readFile(path, 'utf8');
+  assert.not.equal(text.replace(from, to), text);
+  await writeFile(path, text.replace(from, to));
 }
 
 /** Calls `use` with an empty folder and removes the folder afterwards. */

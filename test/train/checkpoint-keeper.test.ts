@@ -103,7 +103,7 @@ test('a run that goes on from any of its checkpoints does what the undisturbed r
     for (const [name, saved] of whole.saved) {
       // as after a kill between the save and what follows it: what was kept before is still there
       const { position, keeper, stopper } = JSON.parse(saved) as SavedRun;
-      const disk = new Set([name, ...keeper.kept.map((kept) => kept.name), ...keeper.obsolete]);
+      const disk = new Set([name, ...keeper.kept.map((kept) => kept.name), ...keeper.obsolete.map(String)]);
       const rest = await simulate({ ...run, disk }, { position, keeper, stopper });
       const known = whole.trace.join(' ');
       const words = rest.trace.join(' ').replace(/^(?:(?:last=\d+|-\S+) ?)+/, '');

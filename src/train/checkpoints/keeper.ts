@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { checkOptions, type OptionsOf, type SettingsOf } from '../../config/read-settings.js';
 import { modelCheckpointOptions } from '../../config/schema/callbacks.js';
 import { type Metrics, monitored } from '../monitored.js';
@@ -38,21 +38,24 @@ export interface CheckpointContext {
   validates: boolean;
   /** Always saves at the end of the run. Lightning's ModelCheckpoint does not. Default false. */
   savesEnd?: boolean | undefined;
-  /** Folder that the user resumed from: never removed. */
+  /** Name in `folder` of the checkpoint that the user named to resume from, as a path: never removed. */
   resumedFrom?: string | undefined;
 }
+
+/** A checkpoint: its name in the keeper's folder, or one that an earlier version of the run saved in another folder. */
+type Place = string | { folder: string; name: string };
 
 /** State of a keeper, saved with each checkpoint. */
 export interface CheckpointState {
   folder: string;
   /** Oldest first. */
   kept: KeptCheckpoint[];
-  /** Name that `last` points to. */
-  last: string | null;
+  /** What `last` points to. */
+  last: Place | null;
   /** Saved by `saveNow`; removed with the next checkpoint. */
-  interrupted: string | null;
-  /** Names that are no longer kept but may still be on disk. */
-  obsolete: string[];
+  interrupted: Place | null;
+  /** No longer kept, but may still be on disk. */
+  obsolete: Place[];
   /** Step of the newest checkpoint that was due; 0: none. */
   savedStep: number;
   /** A save waits for the metrics of the next validation. */
@@ -61,6 +64,9 @@ export interface CheckpointState {
   /** Last name without its version suffix, and how often it was used in a row, for the next suffix. */
   named: { name: string; times: number } | null;
 }
+
+/** Lightning's name for the link to the newest checkpoint. */
+export const LAST = 'last';
 
 const NOTHING: Omit<CheckpointState, 'folder'> = {
   kept: [],
@@ -113,26 +119,41 @@ export class CheckpointKeeper {
   get checkpoints(): readonly string[] {
     const { kept } = this.#state;
     const order = this.#options.monitor === null ? kept.toReversed() : bestFirst(kept, this.#options.mode);
-    return order.map(({ name }) => join(this.#state.folder, name));
+    return order.map((kept) => this.#pathOf(placeOf(kept)));
   }
 
   /**
    * Restores a saved state and completes an interrupted save: updates `last` and removes obsolete checkpoints.
-   * @param isLater whether a folder was saved after the state: it belongs to another run, so it is ignored
+   *
+   * @param isOther whether a folder is another run's, or was saved after the state: it is ignored
+   * @param earlier folders of earlier versions of the run, whose checkpoints count among the kept ones; what the state
+   * names elsewhere is ignored
    * @returns false when checkpoints now go to another folder: those in the old one stay and do not count
    */
-  async restore(state: CheckpointState, isLater: (folder: string) => Promise<boolean>): Promise<boolean> {
-    const { folder, kept, last, interrupted, obsolete } = state;
-    if (folder !== this.#context.folder) return false;
-    const others: (string | null)[] = [];
-    for (const name of [...namesOf(state), ...obsolete]) if (await isLater(join(folder, name))) others.push(name);
-    this.#state = structuredClone({
-      ...state,
-      kept: kept.filter(({ name }) => !others.includes(name)),
-      last: others.includes(last) ? null : last,
-      interrupted: others.includes(interrupted) ? null : interrupted,
-      obsolete: obsolete.filter((name) => !others.includes(name)),
-    });
+  async restore(
+    state: CheckpointState,
+    isOther: (folder: string) => Promise<boolean>,
+    earlier: readonly string[] = [],
+  ): Promise<boolean> {
+    const { folder } = this.#context;
+    const isKnown = (other: string): boolean => earlier.some((known) => resolve(known) === resolve(other));
+    const moved = resolve(state.folder) !== resolve(folder);
+    if (moved && !isKnown(state.folder)) return false;
+    const ours = async (place: Place): Promise<Place[]> => {
+      const here = moved && typeof place === 'string' ? { folder: state.folder, name: place } : place;
+      const isElsewhere = typeof here !== 'string' && !isKnown(here.folder);
+      return isElsewhere || (await isOther(this.#pathOf(here))) ? [] : [here];
+    };
+    const kept: KeptCheckpoint[] = [];
+    for (const one of state.kept) {
+      for (const place of await ours(placeOf(one))) kept.push({ ...one, ...(typeof place === 'string' ? {} : place) });
+    }
+    const obsolete: Place[] = [];
+    for (const place of state.obsolete) obsolete.push(...(await ours(place)));
+    const [last = null] = state.last === null ? [] : await ours(state.last);
+    const [interrupted = null] = state.interrupted === null ? [] : await ours(state.interrupted);
+    const named = moved ? null : state.named;
+    this.#state = structuredClone({ ...state, folder, kept, last, interrupted, obsolete, named });
     await this.#settle();
     return true;
   }
@@ -225,31 +246,35 @@ export class CheckpointKeeper {
     const { kept: before, last } = this.#state;
     if (kept === undefined) return [];
     return before
+      .filter((one) => one.folder === undefined && !kept.includes(one))
       .map(({ name }) => name)
-      .filter((name) => !kept.some((stays) => stays.name === name) && (movesLast || name !== last))
-      .filter((name) => join(this.#state.folder, name) !== this.#context.resumedFrom);
+      .filter((name) => movesLast || name !== last)
+      .filter((name) => this.#pathOf(name) !== this.#context.resumedFrom);
   }
 
   async #freeName(
     moment: CheckpointMoment,
     replaced: readonly string[] = [],
   ): Promise<{ folderName: string; named: NonNullable<CheckpointState['named']> }> {
-    const { filename, autoInsertMetricName } = this.#options;
+    const { filename, autoInsertMetricName, saveLast } = this.#options;
     const name = formatCheckpointName(filename, candidates(moment), autoInsertMetricName);
     if (replaced.includes(name)) return { folderName: name, named: { name, times: 1 } };
     let times = this.#state.named?.name === name ? this.#state.named.times : 0;
     const folderName = (): string => (times === 0 ? name : `${name}-v${times}`);
-    while (await this.#callbacks.exists(join(this.#state.folder, folderName()))) times++;
+    const isTaken = async (): Promise<boolean> =>
+      (Boolean(saveLast) && folderName() === LAST) || this.#callbacks.exists(this.#pathOf(folderName()));
+    while (await isTaken()) times++;
     return { folderName: folderName(), named: { name, times: times + 1 } };
   }
 
   /** Updates the state before the save, because the checkpoint contains it; restores it when the save fails. */
   async #commit(next: CheckpointState, name: string): Promise<void> {
     const before = this.#state;
-    const used = namesOf(next);
-    this.#state = { ...next, obsolete: [...before.obsolete, ...namesOf(before)].filter((old) => !used.includes(old)) };
+    const used = placesOf(next).map((place) => this.#pathOf(place));
+    const obsolete = [...before.obsolete, ...placesOf(before)].filter((old) => !used.includes(this.#pathOf(old)));
+    this.#state = { ...next, obsolete };
     try {
-      await this.#callbacks.save(join(next.folder, name));
+      await this.#callbacks.save(this.#pathOf(name));
     } catch (error) {
       this.#state = before;
       throw error;
@@ -259,12 +284,15 @@ export class CheckpointKeeper {
 
   async #settle(): Promise<void> {
     const { folder, last, obsolete } = this.#state;
-    if (last !== null) await this.#callbacks.link(join(folder, 'last'), last);
-    for (const name of obsolete) {
-      const path = join(folder, name);
+    if (typeof last === 'string') await this.#callbacks.link(join(folder, LAST), last);
+    for (const path of new Set(obsolete.map((place) => this.#pathOf(place)))) {
       if (path !== this.#context.resumedFrom) await this.#callbacks.remove(path);
     }
     this.#state = { ...this.#state, obsolete: [] };
+  }
+
+  #pathOf(place: Place): string {
+    return typeof place === 'string' ? join(this.#context.folder, place) : join(place.folder, place.name);
   }
 }
 
@@ -273,6 +301,10 @@ function candidates({ metrics, epoch, step }: CheckpointMoment): Metrics {
   return { ...metrics, epoch, step };
 }
 
-function namesOf({ kept, last, interrupted }: CheckpointState): string[] {
-  return [...new Set([...kept.map(({ name }) => name), last, interrupted].filter((name) => name !== null))];
+function placeOf({ name, folder }: KeptCheckpoint): Place {
+  return folder === undefined ? name : { folder, name };
+}
+
+function placesOf({ kept, last, interrupted }: CheckpointState): Place[] {
+  return [...kept.map(placeOf), last, interrupted].filter((place) => place !== null);
 }

@@ -4,6 +4,9 @@ const FIELD = /\{([^{}:]*)(?::([^{}]*))?\}/g;
 /** The supported part of Python's format language: `02d`, `.2f`, `.3g`, `.1%`. */
 const SPEC = /^(0?)(\d*)(?:\.(\d+))?([dfFeEgG%]?)$/;
 
+/** More places would not fit into a name. */
+const MOST_PLACES = 50;
+
 const twoDigitExponent = (text: string): string => text.replace(/e([+-])(\d)$/, 'e$10$2');
 
 /** Python's `g`: `precision` significant digits, no trailing zeros, an exponent for very small and large numbers. */
@@ -38,6 +41,9 @@ function formatNumber(value: number, spec: string): string {
   const match = SPEC.exec(spec);
   if (!match) throw badName('a number format such as .2f or 02d after the colon', spec);
   const [, zero, width = '', precision, type = ''] = match;
+  if (Number(width) > MOST_PLACES || Number(precision ?? 0) > MOST_PLACES) {
+    throw badName(`a number format of at most ${MOST_PLACES} places`, spec);
+  }
   const text = Number.isFinite(value)
     ? digitsOf(Math.abs(value), precision, type)
     : String(Math.abs(value)).toLowerCase().replace('infinity', 'inf');
@@ -65,6 +71,17 @@ export function formatCheckpointName(
     .replace(/[/\\\p{Cc}]/gu, '_');
   if (/^\.{0,2}$/.test(name)) throw badName('a name for a folder', template);
   return name;
+}
+
+/** The longest name that a run of ordinary values makes of a template, in bytes of UTF-8. */
+export function longestCheckpointName(template: string | null, insertName: boolean): string {
+  const metrics = [...(template ?? '').matchAll(FIELD)].map(([, metric = '']) => metric);
+  const names = [-1.234_567_890_123_456_7e-100, -1_234_567.890_123].map((value) => {
+    const values = { ...Object.fromEntries(metrics.map((metric) => [metric, value])), epoch: 1e6, step: 1e9 };
+    return `${formatCheckpointName(template, values, insertName)}-v99`;
+  });
+  const bytes = (name: string): number => Buffer.byteLength(name);
+  return names.reduce((a, b) => (bytes(b) > bytes(a) ? b : a));
 }
 
 function badName(expected: string, received: string | null): SettingError {

@@ -1,6 +1,8 @@
 export interface KeptCheckpoint {
   /** Its folder's name. */
   name: string;
+  /** The folder it is in, where that is not the keeper's: an earlier version of the run saved it. */
+  folder?: string | undefined;
   step: number;
   /** Value of `monitor`; null: nothing is monitored, or the value is not finite, which ranks last. */
   score: number | null;

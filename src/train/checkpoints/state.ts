@@ -1,8 +1,9 @@
-import { writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { ioError, RankDistillmError } from '../../errors.js';
-import type { Facts } from '../../io/fingerprint.js';
+import { fingerprintFile, TextsFingerprint, type Facts } from '../../io/fingerprint.js';
+import { isPlainName } from '../../io/plain-name.js';
 import { JsonReader, readJsonObject } from '../../models/json-file.js';
 import type { StoppingState } from '../early-stopping.js';
 import type { CheckpointState } from './keeper.js';
@@ -43,14 +44,17 @@ export interface RunIdentity {
 }
 
 const count = z.int().min(0);
-const name = z.string().min(1);
+const name = z.string().refine(isPlainName, 'expected the name of a folder, without its path');
+const place = z.union([name, z.strictObject({ folder: z.string().min(1), name })]);
 
 const keeper = z.strictObject({
-  folder: name,
-  kept: z.array(z.strictObject({ name, step: count, score: z.number().nullable() })),
-  last: name.nullable(),
-  interrupted: name.nullable(),
-  obsolete: z.array(name),
+  folder: z.string().min(1),
+  kept: z.array(
+    z.strictObject({ name, folder: z.string().min(1).optional(), step: count, score: z.number().nullable() }),
+  ),
+  last: place.nullable(),
+  interrupted: place.nullable(),
+  obsolete: z.array(place),
   savedStep: count,
   deferred: z.boolean(),
   validated: z.boolean(),
@@ -102,21 +106,38 @@ export interface StateFile {
   /** Time of the save, in milliseconds since 1970. */
   saved: number;
   state: TrainingState;
+  /** Checksums of the other files, by name; undefined: an older release saved the checkpoint. */
+  files: Readonly<Record<string, string>> | undefined;
 }
 
-/** Writes trainer_state.json into a checkpoint's folder. */
+const files = z.record(name, z.string());
+const KEYS = ['format', 'version', 'saved', 'files', 'state', 'checksum'];
+/** The end of the file: the checksum of all before it. */
+const CHECKSUM = /,\n {2}"checksum": "([^"\n]*)"\n\}\n$/;
+
+function checksumOf(text: string): string {
+  const texts = new TextsFingerprint();
+  texts.add(text);
+  return texts.digest();
+}
+
+/** Writes trainer_state.json into a checkpoint's folder, with checksums of the files there: the last one to write. */
 export async function writeStateFile(folder: string, state: TrainingState): Promise<void> {
   const path = join(folder, STATE_FILE);
-  const content = { format: FORMAT, version: VERSION, saved: new Date().toISOString(), state };
+  const checksums: Record<string, string> = {};
+  for (const file of (await readdir(folder)).sort()) checksums[file] = await fingerprintFile(join(folder, file));
+  const content = { format: FORMAT, version: VERSION, saved: new Date().toISOString(), files: checksums, state };
+  const text = JSON.stringify(content, null, 2).slice(0, -'\n}'.length);
   try {
-    await writeFile(path, `${JSON.stringify(content, null, 2)}\n`);
+    await writeFile(path, `${text},\n  "checksum": "${checksumOf(text)}"\n}\n`);
   } catch (error) {
     throw ioError('write', path, error);
   }
 }
 
 /**
- * Reads trainer_state.json; undefined when the folder has none.
+ * Reads trainer_state.json; undefined when the folder has none. Whoever wrote it is not trusted: the content is checked
+ * against a schema, and what it names are entries of the folder.
  *
  * @throws RankDistillmError `bad_input`, `unsupported` for another format, `io`
  */
@@ -145,13 +166,37 @@ export async function readStateFile(folder: string): Promise<StateFile | undefin
   if (version !== VERSION) throw file.error('version', `expected ${VERSION}`);
   const saved = Date.parse(file.string('saved') ?? '');
   if (Number.isNaN(saved)) throw file.error('saved', 'expected a time');
-  const result = trainingStateSchema.safeParse(file.raw('state'));
-  if (result.success) return { saved, state: result.data };
+  const state = checked(file, 'state', trainingStateSchema);
+  const unknown = Object.keys(object).find((key) => !KEYS.includes(key));
+  if (unknown !== undefined) throw damaged(`${path}: ${unknown}: is no key of this file`);
+  // older releases wrote neither
+  if (!file.has('files') && !file.has('checksum')) return { saved, state, files: undefined };
+  const checksums = checked(file, 'files', files);
+  const text = await readFile(path, 'utf8').catch((error: unknown) => Promise.reject(ioError('read', path, error)));
+  const end = CHECKSUM.exec(text);
+  if (end?.[1] !== checksumOf(text.slice(0, end?.index))) throw damaged(`${path}: ${NOT_AS_SAVED}`);
+  return { saved, state, files: checksums };
+}
+
+const NOT_AS_SAVED = 'was changed since it was saved: its checksum is another one';
+
+/** Compares the files of a checkpoint with their checksums. @throws RankDistillmError `bad_input` that names the file */
+export async function checkFiles(folder: string, { files: checksums = {} }: StateFile): Promise<void> {
+  for (const [file, checksum] of Object.entries(checksums)) {
+    const path = join(folder, file);
+    if ((await fingerprintFile(path)) !== checksum) throw damaged(`${path}: ${NOT_AS_SAVED}`);
+  }
+}
+
+function checked<T>(file: JsonReader, key: string, schema: z.ZodType<T>): T {
+  const result = schema.safeParse(file.raw(key));
+  if (result.success) return result.data;
   const [issue] = result.error.issues;
-  const place = ['state', ...(issue?.path ?? [])].join('.');
-  throw file.error(
-    place,
-    issue?.message ?? 'is invalid',
-    'The file was changed or is damaged: resume from another checkpoint.',
-  );
+  throw damaged(`${file.path}: ${[key, ...(issue?.path ?? [])].join('.')}: ${issue?.message ?? 'is invalid'}`);
+}
+
+function damaged(message: string): RankDistillmError {
+  return new RankDistillmError('bad_input', message, {
+    hint: 'The file was changed or is damaged: resume from another checkpoint; ckpt_path: last takes the newest whole one.',
+  });
 }

@@ -11,7 +11,7 @@ import { formatShape, type RawTensors, type TensorValues } from '../../models/ra
 import { readSafetensors, writeSafetensors } from '../../models/safetensors.js';
 import { type ModelFiles, saveModel } from '../../models/save-model.js';
 import { weightFileError } from '../../models/weight-file.js';
-import { MOMENTS_FILE, readStateFile, STATE_FILE, type TrainingState, writeStateFile } from './state.js';
+import { checkFiles, MOMENTS_FILE, readStateFile, STATE_FILE, type TrainingState, writeStateFile } from './state.js';
 
 /** Prefixes of parameter names, as in torch.optim.AdamW's state: means of the gradients and of their squares. */
 const MOMENTS = ['exp_avg.', 'exp_avg_sq.'] as const;
@@ -58,9 +58,14 @@ export async function saveTrainerCheckpoint(target: string, content: TrainerChec
  * Reads a checkpoint that `saveTrainerCheckpoint` wrote.
  *
  * @param label the trained label of a classification model with several labels
+ * @param isChecked the checksums of its files were compared
  * @throws RankDistillmError `not_found`, `bad_input`, `unsupported` for a newer format, `io`
  */
-export async function readTrainerCheckpoint(folder: string, label?: number | string): Promise<TrainerCheckpoint> {
+export async function readTrainerCheckpoint(
+  folder: string,
+  label?: number | string,
+  isChecked = false,
+): Promise<TrainerCheckpoint> {
   await healFolder(folder);
   await refuseOthers(folder);
   const file = await readStateFile(folder);
@@ -71,13 +76,9 @@ export async function readTrainerCheckpoint(folder: string, label?: number | str
   }
   const model = await loadCheckpoint(folder, { label });
   const path = join(folder, MOMENTS_FILE);
-  return {
-    folder,
-    model,
-    moments: momentsOf(model, await readSafetensors(path), path),
-    state: file.state,
-    saved: file.saved,
-  };
+  const moments = momentsOf(model, await readSafetensors(path), path);
+  if (!isChecked) await checkFiles(folder, file);
+  return { folder, model, moments, state: file.state, saved: file.saved };
 }
 
 /** Checks that a file holds both moments of each tensor of the model, and no others. */
