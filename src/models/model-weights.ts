@@ -13,8 +13,8 @@ const FORMATS = [
   { name: 'pytorch_model.bin', read: readTorchFile },
 ] as const;
 
-/** Names that weights are looked for under. */
-export const WEIGHT_FILES = FORMATS.flatMap(({ name }) => [name, `${name}.index.json`]);
+/** Their names. */
+export const WEIGHT_FILES: readonly string[] = FORMATS.map(({ name }) => name);
 
 /** The largest models have 200; each may hold a header of megabytes. */
 const MOST_SHARDS = 256;

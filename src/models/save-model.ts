@@ -63,7 +63,8 @@ export async function modelFolderFiles(folder: string): Promise<string[]> {
     throw ioError('read', folder, error);
   });
   const files = entries.filter((entry) => !entry.isDirectory()).map(({ name }) => name);
-  return [...new Set([...files, ...MODEL_FILES, ...WEIGHT_FILES])].map((name) => join(folder, name));
+  const weights = WEIGHT_FILES.flatMap((name) => [name, `${name}.index.json`]);
+  return [...new Set([...files, ...MODEL_FILES, ...weights])].map((name) => join(folder, name));
 }
 
 /** Reads the small files of a model folder that `saveModel` copies. */
