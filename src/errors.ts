@@ -32,6 +32,37 @@ export interface ErrorDetails {
   cause?: unknown;
 }
 
+/** Messages quote ids and values as files have them; a longer one is cut in the middle. */
+const LONGEST_MESSAGE = 2000;
+/** The rest is the beginning, which names the place. */
+const END_OF_MESSAGE = 600;
+
+const ESCAPES: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
+
+/**
+ * A message for people: one line of a readable length, without characters that control a terminal or reorder the text
+ * around them.
+ */
+export function readable(message: string): string {
+  return cut(message).replace(
+    /[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu,
+    (character) => ESCAPES[character] ?? '\ufffd',
+  );
+}
+
+function cut(message: string): string {
+  if (message.length <= LONGEST_MESSAGE) return message;
+  const start = message.slice(0, LONGEST_MESSAGE - END_OF_MESSAGE).replace(/[\ud800-\udbff]$/, '');
+  const end = message.slice(-END_OF_MESSAGE).replace(/^[\udc00-\udfff]/, '');
+  return `${start} [… ${message.length - start.length - end.length} characters …] ${end}`;
+}
+
+/** Where warnings go: to the caller's function, else to the warnings of Node.js. */
+export function warner(onWarning: ((message: string) => void) | undefined): (message: string) => void {
+  const receive = onWarning ?? ((message: string) => process.emitWarning(message, 'RankDistillmWarning'));
+  return (message) => receive(readable(message));
+}
+
 /** The only error class this package throws on purpose. The message names the place (file, line or key). */
 export class RankDistillmError extends Error {
   override readonly name = 'RankDistillmError';
@@ -39,9 +70,9 @@ export class RankDistillmError extends Error {
   readonly hint: string | undefined;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
-    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    super(readable(message), details.cause === undefined ? undefined : { cause: details.cause });
     this.code = code;
-    this.hint = details.hint;
+    this.hint = details.hint === undefined ? undefined : readable(details.hint);
   }
 }
 

@@ -2,9 +2,11 @@ import { z } from 'zod';
 import type { Binding, ComputePrecision, EngineInfo, NativeModel } from '../../binding.js';
 import { checkOptions, type OptionsOf } from '../config/read-settings.js';
 import { key } from '../config/schema/fields.js';
-import { badArgument, RankDistillmError, throwIfAborted } from '../errors.js';
+import { badArgument, RankDistillmError, throwIfAborted, warner } from '../errors.js';
+import { holdInputs } from '../io/inputs.js';
 import type { Checkpoint } from '../models/checkpoint.js';
 import { loadCheckpoint } from '../models/load-checkpoint.js';
+import { modelFolderFiles } from '../models/save-model.js';
 import type { ScoreActivation } from '../models/sentence-transformers.js';
 import {
   createPairTokenizer,
@@ -96,6 +98,8 @@ export class CrossEncoder implements AsyncDisposable {
   readonly #binding: Binding;
   readonly #native: NativeModel;
   readonly #tokenizer: PairTokenizer;
+  /** The model's files, where `load` read them. */
+  #held: Disposable | undefined;
   readonly #running = new Set<Promise<unknown>>();
   readonly #queueLimit: number;
   #unfinished = 0;
@@ -124,13 +128,16 @@ export class CrossEncoder implements AsyncDisposable {
     resolveEngine(options, options.timed, loadBinding()); // check options before reading files
     const { label, config: overrides, freshHead, seed, revision } = options;
     const checkpoint = await loadCheckpoint(nameOrPath, { label, overrides, freshHead, seed, revision });
-    return CrossEncoder.fromCheckpoint(checkpoint, options);
+    const files = await modelFolderFiles(checkpoint.folder);
+    const model = await CrossEncoder.fromCheckpoint(checkpoint, options);
+    model.#held = holdInputs(files);
+    return model;
   }
 
   /** Like `load`, for a checkpoint whose headers are read already; `config`, `label` and `seed` were applied then. */
   static async fromCheckpoint(checkpoint: Checkpoint, given: LoadOptions = {}): Promise<CrossEncoder> {
     const options = checkOptions(loadOptions, given);
-    const warn = options.onWarning ?? ((message) => process.emitWarning(message, 'RankDistillmWarning'));
+    const warn = warner(options.onWarning);
     const binding = loadBinding();
     const engine = resolveEngine(options, options.timed, binding);
     for (const warning of checkpoint.warnings) warn(warning);
@@ -284,6 +291,7 @@ export class CrossEncoder implements AsyncDisposable {
   }
 
   async #end(): Promise<void> {
+    this.#held?.[Symbol.dispose]();
     await Promise.allSettled(this.#running);
     await Promise.all([this.#native.close(), this.#tokenizer.close()]);
   }
