@@ -6,6 +6,7 @@ import type { Config } from '../config/schema/schema.js';
 import { aboutSetting, settingError, SettingError, type SettingPath } from '../config/setting-error.js';
 import { DATASET_PARTS, DatasetRegistry, type DatasetParts } from '../data/registry.js';
 import { holdInputs } from '../io/inputs.js';
+import { isRemoteName } from '../fetch/remote-files.js';
 import { parseMeasure } from '../evaluate/parse-measure.js';
 import type { MonoOverrides } from '../models/load-checkpoint.js';
 import { note, type CliIo } from './cli-io.js';
@@ -76,14 +77,15 @@ export async function assertSourcesExist({ data }: Config, registry: DatasetRegi
       (entry) => (entry.isDirectory() ? 'folder' : 'file'),
       () => 'nothing',
     );
-    if (found === 'file' || registry.find(named)) continue;
+    if (found === 'file' || isRemoteName(named) || registry.find(named)) continue;
     const ids = registry.ids();
     const problem = found === 'folder' ? 'is a folder, not a run file' : 'no such run file, nor a dataset of this id';
     throw new SettingError([...path, 'run_path_or_id'], `${named}: ${problem}`, {
       code: 'not_found',
       hint:
         'Check the path; relative paths start from the current working directory. ' +
-        (ids.length === 0 ? 'No dataset is registered.' : `Registered datasets: ${ids.join(', ')}.`),
+        (ids.length === 0 ? 'No dataset is registered.' : `Registered datasets: ${ids.join(', ')}.`) +
+        ' `rank-distillm datasets list` shows the public ones.',
     });
   }
 }

@@ -1,6 +1,8 @@
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { RankDistillmError } from '../errors.js';
+import { provideFile } from '../fetch/datasets.js';
+import { isRemoteName } from '../fetch/remote-files.js';
 import { TextsFingerprint } from '../io/fingerprint.js';
 import { holdInputs } from '../io/inputs.js';
 import type { Candidate } from './candidates.js';
@@ -37,15 +39,13 @@ export async function findRun(options: RunDatasetOptions, registry: DatasetRegis
   const { runPathOrId: named } = options;
   const given = (): RegisteredDataset | undefined =>
     options.dataset == null ? undefined : registry.get(options.dataset, `${named} (dataset)`);
-  const isFile = await stat(named).then(
-    (stats) => !stats.isDirectory(),
-    () => false,
-  );
+  // before a run of a published file is downloaded, its dataset is known
+  const isFile = isRemoteName(named) || (await isFileAt(named));
   if (isFile) {
     const inferred = inferredIds(named);
     const dataset = given() ?? inferred.map((id) => registry.find(id)).find((found) => found !== undefined);
     const datasetId = dataset?.id ?? inferred[0]!;
-    return { path: named, name: basename(named), isFile, dataset, datasetId };
+    return { path: await provideFile(named), name: basename(named), isFile, dataset, datasetId };
   }
   const origin = registry.find(named);
   if (origin === undefined) throw neitherFileNorId(named, registry);
@@ -56,6 +56,13 @@ export async function findRun(options: RunDatasetOptions, registry: DatasetRegis
   }
   const dataset = given() ?? origin;
   return { path: origin.scoreddocs, name: origin.id, isFile, dataset, datasetId: dataset.id };
+}
+
+function isFileAt(path: string): Promise<boolean> {
+  return stat(path).then(
+    (stats) => !stats.isDirectory(),
+    () => false,
+  );
 }
 
 function neitherFileNorId(named: string, registry: DatasetRegistry): RankDistillmError {

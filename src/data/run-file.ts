@@ -1,5 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { at, ioError, RankDistillmError } from '../errors.js';
+import { provideFile } from '../fetch/datasets.js';
 import { listsOf } from '../io/ahead.js';
 import { holdInputs } from '../io/inputs.js';
 import { type Line, linesOf, readLines, splitLines } from '../io/lines.js';
@@ -76,7 +77,8 @@ export class RunFile implements AsyncDisposable {
     this.#held = holdInputs([path]);
   }
 
-  static async open(path: string, options: TrecOptions = {}): Promise<RunFile> {
+  static async open(pathOrName: string, options: TrecOptions = {}): Promise<RunFile> {
+    const path = await provideFile(pathOrName);
     let source = await openSource(path, options);
     try {
       let topics = await indexTopics(source);

@@ -161,7 +161,7 @@ async function fetch(key: string, given: FetchedFile, target: string, unpackedRa
   const name = key.startsWith('downloads/') ? basename(new URL(urls[0]!).pathname) : key;
   const [first, ...others] = urls.map((url) => atEndpoint(url) ?? url);
   const isHub = atEndpoint(urls[0]!) !== undefined;
-  refuseOffline(name, isHub);
+  refuseOffline(name, isHub, 'register local files for the dataset under `datasets:` in the configuration');
   const terms = TERMS.find(([prefix]) => prefix.test(key) || key.startsWith('downloads/'))?.[1];
   if (terms !== undefined) noteOnce(terms);
   await download({

@@ -225,7 +225,6 @@ async function linkTo(blob: string, link: string): Promise<void> {
   }
 }
 
-
 /** What the hub's refusals mean; it tells the reason in a header. */
 function explainFor(of: HubRevision, token: string | undefined) {
   return ({ status, headers }: HttpAnswer): RankDistillmError | undefined => {

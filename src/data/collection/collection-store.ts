@@ -1,4 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
+import { provideFile } from '../../fetch/datasets.js';
 import { holdInputs } from '../../io/inputs.js';
 import { readRegion } from '../../io/regions.js';
 import { type CollectionIndexOptions, openIndexed } from './collection-index.js';
@@ -37,7 +38,8 @@ export class CollectionStore implements AsyncDisposable {
   }
 
   /** Opens a collection (TSV or JSON lines, also gzipped); builds its index the first time, see `openIndexed`. */
-  static async open(path: string, options: CollectionOptions = {}): Promise<CollectionStore> {
+  static async open(pathOrName: string, options: CollectionOptions = {}): Promise<CollectionStore> {
+    const path = await provideFile(pathOrName);
     const { format, index, plain, plainPath, isCopy } = await openIndexed(path, options);
     const repairs = options.repairs ?? false;
     const source = { path, format, plain: plainPath, file: plain.fd, index: index.path, isCopy, repairs };

@@ -1,4 +1,5 @@
 import { at, RankDistillmError } from '../../errors.js';
+import { provideFile } from '../../fetch/datasets.js';
 import { readLines } from '../../io/lines.js';
 import { firstPlainBytes } from '../../io/plain-bytes.js';
 import { shownJson } from '../../io/text.js';
@@ -45,11 +46,11 @@ export type RecordKind = 'query' | 'document';
 
 /**
  * Keys of JSON lines, the first one present wins: ours and lightning-ir's, BEIR's `_id`, Pyserini's `id` and
- * `contents`.
+ * `contents`, MS MARCO v2's `pid` and `passage` (whose `docid` is another document).
  */
 const KEYS: Readonly<Record<RecordKind, { id: readonly string[]; text: readonly string[] }>> = {
   query: { id: ['query_id', '_id', 'id', 'qid'], text: ['text', 'query', 'contents'] },
-  document: { id: ['doc_id', '_id', 'id', 'docid', 'docno'], text: ['text', 'contents'] },
+  document: { id: ['doc_id', '_id', 'id', 'pid', 'docid', 'docno'], text: ['text', 'contents', 'passage'] },
 };
 
 /**
@@ -115,7 +116,8 @@ function jsonRecord(line: string, kind: RecordKind, file: string, number: number
  * Reads queries (TSV or JSON lines, also gzipped) into a map from query id to text, in file order. With `wanted` only
  * those are kept, but every line is checked.
  */
-export async function readQueries(path: string, wanted?: ReadonlySet<string>): Promise<Map<string, string>> {
+export async function readQueries(pathOrName: string, wanted?: ReadonlySet<string>): Promise<Map<string, string>> {
+  const path = await provideFile(pathOrName);
   let format: TextFormat = 'tsv';
   const queries = new Map<string, string>();
   let count = 0;
