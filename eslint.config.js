@@ -8,6 +8,7 @@ export const FOLDERS = [
   'io',
   'random',
   'config',
+  'fetch',
   'data',
   'models',
   'tokenize',
@@ -17,6 +18,7 @@ export const FOLDERS = [
   'evaluate',
   'rerank',
   'report',
+  'compare',
   'fit',
   'cli',
 ];

@@ -58,6 +58,20 @@ export type { Fact, Facts } from './io/fingerprint.js';
 
 export { evaluate, type Evaluation, type MeasureValues } from './evaluate/evaluate.js';
 
+export {
+  compareRuns,
+  cutToFirstStage,
+  type ComparedColumn,
+  type ComparedDataset,
+  type ComparedValue,
+  type CompareOptions,
+  type Comparison,
+  type Difference,
+} from './compare/compare.js';
+export { readExperiments, type ReadExperimentsOptions } from './compare/experiments.js';
+export { formatComparison, type ComparisonFormat } from './compare/format.js';
+export type { Correction } from './compare/paired-tests.js';
+
 export { fit } from './fit/fit.js';
 export type { FitOptions, FitResult, FitSummary, TrainOptions, ValidateOptions } from './fit/fit-options.js';
 export type { EngineOptions } from './engine/engine-options.js';

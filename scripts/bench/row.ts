@@ -203,9 +203,11 @@ const loadOptions = ({ device, precision, threads }: RowTask) => ({
   ...engineOptions(device, precision),
   threads,
   config: TRUNCATION,
-  freshHead: true, // speed does not depend on it
   onWarning: () => undefined,
 });
+
+/** Speed does not depend on the weights. */
+const scoringOptions = (task: RowTask) => ({ ...loadOptions(task), freshHead: true });
 
 const peaks = (device: Device, memory: { stop(): number }) => ({
   peakRssMiB: statusMiB('VmHWM'),
@@ -217,7 +219,7 @@ async function measureScoring(task: RowTask, documents: number | undefined): Pro
   const { folder, device, workload, seconds } = task;
   const memory = watchAnonymous();
   const start = performance.now();
-  await using model = await CrossEncoder.load(folder, loadOptions(task));
+  await using model = await CrossEncoder.load(folder, scoringOptions(task));
   const loadSeconds = secondsSince(start);
   await model.score([{ query: 'what is a run', document: 'a run is a list of documents' }]);
   const firstSeconds = secondsSince(start);
@@ -228,7 +230,7 @@ async function measureScoring(task: RowTask, documents: number | undefined): Pro
   const measured = { computed: model.precision, ...work, loadSeconds, firstSeconds, ...peaks(device, memory) };
   if (device === 'cpu' || documents !== undefined) return measured;
   // Time by kind of operation, of another model: events between the kernels would cost some of the row's speed.
-  await using timed = await CrossEncoder.load(folder, { ...loadOptions(task), timed: true });
+  await using timed = await CrossEncoder.load(folder, { ...scoringOptions(task), timed: true });
   const { opSeconds } = await throughput(timed, workload, 1, device);
   return { ...measured, ...(opSeconds && { opSeconds }) };
 }

@@ -3,6 +3,7 @@ import { RankDistillmError } from '../errors.js';
 import { packageVersion } from '../io/package-version.js';
 import { print, type CliIo } from './cli-io.js';
 import { configurationsBehindVerb } from './config-arguments.js';
+import { addCompareCommand } from './compare.js';
 import { addEvaluateCommand } from './evaluate.js';
 import { addFitCommand } from './fit.js';
 import { helpTopic, keysHelp } from './key-help.js';
@@ -64,6 +65,7 @@ function buildProgram(argv: readonly string[], io: CliIo, write: (text: string) 
   addFitCommand(program, argv, io);
   addScoreCommand(program, io);
   addEvaluateCommand(program, io);
+  addCompareCommand(program, io);
   addNotBuiltCommands(program);
   return program;
 }

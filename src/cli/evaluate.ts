@@ -90,9 +90,7 @@ function toTable(results: EvaluatedRun[], measures: string[], byQuery: boolean, 
     return formatMetrics(
       'run',
       results.map(({ run, evaluation }) => ({ label: run, values: evaluation.mean })),
-      {
-        decorated,
-      },
+      { decorated, marked: decorated },
     );
   }
   const rows = results.flatMap(({ run, evaluation }) =>

@@ -2,6 +2,9 @@ import { RankDistillmError } from '../errors.js';
 import type { ConfigNode, MapNode } from './node.js';
 import { parseYaml } from './yaml.js';
 
+/** Deeper than any section; what merges the tree calls itself for each level. */
+const MOST_KEYS = 100;
+
 /**
  * A dotted option as a tree to merge: `--trainer.callbacks+=ReRankCallback` is `{ trainer: { callbacks+: … } }`.
  *
@@ -10,7 +13,7 @@ import { parseYaml } from './yaml.js';
  */
 export function overrideTree(option: string, text: string): ConfigNode {
   const keys = splitPath(option.replace(/^--/, ''));
-  if (keys.some((key) => key === '' || key === '+')) {
+  if (keys.length > MOST_KEYS || keys.some((key) => key === '' || key === '+')) {
     throw new RankDistillmError('bad_input', `${option}: not a dotted key`, {
       hint: 'Write the path of a key, for example --model.model_name_or_path.',
     });

@@ -16,8 +16,11 @@ export interface Line {
 const LF = 10;
 const CR = 13;
 const LOOK_BYTES = 4096;
-/** Far above any valid line; without a limit a damaged file or a gzip bomb would fill the memory. */
-const MAX_LINE_BYTES = 64 * 1024 * 1024;
+/**
+ * Far above any valid line. Without a limit a damaged file or a gzip bomb would fill the memory; JSON takes up to twenty
+ * times its size there, and while a line is parsed nothing else runs.
+ */
+const MAX_LINE_BYTES = 16 * 1024 * 1024;
 
 /**
  * Lines of a text file, in blocks (a promise per line would cost more than reading it). Gzip is detected by content.

@@ -80,7 +80,8 @@ function notRegular(path: string): RankDistillmError {
   });
 }
 
-function tooLarge(path: string, size: number, { bytes, hint }: ReadLimit): RankDistillmError {
+/** The error for a file of more than `limit.bytes` bytes. */
+export function tooLarge(path: string, size: number, { bytes, hint }: ReadLimit): RankDistillmError {
   return new RankDistillmError(
     'bad_input',
     `${path}: ${size} bytes are too many for this kind of file, at most ${bytes}`,

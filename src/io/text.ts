@@ -37,6 +37,16 @@ export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** The beginning of a value as JSON, for messages. */
+export function shownJson(value: unknown): string {
+  try {
+    const text = JSON.stringify(value, (_, item: unknown) => (typeof item === 'bigint' ? String(item) : item));
+    return text.length > 40 ? `${text.slice(0, 40)}…` : text;
+  } catch {
+    return 'a deep nest of lists'; // JSON.stringify calls itself for each level
+  }
+}
+
 /**
  * Parses JSON.
  *

@@ -25,6 +25,10 @@ export async function readJsonObject(path: string, maxBytes = MAX_JSON_BYTES): P
 export async function readJson(path: string, maxBytes = MAX_JSON_BYTES): Promise<unknown> {
   const bytes = await readRegularFileIfPresent(path, { bytes: maxBytes });
   if (bytes === undefined) return undefined;
+  const fault = jsonShapeFault(bytes, maxBytes);
+  if (fault !== undefined) {
+    throw new RankDistillmError('bad_input', `${path}: ${fault}`, { hint: 'Copy or download the file again.' });
+  }
   let text = '';
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
@@ -36,6 +40,30 @@ export async function readJson(path: string, maxBytes = MAX_JSON_BYTES): Promise
       cause,
     });
   }
+}
+
+/** Objects and lists within each other; a tokenizer.json has 7. Deeper ones overflow the stack of recursive readers. */
+const MOST_DEPTH = 100;
+/** A list or object takes up to 300 bytes of memory: with these for each, parsing takes 20 times the limit at most. */
+const BYTES_PER_CONTAINER = 16;
+
+/** What makes JSON take much more memory than its text, or too many levels; undefined for ordinary JSON, or none. */
+export function jsonShapeFault(bytes: Uint8Array, maxBytes: number): string | undefined {
+  let depth = 0;
+  let containers = 0;
+  for (let i = 0; i < bytes.length; i++) {
+    const byte = bytes[i];
+    if (byte === 0x22 /* " */) {
+      for (i++; i < bytes.length && bytes[i] !== 0x22; i++) if (bytes[i] === 0x5c /* \\ */) i++;
+    } else if (byte === 0x7b /* { */ || byte === 0x5b /* [ */) {
+      containers++;
+      if (++depth > MOST_DEPTH) return `is nested deeper than ${MOST_DEPTH}`;
+    } else if (byte === 0x7d /* } */ || byte === 0x5d /* ] */) {
+      depth--;
+    }
+  }
+  const most = maxBytes / BYTES_PER_CONTAINER;
+  return containers > most ? `has ${containers} lists and objects, more than ${most}` : undefined;
 }
 
 /** Reads typed keys of a JSON object; an error names file and key. `null` counts as absent. */

@@ -43,6 +43,9 @@ const LIGHTNING_IR_TYPES = ['mono', 'cross-encoder', 'mono-electra', 'mono-bert'
 /** MonoConfig's defaults in lightning-ir 0.0.6, for keys that older configs do not have. */
 const MONO_DEFAULTS = { queryLength: 32, docLength: 512, pooling: 'first', scoring: 'rank' } as const;
 
+/** Published models have up to 1e-5; with 1, layers are far from normalized. */
+const MOST_EPS = 1;
+
 /** The deepest published encoders have 48. */
 const MAX_LAYERS = 1_000;
 
@@ -64,9 +67,19 @@ export function parseModelConfig(config: JsonReader): ModelConfig {
   return {
     family,
     encoder: parseEncoder(config, family),
-    initializerRange: config.number('initializer_range') ?? (family.defaults['initializer_range'] as number),
+    initializerRange: parseInitializerRange(config, family),
     head: parseHead(config, architectures),
   };
+}
+
+/** A larger standard deviation gives a head whose scores overflow. */
+const MOST_INITIALIZER_RANGE = 100;
+
+function parseInitializerRange(config: JsonReader, { defaults }: Family): number {
+  const key = 'initializer_range';
+  const range = config.number(key) ?? (defaults[key] as number);
+  if (range >= 0 && range <= MOST_INITIALIZER_RANGE) return range;
+  throw config.error(key, `expected a number from 0 to ${MOST_INITIALIZER_RANGE}, found ${range}`);
 }
 
 function familyOf(config: JsonReader, architectures: readonly string[]): Family {
@@ -116,7 +129,9 @@ function parseEncoder(config: JsonReader, family: Family): EncoderConfig {
     throw config.error('pruned_heads', 'models with pruned attention heads are not supported');
   }
   const layerNormEps = (keys.layerNormEps === undefined ? undefined : config.number(keys.layerNormEps)) ?? 1e-12;
-  if (!(layerNormEps >= 0)) throw config.error(keys.layerNormEps ?? '', `${layerNormEps} is below 0`);
+  if (!(layerNormEps >= 0 && layerNormEps <= MOST_EPS)) {
+    throw config.error(keys.layerNormEps ?? '', `expected a number from 0 to ${MOST_EPS}, found ${layerNormEps}`);
+  }
   const vocabSize = sizeOf(keys.vocabSize);
   const positions = sizeOf(keys.maxPositions);
   const firstPosition = family.positionsAfterPadding ? rowAfterPadding(config, family, vocabSize) : 0;

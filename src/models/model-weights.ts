@@ -13,6 +13,12 @@ const FORMATS = [
   { name: 'pytorch_model.bin', read: readTorchFile },
 ] as const;
 
+/** Their names. */
+export const WEIGHT_FILES: readonly string[] = FORMATS.map(({ name }) => name);
+
+/** The largest models have 200; each may hold a header of megabytes. */
+const MOST_SHARDS = 256;
+
 type ReadTensors = (path: string) => Promise<RawTensors>;
 
 /** Locates a model folder's tensors; undefined if it has no weights in a supported format. */
@@ -46,6 +52,7 @@ async function readShards(folder: string, indexName: string, read: ReadTensors):
     const shardPath = pathOfPlainName(folder, file, `${path}: weight_map: ${JSON.stringify(name)}`, hint);
     const shard = shards.get(shardPath) ?? (await read(shardPath));
     shards.set(shardPath, shard);
+    if (shards.size > MOST_SHARDS) throw bad(`weight_map: names more than ${MOST_SHARDS} files`);
     const tensor = shard.get(name);
     if (!tensor) throw bad(`weight_map: ${String(file)} does not hold tensor ${JSON.stringify(name)}`);
     tensors.set(name, tensor);

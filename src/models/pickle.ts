@@ -175,7 +175,11 @@ class PickleMachine {
       case 0x93: {
         // STACK_GLOBAL
         const [module, name] = this.#popMany(2);
-        return this.#pushGlobal(String(module), String(name));
+        // never String(x): a list may hold the same list many times
+        if (typeof module !== 'string' || typeof name !== 'string') {
+          throw new PickleError('the pickle names a global by something that is not text');
+        }
+        return this.#pushGlobal(module, name);
       }
       case 0x51: // BINPERSID
         return this.#push(this.#handlers.persistentLoad(this.#pop()));

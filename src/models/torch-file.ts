@@ -5,13 +5,13 @@ import { weightFileError, withWeightFile, type WeightFile } from './weight-file.
 import { readZipDirectory } from './zip-directory.js';
 
 /** ELECTRA-large's state dict has a pickle of 60 kB. */
-const MAX_PICKLE_BYTES = 64 * 1024 * 1024;
+const MAX_PICKLE_BYTES = 8 * 1024 * 1024;
 
 const MAGIC_NUMBER = 0x1950a86a20f9469cfc6cn;
 const PROTOCOL_VERSION = 1001;
 
 /** Pickles of ELECTRA-large end within 200 kB: read this much first, then up to the maximum. */
-const READ_SIZES = [1 << 20, 1 << 26];
+const READ_SIZES = [1 << 20, MAX_PICKLE_BYTES];
 
 /** Locates the tensors in a `torch.save` file, in either format. Never runs code from the file. */
 export async function readTorchFile(path: string): Promise<RawTensors> {
@@ -128,10 +128,8 @@ async function locateStorages(
   for (const key of keys) {
     const storage = typeof key === 'string' ? handlers.storages.get(key) : undefined;
     if (!storage || starts.has(storage.key)) {
-      throw weightFileError(
-        file.path,
-        `lists storage ${JSON.stringify(String(key).slice(0, 100))} that no tensor uses, or twice`,
-      );
+      const shown = typeof key === 'string' ? JSON.stringify(key.slice(0, 100)) : 'whose key is not text';
+      throw weightFileError(file.path, `lists a storage ${shown} that no tensor uses, or twice`);
     }
     const elements = (await file.read(position, 8)).readBigInt64LE();
     if (elements !== BigInt(storage.elements)) {

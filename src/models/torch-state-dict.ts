@@ -42,10 +42,16 @@ const STORAGE_TYPES: Readonly<Record<string, StorageDtype>> = {
 /** First field of a persistent id, as in torch/serialization.py. */
 const STORAGE_TAG = 'storage';
 
+/** Tensors of published models have up to 4. */
+const MOST_AXES = 8;
+/** Pairs given to all calls of OrderedDict: many calls may share one long list. */
+const MOST_PAIRS = 100_000;
+
 /** Globals allowed in a state dict: OrderedDict, the two tensor builders and the storage types. */
 export class StateDictHandlers implements PickleHandlers {
   /** Whole storages (not views) by key. */
   readonly storages = new Map<string, Storage>();
+  #pairs = 0;
 
   findGlobal(module: string, name: string): PickleGlobal | undefined {
     const full = `${module}.${name}`;
@@ -54,7 +60,7 @@ export class StateDictHandlers implements PickleHandlers {
         throw new PickleError(`the pickle calls ${full}, which only names a type`);
       });
     }
-    if (full === 'collections.OrderedDict') return new PickleGlobal(full, buildDict);
+    if (full === 'collections.OrderedDict') return new PickleGlobal(full, (args) => this.#buildDict(args));
     if (full === 'torch._utils._rebuild_tensor_v2') return new PickleGlobal(full, rebuildTensor);
     if (full === 'torch._utils._rebuild_parameter') return new PickleGlobal(full, rebuildParameter);
     return undefined;
@@ -83,6 +89,21 @@ export class StateDictHandlers implements PickleHandlers {
     }
     if (offset + length > elements) throw new PickleError('a storage view in the pickle leaves its storage');
     return new Storage(key, dtype, length, offset);
+  }
+
+  #buildDict(args: PickleValue[]): PickleValue {
+    const dict = new Map<string | number, PickleValue>();
+    const pairs = args[0] ?? [];
+    if (!Array.isArray(pairs)) throw new PickleError('an OrderedDict in the pickle is built from something odd');
+    this.#pairs += pairs.length;
+    if (this.#pairs > MOST_PAIRS) throw new PickleError(`the pickle builds dicts from more than ${MOST_PAIRS} pairs`);
+    for (const pair of pairs) {
+      if (!Array.isArray(pair) || typeof pair[0] !== 'string' || pair[1] === undefined) {
+        throw new PickleError('an OrderedDict in the pickle is built from something odd');
+      }
+      dict.set(pair[0], pair[1] as PickleValue);
+    }
+    return dict;
   }
 }
 
@@ -113,27 +134,14 @@ export function stateDictTensors(root: PickleValue, file: string, locate: (stora
   return tensors;
 }
 
-function buildDict(args: PickleValue[]): PickleValue {
-  const dict = new Map<string | number, PickleValue>();
-  const pairs = args[0] ?? [];
-  if (!Array.isArray(pairs)) throw new PickleError('an OrderedDict in the pickle is built from something odd');
-  for (const pair of pairs) {
-    if (!Array.isArray(pair) || typeof pair[0] !== 'string' || pair[1] === undefined) {
-      throw new PickleError('an OrderedDict in the pickle is built from something odd');
-    }
-    dict.set(pair[0], pair[1] as PickleValue);
-  }
-  return dict;
-}
-
 /** `(storage, offset, size, stride, requires_grad, backward_hooks[, metadata])`. */
 function rebuildTensor(args: PickleValue[]): PickleValue {
   const [storage, offset, shape, stride] = args;
   if (!(storage instanceof Storage) || !isCount(offset) || !Array.isArray(shape) || !Array.isArray(stride)) {
     throw new PickleError('a tensor in the pickle has no storage, offset, shape or strides');
   }
-  const elements = countElements(shape);
-  if (elements === undefined || shape.length !== stride.length || shape.length > 8) {
+  const elements = shape.length > MOST_AXES ? undefined : countElements(shape);
+  if (elements === undefined || shape.length !== stride.length) {
     throw new PickleError('a tensor in the pickle has a shape that is no shape');
   }
   const sizes = shape as number[];

@@ -9,7 +9,7 @@ export interface ZipEntry {
 
 /** torch.save of BERT-large writes about 400 entries. */
 const MAX_ENTRIES = 100_000;
-const MAX_DIRECTORY_BYTES = 64 * 1024 * 1024;
+const MAX_DIRECTORY_BYTES = 16 * 1024 * 1024;
 
 const END_RECORD = 0x06054b50;
 const ZIP64_LOCATOR = 0x07064b50;

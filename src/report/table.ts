@@ -1,6 +1,9 @@
+import { styleText } from 'node:util';
 import Table from 'cli-table3';
 
 export interface TableOptions {
+  /** Metrics of several rows: mark the best and the second of a column, for a terminal. Default false. */
+  marked?: boolean;
   /** Draw lines and bold headers; otherwise separate columns by spaces. Default: whether stdout is a TTY. */
   decorated?: boolean;
 }
@@ -49,6 +52,25 @@ export function formatTable(
   return decorated ? text : text.replace(/ +$/gm, '');
 }
 
+/** For cells of a column, larger is better: marks the best one and the second. */
+export function markBest<T extends string | undefined>(
+  cells: readonly T[],
+  best: (text: string) => string,
+  second: (text: string) => string,
+): (T | string)[] {
+  const ranked = [...new Set(cells.filter((cell) => cell !== undefined))].sort((a, b) => Number(b) - Number(a));
+  return cells.map((cell) => {
+    if (cell === undefined) return cell;
+    return cell === ranked[0] ? best(cell) : cell === ranked[1] ? second(cell) : cell;
+  });
+}
+
+/** The best of a column is bold on a terminal, the second underlined. */
+export const TERMINAL_MARKS = [
+  (text: string): string => styleText('bold', text),
+  (text: string): string => styleText('underline', text),
+] as const;
+
 export interface MetricsRow {
   /** A dataset or a run. */
   label: string;
@@ -59,9 +81,16 @@ export interface MetricsRow {
 /** Formats one row per dataset or run and one column per measure, with four decimal places. */
 export function formatMetrics(labelHead: string, rows: readonly MetricsRow[], options: TableOptions = {}): string {
   const measures = [...new Set(rows.flatMap((row) => Object.keys(row.values)))];
+  const isMarked = options.marked === true && rows.length > 1;
+  const columns = measures.map((measure): Cell[] => {
+    const values = rows.map((row) => row.values[measure]);
+    if (!isMarked) return values;
+    const texts = values.map((value) => value?.toFixed(4));
+    return markBest(texts, ...TERMINAL_MARKS);
+  });
   return formatTable(
     [{ head: labelHead }, ...measures.map((head) => ({ head, digits: 4 }))],
-    rows.map((row) => [row.label, ...measures.map((measure) => row.values[measure])]),
+    rows.map((row, i) => [row.label, ...columns.map((column) => column[i])]),
     options,
   );
 }

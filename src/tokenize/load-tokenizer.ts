@@ -1,10 +1,11 @@
 import { join } from 'node:path';
 import { AddedToken, Tokenizer } from 'tokenizers';
 import { RankDistillmError } from '../errors.js';
+import { checkAddedTokens, checkDefinition, unusable } from './check-definition.js';
 import type { PairEncoding, TokenizerSettings } from '../models/pair-encoding.js';
 import { BERT_TOKENS, resolveSpecialTokens, ROBERTA_TOKENS } from './special-tokens.js';
 import type { SpecialTokenDefaults, SpecialTokens } from './special-tokens.js';
-import { definitionFromMerges, definitionFromVocab, isRecord, readTokenizerFiles } from './tokenizer-files.js';
+import { definitionFromMerges, definitionFromVocab, readTokenizerFiles } from './tokenizer-files.js';
 import type { AddedTokenEntry, TokenizerDefinition, TokenizerFiles } from './tokenizer-files.js';
 
 /**
@@ -23,13 +24,13 @@ export interface TokenizerDescription {
   tokenTypes: boolean;
   /** The vocabulary file, for messages. */
   file: string;
+  /** Whether the definition has parts that no published model of our families has. */
+  unusual: boolean;
 }
 
 export interface LoadedTokenizer extends TokenizerDescription {
   native: Tokenizer;
 }
-
-const MODELS = ['WordPiece', 'BPE', 'Unigram', 'WordLevel'];
 
 /** Behaviour of transformers' tokenizer classes beyond tokenizer.json. */
 interface TokenizerClass {
@@ -65,18 +66,21 @@ export async function loadTokenizer(folder: string, encoding: ReadSettings): Pro
 }
 
 async function describeTokenizer(folder: string, encoding: ReadSettings): Promise<TokenizerDescription> {
-  const files = await readTokenizerFiles(folder);
-  Object.assign(files.config, encoding.tokenizerKeys);
+  const read = await readTokenizerFiles(folder);
+  const files = { ...read, config: { ...read.config, ...encoding.tokenizerKeys } };
   const tokenizer = tokenizerClass(files, encoding);
   refuseKeys(files, tokenizer);
-  const known = (files.tokenizer?.['added_tokens'] ?? []) as AddedTokenEntry[];
+  const file = files.vocabulary?.file ?? join(folder, 'tokenizer.json');
+  const stored = files.tokenizer && checkDefinition(files.tokenizer, file);
+  const known = stored?.definition.added_tokens ?? [];
   const special = resolveSpecialTokens(files, known, tokenizer.specialTokens);
-  const definition = define(files, special, tokenizer);
+  checkAddedTokens(special.toAdd, file);
+  const { definition, unusual } = stored ?? checkDefinition(defineFrom(files, special), file);
+  if (stored) applySettings(definition, files, tokenizer);
   if (encoding.lowerCase === true) lowerCaseFirst(definition);
   const truncationSide = readTruncationSide(files, definition);
   // PairTokenizer truncates pairs; the stored settings would truncate or pad every text
   definition.truncation = null;
-  definition.padding = null;
   const { config } = files;
   const inputs = config['model_input_names'];
   return {
@@ -87,7 +91,8 @@ async function describeTokenizer(folder: string, encoding: ReadSettings): Promis
     cleanUp: flag(config, 'clean_up_tokenization_spaces', typeof files.vocabulary?.tokens === 'string'),
     truncationSide,
     tokenTypes: Array.isArray(inputs) ? inputs.includes('token_type_ids') : tokenizer.tokenTypes,
-    file: files.tokenizer === undefined ? files.vocabulary.file : join(folder, 'tokenizer.json'),
+    file,
+    unusual,
   };
 }
 
@@ -115,40 +120,33 @@ function refuseKeys({ folder, config }: TokenizerFiles, { asStored }: TokenizerC
   });
 }
 
-function define(files: TokenizerFiles, special: SpecialTokens, tokenizer: TokenizerClass): TokenizerDefinition {
-  const { config } = files;
-  const { bert, asStored = false } = tokenizer;
-  const normalizer = {
+/** The definition of a model with no tokenizer.json. */
+function defineFrom({ vocabulary, config }: TokenizerFiles, special: SpecialTokens): TokenizerDefinition {
+  const files = vocabulary!;
+  return 'merges' in files
+    ? definitionFromMerges(files, special.content, flag(config, 'add_prefix_space', false))
+    : definitionFromVocab(files, special.content, normalizerSettings(config));
+}
+
+function normalizerSettings(config: Record<string, unknown>) {
+  return {
     lowercase: flag(config, 'do_lower_case', true),
     strip_accents: typeof config['strip_accents'] === 'boolean' ? config['strip_accents'] : null,
     handle_chinese_chars: flag(config, 'tokenize_chinese_chars', true),
   };
-  const addPrefixSpace = flag(config, 'add_prefix_space', false);
-  if (files.tokenizer === undefined) {
-    return 'merges' in files.vocabulary
-      ? definitionFromMerges(files.vocabulary, special.content, addPrefixSpace)
-      : definitionFromVocab(files.vocabulary, special.content, normalizer);
-  }
-  const definition = files.tokenizer as unknown as TokenizerDefinition;
-  checkModelType(definition, join(files.folder, 'tokenizer.json'));
-  // in BertTokenizerFast and ElectraTokenizerFast, tokenizer_config.json overrides the normalizer of tokenizer.json
-  if (bert && definition.normalizer?.type === 'BertNormalizer') Object.assign(definition.normalizer, normalizer);
-  // transformers 4 does this for every fast tokenizer
-  if (definition.pre_tokenizer?.type === 'ByteLevel' && !asStored) {
-    definition.pre_tokenizer.add_prefix_space = addPrefixSpace;
-  }
-  return definition;
 }
 
-function checkModelType({ model }: TokenizerDefinition, file: string): void {
-  if (isRecord(model) && isRecord(model.vocab) && model.type === undefined && model.max_input_chars_per_word) {
-    model.type = 'WordPiece'; // files of 2020 omit the type, for example bert-base-uncased's
+function applySettings(
+  { normalizer, pre_tokenizer }: TokenizerDefinition,
+  { config }: TokenizerFiles,
+  { bert, asStored }: TokenizerClass,
+): void {
+  // in BertTokenizerFast and ElectraTokenizerFast, tokenizer_config.json overrides the normalizer of tokenizer.json
+  if (bert && normalizer?.type === 'BertNormalizer') Object.assign(normalizer, normalizerSettings(config));
+  // transformers 4 does this for every fast tokenizer
+  if (pre_tokenizer?.type === 'ByteLevel' && !asStored) {
+    pre_tokenizer.add_prefix_space = flag(config, 'add_prefix_space', false);
   }
-  const type = isRecord(model) ? model.type : undefined;
-  if (type !== undefined && MODELS.includes(type)) return;
-  throw new RankDistillmError('unsupported', `${file}: model type ${type ?? 'missing'} is not supported`, {
-    hint: `Supported: ${MODELS.join(', ')}. Check that the file is a tokenizer.json of Hugging Face's tokenizers.`,
-  });
 }
 
 /** Lowercases as sentence-transformers does for `do_lower_case`. */
@@ -188,12 +186,25 @@ export function buildTokenizer(description: TokenizerDescription): LoadedTokeniz
           }),
       ),
     );
+    refuseOverlaps(description, native);
     return { ...description, native };
   } catch (cause) {
-    throw new RankDistillmError('bad_input', `${file}: not a usable tokenizer: ${(cause as Error).message}`, {
-      hint: 'The file is damaged or from a newer version of tokenizers; download it again, or save it with transformers 4.',
-      cause,
-    });
+    throw cause instanceof RankDistillmError ? cause : unusable(file, (cause as Error).message, cause);
+  }
+}
+
+/**
+ * A token that takes the white space after it, and another of nothing but white space that takes the one before it, can
+ * overlap in a text: the library then panics.
+ */
+function refuseOverlaps({ addedTokens, file }: TokenizerDescription, native: Tokenizer): void {
+  if (!addedTokens.some((token) => token.rstrip)) return;
+  const normalizer = native.getNormalizer();
+  for (const { content, lstrip, normalized } of addedTokens) {
+    const matched = normalized && normalizer ? normalizer.normalizeString(content) : content;
+    if (lstrip && /^\p{White_Space}*$/u.test(matched)) {
+      throw unusable(file, `added token ${JSON.stringify(content)} strips white space and is nothing else`);
+    }
   }
 }
 

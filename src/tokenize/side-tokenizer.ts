@@ -145,7 +145,8 @@ export class SideTokenizer {
   #checkIds(ids: Int32Array): void {
     const { vocabSize } = this.#options;
     for (let i = 0; i < ids.length; i++) {
-      if (ids[i]! >= vocabSize) throw outsideVocabulary(this.#tokenizer, ids[i]!, vocabSize);
+      const id = ids[i]! >>> 0; // the library's ids are unsigned
+      if (id >= vocabSize) throw outsideVocabulary(this.#tokenizer, id, vocabSize);
     }
   }
 

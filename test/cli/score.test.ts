@@ -111,7 +111,7 @@ test('standard input without line ends is refused before it fills the memory', a
   const stdin = Readable.from(Array.from({ length: 10 }, () => block));
   const { code, stderr } = await run(['score', '--model', modelFolder(), '--input', '-'], { stdin });
   assert.is(code, 2);
-  assert.match(stderr, /standard input:1: the line is longer than 64 MiB/);
+  assert.match(stderr, /standard input:1: the line is longer than 16 MiB/);
 });
 
 test('a program that waits for each answer gets it', async () => {

@@ -82,10 +82,21 @@ const WRONG: [what: string, yaml: string, message: RegExp][] = [
     /init_args: expected a mapping/,
   ],
   ['+ on a value', 'trainer: {precision+: 32}', /trainer\.precision is not a list/],
-  ['a key twice', 'trainer: {}\ntrainer: {}', /0\.yaml:2: Map keys must be unique/],
+  ['a key twice', 'trainer: {}\ntrainer: {}', /0\.yaml:2: the key "trainer" is set twice/],
   ['a second document', 'trainer: {}\n---\ntrainer: {}', /0\.yaml:2: a second document begins/],
   ['a tab', 'trainer:\n\tprecision: 32', /0\.yaml:2/],
   ['an unknown anchor', 'trainer: *nothing', /nothing/],
+  ['an anchor within itself', 'trainer: &a {logger: *a}', /anchor contains itself/],
+  ['an anchor without a mapping to inherit', 'trainer: {<<: }', /"<<" needs a mapping/],
+  ['a nest', `trainer: ${'['.repeat(200)}${']'.repeat(200)}`, /nested more than 100 levels/],
+  ['a deep nest', `trainer: ${'['.repeat(20_000)}`, /deep|stack|exhaust/i],
+  [
+    'a billion laughs',
+    Array.from({ length: 9 }, (_, i) => `k${i + 1}: &a${i + 1} [${`*a${i},`.repeat(9)}]`)
+      .join('\n')
+      .replace(/\*a0/g, 'ha'),
+    /more than 100000 values/,
+  ],
   ['a Python tag', 'trainer: !!python/object:os.system {}', /tag/i],
   ['a loss without class', 'model: {loss_functions: [{temperature: 1}]}', /the class is missing/],
   [

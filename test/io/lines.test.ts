@@ -1,3 +1,5 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -5,6 +7,7 @@ import { readLines } from '../../src/io/lines.js';
 import { collect } from '../support/data.js';
 import { refuses } from '../support/errors.js';
 import { pipe, temporaryFiles } from '../support/files.js';
+import { LOADER } from '../support/programs.js';
 
 const test = suite('lines');
 const { folder, file } = temporaryFiles();
@@ -74,7 +77,27 @@ test('damaged gzip, folders and missing files are refused by name', async () => 
 
 test('a gzip bomb of one endless line is refused before it fills the memory', async () => {
   const bomb = file('bomb.gz', gzipSync(Buffer.alloc(80 * 1024 * 1024, 'a'), { level: 1 }));
-  await refuses(() => lines(bomb), 'bad_input', 'bomb.gz:1', '64 MiB');
+  await refuses(() => lines(bomb), 'bad_input', 'bomb.gz:1', '16 MiB');
+});
+
+test('a gzip bomb of lines is refused before it fills the disk', async () => {
+  const bomb = file('lines.gz', gzipSync(Buffer.alloc(300 * 2 ** 20, `${'a'.repeat(2 ** 20)}\n`), { level: 9 }));
+  const read = async (): Promise<void> => {
+    for await (const block of readLines(bomb)) assert.ok(block.length > 0);
+  };
+  await refuses(read, 'bad_input', 'lines.gz', '300 times');
+});
+
+test('a pipe that nobody writes to leaves the process free to end', () => {
+  const path = join(folder, 'nobody.txt');
+  execFileSync('mkfifo', [path]);
+  const program = `import { readLines } from ${JSON.stringify(new URL('../../src/io/lines.ts', import.meta.url).href)};
+    void readLines(${JSON.stringify(path)}).next();
+    setTimeout(() => process.exit(3), 100);`;
+  const { status } = spawnSync(process.execPath, ['--import', LOADER, '--input-type=module', '-e', program], {
+    timeout: 60_000,
+  });
+  assert.is(status, 3);
 });
 
 test.run();

@@ -118,13 +118,36 @@ for (const [what, bytes, message] of badSafetensors) {
   });
 }
 
+test('safetensors: a header of millions of lists, or of a thousand levels, is refused before it is parsed', async () => {
+  const file = (header: string) => {
+    const length = Buffer.alloc(8);
+    length.writeBigUInt64LE(BigInt(header.length));
+    return write(Buffer.concat([length, Buffer.from(header)]));
+  };
+  const wide = `{"a":[${'[],'.repeat(1_000_000)}[]]}`;
+  await refuses(() => readSafetensors(file(wide)), 'bad_input', /the header has 1000003 lists and objects/);
+  const deep = `{"a":${'['.repeat(1000)}${']'.repeat(1000)}}`;
+  await refuses(() => readSafetensors(file(deep)), 'bad_input', /the header is nested deeper than 100/);
+});
+
+/** `)q\0` and then pairs of the value before, each twice as large when written out. */
+const sharedNest = Buffer.concat([
+  Buffer.from('\x80\x02)q\x00', 'latin1'),
+  ...Array.from({ length: 60 }, (_, i) => Buffer.from([0x68, i, 0x68, i, 0x86, 0x71, i + 1])),
+]);
+
+test('pickle: a small one whose values would take for ever to write out ends at once', async () => {
+  const global = Buffer.concat([sharedNest, Buffer.from('X\x01\0\0\0x\x93.', 'latin1')]);
+  await refuses(() => readTorchFile(write(global)), 'bad_input', /names a global by something that is not text/);
+});
+
 test('safetensors: the header limit holds before anything is read', async () => {
   const path = write(Buffer.alloc(0));
   const bytes = Buffer.alloc(8);
   bytes.writeBigUInt64LE(100_000_001n);
   writeFileSync(path, bytes);
   truncateSync(path, 200_000_000); // sparse: takes no space
-  await refuses(() => readSafetensors(path), 'bad_input', /the format allows 100000000/);
+  await refuses(() => readSafetensors(path), 'bad_input', /at most 4194304 are read/);
 });
 
 test('safetensors: regions past 100 MB are regions, not shapes', async () => {

@@ -1,10 +1,13 @@
 /** Only spaces and tabs separate columns: ids may contain other Unicode white space, such as a no-break space. */
 const GAP = /[ \t]+/;
-const EDGES = /^[ \t]+|[ \t]+$/g;
 
 /** The columns of a line, separated by spaces or tabs. */
 export function columnsOf(line: string): string[] {
-  return line.replace(EDGES, '').split(GAP);
+  const columns = line.split(GAP);
+  // spaces at the edges; `/[ \t]+$/` would look at each space of a long gap again and again
+  if (columns.length > 1 && columns.at(-1) === '') columns.pop();
+  if (columns.length > 1 && columns[0] === '') columns.shift();
+  return columns;
 }
 
 const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/;

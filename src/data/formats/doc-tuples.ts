@@ -1,7 +1,7 @@
 import { at, RankDistillmError } from '../../errors.js';
 import { type Line, readLines } from '../../io/lines.js';
 import { firstPlainBytes } from '../../io/plain-bytes.js';
-import { isJsonObject, parseJson } from '../../io/text.js';
+import { isJsonObject, parseJson, shownJson } from '../../io/text.js';
 import { columnsOf, parseDecimal } from './columns.js';
 
 const FIX = 'Correct or delete this line.';
@@ -112,7 +112,7 @@ function objectTuple(
     );
   }
   // a system without results for this query is missing in the record
-  const negatives: unknown = (neg as Record<string, unknown>)[chosen] ?? [];
+  const negatives: unknown = Object.hasOwn(neg, chosen) ? (neg as Record<string, unknown>)[chosen] : [];
   if (!Array.isArray(negatives)) throw badRecord(place, `the negatives of ${chosen} must be a list`);
   const pairs = [...(pos as unknown[]), ...(negatives as unknown[])].map((document): ScoredId => {
     if (typeof document !== 'object' || document === null) {
@@ -145,7 +145,7 @@ function identifier(value: unknown, what: string, place: string): string {
 
 function finite(value: unknown, place: string): number {
   if (typeof value === 'number' && Number.isFinite(value)) return value;
-  throw badRecord(place, `the score must be a finite number, found ${JSON.stringify(value)}`);
+  throw badRecord(place, `the score must be a finite number, found ${shownJson(value)}`);
 }
 
 function badRecord(place: string, message: string): RankDistillmError {

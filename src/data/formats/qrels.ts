@@ -6,29 +6,31 @@ import { columnsOf, parseInteger } from './columns.js';
 type Field = 'queryId' | 'docId' | 'relevance' | 'iteration';
 
 /** Column names allowed in a header line, in lower case. */
-const HEADER_NAMES: Readonly<Record<string, Field>> = {
-  query_id: 'queryId',
-  'query-id': 'queryId',
-  qid: 'queryId',
-  topic: 'queryId',
-  topic_id: 'queryId',
-  doc_id: 'docId',
-  'doc-id': 'docId',
-  docid: 'docId',
-  docno: 'docId',
-  'corpus-id': 'docId',
-  corpus_id: 'docId',
-  pid: 'docId',
-  relevance: 'relevance',
-  rel: 'relevance',
-  score: 'relevance',
-  grade: 'relevance',
-  label: 'relevance',
-  iteration: 'iteration',
-  iter: 'iteration',
-  q0: 'iteration',
-  subtopic_id: 'iteration',
-};
+const HEADER_NAMES = new Map<string, Field>(
+  Object.entries({
+    query_id: 'queryId',
+    'query-id': 'queryId',
+    qid: 'queryId',
+    topic: 'queryId',
+    topic_id: 'queryId',
+    doc_id: 'docId',
+    'doc-id': 'docId',
+    docid: 'docId',
+    docno: 'docId',
+    'corpus-id': 'docId',
+    corpus_id: 'docId',
+    pid: 'docId',
+    relevance: 'relevance',
+    rel: 'relevance',
+    score: 'relevance',
+    grade: 'relevance',
+    label: 'relevance',
+    iteration: 'iteration',
+    iter: 'iteration',
+    q0: 'iteration',
+    subtopic_id: 'iteration',
+  }),
+);
 
 /** Columns of files without a header, by their number. */
 const LAYOUTS: Readonly<Record<number, readonly Field[]>> = {
@@ -91,7 +93,7 @@ function isComment([first, second, , grade, ...more]: string[]): boolean {
 }
 
 function headerLayout(cells: string[], path: string, line: number): readonly Field[] | undefined {
-  const fields = cells.map((cell) => HEADER_NAMES[cell.toLowerCase()]);
+  const fields = cells.map((cell) => HEADER_NAMES.get(cell.toLowerCase()));
   // an id may look like a column name (`topic`), but not all cells of a line
   if (fields.some((field) => field === undefined)) return undefined;
   if (new Set(fields).size !== fields.length || !fields.includes('queryId') || !fields.includes('docId')) {

@@ -1,16 +1,18 @@
 import { isUtf8 } from 'node:buffer';
-import { readFile } from 'node:fs/promises';
-import { promisify } from 'node:util';
-import { gunzip } from 'node:zlib';
-import { at, ioError, RankDistillmError } from '../../errors.js';
+import { at, RankDistillmError } from '../../errors.js';
 import { type Line, notUtf8Error } from '../../io/lines.js';
-import { isGzip } from '../../io/plain-bytes.js';
+import { isGzip, plainBytes, wholeBytes } from '../../io/plain-bytes.js';
+import { tooLarge } from '../../io/regular-file.js';
 import { asJsonObject, parseJson, parseJsonObject, type JsonObject } from '../../io/text.js';
 import { runRecord, type RunRecord } from './run-record.js';
 
-/** A JSON document is read into memory, so its size is limited; use jsonl for larger runs. */
-const MAX_JSON_BYTES = 256 * 1024 * 1024;
+/** A JSON document is read into memory, where it takes several times its size. */
+const LIMIT = {
+  bytes: 128 * 2 ** 20,
+  hint: 'Write it as .jsonl (one object a line), .run or .parquet: these formats are streamed.',
+};
 
+const COLUMNS_HINT = 'A .json run is one list of objects, or columns of equal length as pandas writes them.';
 const LINES_HINT = 'A .jsonl file has one complete JSON object on each line.';
 
 /** One JSON object a line. */
@@ -40,47 +42,39 @@ export async function* jsonRunRecords(path: string): AsyncGenerator<RunRecord> {
 }
 
 function rowsOfColumns(value: unknown, path: string): Record<string, unknown>[] {
-  const columns = Object.entries(value as Record<string, unknown>);
-  const keys = Object.keys(columns[0]?.[1] ?? {});
+  const columns = Object.entries(asJsonObject(value, path, COLUMNS_HINT));
+  const first = columns[0]?.[1];
+  const keys = typeof first === 'object' && first !== null ? Object.keys(first) : [];
   for (const [name, column] of columns) {
     if (typeof column !== 'object' || column === null || Object.keys(column).length !== keys.length) {
       throw new RankDistillmError('bad_input', `${path}: column '${name}' does not have ${keys.length} values`, {
-        hint: 'A .json run is one list of objects, or columns of equal length as pandas writes them.',
+        hint: COLUMNS_HINT,
       });
     }
   }
   return keys.map((key) =>
-    Object.fromEntries(columns.map(([name, column]) => [name, (column as Record<string, unknown>)[key]])),
+    Object.fromEntries(columns.map(([name, column]) => [name, ownMember(column as Record<string, unknown>, key)])),
   );
 }
 
+/** Not what every object inherits: a key may be `constructor`. */
+function ownMember(column: Record<string, unknown>, key: string): unknown {
+  return Object.hasOwn(column, key) ? column[key] : undefined;
+}
+
 async function readWhole(path: string): Promise<string> {
-  let bytes: Buffer;
-  try {
-    bytes = await readFile(path);
-  } catch (error) {
-    throw ioError('read', path, error);
-  }
-  if (await isGzip(path)) {
-    bytes = await promisify(gunzip)(bytes, { maxOutputLength: MAX_JSON_BYTES }).catch(
-      (error: NodeJS.ErrnoException) => {
-        if (error.code === 'ERR_BUFFER_TOO_LARGE') throw tooLarge(path);
-        throw new RankDistillmError('bad_input', `${path}: the gzip data is damaged or truncated (${error.message})`, {
-          hint: 'Download or compress the file again; `gzip -t` checks it.',
-          cause: error,
-        });
-      },
-    );
-  }
-  if (bytes.length > MAX_JSON_BYTES) throw tooLarge(path);
-  if (!isUtf8(bytes)) {
-    throw notUtf8Error(path, bytes);
-  }
+  const bytes = (await isGzip(path)) ? await unpacked(path) : await wholeBytes(path, LIMIT);
+  if (!isUtf8(bytes)) throw notUtf8Error(path, bytes);
   return bytes.toString('utf8').replace(/^\uFEFF/, '');
 }
 
-function tooLarge(path: string): RankDistillmError {
-  return new RankDistillmError('bad_input', `${path}: a .json run of more than 256 MiB`, {
-    hint: 'Write it as .jsonl (one object a line), .run or .parquet: these formats are streamed.',
-  });
+async function unpacked(path: string): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of plainBytes(path)) {
+    parts.push(chunk);
+    length += chunk.length;
+    if (length > LIMIT.bytes) throw tooLarge(path, length, LIMIT);
+  }
+  return Buffer.concat(parts);
 }

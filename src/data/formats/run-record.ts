@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { RankDistillmError } from '../../errors.js';
+import { shownJson } from '../../io/text.js';
 import type { RunEntry } from '../records.js';
 import { parseDecimal, parseInteger } from './columns.js';
 
@@ -52,7 +53,10 @@ export function runRecord(columns: Record<string, unknown>, place: string, line:
     record.relevance = grade;
   }
   const iteration = one(columns, COLUMNS.iteration, place);
-  if (iteration !== undefined && iteration !== null) record.iteration = String(iteration);
+  if (iteration !== undefined && iteration !== null) {
+    if (typeof iteration === 'object') throw badValue(place, 'iteration', 'a text or a number', iteration);
+    record.iteration = String(iteration);
+  }
   return record;
 }
 
@@ -114,8 +118,7 @@ function badValue(place: string, name: string, expected: string, value: unknown)
       hint: 'Write the column as text in UTF-8.',
     });
   }
-  const shown =
-    typeof value === 'string' ? `'${value}'` : typeof value === 'object' ? JSON.stringify(value) : String(value);
+  const shown = typeof value === 'string' ? `'${value}'` : typeof value === 'object' ? shownJson(value) : String(value);
   return new RankDistillmError('bad_input', `${place}: ${name} must be ${expected}, found ${shown}`, {
     hint: 'Correct or delete this record.',
   });

@@ -1,6 +1,7 @@
 import { at, RankDistillmError } from '../../errors.js';
 import { readLines } from '../../io/lines.js';
 import { firstPlainBytes } from '../../io/plain-bytes.js';
+import { shownJson } from '../../io/text.js';
 import { formatSuffix } from './run-format.js';
 import { parseJsonLine } from './run-json.js';
 
@@ -108,7 +109,7 @@ function jsonRecord(line: string, kind: RecordKind, file: string, number: number
   const found = KEYS[kind].text.find((key) => key in object);
   if (idKey !== undefined && textKey === undefined && found !== undefined) {
     const value = object[found];
-    const shown = value === null ? 'null' : `${JSON.stringify(value).slice(0, 40)}, which is not a text`;
+    const shown = value === null ? 'null' : `${shownJson(value)}, which is not a text`;
     throw new RankDistillmError('bad_input', `${place}: the ${kind}'s ${found} is ${shown}`, {
       hint: `Write its text (or "" for an empty one), or delete the line.`,
     });
