@@ -69,7 +69,7 @@ function weights(root: string): Buffer {
 }
 
 /** @returns what was thrown */
-async function resume(api: Api, root: string, ckptPath: string): Promise<unknown> {
+async function resume(api: Api, root: string, ckptPath: string): Promise<Error | undefined> {
   try {
     await train(api, root, { ckptPath, trainer: { maxSteps: STEPS } });
     return undefined;
