@@ -7,6 +7,7 @@ import { ioError, RankDistillmError, throwIfAborted } from '../errors.js';
 import { sync } from '../io/atomic-write.js';
 import { leftoversIn, pathBeside, type Leftover } from '../io/leftovers.js';
 import { makeFolder } from '../io/make-folder.js';
+import { isThere } from '../io/output-file.js';
 import { downloadListener } from './downloads.js';
 import { badAnswer, bodyOf, discard, send, Transient, withRetries, type HttpAnswer, type HttpRequest } from './http.js';
 
@@ -150,13 +151,6 @@ async function sizeOf(path: string): Promise<number | undefined> {
   return lstat(path).then(
     (found) => (found.isFile() ? found.size : undefined),
     () => undefined,
-  );
-}
-
-export async function isThere(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
   );
 }
 

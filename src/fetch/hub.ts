@@ -4,10 +4,11 @@ import { dirname, join, relative } from 'node:path';
 import { ioError, RankDistillmError } from '../errors.js';
 import { writeAtomically } from '../io/atomic-write.js';
 import { makeFolder } from '../io/make-folder.js';
+import { isThere } from '../io/output-file.js';
 import { isPlainName } from '../io/plain-name.js';
 import { readRegularFile } from '../io/regular-file.js';
 import { isJsonObject } from '../io/text.js';
-import { download, isThere, type Digest } from './download.js';
+import { download, type Digest } from './download.js';
 import { refuseOffline } from './downloads.js';
 import { badAnswer, discard, fetchJson, send, withRetries, type HttpAnswer } from './http.js';
 

@@ -1,8 +1,8 @@
 import { isAscii } from 'node:buffer';
-import { createWriteStream } from 'node:fs';
+import { createReadStream, createWriteStream } from 'node:fs';
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { Readable } from 'node:stream';
+import { PassThrough, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { extract } from 'tar-stream';
@@ -10,7 +10,7 @@ import yauzl from 'yauzl';
 import { ioError, RankDistillmError, throwIfAborted } from '../errors.js';
 import { sync } from '../io/atomic-write.js';
 import { pathBeside } from '../io/leftovers.js';
-import { plainBytes } from '../io/plain-bytes.js';
+import { isGzip, plainBytes } from '../io/plain-bytes.js';
 import { repairUtf8 } from '../io/text.js';
 import { downloadListener } from './downloads.js';
 
@@ -77,7 +77,8 @@ async function* tarMembers(
   areGzips = false,
 ): AsyncGenerator<Buffer> {
   const tar = extract();
-  const reading = pipeline(Readable.from(plainBytes(archive)), tar);
+  const bytes = createReadStream(archive, { highWaterMark: 256 * 1024 });
+  const reading = (await isGzip(archive)) ? pipeline(bytes, createGunzip(), tar) : pipeline(bytes, tar);
   reading.catch(() => undefined); // the loop below fails as well
   let found = false;
   try {
@@ -87,8 +88,10 @@ async function* tarMembers(
         continue;
       }
       found = true;
-      const content = Readable.from(entry);
-      yield* areGzips ? content.pipe(createGunzip()).on('error', () => undefined) : (content as AsyncIterable<Buffer>);
+      const content = areGzips ? createGunzip() : new PassThrough();
+      // the loop fails as well
+      pipeline(Readable.from(entry), content).catch(() => undefined);
+      yield* content as AsyncIterable<Buffer>;
       if (!areGzips) break; // the rest of the archive is not read
     }
   } catch (error) {
