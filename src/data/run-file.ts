@@ -1,6 +1,7 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { at, ioError, RankDistillmError } from '../errors.js';
 import { listsOf } from '../io/ahead.js';
+import { holdInputs } from '../io/inputs.js';
 import { type Line, linesOf, readLines, splitLines } from '../io/lines.js';
 import { isGzip, plainBytes } from '../io/plain-bytes.js';
 import { changedWhileRead, chunksOf, readRegion, spool } from '../io/regions.js';
@@ -55,6 +56,7 @@ interface LineSource {
 export class RunFile implements AsyncDisposable {
   readonly #source: LineSource;
   readonly #index: Map<string, IndexedTopic>;
+  readonly #held: Disposable;
 
   private constructor(
     readonly path: string,
@@ -71,6 +73,7 @@ export class RunFile implements AsyncDisposable {
   ) {
     this.#source = source;
     this.#index = index;
+    this.#held = holdInputs([path]);
   }
 
   static async open(path: string, options: TrecOptions = {}): Promise<RunFile> {
@@ -125,6 +128,7 @@ export class RunFile implements AsyncDisposable {
   }
 
   async close(): Promise<void> {
+    this.#held[Symbol.dispose]();
     await this.#source.handle.close();
   }
 
