@@ -8,6 +8,7 @@ export const FOLDERS = [
   'io',
   'random',
   'config',
+  'fetch',
   'data',
   'models',
   'tokenize',

@@ -37,7 +37,8 @@ function runFile(file) {
     const start = performance.now();
     const child = spawn(process.execPath, ['--import', LOADER, file], {
       cwd: root,
-      env: { ...process.env, NO_COLOR: '1', FORCE_COLOR: '0' },
+      // tests of downloads use servers of their own
+      env: { ...process.env, RANK_DISTILLM_OFFLINE: '1', NO_COLOR: '1', FORCE_COLOR: '0' },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     let output = '';

@@ -16,7 +16,7 @@ export function docsPage(page: 'api' | 'cli' | 'cuda' | 'losses' | 'training'): 
  * - `bad_input`: a file, option or argument that the caller can fix (CLI exit code 2)
  * - `not_found`: a file, model or id that does not exist (CLI exit code 2)
  * - `unsupported`: something that this package deliberately does not support (CLI exit code 2)
- * - `io`: the operating system refused a read or a write (CLI exit code 2)
+ * - `io`: the operating system refused a read or a write, or a server a download (CLI exit code 2)
  * - `native`: the addon could not be loaded, or the engine failed (CLI exit code 1)
  * - `out_of_memory`: a model, or a single sequence, does not fit into a device's memory (CLI exit code 1)
  * - `aborted`: the caller's AbortSignal fired (CLI exit code 130)

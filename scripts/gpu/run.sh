@@ -92,14 +92,15 @@ run() {
   local left=$((deadline - SECONDS)) status=0
   if [[ -n ${most:-} && $most -lt $left ]]; then left=$most; fi
   printf '\n$ %s\n' "$*" >>"$out/log.txt"
-  timeout --kill-after=8 "$((left > 0 ? left : 1))" "$@" >"$out/printed" 2> >(tee -a "$out/log.txt" >&2) || status=$?
-  cat "$out/printed" >>"$out/log.txt"
+  if ! timeout --kill-after=8 "$((left > 0 ? left : 1))" "$@" 2>&1 >"$out/printed" | tee "$out/said" >&2; then
+    status=${PIPESTATUS[0]}
+  fi
+  cat "$out/said" "$out/printed" >>"$out/log.txt"
   # of tests only the sums and what failed
   { printf '\n```\n$ %s\n' "$*"; grep -vE '^( +(ok|passed)|• )' "$out/printed" || true; echo '```'; } >>"$out/$step.md"
-  rm "$out/printed"
   if ((status == 0)); then return; fi
   outcome=$([[ $status == 124 || $status == 137 ]] && echo 'out of time' || echo "failed ($status)")
-  { printf '\n%s:\n\n```\n' "$outcome"; tail -n 40 "$out/log.txt"; echo '```'; } >>"$out/$step.md"
+  { printf '\n%s:\n\n```\n' "$outcome"; tail -n 40 "$out/said"; echo '```'; } >>"$out/$step.md"
   return "$status"
 }
 
@@ -178,6 +179,6 @@ for step in "${steps[@]}"; do
   done_steps=("${done_steps[@]:-$out/head.md}" "$out/$step.md")
   cat "${done_steps[@]}" >"$out/report.md"
 done
-rm "${done_steps[@]}"
+rm -f "${done_steps[@]}" "$out/printed" "$out/said"
 cat "$out/report.md"
 exit "$failures"

@@ -6,9 +6,10 @@ import { basename, dirname, join } from 'node:path';
 import { isPlainName } from './plain-name.js';
 
 /**
- * `new`: being written, incomplete. `old`: the replaced target, complete. `gone`: being removed.
+ * `new`: being written, incomplete. `part`: the same, but a download, which a later process continues. `old`: the
+ * replaced target, complete. `gone`: being removed.
  */
-type LeftoverRole = 'new' | 'old' | 'gone';
+type LeftoverRole = 'new' | 'part' | 'old' | 'gone';
 
 /** A temporary file or folder beside a target that a process is replacing. */
 export interface Leftover {
@@ -21,7 +22,7 @@ export interface Leftover {
 }
 
 /** Name of the target, role, process id, the process's start time, the machine, a random part. */
-const NAME = /^\.(.+)\.(new|old|gone)-(\d+)-(\d+)-([0-9a-f]{8})-[0-9a-f]{8}$/;
+const NAME = /^\.(.+)\.(new|part|old|gone)-(\d+)-(\d+)-([0-9a-f]{8})-[0-9a-f]{8}$/;
 /**
  * Identifies where a process id means something: in a shared folder, processes of other machines, of containers (PID
  * namespaces) and of the time before a restart cannot be looked up.
@@ -54,7 +55,9 @@ export async function leftoversIn(folder: string): Promise<Leftover[]> {
       const [name, target, role, pid, start, machine] = match as unknown as [string, string, LeftoverRole, ...string[]];
       const path = join(folder, name);
       const alive =
-        machine === MACHINE ? startTime(Number(pid)) === start : role === 'new' && (await isTouchedLately(path));
+        machine === MACHINE
+          ? startTime(Number(pid)) === start
+          : (role === 'new' || role === 'part') && (await isTouchedLately(path));
       return { path, target: join(folder, target), role, alive };
     }),
   );
@@ -63,7 +66,8 @@ export async function leftoversIn(folder: string): Promise<Leftover[]> {
 /** Removes what killed processes left incomplete in a folder, whatever they were writing; ignores what we may not. */
 export async function removeStrays(folder: string): Promise<void> {
   for (const { path, role, alive } of await leftoversIn(folder)) {
-    if (role !== 'old' && !alive) await rm(path, { recursive: true, force: true }).catch(() => undefined);
+    if (!['old', 'part'].includes(role) && !alive)
+      await rm(path, { recursive: true, force: true }).catch(() => undefined);
   }
 }
 

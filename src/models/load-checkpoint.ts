@@ -14,7 +14,7 @@ import {
   MONO_OUTPUT,
   type MonoOverrides,
 } from './head.js';
-import { downloadHint, resolveModel, type ResolvedModel } from './hub-cache.js';
+import { downloadHint, resolveModel, type ResolvedModel } from './resolve-model.js';
 import { JsonReader, readJsonObject } from './json-file.js';
 import {
   headFromTensors,
@@ -54,7 +54,7 @@ export interface LoadOptions {
 }
 
 /**
- * Reads a model folder, or a Hugging Face id from the local hub cache: config.json of lightning-ir's mono models (all
+ * Reads a model folder, or a Hugging Face id's files, which are downloaded where the cache lacks them: config.json of lightning-ir's mono models (all
  * generations), of a sequence classification model of the families in families/, or of a bare backbone. Reads only
  * headers: tensors are regions of their files.
  */

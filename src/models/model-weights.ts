@@ -13,6 +13,9 @@ const FORMATS = [
   { name: 'pytorch_model.bin', read: readTorchFile },
 ] as const;
 
+/** Their names. */
+export const WEIGHT_FILES: readonly string[] = FORMATS.map(({ name }) => name);
+
 /** The largest models have 200; each may hold a header of megabytes. */
 const MOST_SHARDS = 256;
 

@@ -71,7 +71,7 @@ test('an id that is not in the cache says how to fetch it', async () => {
     renameSync(join(repo, 'model.safetensors'), join(repo, 'elsewhere'));
     let hint = '';
     await loadCheckpoint('someone/some-model').catch((error: { hint: string }) => (hint = error.hint));
-    assert.match(hint, /`hf download someone\/some-model`.*does not download models/);
+    assert.match(hint, /`rank-distillm models get someone\/some-model`/);
   });
 });
 
