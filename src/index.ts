@@ -44,6 +44,7 @@ export {
   type WrittenRun,
   type WriteTopic,
 } from './data/write-run.js';
+export { subsampleRun, type SubsampledRun, type SubsampleOptions } from './data/subsample.js';
 export { readQrels } from './data/formats/qrels.js';
 export { readDocuments, readQueries, type TextRecord } from './data/formats/texts.js';
 export type { CollectionIndexOptions } from './data/collection/collection-index.js';

@@ -11,6 +11,7 @@ import { addNotBuiltCommands } from './not-built.js';
 import { addReRankCommand } from './re-rank.js';
 import { reportError } from './report-error.js';
 import { addScoreCommand } from './score.js';
+import { addSubsampleCommand } from './subsample.js';
 
 /**
  * Runs one command line.
@@ -66,6 +67,7 @@ function buildProgram(argv: readonly string[], io: CliIo, write: (text: string) 
   addScoreCommand(program, io);
   addEvaluateCommand(program, io);
   addCompareCommand(program, io);
+  addSubsampleCommand(program, io);
   addNotBuiltCommands(program);
   return program;
 }

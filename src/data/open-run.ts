@@ -2,12 +2,13 @@ import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { RankDistillmError } from '../errors.js';
 import { TextsFingerprint } from '../io/fingerprint.js';
+import { holdInputs } from '../io/inputs.js';
 import type { Candidate } from './candidates.js';
 import type { CollectionIndexOptions } from './collection/collection-index.js';
 import { CollectionStore } from './collection/collection-store.js';
 import { inferredIds } from './dataset-id.js';
 import { readQueries } from './formats/texts.js';
-import { DatasetRegistry, type RegisteredDataset } from './registry.js';
+import { DATASET_PARTS, DatasetRegistry, type RegisteredDataset } from './registry.js';
 import { RunFile, type RunTopic } from './run-file.js';
 import type { RunDatasetOptions } from './run-options.js';
 
@@ -71,6 +72,7 @@ export class OpenRun {
   #usedQueries: string | undefined;
   readonly #registry: DatasetRegistry;
   readonly #indexing: CollectionIndexOptions;
+  readonly #held: Disposable;
 
   private constructor(
     readonly file: RunFile,
@@ -79,6 +81,8 @@ export class OpenRun {
   ) {
     this.#registry = registry;
     this.#indexing = indexing;
+    const { dataset } = source;
+    this.#held = holdInputs(DATASET_PARTS.flatMap((part) => dataset?.[part] ?? []));
   }
 
   /** Opens a run and creates a dataset from it; closes the run if `make` throws. */
@@ -160,6 +164,7 @@ export class OpenRun {
   }
 
   async close(): Promise<void> {
+    this.#held[Symbol.dispose]();
     await this.#collection?.close();
     await this.file.close();
   }

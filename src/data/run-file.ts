@@ -1,5 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { at, ioError, RankDistillmError, throwIfAborted } from '../errors.js';
+import { holdInputs } from '../io/inputs.js';
 import { type Line, linesOf, splitLines } from '../io/lines.js';
 import { isGzip, plainBytes } from '../io/plain-bytes.js';
 import { changedWhileRead, chunksOf, readRegion, spool, versionOf } from '../io/regions.js';
@@ -57,6 +58,7 @@ export interface RunFileOptions extends TrecOptions {
 export class RunFile implements AsyncDisposable {
   readonly #source: LineSource;
   readonly #index: Map<string, IndexedTopic>;
+  readonly #held: Disposable;
 
   private constructor(
     readonly path: string,
@@ -73,6 +75,7 @@ export class RunFile implements AsyncDisposable {
   ) {
     this.#source = source;
     this.#index = index;
+    this.#held = holdInputs([path]);
   }
 
   static async open(path: string, options: RunFileOptions = {}): Promise<RunFile> {
@@ -129,6 +132,7 @@ export class RunFile implements AsyncDisposable {
   }
 
   async close(): Promise<void> {
+    this.#held[Symbol.dispose]();
     await this.#source.handle.close();
   }
 

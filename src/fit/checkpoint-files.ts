@@ -8,6 +8,7 @@ import type { SettingsOf } from '../config/read-settings.js';
 import type { modelCheckpointOptions } from '../config/schema/callbacks.js';
 import type { TrainableModel } from '../engine/trainable-model.js';
 import { ioError, RankDistillmError } from '../errors.js';
+import { hasInput } from '../io/inputs.js';
 import { pathBeside } from '../io/leftovers.js';
 import { cacheFolder, makeFolder } from '../io/make-folder.js';
 import { removeFolder, removeLeftovers, replaceFolder } from '../io/replace-folder.js';
@@ -22,7 +23,7 @@ import { checkRoom } from './checkpoint-room.js';
 import type { Resume } from './resume.js';
 
 /** lightning-ir's name for the folder in the Hugging Face layout. */
-const MODEL_FOLDER = 'huggingface_checkpoint';
+export const MODEL_FOLDER = 'huggingface_checkpoint';
 
 export interface CheckpointFilesOptions {
   options: SettingsOf<typeof modelCheckpointOptions>;
@@ -75,6 +76,7 @@ export async function checkpointFiles(options: CheckpointFilesOptions) {
       newest = modelFolder;
     },
     async remove(path) {
+      if (hasInput(path)) return onWarning(`${path}: is kept: it holds the model that is trained`);
       await removeFolder(path);
       if (resolve(dirname(path)) !== resolve(folder)) await tidyFolder(dirname(path));
     },

@@ -1,4 +1,4 @@
-import { RankDistillmError } from '../errors.js';
+import { RankDistillmError, readable } from '../errors.js';
 
 /** Compares texts by code points, as in Python and UTF-8; JavaScript's order differs outside the basic plane. */
 export function compareUtf8(a: string, b: string): number {
@@ -7,7 +7,7 @@ export function compareUtf8(a: string, b: string): number {
 
 /** An error of `JSON.parse`. */
 export interface JsonFault {
-  /** The message on one line: the parser quotes the text, including line breaks. */
+  /** The message, which quotes the text, in readable form. */
   problem: string;
   /** 1-based; undefined if the parser gives no position. */
   line: number | undefined;
@@ -19,16 +19,9 @@ export function jsonFault(error: unknown, text: string): JsonFault {
   const position = / at position (\d+)/.exec(message)?.[1];
   return {
     // since Node.js 22 messages end with a position in the text, which may be one line of a file
-    problem: oneLine(message.replace(/ \(line \d+ column \d+\)$/, '')),
+    problem: readable(message.replace(/ \(line \d+ column \d+\)$/, '')),
     line: position === undefined ? undefined : text.slice(0, Number(position)).split('\n').length,
   };
-}
-
-const ESCAPES: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
-
-/** Escapes line breaks and control characters that would move a terminal's cursor. */
-export function oneLine(text: string): string {
-  return text.replace(/[\p{Cc}\u2028\u2029]/gu, (character) => ESCAPES[character] ?? '\ufffd');
 }
 
 export type JsonObject = Record<string, unknown>;
