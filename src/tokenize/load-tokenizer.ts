@@ -6,6 +6,7 @@ import type { PairEncoding, TokenizerSettings } from '../models/pair-encoding.js
 import { BERT_TOKENS, resolveSpecialTokens, ROBERTA_TOKENS } from './special-tokens.js';
 import type { SpecialTokenDefaults, SpecialTokens } from './special-tokens.js';
 import { definitionFromMerges, definitionFromVocab, readTokenizerFiles } from './tokenizer-files.js';
+import { tryTokenizer } from './trial.js';
 import type { AddedTokenEntry, TokenizerDefinition, TokenizerFiles } from './tokenizer-files.js';
 
 /**
@@ -62,7 +63,9 @@ type ReadSettings = TokenizerSettings & Pick<PairEncoding, 'kind'>;
 
 /** Reads the tokenizer files of a model folder and builds the native tokenizer from them. */
 export async function loadTokenizer(folder: string, encoding: ReadSettings): Promise<LoadedTokenizer> {
-  return buildTokenizer(await describeTokenizer(folder, encoding));
+  const description = await describeTokenizer(folder, encoding);
+  if (description.unusual) await tryTokenizer(description);
+  return buildTokenizer(description);
 }
 
 async function describeTokenizer(folder: string, encoding: ReadSettings): Promise<TokenizerDescription> {
