@@ -2,6 +2,7 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statS
 import { join } from 'node:path';
 import { deflateRawSync } from 'node:zlib';
 import type { RandomStream } from '../../../src/random/random-stream.js';
+import { isJsonObject } from '../../../src/io/text.js';
 import { REFERENCES } from '../../../test/support/models.js';
 import { Broken, type Kind } from '../kind.js';
 import { mutateBytes, mutateJson, oddText, pick } from '../mutate.js';
@@ -91,8 +92,8 @@ function readJson(path: string): unknown {
 /** A tokenizer.json with some of its parts replaced by others, and then changed at places. */
 const changeTokenizer: Change = (random, folder) => {
   const path = join(folder, 'tokenizer.json');
-  const tokenizer = readJson(path) as Record<string, unknown> | undefined;
-  if (tokenizer === undefined) return;
+  const tokenizer = readJson(path);
+  if (!isJsonObject(tokenizer)) return;
   for (let count = random.below(3); count > 0; count--) {
     const part = pick(random, Object.keys(PARTS));
     tokenizer[part] = pick(random, PARTS[part]!);
