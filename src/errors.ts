@@ -18,12 +18,13 @@ export function docsPage(page: 'api' | 'cli' | 'cuda' | 'losses' | 'training'): 
  * - `unsupported`: something that this package deliberately does not support (CLI exit code 2)
  * - `io`: the operating system refused a read or a write, or a server a download (CLI exit code 2)
  * - `native`: the addon could not be loaded, or the engine failed (CLI exit code 1)
- * - `out_of_memory`: a model, or a single sequence, does not fit into a device's memory (CLI exit code 1)
+ * - `out_of_memory`: a model, or a single sequence, does not fit into memory (CLI exit code 1)
+ * - `busy`: more calls are unfinished than the model's `queueLimit` (CLI exit code 1)
  * - `aborted`: the caller's AbortSignal fired (CLI exit code 130)
  * - `closed`: a model was used after `close()` (CLI exit code 1)
  */
 export type ErrorCode =
-  'bad_input' | 'not_found' | 'unsupported' | 'io' | 'native' | 'out_of_memory' | 'aborted' | 'closed';
+  'bad_input' | 'not_found' | 'unsupported' | 'io' | 'native' | 'out_of_memory' | 'busy' | 'aborted' | 'closed';
 
 export interface ErrorDetails {
   /** How to fix it, in one sentence. */

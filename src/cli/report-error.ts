@@ -9,6 +9,7 @@ const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
   io: 2,
   native: 1,
   out_of_memory: 1,
+  busy: 1,
   closed: 1,
   aborted: 130,
 };

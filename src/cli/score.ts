@@ -96,7 +96,10 @@ async function score(options: ScoreOptions, io: CliIo): Promise<void> {
     const activate = activationOf(options, model, io);
     const produce = async (write: WriteText): Promise<void> => {
       for await (const group of readPairGroups(options.input, io.stdin, io.signal)) {
-        for await (const { score: value, encoded } of model.scoreStream(group, { signal: io.signal })) {
+        for await (const { score: value, encoded } of model.scoreStream(group, {
+          signal: io.signal,
+          nonFinite: 'return',
+        })) {
           if (!Number.isFinite(value)) throw notFinite(value, pairs + 1, options);
           const tokens = { input_ids: [...encoded.inputIds], token_type_ids: [...encoded.tokenTypeIds] };
           await write(`${JSON.stringify({ score: activate(value), ...(options.withTokens ? tokens : {}) })}\n`);

@@ -16,7 +16,7 @@ import type { TextPair } from '../tokenize/pair-tokenizer.js';
 import { createPairTokenizer, type PairTokenizer } from '../tokenize/pair-tokenizer.js';
 import { modelKeys, resolveEngine } from './engine-options.js';
 import { loadBinding } from './load-binding.js';
-import { loadBoth } from './load-both.js';
+import { checkMemory, loadBoth } from './load-both.js';
 import { halvedWarning, warnOnce } from './score-windows.js';
 import { fromNative } from './native-error.js';
 import { scoreWindows, type ScoredWindow } from './score-windows.js';
@@ -54,6 +54,9 @@ const NO_DROPOUT: DropoutRates = {
   headInput: 0,
   headHidden: 0,
 };
+
+/** Values, gradients and AdamW's two moments. */
+const FLAT_ARRAYS = 4;
 
 /** Numbers per read of the engine: 16 MiB. */
 const PART_VALUES = 4 * 1024 * 1024;
@@ -111,6 +114,7 @@ export class TrainableModel implements AsyncDisposable {
     checkTrainingPrecision(engine.precision, ['precision']);
     for (const warning of checkpoint.warnings) warn(warning);
     throwIfAborted(options.signal);
+    checkMemory(checkpoint, engine, FLAT_ARRAYS);
     const { encoder, head, training } = checkpoint;
     const dropout = options.dropout === false ? NO_DROPOUT : training.dropout;
     const paddingId = training.padTokenId ?? -1;

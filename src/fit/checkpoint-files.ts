@@ -57,6 +57,18 @@ export async function checkpointFiles(options: CheckpointFilesOptions) {
       await saveTrainerCheckpoint(target, { source, files, parameters, moments: momentsOf(model), state: state() });
     }
   };
+  const publish = async (target: string): Promise<void> => {
+    newest = target;
+    if (logFolder === undefined) return;
+    const modelFolder = join(logFolder, MODEL_FOLDER);
+    await replaceFolder(modelFolder, async (temporary) => {
+      await linkModel(target, temporary);
+      await keepRuns(modelFolder, temporary);
+    }).catch((error: unknown) => {
+      throw isOfDisk(error) ? keptError(error, resolve(target)) : error;
+    });
+    newest = modelFolder;
+  };
   const callbacks: CheckpointCallbacks = {
     async save(target) {
       await write(target).catch(async (error: unknown) => {
@@ -64,16 +76,7 @@ export async function checkpointFiles(options: CheckpointFilesOptions) {
         const place = await writeElsewhere(write, `step=${state().step}`);
         throw place === undefined ? error : keptError(error, place);
       });
-      newest = target;
-      if (logFolder === undefined) return;
-      const modelFolder = join(logFolder, MODEL_FOLDER);
-      await replaceFolder(modelFolder, async (temporary) => {
-        await linkModel(target, temporary);
-        await keepRuns(modelFolder, temporary);
-      }).catch((error: unknown) => {
-        throw isOfDisk(error) ? keptError(error, resolve(target)) : error;
-      });
-      newest = modelFolder;
+      await publish(target);
     },
     async remove(path) {
       if (hasInput(path)) return onWarning(`${path}: is kept: it holds the model that is trained`);
@@ -86,6 +89,8 @@ export async function checkpointFiles(options: CheckpointFilesOptions) {
   };
   return {
     callbacks,
+    /** Makes a checkpoint the model of the log folder. */
+    publish,
     /** The newest model folder. */
     newestModel: (): string | undefined => newest,
   };
@@ -168,8 +173,9 @@ function exists(path: string): Promise<boolean> {
 
 /** Hard-links a checkpoint's model files into another folder; copies them if the file system has no hard links. */
 async function linkModel(checkpoint: string, folder: string): Promise<void> {
-  for (const name of await readdir(checkpoint)) {
-    if (name === MOMENTS_FILE || name === STATE_FILE) continue;
+  for (const entry of await readdir(checkpoint, { withFileTypes: true })) {
+    const { name } = entry;
+    if (name === MOMENTS_FILE || name === STATE_FILE || !entry.isFile()) continue;
     const from = join(checkpoint, name);
     const to = join(folder, name);
     await link(from, to).catch(() => copyFile(from, to));

@@ -137,7 +137,11 @@ async function openTraining(
 ): Promise<TrainingDataset> {
   const { dataset } = train;
   if ('epoch' in dataset) return dataset;
-  return openTrainingDataset(dataset, { registry, seed, indexing: { signal, ...indexing } });
+  try {
+    return await openTrainingDataset(dataset, { registry, seed, indexing: { signal, ...indexing } });
+  } catch (error) {
+    throw error instanceof SettingError ? error.within(['train', 'dataset']) : error;
+  }
 }
 
 interface Parts {
@@ -199,6 +203,8 @@ async function train(options: FitSettings, parts: Parts): Promise<FitResult> {
   const saved = await keepersOf(options, parts, loop, validated);
   loop.useKeepers(saved.keepers);
   const reason: StopReason = await loop.run();
+  // the run was killed between its last checkpoint and its end
+  if (resume && saved.newestModel() === undefined) await saved.publish(resume.folder);
   await log.flush();
   return {
     step: trainer.step,
@@ -248,21 +254,21 @@ async function keepersOf(
   validated: { validatesAtEpochEnd: boolean; validates: boolean },
 ) {
   if (options.trainer.enableCheckpointing === false || plan.batchesPerEpoch === 0) {
-    return { keepers: [], newestModel: () => undefined };
+    return { keepers: [], newestModel: () => undefined, publish: async () => undefined };
   }
   const keepers: CheckpointKeeper[] = [];
   const { logFolder, checkpointFolder = join(logFolder ?? rootDir, 'checkpoints') } = options;
   const folders = [...new Set([...(await checkpointFolders(rootDir)), ...namedFolders(options), checkpointFolder])];
   await removeStrays([...folders, ...(logFolder === undefined ? [] : [join(logFolder, 'checkpoints')])]);
   const isLast = options.ckptPath === 'last';
-  let newestModel: () => string | undefined = () => undefined;
+  let newest: Awaited<ReturnType<typeof checkpointFiles>> | undefined;
   const savesEnd = options.checkpoints === undefined;
   for (const [i, checkpoint] of (options.checkpoints ?? [checkOptions(modelCheckpointOptions, {})]).entries()) {
     const folder = checkpoint.dirpath ?? checkpointFolder;
     const state = () => loop.state;
     try {
       const files = await checkpointFiles({ options: checkpoint, model, folder, logFolder, state, onWarning: warn });
-      newestModel = files.newestModel;
+      newest = files;
       // never remove a checkpoint that the user named
       const resumedFrom = resume && !isLast ? await nameIn(folder, resume.folder) : undefined;
       keepers.push(new CheckpointKeeper(checkpoint, { folder, ...validated, savesEnd, resumedFrom }, files.callbacks));
@@ -272,7 +278,7 @@ async function keepersOf(
     const saved = resume?.state.keepers[i];
     if (saved) await keepers[i]!.restore(saved, (path) => isOther(path, resume), isLast ? folders : []);
   }
-  return { keepers, newestModel: () => newestModel() };
+  return { keepers, newestModel: () => newest?.newestModel(), publish: (folder: string) => newest?.publish(folder) };
 }
 
 /** The path of a checkpoint as a keeper of `folder` writes it; undefined: it is elsewhere. */
