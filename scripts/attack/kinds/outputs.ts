@@ -80,6 +80,7 @@ export const kind: Kind = {
         const changed = inputs.find((input) => !existsSync(input) || !readFileSync(input).equals(before.get(input)!));
         const added = targets.slice(inputs.length).find((name) => existsSync(name));
         if (changed ?? added) {
+          for (const name of targets.slice(inputs.length)) rmSync(name, { force: true });
           for (const [name, bytes] of before) writeFileSync(name, bytes);
           // eslint-disable-next-line no-unsafe-finally -- a lost input is worse than whatever was thrown
           throw new Broken(`${changed ?? added} was written over through ${path}`);
