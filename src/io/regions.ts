@@ -28,6 +28,12 @@ export async function* chunksOf(handle: FileHandle, name: string): AsyncGenerato
   }
 }
 
+/** Differs after the open file was written to. */
+export async function versionOf(handle: FileHandle): Promise<string> {
+  const { dev, ino, size, mtimeNs } = await handle.stat({ bigint: true });
+  return [dev, ino, size, mtimeNs].join(':');
+}
+
 /** The error for a file that changed between two reads. */
 export function changedWhileRead(name: string): RankDistillmError {
   return new RankDistillmError('io', `${name}: the file changed while it was being read`, {
