@@ -1,5 +1,5 @@
 import { distance } from 'fastest-levenshtein';
-import { RankDistillmError } from '../errors.js';
+import { badArgument, RankDistillmError } from '../errors.js';
 import { canonicalId, dashed, hasMisreadUtf8, slashed } from './dataset-id.js';
 
 /** Parts of a dataset: file paths, or ids of registered datasets to take the same part from. */
@@ -30,6 +30,8 @@ export class DatasetRegistry {
 
   /** Registers an id. Registering it again with other parts is an error. Files are not opened. */
   register(id: string, parts: DatasetParts): void {
+    if (typeof id !== 'string') throw badArgument('id', 'a string', id);
+    if (typeof parts !== 'object' || parts === null) throw badArgument('parts', 'an object', parts);
     if (id.trim() === '') {
       throw new RankDistillmError('bad_input', 'a dataset id must not be empty', {
         hint: 'Name the dataset, for example my-set/test.',

@@ -102,11 +102,12 @@ async function describeTokenizer(folder: string, encoding: ReadSettings): Promis
 function tokenizerClass(files: TokenizerFiles, { kind, encoderTokenizer }: ReadSettings): TokenizerClass {
   // lightning-ir derives the class from the encoder's type and ignores the file
   const named = kind === 'lightning-ir' ? undefined : files.config['tokenizer_class'];
-  const name = (typeof named === 'string' ? named : (encoderTokenizer ?? 'BertTokenizer')).replace(/Fast$/, '');
+  const isOwn = typeof named === 'string';
+  const name = (isOwn ? named : (encoderTokenizer ?? 'BertTokenizer')).replace(/Fast$/, '');
   if (Object.hasOwn(CLASSES, name)) return CLASSES[name] as TokenizerClass;
   throw new RankDistillmError(
     'unsupported',
-    `${join(files.folder, 'tokenizer_config.json')}: tokenizer_class ${name} is not supported`,
+    `${join(files.folder, isOwn ? 'tokenizer_config.json' : 'config.json')}: tokenizer_class ${name} is not supported`,
     { hint: `Supported: ${Object.keys(CLASSES).join(', ')}, each also with the suffix Fast.` },
   );
 }
