@@ -1,4 +1,4 @@
-import { type FileHandle, open, rm } from 'node:fs/promises';
+import { type FileHandle, open, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ioError, RankDistillmError } from '../errors.js';
@@ -28,9 +28,12 @@ export async function* chunksOf(handle: FileHandle, name: string): AsyncGenerato
   }
 }
 
-/** Differs after the open file was written to. */
-export async function versionOf(handle: FileHandle): Promise<string> {
-  const { dev, ino, size, mtimeNs } = await handle.stat({ bigint: true });
+/** Differs after the file was written to, or another one has its path. */
+export async function versionOf(file: FileHandle | string): Promise<string> {
+  const { dev, ino, size, mtimeNs } =
+    typeof file === 'string'
+      ? await stat(file, { bigint: true }).catch((error: unknown) => Promise.reject(ioError('read', file, error)))
+      : await file.stat({ bigint: true });
   return [dev, ino, size, mtimeNs].join(':');
 }
 

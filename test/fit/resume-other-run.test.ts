@@ -208,7 +208,8 @@ test('one note: the source of a custom loss', () =>
       const gradient = 'new Float64Array(scores.values.length)';
       const source = `export class Mine { compute(scores) { return { value: ${value}, gradient: ${gradient} }; } }`;
       await writeFile(join(folder, `mine.js`), source);
-      return run([...FIT, '--model.loss_functions=["./mine.js:Mine"]', '--ckpt_path=last'], { cwd: folder });
+      const loss = '--model.loss_functions=["./mine.js:Mine"]';
+      return run([...FIT, '--trainer.default_root_dir=runs', loss, '--ckpt_path=last'], { cwd: folder });
     };
     const [first, same, other] = [await mine(1), await mine(1), await mine(2)];
     assert.is(other.code, 0, other.stderr);
