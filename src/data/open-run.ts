@@ -99,10 +99,14 @@ export class OpenRun {
     make: (run: OpenRun) => Promise<T>,
   ): Promise<T> {
     const source = await findRun(options, registry);
-    const run = new OpenRun(await RunFile.open(source.path, { scoreddocs: !source.isFile }), source, {
-      registry,
-      indexing,
-    });
+    const run = new OpenRun(
+      await RunFile.open(source.path, { scoreddocs: !source.isFile, signal: indexing.signal }),
+      source,
+      {
+        registry,
+        indexing,
+      },
+    );
     try {
       return await make(run);
     } catch (error) {

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { isAbsolute } from 'node:path';
 import { distance } from 'fastest-levenshtein';
-import { RankDistillmError } from '../errors.js';
+import { badArgument, RankDistillmError } from '../errors.js';
 import { publicDataset, PUBLIC_IDS } from '../fetch/datasets.js';
 import { canonicalId, dashed, hasMisreadUtf8, slashed } from './dataset-id.js';
 
@@ -36,6 +36,8 @@ export class DatasetRegistry {
 
   /** Registers an id. Registering it again with other parts is an error. Files are not opened. */
   register(id: string, parts: DatasetParts): void {
+    if (typeof id !== 'string') throw badArgument('id', 'a string', id);
+    if (typeof parts !== 'object' || parts === null) throw badArgument('parts', 'an object', parts);
     if (id.trim() === '') {
       throw new RankDistillmError('bad_input', 'a dataset id must not be empty', {
         hint: 'Name the dataset, for example my-set/test.',

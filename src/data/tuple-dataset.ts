@@ -3,6 +3,7 @@ import { tupleDatasetOptions } from '../config/schema/data.js';
 import { at, RankDistillmError, throwIfAborted } from '../errors.js';
 import { prefetch } from '../io/ahead.js';
 import { fingerprintFact, fingerprintLargeFile, type Facts } from '../io/fingerprint.js';
+import { changedWhileRead, versionOf } from '../io/regions.js';
 import { holdInputs } from '../io/inputs.js';
 import { CollectionStore } from './collection/collection-store.js';
 import { type DocTuple, readDocTuples } from './formats/doc-tuples.js';
@@ -49,6 +50,7 @@ export async function openTupleDataset(
         yield tuples;
       }
     };
+    const version = await versionOf(path);
     const survey = await surveyTuples(read(), path, checked, collection);
     const queries = await readQueries(queriesPath, new Set(survey.queryLines.keys()));
     for (const [queryId, line] of survey.queryLines) {
@@ -58,7 +60,13 @@ export async function openTupleDataset(
       });
     }
     const { usable, size, count, warnings } = survey;
-    const tuples = (): AsyncIterable<DocTuple[]> => readDocTuples(path, system);
+    const tuples = async function* (): AsyncGenerator<DocTuple[]> {
+      for await (const block of readDocTuples(path, system)) {
+        // each epoch reads the file again
+        if ((await versionOf(path)) !== version) throw changedWhileRead(path);
+        yield block;
+      }
+    };
     const { repairsDocs = false } = dataset;
     const parts = { name: dataset.id, path, held, ...checked, collection, repairsDocs, queries, tuples };
     return new TupleDataset({ ...parts, usable, size, count, warnings });

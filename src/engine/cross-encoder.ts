@@ -145,7 +145,7 @@ export class CrossEncoder implements AsyncDisposable {
     checkMemory(checkpoint, engine);
     const { encoder, head, name, modelClass, activation } = checkpoint;
     const [tokenizer, native] = await loadBoth(
-      createPairTokenizer(checkpoint, { threads: engine.tokenizerThreads }),
+      createPairTokenizer(checkpoint, { threads: engine.tokenizerThreads, onWarning: warn }),
       binding
         .createModel({ encoder, head, ...engine.native }, checkpoint.tensors)
         .catch((error: unknown) => Promise.reject(fromNative(error))),

@@ -119,7 +119,7 @@ export class TrainableModel implements AsyncDisposable {
     const dropout = options.dropout === false ? NO_DROPOUT : training.dropout;
     const paddingId = training.padTokenId ?? -1;
     const [tokenizer, native] = await loadBoth(
-      createPairTokenizer(checkpoint, { threads: engine.tokenizerThreads }),
+      createPairTokenizer(checkpoint, { threads: engine.tokenizerThreads, onWarning: warn }),
       binding
         .createTrainer({ encoder, head, ...engine.native, dropout, paddingId, seed: options.seed }, checkpoint.tensors)
         .catch((error: unknown) => Promise.reject(fromNative(error))),

@@ -1,4 +1,4 @@
-import { existsSync, realpathSync, statSync } from 'node:fs';
+import { existsSync, readlinkSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { RankDistillmError } from '../errors.js';
 
@@ -85,13 +85,27 @@ function fileId(path: string): string | undefined {
   }
 }
 
-/** The path without links, also of a file that does not exist. */
-function realPath(path: string): string {
+/** As many links as Linux follows. */
+const MOST_LINKS = 40;
+
+/** The path without links, also of a file that does not exist; a link that leads to nothing is followed. */
+function realPath(path: string, links = MOST_LINKS): string {
   const absolute = resolve(path);
   try {
     return realpathSync(absolute);
   } catch {
     const parent = dirname(absolute);
-    return parent === absolute ? absolute : join(realPath(parent), basename(absolute));
+    if (parent === absolute || links === 0) return absolute;
+    const place = join(realPath(parent, links - 1), basename(absolute));
+    const link = linkAt(place);
+    return link === undefined ? place : realPath(resolve(dirname(place), link), links - 1);
+  }
+}
+
+function linkAt(path: string): string | undefined {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return undefined; // no link, or nothing
   }
 }

@@ -58,8 +58,12 @@ test('a file that is looked for and is not there yet is not created', async () =
   const folder = temporaryFolder();
   mkdirSync(join(folder, 'model'));
   symlinkSync('model', join(folder, 'link'));
+  symlinkSync('model/vocab.txt', join(folder, 'to-nothing'));
+  symlinkSync('to-nothing', join(folder, 'to-link'));
   using _held = holdInputs([join(folder, 'model', 'vocab.txt')]);
-  await refuses(() => write(join(folder, 'link', 'vocab.txt')), 'bad_input', 'would overwrite');
+  for (const name of ['link/vocab.txt', 'to-nothing', 'to-link']) {
+    await refuses(() => write(join(folder, name)), 'bad_input', 'would overwrite');
+  }
 });
 
 test('a folder that holds an input is not replaced', async () => {
