@@ -1,7 +1,7 @@
 import { isAscii } from 'node:buffer';
 import { createReadStream, createWriteStream } from 'node:fs';
 import { mkdir, rename, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
@@ -12,6 +12,7 @@ import { sync } from '../io/atomic-write.js';
 import { pathBeside } from '../io/leftovers.js';
 import { isGzip, plainBytes } from '../io/plain-bytes.js';
 import { repairUtf8 } from '../io/text.js';
+import { noSpace } from './download.js';
 import { downloadListener } from './downloads.js';
 
 /** How a file is made from an archive. */
@@ -52,6 +53,9 @@ async function writeTo(target: string, chunks: AsyncIterable<Buffer>): Promise<v
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => undefined);
     throwIfAborted(signal);
+    if ((error as NodeJS.ErrnoException).code === 'ENOSPC') {
+      throw noSpace({ name: basename(target), target, movedBy: 'IR_DATASETS_HOME' }, error);
+    }
     const isKnown = error instanceof RankDistillmError || (error as NodeJS.ErrnoException).code === undefined;
     throw isKnown ? error : ioError('write', target, error);
   }

@@ -15,7 +15,7 @@ const TOPICS = { train: 12, 'trec-dl-2019': 4, 'trec-dl-2020': 4 };
 export type Split = keyof typeof TOPICS;
 
 /** As in MS MARCO: some characters were encoded twice. */
-export const passage = (i: number): string =>
+const passage = (i: number): string =>
   `passage ${i} don\u00e2\u0080\u0099t \u00c3\u00a9 caf\u00e9 about topic ${i % 12}`;
 export const repaired = (i: number): string => `passage ${i} don\u2019t \u00e9 caf\u00e9 about topic ${i % 12}`;
 const topicId = (split: Split, i: number): string => `${Object.keys(TOPICS).indexOf(split) + 1}0${i}`;
