@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { basename, dirname, join, relative, resolve } from 'node:path';
-import { RankDistillmError } from '../errors.js';
+import { docsPage, RankDistillmError } from '../errors.js';
 import { writeAtomically } from '../io/atomic-write.js';
 import { makeFolder } from '../io/make-folder.js';
 import { isThere } from '../io/output-file.js';
@@ -194,7 +194,7 @@ async function fetchedFile(key: string, file: FetchedFile): Promise<FetchedFile>
   const { url, md5, size } = isJsonObject(other) ? other : ({} as JsonObject);
   if (typeof url !== 'string' || typeof md5 !== 'string' || (size !== undefined && typeof size !== 'number')) {
     throw new RankDistillmError('bad_input', `${path}: ${key}: expected url, md5 and perhaps size`, {
-      hint: 'docs/downloads.md has an example.',
+      hint: `${docsPage('downloads')} has an example.`,
     });
   }
   return { urls: [url], md5, ...(size === undefined ? {} : { size }) };
@@ -202,7 +202,7 @@ async function fetchedFile(key: string, file: FetchedFile): Promise<FetchedFile>
 
 async function mirrors(path: string): Promise<JsonObject> {
   const text = await readRegularFile(path, { bytes: MOST_SMALL_BYTES });
-  return parseJsonObject(text.toString('utf8'), path, 'docs/downloads.md has an example.');
+  return parseJsonObject(text.toString('utf8'), path, `${docsPage('downloads')} has an example.`);
 }
 
 async function textOf(path: string): Promise<string | undefined> {
