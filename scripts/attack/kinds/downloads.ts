@@ -91,7 +91,7 @@ export const kind: Kind = {
       const work = pick(random, [() => api.fetchModel('o/m'), () => api.provideFile('zenodo:1/a.run')]);
       const refusal = await api.withDownloads({ mostTries: 2 }, work).then(
         () => undefined,
-        (error: unknown) => error,
+        (error: Error) => error,
       );
       if (readdirSync(folder).some((name) => name.includes('escaped')) || existsSync('/tmp/escaped')) {
         throw new Broken('a file was written outside of the cache');
