@@ -1,13 +1,14 @@
 import { Command, CommanderError } from 'commander';
 import { RankDistillmError } from '../errors.js';
 import { packageVersion } from '../io/package-version.js';
-import { print, type CliIo } from './cli-io.js';
+import { commandLine, print, type CliIo } from './cli-io.js';
 import { configurationsBehindVerb } from './config-arguments.js';
 import { addCompareCommand } from './compare.js';
 import { addEvaluateCommand } from './evaluate.js';
 import { addFitCommand } from './fit.js';
 import { helpTopic, keysHelp } from './key-help.js';
 import { addNotBuiltCommands } from './not-built.js';
+import { addReportCommand } from './report.js';
 import { addReRankCommand } from './re-rank.js';
 import { reportError } from './report-error.js';
 import { addScoreCommand } from './score.js';
@@ -22,9 +23,10 @@ import { addSubsampleCommand } from './subsample.js';
  */
 export async function runCli(
   argv: readonly string[],
-  io: CliIo,
+  process: Omit<CliIo, 'command'>,
   onError: (error: unknown) => void = () => undefined,
 ): Promise<number> {
+  const io = { ...process, command: commandLine(argv) };
   try {
     await parse(configurationsBehindVerb(argv), io);
     return 0;
@@ -67,6 +69,7 @@ function buildProgram(argv: readonly string[], io: CliIo, write: (text: string) 
   addScoreCommand(program, io);
   addEvaluateCommand(program, io);
   addCompareCommand(program, io);
+  addReportCommand(program, io);
   addSubsampleCommand(program, io);
   addNotBuiltCommands(program);
   return program;

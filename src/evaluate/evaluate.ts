@@ -110,7 +110,7 @@ export function evaluate(
   qrels: Iterable<Qrel>,
   measures: readonly string[],
 ): Evaluation {
-  const parsed = measures.map(parseMeasure);
+  const parsed = [...new Map(measures.map(parseMeasure).map((measure) => [measure.name, measure])).values()];
   const topics = groupQrels(qrels);
   if (topics.size === 0) {
     throw new RankDistillmError('bad_input', 'qrels: no judgement to evaluate against', {

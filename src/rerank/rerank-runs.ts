@@ -55,6 +55,7 @@ export const rerankRunsOptions = z.strictObject({
   run_name: reRankCallbackKeys.run_name,
   overwrite: reRankCallbackKeys.overwrite,
   metrics: key(z.array(z.string().min(1)).default([]), 'Measures such as `nDCG@10`, for runs with qrels.'),
+  command: key(z.string().optional(), 'Command line, for the record of each run.'),
   on_progress: passed<(progress: RerankProgress & { label: string }) => void>(
     'a function',
     'Called after each window of pairs.',
@@ -294,8 +295,16 @@ async function finish(
     });
     const { bytes, fingerprint, precision } = scoring;
     const computed = { ...identity.computed, precision };
-    const by = `rank-distillm ${packageVersion()}`;
-    await writeProvenance(outputPath, { bytes, fingerprint }, { ...identity, computed }, by);
+    await writeProvenance(
+      outputPath,
+      { bytes, fingerprint },
+      { ...identity, computed },
+      {
+        timing: { pairs: scoring.pairs, seconds: Number(scoring.seconds.toPrecision(6)) },
+        by: `rank-distillm ${packageVersion()}`,
+        command: options.command,
+      },
+    );
   }
   const qrels = measures.length > 0 ? await dataset.qrels() : undefined;
   const { mean, unscored } = evaluateScored(entries, qrels ?? [], measures);
