@@ -54,8 +54,11 @@ export interface HeadConfig {
 
 export type Dtype = 'float64' | 'float32' | 'float16' | 'bfloat16';
 
-/** Where a tensor's little-endian row-major bytes are: in memory, or a region of a file that is mapped, not read. */
-export type TensorData = Uint8Array | { file: string; offset: number; bytes: number };
+/**
+ * Where a tensor's little-endian row-major bytes are: in memory, or a region of a file. The engine reads a region once,
+ * and refuses a file that is not the `version` whose header was read (src/models/weight-file.ts).
+ */
+export type TensorData = Uint8Array | { file: string; offset: number; bytes: number; version?: string };
 
 /**
  * Names the engine knows:
@@ -142,7 +145,7 @@ export interface CancelToken {
 
 export interface NativeModel {
   readonly precision: ComputePrecision;
-  /** Bytes of weights held besides mapped files. */
+  /** Bytes of weights. */
   readonly weightBytes: number;
   /** Tokens of a batch that keep a device busy for long enough; 0 where the time they take should decide. */
   readonly windowTokens: number;
@@ -277,7 +280,7 @@ export interface EngineInfo {
   /** True when bf16 runs on instructions made for it. */
   bf16: boolean;
   threads: number;
-  /** Bytes of weights held by all models of this process, mapped files not counted. */
+  /** Bytes of weights held by all models of this process. */
   weightBytes: number;
 }
 

@@ -1,6 +1,6 @@
 // Checks that are too slow for every CI run: the engine and all kernels under sanitizers, CUDA kernels at all sizes, long
 // fuzzing of the file readers, a run of a million pairs, and the packed package installed in another project.
-// usage: node scripts/check-full.mjs [sanitizers | cuda-kernels | fuzz | soak | package ...]
+// usage: node scripts/check-full.mjs [sanitizers | cuda-kernels | fuzz | attack | soak | package ...]
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -67,6 +67,15 @@ async function fuzz() {
   });
 }
 
+/** Every kind of attack with its full number of tries. */
+async function attack() {
+  const loader = join(root, 'scripts/lib/load-typescript.mjs');
+  await run(process.execPath, ['--import', loader, join(root, 'scripts/attack/run.ts'), '--full'], {
+    what: 'attack',
+    cwd: root,
+  });
+}
+
 /** Re-ranks a million pairs within the memory bound, and scores for minutes while the event loop stays responsive. */
 async function soak() {
   for (const name of ['memory', 'event-loop']) {
@@ -115,6 +124,7 @@ const checks = /** @type {Record<string, () => Promise<void>>} */ ({
   sanitizers,
   'cuda-kernels': cudaKernels,
   fuzz,
+  attack,
   soak,
   package: packaged,
 });

@@ -6,7 +6,7 @@ export function packagePath(relative: string): string {
 }
 
 /** A page of the documentation, for hints. */
-export function docsPage(page: 'api' | 'cli' | 'cuda' | 'losses' | 'training'): string {
+export function docsPage(page: 'api' | 'cli' | 'cuda' | 'downloads' | 'losses' | 'training'): string {
   return packagePath(`docs/${page}.md`);
 }
 
@@ -18,17 +18,49 @@ export function docsPage(page: 'api' | 'cli' | 'cuda' | 'losses' | 'training'): 
  * - `unsupported`: something that this package deliberately does not support (CLI exit code 2)
  * - `io`: the operating system refused a read or a write, or a server a download (CLI exit code 2)
  * - `native`: the addon could not be loaded, or the engine failed (CLI exit code 1)
- * - `out_of_memory`: a model, or a single sequence, does not fit into a device's memory (CLI exit code 1)
+ * - `out_of_memory`: a model, or a single sequence, does not fit into memory (CLI exit code 1)
+ * - `busy`: more calls are unfinished than the model's `queueLimit` (CLI exit code 1)
  * - `aborted`: the caller's AbortSignal fired (CLI exit code 130)
  * - `closed`: a model was used after `close()` (CLI exit code 1)
  */
 export type ErrorCode =
-  'bad_input' | 'not_found' | 'unsupported' | 'io' | 'native' | 'out_of_memory' | 'aborted' | 'closed';
+  'bad_input' | 'not_found' | 'unsupported' | 'io' | 'native' | 'out_of_memory' | 'busy' | 'aborted' | 'closed';
 
 export interface ErrorDetails {
   /** How to fix it, in one sentence. */
   hint?: string;
   cause?: unknown;
+}
+
+/** Messages quote ids and values as files have them; a longer one is cut in the middle. */
+const LONGEST_MESSAGE = 2000;
+/** The rest is the beginning, which names the place. */
+const END_OF_MESSAGE = 600;
+
+const ESCAPES: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
+
+/**
+ * A message for people: one line of a readable length, without characters that control a terminal or reorder the text
+ * around them.
+ */
+export function readable(message: string): string {
+  return cut(message).replace(
+    /[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu,
+    (character) => ESCAPES[character] ?? '\ufffd',
+  );
+}
+
+function cut(message: string): string {
+  if (message.length <= LONGEST_MESSAGE) return message;
+  const start = message.slice(0, LONGEST_MESSAGE - END_OF_MESSAGE).replace(/[\ud800-\udbff]$/, '');
+  const end = message.slice(-END_OF_MESSAGE).replace(/^[\udc00-\udfff]/, '');
+  return `${start} [… ${message.length - start.length - end.length} characters …] ${end}`;
+}
+
+/** Where warnings go: to the caller's function, else to the warnings of Node.js. */
+export function warner(onWarning: ((message: string) => void) | undefined): (message: string) => void {
+  const receive = onWarning ?? ((message: string) => process.emitWarning(message, 'RankDistillmWarning'));
+  return (message) => receive(readable(message));
 }
 
 /** The only error class this package throws on purpose. The message names the place (file, line or key). */
@@ -38,9 +70,9 @@ export class RankDistillmError extends Error {
   readonly hint: string | undefined;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
-    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    super(readable(message), details.cause === undefined ? undefined : { cause: details.cause });
     this.code = code;
-    this.hint = details.hint;
+    this.hint = details.hint === undefined ? undefined : readable(details.hint);
   }
 }
 

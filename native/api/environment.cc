@@ -20,7 +20,8 @@ Napi::Error to_js_error(Napi::Env env, const std::exception_ptr& error) {
     if (means_out_of_memory(torch)) code = "out_of_memory";
     message = torch.what_without_backtrace();
   } catch (const std::bad_alloc&) {
-    message = "out of memory";
+    code = "out_of_memory";
+    message = "the system has no memory left for the engine";
   } catch (const std::exception& other) {
     if (means_out_of_memory(other)) code = "out_of_memory";
     message = other.what();
@@ -74,6 +75,32 @@ void Environment::begin(Napi::Env env, const CancelFlag& cancel) {
 void Environment::end(Napi::Env env, const CancelFlag& cancel) {
   pending_.erase(pending_.find(cancel));
   if (pending_.empty()) to_js_thread_.Unref(env);
+}
+
+Napi::Promise Environment::submit_blocks(Napi::Env env, const CancelFlag& cancel, const std::function<BlockJob()>& make,
+                                         std::function<Napi::Value(Napi::Env)> to_js) {
+  auto deferred = Napi::Promise::Deferred::New(env);
+  BlockJob job;
+  try {
+    job = make();
+  } catch (const std::exception&) {
+    settle(env, deferred, []() -> Napi::Value { throw; });
+    return deferred.Promise();
+  }
+  begin(env, cancel);
+  job.owner = this;
+  job.cancel = cancel;
+  job.done = [this, cancel, deferred, to_js = std::move(to_js)](const std::exception_ptr& error) {
+    deliver([this, cancel, deferred, error, to_js](Napi::Env env) {
+      end(env, cancel);
+      settle(env, deferred, [&] {
+        if (error) throw to_js_error(env, error);
+        return to_js(env);
+      });
+    });
+  };
+  engine_.post_blocks(std::move(job));
+  return deferred.Promise();
 }
 
 void Environment::deliver(Settlement settlement) {

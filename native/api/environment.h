@@ -33,8 +33,14 @@ class Environment {
   /// Runs `work(workers)` on the engine thread, then `to_js(env, result)` on this one, and settles the promise.
   /// `cancel` is set if the environment closes while the job runs. `threads` is the engine's number of threads from
   /// this job on; 0 keeps it.
+  /// `after_model`: see EngineThread::post.
   template <typename Work, typename ToJs>
-  Napi::Promise submit(Napi::Env env, const CancelFlag& cancel, Work work, ToJs to_js, int threads = 0);
+  Napi::Promise submit(Napi::Env env, const CancelFlag& cancel, Work work, ToJs to_js, int threads = 0,
+                       const void* after_model = nullptr);
+
+  /// The same for a job of blocks: `make` makes it, without `owner` and `done`. `to_js` gives the result of its end.
+  Napi::Promise submit_blocks(Napi::Env env, const CancelFlag& cancel, const std::function<BlockJob()>& make,
+                              std::function<Napi::Value(Napi::Env)> to_js);
 
   Napi::FunctionReference model_class;
   Napi::FunctionReference trainer_class;
@@ -57,12 +63,13 @@ class Environment {
 };
 
 template <typename Work, typename ToJs>
-Napi::Promise Environment::submit(Napi::Env env, const CancelFlag& cancel, Work work, ToJs to_js, int threads) {
+Napi::Promise Environment::submit(Napi::Env env, const CancelFlag& cancel, Work work, ToJs to_js, int threads,
+                                  const void* after_model) {
   using Result = std::invoke_result_t<Work, Workers&>;
   auto deferred = Napi::Promise::Deferred::New(env);
   begin(env, cancel);
-  engine_.post(this, [this, cancel, deferred, threads, work = std::move(work),
-                      to_js = std::move(to_js)](const EngineThread::TakeWorkers& workers) mutable {
+  auto job = [this, cancel, deferred, threads, work = std::move(work),
+              to_js = std::move(to_js)](const EngineThread::TakeWorkers& workers) mutable {
     auto result = std::make_shared<std::optional<Result>>();
     std::exception_ptr error;
     try {
@@ -79,7 +86,8 @@ Napi::Promise Environment::submit(Napi::Env env, const CancelFlag& cancel, Work 
         return Napi::Value(to_js(env, **result));
       });
     });
-  });
+  };
+  engine_.post(this, std::move(job), after_model);
   return deferred.Promise();
 }
 

@@ -146,6 +146,7 @@ TensorSource read_tensor(const Napi::Object& object) {
   } else {
     const auto region = object_of(data, tensor.name + " data");
     tensor.file = text(region, "file");
+    if (region.Has("version")) tensor.version = text(region, "version");
     tensor.offset = static_cast<uint64_t>(integer(region, "offset", 0));
     tensor.size = static_cast<uint64_t>(integer(region, "bytes", 0));
   }

@@ -47,13 +47,35 @@ Napi::Value NativeModel::score(const Napi::CallbackInfo& info) {
   if (!model_) throw closed_error(env, "the model is closed");
   auto batch = std::make_shared<const PackedBatch>(read_packed_batch(info[0]));
   const auto cancel = CancelToken::flag_of(info[1]);
+  if (model_->scores_in_blocks()) return score_in_blocks(env, batch, cancel);
   return Environment::of(env).submit(
       env, cancel, [model = model_, batch, cancel](Workers& workers) { return model->score(*batch, workers, cancel); },
       [precision = precision_](Napi::Env env, Scores& scores) { return scores_to_js(env, scores, precision); });
 }
 
+Napi::Value NativeModel::score_in_blocks(Napi::Env env, const std::shared_ptr<const PackedBatch>& batch,
+                                         const CancelFlag& cancel) const {
+  auto scoring = std::make_shared<std::shared_ptr<BatchInBlocks>>();
+  return Environment::of(env).submit_blocks(
+      env, cancel,
+      [&] {
+        *scoring = model_->in_blocks(batch, EngineThread::instance().threads());
+        BlockJob job;
+        job.model = model_.get();
+        job.tokens = (*scoring)->tokens();
+        job.run = [model = model_, scoring = *scoring, cancel](int64_t block, const std::function<void()>& pause) {
+          scoring->score(block, cancel, pause);
+        };
+        return job;
+      },
+      [scoring, precision = precision_](Napi::Env env) -> Napi::Value {
+        return scores_to_js(env, (*scoring)->result(), precision);
+      });
+}
+
 Napi::Value NativeModel::close(const Napi::CallbackInfo& info) {
-  // The engine runs jobs in order: all earlier jobs have ended when this one runs.
+  // The engine runs jobs in order, and this one after the model's blocks: all earlier jobs have ended when it runs.
+  const void* model = model_.get();
   return Environment::of(info.Env())
       .submit(
           info.Env(), make_cancel_flag(),
@@ -61,7 +83,7 @@ Napi::Value NativeModel::close(const Napi::CallbackInfo& info) {
             model.reset();
             return true;
           },
-          [](Napi::Env env, bool&) -> Napi::Value { return env.Undefined(); });
+          [](Napi::Env env, bool&) -> Napi::Value { return env.Undefined(); }, 0, model);
 }
 
 Napi::Value NativeModel::precision(const Napi::CallbackInfo& info) {

@@ -5,7 +5,9 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
-#include <new>
+#include <string>
+
+#include "core/error.h"
 
 namespace rank_distillm {
 namespace {
@@ -14,11 +16,16 @@ constexpr size_t cache_line = 64, ordinary_page = 4096, huge_page = size_t{2} <<
 /// From this size on the kernel is asked directly: the thread that first touches a page zeroes it.
 constexpr size_t large = huge_page;
 
+Error out_of_memory(size_t bytes) {
+  return Error("out_of_memory", "the system has no memory for another " + std::to_string(bytes) + " bytes",
+               "Free memory, raise the limit of the process or container (ulimit -v), or choose a smaller model.");
+}
+
 size_t round_up(size_t value, size_t multiple) { return (value + multiple - 1) / multiple * multiple; }
 
 char* map_pages(size_t bytes) {
   void* mapped = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (mapped == MAP_FAILED) throw std::bad_alloc();
+  if (mapped == MAP_FAILED) throw out_of_memory(bytes);
   return static_cast<char*>(mapped);
 }
 
@@ -44,7 +51,7 @@ AlignedBuffer::AlignedBuffer(size_t bytes, Pages pages) {
   }
   const size_t size = round_up(bytes, cache_line);
   data_ = static_cast<char*>(std::aligned_alloc(cache_line, size));
-  if (data_ == nullptr) throw std::bad_alloc();
+  if (data_ == nullptr) throw out_of_memory(size);
   size_ = size;
   std::memset(data_, 0, size);
 }

@@ -13,7 +13,7 @@ enum class Pages { ordinary, huge };
 class AlignedBuffer {
  public:
   AlignedBuffer() = default;
-  /// Zeroed. Throws std::bad_alloc.
+  /// Zeroed. Throws `out_of_memory`.
   explicit AlignedBuffer(size_t bytes, Pages pages = Pages::huge);
   ~AlignedBuffer();
   AlignedBuffer(AlignedBuffer&& other) noexcept

@@ -41,10 +41,18 @@ void EngineThread::release() {
   thread_.join();
 }
 
-void EngineThread::post(const void* owner, Job job) {
+void EngineThread::post(const void* owner, Job job, const void* after_model) {
   {
     const std::lock_guard lock(mutex_);
-    jobs_.push_back({owner, std::move(job)});
+    jobs_.push_back({owner, std::move(job), after_model});
+  }
+  changed_.notify_all();
+}
+
+void EngineThread::post_blocks(BlockJob job) {
+  {
+    const std::lock_guard lock(mutex_);
+    blocks_.add(std::move(job));
   }
   changed_.notify_all();
 }
@@ -53,7 +61,8 @@ void EngineThread::drop(const void* owner) {
   std::unique_lock lock(mutex_);
   jobs_.erase(std::remove_if(jobs_.begin(), jobs_.end(), [owner](const Posted& p) { return p.owner == owner; }),
               jobs_.end());
-  changed_.wait(lock, [this, owner] { return running_for_ != owner; });
+  blocks_.drop(owner);
+  changed_.wait(lock, [this, owner] { return running_for_ != owner && !blocks_.has_owner(owner); });
 }
 
 void EngineThread::set_threads(int threads) {
@@ -83,20 +92,102 @@ void EngineThread::run() {
   const c10::InferenceMode inference_mode;
   std::unique_ptr<Workers> workers;
   const TakeWorkers take = [this, &workers]() -> Workers& { return take_workers(workers); };
+  bool was_job = false;
   std::unique_lock lock(mutex_);
   for (;;) {
-    changed_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });
-    if (jobs_.empty()) return;
-    auto posted = std::move(jobs_.front());
-    jobs_.pop_front();
-    running_for_ = posted.owner;
-    lock.unlock();
-    posted.job(take);
-    posted.job = nullptr;  // frees what the job holds before drop() returns
-    lock.lock();
-    running_for_ = nullptr;
-    changed_.notify_all();
+    changed_.wait(lock, [this] { return stopping_ || blocks_.has_waiting() || ready_job() != jobs_.end(); });
+    const auto job = ready_job();
+    if (blocks_.has_waiting() && (was_job || job == jobs_.end())) {
+      was_job = false;
+      lock.unlock();
+      run_blocks(take);
+      lock.lock();
+    } else if (job != jobs_.end()) {
+      was_job = true;
+      run_job(lock, job, take);
+    } else {
+      return;
+    }
   }
+}
+
+std::deque<EngineThread::Posted>::iterator EngineThread::ready_job() {
+  return std::find_if(jobs_.begin(), jobs_.end(), [this](const Posted& posted) {
+    return posted.after_model == nullptr || !blocks_.has_model(posted.after_model);
+  });
+}
+
+void EngineThread::run_job(std::unique_lock<std::mutex>& lock, std::deque<Posted>::iterator job,
+                           const TakeWorkers& take) {
+  auto posted = std::move(*job);
+  jobs_.erase(job);
+  running_for_ = posted.owner;
+  lock.unlock();
+  posted.job(take);
+  posted.job = nullptr;  // frees what the job holds before drop() returns
+  lock.lock();
+  running_for_ = nullptr;
+  changed_.notify_all();
+}
+
+void EngineThread::run_blocks(const TakeWorkers& take) {
+  try {
+    auto& workers = take();
+    workers.run(workers.count(), [this](int64_t) { take_blocks(); });
+  } catch (...) {
+    // There are no workers: whose turn it is hears of it.
+    std::unique_lock lock(mutex_);
+    if (const auto taken = blocks_.take(BlockJobs::Which::any)) end_block(lock, *taken, std::current_exception());
+  }
+}
+
+void EngineThread::take_blocks() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    if (const auto taken = blocks_.take(BlockJobs::Which::any)) {
+      run_block(lock, *taken, true);
+    } else if (blocks_.has_running()) {
+      changed_.wait(lock);  // more may come while other workers are busy
+    } else {
+      return;
+    }
+    if (ready_job() != jobs_.end()) return;
+  }
+}
+
+void EngineThread::run_block(std::unique_lock<std::mutex>& lock, const BlockJobs::Taken& taken, bool may_pause) {
+  lock.unlock();
+  std::exception_ptr error;
+  try {
+    const auto& job = taken.entry->job;
+    throw_if_cancelled(job.cancel);
+    job.run(taken.block, [this, may_pause] {
+      if (may_pause) run_new_block();
+    });
+  } catch (...) {
+    error = std::current_exception();
+  }
+  lock.lock();
+  end_block(lock, taken, error);
+}
+
+void EngineThread::end_block(std::unique_lock<std::mutex>& lock, const BlockJobs::Taken& taken,
+                             const std::exception_ptr& error) {
+  if (blocks_.finish(taken, error)) {
+    lock.unlock();
+    auto& job = taken.entry->job;
+    job.done(taken.entry->error);
+    job.run = nullptr;  // frees what the job holds before drop() returns and the model's close() runs
+    job.done = nullptr;
+    lock.lock();
+    blocks_.remove(taken.entry);
+  }
+  changed_.notify_all();
+}
+
+void EngineThread::run_new_block() {
+  std::unique_lock lock(mutex_);
+  if (const auto taken = blocks_.take(BlockJobs::Which::new_streams)) run_block(lock, *taken, false);
 }
 
 }  // namespace rank_distillm

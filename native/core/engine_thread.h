@@ -7,12 +7,14 @@
 #include <mutex>
 #include <thread>
 
+#include "core/block_jobs.h"
 #include "core/workers.h"
 
 namespace rank_distillm {
 
 /// The process's one thread for LibTorch work, and its workers. Inference mode, OpenMP's pool and thread counts are per
-/// thread, so all work is posted to the same one. Jobs run in the order they were posted. Users (one per JavaScript
+/// thread, so all work is posted to the same one. Jobs run in the order they were posted. Jobs of blocks (BlockJob) run
+/// beside each other on all workers; where both wait, a job and a round of blocks take turns. Users (one per JavaScript
 /// environment) retain it: it starts with the first and is joined when the last releases it. A new first user waits for
 /// that join, so there are never two threads.
 class EngineThread {
@@ -28,8 +30,10 @@ class EngineThread {
   void retain();
   void release();
 
-  /// `owner` identifies the environment, for `drop`.
-  void post(const void* owner, Job job);
+  /// `owner` identifies the environment, for `drop`. With `after_model` the job waits until no block job of that model
+  /// is left.
+  void post(const void* owner, Job job, const void* after_model = nullptr);
+  void post_blocks(BlockJob job);
 
   /// Removes the owner's waiting jobs and waits for its running one.
   void drop(const void* owner);
@@ -42,11 +46,22 @@ class EngineThread {
   struct Posted {
     const void* owner;
     Job job;
+    const void* after_model;
   };
 
   EngineThread();
   void run();
   Workers& take_workers(std::unique_ptr<Workers>& workers);
+  /// The first job that may run now.
+  std::deque<Posted>::iterator ready_job();
+  void run_job(std::unique_lock<std::mutex>& lock, std::deque<Posted>::iterator job, const TakeWorkers& take);
+  /// Runs blocks on all workers until there are none, or until a job waits and each worker has run one.
+  void run_blocks(const TakeWorkers& take);
+  void take_blocks();
+  void run_block(std::unique_lock<std::mutex>& lock, const BlockJobs::Taken& taken, bool may_pause);
+  void end_block(std::unique_lock<std::mutex>& lock, const BlockJobs::Taken& taken, const std::exception_ptr& error);
+  /// Between two layers of a block: runs the first block of a new stream.
+  void run_new_block();
 
   std::mutex lifecycle_;  // held while the thread is started or joined; the thread never takes it
   int users_ = 0;
@@ -55,6 +70,7 @@ class EngineThread {
   mutable std::mutex mutex_;  // guards the members below
   std::condition_variable changed_;
   std::deque<Posted> jobs_;
+  BlockJobs blocks_;
   const void* running_for_ = nullptr;
   bool stopping_ = false;
   int threads_;

@@ -48,7 +48,8 @@ bool means_out_of_memory(const std::exception& error) {
   if (torch == nullptr) return false;
   const std::string message = torch->what_without_backtrace();  // LibTorch keeps the status only in the message
   const auto says = [&message](const char* words) { return message.find(words) != std::string::npos; };
-  return says("CUDA error: out of memory") || says("CUBLAS_STATUS_ALLOC_FAILED");
+  return says("CUDA error: out of memory") || says("allocate memory: you tried to allocate") ||
+         says("CUBLAS_STATUS_ALLOC_FAILED");
 }
 
 bool cuda_is_emulated() { return emulation() != nullptr; }

@@ -62,16 +62,18 @@ float round_to_int8(const Kernels& kernels, const float* exact, int64_t in, int8
 }
 
 /// Packs panel after panel; `convert(output, weights, numbers)` rounds an output's weights.
-template <typename Number, typename Convert>
-void pack(const float* weight, int64_t out, int64_t in, int64_t width, int64_t panel_bytes, char* panels,
+template <typename Number, typename Rows, typename Convert>
+void pack(const Rows& rows, int64_t out, int64_t in, int64_t width, int64_t panel_bytes, char* panels,
           const ParallelLoop& parallel, const Convert& convert) {
   parallel((out + width - 1) / width, [&](int64_t begin, int64_t end) {
     std::vector<Number> converted(std::is_same_v<Number, float> ? 0 : width * in);
     std::vector<const Number*> outputs(width);
+    std::vector<float> scratch;
     for (int64_t p = begin; p < end; ++p) {
       const int64_t first = p * width, count = std::min(out - first, width);
+      const float* exact = rows(first, count, scratch);
       for (int64_t o = 0; o < count; ++o) {
-        const float* weights = weight + (first + o) * in;
+        const float* weights = exact + o * in;
         if constexpr (std::is_same_v<Number, float>) {
           outputs[o] = weights;
         } else {
@@ -97,6 +99,22 @@ int64_t panel_bytes(const Kernels& kernels, int64_t outputs, int64_t steps) {
 
 PackedWeights::PackedWeights(const Kernels& kernels, ElementType type, const float* weight, const float* bias,
                              int64_t out, int64_t in, const ParallelLoop& parallel)
+    : PackedWeights(kernels, type, out, in) {
+  fill(weight, bias, parallel);
+}
+
+PackedWeights::PackedWeights(const Kernels& kernels, ElementType type, const WeightRows& weight, const float* bias,
+                             int64_t out, int64_t in, const ParallelLoop& parallel)
+    : PackedWeights(kernels, type, out, in) {
+  const auto rows = [&](int64_t first, int64_t count, std::vector<float>& scratch) {
+    scratch.resize(count * in);
+    weight(first, count, scratch.data());
+    return scratch.data();
+  };
+  fill_from(rows, bias, parallel);
+}
+
+PackedWeights::PackedWeights(const Kernels& kernels, ElementType type, int64_t out, int64_t in)
     : kernels_(&kernels), type_(type) {
   const int64_t columns = round_up(out, kernels.panel_width), steps = panel_steps(kernels, in, type);
   panels_ = AlignedBuffer(panel_bytes(kernels, out, steps), Pages::ordinary);
@@ -109,10 +127,15 @@ PackedWeights::PackedWeights(const Kernels& kernels, ElementType type, const flo
            all_biases,
            all_biases + columns,
            reinterpret_cast<const int32_t*>(all_biases + 2 * columns)};
-  fill(weight, bias, parallel);
 }
 
 void PackedWeights::fill(const float* weight, const float* bias, const ParallelLoop& parallel) {
+  const int64_t in = view_.in;
+  fill_from([=](int64_t first, int64_t, std::vector<float>&) { return weight + first * in; }, bias, parallel);
+}
+
+template <typename Rows>
+void PackedWeights::fill_from(const Rows& rows, const float* bias, const ParallelLoop& parallel) {
   const int64_t in = view_.in, out = view_.out, width = kernels_->panel_width;
   const int64_t columns = round_up(out, width), bytes_each = view_.steps * width * 4;
   auto* all_biases = rows_.as<float>();
@@ -120,7 +143,7 @@ void PackedWeights::fill(const float* weight, const float* bias, const ParallelL
   auto* weight_sums = reinterpret_cast<int32_t*>(scales + columns);
   if (bias != nullptr) std::copy_n(bias, out, all_biases);
   const auto pack_as = [&]<typename Number>(Number, const auto& convert) {
-    pack<Number>(weight, out, in, width, bytes_each, panels_.data(), parallel, convert);
+    pack<Number>(rows, out, in, width, bytes_each, panels_.data(), parallel, convert);
   };
   switch (type_) {
     case ElementType::float32:

@@ -11,6 +11,9 @@ namespace rank_distillm {
 /// Runs `body(begin, end)` over parts of [0, count), possibly on several threads.
 using ParallelLoop = std::function<void(int64_t count, const std::function<void(int64_t, int64_t)>& body)>;
 
+/// Writes rows `first` … of a weight [out, in], `count` of them, to `to`; several threads call it at a time.
+using WeightRows = std::function<void(int64_t first, int64_t count, float* to)>;
+
 /// The steps of a panel over `numbers` inputs, and the bytes of the panels of `outputs`.
 int64_t panel_steps(const Kernels& kernels, int64_t numbers, ElementType type);
 int64_t panel_bytes(const Kernels& kernels, int64_t outputs, int64_t steps);
@@ -25,6 +28,10 @@ class PackedWeights {
   PackedWeights(const Kernels& kernels, ElementType type, const float* weight, const float* bias, int64_t out,
                 int64_t in, const ParallelLoop& parallel);
 
+  /// The same for a weight that is nowhere in memory as a whole.
+  PackedWeights(const Kernels& kernels, ElementType type, const WeightRows& weight, const float* bias, int64_t out,
+                int64_t in, const ParallelLoop& parallel);
+
   /// Replaces weights and biases by others of the same shape.
   void fill(const float* weight, const float* bias, const ParallelLoop& parallel);
 
@@ -34,6 +41,12 @@ class PackedWeights {
   int64_t bytes() const { return static_cast<int64_t>(panels_.size() + rows_.size()); }
 
  private:
+  PackedWeights(const Kernels& kernels, ElementType type, int64_t out, int64_t in);
+
+  /// `rows(first, count, scratch)` returns a panel's rows, in `scratch` or not.
+  template <typename Rows>
+  void fill_from(const Rows& rows, const float* bias, const ParallelLoop& parallel);
+
   const Kernels* kernels_ = nullptr;
   ElementType type_ = ElementType::float32;
   AlignedBuffer panels_;

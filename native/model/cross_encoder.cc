@@ -16,14 +16,15 @@ CrossEncoder::CrossEncoder(const ModelOptions& options, Weights weights)
       precision_(scoring_precision(options.encoder, options.precision)),
       encoder_(options.encoder, precision_, rows_needed(options.head.pooling), weights),
       head_(options.encoder, options.head, weights) {
+  weights.check_unchanged();
   holds(weights.allocated_bytes());
 }
 
-void CrossEncoder::score_block(const PackedBatch& batch, const Block& block, float* scores, const CancelFlag& cancel,
-                               Counters& counters) const {
-  const OpTimer timer(counters.ticks.all);
-  auto& memory = thread_workspace();
-  const auto rows = encoder_.forward(batch, block, memory, cancel, counters);
+void CrossEncoder::score_block(const PackedBatch& batch, const Block& block, float* scores,
+                               const std::function<void()>& between_layers, Counters& counters) const {
+  const ThreadWorkspace workspace;
+  auto& memory = workspace.memory();
+  const auto rows = encoder_.forward(batch, block, memory, between_layers, counters);
   const auto pooling = options_.head.pooling;
   if (pooling == Pooling::first) {
     head_.forward(block.sequences, rows, scores, memory, counters);
@@ -39,22 +40,76 @@ void CrossEncoder::score_block(const PackedBatch& batch, const Block& block, flo
   head_.forward(block.sequences, pooled_rows, scores, memory, counters);
 }
 
-Scores CrossEncoder::score(const PackedBatch& batch, Workers& workers, const CancelFlag& cancel) {
+/// Each block writes to its own place.
+class CrossEncoder::InBlocks : public BatchInBlocks {
+ public:
+  InBlocks(const CrossEncoder& model, std::shared_ptr<const PackedBatch> batch, int threads)
+      : model_(model),
+        batch_(std::move(batch)),
+        threads_(threads),
+        blocks_(cut_shrinking_blocks(*batch_, threads)),
+        work_(blocks_.size()) {
+    scores_.values.resize(batch_->sequences());
+  }
+
+  std::vector<int64_t> tokens() const override {
+    std::vector<int64_t> tokens;
+    for (const auto& block : blocks_) tokens.push_back(block.tokens);
+    if (tokens.empty()) tokens.push_back(0);  // an empty batch, too, is answered by the engine
+    return tokens;
+  }
+
+  void score(int64_t number, const CancelFlag& cancel, const std::function<void()>& between_layers) override {
+    if (blocks_.empty()) return;
+    const auto& block = blocks_[number];
+    auto& work = work_[number];
+    uint64_t elsewhere = 0;
+    const auto start = std::chrono::steady_clock::now();
+    {
+      const OpTimer timer(work.ticks);
+      const auto pause = [&] {
+        throw_if_cancelled(cancel);
+        const OpTimer outside(elsewhere);
+        between_layers();
+      };
+      model_.score_block(*batch_, block, scores_.values.data() + block.first_sequence, pause, work.counters);
+    }
+    work.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    work.counters.ticks.all = work.ticks - elsewhere;
+  }
+
+  Scores result() override {
+    double seconds = 0, ticks = 0;
+    for (const auto& work : work_) {
+      seconds += work.seconds;
+      ticks += static_cast<double>(work.ticks);
+      scores_.counters += work.counters;
+    }
+    if (ticks > 0) scores_.seconds_per_tick = seconds / ticks;
+    scores_.seconds = scores_.seconds_per_tick * static_cast<double>(scores_.counters.ticks.all) / threads_;
+    return std::move(scores_);
+  }
+
+ private:
+  /// Time of a block with those that came between its layers, which `counters` leaves out.
+  struct Work {
+    uint64_t ticks = 0;
+    double seconds = 0;
+    Counters counters;
+  };
+
+  const CrossEncoder& model_;
+  std::shared_ptr<const PackedBatch> batch_;
+  int threads_;
+  std::vector<Block> blocks_;
+  std::vector<Work> work_;
+  Scores scores_;
+};
+
+std::shared_ptr<BatchInBlocks> CrossEncoder::in_blocks(std::shared_ptr<const PackedBatch> batch, int threads) const {
   const auto& config = options_.encoder;
-  check_batch(batch, config.vocab_size, config.type_vocab_size, config.max_positions);
-  const auto start = std::chrono::steady_clock::now();
-  const auto first_tick = __rdtsc();
-  const auto blocks = cut_shrinking_blocks(batch, workers.count());
-  std::vector<Counters> counters(blocks.size());
-  Scores scores;
-  scores.values.resize(batch.sequences());
-  workers.run(static_cast<int64_t>(blocks.size()), [&](int64_t i) {
-    score_block(batch, blocks[i], scores.values.data() + blocks[i].first_sequence, cancel, counters[i]);
-  });
-  for (const auto& part : counters) scores.counters += part;
-  scores.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  scores.seconds_per_tick = scores.seconds / static_cast<double>(__rdtsc() - first_tick);
-  return scores;
+  check_batch(*batch, config.vocab_size, config.type_vocab_size, config.max_positions);
+  return std::make_shared<InBlocks>(*this, std::move(batch), threads);
 }
 
 }  // namespace rank_distillm

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <functional>
+#include <memory>
 #include <vector>
 
 #include "model/config.h"
@@ -15,14 +17,17 @@ class CrossEncoder : public ScoringModel {
   /// Throws `bad_input` naming a missing or wrongly shaped tensor.
   CrossEncoder(const ModelOptions& options, std::vector<TensorSource> tensors);
 
-  Scores score(const PackedBatch& batch, Workers& workers, const CancelFlag& cancel) override;
+  bool scores_in_blocks() const override { return true; }
+  std::shared_ptr<BatchInBlocks> in_blocks(std::shared_ptr<const PackedBatch> batch, int threads) const override;
 
   /// float32 where the CPU has no instructions for bf16.
   ElementType precision() const override { return precision_; }
 
  private:
-  void score_block(const PackedBatch& batch, const Block& block, float* scores, const CancelFlag& cancel,
-                   Counters& counters) const;
+  class InBlocks;
+
+  void score_block(const PackedBatch& batch, const Block& block, float* scores,
+                   const std::function<void()>& between_layers, Counters& counters) const;
 
   CrossEncoder(const ModelOptions& options, Weights weights);
 

@@ -29,7 +29,7 @@ Encoder::Encoder(const EncoderConfig& config, ElementType precision, RowsNeeded 
     : config_(config), type_(precision), attention_type_(between_products(type_)), activation_(config.activation) {
   const auto width = config.embedding_size;
   const auto table = [&](const std::string& name, int64_t size) {
-    return size == 0 ? at::zeros({1, width}, at::kFloat) : weights.take(name, {size, width}, at::kFloat);
+    return size == 0 ? at::zeros({1, width}, at::kFloat) : weights.take(name, {size, width});
   };
   embedding_ = {table(tensor_names::words, config.vocab_size),
                 table(tensor_names::positions, config.first_position + config.max_positions),
@@ -49,10 +49,8 @@ Encoder::Norm Encoder::take_norm(Weights& weights, const std::string& name, int6
   const int64_t padded = (size + 15) / 16 * 16;
   Norm norm{AlignedBuffer(2 * padded * sizeof(float)), {}};
   auto* numbers = norm.numbers.as<float>();
-  const auto weight = weights.take(name + ".weight", {size}, at::kFloat).contiguous();
-  const auto bias = weights.take(name + ".bias", {size}, at::kFloat).contiguous();
-  std::copy_n(weight.const_data_ptr<float>(), size, numbers);
-  std::copy_n(bias.const_data_ptr<float>(), size, numbers + padded);
+  weights.copy(name + ".weight", {size}, numbers);
+  weights.copy(name + ".bias", {size}, numbers + padded);
   norm.view = {numbers, numbers + padded, static_cast<float>(config_.layer_norm_eps)};
   return norm;
 }
@@ -213,8 +211,8 @@ Rows Encoder::apply(const FirstRowsLayer& layer, Pass& pass) const {
   return first;
 }
 
-Rows Encoder::forward(const PackedBatch& batch, const Block& block, Workspace& workspace, const CancelFlag& cancel,
-                      Counters& counters) const {
+Rows Encoder::forward(const PackedBatch& batch, const Block& block, Workspace& workspace,
+                      const std::function<void()>& between_layers, Counters& counters) const {
   Pass pass = {batch,
                block,
                workspace,
@@ -223,10 +221,10 @@ Rows Encoder::forward(const PackedBatch& batch, const Block& block, Workspace& w
                compute_copy(workspace, Slot::compute, Slot::compute_scales, block.tokens, config_.hidden_size)};
   embed(pass);
   for (const auto& layer : layers_) {
-    throw_if_cancelled(cancel);
+    between_layers();
     apply(layer, pass);
   }
-  throw_if_cancelled(cancel);
+  between_layers();
   const auto result = last_ ? apply(*last_, pass) : pass.exact;
   kernels().release();
   return result;

@@ -1,10 +1,10 @@
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "core/cancel.h"
 #include "core/counters.h"
 #include "core/packed_batch.h"
 #include "model/config.h"
@@ -29,9 +29,9 @@ class Encoder {
   Encoder(const EncoderConfig& config, ElementType precision, RowsNeeded rows, Weights& weights);
 
   /// Last hidden state of a block in float32: [tokens, hidden], or [sequences, hidden] if only first rows are needed.
-  /// It stays valid in `workspace` until the next block. Throws `aborted` between layers.
-  Rows forward(const PackedBatch& batch, const Block& block, Workspace& workspace, const CancelFlag& cancel,
-               Counters& counters) const;
+  /// It stays valid in `workspace` until the next block. Calls `between_layers`, which may throw.
+  Rows forward(const PackedBatch& batch, const Block& block, Workspace& workspace,
+               const std::function<void()>& between_layers, Counters& counters) const;
 
  private:
   struct Norm {
@@ -40,7 +40,7 @@ class Encoder {
   };
 
   struct Embedding {
-    at::Tensor word, position, type;  // float32, in their mapped file: a block reads few of their rows
+    at::Tensor word, position, type;  // float32
     Norm norm;
     std::optional<Linear> project;  // if embeddings are narrower than the encoder; float32, as it costs little
   };

@@ -2,12 +2,24 @@
 
 #include <atomic>
 
+#include "core/error.h"
+
 namespace rank_distillm {
 namespace {
 
 std::atomic<int64_t> all_weight_bytes{0};
 
 }  // namespace
+
+BatchInBlocks::~BatchInBlocks() = default;
+
+std::shared_ptr<BatchInBlocks> ScoringModel::in_blocks(std::shared_ptr<const PackedBatch>, int) const {
+  return nullptr;
+}
+
+Scores ScoringModel::score(const PackedBatch&, Workers&, const CancelFlag&) {
+  throw Error("native", "this model scores in blocks");
+}
 
 ScoringModel::~ScoringModel() { all_weight_bytes -= weight_bytes_; }
 

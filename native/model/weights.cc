@@ -1,10 +1,11 @@
 #include "model/weights.h"
 
-#include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/from_blob.h>
+#include <c10/util/BFloat16.h>
+#include <c10/util/Half.h>
 #include <c10/util/accumulate.h>
 
+#include <algorithm>
 #include <cstring>
 #include <sstream>
 
@@ -14,10 +15,36 @@
 namespace rank_distillm {
 namespace {
 
+/// Numbers that a thread reads at a time: they stay in its caches.
+constexpr int64_t together = 65536;
+
 std::string words(at::IntArrayRef shape) {
   std::ostringstream out;
   out << shape;
   return out.str();
+}
+
+/// `from` may be at any address.
+template <typename Number>
+void widen(const std::byte* from, int64_t count, float* to) {
+  for (int64_t i = 0; i < count; ++i) {
+    Number number;
+    std::memcpy(&number, from + i * static_cast<int64_t>(sizeof(Number)), sizeof(Number));
+    to[i] = static_cast<float>(number);
+  }
+}
+
+void to_float32(at::ScalarType dtype, const std::byte* from, int64_t count, float* to) {
+  switch (dtype) {
+    case at::kDouble:
+      return widen<double>(from, count, to);
+    case at::kHalf:
+      return widen<c10::Half>(from, count, to);
+    case at::kBFloat16:
+      return widen<c10::BFloat16>(from, count, to);
+    default:
+      std::memcpy(to, from, count * sizeof(float));
+  }
 }
 
 }  // namespace
@@ -29,80 +56,93 @@ Weights::Weights(std::vector<TensorSource> sources) {
   }
 }
 
-at::Tensor Weights::view(const TensorSource& source) {
-  const auto options = at::TensorOptions().dtype(source.dtype);
-  const auto elements = c10::multiply_integers(source.shape);
-  const auto expected = static_cast<uint64_t>(elements) * c10::elementSize(source.dtype);
-  const auto given = source.file.empty() ? source.bytes.size() : source.size;
-  if (expected != given) {
-    throw bad_input("tensor " + source.name + " has " + std::to_string(given) + " bytes, its shape " +
-                    words(source.shape) + " needs " + std::to_string(expected));
+void Weights::Stored::read(int64_t first, int64_t count, float* to) const {
+  const auto bytes_each = static_cast<int64_t>(c10::elementSize(source->dtype));
+  if (!file) return to_float32(source->dtype, source->bytes.data() + first * bytes_each, count, to);
+  const auto offset = source->offset + static_cast<uint64_t>(first * bytes_each);
+  if (source->dtype == at::kFloat) return file->read(offset, count * bytes_each, to);
+  std::vector<std::byte> stored(std::min(count, together) * bytes_each);
+  for (int64_t done = 0; done < count; done += together) {
+    const int64_t part = std::min(count - done, together);
+    file->read(offset + static_cast<uint64_t>(done * bytes_each), part * bytes_each, stored.data());
+    to_float32(source->dtype, stored.data(), part, to + done);
   }
-  const std::byte* start = source.bytes.data();
-  std::shared_ptr<const MappedFile> mapped;
-  if (!source.file.empty()) {
-    auto& file = files_[source.file];
-    if (!file) file = MappedFile::open(source.file);
-    if (source.offset > file->size() || source.size > file->size() - source.offset) {
-      throw bad_input(source.file + ": tensor " + source.name + " lies past the end of the file");
-    }
-    mapped = file;
-    start = file->data() + source.offset;
-  }
-  if (mapped && reinterpret_cast<uintptr_t>(start) % c10::elementSize(source.dtype) == 0) {
-    return at::from_blob(const_cast<std::byte*>(start), source.shape, [mapped](void*) {}, options);
-  }
-  auto copy = at::empty(source.shape, options);
-  std::memcpy(copy.data_ptr(), start, expected);
-  return own(copy);
 }
 
-at::Tensor Weights::take(const std::string& name, at::IntArrayRef shape, at::ScalarType dtype) {
+Weights::Stored Weights::find(const std::string& name, at::IntArrayRef shape) {
   const auto found = sources_.find(name);
   if (found == sources_.end()) throw bad_input("tensor " + name + " is missing");
-  if (shape != at::IntArrayRef(found->second.shape)) {
-    throw bad_input("tensor " + name + " has shape " + words(found->second.shape) + ", the model needs " +
-                    words(shape));
+  const auto& source = found->second;
+  if (shape != at::IntArrayRef(source.shape)) {
+    throw bad_input("tensor " + name + " has shape " + words(source.shape) + ", the model needs " + words(shape));
   }
-  const auto stored = view(found->second);
-  return stored.scalar_type() == dtype ? stored : own(stored.to(dtype));
+  const auto expected = static_cast<uint64_t>(c10::multiply_integers(shape)) * c10::elementSize(source.dtype);
+  const auto given = source.file.empty() ? source.bytes.size() : source.size;
+  if (expected != given) {
+    throw bad_input("tensor " + name + " has " + std::to_string(given) + " bytes, its shape " + words(shape) +
+                    " needs " + std::to_string(expected));
+  }
+  if (source.file.empty()) return {&source, nullptr};
+  auto& file = files_[source.file];
+  if (!file) file = ModelFile::open(source.file, source.version);
+  return {&source, file};
 }
 
-at::Tensor Weights::joined(const std::vector<std::string>& names, const std::string& suffix, at::IntArrayRef shape) {
-  std::vector<at::Tensor> parts;
-  parts.reserve(names.size());
-  for (const auto& name : names) parts.push_back(take(name + suffix, shape, at::kFloat));
-  return parts.size() == 1 ? parts.front() : at::cat(parts);
+at::Tensor Weights::take(const std::string& name, at::IntArrayRef shape) {
+  auto tensor = at::empty(shape, at::kFloat);
+  copy(name, shape, tensor.mutable_data_ptr<float>());
+  allocated_bytes_ += static_cast<int64_t>(tensor.nbytes());
+  return tensor;
 }
 
-Linear Weights::packed(const at::Tensor& weight, const at::Tensor& bias, ElementType type) {
-  const auto values = weight.contiguous();
-  const auto* biases = bias.defined() ? bias.contiguous().const_data_ptr<float>() : nullptr;
-  auto layer = Linear(kernels(), type, values.const_data_ptr<float>(), biases, values.size(0), values.size(1),
+void Weights::copy(const std::string& name, at::IntArrayRef shape, float* to) {
+  const auto stored = find(name, shape);
+  const int64_t count = c10::multiply_integers(shape);
+  parallel_for((count + together - 1) / together, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t part = begin; part < end; ++part) {
+      const int64_t first = part * together;
+      stored.read(first, std::min(together, count - first), to + first);
+    }
+  });
+}
+
+/// Rows `first` … of layers [rows_each, in] that follow each other, as many as there are biases.
+Linear Weights::packed(const std::vector<Stored>& weights, const std::vector<float>& bias, int64_t first,
+                       int64_t rows_each, int64_t in, ElementType type) {
+  const auto rows = [&](int64_t begin, int64_t count, float* to) {
+    for (int64_t row = first + begin, end = row + count; row < end;) {
+      const int64_t within = row % rows_each, part = std::min(end - row, rows_each - within);
+      weights[row / rows_each].read(within * in, part * in, to);
+      row += part;
+      to += part * in;
+    }
+  };
+  auto layer = Linear(kernels(), type, rows, bias.data(), static_cast<int64_t>(bias.size()), in,
                       [](int64_t count, const auto& body) { parallel_for(count, 1, body); });
   allocated_bytes_ += layer.bytes();
   return layer;
 }
 
 Linear Weights::linear(const std::vector<std::string>& names, int64_t out, int64_t in, ElementType type) {
-  // Float32 parts that are converted or concatenated to pack a layer do not count: they are freed on return.
-  const int64_t before = allocated_bytes_;
-  const auto weight = joined(names, ".weight", {out, in});
-  const auto bias = joined(names, ".bias", {out});
-  allocated_bytes_ = before;
-  return packed(weight, bias, type);
+  std::vector<Stored> weights;
+  std::vector<float> bias(names.size() * out);
+  for (size_t i = 0; i < names.size(); ++i) {
+    weights.push_back(find(names[i] + ".weight", {out, in}));
+    copy(names[i] + ".bias", {out}, bias.data() + static_cast<int64_t>(i) * out);
+  }
+  return packed(weights, bias, 0, out, in, type);
 }
 
-Linear Weights::output_layer(const std::string& name, int64_t out, int64_t in, bool bias,
+Linear Weights::output_layer(const std::string& name, int64_t out, int64_t in, bool has_bias,
                              std::optional<int64_t> label) {
-  const auto rows = [&](const at::Tensor& all) { return label ? all.narrow(0, *label, 1) : all; };
-  return packed(rows(take(name + ".weight", {out, in}, at::kFloat)),
-                bias ? rows(take(name + ".bias", {out}, at::kFloat)) : at::Tensor(), ElementType::float32);
+  std::vector<float> bias(out);
+  if (has_bias) copy(name + ".bias", {out}, bias.data());
+  if (label) bias = {bias[*label]};
+  return packed({find(name + ".weight", {out, in})}, bias, label.value_or(0), out, in, ElementType::float32);
 }
 
-at::Tensor Weights::own(at::Tensor tensor) {
-  allocated_bytes_ += static_cast<int64_t>(tensor.nbytes());
-  return tensor;
+void Weights::check_unchanged() const {
+  for (const auto& [path, file] : files_) file->check_unchanged();
 }
 
 }  // namespace rank_distillm

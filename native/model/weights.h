@@ -9,30 +9,34 @@
 #include <unordered_map>
 #include <vector>
 
-#include "core/mapped_file.h"
+#include "core/model_file.h"
 #include "model/linear.h"
 
 namespace rank_distillm {
 
-/// A tensor as TypeScript passes it: bytes in memory, or a region of a file to map.
+/// A tensor as TypeScript passes it: bytes in memory, or a region of a file.
 struct TensorSource {
   std::string name;
   at::ScalarType dtype = at::kFloat;
   std::vector<int64_t> shape;
   std::vector<std::byte> bytes;  // used when `file` is empty
   std::string file;
+  std::string version;  // of the file, see ModelFile
   uint64_t offset = 0;
   uint64_t size = 0;  // bytes
 };
 
-/// Returns a model's tensors by name in the requested dtype. A tensor already in that dtype stays in its mapped file;
-/// any other is converted once. Counts the bytes it allocates.
+/// Reads a model's tensors by name, in float32. What it returns is a copy: nothing refers to a file afterwards. Counts
+/// the bytes it allocates.
 class Weights {
  public:
   explicit Weights(std::vector<TensorSource> sources);
 
   /// Throws `bad_input` with the name if the tensor is missing or has another shape.
-  at::Tensor take(const std::string& name, at::IntArrayRef shape, at::ScalarType dtype);
+  at::Tensor take(const std::string& name, at::IntArrayRef shape);
+
+  /// The same, into memory of the caller.
+  void copy(const std::string& name, at::IntArrayRef shape, float* to);
 
   /// Dense layers [out, in] with `name.weight` and `name.bias` as one layer with concatenated outputs (a fused QKV),
   /// packed for the kernels.
@@ -41,16 +45,27 @@ class Weights {
   /// A float32 layer that may have no bias; with `label` that output alone.
   Linear output_layer(const std::string& name, int64_t out, int64_t in, bool bias, std::optional<int64_t> label = {});
 
+  /// To be called after the last tensor: throws `bad_input` if a file was written to meanwhile.
+  void check_unchanged() const;
+
   int64_t allocated_bytes() const { return allocated_bytes_; }
 
  private:
-  at::Tensor view(const TensorSource& source);
-  at::Tensor own(at::Tensor tensor);
-  at::Tensor joined(const std::vector<std::string>& names, const std::string& suffix, at::IntArrayRef shape);
-  Linear packed(const at::Tensor& weight, const at::Tensor& bias, ElementType type);
+  /// A tensor and its open file, if it is in one.
+  struct Stored {
+    const TensorSource* source;
+    std::shared_ptr<const ModelFile> file;
+
+    /// Numbers `first` … of the tensor; any thread.
+    void read(int64_t first, int64_t count, float* to) const;
+  };
+
+  Stored find(const std::string& name, at::IntArrayRef shape);
+  Linear packed(const std::vector<Stored>& weights, const std::vector<float>& bias, int64_t first, int64_t rows_each,
+                int64_t in, ElementType type);
 
   std::unordered_map<std::string, TensorSource> sources_;
-  std::unordered_map<std::string, std::shared_ptr<const MappedFile>> files_;
+  std::unordered_map<std::string, std::shared_ptr<const ModelFile>> files_;
   int64_t allocated_bytes_ = 0;
 };
 

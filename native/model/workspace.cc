@@ -20,9 +20,17 @@ Rows Workspace::rows(Slot slot, int64_t count, int64_t columns, int64_t bytes_ea
   return rows;
 }
 
-Workspace& thread_workspace() {
-  thread_local Workspace memory;
-  return memory;
-}
+namespace {
+
+thread_local std::array<Workspace, 2> workspaces;
+thread_local size_t in_use = 0;
+
+}  // namespace
+
+Workspace& thread_workspace() { return workspaces.front(); }
+
+ThreadWorkspace::ThreadWorkspace() : memory_(workspaces.at(in_use)) { ++in_use; }
+
+ThreadWorkspace::~ThreadWorkspace() { --in_use; }
 
 }  // namespace rank_distillm

@@ -48,4 +48,18 @@ class Workspace {
 /// The calling thread's, from block to block. Threads live as long as the engine.
 Workspace& thread_workspace();
 
+/// The same for a block between whose layers another may come, which has the thread's second workspace.
+class ThreadWorkspace {
+ public:
+  ThreadWorkspace();
+  ~ThreadWorkspace();
+  ThreadWorkspace(const ThreadWorkspace&) = delete;
+  ThreadWorkspace& operator=(const ThreadWorkspace&) = delete;
+
+  Workspace& memory() const { return memory_; }
+
+ private:
+  Workspace& memory_;
+};
+
 }  // namespace rank_distillm

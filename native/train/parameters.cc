@@ -73,8 +73,15 @@ Parameters::Parameters(std::vector<TensorSource> sources, at::Device device, boo
   }
   values_ = at::zeros({size}, at::TensorOptions().dtype(at::kFloat).device(device));
   Weights weights(std::move(sources));
-  for (const auto& place : places_)
-    value(place.name, place.shape).copy_(weights.take(place.name, place.shape, at::kFloat));
+  for (const auto& place : places_) {
+    const auto to = value(place.name, place.shape);
+    if (device.is_cpu()) {
+      weights.copy(place.name, place.shape, to.mutable_data_ptr<float>());
+    } else {
+      to.copy_(weights.take(place.name, place.shape));
+    }
+  }
+  weights.check_unchanged();
   if (!trained) return;
   gradients_ = at::zeros_like(values_);
   first_moments_ = at::zeros_like(values_);

@@ -1,5 +1,5 @@
 import type { Readable, Writable } from 'node:stream';
-import { ioError, RankDistillmError } from '../errors.js';
+import { ioError, RankDistillmError, readable } from '../errors.js';
 
 /** What a verb sees of the process. Tests hand in streams of their own. */
 export interface CliIo {
@@ -22,7 +22,7 @@ export function commandLine(argv: readonly string[]): string {
 
 /** Writes a line to stderr, where people look and programs do not. */
 export function note(io: CliIo, line: string): void {
-  io.stderr.write(`${line}\n`);
+  io.stderr.write(`${readable(line)}\n`);
 }
 
 export function warn(io: CliIo, message: string): void {

@@ -1,9 +1,11 @@
 import { Command, CommanderError } from 'commander';
 import { RankDistillmError } from '../errors.js';
+import { withDownloads } from '../fetch/downloads.js';
 import { packageVersion } from '../io/package-version.js';
 import { commandLine, print, type CliIo } from './cli-io.js';
 import { configurationsBehindVerb } from './config-arguments.js';
 import { addCompareCommand } from './compare.js';
+import { addDatasetsCommand, addModelsCommand, downloadReport } from './downloads.js';
 import { addEvaluateCommand } from './evaluate.js';
 import { addFitCommand } from './fit.js';
 import { helpTopic, keysHelp } from './key-help.js';
@@ -28,7 +30,7 @@ export async function runCli(
 ): Promise<number> {
   const io = { ...process, command: commandLine(argv) };
   try {
-    await parse(configurationsBehindVerb(argv), io);
+    await withDownloads(downloadReport(io), () => parse(configurationsBehindVerb(argv), io));
     return 0;
   } catch (error) {
     onError(error);
@@ -68,6 +70,8 @@ function buildProgram(argv: readonly string[], io: CliIo, write: (text: string) 
   addFitCommand(program, argv, io);
   addScoreCommand(program, io);
   addEvaluateCommand(program, io);
+  addDatasetsCommand(program, io);
+  addModelsCommand(program, io);
   addCompareCommand(program, io);
   addReportCommand(program, io);
   addSubsampleCommand(program, io);

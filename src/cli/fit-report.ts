@@ -22,7 +22,7 @@ export class FitReport {
     const stream = this.io.stderr;
     if (this.trainer.enable_model_summary !== false) {
       const text = formatTrainingSummary(summary, { decorated: stream.isTTY === true });
-      note(this.io, text);
+      stream.write(`${text}\n`);
     }
     if (resumed !== undefined) note(this.io, `continuing from step ${startStep} of ${resumed}`);
     if (this.trainer.enable_progress_bar !== false)

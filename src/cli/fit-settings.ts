@@ -8,8 +8,10 @@ import { adamWOptions, scheduleOptions } from '../config/schema/training.js';
 import { aboutSetting, settingError, type SettingPath } from '../config/setting-error.js';
 import type { DatasetRegistry } from '../data/registry.js';
 import type { FitOptions } from '../fit/fit-options.js';
+import { fingerprintFile } from '../io/fingerprint.js';
 import { createLoss } from '../loss/create-loss.js';
 import { loadUserLoss } from '../loss/load-user-loss.js';
+import type { Loss } from '../loss/loss.js';
 import type { WeightedLoss } from '../loss/weighted-losses.js';
 import type { LrSchedule } from '../train/lr-schedules.js';
 import { ConstantLR, CosineAnnealingLR, LinearLR } from '../train/lr-schedules.js';
@@ -78,12 +80,18 @@ async function lossesOf(written: NonNullable<NonNullable<Config['model']>['init_
   for (const [index, entry] of written.entries()) {
     const [{ class_path: name, init_args: args }, weight] = Array.isArray(entry) ? entry : ([entry, 1] as const);
     try {
-      losses.push([isOwnClass(name) ? await loadUserLoss(name, args) : createLoss(name, args), weight]);
+      losses.push([isOwnClass(name) ? await ownLoss(name, args) : createLoss(name, args), weight]);
     } catch (error) {
       throw settingError([...LOSSES, index], error);
     }
   }
   return losses;
+}
+
+/** A custom loss with the checksum of its file, so that a resume tells a change. */
+async function ownLoss(classPath: string, args: Readonly<Record<string, unknown>>): Promise<Loss> {
+  const loss = await loadUserLoss(classPath, args);
+  return { ...loss, source: await fingerprintFile(classPath.slice(0, classPath.lastIndexOf(':'))) };
 }
 
 /** A schedule may depend on the length of the run, which is known when the data are open. */

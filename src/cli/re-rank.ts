@@ -3,6 +3,7 @@ import { docsPage, packagePath } from '../errors.js';
 import { loadConfig, type LoadedConfig } from '../config/load-config.js';
 import { printConfig } from '../config/print-config.js';
 import { optionsFrom } from '../config/read-settings.js';
+import { reRankCallbackKeys } from '../config/schema/callbacks.js';
 import { runDatasetOptions } from '../config/schema/data.js';
 import { engineOptions } from '../config/schema/engine.js';
 import type { Config } from '../config/schema/schema.js';
@@ -123,7 +124,7 @@ function runReRank(loaded: LoadedConfig, io: CliIo): Promise<{ runs: RerankedRun
 /** A configuration that was checked for `re_rank`, as the options of the function `rerankRuns`. */
 function rerankOptionsOf(config: Config): RerankRunsOptions {
   const { trainer } = config;
-  const { inference_datasets: runs, inference_batch_size: batchSize } = config.data!.init_args;
+  const { inference_datasets: runs = null, inference_batch_size: batchSize = null } = config.data?.init_args ?? {};
   const callback = trainer.callbacks?.find(({ class_path: name }) => name === 'ReRankCallback');
   const naming = callback?.class_path === 'ReRankCallback' ? callback.init_args : undefined;
   return {
@@ -132,7 +133,7 @@ function rerankOptionsOf(config: Config): RerankRunsOptions {
     label: labelOf(config),
     ...optionsFrom(engineOptions, { ...trainer, device: deviceOf(trainer) }),
     seed: typeof config.seed_everything === 'number' ? config.seed_everything : undefined,
-    runs: runs!.flatMap((run) =>
+    runs: (runs ?? []).flatMap((run) =>
       run.class_path === 'RunDataset' ? [optionsFrom(runDatasetOptions, run.init_args)] : [],
     ),
     batchSize: batchSize ?? 1,
@@ -151,6 +152,10 @@ const ENGINE = Object.keys(engineOptions.shape);
 function configPath([section = '', ...rest]: SettingPath, { trainer }: Config): SettingPath {
   if (section === 'device') return devicePath(trainer);
   if (ENGINE.includes(String(section)) || section === 'limit_test_batches') return ['trainer', section, ...rest];
+  if (Object.hasOwn(reRankCallbackKeys, section)) {
+    const index = trainer.callbacks?.findIndex(({ class_path: name }) => name === 'ReRankCallback') ?? -1;
+    return ['trainer', 'callbacks', ...(index === -1 ? [] : [index, 'init_args', section])];
+  }
   if (section === 'runs')
     return ['data', 'init_args', 'inference_datasets', ...rest.slice(0, 1), 'init_args', ...rest.slice(1)];
   return [section, ...rest];

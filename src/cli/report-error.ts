@@ -1,5 +1,4 @@
 import { RankDistillmError, type ErrorCode } from '../errors.js';
-import { oneLine } from '../io/text.js';
 import { note, readerHasLeft, type CliIo } from './cli-io.js';
 
 /** Exit codes: 0 done, 1 failure, 2 bad input, 130 interrupted. */
@@ -10,6 +9,7 @@ const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
   io: 2,
   native: 1,
   out_of_memory: 1,
+  busy: 1,
   closed: 1,
   aborted: 130,
 };
@@ -17,18 +17,18 @@ const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
 /** Prints one error with its hint, and returns the exit code. The stack shows with RANK_DISTILLM_DEBUG=1. */
 export function reportError(error: unknown, io: CliIo): number {
   if (readerHasLeft(error)) return 0;
-  if (io.env['RANK_DISTILLM_DEBUG']) note(io, error instanceof Error ? String(error.stack) : String(error));
+  if (io.env['RANK_DISTILLM_DEBUG'])
+    io.stderr.write(`${error instanceof Error ? String(error.stack) : String(error)}\n`);
   if (error instanceof RankDistillmError) {
     if (error.code === 'aborted') {
       note(io, 'interrupted');
       return EXIT_CODES.aborted;
     }
-    // messages quote ids and values as files have them
-    note(io, `error: ${oneLine(error.message)}`);
-    if (error.hint) note(io, `hint: ${oneLine(error.hint)}`);
+    note(io, `error: ${error.message}`);
+    if (error.hint) note(io, `hint: ${error.hint}`);
     return EXIT_CODES[error.code];
   }
-  note(io, `error: ${oneLine(error instanceof Error ? error.message : String(error))}`);
+  note(io, `error: ${error instanceof Error ? error.message : String(error)}`);
   note(io, 'hint: This is a bug in rank-distillm. Set RANK_DISTILLM_DEBUG=1 for the stack, and please report it.');
   return 1;
 }

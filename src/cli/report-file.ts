@@ -9,7 +9,8 @@ import { readQueries } from '../data/formats/texts.js';
 import { readRun } from '../data/run-file.js';
 import { ioError, RankDistillmError } from '../errors.js';
 import { fingerprintLargeFile } from '../io/fingerprint.js';
-import { assertWritable, isThere, refuseOverInputs } from '../io/output-file.js';
+import { holdInputs, refuseOverInput } from '../io/inputs.js';
+import { assertWritable, isThere } from '../io/output-file.js';
 import { packageVersion } from '../io/package-version.js';
 import { buildReport, type ReportedDataset } from '../report-page/build-report.js';
 import type { ReportData, ReportSource, TrainingLog } from '../report-page/report-data.js';
@@ -37,7 +38,8 @@ interface Parts {
 export async function checkReportPath(path: string | undefined, inputs: readonly string[] = []): Promise<void> {
   if (path === undefined) return;
   await assertWritable(path);
-  await refuseOverInputs([path], inputs, 'Choose another path for the report.');
+  using _held = holdInputs(inputs);
+  refuseOverInput(path, 'Choose another path for the report.');
 }
 
 /** Writes the report page of runs, of a fit's log, or of both, and says where it lies. */

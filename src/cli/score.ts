@@ -6,7 +6,8 @@ import { chooseDevice } from '../engine/device.js';
 import { loadBinding } from '../engine/load-binding.js';
 import { RankDistillmError } from '../errors.js';
 import { writeAtomically, type WriteText } from '../io/atomic-write.js';
-import { assertWritable, refuseOverInputs } from '../io/output-file.js';
+import { holdInputs, refuseOverInput } from '../io/inputs.js';
+import { assertWritable } from '../io/output-file.js';
 import { formatDuration } from '../report/figures.js';
 import { onDevice } from '../report/figures.js';
 import { note, print, warn, type CliIo } from './cli-io.js';
@@ -54,6 +55,7 @@ export function addScoreCommand(program: Command, io: CliIo): void {
       ),
     )
     .action(async (options: ScoreOptions) => {
+      using _inputs = holdInputs(options.input === '-' ? [] : [options.input]);
       try {
         await score(options, io);
       } catch (error) {
@@ -69,12 +71,13 @@ function wholeNumber(least: number): (text: string) => number {
   };
 }
 
+const ANOTHER_OUTPUT = 'Choose another file for --output.';
+
 async function score(options: ScoreOptions, io: CliIo): Promise<void> {
   const precision = readPrecision(options.precision, ['precision']);
   const device = chooseDevice(options.device, ['device'], () => loadBinding().info().devices);
   if (options.output !== '-') {
-    const inputs = options.input === '-' ? [] : [options.input];
-    await refuseOverInputs([options.output], inputs, 'Choose another file for --output.');
+    refuseOverInput(options.output, ANOTHER_OUTPUT);
     await assertWritable(options.output);
   }
   const start = performance.now();
@@ -89,10 +92,14 @@ async function score(options: ScoreOptions, io: CliIo): Promise<void> {
   });
   let pairs = 0;
   try {
+    if (options.output !== '-') refuseOverInput(options.output, ANOTHER_OUTPUT); // the model's files
     const activate = activationOf(options, model, io);
     const produce = async (write: WriteText): Promise<void> => {
       for await (const group of readPairGroups(options.input, io.stdin, io.signal)) {
-        for await (const { score: value, encoded } of model.scoreStream(group, { signal: io.signal })) {
+        for await (const { score: value, encoded } of model.scoreStream(group, {
+          signal: io.signal,
+          nonFinite: 'return',
+        })) {
           if (!Number.isFinite(value)) throw notFinite(value, pairs + 1, options);
           const tokens = { input_ids: [...encoded.inputIds], token_type_ids: [...encoded.tokenTypeIds] };
           await write(`${JSON.stringify({ score: activate(value), ...(options.withTokens ? tokens : {}) })}\n`);

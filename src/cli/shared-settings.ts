@@ -5,6 +5,8 @@ import { monoOptions } from '../config/schema/model.js';
 import type { Config } from '../config/schema/schema.js';
 import { aboutSetting, settingError, SettingError, type SettingPath } from '../config/setting-error.js';
 import { DATASET_PARTS, DatasetRegistry, type DatasetParts } from '../data/registry.js';
+import { holdInputs } from '../io/inputs.js';
+import { isRemoteName } from '../fetch/remote-files.js';
 import { parseMeasure } from '../evaluate/parse-measure.js';
 import type { MonoOverrides } from '../models/load-checkpoint.js';
 import { note, type CliIo } from './cli-io.js';
@@ -60,7 +62,7 @@ export function registryOf(config: Config): DatasetRegistry {
 
 /** A wrong path is the commonest mistake, so it is found first, and its error says where the path was written. */
 export async function assertSourcesExist({ data }: Config, registry: DatasetRegistry, verb: Verb): Promise<void> {
-  const { inference_datasets: inference, train_dataset: training } = data!.init_args;
+  const { inference_datasets: inference = null, train_dataset: training = null } = data?.init_args ?? {};
   const listed = (inference ?? []).map(({ init_args }, i) => [init_args, ['inference_datasets', i]] as const);
   const train = verb === 'fit' && training ? [[training.init_args, ['train_dataset']] as const] : [];
   for (const [args, place] of [...train, ...listed]) {
@@ -75,28 +77,31 @@ export async function assertSourcesExist({ data }: Config, registry: DatasetRegi
       (entry) => (entry.isDirectory() ? 'folder' : 'file'),
       () => 'nothing',
     );
-    if (found === 'file' || registry.find(named)) continue;
+    if (found === 'file' || isRemoteName(named) || registry.find(named)) continue;
     const ids = registry.ids();
     const problem = found === 'folder' ? 'is a folder, not a run file' : 'no such run file, nor a dataset of this id';
     throw new SettingError([...path, 'run_path_or_id'], `${named}: ${problem}`, {
       code: 'not_found',
       hint:
         'Check the path; relative paths start from the current working directory. ' +
-        (ids.length === 0 ? 'No dataset is registered.' : `Registered datasets: ${ids.join(', ')}.`),
+        (ids.length === 0 ? 'No dataset is registered.' : `Registered datasets: ${ids.join(', ')}.`) +
+        ' `rank-distillm datasets list` shows the public ones.',
     });
   }
 }
 
 /**
- * Does the work of a verb; an error about an option is worded for the person who wrote the configuration.
+ * Does the work of a verb, which writes over no file of the configuration; an error about an option is worded for the
+ * person who wrote it.
  *
  * @param pathOf where the configuration has an option
  */
 export async function wordedFor<T>(
-  { placeOf }: LoadedConfig,
+  { placeOf, files }: LoadedConfig,
   pathOf: (path: SettingPath) => SettingPath,
   work: () => Promise<T>,
 ): Promise<T> {
+  using _inputs = holdInputs(files);
   try {
     return await work();
   } catch (error) {

@@ -17,15 +17,18 @@ export interface LoadedConfig {
   config: Config;
   /** Keys that were given and mean nothing here, each with its place: `trainer.logger (re-rank.yaml:3)`. */
   ignored: string[];
+  /** The files that were read. */
+  files: string[];
   /** Where the value of a path was written, `file:line`; the nearest value above where it was not written. */
   placeOf: (path: SettingPath) => string;
 }
 
 /** Reads, merges (later wins) and checks a configuration for a verb. */
 export async function loadConfig(sources: readonly ConfigSource[], verb?: Verb): Promise<LoadedConfig> {
+  const files: string[] = [];
   let root: ConfigNode = { kind: 'map', entries: new Map(), place: { source: 'the configuration' } };
   for (const source of sources) {
-    const update = await readSource(source);
+    const update = await readSource(source, files);
     root = merge(root, update, configSchema, []);
     if (root.kind !== 'map') break;
   }
@@ -33,15 +36,20 @@ export async function loadConfig(sources: readonly ConfigSource[], verb?: Verb):
   const placeOf = (path: SettingPath): string => placeText(nodeAt(root, path).place);
   const onIgnored = (path: string, place: string): void => void ignored.push(`${path} (${place})`);
   const config = wordedFor(placeOf, () => readConfigTree(root, configSchema, { verb, onIgnored }));
-  return { config, ignored, placeOf };
+  return { config, ignored, files, placeOf };
 }
 
-async function readSource(source: ConfigSource): Promise<ConfigNode> {
-  if (source.kind === 'file') return sectionOfVerb(await readYaml(source.path), source.verb);
+/** @param files receives the path of the file that is read */
+async function readSource(source: ConfigSource, files: string[]): Promise<ConfigNode> {
+  if (source.kind === 'file') {
+    files.push(source.path);
+    return sectionOfVerb(await readYaml(source.path), source.verb);
+  }
   const { option, text } = source;
   const section = option.slice(2);
   if (!isSectionFile(section, text)) return overrideTree(option, text);
   const place = { source: option };
+  files.push(text);
   return { kind: 'map', entries: new Map([[section, { place, node: await readYaml(text) }]]), place };
 }
 

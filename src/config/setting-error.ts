@@ -9,6 +9,8 @@ export interface SettingErrorDetails {
   /** Default `bad_input`. */
   code?: ErrorCode | undefined;
   cause?: unknown;
+  /** The message begins with a file, and says enough without the setting's name. */
+  isAboutFile?: boolean;
 }
 
 /**
@@ -20,17 +22,23 @@ export class SettingError extends RankDistillmError {
   readonly path: SettingPath;
   readonly #what: string;
   readonly #hint: string;
+  readonly #isAboutFile: boolean;
 
-  constructor(path: SettingPath, what: string, { hint, code = 'bad_input', cause }: SettingErrorDetails) {
-    super(code, `${optionPath(path)}: ${withNames(what, optionName)}`, { hint: withNames(hint, optionName), cause });
+  constructor(path: SettingPath, what: string, details: SettingErrorDetails) {
+    const { hint, code = 'bad_input', cause, isAboutFile = false } = details;
+    const message = isAboutFile ? what : `${optionPath(path)}: ${withNames(what, optionName)}`;
+    super(code, message, { hint: withNames(hint, optionName), cause });
     this.path = path;
     this.#what = what;
     this.#hint = hint;
+    this.#isAboutFile = isAboutFile;
   }
 
   /** The same error about a setting of a section. */
   within(section: SettingPath): SettingError {
-    return new SettingError([...section, ...this.path], this.#what, { hint: this.#hint, code: this.code, cause: this });
+    const path = [...section, ...this.path];
+    const details = { hint: this.#hint, code: this.code, isAboutFile: this.#isAboutFile };
+    return new SettingError(path, this.#what, { ...details, cause: this });
   }
 
   /**
@@ -39,9 +47,9 @@ export class SettingError extends RankDistillmError {
    * @param where place and name of the setting: `fit.yaml:12: trainer.max_steps`, or an option of the command line
    */
   worded(where: string): RankDistillmError {
-    const what = withNames(this.#what, (key) => key);
+    const message = this.#isAboutFile ? this.#what : `${where}: ${withNames(this.#what, (key) => key)}`;
     const hint = withNames(this.#hint, (key) => key);
-    return new RankDistillmError(this.code, `${where}: ${what}`, { hint, cause: this });
+    return new RankDistillmError(this.code, message, { hint, cause: this });
   }
 }
 

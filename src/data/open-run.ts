@@ -1,13 +1,16 @@
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { RankDistillmError } from '../errors.js';
+import { provideFile } from '../fetch/datasets.js';
+import { isRemoteName } from '../fetch/remote-files.js';
 import { TextsFingerprint } from '../io/fingerprint.js';
+import { holdInputs } from '../io/inputs.js';
 import type { Candidate } from './candidates.js';
 import type { CollectionIndexOptions } from './collection/collection-index.js';
 import { CollectionStore } from './collection/collection-store.js';
 import { inferredIds } from './dataset-id.js';
 import { readQueries } from './formats/texts.js';
-import { DatasetRegistry, type RegisteredDataset } from './registry.js';
+import { DATASET_PARTS, DatasetRegistry, type RegisteredDataset } from './registry.js';
 import { RunFile, type RunTopic } from './run-file.js';
 import type { RunDatasetOptions } from './run-options.js';
 
@@ -36,15 +39,13 @@ export async function findRun(options: RunDatasetOptions, registry: DatasetRegis
   const { runPathOrId: named } = options;
   const given = (): RegisteredDataset | undefined =>
     options.dataset == null ? undefined : registry.get(options.dataset, `${named} (dataset)`);
-  const isFile = await stat(named).then(
-    (stats) => !stats.isDirectory(),
-    () => false,
-  );
+  // before a run of a published file is downloaded, its dataset is known
+  const isFile = isRemoteName(named) || (await isFileAt(named));
   if (isFile) {
     const inferred = inferredIds(named);
     const dataset = given() ?? inferred.map((id) => registry.find(id)).find((found) => found !== undefined);
     const datasetId = dataset?.id ?? inferred[0]!;
-    return { path: named, name: basename(named), isFile, dataset, datasetId };
+    return { path: await provideFile(named), name: basename(named), isFile, dataset, datasetId };
   }
   const origin = registry.find(named);
   if (origin === undefined) throw neitherFileNorId(named, registry);
@@ -55,6 +56,13 @@ export async function findRun(options: RunDatasetOptions, registry: DatasetRegis
   }
   const dataset = given() ?? origin;
   return { path: origin.scoreddocs, name: origin.id, isFile, dataset, datasetId: dataset.id };
+}
+
+function isFileAt(path: string): Promise<boolean> {
+  return stat(path).then(
+    (stats) => !stats.isDirectory(),
+    () => false,
+  );
 }
 
 function neitherFileNorId(named: string, registry: DatasetRegistry): RankDistillmError {
@@ -71,6 +79,7 @@ export class OpenRun {
   #usedQueries: string | undefined;
   readonly #registry: DatasetRegistry;
   readonly #indexing: CollectionIndexOptions;
+  readonly #held: Disposable;
 
   private constructor(
     readonly file: RunFile,
@@ -79,6 +88,8 @@ export class OpenRun {
   ) {
     this.#registry = registry;
     this.#indexing = indexing;
+    const { dataset } = source;
+    this.#held = holdInputs(DATASET_PARTS.flatMap((part) => dataset?.[part] ?? []));
   }
 
   /** Opens a run and creates a dataset from it; closes the run if `make` throws. */
@@ -88,10 +99,14 @@ export class OpenRun {
     make: (run: OpenRun) => Promise<T>,
   ): Promise<T> {
     const source = await findRun(options, registry);
-    const run = new OpenRun(await RunFile.open(source.path, { scoreddocs: !source.isFile }), source, {
-      registry,
-      indexing,
-    });
+    const run = new OpenRun(
+      await RunFile.open(source.path, { scoreddocs: !source.isFile, signal: indexing.signal }),
+      source,
+      {
+        registry,
+        indexing,
+      },
+    );
     try {
       return await make(run);
     } catch (error) {
@@ -156,6 +171,7 @@ export class OpenRun {
   }
 
   async close(): Promise<void> {
+    this.#held[Symbol.dispose]();
     await this.#collection?.close();
     await this.file.close();
   }

@@ -1,5 +1,8 @@
+import { existsSync } from 'node:fs';
+import { isAbsolute } from 'node:path';
 import { distance } from 'fastest-levenshtein';
-import { RankDistillmError } from '../errors.js';
+import { badArgument, RankDistillmError } from '../errors.js';
+import { publicDataset, PUBLIC_IDS } from '../fetch/datasets.js';
 import { canonicalId, dashed, hasMisreadUtf8, slashed } from './dataset-id.js';
 
 /** Parts of a dataset: file paths, or ids of registered datasets to take the same part from. */
@@ -24,12 +27,17 @@ export interface RegisteredDataset extends DatasetParts {
 
 export const DATASET_PARTS = ['docs', 'queries', 'qrels', 'docpairs', 'scoreddocs'] as const satisfies DatasetPart[];
 
-/** Maps dataset ids to files. Filled by `datasets:` in a config and by lightning-ir's RegisterLocalDatasetCallback. */
+/**
+ * Maps dataset ids to files. Filled by `datasets:` in a config and by lightning-ir's RegisterLocalDatasetCallback; ids
+ * that are not registered may be those of public datasets, whose files are downloaded when they are first read.
+ */
 export class DatasetRegistry {
   readonly #datasets = new Map<string, RegisteredDataset>();
 
   /** Registers an id. Registering it again with other parts is an error. Files are not opened. */
   register(id: string, parts: DatasetParts): void {
+    if (typeof id !== 'string') throw badArgument('id', 'a string', id);
+    if (typeof parts !== 'object' || parts === null) throw badArgument('parts', 'an object', parts);
     if (id.trim() === '') {
       throw new RankDistillmError('bad_input', 'a dataset id must not be empty', {
         hint: 'Name the dataset, for example my-set/test.',
@@ -69,14 +77,17 @@ export class DatasetRegistry {
     const wanted = canonicalId(id);
     const dataset =
       this.#datasets.get(wanted) ??
-      [...this.#datasets.values()].find((known) => dashed(canonicalId(known.id)) === dashed(wanted));
+      [...this.#datasets.values()].find((known) => dashed(canonicalId(known.id)) === dashed(wanted)) ??
+      publicDatasetOf(wanted);
     if (dataset === undefined) return undefined;
     const resolved: RegisteredDataset = { id: dataset.id };
     for (const part of DATASET_PARTS) {
       const origin = this.#origin(dataset, part, []);
       if (origin === undefined) continue;
       resolved[part] = origin[part]!;
-      if (part === 'docs' && hasMisreadUtf8(origin.id)) resolved.repairsDocs = true;
+      // the public file is repaired when it is unpacked, as by ir_datasets
+      const isOwn = this.#datasets.has(canonicalId(origin.id));
+      if (part === 'docs' && isOwn && hasMisreadUtf8(origin.id)) resolved.repairsDocs = true;
     }
     return resolved;
   }
@@ -99,12 +110,12 @@ export class DatasetRegistry {
   /** The error for an unregistered id: lists the known ids and says how to register one. */
   unknownId(id: string, askedBy: string): RankDistillmError {
     const ids = this.ids();
-    const nearest = ids.find((known) => distance(dashed(known), dashed(id)) <= 2 + id.length / 10);
+    const nearest = [...ids, ...PUBLIC_IDS].find((known) => distance(dashed(known), dashed(id)) <= 2 + id.length / 10);
     const known = ids.length === 0 ? 'No dataset is registered' : `Known: ${ids.join(', ')}`;
     const guess = nearest === undefined ? '' : ` Did you mean ${nearest}?`;
     return new RankDistillmError('not_found', `${askedBy}: no dataset is registered as '${id}'`, {
       hint:
-        `${known}.${guess} Register it in the config under \`datasets:\`, as \`${slashed(id)}: { docs: …, queries: …, qrels: … }\`, ` +
+        `${known}.${guess} \`rank-distillm datasets list\` shows the public ones. Register it in the config under \`datasets:\`, as \`${slashed(id)}: { docs: …, queries: …, qrels: … }\`, ` +
         'or with the callback RegisterLocalDatasetCallback, or name another id with `dataset:` on RunDataset.',
     });
   }
@@ -113,7 +124,7 @@ export class DatasetRegistry {
   #origin(dataset: RegisteredDataset, part: DatasetPart, trail: string[]): RegisteredDataset | undefined {
     const value = dataset[part];
     if (value === undefined) return undefined;
-    const other = this.#datasets.get(canonicalId(value));
+    const other = this.#datasets.get(canonicalId(value)) ?? (isPath(value) ? undefined : publicDatasetOf(value));
     if (other === undefined) return dataset;
     if (other.id === dataset.id || trail.includes(other.id)) {
       throw new RankDistillmError(
@@ -136,4 +147,16 @@ export class DatasetRegistry {
     }
     return origin;
   }
+}
+
+/** A public dataset by its id, also with dashes. */
+function publicDatasetOf(id: string): RegisteredDataset | undefined {
+  const wanted = canonicalId(id);
+  const known = PUBLIC_IDS.find((one) => one === wanted) ?? PUBLIC_IDS.find((one) => dashed(one) === dashed(wanted));
+  return known === undefined ? undefined : { ...publicDataset(known), id: known };
+}
+
+/** A file or folder of the name of a dataset wins. */
+function isPath(value: string): boolean {
+  return isAbsolute(value) || existsSync(value);
 }

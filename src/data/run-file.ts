@@ -1,19 +1,17 @@
 import { type FileHandle, open } from 'node:fs/promises';
-import { at, ioError, RankDistillmError } from '../errors.js';
-import { listsOf } from '../io/ahead.js';
-import { type Line, linesOf, readLines, splitLines } from '../io/lines.js';
+import { at, ioError, RankDistillmError, throwIfAborted } from '../errors.js';
+import { provideFile } from '../fetch/datasets.js';
+import { holdInputs } from '../io/inputs.js';
+import { type Line, linesOf, splitLines } from '../io/lines.js';
 import { isGzip, plainBytes } from '../io/plain-bytes.js';
-import { changedWhileRead, chunksOf, readRegion, spool } from '../io/regions.js';
+import { changedWhileRead, chunksOf, readRegion, spool, versionOf } from '../io/regions.js';
 import { detectRunFormat } from './formats/run-format.js';
-import { jsonlRunRecord, jsonRunRecords } from './formats/run-json.js';
-import { parquetRunRecords } from './formats/run-parquet.js';
+import { jsonlRunRecord } from './formats/run-json.js';
 import { completeTopic, type PlaceOf, type RunRecord } from './formats/run-record.js';
 import { trecRunParser, type TrecOptions } from './formats/run-trec.js';
 import { groupRecords } from './group-records.js';
+import { recordLines } from './record-process.js';
 import type { RunEntry } from './records.js';
-
-/** Records per write to the temporary file. */
-const SPOOLED_TOGETHER = 1024;
 
 /** A topic of a run with all its documents, in file order. */
 export interface RunTopic {
@@ -41,11 +39,17 @@ interface IndexedTopic extends TopicPlace {
 /** A run's records as a seekable file of lines: the file itself, or a temporary copy of a gzipped or columnar run. */
 interface LineSource {
   handle: FileHandle;
+  /** What `versionOf` was when the file was opened; undefined for a temporary file. */
+  version?: string | undefined;
   /** Undefined for a comment line. */
   parse: (line: Line) => RunRecord | undefined;
   placeOf: PlaceOf;
   /** Reads all lines from the start. */
   blocks: () => AsyncIterable<Line[]>;
+}
+
+export interface RunFileOptions extends TrecOptions {
+  signal?: AbortSignal | undefined;
 }
 
 /**
@@ -55,6 +59,7 @@ interface LineSource {
 export class RunFile implements AsyncDisposable {
   readonly #source: LineSource;
   readonly #index: Map<string, IndexedTopic>;
+  readonly #held: Disposable;
 
   private constructor(
     readonly path: string,
@@ -71,9 +76,11 @@ export class RunFile implements AsyncDisposable {
   ) {
     this.#source = source;
     this.#index = index;
+    this.#held = holdInputs([path]);
   }
 
-  static async open(path: string, options: TrecOptions = {}): Promise<RunFile> {
+  static async open(pathOrName: string, options: RunFileOptions = {}): Promise<RunFile> {
+    const path = await provideFile(pathOrName);
     let source = await openSource(path, options);
     try {
       let topics = await indexTopics(source);
@@ -111,6 +118,8 @@ export class RunFile implements AsyncDisposable {
     const place = this.#index.get(queryId);
     if (place === undefined) throw new RangeError(`no topic '${queryId}' in ${this.path}`);
     const bytes = await readRegion(this.#source.handle, place.offset, place.length, this.path);
+    const { handle, version } = this.#source;
+    if (version !== undefined && (await versionOf(handle)) !== version) throw changedWhileRead(this.path);
     const { lines } = splitLines(bytes, { name: this.path, offset: place.offset, number: place.line });
     const records = recordsOf(lines, this.#source);
     if (records.length !== place.size || records.some((record) => record.queryId !== queryId)) {
@@ -125,6 +134,7 @@ export class RunFile implements AsyncDisposable {
   }
 
   async close(): Promise<void> {
+    this.#held[Symbol.dispose]();
     await this.#source.handle.close();
   }
 
@@ -133,21 +143,22 @@ export class RunFile implements AsyncDisposable {
   }
 }
 
-async function openSource(path: string, options: TrecOptions): Promise<LineSource> {
+async function openSource(path: string, { signal, ...options }: RunFileOptions): Promise<LineSource> {
   const format = await detectRunFormat(path);
   if (format === 'trec' || format === 'jsonl') {
     const parse = format === 'trec' ? trecRunParser(path, options) : (line: Line) => jsonlRunRecord(line, path);
-    const handle = (await isGzip(path)) ? await unpack(path) : await openFile(path);
-    return { handle, parse, placeOf: (line) => at(path, line), blocks: () => readLines(path) };
+    const { handle, version, chunks } = (await isGzip(path)) ? await unpacking(path) : await opened(path);
+    return {
+      handle,
+      version,
+      parse,
+      placeOf: (line) => at(path, line),
+      blocks: () => linesOf(abortable(chunks(), signal), path),
+    };
   }
   const word = format === 'json' ? 'record' : 'row';
   const handle = await spool(async (write) => {
-    for await (const batch of listsOf(
-      format === 'json' ? jsonRunRecords(path) : parquetRunRecords(path),
-      SPOOLED_TOGETHER,
-    )) {
-      await write(Buffer.from(batch.map((record) => `${JSON.stringify(record)}\n`).join('')));
-    }
+    for await (const bytes of recordLines(path, format, signal)) await write(bytes);
   });
   return spooledSource(handle, (line) => `${path}: ${word} ${line}`);
 }
@@ -162,19 +173,49 @@ function spooledSource(handle: FileHandle, placeOf: PlaceOf): LineSource {
   };
 }
 
-async function openFile(path: string): Promise<FileHandle> {
+/** The bytes behind a `LineSource`. */
+interface SourceBytes extends Pick<LineSource, 'handle' | 'version'> {
+  /** All bytes from the start. After the first pass `handle` can be read at any place. */
+  chunks: () => AsyncIterable<Buffer>;
+}
+
+async function opened(path: string): Promise<SourceBytes> {
   try {
-    return await open(path, 'r');
+    const handle = await open(path, 'r');
+    return { handle, version: await versionOf(handle), chunks: () => chunksOf(handle, path) };
   } catch (error) {
     throw ioError('read', path, error);
   }
 }
 
-/** Unpacks a gzipped run into a temporary file, because topics are read in random order. */
-function unpack(path: string): Promise<FileHandle> {
-  return spool(async (write) => {
-    for await (const chunk of plainBytes(path)) await write(chunk);
-  });
+/**
+ * A gzipped run is unpacked into a temporary file, because topics are read in random order: during the first pass, so
+ * that a line is checked before the rest is unpacked.
+ */
+async function unpacking(path: string): Promise<SourceBytes> {
+  const handle = await spool(async () => undefined);
+  let isFirst = true;
+  const copied = async function* (): AsyncGenerator<Buffer> {
+    for await (const chunk of plainBytes(path)) {
+      await handle.writeFile(chunk);
+      yield chunk;
+    }
+  };
+  return {
+    handle,
+    chunks: () => {
+      const chunks = isFirst ? copied() : plainBytes(path);
+      isFirst = false;
+      return chunks;
+    },
+  };
+}
+
+async function* abortable(chunks: AsyncIterable<Buffer>, signal: AbortSignal | undefined): AsyncGenerator<Buffer> {
+  for await (const chunk of chunks) {
+    throwIfAborted(signal);
+    yield chunk;
+  }
 }
 
 interface TopicIndex {

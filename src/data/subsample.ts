@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { badArgument, RankDistillmError, throwIfAborted } from '../errors.js';
 import { writeAtomically } from '../io/atomic-write.js';
 import { makeFolder } from '../io/make-folder.js';
-import { isThere, refuseOverInputs } from '../io/output-file.js';
+import { isThere } from '../io/output-file.js';
 import { RandomStream } from '../random/random-stream.js';
 import { runStem } from './dataset-id.js';
 import { RunFile } from './run-file.js';
@@ -80,7 +80,6 @@ export async function subsampleRun(path: string, options: SubsampleOptions): Pro
   }
   await makeFolder(saveDir);
   const outputs = parts.flatMap((part) => [part.path, part.config]);
-  await refuseOverInputs(outputs, [path, ...(firstStage === undefined ? [] : [firstStage])]);
   for (const output of outputs) {
     if (await isThere(output)) {
       throw new RankDistillmError('bad_input', `${output}: exists already`, {

@@ -3,6 +3,8 @@ import { tupleDatasetOptions } from '../config/schema/data.js';
 import { at, RankDistillmError, throwIfAborted } from '../errors.js';
 import { prefetch } from '../io/ahead.js';
 import { fingerprintFact, fingerprintLargeFile, type Facts } from '../io/fingerprint.js';
+import { changedWhileRead, versionOf } from '../io/regions.js';
+import { holdInputs } from '../io/inputs.js';
 import { CollectionStore } from './collection/collection-store.js';
 import { type DocTuple, readDocTuples } from './formats/doc-tuples.js';
 import { readQueries } from './formats/texts.js';
@@ -39,6 +41,7 @@ export async function openTupleDataset(
   const queriesPath = partOf(dataset, 'queries');
   // lightning-ir names its four variants of one file this way
   const system = /(?:^|[/-])sbert-(.+)-docpairs$/.exec(dataset.id)?.[1];
+  const held = holdInputs([path, queriesPath]);
   const collection = await CollectionStore.open(partOf(dataset, 'docs'), { ...indexing, repairs: dataset.repairsDocs });
   try {
     const read = async function* (): AsyncGenerator<DocTuple[]> {
@@ -47,6 +50,7 @@ export async function openTupleDataset(
         yield tuples;
       }
     };
+    const version = await versionOf(path);
     const survey = await surveyTuples(read(), path, checked, collection);
     const queries = await readQueries(queriesPath, new Set(survey.queryLines.keys()));
     for (const [queryId, line] of survey.queryLines) {
@@ -56,11 +60,18 @@ export async function openTupleDataset(
       });
     }
     const { usable, size, count, warnings } = survey;
-    const tuples = (): AsyncIterable<DocTuple[]> => readDocTuples(path, system);
+    const tuples = async function* (): AsyncGenerator<DocTuple[]> {
+      for await (const block of readDocTuples(path, system)) {
+        // each epoch reads the file again
+        if ((await versionOf(path)) !== version) throw changedWhileRead(path);
+        yield block;
+      }
+    };
     const { repairsDocs = false } = dataset;
-    const parts = { name: dataset.id, path, ...checked, collection, repairsDocs, queries, tuples };
+    const parts = { name: dataset.id, path, held, ...checked, collection, repairsDocs, queries, tuples };
     return new TupleDataset({ ...parts, usable, size, count, warnings });
   } catch (error) {
+    held[Symbol.dispose]();
     await collection.close();
     throw error;
   }
@@ -69,6 +80,8 @@ export async function openTupleDataset(
 interface Parts extends Pick<TupleSurvey, 'usable' | 'size' | 'count' | 'warnings'> {
   name: string;
   path: string;
+  /** The files of tuples and queries. */
+  held: Disposable;
   targets: 'order' | 'score';
   numDocs: number | undefined;
   collection: CollectionStore;
@@ -144,6 +157,7 @@ class TupleDataset implements TrainingDataset, ValidationDataset {
   }
 
   async close(): Promise<void> {
+    this.#parts.held[Symbol.dispose]();
     await this.#parts.collection.close();
   }
 

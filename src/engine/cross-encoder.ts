@@ -2,9 +2,11 @@ import { z } from 'zod';
 import type { Binding, ComputePrecision, EngineInfo, NativeModel } from '../../binding.js';
 import { checkOptions, type OptionsOf } from '../config/read-settings.js';
 import { key } from '../config/schema/fields.js';
-import { badArgument, RankDistillmError, throwIfAborted } from '../errors.js';
+import { badArgument, RankDistillmError, throwIfAborted, warner } from '../errors.js';
+import { holdInputs } from '../io/inputs.js';
 import type { Checkpoint } from '../models/checkpoint.js';
 import { loadCheckpoint } from '../models/load-checkpoint.js';
+import { modelFolderFiles } from '../models/save-model.js';
 import type { ScoreActivation } from '../models/sentence-transformers.js';
 import {
   createPairTokenizer,
@@ -14,7 +16,7 @@ import {
 } from '../tokenize/pair-tokenizer.js';
 import { modelKeys, passed, resolveEngine } from './engine-options.js';
 import { loadBinding } from './load-binding.js';
-import { loadBoth } from './load-both.js';
+import { checkMemory, loadBoth } from './load-both.js';
 import { fromNative } from './native-error.js';
 import { halvedWarning, type ScoredWindow, scoreWindows, warnOnce } from './score-windows.js';
 
@@ -22,10 +24,22 @@ export const loadOptions = z.strictObject({
   ...modelKeys,
   fresh_head: key(z.boolean().default(false), 'Give a model without a trained head a random one, instead of throwing.'),
   seed: key(z.int().min(0).optional(), 'Seed of a fresh head; default 42.'),
+  queue_limit: key(
+    z.int().min(1).default(1024),
+    'Most calls (`score`, `rank`, streams) that may be unfinished at a time; one more throws `busy`.',
+  ),
+});
+
+const streamOptions = z.strictObject({
+  signal: modelKeys.signal,
+  non_finite: key(
+    z.enum(['error', 'return']).default('error'),
+    'When a score is NaN or infinite: throw an error that names the pair, or return the score. `rank` puts NaN last.',
+  ),
 });
 
 export const scoreOptions = z.strictObject({
-  signal: modelKeys.signal,
+  ...streamOptions.shape,
   on_progress: passed<(progress: { done: number; total: number }) => void>(
     'a function',
     'Called after each window of pairs.',
@@ -45,6 +59,7 @@ export const rankOptions = z.strictObject({
 export type LoadOptions = OptionsOf<typeof loadOptions>;
 export type ScoreOptions = OptionsOf<typeof scoreOptions>;
 export type RankOptions = OptionsOf<typeof rankOptions>;
+type StreamOptions = OptionsOf<typeof streamOptions>;
 
 export interface RankedDocument {
   /** Index into the given documents. */
@@ -58,6 +73,7 @@ interface Parts {
   name: string;
   device: string;
   warn: (message: string) => void;
+  queueLimit: number;
   modelClass: string;
   activation: ScoreActivation | undefined;
   binding: Binding;
@@ -82,15 +98,20 @@ export class CrossEncoder implements AsyncDisposable {
   readonly #binding: Binding;
   readonly #native: NativeModel;
   readonly #tokenizer: PairTokenizer;
+  /** The model's files, where `load` read them. */
+  #held: Disposable | undefined;
   readonly #running = new Set<Promise<unknown>>();
+  readonly #queueLimit: number;
+  #unfinished = 0;
   #closed: Promise<void> | undefined;
 
-  private constructor({ name, modelClass, activation, device, warn, binding, native, tokenizer }: Parts) {
+  private constructor({ name, modelClass, activation, device, warn, queueLimit, binding, native, tokenizer }: Parts) {
     this.name = name;
     this.modelClass = modelClass;
     this.activation = activation;
     this.device = device;
     this.#warn = warnOnce(warn);
+    this.#queueLimit = queueLimit;
     this.#binding = binding;
     this.#native = native;
     this.#tokenizer = tokenizer;
@@ -107,20 +128,24 @@ export class CrossEncoder implements AsyncDisposable {
     resolveEngine(options, options.timed, loadBinding()); // check options before reading files
     const { label, config: overrides, freshHead, seed, revision } = options;
     const checkpoint = await loadCheckpoint(nameOrPath, { label, overrides, freshHead, seed, revision });
-    return CrossEncoder.fromCheckpoint(checkpoint, options);
+    const files = await modelFolderFiles(checkpoint.folder);
+    const model = await CrossEncoder.fromCheckpoint(checkpoint, options);
+    model.#held = holdInputs(files);
+    return model;
   }
 
   /** Like `load`, for a checkpoint whose headers are read already; `config`, `label` and `seed` were applied then. */
   static async fromCheckpoint(checkpoint: Checkpoint, given: LoadOptions = {}): Promise<CrossEncoder> {
     const options = checkOptions(loadOptions, given);
-    const warn = options.onWarning ?? ((message) => process.emitWarning(message, 'RankDistillmWarning'));
+    const warn = warner(options.onWarning);
     const binding = loadBinding();
     const engine = resolveEngine(options, options.timed, binding);
     for (const warning of checkpoint.warnings) warn(warning);
     throwIfAborted(options.signal);
+    checkMemory(checkpoint, engine);
     const { encoder, head, name, modelClass, activation } = checkpoint;
     const [tokenizer, native] = await loadBoth(
-      createPairTokenizer(checkpoint, { threads: engine.tokenizerThreads }),
+      createPairTokenizer(checkpoint, { threads: engine.tokenizerThreads, onWarning: warn }),
       binding
         .createModel({ encoder, head, ...engine.native }, checkpoint.tensors)
         .catch((error: unknown) => Promise.reject(fromNative(error))),
@@ -133,7 +158,8 @@ export class CrossEncoder implements AsyncDisposable {
       warn(`${why}; ${name} runs in 16-bit integers instead, which round less`);
     }
     const { device } = engine;
-    return new CrossEncoder({ name, modelClass, activation, device, warn, binding, native, tokenizer });
+    const { queueLimit } = options;
+    return new CrossEncoder({ name, modelClass, activation, device, warn, queueLimit, binding, native, tokenizer });
   }
 
   /** Effective precision of the scores; int16 if the CPU has no instructions for bf16 or int8. */
@@ -150,7 +176,7 @@ export class CrossEncoder implements AsyncDisposable {
    * Scores pairs. Duplicates are computed once.
    *
    * @returns [pairs], raw logits in the caller's order (log-probabilities for scoring_strategy mono)
-   * @throws RankDistillmError `bad_input`, `aborted`, `closed`, `native`
+   * @throws RankDistillmError `bad_input`, `aborted`, `closed`, `busy`, `native`
    */
   async score(pairs: readonly TextPair[], given: ScoreOptions = {}): Promise<Float32Array> {
     const options = checkOptions(scoreOptions, given);
@@ -162,18 +188,22 @@ export class CrossEncoder implements AsyncDisposable {
   /**
    * Scores a stream of pairs of any length in bounded memory, in the stream's order.
    *
-   * @throws RankDistillmError `bad_input`, `aborted`, `closed`, `native`
+   * @throws RankDistillmError `bad_input`, `aborted`, `closed`, `busy`, `native`
    */
   async *scoreStream(
     pairs: Iterable<TextPair> | AsyncIterable<TextPair>,
-    options: Pick<ScoreOptions, 'signal'> = {},
+    given: StreamOptions = {},
   ): AsyncGenerator<{ score: number; encoded: EncodedPair }, void, undefined> {
-    for await (const { scores, encoded } of this.scoreWindows(pairs, options)) {
+    const { signal, nonFinite } = checkOptions(streamOptions, given);
+    let before = 0;
+    for await (const { scores, encoded } of this.scoreWindows(pairs, { signal })) {
+      if (nonFinite === 'error') this.#checkFinite(scores, before);
+      before += scores.length;
       for (const [i, pair] of encoded.entries()) yield { score: scores[i]!, encoded: pair };
     }
   }
 
-  /** Like `scoreStream`, but yields windows of consecutive pairs, with the result of the engine. */
+  /** Like `scoreStream`, but yields windows of consecutive pairs, with the result of the engine as it is. */
   scoreWindows(
     pairs: Iterable<TextPair> | AsyncIterable<TextPair>,
     { signal }: Pick<ScoreOptions, 'signal'> = {},
@@ -181,7 +211,9 @@ export class CrossEncoder implements AsyncDisposable {
     this.#assertOpen();
     const cancel = this.#binding.createCancelToken();
     const onHalved = (tokens: number): void => this.#warn(halvedWarning(this.device, tokens));
-    return scoreWindows(pairs, { model: this.#native, tokenizer: this.#tokenizer, cancel, signal, onHalved });
+    return this.#queued(
+      scoreWindows(pairs, { model: this.#native, tokenizer: this.#tokenizer, cancel, signal, onHalved }),
+    );
   }
 
   /** Orders documents for a query, best first; equal scores keep the given order. */
@@ -191,7 +223,8 @@ export class CrossEncoder implements AsyncDisposable {
     const pairs = documents.map((document) => ({ query, document }));
     const logits = await this.score(pairs, { ...scoring, activation: 'identity' });
     // order by logit: a float32 sigmoid would tie the top documents
-    const order = [...logits.keys()].sort((a, b) => logits[b]! - logits[a]! || a - b).slice(0, topK);
+    const keys = logits.map((logit) => (Number.isNaN(logit) ? -Infinity : logit));
+    const order = [...keys.keys()].sort((a, b) => (keys[a] === keys[b] ? a - b : keys[b]! - keys[a]!)).slice(0, topK);
     const shown = activation === 'sigmoid' ? sigmoid : (score: number) => score;
     return order.map((index) => ({
       index,
@@ -225,10 +258,40 @@ export class CrossEncoder implements AsyncDisposable {
       options.onProgress?.({ done, total: pairs.length });
     }
     const all = Float32Array.from(of, (index) => found[index]!);
+    if (options.nonFinite === 'error') this.#checkFinite(all, 0);
     return options.activation === 'sigmoid' ? all.map(sigmoid) : all;
   }
 
+  /** Counts a stream from its first pair to its end. */
+  async *#queued<T>(stream: AsyncGenerator<T, void, undefined>): AsyncGenerator<T, void, undefined> {
+    if (this.#unfinished >= this.#queueLimit) {
+      throw new RankDistillmError('busy', `${this.name}: ${this.#queueLimit} calls are unfinished, the queueLimit`, {
+        hint: 'Call again when earlier calls have finished, pass more pairs per call, or raise queueLimit.',
+      });
+    }
+    this.#unfinished += 1;
+    try {
+      yield* stream;
+    } finally {
+      this.#unfinished -= 1;
+    }
+  }
+
+  /** @param before pairs before those of `scores` */
+  #checkFinite(scores: Float32Array, before: number): void {
+    const at = scores.findIndex((score) => !Number.isFinite(score));
+    if (at < 0) return;
+    throw new RankDistillmError(
+      'bad_input',
+      `${this.name}: the score of pair ${before + at} (from 0) is ${scores[at]}`,
+      {
+        hint: 'The weights are damaged, or too large for the precision: try 32-true. nonFinite: "return" returns the score.',
+      },
+    );
+  }
+
   async #end(): Promise<void> {
+    this.#held?.[Symbol.dispose]();
     await Promise.allSettled(this.#running);
     await Promise.all([this.#native.close(), this.#tokenizer.close()]);
   }

@@ -12,7 +12,7 @@ const CODES: ReadonlySet<string> = new Set<ErrorCode>([
 
 const HINTS: Partial<Record<ErrorCode, string>> = {
   native: 'Report this with the message, the model and the output of `rank-distillm --version`.',
-  out_of_memory: 'Free memory on the device, choose a smaller model or precision bf16-mixed, or use another device.',
+  out_of_memory: 'Free memory, choose a smaller model or precision bf16-mixed, or use another device.',
   closed: 'Load the model again; a closed model cannot be reopened.',
 };
 

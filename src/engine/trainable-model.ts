@@ -4,18 +4,19 @@ import type { Binding, DropoutRates, EngineInfo, FlatArray, NativeTrainer, Param
 import type { Checkpoint } from '../models/checkpoint.js';
 import { loadCheckpoint } from '../models/load-checkpoint.js';
 import type { TensorValues } from '../models/raw-tensor.js';
-import { saveModel } from '../models/save-model.js';
+import { modelFolderFiles, saveModel } from '../models/save-model.js';
 import { checkTrainingPrecision } from '../config/precision.js';
 import { checkOptions, type OptionsOf } from '../config/read-settings.js';
 import { key } from '../config/schema/fields.js';
-import { ioError, RankDistillmError, throwIfAborted } from '../errors.js';
+import { ioError, RankDistillmError, throwIfAborted, warner } from '../errors.js';
+import { holdInputs } from '../io/inputs.js';
 import { replaceFolder } from '../io/replace-folder.js';
 import { DEFAULT_SEED, SEEDS } from '../random/random-stream.js';
 import type { TextPair } from '../tokenize/pair-tokenizer.js';
 import { createPairTokenizer, type PairTokenizer } from '../tokenize/pair-tokenizer.js';
 import { modelKeys, resolveEngine } from './engine-options.js';
 import { loadBinding } from './load-binding.js';
-import { loadBoth } from './load-both.js';
+import { checkMemory, loadBoth } from './load-both.js';
 import { halvedWarning, warnOnce } from './score-windows.js';
 import { fromNative } from './native-error.js';
 import { scoreWindows, type ScoredWindow } from './score-windows.js';
@@ -54,6 +55,9 @@ const NO_DROPOUT: DropoutRates = {
   headHidden: 0,
 };
 
+/** Values, gradients and AdamW's two moments. */
+const FLAT_ARRAYS = 4;
+
 /** Numbers per read of the engine: 16 MiB. */
 const PART_VALUES = 4 * 1024 * 1024;
 
@@ -72,6 +76,8 @@ export class TrainableModel implements AsyncDisposable {
   /** Warns once that the device ran out of memory and blocks were halved. */
   readonly warnHalved: (blockTokens: number) => void;
   readonly #binding: Binding;
+  /** The model's files, where `load` read them. */
+  #held: Disposable | undefined;
 
   private constructor({ checkpoint, device, warn, tokenizer, native, binding }: Parts) {
     const once = warnOnce(warn);
@@ -93,23 +99,27 @@ export class TrainableModel implements AsyncDisposable {
     const options = checkOptions(trainableOptions, given);
     const { config: overrides, label, revision, seed } = options;
     const checkpoint = await loadCheckpoint(nameOrPath, { overrides, label, revision, seed });
-    return TrainableModel.fromCheckpoint(checkpoint, options);
+    const files = await modelFolderFiles(checkpoint.folder);
+    const model = await TrainableModel.fromCheckpoint(checkpoint, options);
+    model.#held = holdInputs(files);
+    return model;
   }
 
   /** Like `load`, for a checkpoint whose headers are read already; `config`, `label` and `seed` were applied then. */
   static async fromCheckpoint(checkpoint: Checkpoint, given: TrainableModelOptions = {}): Promise<TrainableModel> {
     const options = checkOptions(trainableOptions, given);
-    const warn = options.onWarning ?? ((message) => process.emitWarning(message, 'RankDistillmWarning'));
+    const warn = warner(options.onWarning);
     const binding = loadBinding();
     const engine = resolveEngine(options, options.timed, binding);
     checkTrainingPrecision(engine.precision, ['precision']);
     for (const warning of checkpoint.warnings) warn(warning);
     throwIfAborted(options.signal);
+    checkMemory(checkpoint, engine, FLAT_ARRAYS);
     const { encoder, head, training } = checkpoint;
     const dropout = options.dropout === false ? NO_DROPOUT : training.dropout;
     const paddingId = training.padTokenId ?? -1;
     const [tokenizer, native] = await loadBoth(
-      createPairTokenizer(checkpoint, { threads: engine.tokenizerThreads }),
+      createPairTokenizer(checkpoint, { threads: engine.tokenizerThreads, onWarning: warn }),
       binding
         .createTrainer({ encoder, head, ...engine.native, dropout, paddingId, seed: options.seed }, checkpoint.tensors)
         .catch((error: unknown) => Promise.reject(fromNative(error))),
@@ -191,6 +201,7 @@ export class TrainableModel implements AsyncDisposable {
   }
 
   async close(): Promise<void> {
+    this.#held?.[Symbol.dispose]();
     await Promise.all([this.native.close(), this.tokenizer.close()]);
   }
 

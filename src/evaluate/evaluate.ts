@@ -1,6 +1,6 @@
 import { gradesByTopic } from '../data/formats/qrels.js';
 import type { Qrel, RunEntry } from '../data/records.js';
-import { RankDistillmError } from '../errors.js';
+import { badArgument, RankDistillmError } from '../errors.js';
 import type { Measure } from './measure.js';
 import { parseMeasure } from './parse-measure.js';
 import { rankOrder } from './rank-order.js';
@@ -110,6 +110,12 @@ export function evaluate(
   qrels: Iterable<Qrel>,
   measures: readonly string[],
 ): Evaluation {
+  checkIterable('run', run);
+  checkIterable('qrels', qrels);
+  if (!Array.isArray(measures)) throw badArgument('measures', 'an array of names', measures);
+  for (const name of measures as readonly unknown[]) {
+    if (typeof name !== 'string') throw badArgument('measures', 'an array of names', name);
+  }
   const parsed = [...new Map(measures.map(parseMeasure).map((measure) => [measure.name, measure])).values()];
   const topics = groupQrels(qrels);
   if (topics.size === 0) {
@@ -127,6 +133,11 @@ export function evaluate(
   }
   for (const { name, isTotal } of parsed) if (!isTotal) mean[name]! /= topics.size;
   return { mean, byQuery, topicsInRun: rankings.size };
+}
+
+function checkIterable(name: string, value: unknown): void {
+  if (typeof value === 'object' && value !== null && Symbol.iterator in value) return;
+  throw badArgument(name, 'an array or another iterable of entries', value);
 }
 
 /** Measures of the scored topics. */

@@ -5,8 +5,9 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ioError, RankDistillmError, throwIfAborted } from '../errors.js';
 import { sync } from '../io/atomic-write.js';
-import { leftoversIn, pathBeside } from '../io/leftovers.js';
+import { leftoversIn, pathBeside, type Leftover } from '../io/leftovers.js';
 import { makeFolder } from '../io/make-folder.js';
+import { isThere } from '../io/output-file.js';
 import { downloadListener } from './downloads.js';
 import { badAnswer, bodyOf, discard, send, Transient, withRetries, type HttpAnswer, type HttpRequest } from './http.js';
 
@@ -79,33 +80,39 @@ function parkedPath(target: string): string {
 
 /** The temporary file, which only this process writes; undefined if the target is there by then. */
 async function claim(target: string, name: string): Promise<string | undefined> {
-  const { signal, onNote } = downloadListener();
-  let told = false;
   for (;;) {
-    throwIfAborted(signal);
+    await waitForOthers(target, 'part', name);
     if (await isThere(target)) return undefined;
-    const parts = (await leftoversIn(dirname(target))).filter((left) => left.target === target && left.role === 'part');
+    const part = pathBeside(target, 'part');
+    const dead = (await partsOf(target, 'part')).filter(({ alive }) => !alive).map(({ path }) => path);
+    for (const left of [parkedPath(target), ...dead]) await takeLarger(left, part);
+    await (await open(part, 'a')).close();
+    await utimes(part, new Date(), new Date());
+    if (await isFirst(part, target)) return part;
+    await park(part, target);
+  }
+}
+
+/** Waits while another process writes the target. */
+export async function waitForOthers(target: string, role: 'part' | 'new', name: string): Promise<void> {
+  const { signal, onNote } = downloadListener();
+  for (let told = false; ; told = true) {
+    throwIfAborted(signal);
+    const parts = await partsOf(target, role);
     const busy = await Promise.all(parts.map(async ({ path, alive }) => alive && (await isGrowing(path))));
-    if (!busy.includes(true)) {
-      const part = pathBeside(target, 'part');
-      const dead = parts.filter(({ alive }) => !alive).map(({ path }) => path);
-      for (const left of [parkedPath(target), ...dead]) await takeLarger(left, part);
-      await (await open(part, 'a')).close();
-      await utimes(part, new Date(), new Date());
-      if (await isFirst(part, target)) return part;
-      await park(part, target);
-    }
-    if (!told) onNote?.(`${name}: waiting for another process that downloads it`);
-    told = true;
+    if (!busy.includes(true)) return;
+    if (!told) onNote?.(`${name}: waiting for another process that makes it`);
     await sleep(POLL_MS, undefined, { ...(signal && { signal }) }).catch(() => undefined);
   }
 }
 
+async function partsOf(target: string, role: 'part' | 'new'): Promise<Leftover[]> {
+  return (await leftoversIn(dirname(target))).filter((left) => left.target === target && left.role === role);
+}
+
 /** Of processes that claim a target in the same moment, the one whose file is oldest goes on. */
 async function isFirst(part: string, target: string): Promise<boolean> {
-  const parts = (await leftoversIn(dirname(target))).filter(
-    (left) => left.target === target && left.role === 'part' && left.alive,
-  );
+  const parts = (await partsOf(target, 'part')).filter(({ alive }) => alive);
   const ages = await Promise.all(parts.map(async ({ path }) => ((await isGrowing(path)) ? ageOf(path) : undefined)));
   const own = await ageOf(part);
   return own !== undefined && ages.every((age) => age === undefined || age >= own);
@@ -144,13 +151,6 @@ async function sizeOf(path: string): Promise<number | undefined> {
   return lstat(path).then(
     (found) => (found.isFile() ? found.size : undefined),
     () => undefined,
-  );
-}
-
-async function isThere(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
   );
 }
 
@@ -289,7 +289,7 @@ async function assertSpace(
   throw noSpace(wanted, undefined, `needs ${megabytes(needed)}, but only ${megabytes(free)} are free`);
 }
 
-function noSpace(
+export function noSpace(
   { name, target, movedBy }: Pick<Download, 'name' | 'target' | 'movedBy'>,
   cause: unknown,
   what = 'no space is left',
@@ -304,7 +304,7 @@ function megabytes(bytes: number): string {
   return `${Math.ceil(bytes / 1e6)} MB`;
 }
 
-async function digestOf(path: string, algorithm: Digest['algorithm']): Promise<string> {
+export async function digestOf(path: string, algorithm: Digest['algorithm']): Promise<string> {
   const hash = createHash(algorithm === 'git' ? 'sha1' : algorithm);
   if (algorithm === 'git') hash.update(`blob ${(await stat(path)).size}\0`);
   const { signal } = downloadListener();

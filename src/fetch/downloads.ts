@@ -36,6 +36,16 @@ export function downloadListener(): DownloadListener {
   return listeners.getStore() ?? {};
 }
 
+const noted = new Set<string>();
+
+/** Tells the listener of something once in this process. */
+export function noteOnce(message: string): void {
+  const { onNote } = downloadListener();
+  if (onNote === undefined || noted.has(message)) return;
+  noted.add(message);
+  onNote(message);
+}
+
 /** As in huggingface_hub. */
 function isOn(value: string | undefined): boolean {
   return ['1', 'on', 'yes', 'true'].includes((value ?? '').toLowerCase());
@@ -48,10 +58,10 @@ export function offlineVariable(isHub: boolean): string | undefined {
 }
 
 /** @throws RankDistillmError `not_found` if the network is forbidden */
-export function refuseOffline(name: string, isHub: boolean): void {
+export function refuseOffline(name: string, isHub: boolean, or = 'copy the file from a machine that has it'): void {
   const variable = offlineVariable(isHub);
   if (variable === undefined) return;
   throw new RankDistillmError('not_found', `${name}: not on this machine, and ${variable} forbids to download it`, {
-    hint: `Unset ${variable}, or copy the file from a machine that has it.`,
+    hint: `Unset ${variable}, or ${or}.`,
   });
 }

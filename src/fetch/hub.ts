@@ -1,9 +1,10 @@
-import { readlink, rm, stat, symlink } from 'node:fs/promises';
+import { readlink, rm, symlink } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { ioError, RankDistillmError } from '../errors.js';
 import { writeAtomically } from '../io/atomic-write.js';
 import { makeFolder } from '../io/make-folder.js';
+import { isThere } from '../io/output-file.js';
 import { isPlainName } from '../io/plain-name.js';
 import { readRegularFile } from '../io/regular-file.js';
 import { isJsonObject } from '../io/text.js';
@@ -56,6 +57,11 @@ function hubEndpoint(): string {
   return (process.env['HF_ENDPOINT'] || PUBLIC_ENDPOINT).replace(/\/+$/, '');
 }
 
+/** An address of the public hub, at the endpoint that is set; undefined for another host. */
+export function atEndpoint(url: string): string | undefined {
+  return url.startsWith(`${PUBLIC_ENDPOINT}/`) ? hubEndpoint() + url.slice(PUBLIC_ENDPOINT.length) : undefined;
+}
+
 /** The cache: HF_HUB_CACHE, HF_HOME, XDG_CACHE_HOME or ~/.cache, as in huggingface_hub. */
 export function hubCacheFolder(): string {
   const { HF_HUB_CACHE, HUGGINGFACE_HUB_CACHE } = process.env;
@@ -73,7 +79,7 @@ function expandHome(path: string): string {
 }
 
 /** The token of HF_TOKEN, or of the file that `hf auth login` writes. */
-async function hubToken(): Promise<string | undefined> {
+export async function hubToken(): Promise<string | undefined> {
   const { HF_TOKEN, HUGGING_FACE_HUB_TOKEN, HF_TOKEN_PATH, HF_HUB_DISABLE_IMPLICIT_TOKEN } = process.env;
   if (HF_HUB_DISABLE_IMPLICIT_TOKEN && HF_HUB_DISABLE_IMPLICIT_TOKEN !== '0') return undefined;
   const path = HF_TOKEN_PATH ? expandHome(HF_TOKEN_PATH) : join(hubHome(), 'token');
@@ -218,13 +224,6 @@ async function linkTo(blob: string, link: string): Promise<void> {
     await rm(link, { force: true });
     await symlink(target, link).catch((cause: unknown) => Promise.reject(ioError('write', link, cause)));
   }
-}
-
-async function isThere(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  );
 }
 
 /** What the hub's refusals mean; it tells the reason in a header. */

@@ -8,6 +8,7 @@ import type { SettingsOf } from '../config/read-settings.js';
 import type { modelCheckpointOptions } from '../config/schema/callbacks.js';
 import type { TrainableModel } from '../engine/trainable-model.js';
 import { ioError, RankDistillmError } from '../errors.js';
+import { hasInput } from '../io/inputs.js';
 import { pathBeside } from '../io/leftovers.js';
 import { cacheFolder, makeFolder } from '../io/make-folder.js';
 import { removeFolder, removeLeftovers, replaceFolder } from '../io/replace-folder.js';
@@ -22,7 +23,7 @@ import { checkRoom } from './checkpoint-room.js';
 import type { Resume } from './resume.js';
 
 /** lightning-ir's name for the folder in the Hugging Face layout. */
-const MODEL_FOLDER = 'huggingface_checkpoint';
+export const MODEL_FOLDER = 'huggingface_checkpoint';
 
 export interface CheckpointFilesOptions {
   options: SettingsOf<typeof modelCheckpointOptions>;
@@ -56,6 +57,18 @@ export async function checkpointFiles(options: CheckpointFilesOptions) {
       await saveTrainerCheckpoint(target, { source, files, parameters, moments: momentsOf(model), state: state() });
     }
   };
+  const publish = async (target: string): Promise<void> => {
+    newest = target;
+    if (logFolder === undefined) return;
+    const modelFolder = join(logFolder, MODEL_FOLDER);
+    await replaceFolder(modelFolder, async (temporary) => {
+      await linkModel(target, temporary);
+      await keepRuns(modelFolder, temporary);
+    }).catch((error: unknown) => {
+      throw isOfDisk(error) ? keptError(error, resolve(target)) : error;
+    });
+    newest = modelFolder;
+  };
   const callbacks: CheckpointCallbacks = {
     async save(target) {
       await write(target).catch(async (error: unknown) => {
@@ -63,18 +76,10 @@ export async function checkpointFiles(options: CheckpointFilesOptions) {
         const place = await writeElsewhere(write, `step=${state().step}`);
         throw place === undefined ? error : keptError(error, place);
       });
-      newest = target;
-      if (logFolder === undefined) return;
-      const modelFolder = join(logFolder, MODEL_FOLDER);
-      await replaceFolder(modelFolder, async (temporary) => {
-        await linkModel(target, temporary);
-        await keepRuns(modelFolder, temporary);
-      }).catch((error: unknown) => {
-        throw isOfDisk(error) ? keptError(error, resolve(target)) : error;
-      });
-      newest = modelFolder;
+      await publish(target);
     },
     async remove(path) {
+      if (hasInput(path)) return onWarning(`${path}: is kept: it holds the model that is trained`);
       await removeFolder(path);
       if (resolve(dirname(path)) !== resolve(folder)) await tidyFolder(dirname(path));
     },
@@ -84,6 +89,8 @@ export async function checkpointFiles(options: CheckpointFilesOptions) {
   };
   return {
     callbacks,
+    /** Makes a checkpoint the model of the log folder. */
+    publish,
     /** The newest model folder. */
     newestModel: (): string | undefined => newest,
   };
@@ -166,8 +173,9 @@ function exists(path: string): Promise<boolean> {
 
 /** Hard-links a checkpoint's model files into another folder; copies them if the file system has no hard links. */
 async function linkModel(checkpoint: string, folder: string): Promise<void> {
-  for (const name of await readdir(checkpoint)) {
-    if (name === MOMENTS_FILE || name === STATE_FILE) continue;
+  for (const entry of await readdir(checkpoint, { withFileTypes: true })) {
+    const { name } = entry;
+    if (name === MOMENTS_FILE || name === STATE_FILE || !entry.isFile()) continue;
     const from = join(checkpoint, name);
     const to = join(folder, name);
     await link(from, to).catch(() => copyFile(from, to));

@@ -12,10 +12,12 @@ import { SettingError, settingError } from '../config/setting-error.js';
 import { resolveEngine } from '../engine/engine-options.js';
 import { loadBinding } from '../engine/load-binding.js';
 import { TrainableModel } from '../engine/trainable-model.js';
-import { RankDistillmError, throwIfAborted } from '../errors.js';
+import { RankDistillmError, throwIfAborted, warner } from '../errors.js';
 import { weightedLosses } from '../loss/weighted-losses.js';
 import type { Facts } from '../io/fingerprint.js';
+import { holdInputs, refuseFolderOverInputs } from '../io/inputs.js';
 import { loadCheckpoint } from '../models/load-checkpoint.js';
+import { modelFolderFiles } from '../models/save-model.js';
 import { DEFAULT_SEED, SEEDS } from '../random/random-stream.js';
 import type { MetricLogger } from '../report/metric-logger.js';
 import { checkpointFolders } from '../train/checkpoints/find.js';
@@ -26,7 +28,7 @@ import { estimateSecondsPerStep } from '../train/estimate-step.js';
 import { FitLoop, type StopReason } from '../train/fit-loop.js';
 import { Trainer } from '../train/trainer.js';
 import type { StepReport } from '../train/training-reports.js';
-import { checkpointFiles, isOther, removeStrays, restoreMoments } from './checkpoint-files.js';
+import { checkpointFiles, isOther, MODEL_FOLDER, removeStrays, restoreMoments } from './checkpoint-files.js';
 import { fitOptions, type FitOptions, type FitResult, type FitSettings, type FitSummary } from './fit-options.js';
 import { checkMonitors, withPlainNames } from './monitor-names.js';
 import { checkSameModel, checkSameRun, identityOf, modelFacts, openResume, type Resume } from './resume.js';
@@ -45,7 +47,7 @@ const LOG_EVERY_N_STEPS = 50;
 export async function fit(given: FitOptions): Promise<FitResult> {
   const checked = checkOptions(fitOptions, given);
   const { signal, trainer, registry = new DatasetRegistry(), indexing } = checked;
-  const warn = checked.onWarning ?? ((message: string) => process.emitWarning(message, 'RankDistillmWarning'));
+  const warn = warner(checked.onWarning);
   const rootDir = trainer.defaultRootDir ?? '.';
   throwIfAborted(signal);
   checkTrainingPrecision(resolveEngine(trainer, false, loadBinding(), ['trainer']).precision, ['trainer', 'precision']);
@@ -55,6 +57,8 @@ export async function fit(given: FitOptions): Promise<FitResult> {
   const source = await loadCheckpoint(checked.model, { overrides, label, revision, seed });
   const facts = await modelFacts(source, seed);
   if (resume) checkSameModel(resume, source, facts);
+  using _inputs = holdInputs([...(await modelFolderFiles(source.folder)), ...registry.files()]);
+  if (checked.logFolder !== undefined) refuseFolderOverInputs(join(checked.logFolder, MODEL_FOLDER));
   const validation = validates(checked, warn) ? await Validation.plan(checked.validate!, registry) : undefined;
   const options = withPlainNames(checked, validation?.names ?? []);
   const losses = weightedLosses(options.losses).names;
@@ -133,7 +137,11 @@ async function openTraining(
 ): Promise<TrainingDataset> {
   const { dataset } = train;
   if ('epoch' in dataset) return dataset;
-  return openTrainingDataset(dataset, { registry, seed, indexing: { signal, ...indexing } });
+  try {
+    return await openTrainingDataset(dataset, { registry, seed, indexing: { signal, ...indexing } });
+  } catch (error) {
+    throw error instanceof SettingError ? error.within(['train', 'dataset']) : error;
+  }
 }
 
 interface Parts {
@@ -195,6 +203,8 @@ async function train(options: FitSettings, parts: Parts): Promise<FitResult> {
   const saved = await keepersOf(options, parts, loop, validated);
   loop.useKeepers(saved.keepers);
   const reason: StopReason = await loop.run();
+  // the run was killed between its last checkpoint and its end
+  if (resume && saved.newestModel() === undefined) await saved.publish(resume.folder);
   await log.flush();
   return {
     step: trainer.step,
@@ -244,21 +254,21 @@ async function keepersOf(
   validated: { validatesAtEpochEnd: boolean; validates: boolean },
 ) {
   if (options.trainer.enableCheckpointing === false || plan.batchesPerEpoch === 0) {
-    return { keepers: [], newestModel: () => undefined };
+    return { keepers: [], newestModel: () => undefined, publish: async () => undefined };
   }
   const keepers: CheckpointKeeper[] = [];
   const { logFolder, checkpointFolder = join(logFolder ?? rootDir, 'checkpoints') } = options;
   const folders = [...new Set([...(await checkpointFolders(rootDir)), ...namedFolders(options), checkpointFolder])];
   await removeStrays([...folders, ...(logFolder === undefined ? [] : [join(logFolder, 'checkpoints')])]);
   const isLast = options.ckptPath === 'last';
-  let newestModel: () => string | undefined = () => undefined;
+  let newest: Awaited<ReturnType<typeof checkpointFiles>> | undefined;
   const savesEnd = options.checkpoints === undefined;
   for (const [i, checkpoint] of (options.checkpoints ?? [checkOptions(modelCheckpointOptions, {})]).entries()) {
     const folder = checkpoint.dirpath ?? checkpointFolder;
     const state = () => loop.state;
     try {
       const files = await checkpointFiles({ options: checkpoint, model, folder, logFolder, state, onWarning: warn });
-      newestModel = files.newestModel;
+      newest = files;
       // never remove a checkpoint that the user named
       const resumedFrom = resume && !isLast ? await nameIn(folder, resume.folder) : undefined;
       keepers.push(new CheckpointKeeper(checkpoint, { folder, ...validated, savesEnd, resumedFrom }, files.callbacks));
@@ -268,7 +278,7 @@ async function keepersOf(
     const saved = resume?.state.keepers[i];
     if (saved) await keepers[i]!.restore(saved, (path) => isOther(path, resume), isLast ? folders : []);
   }
-  return { keepers, newestModel: () => newestModel() };
+  return { keepers, newestModel: () => newest?.newestModel(), publish: (folder: string) => newest?.publish(folder) };
 }
 
 /** The path of a checkpoint as a keeper of `folder` writes it; undefined: it is elsewhere. */

@@ -178,8 +178,9 @@ function scheduleFact(schedule: LrSchedule | undefined): Fact {
 
 function lossFact(losses: FitSettings['losses']): Fact {
   const terms = losses.map((entry) => {
-    const [{ name, initArgs = {} }, weight] = 'compute' in entry ? ([entry, 1] as const) : entry;
+    const [{ name, initArgs = {}, source }, weight] = 'compute' in entry ? ([entry, 1] as const) : entry;
     const args = Object.entries(initArgs).map(([key, value]) => `${key}: ${JSON.stringify(value)}`);
+    if (source !== undefined) args.push(`source: ${fingerprintFact(source).shown}`);
     return `${weight === 1 ? '' : `${weight} `}${name}${args.length === 0 ? '' : ` (${args.join(', ')})`}`;
   });
   return { value: terms.join(' + ') };

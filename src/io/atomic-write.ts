@@ -1,6 +1,7 @@
 import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { ioError, RankDistillmError } from '../errors.js';
+import { refuseOverInput } from './inputs.js';
 import { removeStrays } from './leftovers.js';
 import { makeFolder } from './make-folder.js';
 import { outputFile } from './output-file.js';
@@ -15,10 +16,11 @@ export type WriteText = (text: string) => Promise<void>;
  * behind; leftovers of killed processes in the folder are removed by the next call. If `path` is a link, its target is
  * written.
  *
- * @throws RankDistillmError `io`; if the text is complete but cannot be placed, the message says where it is kept
+ * @throws RankDistillmError `bad_input` if the file is an input that is being read; `io`; if the text is complete but cannot be placed, the message says where it is kept
  */
 export async function writeAtomically(path: string, produce: (write: WriteText) => Promise<void>): Promise<void> {
   const target = await outputFile(path);
+  refuseOverInput(path);
   let file: PendingFile | undefined;
   try {
     await makeFolder(dirname(target));

@@ -31,29 +31,6 @@ function notRegular(path: string): RankDistillmError {
   });
 }
 
-/**
- * Refuses outputs that are also an input, even under another name or through a link.
- *
- * @throws RankDistillmError `bad_input`
- */
-export async function refuseOverInputs(
-  outputs: readonly string[],
-  inputs: readonly string[],
-  hint = 'Choose another path for the output.',
-): Promise<void> {
-  const taken = new Map<string, string>();
-  for (const input of inputs) {
-    const id = await fileId(input);
-    if (id) taken.set(id, input);
-  }
-  for (const output of outputs) {
-    const id = await fileId(output);
-    const input = id === undefined ? undefined : taken.get(id);
-    if (input === undefined) continue;
-    throw new RankDistillmError('bad_input', `${output}: would overwrite the input ${input}`, { hint });
-  }
-}
-
 /** An output with less free space than this is refused before it is begun. */
 const LEAST_BYTES = 64 * 1024;
 
@@ -109,14 +86,4 @@ async function statOf(path: string) {
 /** Whether a path exists; a dangling link does not. */
 export async function isThere(path: string): Promise<boolean> {
   return (await statOf(path)) !== undefined;
-}
-
-/** Identity of a file, independent of its path: a link to a file is that file. */
-async function fileId(path: string): Promise<string | undefined> {
-  try {
-    const { dev, ino } = await stat(path, { bigint: true });
-    return `${dev}:${ino}`;
-  } catch {
-    return undefined; // does not exist, so nothing can be overwritten
-  }
 }

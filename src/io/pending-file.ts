@@ -15,7 +15,7 @@ export class KeptElsewhereError extends RankDistillmError {
 
   constructor(target: string, kept: string, cause: unknown) {
     const { message } = cause instanceof RankDistillmError ? cause : ioError('write', target, cause);
-    const hint = `Nothing is lost: move ${kept} to ${target} when it can be written.`;
+    const hint = `Move what is in ${dirname(kept)} to the folder of ${target} when that can be written.`;
     super('io', `${message}; the complete text is kept in ${kept}`, { hint, cause });
     this.kept = kept;
   }

@@ -56,7 +56,27 @@ export async function isGzip(path: string): Promise<boolean> {
 
 /** RFC 1952, 2.3.1. */
 function isGzipMagic(start: Buffer): boolean {
-  return start.length === 2 && start[0] === 0x1f && start[1] === 0x8b;
+  return start[0] === 0x1f && start[1] === 0x8b;
+}
+
+/** Formats that are refused by their names: what a file begins with (at `offset`) and how to unpack it. */
+const FOREIGN = [
+  { name: 'Zstandard', magic: [0x28, 0xb5, 0x2f, 0xfd], unpack: 'zstd -d' },
+  { name: 'bzip2', magic: [0x42, 0x5a, 0x68], unpack: 'bunzip2' },
+  { name: 'xz', magic: [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00], unpack: 'unxz' },
+  { name: 'zip', magic: [0x50, 0x4b, 0x03, 0x04], unpack: 'unzip' },
+  { name: 'tar', magic: [0x75, 0x73, 0x74, 0x61, 0x72], offset: 257, unpack: 'tar xf' },
+];
+/** Enough to tell them apart, except tar. */
+const MAGIC_BYTES = 6;
+
+function refuseForeign(path: string, start: Buffer): void {
+  const found = FOREIGN.find(({ magic, offset = 0 }) => magic.every((byte, i) => start[offset + i] === byte));
+  // a topic may be called BZh: text goes on with text
+  if (!found || (found.name === 'bzip2' && !/^[1-9]1A/.test(start.toString('latin1', 3, 6)))) return;
+  throw new RankDistillmError('unsupported', `${path}: is a ${found.name} file, which is not read; gzip is`, {
+    hint: `Unpack it first: ${found.unpack} ${path}`,
+  });
 }
 
 /** The content of a file or pipe in chunks, decompressed when it is gzip (also of several members). */
@@ -65,7 +85,8 @@ export async function* plainBytes(path: string): AsyncGenerator<Buffer> {
   let packed: Readable | undefined;
   let gunzip: Gunzip | undefined;
   try {
-    const start = await firstOf(chunks, 2); // a pipe can be read only once
+    const start = await firstOf(chunks, MAGIC_BYTES); // a pipe can be read only once
+    refuseForeign(path, start);
     const size = { packed: start.length, plain: 0 };
     const all = async function* (): AsyncGenerator<Buffer> {
       if (start.length > 0) yield start;
@@ -74,7 +95,7 @@ export async function* plainBytes(path: string): AsyncGenerator<Buffer> {
         yield chunk;
       }
     };
-    if (!isGzipMagic(start.subarray(0, 2))) {
+    if (!isGzipMagic(start)) {
       yield* all();
       return;
     }

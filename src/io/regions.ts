@@ -1,4 +1,4 @@
-import { type FileHandle, open, rm } from 'node:fs/promises';
+import { type FileHandle, open, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ioError, RankDistillmError } from '../errors.js';
@@ -26,6 +26,15 @@ export async function* chunksOf(handle: FileHandle, name: string): AsyncGenerato
   for (let offset = 0; offset < size; offset += CHUNK_BYTES) {
     yield await readRegion(handle, offset, Math.min(CHUNK_BYTES, size - offset), name);
   }
+}
+
+/** Differs after the file was written to, or another one has its path. */
+export async function versionOf(file: FileHandle | string): Promise<string> {
+  const { dev, ino, size, mtimeNs } =
+    typeof file === 'string'
+      ? await stat(file, { bigint: true }).catch((error: unknown) => Promise.reject(ioError('read', file, error)))
+      : await file.stat({ bigint: true });
+  return [dev, ino, size, mtimeNs].join(':');
 }
 
 /** The error for a file that changed between two reads. */

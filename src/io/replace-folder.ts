@@ -3,6 +3,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ioError, RankDistillmError } from '../errors.js';
 import { sync } from './atomic-write.js';
+import { refuseFolderOverInputs } from './inputs.js';
 import { leftoversIn, LONGEST_NAME, pathBeside, removeStrays } from './leftovers.js';
 
 /** How long a reader waits for another process that is replacing the folder; two renames take microseconds. */
@@ -16,13 +17,14 @@ const LONGEST_WAIT_MS = 1000;
  *
  * @param target its parent must exist; if it is deleted meanwhile, that is an error
  * @param write fills the given empty folder
- * @throws RankDistillmError `io` that names the target; errors of `write`, with the target's name in them
+ * @throws RankDistillmError `io` that names the target; `bad_input` if the folder holds an input; errors of `write`, with the target's name in them
  */
 export async function replaceFolder(target: string, write: (temporary: string) => Promise<void>): Promise<void> {
   const place = resolve(target);
   const temporary = pathBeside(place, 'new');
   try {
     refuseLongName(place);
+    refuseFolderOverInputs(target);
     await refuseFile(place);
     await removeLeftovers(dirname(place));
     await mkdir(temporary);

@@ -145,11 +145,12 @@ interface SentError {
  */
 function startThread(module: string, name: string, workerData: unknown): Worker {
   // a data: URL, because a thread inherits --input-type from `node --input-type=module -e`, which refuses files
-  const url = new URL(`data:text/javascript,${encodeURIComponent(program(module))}`);
+  const url = new URL(`data:text/javascript,${encodeURIComponent(programOf(module))}`);
   return new Worker(url, { workerData, name });
 }
 
-function program(module: string): string {
+/** The program of a thread or a child process that runs a module of this package. */
+export function programOf(module: string): string {
   const start = `await import(${JSON.stringify(module)});`;
   if (!import.meta.url.endsWith('.ts')) return start;
   // under tsx, which does not register itself in threads

@@ -1,4 +1,4 @@
-import { RankDistillmError } from '../errors.js';
+import { RankDistillmError, readable } from '../errors.js';
 
 /** Compares texts by code points, as in Python and UTF-8; JavaScript's order differs outside the basic plane. */
 export function compareUtf8(a: string, b: string): number {
@@ -7,7 +7,7 @@ export function compareUtf8(a: string, b: string): number {
 
 /** An error of `JSON.parse`. */
 export interface JsonFault {
-  /** The message on one line: the parser quotes the text, including line breaks. */
+  /** The message, which quotes the text, in readable form. */
   problem: string;
   /** 1-based; undefined if the parser gives no position. */
   line: number | undefined;
@@ -19,16 +19,9 @@ export function jsonFault(error: unknown, text: string): JsonFault {
   const position = / at position (\d+)/.exec(message)?.[1];
   return {
     // since Node.js 22 messages end with a position in the text, which may be one line of a file
-    problem: oneLine(message.replace(/ \(line \d+ column \d+\)$/, '')),
+    problem: readable(message.replace(/ \(line \d+ column \d+\)$/, '')),
     line: position === undefined ? undefined : text.slice(0, Number(position)).split('\n').length,
   };
-}
-
-const ESCAPES: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
-
-/** Escapes line breaks and control characters that would move a terminal's cursor. */
-export function oneLine(text: string): string {
-  return text.replace(/[\p{Cc}\u2028\u2029]/gu, (character) => ESCAPES[character] ?? '\ufffd');
 }
 
 export type JsonObject = Record<string, unknown>;
@@ -75,4 +68,25 @@ export function parseJsonObject(text: string, place: string, hint: string): Json
 export function asJsonObject(value: unknown, place: string, hint: string): JsonObject {
   if (isJsonObject(value)) return value;
   throw new RankDistillmError('bad_input', `${place}: expected a JSON object`, { hint });
+}
+
+/** UTF-8 sequences of four, three and two bytes that were decoded as Latin-1, one character a byte. */
+const MISREAD = [/[\xf0-\xf4][\x80-\xbf]{3}/g, /[\xe0-\xef][\x80-\xbf]{2}/g, /[\xc2-\xdf][\x80-\xbf]/g];
+const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/**
+ * Undoes UTF-8 that was encoded twice: `donâ\x80\x99t` becomes `don’t`. Same result as ir_datasets' FixEncoding for the
+ * MS MARCO passages. A text may mix broken and correct characters, so longer sequences are replaced first, and replaced
+ * text is not scanned again.
+ */
+export function repairUtf8(text: string): string {
+  return MISREAD.reduce((repaired, misread) => repaired.replace(misread, decoded), text);
+}
+
+function decoded(misread: string): string {
+  try {
+    return strict.decode(Buffer.from(misread, 'latin1'));
+  } catch {
+    return misread; // a surrogate or an overlong form
+  }
 }

@@ -1,7 +1,7 @@
 import { nearestHint } from '../config/nearest.js';
 import { slotOf } from '../config/schema/fields.js';
 import { losses as schema, type LossSpec } from '../config/schema/training.js';
-import { docsPage, RankDistillmError } from '../errors.js';
+import { badArgument, docsPage, RankDistillmError } from '../errors.js';
 import { approxMRR } from './approx-mrr.js';
 import { approxNDCG } from './approx-ndcg.js';
 import { approxRankMSE } from './approx-rank-mse.js';
@@ -33,6 +33,7 @@ const BUILDERS: { readonly [Spec in LossSpec as Spec['class_path']]: (args: Spec
  * @throws RankDistillmError `bad_input` for an unknown name or argument
  */
 export function createLoss(name: string, initArgs: Readonly<Record<string, unknown>> = {}): Loss {
+  if (typeof name !== 'string') throw badArgument('name', 'the name of a loss', name);
   const slot = slotOf(schema);
   const known = slot?.aliases[name] ?? name;
   const args = slot?.classes.get(known);
@@ -41,6 +42,7 @@ export function createLoss(name: string, initArgs: Readonly<Record<string, unkno
       hint: `${nearestHint(name, Object.keys(BUILDERS), 'loss')} loadUserLoss loads custom losses.`,
     });
   }
+  if (typeof initArgs !== 'object' || initArgs === null) throw badArgument('initArgs', 'an object', initArgs);
   const { data, error } = args.safeParse(initArgs);
   if (error) {
     const issue = error.issues[0];

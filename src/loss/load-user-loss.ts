@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { isOwnClass } from '../config/schema/fields.js';
 import { RankDistillmError } from '../errors.js';
+import { holdInputs } from '../io/inputs.js';
 import { checkedLoss } from './checked-loss.js';
 import { importModule } from './import-module.js';
 import type { Loss } from './loss.js';
@@ -36,6 +37,7 @@ export async function loadUserLoss(
       hint: 'Paths of losses are relative to the current working directory.',
     });
   }
+  holdInputs([file]); // for good: the module stays loaded
   const LossClass = await importClass(classPath, file, exportName);
   return { ...checkedLoss(classPath, construct(classPath, LossClass, initArgs), exportName), initArgs };
 }

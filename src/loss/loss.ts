@@ -18,5 +18,7 @@ export interface Loss {
   readonly name: string;
   /** Arguments of the constructor, recorded in checkpoints. */
   readonly initArgs?: Readonly<Record<string, unknown>>;
+  /** Checksum of the source of a custom loss, recorded in checkpoints. */
+  readonly source?: string;
   compute(scores: ScoreMatrix, targets: ScoreMatrix): LossResult;
 }

@@ -1,3 +1,4 @@
+import { SettingError } from '../config/setting-error.js';
 import { RankDistillmError } from '../errors.js';
 import { checkedLoss } from './checked-loss.js';
 import type { Loss, LossResult, ScoreMatrix } from './loss.js';
@@ -26,8 +27,8 @@ export interface WeightedLosses {
  */
 export function weightedLosses(losses: readonly WeightedLoss[]): WeightedLosses {
   if (losses.length === 0) {
-    throw new RankDistillmError('bad_input', 'losses: the list is empty, so there is nothing to train', {
-      hint: 'Add a loss, for example RankNet in model.init_args.loss_functions.',
+    throw new SettingError(['losses'], 'the list is empty, so there is nothing to train', {
+      hint: 'Add a loss, for example RankNet.',
     });
   }
   const pairs = losses.map((entry, i) => {

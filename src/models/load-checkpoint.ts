@@ -229,7 +229,8 @@ async function encodingOf(
     pairEncoding: {
       kind: 'longest-first',
       maxLength: Math.min(limit, maxPositions),
-      encoderTokenizer,
+      // as transformers: config.json names the class where tokenizer_config.json does not
+      encoderTokenizer: config.string('tokenizer_class') ?? encoderTokenizer,
       ...library.tokenizer,
     },
     activation: library.activation,

@@ -7,7 +7,7 @@ export type StoredDtype = Dtype | 'int64' | 'int32' | 'int16' | 'int8' | 'uint8'
 export interface RawTensor {
   dtype: StoredDtype;
   shape: number[];
-  data: { file: string; offset: number; bytes: number };
+  data: { file: string; offset: number; bytes: number; version?: string };
 }
 
 export type RawTensors = Map<string, RawTensor>;

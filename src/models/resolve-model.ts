@@ -33,7 +33,7 @@ const FILES: readonly string[] = [...MODEL_FILES, 'adapter_config.json', 'chat_t
 export async function resolveModel(nameOrPath: string, revision?: string): Promise<ResolvedModel> {
   if (typeof nameOrPath !== 'string' || nameOrPath === '') {
     throw new RankDistillmError('bad_input', 'model name or path: expected a folder or a Hugging Face id', {
-      hint: 'Set model_name_or_path to a model folder or to an id like owner/name.',
+      hint: 'Name a model folder, or an id like owner/name.',
     });
   }
   await healFolder(nameOrPath);

@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ioError, RankDistillmError } from '../errors.js';
 import type { Checkpoint } from './checkpoint.js';
@@ -13,6 +13,7 @@ import {
   setMembers,
 } from './json-file.js';
 import type { MonoSettings } from './model-config.js';
+import { WEIGHT_FILES } from './model-weights.js';
 import { formatShape, type TensorValues } from './raw-tensor.js';
 import { writeSafetensors } from './safetensors.js';
 import { LIBRARY_FILES } from './sentence-transformers.js';
@@ -52,6 +53,19 @@ export const MODEL_FILES: readonly string[] = [
   ...TOKENIZER_FILES,
   ...LIBRARY_FILES,
 ];
+
+/**
+ * Every file of a model folder, and the names that a model is looked for under: a new file of such a name would be read
+ * the next time.
+ */
+export async function modelFolderFiles(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
+    throw ioError('read', folder, error);
+  });
+  const files = entries.filter((entry) => !entry.isDirectory()).map(({ name }) => name);
+  const weights = WEIGHT_FILES.flatMap((name) => [name, `${name}.index.json`]);
+  return [...new Set([...files, ...MODEL_FILES, ...weights])].map((name) => join(folder, name));
+}
 
 /** Reads the small files of a model folder that `saveModel` copies. */
 export async function readModelFiles(folder: string): Promise<ModelFiles> {

@@ -1,6 +1,8 @@
+import type { BigIntStats } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { ioError, RankDistillmError } from '../errors.js';
 import { openRegularFile } from '../io/regular-file.js';
+import type { RawTensors } from './raw-tensor.js';
 
 /** First bytes of a Git LFS pointer, which `git clone` leaves if Git LFS is not installed. */
 const LFS_POINTER = 'version https://git-lfs';
@@ -13,19 +15,33 @@ export interface WeightFile {
   read(offset: number, length: number): Promise<Buffer>;
 }
 
-/** Opens `path` while `use` runs. */
-export async function withWeightFile<T>(path: string, use: (file: WeightFile) => Promise<T>): Promise<T> {
+/**
+ * Opens `path` while `use` reads the headers. The tensors carry the version of the file, which the engine compares when it
+ * reads them: a file that is replaced or rewritten meanwhile is refused.
+ */
+export async function withWeightFile(
+  path: string,
+  use: (file: WeightFile) => Promise<RawTensors>,
+): Promise<RawTensors> {
   // the size of weights is not limited: only their headers are read
   const { handle, size } = await openRegularFile(path, { bytes: Number.POSITIVE_INFINITY });
   try {
+    const version = versionOf(await handle.stat({ bigint: true }));
     const file = { path, size, read: readFrom(handle, path, size) };
     await refuseLfsPointer(file);
-    return await use(file);
+    const tensors = await use(file);
+    for (const { data } of tensors.values()) data.version = version;
+    return tensors;
   } catch (error) {
     throw error instanceof RankDistillmError ? error : ioError('read', path, error);
   } finally {
     await handle.close();
   }
+}
+
+/** Compared with native/core/model_file.cc's. */
+function versionOf({ ino, size, mtimeNs }: BigIntStats): string {
+  return [ino, size, mtimeNs].join(':');
 }
 
 /** An error about the content of a weight file. */

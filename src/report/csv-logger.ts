@@ -2,6 +2,7 @@ import { open, readFile, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ioError, RankDistillmError } from '../errors.js';
 import { makeFolder } from '../io/make-folder.js';
+import { refuseOverInput } from '../io/inputs.js';
 import { writeAtomically } from '../io/atomic-write.js';
 import { prefixed, type MetricLogger } from './metric-logger.js';
 
@@ -75,6 +76,7 @@ export class CsvLogger implements MetricLogger {
    */
   static async open(folder: string, options: CsvLoggerOptions = {}): Promise<CsvLogger> {
     const logger = new CsvLogger(join(folder, 'metrics.csv'), options.prefix);
+    refuseOverInput(logger.#path);
     await makeFolder(folder);
     const text = await logger.#text();
     if (!text) return logger;

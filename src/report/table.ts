@@ -1,5 +1,6 @@
 import { styleText } from 'node:util';
 import Table from 'cli-table3';
+import { readable } from '../errors.js';
 
 export interface TableOptions {
   /** Metrics of several rows: mark the best and the second of a column, for a terminal. Default false. */
@@ -24,7 +25,8 @@ const NO_LINES = { ...Object.fromEntries(LINE_PARTS.split(' ').map((part) => [pa
 
 function show(cell: Cell, digits: number | undefined): string {
   if (cell === undefined) return '-';
-  return typeof cell === 'number' && digits !== undefined ? cell.toFixed(digits) : String(cell);
+  if (typeof cell === 'string') return readable(cell); // ids come from files
+  return digits === undefined ? String(cell) : cell.toFixed(digits);
 }
 
 /** Formats a table, without a trailing newline. Columns of numbers are right-aligned. */

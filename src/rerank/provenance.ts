@@ -1,6 +1,8 @@
 import { basename } from 'node:path';
 import { z } from 'zod';
+import { SettingError, type SettingErrorDetails } from '../config/setting-error.js';
 import { RankDistillmError } from '../errors.js';
+import type { WrittenRun } from '../data/write-run.js';
 import { writeAtomically } from '../io/atomic-write.js';
 import { differences, fingerprintFact, fingerprintFile, type Fact, type Facts } from '../io/fingerprint.js';
 import { readJsonObject } from '../models/json-file.js';
@@ -45,6 +47,11 @@ export type RunProvenance = z.infer<typeof schema>;
 /** The part that is known before the run is written. */
 export type RunIdentity = Omit<RunProvenance, 'format' | 'version' | 'run' | 'timing' | 'written'>;
 
+/** An error about the path of a run to write. */
+export function outputError(message: string, details: SettingErrorDetails): SettingError {
+  return new SettingError(['run_name'], message, { ...details, isAboutFile: true });
+}
+
 /** Whether a file is the record of a run, and not a run. */
 export async function isProvenance(path: string): Promise<boolean> {
   if (!path.endsWith('.run.json')) return false;
@@ -64,14 +71,14 @@ export function provenancePath(run: string): string {
  */
 export async function writeProvenance(
   runPath: string,
-  run: { bytes: number; fingerprint: string },
+  { bytes, fingerprint }: WrittenRun,
   identity: RunIdentity,
   { timing, ...written }: { by: string; command?: string | undefined; timing: RunProvenance['timing'] },
 ): Promise<void> {
   const record: RunProvenance = {
     format: FORMAT,
     version: VERSION,
-    run: { file: basename(runPath), ...run },
+    run: { file: basename(runPath), bytes, fingerprint },
     ...identity,
     timing,
     written: { at: new Date().toISOString(), ...written },
@@ -86,15 +93,15 @@ export async function writeProvenance(
  */
 export async function readProvenance(runPath: string): Promise<RunProvenance | undefined> {
   const path = provenancePath(runPath);
-  const hint = `${runPath} would be written beside it: move it away, or choose another save_dir or run_name.`;
+  const hint = `${runPath} would be written beside it: move it away, or choose another $save_dir or $run_name.`;
   const object = await readJsonObject(path).catch((error: unknown) => {
     // a record cannot be downloaded again, as the files of a model can
     if (!(error instanceof RankDistillmError)) throw error;
-    throw new RankDistillmError(error.code, error.message, { hint, cause: error });
+    throw outputError(error.message, { hint, code: error.code, cause: error });
   });
   if (object === undefined) return undefined;
   if (object['format'] !== FORMAT) {
-    throw new RankDistillmError('bad_input', `${path}: is not the record of a run that rank-distillm wrote`, { hint });
+    throw outputError(`${path}: is not the record of a run that rank-distillm wrote`, { hint });
   }
   const { version } = object;
   if (typeof version === 'number' && version > VERSION) {
@@ -106,10 +113,10 @@ export async function readProvenance(runPath: string): Promise<RunProvenance | u
   const parsed = schema.safeParse(object);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
-  throw new RankDistillmError('bad_input', `${path}: ${issue?.path.join('.')}: ${issue?.message}`, { hint });
+  throw outputError(`${path}: ${issue?.path.join('.')}: ${issue?.message}`, { hint });
 }
 
-const OVERWRITE = 'Set overwrite to replace the run, or save_dir or run_name to keep both.';
+const OVERWRITE = 'Set $overwrite to replace the run, or $save_dir or $run_name to keep both.';
 
 /**
  * Checks that an existing run is the result that would be computed now.
@@ -119,8 +126,7 @@ const OVERWRITE = 'Set overwrite to replace the run, or save_dir or run_name to 
 export async function assertSameResult(runPath: string, now: RunIdentity): Promise<void> {
   const record = await readProvenance(runPath);
   const recordPath = provenancePath(runPath);
-  const refuse = (problem: string) =>
-    new RankDistillmError('bad_input', `${runPath}: exists, ${problem}`, { hint: OVERWRITE });
+  const refuse = (problem: string) => outputError(`${runPath}: exists, ${problem}`, { hint: OVERWRITE });
   if (record === undefined) throw refuse(`without a ${basename(recordPath)} that records its provenance`);
   if ((await fingerprintFile(runPath)) !== record.run.fingerprint) {
     throw refuse(`and is not the run that ${basename(recordPath)} describes: it was changed since`);

@@ -1,4 +1,4 @@
-import { readdir } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { checkOptions, type OptionsOf, type SettingsOf } from '../config/read-settings.js';
@@ -12,6 +12,7 @@ import type { RunEntry } from '../data/records.js';
 import { DatasetRegistry } from '../data/registry.js';
 import { RunDataset } from '../data/run-dataset.js';
 import { checkRunOptions, type RunDatasetOptions } from '../data/run-options.js';
+import type { WrittenRun } from '../data/write-run.js';
 import { CrossEncoder, loadOptions } from '../engine/cross-encoder.js';
 import {
   modelKeys,
@@ -22,18 +23,29 @@ import {
   type ResolvedEngine,
 } from '../engine/engine-options.js';
 import { loadBinding } from '../engine/load-binding.js';
-import { RankDistillmError, throwIfAborted } from '../errors.js';
+import { throwIfAborted, warner } from '../errors.js';
 import { evaluateScored, type MeasureValues } from '../evaluate/evaluate.js';
 import { parseMeasure } from '../evaluate/parse-measure.js';
 import { fingerprintFile, fingerprintLargeFile } from '../io/fingerprint.js';
-import { assertWritable, isThere, refuseOverInputs } from '../io/output-file.js';
+import { holdInputs, overInput } from '../io/inputs.js';
+import { assertWritable, isThere } from '../io/output-file.js';
+import { isPlainName } from '../io/plain-name.js';
 import { packageVersion } from '../io/package-version.js';
+import { KeptElsewhereError } from '../io/pending-file.js';
 import { changedWhileRead } from '../io/regions.js';
 import type { Checkpoint } from '../models/checkpoint.js';
 import { fingerprintModel, modelSettings } from '../models/fingerprint.js';
 import { loadCheckpoint } from '../models/load-checkpoint.js';
+import { modelFolderFiles } from '../models/save-model.js';
 import { limitBatches, plainLimit } from '../train/train-limits.js';
-import { assertSameResult, provenancePath, readProvenance, writeProvenance, type RunIdentity } from './provenance.js';
+import {
+  assertSameResult,
+  outputError,
+  provenancePath,
+  readProvenance,
+  writeProvenance,
+  type RunIdentity,
+} from './provenance.js';
 import { rerank, type RerankProgress, type RerankResult } from './rerank.js';
 import { defaultRunFolder } from './run-path.js';
 
@@ -87,6 +99,9 @@ export interface RerankedRun {
   unscoredTopics: number;
 }
 
+/** Bytes of a line of a run, at least: two ids, Q0, a rank, a score and the tag. */
+const LEAST_LINE_BYTES = 24;
+
 /** A run to write. */
 interface Job {
   dataset: RunDataset;
@@ -109,14 +124,16 @@ export async function rerankRuns(given: RerankRunsOptions): Promise<RerankedRun[
   const options = checkOptions(rerankRunsOptions, given);
   throwIfAborted(options.signal);
   options.runs.forEach((run, i) => aboutSetting(['runs', i], () => checkRunOptions(run)));
+  checkRunName(options.runName);
   const measures = [...new Set(options.metrics.map((name) => parseMeasure(name).name))];
   const { device, precision, tf32, memoryFraction, threads, tokenizerThreads, signal } = options;
   resolveEngine(options, false, loadBinding());
-  const warn = options.onWarning ?? ((message: string) => process.emitWarning(message, 'RankDistillmWarning'));
+  const warn = warner(options.onWarning);
   const engine = { device, precision, tf32, memoryFraction, threads, tokenizerThreads, signal, onWarning: warn };
   // reads headers only, so that a wrong model fails before a collection is indexed for minutes
   const { config: overrides, revision, label, seed } = options;
   const checkpoint = await loadCheckpoint(options.model, { overrides, revision, label, seed, freshHead: false });
+  using _inputs = holdInputs([...(await modelFolderFiles(checkpoint.folder)), ...(options.registry?.files() ?? [])]);
   const datasets: RunDataset[] = [];
   let model: CrossEncoder | undefined;
   try {
@@ -134,6 +151,13 @@ export async function rerankRuns(given: RerankRunsOptions): Promise<RerankedRun[
     await model?.close();
     for (const dataset of datasets) await dataset.close();
   }
+}
+
+function checkRunName(name: string | null): void {
+  if (name === null || isPlainName(name)) return;
+  throw new SettingError(['run_name'], `expected the name of a file, received "${name}"`, {
+    hint: 'Name the folder in $save_dir.',
+  });
 }
 
 /**
@@ -170,20 +194,20 @@ async function openJobs(
   }
   refuseSharedOutputs(jobs);
   const outputs = jobs.flatMap(({ outputPath }) => [outputPath, provenancePath(outputPath)]);
-  const inputs = [
-    ...jobs.flatMap(({ dataset }) => dataset.inputFiles),
-    ...registry.files(),
-    ...(await filesIn(checkpoint.folder)),
-  ];
-  await refuseOverInputs(outputs, inputs, 'Set save_dir to another folder, or run_name to another name.');
+  for (const output of outputs) {
+    const problem = overInput(output);
+    if (problem === undefined) continue;
+    throw outputError(problem, { hint: 'Set $save_dir to another folder, or $run_name to another name.' });
+  }
   for (const job of jobs) {
-    await assertWritable(job.outputPath);
+    await assertWritable(job.outputPath, job.dataset.countPairs(job.topics) * LEAST_LINE_BYTES);
     if (overwrite || !(await isThere(job.outputPath)))
       await readProvenance(job.outputPath); // throws if the file is not a provenance record
     else {
       await assertSameResult(job.outputPath, job.identity);
       job.isDone = true;
     }
+    await assertWritable(provenancePath(job.outputPath));
   }
   return jobs;
 }
@@ -255,14 +279,10 @@ function refuseSharedOutputs(jobs: readonly Job[]): void {
     }
     const [first, second] = [other, index].map((i) => `${i + 1} (${jobs[i]!.dataset.files.run})`);
     const problem = `datasets ${first} and ${second} would both be written to ${outputPath}`;
-    throw new RankDistillmError('bad_input', problem, {
-      hint: 'Omit run_name, or rename one of the input files, so that each dataset has a different output file.',
+    throw outputError(problem, {
+      hint: 'Omit $run_name, or rename one of the input files, so that each dataset has a different output file.',
     });
   }
-}
-
-async function filesIn(folder: string): Promise<string[]> {
-  return (await readdir(folder)).map((name) => join(folder, name));
 }
 
 /** Loads the model and checks that its files still match the fingerprints of the provenance. */
@@ -290,21 +310,29 @@ async function finish(
   if (job.isDone) {
     if (measures.length > 0) entries = await readRun(outputPath);
   } else {
+    const { precision } = model!;
+    const start = performance.now();
+    const record = (path: string, written: WrittenRun, seconds: number): Promise<void> =>
+      writeProvenance(
+        path,
+        written,
+        { ...identity, computed: { ...identity.computed, precision } },
+        {
+          timing: { pairs: dataset.countPairs(topics), seconds: Number(seconds.toPrecision(6)) },
+          by: `rank-distillm ${packageVersion()}`,
+          command: options.command,
+        },
+      );
     scoring = await score(job, model!, options, (topic) => {
       if (measures.length > 0) entries.push(...topic);
+    }).catch(async (error: unknown) => {
+      // with its record, the run can be moved to its place later
+      if (error instanceof KeptElsewhereError) {
+        await record(error.kept, await describeRun(error.kept), (performance.now() - start) / 1000);
+      }
+      throw error;
     });
-    const { bytes, fingerprint, precision } = scoring;
-    const computed = { ...identity.computed, precision };
-    await writeProvenance(
-      outputPath,
-      { bytes, fingerprint },
-      { ...identity, computed },
-      {
-        timing: { pairs: scoring.pairs, seconds: Number(scoring.seconds.toPrecision(6)) },
-        by: `rank-distillm ${packageVersion()}`,
-        command: options.command,
-      },
-    );
+    await record(outputPath, scoring, scoring.seconds);
   }
   const qrels = measures.length > 0 ? await dataset.qrels() : undefined;
   const { mean, unscored } = evaluateScored(entries, qrels ?? [], measures);
@@ -318,6 +346,10 @@ async function finish(
     metrics: mean,
     unscoredTopics: unscored,
   };
+}
+
+async function describeRun(path: string): Promise<WrittenRun> {
+  return { bytes: (await stat(path)).size, fingerprint: await fingerprintFile(path) };
 }
 
 type ScoredEntry = Pick<RunEntry, 'queryId' | 'docId' | 'score'>;

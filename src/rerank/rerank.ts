@@ -2,7 +2,7 @@ import type { RankingSample } from '../data/records.js';
 import { writeRunTopics, type ScoredDocument, type WrittenRun } from '../data/write-run.js';
 import type { CrossEncoder } from '../engine/cross-encoder.js';
 import type { ScoredWindow } from '../engine/score-windows.js';
-import { refuseOverInputs } from '../io/output-file.js';
+import { holdInputs, refuseOverInput } from '../io/inputs.js';
 import type { TextPair } from '../tokenize/pair-tokenizer.js';
 import { scoreTopics } from './scored-topics.js';
 
@@ -57,7 +57,8 @@ export interface RerankResult extends WrittenRun {
 export async function rerank(options: RerankOptions): Promise<RerankResult> {
   const { model, dataset, signal, outputPath } = options;
   dataset.assertWritable?.();
-  await refuseOverInputs([outputPath], dataset.inputFiles ?? []);
+  using _inputs = holdInputs(dataset.inputFiles ?? []);
+  refuseOverInput(outputPath);
   const totalPairs = await dataset.countPairs();
   const start = performance.now();
   const result = { pairs: 0, topics: 0, tokens: 0 };

@@ -6,6 +6,7 @@ import type { PairEncoding, TokenizerSettings } from '../models/pair-encoding.js
 import { BERT_TOKENS, resolveSpecialTokens, ROBERTA_TOKENS } from './special-tokens.js';
 import type { SpecialTokenDefaults, SpecialTokens } from './special-tokens.js';
 import { definitionFromMerges, definitionFromVocab, readTokenizerFiles } from './tokenizer-files.js';
+import { tryTokenizer } from './trial.js';
 import type { AddedTokenEntry, TokenizerDefinition, TokenizerFiles } from './tokenizer-files.js';
 
 /**
@@ -62,7 +63,9 @@ type ReadSettings = TokenizerSettings & Pick<PairEncoding, 'kind'>;
 
 /** Reads the tokenizer files of a model folder and builds the native tokenizer from them. */
 export async function loadTokenizer(folder: string, encoding: ReadSettings): Promise<LoadedTokenizer> {
-  return buildTokenizer(await describeTokenizer(folder, encoding));
+  const description = await describeTokenizer(folder, encoding);
+  if (description.unusual) await tryTokenizer(description);
+  return buildTokenizer(description);
 }
 
 async function describeTokenizer(folder: string, encoding: ReadSettings): Promise<TokenizerDescription> {
@@ -99,11 +102,12 @@ async function describeTokenizer(folder: string, encoding: ReadSettings): Promis
 function tokenizerClass(files: TokenizerFiles, { kind, encoderTokenizer }: ReadSettings): TokenizerClass {
   // lightning-ir derives the class from the encoder's type and ignores the file
   const named = kind === 'lightning-ir' ? undefined : files.config['tokenizer_class'];
-  const name = (typeof named === 'string' ? named : (encoderTokenizer ?? 'BertTokenizer')).replace(/Fast$/, '');
+  const isOwn = typeof named === 'string';
+  const name = (isOwn ? named : (encoderTokenizer ?? 'BertTokenizer')).replace(/Fast$/, '');
   if (Object.hasOwn(CLASSES, name)) return CLASSES[name] as TokenizerClass;
   throw new RankDistillmError(
     'unsupported',
-    `${join(files.folder, 'tokenizer_config.json')}: tokenizer_class ${name} is not supported`,
+    `${join(files.folder, isOwn ? 'tokenizer_config.json' : 'config.json')}: tokenizer_class ${name} is not supported`,
     { hint: `Supported: ${Object.keys(CLASSES).join(', ')}, each also with the suffix Fast.` },
   );
 }

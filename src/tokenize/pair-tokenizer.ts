@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import type { Checkpoint } from '../models/checkpoint.js';
 import { RankDistillmError, throwIfAborted } from '../errors.js';
 import { loadTokenizer, type LoadedTokenizer } from './load-tokenizer.js';
@@ -44,6 +45,8 @@ export interface PairTokenizer {
 export interface PairTokenizerOptions {
   /** Worker threads, started by the first large call. Default 0, which tokenizes on the calling thread. */
   threads?: number | undefined;
+  /** Receives a sentence when there will be fewer threads. */
+  onWarning?: ((message: string) => void) | undefined;
 }
 
 /** Queries repeat in consecutive pairs, documents across topics and runs, so documents need the larger cache. */
@@ -55,7 +58,7 @@ type TokenizerCheckpoint = Pick<Checkpoint, 'folder' | 'pairEncoding' | 'encoder
 /** Loads the tokenizer of a model folder; docs/tokens.md describes the reference behaviour. */
 export async function createPairTokenizer(
   checkpoint: TokenizerCheckpoint,
-  { threads = 0 }: PairTokenizerOptions = {},
+  { threads = 0, onWarning }: PairTokenizerOptions = {},
 ): Promise<PairTokenizer> {
   const { pairEncoding, encoder } = checkpoint;
   const tokenizer = await loadTokenizer(checkpoint.folder, pairEncoding);
@@ -72,7 +75,26 @@ export async function createPairTokenizer(
       { hint: `Set model_max_length in tokenizer_config.json to ${encoder.maxPositions}.` },
     );
   }
-  return new TemplatePairTokenizer(checkpoint, tokenizer, template, threads);
+  const most = threads > 1 ? mostThreads(describe(tokenizer).length) : threads;
+  if (threads > most)
+    onWarning?.(`tokenizerThreads: ${most} instead of ${threads}, for this machine's cores and memory`);
+  return new TemplatePairTokenizer(checkpoint, tokenizer, template, Math.min(threads, most));
+}
+
+/** As JSON: cloning the vocabulary as an object is ten times slower. */
+function describe({ native: _, ...description }: LoadedTokenizer): string {
+  return JSON.stringify(description);
+}
+
+/** Of a thread, besides its tokenizer: Node.js, and the tables of words. */
+const THREAD_BYTES = 32 * 2 ** 20;
+/** A tokenizer takes as many times the memory of its description, while it is built. */
+const TIMES_DESCRIPTION = 20;
+
+/** More threads than cores tokenize no faster, and all together take up to half of the memory that is left. */
+function mostThreads(descriptionBytes: number): number {
+  const each = THREAD_BYTES + TIMES_DESCRIPTION * descriptionBytes;
+  return Math.max(1, Math.min(availableParallelism(), Math.floor(process.availableMemory() / 2 / each)));
 }
 
 class TemplatePairTokenizer implements PairTokenizer {
@@ -108,9 +130,8 @@ class TemplatePairTokenizer implements PairTokenizer {
       room: this.#room,
       vocabSize: encoder.vocabSize,
     };
-    const { native: _, ...description } = tokenizer;
     this.threads = threads;
-    this.#pool = new TokenizerPool(threads, () => ({ description: JSON.stringify(description), lengths }));
+    this.#pool = new TokenizerPool(threads, () => ({ description: describe(tokenizer), lengths }));
     const here = createSideTokenizers(tokenizer, lengths);
     const sideEncoder = (side: 'query' | 'document', cacheBytes: number) =>
       new SideEncoder({

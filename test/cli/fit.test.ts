@@ -4,7 +4,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { readRun } from '../../src/data/run-file.js';
 import { type CliResult, run } from '../support/cli.js';
-import { inFolder, useOwnCache, writeFiles } from '../support/files.js';
+import { inFolder, listing, useOwnCache, writeFiles } from '../support/files.js';
 import { copyModel } from '../support/models.js';
 import { writeTrainingCollection } from '../support/collections.js';
 
@@ -359,6 +359,22 @@ testInCollection('a run that is registered by its id gives the name in logs', as
     '--trainer.callbacks+={class_path: ModelCheckpoint, init_args: {monitor: dev/nDCG@10, mode: max}}',
   );
   assert.match(stdout, /^dev +0\.\d{4}/m);
+});
+
+testInCollection('neither the model that is trained nor the configuration is replaced', async (folder) => {
+  await fit(folder, '--trainer.max_steps=1');
+  const again = ['--trainer.max_steps=1', '--trainer.logger={class_path: TensorBoardLogger, init_args: {version: 0}}'];
+  const saved = join(LOGS, 'version_0/pl_config.yaml');
+  const before = await listing(folder);
+  for (const [argv, message] of [
+    [[`--model.model_name_or_path=${MODEL}`, ...again], /huggingface_checkpoint: would overwrite the input/],
+    [['--config', saved, ...again], /pl_config\.yaml: would overwrite the input/],
+  ] as const) {
+    const { code, stderr } = await run(['fit', '--config', 'config.yaml', ...argv], { cwd: folder });
+    assert.is(code, 2, stderr);
+    assert.match(stderr, message);
+  }
+  assert.equal(await listing(folder), before);
 });
 
 test.run();

@@ -1,4 +1,4 @@
-import { cp, readdir, readFile, writeFile } from 'node:fs/promises';
+import { cp, link, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PassThrough, Readable, Writable } from 'node:stream';
 import { suite } from 'uvu';
@@ -6,7 +6,7 @@ import * as assert from 'uvu/assert';
 import { assertClose, assertSameIds, expectedPairs, modelFolder } from '../support/models.js';
 import { runCli } from '../../src/cli/cli.js';
 import { run } from '../support/cli.js';
-import { inFolder, writeFiles } from '../support/files.js';
+import { inFolder, listing, writeFiles } from '../support/files.js';
 import { TOLERANCES } from '../support/tolerances.js';
 
 const test = suite('score');
@@ -77,6 +77,23 @@ test('a score that is no number is an error that names the pair', () =>
     assert.is(code, 2);
     assert.match(stderr, /^error: pairs\.jsonl, pair 1: the score of model is NaN\nhint: /m);
     assert.equal((await readdir(folder)).sort(), ['model', 'pairs.jsonl']);
+  }));
+
+test('scores are written over neither the pairs nor the model', () =>
+  inFolder(async (folder) => {
+    await cp(modelFolder(), join(folder, 'model'), { recursive: true });
+    await writeFiles(folder, { 'pairs.jsonl': '{"query": "a", "document": "b"}\n' });
+    await link(join(folder, 'pairs.jsonl'), join(folder, 'hard-link'));
+    await symlink('model/tokenizer.json', join(folder, 'link'));
+    const before = await listing(folder);
+    const outputs = ['pairs.jsonl', 'hard-link', 'link', 'model/model.safetensors', 'model/vocab.json'];
+    for (const output of outputs) {
+      const argv = ['score', '--model', 'model', '--input', 'pairs.jsonl', '--output', output];
+      const { code, stderr } = await run(argv, { cwd: folder });
+      assert.is(code, 2, stderr);
+      assert.match(stderr, /would overwrite the input .*\nhint: Choose another file for --output\./);
+    }
+    assert.equal(await listing(folder), before);
   }));
 
 test('an interrupted run ends with 130 and leaves no file', () =>

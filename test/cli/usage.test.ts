@@ -88,7 +88,14 @@ const KEYS: [argv: string[], says: RegExp[]][] = [
   [['fit', '--help', 'EarlyStopping'], [/^ {2}monitor\n {6}text; required$/m]],
   [
     ['evaluate', '--help'],
-    [/nDCG, nDCG@10, .*NDCG\n/, /P@10, P\(rel=2\)@10, Precision\n/, /AP\(rel=2\), MAP/, /RR, RR@10/, /IPrec@0\.1/, /R@10/],
+    [
+      /nDCG, nDCG@10, .*NDCG\n/,
+      /P@10, P\(rel=2\)@10, Precision\n/,
+      /AP\(rel=2\), MAP/,
+      /RR, RR@10/,
+      /IPrec@0\.1/,
+      /R@10/,
+    ],
   ],
 ];
 

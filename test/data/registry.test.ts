@@ -36,8 +36,7 @@ test('both spellings of the RankZephyr data set name the same dataset', () => {
 
 test('a dashed id of the MS MARCO passages means the id with slashes, repair of texts and all', async () => {
   for (const [asked, id] of [
-    ['msmarco-passage-trec-dl-2020-judged', 'msmarco-passage/trec-dl-2020/judged'],
-    ['msmarco-passage-dev-small', 'msmarco-passage/dev/small'],
+    ['msmarco-passage-train-medical', 'msmarco-passage/train/medical'],
     [
       'msmarco-passage-train-sbert-msmarco-MiniLM-L-6-v3-docpairs',
       'msmarco-passage/train/sbert-msmarco-MiniLM-L-6-v3-docpairs',
@@ -53,6 +52,13 @@ test('a dashed id of the MS MARCO passages means the id with slashes, repair of 
     registry.register('other', { docs: asked });
     assert.is(registry.find('other')?.repairsDocs, true);
     await refuses(() => registry.register(id, { docs: 'others.tsv' }), 'bad_input', id, 'twice');
+  }
+  for (const id of ['msmarco-passage/trec-dl-2020/judged', 'msmarco-passage/dev/small']) {
+    const asked = id.replaceAll('/', '-');
+    const registry = new DatasetRegistry();
+    assert.is(registry.get(asked, 'a.run').id, id); // a public one
+    registry.register(asked, { docs: 'docs.tsv' });
+    assert.equal(registry.find(id), { id, docs: 'docs.tsv', repairsDocs: true });
   }
   // not one of them
   const registry = new DatasetRegistry();

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -317,6 +317,33 @@ test('a file that shrinks between the check and a topic is noticed', async () =>
   file('shrinks.run', good);
   await refuses(() => run.topic('q2'), 'io', 'shrinks.run', 'changed');
   await run.close();
+});
+
+test('a run that is edited in place after it was checked is refused, though it looks like one', async () => {
+  const path = file('edited.run', 'q1 Q0 d1 1 2 t\nq1 Q0 d2 2 1 t\n');
+  await using run = await RunFile.open(path);
+  assert.is((await run.topic('q1')).entries.length, 2);
+  writeFileSync(path, 'q1 Q0 d8 1 2 t\nq1 Q0 d9 2 1 t\n');
+  utimesSync(path, 1, 1);
+  await refuses(() => run.topic('q1'), 'io', 'edited.run', 'changed');
+});
+
+test('rows that a Parquet file claims and does not have are refused', async () => {
+  const bytes = readFileSync(golden('with-texts-none.parquet'));
+  const footer = bytes.length - 8 - bytes.readUInt32LE(bytes.length - 8);
+  // thrift: a field of type i64 holds the number of rows as a zigzag varint, first for the whole file
+  const at = bytes.indexOf(0x16, footer);
+  for (const claim of [0, 126]) {
+    const changed = Buffer.from(bytes);
+    assert.is.not(changed[at + 1], claim);
+    changed[at + 1] = claim;
+    await refuses(
+      () => readRun(file('claims.parquet', changed)),
+      'bad_input',
+      'claims.parquet',
+      `claims ${claim / 2} rows`,
+    );
+  }
 });
 
 test.run();

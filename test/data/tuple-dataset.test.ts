@@ -1,3 +1,4 @@
+import { utimesSync, writeFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -218,5 +219,15 @@ for (const [name, registry, options, code, words] of bad) {
     await refuses(() => read(registry, options), code, ...words);
   });
 }
+
+test('tuples that are rewritten after they were checked are refused', async () => {
+  const path = file('rewritten.tsv', 't1\td3\td1\nt2\td16\td9\n');
+  const registry = registered(path);
+  await using dataset = await openTupleDataset({ tuplesDataset: 'training/tuples' }, { registry });
+  assert.is((await collect(dataset.epoch({ epoch: 0, shuffle: false }))).length, 2);
+  writeFileSync(path, 't1\td1\td3\nt2\td16\td9\n');
+  utimesSync(path, 1, 1);
+  await refuses(() => collect(dataset.epoch({ epoch: 1, shuffle: false })), 'io', 'rewritten.tsv', 'changed');
+});
 
 test.run();

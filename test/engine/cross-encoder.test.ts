@@ -1,4 +1,6 @@
 import { execFile } from 'node:child_process';
+import { appendFileSync, cpSync, readFileSync, renameSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { suite } from 'uvu';
@@ -7,9 +9,11 @@ import { CrossEncoder } from '../../src/engine/cross-encoder.js';
 import { loadBinding } from '../../src/engine/load-binding.js';
 import { TrainableModel } from '../../src/engine/trainable-model.js';
 import { RankDistillmError, type ErrorCode } from '../../src/errors.js';
+import { loadCheckpoint } from '../../src/models/load-checkpoint.js';
 import { inFolder, writeFiles } from '../support/files.js';
 import { copyModel } from '../support/models.js';
 import { referenceModel } from '../support/engine.js';
+import { joinSafetensors, splitSafetensors } from '../support/safetensors.js';
 import { HANGS_MS, LOADER } from '../support/programs.js';
 import { TOLERANCES } from '../support/tolerances.js';
 
@@ -19,6 +23,27 @@ const { folder, pairs } = reference;
 const many = Array.from({ length: 40_000 }, (_, i) => pairs[i % pairs.length]!);
 /** Pairs of which no two are equal, so that each is computed. */
 const different = many.map(({ query, document }, i) => ({ query: `${query} ${i}`, document }));
+
+const isOnlyIn = (token: number, at: number): boolean =>
+  pairs.every(({ input_ids }, i) => input_ids.includes(token) === (i === at));
+
+/** Writes a number into a row of a matrix of the model's file. */
+function overwrite(model: string, name: RegExp, row: number, value: number): void {
+  const path = join(model, 'model.safetensors');
+  const { header, data } = splitSafetensors(readFileSync(path));
+  const entry = Object.entries(header).find(([key]) => name.test(key))![1];
+  data.writeFloatLE(value, entry.data_offsets[0] + 4 * entry.shape[1]! * row);
+  writeFileSync(path, joinSafetensors(header, data));
+}
+
+async function errorOf(promise: Promise<unknown>): Promise<RankDistillmError> {
+  const error = await promise.then(
+    () => assert.unreachable('no error'),
+    (thrown: unknown) => thrown,
+  );
+  assert.instance(error, RankDistillmError);
+  return error as RankDistillmError;
+}
 
 async function codeOf(promise: Promise<unknown>): Promise<ErrorCode | undefined> {
   try {
@@ -126,6 +151,87 @@ test('any number of calls share a signal, and one abort ends them all', async ()
   assert.is(stdout, "15 Set(1) { 'aborted' }\n");
   assert.is(stderr, '');
 });
+
+test('a score that is not finite is an error that names the pair, or is returned and ranked last', () =>
+  inFolder(async (damaged) => {
+    await copyModel(damaged, 'mono-rank');
+    // the embedding of a token that one document alone has
+    const odd = pairs.findIndex(({ input_ids }, i) => input_ids.some((id) => isOnlyIn(id, i)));
+    const token = pairs[odd]!.input_ids.find((id) => isOnlyIn(id, odd))!;
+    overwrite(damaged, /word_embeddings/, token, NaN);
+    await using model = await CrossEncoder.load(damaged);
+    const error = await errorOf(model.score(pairs));
+    assert.is(error.code, 'bad_input');
+    assert.match(error.message, new RegExp(`the score of pair ${odd} \\(from 0\\) is NaN`));
+    const stream = async (): Promise<void> => {
+      for await (const _ of model.scoreStream(pairs));
+    };
+    assert.is(await codeOf(stream()), 'bad_input');
+    const scores = await model.score(pairs, { nonFinite: 'return' });
+    assert.equal(
+      [...scores.keys()].filter((i) => Number.isNaN(scores[i])),
+      [odd],
+    );
+    const documents = pairs.map(({ document }) => document);
+    const ranked = await model.rank(pairs[0]!.query, documents, { nonFinite: 'return' });
+    assert.is(ranked.at(-1)!.index, odd);
+    const finite = ranked.slice(0, -1).map(({ score }) => score);
+    assert.equal(
+      finite,
+      finite.toSorted((a, b) => b - a),
+    );
+  }));
+
+test('one call more than queueLimit is refused, and those before it go on', async () => {
+  await using model = await CrossEncoder.load(folder, { queueLimit: 2 });
+  const runs = [model.score(different.slice(0, 3000)), model.score(different.slice(0, 3000))];
+  const error = await errorOf(model.score(pairs));
+  assert.is(error.code, 'busy');
+  assert.match(error.message, /2 calls are unfinished/);
+  for (const scores of await Promise.all(runs)) assert.is(scores.length, 3000);
+  assert.is((await model.score(pairs)).length, pairs.length);
+});
+
+test('weights that are truncated, overwritten or replaced after loading change no score', () =>
+  inFolder(async (copy) => {
+    const file = join(copy, 'model.safetensors');
+    const spoil: (() => void)[] = [
+      () => truncateSync(file, 0),
+      () => writeFileSync(file, readFileSync(file).fill(0x3e, 20_000)),
+      () => renameSync(join(copy, 'config.json'), file),
+    ];
+    for (const change of spoil) {
+      await copyModel(copy);
+      await using model = await CrossEncoder.load(copy);
+      const before = await model.score(pairs);
+      change();
+      assert.equal(await model.score(pairs), before);
+    }
+  }));
+
+test('weights that change between their header and their tensors are refused', () =>
+  inFolder(async (copy) => {
+    const file = join(copy, 'model.safetensors');
+    const changes: (() => void)[] = [
+      () => truncateSync(file, 100_000),
+      () => appendFileSync(file, 'x'),
+      () => {
+        cpSync(file, `${file}.new`);
+        renameSync(`${file}.new`, file);
+      },
+      () => utimesSync(file, 1, 1),
+    ];
+    for (const change of changes) {
+      for (const kind of [CrossEncoder, TrainableModel]) {
+        await copyModel(copy);
+        const checkpoint = await loadCheckpoint(copy);
+        change();
+        const error = await errorOf(kind.fromCheckpoint(checkpoint));
+        assert.is(error.code, 'bad_input');
+        assert.match(error.message, /model\.safetensors: was changed while the model was loaded/);
+      }
+    }
+  }));
 
 test('close waits for the run, can be called twice, and ends the model', async () => {
   const model = await CrossEncoder.load(folder);

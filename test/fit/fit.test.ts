@@ -7,6 +7,7 @@ import { CrossEncoder } from '../../src/engine/cross-encoder.js';
 import { TrainableModel } from '../../src/engine/trainable-model.js';
 import type { RankDistillmError } from '../../src/errors.js';
 import type { TrainingDataset, TrainingSample } from '../../src/data/training-dataset.js';
+import type { RunDatasetOptions } from '../../src/data/run-options.js';
 import type { FitOptions } from '../../src/fit/fit-options.js';
 import { fit } from '../../src/fit/fit.js';
 import { createLoss } from '../../src/loss/create-loss.js';
@@ -203,6 +204,20 @@ test('a run that goes on removes what it left, and not what another run has save
     assert.equal(await to(1, { optimizer: { lr: 1e-3 } }), ['epoch=0-step=2', 'epoch=1-step=4']);
     assert.equal(await to(3, { ckptPath: second }), ['epoch=0-step=2', 'epoch=1-step=4', 'epoch=2-step=6']);
   }));
+
+test('errors name the options of fit', async () => {
+  const dataset = {} as RunDatasetOptions;
+  for (const [options, message] of [
+    [{ losses: [] }, /^options\.losses: the list is empty/],
+    [{ train: { dataset, batchSize: 1 } }, /^options\.train\.dataset: needs the option "runPathOrId"/],
+    [
+      { train: { dataset: { runPathOrId: 'x', depth: 0 }, batchSize: 1 } },
+      /^options\.train\.dataset\.depth: expected /,
+    ],
+  ] as const) {
+    await refuses(async () => (await run('.', options)).result, 'bad_input', message);
+  }
+});
 
 /** NaN on every second call. */
 function faultyLoss(): Loss {

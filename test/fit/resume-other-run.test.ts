@@ -201,6 +201,23 @@ for (const [what, argv, notes] of NOTED) {
   });
 }
 
+test('one note: the source of a custom loss', () =>
+  inFolder(async (folder) => {
+    await cp(trained, folder, { recursive: true });
+    const mine = async (value: number) => {
+      const gradient = 'new Float64Array(scores.values.length)';
+      const source = `export class Mine { compute(scores) { return { value: ${value}, gradient: ${gradient} }; } }`;
+      await writeFile(join(folder, `mine.js`), source);
+      const loss = '--model.loss_functions=["./mine.js:Mine"]';
+      return run([...FIT, '--trainer.default_root_dir=runs', loss, '--ckpt_path=last'], { cwd: folder });
+    };
+    const [first, same, other] = [await mine(1), await mine(1), await mine(2)];
+    assert.is(other.code, 0, other.stderr);
+    assert.match(first.stderr, /: the loss was InfoNCE and is now Mine \(source: [0-9a-f]{8}\)\n/);
+    assert.not.match(same.stderr, /the loss was/);
+    assert.match(other.stderr, /: the loss was Mine \(source: [0-9a-f]{8}\) and is now Mine \(source: /);
+  }));
+
 test('data that only moved are the same, and what was graded does not matter where no grade is used', async () => {
   const { code, stderr, notes } = await resume(
     'runs',

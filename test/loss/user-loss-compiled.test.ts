@@ -39,7 +39,7 @@ const SCRIPT = `
 let folder = '';
 test.before(async () => {
   folder = await mkdtemp(join(tmpdir(), 'user-loss-'));
-  for (const part of ['loss', 'config', 'config/schema', '.']) await transpile(part, join(folder, 'compiled'));
+  for (const part of ['loss', 'config', 'config/schema', 'io', '.']) await transpile(part, join(folder, 'compiled'));
   await symlink(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
   const files = { 'mine.ts': LOSS, 'half.ts': 'export const half = (x: number): number => x / 2;', 'load.mjs': SCRIPT };
   const more = {

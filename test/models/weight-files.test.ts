@@ -157,7 +157,8 @@ test('safetensors: regions past 100 MB are regions, not shapes', async () => {
   const dataStart = statSync(path).size;
   truncateSync(path, dataStart + 2 * bytes); // sparse: takes no space
   const tensors = await readSafetensors(path);
-  assert.equal(tensors.get('b')!.data, { file: path, offset: dataStart + bytes, bytes });
+  const { version: _, ...region } = tensors.get('b')!.data;
+  assert.equal(region, { file: path, offset: dataStart + bytes, bytes });
 });
 
 /** The archive as it would be written past 4 GB: sizes and places in zip64 records. APPNOTE 4.3.14, 4.3.15, 4.5.3. */

@@ -40,7 +40,7 @@ async function withPage(file: string, options: object, use: (page: Page) => Prom
 /** Faults that keep people out, by axe's rules. The scripts of axe need no permission of the page's policy. */
 async function faults(page: Page): Promise<string[]> {
   await page.evaluate(AXE);
-  const { violations } = (await page.evaluate('axe.run()')) as AxeResults;
+  const { violations } = await page.evaluate<AxeResults>('axe.run()');
   return violations
     .filter(({ impact }) => impact === 'serious' || impact === 'critical')
     .map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`);
@@ -150,9 +150,9 @@ if (browser) {
 
   test('a narrow window scrolls down only', () =>
     withPage(file, { viewport: { width: 390, height: 800 } }, async (page) => {
-      const [wide, seen] = (await page.evaluate(
+      const [wide, seen] = await page.evaluate<[number, number]>(
         '[document.documentElement.scrollWidth, document.documentElement.clientWidth]',
-      )) as [number, number];
+      );
       assert.ok(wide <= seen, `${wide} > ${seen}`);
     }));
 

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
-import { copyFile, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { rmSync, writeFileSync } from 'node:fs';
+import { copyFile, link, mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { DatasetRegistry } from '../../src/data/registry.js';
@@ -8,6 +9,7 @@ import { RankDistillmError } from '../../src/errors.js';
 import { rerankRuns, type RerankRunsOptions } from '../../src/rerank/rerank-runs.js';
 import { run } from '../support/cli.js';
 import { writeCollection } from '../support/collections.js';
+import { refuses } from '../support/errors.js';
 import { changeFile, inFolder, listing, useOwnCache, writeFiles } from '../support/files.js';
 import { copyModel } from '../support/models.js';
 
@@ -275,6 +277,28 @@ const NEVER_OVER: [what: string, spoil: (folder: string) => Promise<unknown>, ar
     /mono-rank\/config\.json: would overwrite the input mono-rank\/config\.json/,
   ],
   [
+    'a file that a model is looked for in',
+    async () => undefined,
+    ['--trainer.callbacks.save_dir=mono-rank', '--trainer.callbacks.run_name=vocab.json'],
+    /mono-rank\/vocab\.json: would overwrite the input/,
+  ],
+  [
+    'the configuration',
+    async () => undefined,
+    [
+      '--trainer.callbacks.overwrite=true',
+      '--trainer.callbacks.save_dir=.',
+      '--trainer.callbacks.run_name=config.yaml',
+    ],
+    /config\.yaml: would overwrite the input config\.yaml/,
+  ],
+  [
+    'the configuration under another name',
+    (folder) => mkdir(join(folder, 'out')).then(() => link(join(folder, 'config.yaml'), join(folder, OUTPUT))),
+    ['--trainer.callbacks.overwrite=true'],
+    /tiny-set\.run: would overwrite the input config\.yaml/,
+  ],
+  [
     'a record of a newer release',
     (folder) => writeFiles(folder, { [RECORD]: '{"format": "rank-distillm run provenance", "version": 2}' }),
     [],
@@ -341,6 +365,7 @@ test('from TypeScript: what the command does', () =>
 
 for (const [what, more, message] of [
   ['an unknown option', { limit: 1 }, /options: unknown option "limit"/],
+  ['a name above the folder', { runName: '../a.run' }, /options\.runName: expected the name of a file/],
   ['no runs', { runs: [] }, /runs: there is nothing to re-rank/],
   ['nothing of a run', { limitTestBatches: { batches: 0 } }, /limitTestBatches: 0 leaves nothing/],
   ['a batch of nothing', { batchSize: 0 }, /options\.batchSize: expected a whole number of at least 1/],
@@ -362,6 +387,23 @@ test('a link that leads to a run is written through, beside it its record', () =
     const { code, stderr } = await run(INTO_OUT, { cwd: folder });
     assert.is(code, 0, stderr);
     assert.equal((await readdir(join(folder, 'elsewhere'))).length, 2);
+  }));
+
+test('a run whose folder is taken away for good is kept with its record, and can be moved to its place', () =>
+  inFolder(async (folder) => {
+    await writeCollection(folder);
+    const options = optionsIn(folder, { metrics: [] });
+    const saveDir = join(folder, 'out');
+    const onProgress = (): void => {
+      rmSync(saveDir, { recursive: true, force: true });
+      writeFileSync(saveDir, 'a file of this name');
+    };
+    const error = await refuses(() => rerankRuns({ ...options, saveDir, onProgress }), 'io', 'is kept in');
+    const kept = dirname(/is kept in (.*)$/.exec(error.message)![1]!);
+    await rm(saveDir);
+    await rename(kept, saveDir);
+    const [again] = await rerankRuns({ ...options, saveDir });
+    assert.is(again!.scoring, undefined); // skipped as the same result
   }));
 
 test.run();

@@ -1,8 +1,13 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
 import { checkDefinition } from '../../src/tokenize/check-definition.js';
+import { buildTokenizer, type TokenizerDescription } from '../../src/tokenize/load-tokenizer.js';
+import { tryTokenizer } from '../../src/tokenize/trial.js';
 import { refuses } from '../support/errors.js';
+import { useOwnCache } from '../support/files.js';
 
 // Each definition makes the tokenizers library panic, which aborts the process, or take time or memory without end:
 // some of them only for a text such as those named here.
@@ -107,6 +112,7 @@ const CASES: [name: string, base: object, change: object, message: RegExp][] = [
 ];
 
 const test = suite('hostile-definitions');
+useOwnCache(test);
 
 for (const [name, base, change, message] of CASES) {
   test(`${name} is refused`, async () => {
@@ -114,5 +120,55 @@ for (const [name, base, change, message] of CASES) {
     await refuses(() => checkDefinition({ ...base, ...change }, 'tokenizer.json'), 'bad_input', message);
   });
 }
+
+/** As loadTokenizer describes one, without the check of the definition. */
+const described = (change: object): TokenizerDescription => ({
+  definition: { ...bert, ...change } as unknown as TokenizerDescription['definition'],
+  toAdd: [],
+  addedTokens: [],
+  cleanUp: false,
+  truncationSide: 'right',
+  tokenTypes: true,
+  file: 'tokenizer.json',
+  unusual: true,
+});
+
+test('a definition that passes the check but makes the library abort ends only its trial', async () => {
+  const chunks = described({ pre_tokenizer: { type: 'FixedLength', length: 0 } });
+  await refuses(
+    () => tryTokenizer(chunks),
+    'bad_input',
+    /tokenizer\.json: not a usable .* ends the process \(SIGABRT\)/,
+  );
+});
+
+test('an unusual definition that passes its trial is not tried again', async () => {
+  const scripts = described({ pre_tokenizer: { type: 'UnicodeScripts' } });
+  await tryTokenizer(scripts);
+  const folder = join(process.env['XDG_CACHE_HOME']!, 'rank-distillm', 'tokenizers');
+  assert.is(readdirSync(folder).length, 1);
+  const { execPath } = process;
+  process.execPath = '/nowhere/node';
+  try {
+    await tryTokenizer(scripts);
+    await refuses(() => tryTokenizer(described({})), 'native', /cannot start \/nowhere\/node/);
+  } finally {
+    process.execPath = execPath;
+  }
+});
+
+test('added tokens that could overlap in a text are refused', async () => {
+  const token = { single_word: false, normalized: false, special: false };
+  const addedTokens = [
+    { ...token, content: ' ', lstrip: true, rstrip: false },
+    { ...token, content: 'a', lstrip: false, rstrip: true },
+  ];
+  const overlapping = { ...described({}), addedTokens };
+  await refuses(
+    () => buildTokenizer(overlapping),
+    'bad_input',
+    /added token " " strips white space and is nothing else/,
+  );
+});
 
 test.run();

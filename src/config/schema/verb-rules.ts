@@ -37,10 +37,6 @@ export function* fitNeeds({ data: given, model: named, optimizer }: FitConfig): 
 /** The same for re_rank, and what it could not do. */
 export function* reRankRules(config: FitConfig & { ckpt_path: string | null }): Iterable<RuleBroken> {
   if (!config.model?.init_args.model_name_or_path) yield MODEL_NEEDED;
-  if ((config.data?.init_args.inference_datasets ?? []).length === 0) {
-    const hint = 'List at least one RunDataset; configs/examples holds two configurations to start from.';
-    yield { path: ['data', 'init_args', 'inference_datasets'], what: 'there is nothing to re-rank', hint };
-  }
   for (const [i, dataset] of (config.data?.init_args.inference_datasets ?? []).entries()) {
     if (dataset.class_path !== 'TupleDataset') continue;
     const path = ['data', 'init_args', 'inference_datasets', i];

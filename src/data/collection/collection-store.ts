@@ -1,4 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
+import { provideFile } from '../../fetch/datasets.js';
+import { holdInputs } from '../../io/inputs.js';
 import { readRegion } from '../../io/regions.js';
 import { type CollectionIndexOptions, openIndexed } from './collection-index.js';
 import type { DocumentIndex } from './document-index.js';
@@ -25,16 +27,19 @@ export class CollectionStore implements AsyncDisposable {
   readonly #threadAfter: number;
   readonly #index: DocumentIndex;
   readonly #plain: FileHandle;
+  readonly #held: Disposable;
 
   private constructor(source: TextSource, threadAfter: number, index: DocumentIndex, plain: FileHandle) {
     this.#source = source;
     this.#threadAfter = threadAfter;
     this.#index = index;
     this.#plain = plain;
+    this.#held = holdInputs([source.path]);
   }
 
   /** Opens a collection (TSV or JSON lines, also gzipped); builds its index the first time, see `openIndexed`. */
-  static async open(path: string, options: CollectionOptions = {}): Promise<CollectionStore> {
+  static async open(pathOrName: string, options: CollectionOptions = {}): Promise<CollectionStore> {
+    const path = await provideFile(pathOrName);
     const { format, index, plain, plainPath, isCopy } = await openIndexed(path, options);
     const repairs = options.repairs ?? false;
     const source = { path, format, plain: plainPath, file: plain.fd, index: index.path, isCopy, repairs };
@@ -68,6 +73,7 @@ export class CollectionStore implements AsyncDisposable {
   }
 
   async close(): Promise<void> {
+    this.#held[Symbol.dispose]();
     await this.#thread?.close();
     this.#index.close();
     await this.#plain.close();

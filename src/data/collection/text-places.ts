@@ -1,7 +1,8 @@
 import { crc32 } from 'node:zlib';
 import { RankDistillmError } from '../../errors.js';
 import { changedWhileRead } from '../../io/regions.js';
-import { repairUtf8, type TextFormat, textRecord } from '../formats/texts.js';
+import { repairUtf8 } from '../../io/text.js';
+import { type TextFormat, textRecord } from '../formats/texts.js';
 import { discardIndex, type DocumentIndex, type Region } from './document-index.js';
 
 /** Documents closer than this are read together: a read call costs about as much as copying this many bytes. */

@@ -1,4 +1,5 @@
 import { at, RankDistillmError } from '../../errors.js';
+import { provideFile } from '../../fetch/datasets.js';
 import { type Line, readLines } from '../../io/lines.js';
 import { firstPlainBytes } from '../../io/plain-bytes.js';
 import { isJsonObject, parseJson, shownJson } from '../../io/text.js';
@@ -30,7 +31,8 @@ export interface DocTuple {
  *
  * @param system the system whose negatives are used; needed only if an object lists several
  */
-export async function* readDocTuples(path: string, system?: string): AsyncGenerator<DocTuple[]> {
+export async function* readDocTuples(pathOrName: string, system?: string): AsyncGenerator<DocTuple[]> {
+  const path = await provideFile(pathOrName);
   const start = (await firstPlainBytes(path, 64))
     .toString('utf8')
     .replace(/^\uFEFF/, '')

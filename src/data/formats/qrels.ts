@@ -1,4 +1,5 @@
 import { at, RankDistillmError } from '../../errors.js';
+import { provideFile } from '../../fetch/datasets.js';
 import { type Line, readLines } from '../../io/lines.js';
 import type { Qrel } from '../records.js';
 import { columnsOf, parseInteger } from './columns.js';
@@ -45,7 +46,8 @@ const LAYOUTS: Readonly<Record<number, readonly Field[]>> = {
  * by spaces or tabs. Grades are whole numbers and may be negative. Repeated judgements are read once (as in
  * lightning-ir); two grades for one document are an error. With `wanted` only the judgements of those topics are kept.
  */
-export async function readQrels(path: string, wanted?: ReadonlySet<string>): Promise<Qrel[]> {
+export async function readQrels(pathOrName: string, wanted?: ReadonlySet<string>): Promise<Qrel[]> {
+  const path = await provideFile(pathOrName);
   const qrels: Qrel[] = [];
   const seen = new Map<string, { relevance: number; line: number }>();
   let layout: readonly Field[] | undefined;

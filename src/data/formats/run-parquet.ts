@@ -23,6 +23,9 @@ const WANTED = new Set([
 /** Rows decoded at a time: a row group of pandas has up to a million rows, too many objects to hold. */
 const WINDOW_ROWS = 65_536;
 
+/** A row has an id that others of its topic do not have, which takes a bit at least. */
+const MOST_ROWS_PER_BYTE = 64;
+
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** Keeps bytes that are not UTF-8: `runRecord` reports them with their row. */
@@ -38,18 +41,27 @@ export async function* parquetRunRecords(path: string): AsyncGenerator<RunRecord
     const metadata = await parquetMetadataAsync(file);
     const names = parquetSchema(metadata).children.map((child) => child.element.name);
     const columns = names.filter((name) => WANTED.has(name));
-    const rows = Number(metadata.num_rows);
+    const rows = metadata.row_groups.reduce((sum, group) => sum + Number(group.num_rows), 0);
+    if (
+      rows !== Number(metadata.num_rows) ||
+      !Number.isSafeInteger(rows) ||
+      rows > MOST_ROWS_PER_BYTE * file.byteLength
+    ) {
+      throw new Error(`it claims ${metadata.num_rows} rows`);
+    }
     for (let start = 0; start < rows; start += WINDOW_ROWS) {
+      const end = Math.min(start + WINDOW_ROWS, rows);
       const window = await parquetReadObjects({
         file,
         metadata,
         columns,
         compressors,
         rowStart: start,
-        rowEnd: Math.min(start + WINDOW_ROWS, rows),
+        rowEnd: end,
         useOffsetIndex: true,
         parsers: { stringFromBytes: textOf },
       });
+      if (window.length !== end - start) throw new Error(`it claims ${rows} rows, but has ${start + window.length}`);
       for (const [index, row] of window.entries()) {
         const line = start + index + 1;
         yield runRecord(row, `${path}: row ${line}`, line);

@@ -1,30 +1,10 @@
 import { at, RankDistillmError } from '../../errors.js';
+import { provideFile } from '../../fetch/datasets.js';
 import { readLines } from '../../io/lines.js';
 import { firstPlainBytes } from '../../io/plain-bytes.js';
 import { shownJson } from '../../io/text.js';
 import { formatSuffix } from './run-format.js';
 import { parseJsonLine } from './run-json.js';
-
-/** UTF-8 sequences of four, three and two bytes that were decoded as Latin-1, one character a byte. */
-const MISREAD = [/[\xf0-\xf4][\x80-\xbf]{3}/g, /[\xe0-\xef][\x80-\xbf]{2}/g, /[\xc2-\xdf][\x80-\xbf]/g];
-const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-
-/**
- * Undoes UTF-8 that was encoded twice: `donâ\x80\x99t` becomes `don’t`. Same result as ir_datasets' FixEncoding for the
- * MS MARCO passages. A text may mix broken and correct characters, so longer sequences are replaced first, and replaced
- * text is not scanned again.
- */
-export function repairUtf8(text: string): string {
-  return MISREAD.reduce((repaired, misread) => repaired.replace(misread, decoded), text);
-}
-
-function decoded(misread: string): string {
-  try {
-    return strict.decode(Buffer.from(misread, 'latin1'));
-  } catch {
-    return misread; // a surrogate or an overlong form
-  }
-}
 
 /** `tsv`: id, tab, text. `jsonl`: one JSON object a line. */
 export type TextFormat = 'tsv' | 'jsonl';
@@ -66,11 +46,11 @@ export type RecordKind = 'query' | 'document';
 
 /**
  * Keys of JSON lines, the first one present wins: ours and lightning-ir's, BEIR's `_id`, Pyserini's `id` and
- * `contents`.
+ * `contents`, MS MARCO v2's `pid` and `passage` (whose `docid` is another document).
  */
 const KEYS: Readonly<Record<RecordKind, { id: readonly string[]; text: readonly string[] }>> = {
   query: { id: ['query_id', '_id', 'id', 'qid'], text: ['text', 'query', 'contents'] },
-  document: { id: ['doc_id', '_id', 'id', 'docid', 'docno'], text: ['text', 'contents'] },
+  document: { id: ['doc_id', '_id', 'id', 'pid', 'docid', 'docno'], text: ['text', 'contents', 'passage'] },
 };
 
 /**
@@ -136,7 +116,8 @@ function jsonRecord(line: string, kind: RecordKind, file: string, number: number
  * Reads queries (TSV or JSON lines, also gzipped) into a map from query id to text, in file order. With `wanted` only
  * those are kept, but every line is checked.
  */
-export async function readQueries(path: string, wanted?: ReadonlySet<string>): Promise<Map<string, string>> {
+export async function readQueries(pathOrName: string, wanted?: ReadonlySet<string>): Promise<Map<string, string>> {
+  const path = await provideFile(pathOrName);
   let format: TextFormat = 'tsv';
   const queries = new Map<string, string>();
   let count = 0;
