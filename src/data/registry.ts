@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { isAbsolute } from 'node:path';
 import { distance } from 'fastest-levenshtein';
 import { badArgument, RankDistillmError } from '../errors.js';
-import { publicDataset, PUBLIC_IDS } from '../fetch/datasets.js';
+import { isUnrepaired, publicDataset, PUBLIC_IDS } from '../fetch/datasets.js';
 import { canonicalId, dashed, hasMisreadUtf8, slashed } from './dataset-id.js';
 
 /** Parts of a dataset: file paths, or ids of registered datasets to take the same part from. */
@@ -86,8 +86,8 @@ export class DatasetRegistry {
       if (origin === undefined) continue;
       resolved[part] = origin[part]!;
       // the public file is repaired when it is unpacked, as by ir_datasets
-      const isOwn = this.#datasets.has(canonicalId(origin.id));
-      if (part === 'docs' && isOwn && hasMisreadUtf8(origin.id)) resolved.repairsDocs = true;
+      const isRaw = this.#datasets.has(canonicalId(origin.id)) || isUnrepaired(origin[part]!);
+      if (part === 'docs' && isRaw && hasMisreadUtf8(origin.id)) resolved.repairsDocs = true;
     }
     return resolved;
   }

@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { copyFile, rename, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { docsPage, RankDistillmError } from '../errors.js';
 import { writeAtomically } from '../io/atomic-write.js';
+import { pathBeside } from '../io/leftovers.js';
 import { makeFolder } from '../io/make-folder.js';
 import { isThere } from '../io/output-file.js';
 import { readRegularFile } from '../io/regular-file.js';
@@ -106,9 +107,22 @@ function pathOf(key: string): string {
 }
 
 async function isPresent(key: string): Promise<boolean> {
-  const { version } = FILES[key]!;
+  const file = FILES[key]!;
+  const { version } = file;
   if (!(await isThere(pathOf(key)))) return false;
-  return version === undefined || (await textOf(pathOf(version.file))) === version.value;
+  if (version === undefined) return true;
+  const found = await textOf(pathOf(version.file));
+  if (found !== undefined) return found === version.value;
+  // of ir_datasets before it had versions, or put there by hand: never replaced, unless the content is another
+  return !('urls' in file) || (await digestOf(pathOf(key), 'md5')) === (await fetchedFile(key, file)).md5;
+}
+
+/** Whether passages are there that were not repaired when they were unpacked. */
+export function isUnrepaired(path: string): boolean {
+  const key = keyOf(path);
+  const file = key === undefined ? undefined : FILES[key]!;
+  if (file?.version === undefined || !('change' in file) || file.change !== 'repair') return false;
+  return existsSync(path) && !existsSync(pathOf(file.version.file));
 }
 
 /** Makes a file that is not there. */
@@ -119,8 +133,11 @@ async function make(key: string): Promise<void> {
   if ('urls' in file) {
     if (await isThere(target)) await rm(target); // of another version
     await setVersion(key);
-    await fetch(key, file, target);
-    return;
+    const copy = await localCopy(key, file);
+    if (copy === undefined) return fetch(key, file, target);
+    const temporary = pathBeside(target, 'new');
+    await copyFile(copy, temporary);
+    return rename(temporary, target);
   }
   await waitForOthers(target, 'new', key);
   if (await isPresent(key)) return;

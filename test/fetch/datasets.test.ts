@@ -126,6 +126,15 @@ test('what ir_datasets has is used, also from its folder of local copies', async
     await provideFile(part('msmarco-passage/train', 'queries'));
     assert.equal(asked(), ['/msmarcoranking/queries.tar.gz'], 'a copy with another checksum is not used');
   });
+  rmSync(join(home, 'msmarco-passage/irds_version.txt'));
+  writeFileSync(join(home, 'msmarco-passage/collection.tsv'), '1\tdon\u00e2\u0080\u0099t\n');
+  await within(async () => {
+    const { docs, repairsDocs } = new DatasetRegistry().get('msmarco-passage', 'test');
+    assert.is(repairsDocs, true, 'a file without a version may not be repaired');
+    await using store = await CollectionStore.open(docs!, { repairs: repairsDocs });
+    assert.equal(await store.getTexts(['1']), ['don\u2019t']);
+  });
+  assert.equal(asked(), []);
   // a passage file of ir_datasets before 0.5 is not repaired: ir_datasets would remove it
   put('msmarco-passage/irds_version.txt', 'v1');
   put('msmarco-passage/collection.tsv.pklz4', 'its index');
