@@ -1,15 +1,17 @@
 import { chmodSync, existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { filesBelow, hashOf } from './hash.mjs';
+import { bundlePage } from './page.mjs';
 import { root } from './root.mjs';
 import { run } from './run.mjs';
 import { say } from './say.mjs';
 import { dropStamp, readStamp, writeStamp } from './stamp.mjs';
 
-/** Of all that tsc reads. */
+/** Of all that tsc and the bundler of the report page read. */
 function inputs() {
   const files = ['package.json', 'package-lock.json', 'tsconfig.json', 'binding.d.ts'].map((name) => join(root, name));
-  return hashOf([...files, ...filesBelow(join(root, 'src'), (name) => name.endsWith('.ts'))]);
+  const sources = filesBelow(join(root, 'src'), (name) => /\.(ts|css|json)$/.test(name));
+  return hashOf([...files, join(root, 'scripts/lib/page.mjs'), ...sources]);
 }
 
 export function isCompiled() {
@@ -33,6 +35,7 @@ export async function ensureTypeScript() {
     quiet: true,
   });
   const emitted = [...printed.matchAll(/^TSFILE: (.+)$/gm)].map((match) => match[1] ?? '');
+  emitted.push(...(await bundlePage()));
   for (const file of filesBelow(dist)) if (!emitted.includes(file)) rmSync(file);
   const command = join(dist, 'cli/main.js');
   if (existsSync(command)) chmodSync(command, 0o755); // `npx rank-distillm` in a checkout runs the file itself

@@ -9,6 +9,15 @@ export interface CliIo {
   /** Fires on Ctrl-C, and when stdout fails. */
   signal: AbortSignal;
   env: Readonly<Record<string, string | undefined>>;
+  /** The command line after the program's name, as a shell reads it. */
+  command: string;
+}
+
+/** The command line that a shell takes apart into these arguments. */
+export function commandLine(argv: readonly string[]): string {
+  const quoted = (text: string): string =>
+    /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+  return ['rank-distillm', ...argv.map(quoted)].join(' ');
 }
 
 /** Writes a line to stderr, where people look and programs do not. */

@@ -2,7 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { RankDistillmError } from '../errors.js';
 import { withDownloads } from '../fetch/downloads.js';
 import { packageVersion } from '../io/package-version.js';
-import { print, type CliIo } from './cli-io.js';
+import { commandLine, print, type CliIo } from './cli-io.js';
 import { configurationsBehindVerb } from './config-arguments.js';
 import { addCompareCommand } from './compare.js';
 import { addDatasetsCommand, addModelsCommand, downloadReport } from './downloads.js';
@@ -10,6 +10,7 @@ import { addEvaluateCommand } from './evaluate.js';
 import { addFitCommand } from './fit.js';
 import { helpTopic, keysHelp } from './key-help.js';
 import { addNotBuiltCommands } from './not-built.js';
+import { addReportCommand } from './report.js';
 import { addReRankCommand } from './re-rank.js';
 import { reportError } from './report-error.js';
 import { addScoreCommand } from './score.js';
@@ -24,9 +25,10 @@ import { addSubsampleCommand } from './subsample.js';
  */
 export async function runCli(
   argv: readonly string[],
-  io: CliIo,
+  process: Omit<CliIo, 'command'>,
   onError: (error: unknown) => void = () => undefined,
 ): Promise<number> {
+  const io = { ...process, command: commandLine(argv) };
   try {
     await withDownloads(downloadReport(io), () => parse(configurationsBehindVerb(argv), io));
     return 0;
@@ -71,6 +73,7 @@ function buildProgram(argv: readonly string[], io: CliIo, write: (text: string) 
   addDatasetsCommand(program, io);
   addModelsCommand(program, io);
   addCompareCommand(program, io);
+  addReportCommand(program, io);
   addSubsampleCommand(program, io);
   addNotBuiltCommands(program);
   return program;

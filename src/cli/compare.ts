@@ -1,17 +1,20 @@
 import { stat } from 'node:fs/promises';
 import { InvalidArgumentError, Option, type Command } from 'commander';
-import { compareRuns, cutToFirstStage, type ComparedDataset, type CompareOptions } from '../compare/compare.js';
-import { readExperiments } from '../compare/experiments.js';
+import { compareRuns, cutToFirstStage, type CompareOptions } from '../compare/compare.js';
+import { readExperiments, type ReadDataset } from '../compare/experiments.js';
 import { formatComparison, FORMATS, type ComparisonFormat } from '../compare/format.js';
 import { CORRECTIONS, type Correction } from '../compare/paired-tests.js';
 import { runStem } from '../data/dataset-id.js';
 import { readQrels } from '../data/formats/qrels.js';
+import type { RunEntry } from '../data/records.js';
 import { readRun } from '../data/run-file.js';
 import { RankDistillmError, throwIfAborted } from '../errors.js';
 import { measuresHelp } from '../evaluate/parse-measure.js';
 import { note, print, type CliIo } from './cli-io.js';
+import { checkReportPath, reportTo, type DatasetToReport } from './report-file.js';
 
-interface Options {
+/** Options of `compare`, which `report` shares. */
+export interface CompareArguments {
   qrels: string[];
   run?: string[];
   baseline?: string;
@@ -22,11 +25,17 @@ interface Options {
   seed: number;
   firstStage?: string;
   depth: number;
+  queries?: string[];
+  docs?: string[];
+}
+
+interface Options extends CompareArguments {
   format: ComparisonFormat;
+  report?: string;
 }
 
 export function addCompareCommand(program: Command, io: CliIo): void {
-  program
+  const command = program
     .command('compare [experiments]')
     .summary('test runs against a baseline')
     .description(
@@ -34,7 +43,19 @@ export function addCompareCommand(program: Command, io: CliIo): void {
         "and losses. [experiments] is a folder in the layout of the paper's archive: <system>/<first stage>_<dataset>.run, " +
         'where bm25 is the first stage of a name without one. Datasets of a corpus are averaged.',
     )
-    .requiredOption('--qrels <file...>', 'judgements; with a folder <dataset>=<file>, once per dataset')
+    .requiredOption('--qrels <file...>', QRELS_HELP);
+  withCompareOptions(command)
+    .addOption(new Option('--format <name>', 'of the output').choices(FORMATS).default('text'))
+    .option('--report <file>', 'also write an HTML page with charts and rankings, see report')
+    .addHelpText('after', `\n${measuresHelp()}`)
+    .action((experiments: string | undefined, options: Options) => compare(experiments, options, io));
+}
+
+export const QRELS_HELP = 'judgements; with a folder <dataset>=<file>, once per dataset';
+
+/** The options of a comparison, other than --qrels. */
+export function withCompareOptions(command: Command): Command {
+  return command
     .option('--run <file...>', 'runs to compare; the first one is the baseline unless --baseline names another')
     .option('--baseline <name>', 'system that the others are tested against, by the name of its run or folder')
     .option('--metrics <name...>', 'measures, see below', ['nDCG@10'])
@@ -44,9 +65,8 @@ export function addCompareCommand(program: Command, io: CliIo): void {
     .option('--seed <n>', 'of the randomization test and the bootstrap', numberIn(0, 2 ** 32 - 1), 42)
     .option('--first-stage <file>', 'run whose first documents count, in every run')
     .option('--depth <n>', "rank of the first stage's last document that counts", numberIn(1, 1e9), 100)
-    .addOption(new Option('--format <name>', 'of the output').choices(FORMATS).default('text'))
-    .addHelpText('after', `\n${measuresHelp()}`)
-    .action((experiments: string | undefined, options: Options) => compare(experiments, options, io));
+    .option('--queries <file...>', 'for the report: texts of the queries; with a folder <dataset>=<file>')
+    .option('--docs <file...>', 'for the report: texts of the documents; with a folder <dataset>=<file>');
 }
 
 function numberIn(least: number, most: number): (text: string) => number {
@@ -60,17 +80,32 @@ function numberIn(least: number, most: number): (text: string) => number {
 }
 
 async function compare(experiments: string | undefined, options: Options, io: CliIo): Promise<void> {
-  const { run = [], qrels, firstStage, depth, metrics, format } = options;
+  await checkReportPath(options.report, [...(options.run ?? []), ...options.qrels]);
+  const { datasets, settings } = await readCompared('compare', experiments, options, io);
+  const comparison = compareRuns(datasets, settings);
+  await print(io, `${formatComparison(comparison, options.format, io.stdout.isTTY === true)}\n`);
+  if (options.report !== undefined) await reportTo(options.report, { datasets, compare: settings }, io);
+}
+
+/** Reads what `compare` and `report` compare. */
+export async function readCompared(
+  verb: string,
+  experiments: string | undefined,
+  options: CompareArguments,
+  io: CliIo,
+): Promise<{ datasets: DatasetToReport[]; settings: CompareOptions }> {
+  const { run = [], qrels, firstStage, depth, metrics, queries = [], docs = [] } = options;
   if ((experiments === undefined) === (run.length === 0)) {
-    throw new RankDistillmError('bad_input', 'compare needs runs (--run) or a folder of experiments, not both', {
-      hint: 'For example rank-distillm compare --qrels qrels.txt --run bm25.run --run mine.run.',
+    throw new RankDistillmError('bad_input', `${verb} needs runs (--run) or a folder of experiments, not both`, {
+      hint: `For example rank-distillm ${verb} --qrels qrels.txt --run bm25.run --run mine.run.`,
     });
   }
-  const datasets =
+  const [queriesOf, docsOf] = [await filesByDataset('queries', queries), await filesByDataset('docs', docs)];
+  const datasets: ReadDataset[] =
     experiments === undefined
       ? [await ownRuns(run, qrels, firstStage, depth, io)]
       : await readExperiments(experiments, {
-          qrelsOf: await qrelsByDataset(qrels),
+          qrelsOf: await filesByDataset('qrels', qrels),
           depth,
           onNote: (message) => note(io, `note: ${message}`),
           signal: io.signal,
@@ -78,44 +113,59 @@ async function compare(experiments: string | undefined, options: Options, io: Cl
   const { baseline, correction, alpha, resamples, seed } = options;
   const settings: CompareOptions = { measures: metrics, correction, alpha, resamples, seed, signal: io.signal };
   if (baseline !== undefined) settings.baseline = baseline;
-  const comparison = compareRuns(datasets, settings);
-  await print(io, `${formatComparison(comparison, format, io.stdout.isTTY === true)}\n`);
+  return {
+    datasets: datasets.map((dataset) => ({
+      ...dataset,
+      queriesFile: queriesOf(dataset.name),
+      docsFile: docsOf(dataset.name),
+    })),
+    settings,
+  };
 }
 
-/** Runs by the names of their files, or by their paths where two files have the same name. */
+/** Names of systems by the files of their runs, or by the paths where two files have the same name. */
+export function systemNames(paths: readonly string[]): string[] {
+  const stems = paths.map(runStem);
+  return paths.map((path, i) => (stems.filter((stem) => stem === stems[i]).length === 1 ? stems[i]! : path));
+}
+
 async function ownRuns(
   paths: readonly string[],
   qrels: readonly string[],
   firstStage: string | undefined,
   depth: number,
   io: CliIo,
-): Promise<ComparedDataset> {
+): Promise<ReadDataset> {
   if (qrels.length !== 1) {
     throw new RankDistillmError('bad_input', `--qrels: ${qrels.length} files are given`, {
       hint: 'Runs are compared on one test collection; join the files.',
     });
   }
   const first = firstStage === undefined ? undefined : await readRun(firstStage);
-  const stems = paths.map(runStem);
-  const runs: [string, Awaited<ReturnType<typeof readRun>>][] = [];
+  const names = systemNames(paths);
+  const runs = new Map<string, RunEntry[]>();
   for (const [i, path] of paths.entries()) {
     throwIfAborted(io.signal);
     const run = await readRun(path, { ignoreRanks: true });
-    const isOnly = stems.filter((stem) => stem === stems[i]).length === 1;
-    runs.push([isOnly ? stems[i]! : path, first ? (cutToFirstStage(run, first, depth) as typeof run) : run]);
+    runs.set(names[i]!, first ? cutToFirstStage(run, first, depth) : run);
   }
-  return { name: 'mean', qrels: await readQrels(qrels[0]!), runs: new Map(runs) };
+  const [qrelsFile = ''] = qrels;
+  const files = new Map(paths.map((path, i) => [names[i]!, path]));
+  return { name: 'mean', qrels: await readQrels(qrelsFile), runs, files, qrelsFile };
 }
 
 /** `<dataset>=<file>`, or one file for the only dataset. */
-async function qrelsByDataset(given: readonly string[]): Promise<(dataset: string) => string | undefined> {
+async function filesByDataset(
+  option: string,
+  given: readonly string[],
+): Promise<(dataset: string) => string | undefined> {
   const [only] = given;
   if (given.length === 1 && (await stat(only!).catch(() => undefined))) return () => only;
   const files = given.map((text) => {
     const cut = text.indexOf('=');
     if (cut > 0) return [text.slice(0, cut).replaceAll('/', '-'), text.slice(cut + 1)] as const;
-    throw new RankDistillmError('bad_input', `--qrels ${text}: expected <dataset>=<file>`, {
-      hint: 'For example --qrels msmarco-passage-trec-dl-2019-judged=qrels-2019.txt.',
+    throw new RankDistillmError('bad_input', `--${option} ${text}: expected <dataset>=<file>`, {
+      hint: `For example --${option} msmarco-passage-trec-dl-2019-judged=${option}-2019.txt.`,
     });
   });
   const byDataset = new Map<string, string>(files);

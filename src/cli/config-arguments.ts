@@ -6,6 +6,8 @@ export interface ConfigArguments {
   /** Files and overrides in the order of the command line: later wins. */
   sources: ConfigSource[];
   printConfig: boolean;
+  /** Where to write a report. */
+  report: string | undefined;
 }
 
 /**
@@ -15,6 +17,7 @@ export interface ConfigArguments {
 export function parseConfigArguments(args: readonly string[], verb: Verb): ConfigArguments {
   const sources: ConfigSource[] = [];
   let printConfig = false;
+  let report: string | undefined;
   for (let index = 0; index < args.length; index++) {
     const argument = args[index] as string;
     if (argument === '--print_config') {
@@ -35,9 +38,10 @@ export function parseConfigArguments(args: readonly string[], verb: Verb): Confi
       });
     }
     if (option === '--config' || option === '-c') sources.push({ kind: 'file', path: text, verb });
+    else if (option === '--report') report = text;
     else sources.push({ kind: 'override', option, text });
   }
-  return { sources, printConfig };
+  return { sources, printConfig, report };
 }
 
 function splitOption(argument: string): { option: string; inline: string | undefined } {

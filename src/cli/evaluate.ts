@@ -1,5 +1,6 @@
 import { InvalidArgumentError, type Command } from 'commander';
 import { readQrels } from '../data/formats/qrels.js';
+import type { RunEntry } from '../data/records.js';
 import { readRun } from '../data/run-file.js';
 import { RankDistillmError, throwIfAborted } from '../errors.js';
 import { evaluate, type Evaluation } from '../evaluate/evaluate.js';
@@ -7,6 +8,8 @@ import { measuresHelp, parseMeasure } from '../evaluate/parse-measure.js';
 import { isProvenance } from '../rerank/provenance.js';
 import { formatMetrics, formatTable } from '../report/table.js';
 import { note, print, type CliIo } from './cli-io.js';
+import { systemNames } from './compare.js';
+import { checkReportPath, datasetName, reportTo } from './report-file.js';
 
 interface EvaluateOptions {
   qrels: string;
@@ -14,6 +17,7 @@ interface EvaluateOptions {
   metrics: string[];
   json?: true;
   byQuery?: true;
+  report?: string;
 }
 
 interface EvaluatedRun {
@@ -34,6 +38,7 @@ export function addEvaluateCommand(program: Command, io: CliIo): void {
     .option('--metrics <name...>', 'measures, see below', ['nDCG@10'])
     .option('--json', 'print an array of { run, <measure>: value } in full precision')
     .option('--by-query', 'also print the values of each topic')
+    .option('--report <file>', 'also write an HTML page that compares the runs with the first one, see report')
     .addHelpText('after', `\n${measuresHelp()}`)
     .action((options: EvaluateOptions) => evaluateRuns(options, io));
 }
@@ -46,14 +51,17 @@ function once(value: string, earlier: string | undefined): string {
 async function evaluateRuns(options: EvaluateOptions, io: CliIo): Promise<void> {
   const measures = [...new Set(options.metrics.map((text) => parseMeasure(text).name))];
   const qrels = await readQrels(options.qrels);
+  await checkReportPath(options.report, [options.qrels, ...options.run]);
   const results: EvaluatedRun[] = [];
+  const runs: RunEntry[][] = [];
   for (const run of options.run) {
     throwIfAborted(io.signal);
     if (await isProvenance(run)) {
       note(io, `note: ${run} is the record of a run and is skipped`);
       continue;
     }
-    const evaluation = evaluate(await readRun(run, { ignoreRanks: true }), qrels, measures);
+    const entries = await readRun(run, { ignoreRanks: true });
+    const evaluation = evaluate(entries, qrels, measures);
     if (evaluation.topicsInRun === 0) {
       throw new RankDistillmError('bad_input', `${run}: has none of the topics of ${options.qrels}`, {
         hint: 'Check that run and qrels belong to the same test collection.',
@@ -64,6 +72,7 @@ async function evaluateRuns(options: EvaluateOptions, io: CliIo): Promise<void> 
       note(io, `note: ${run} has ${evaluation.topicsInRun} of ${judged} judged topics, the others count 0`);
     }
     results.push({ run, evaluation });
+    if (options.report !== undefined) runs.push(entries);
   }
   if (results.length === 0) {
     throw new RankDistillmError('bad_input', 'no run is given, only records of runs', {
@@ -73,6 +82,18 @@ async function evaluateRuns(options: EvaluateOptions, io: CliIo): Promise<void> 
   const byQuery = options.byQuery === true;
   const text = options.json ? toJson(results, byQuery) : toTable(results, measures, byQuery, io);
   await print(io, `${text}\n`);
+  if (options.report === undefined) return;
+  const paths = results.map(({ run }) => run);
+  const names = systemNames(paths);
+  const named = <T>(values: readonly T[]): Map<string, T> => new Map(names.map((name, i) => [name, values[i]!]));
+  const dataset = {
+    name: datasetName(options.qrels),
+    qrels,
+    runs: named(runs),
+    files: named(paths),
+    qrelsFile: options.qrels,
+  };
+  await reportTo(options.report, { datasets: [dataset], compare: { measures, signal: io.signal } }, io);
 }
 
 function toJson(results: EvaluatedRun[], byQuery: boolean): string {

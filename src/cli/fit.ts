@@ -5,16 +5,19 @@ import { loadConfig, type LoadedConfig } from '../config/load-config.js';
 import { printConfig } from '../config/print-config.js';
 import type { Config } from '../config/schema/schema.js';
 import { docsPage, packagePath } from '../errors.js';
-import type { FitOptions, FitResult } from '../fit/fit-options.js';
+import type { FitOptions, FitResult, FitSummary } from '../fit/fit-options.js';
 import { fit } from '../fit/fit.js';
 import { writeAtomically } from '../io/atomic-write.js';
 import type { MetricLogger } from '../report/metric-logger.js';
+import { TrainingCurves } from '../report-page/training-log.js';
+import type { StepReport } from '../train/training-reports.js';
 import { type CliIo, print, warn } from './cli-io.js';
 import { parseConfigArguments } from './config-arguments.js';
 import { FitOutput, type LoggerSettings, loggersOf } from './fit-output.js';
 import { FitReport, measuresTable } from './fit-report.js';
 import { configPath, fitOptionsOf } from './fit-settings.js';
 import { sectionsHelp } from './key-help.js';
+import { checkReportPath, reportTo } from './report-file.js';
 import { assertSourcesExist, indexingNotes, registryOf, wordedFor } from './shared-settings.js';
 
 export function addFitCommand(program: Command, argv: readonly string[], io: CliIo): void {
@@ -28,6 +31,7 @@ export function addFitCommand(program: Command, argv: readonly string[], io: Cli
     )
     .option('-c, --config <file>', 'YAML configuration; may be given several times')
     .option('--ckpt_path <folder>', 'go on from a checkpoint of an earlier run; last: from the newest')
+    .option('--report <file>', 'also write an HTML page with the training curves')
     .option('--print_config', 'print the merged configuration with all defaults, and stop')
     .addHelpText(
       'after',
@@ -46,14 +50,47 @@ export function addFitCommand(program: Command, argv: readonly string[], io: Cli
 }
 
 async function fitCommand(args: readonly string[], io: CliIo): Promise<void> {
-  const { sources, printConfig: printOnly } = parseConfigArguments(args, 'fit');
+  const { sources, printConfig: printOnly, report } = parseConfigArguments(args, 'fit');
   const loaded = await loadConfig(sources, printOnly ? undefined : 'fit');
   if (printOnly) return print(io, printConfig(loaded.config));
   if (loaded.ignored.length > 0) {
     warn(io, `these keys of Lightning have no effect here: ${loaded.ignored.join(', ')}`);
   }
-  const text = await runFit(loaded, io);
+  await checkReportPath(report);
+  const curves = report === undefined ? undefined : new ReportedFit();
+  const text = await runFit(loaded, io, curves);
   if (text !== undefined) await print(io, `${text}\n`);
+  if (report !== undefined && curves) await reportTo(report, curves.parts, io);
+}
+
+/** What the report of a fit shows. */
+class ReportedFit {
+  #curves = new TrainingCurves('training');
+  #summary: FitSummary | undefined;
+  #configuration = '';
+  #pairs = 0;
+  #seconds = 0;
+
+  begin(summary: FitSummary, configuration: string): MetricLogger {
+    this.#summary = summary;
+    this.#configuration = configuration;
+    this.#curves = new TrainingCurves(`${summary.model} on ${summary.dataset}`);
+    return this.#curves;
+  }
+
+  step({ pairs, seconds }: StepReport): void {
+    this.#pairs += pairs;
+    this.#seconds += seconds;
+  }
+
+  get parts(): Parameters<typeof reportTo>[1] {
+    const { model, device, precision } = this.#summary!;
+    return {
+      training: [this.#curves.curves],
+      configuration: this.#configuration,
+      throughput: [{ what: 'training', pairs: this.#pairs, seconds: this.#seconds, device, precision, model }],
+    };
+  }
 }
 
 /**
@@ -61,7 +98,7 @@ async function fitCommand(args: readonly string[], io: CliIo): Promise<void> {
  *
  * @returns a table of the last validation's measures, or undefined when there are none
  */
-function runFit(loaded: LoadedConfig, io: CliIo): Promise<string | undefined> {
+function runFit(loaded: LoadedConfig, io: CliIo, reported?: ReportedFit): Promise<string | undefined> {
   const { config } = loaded;
   return wordedFor(
     loaded,
@@ -73,7 +110,7 @@ function runFit(loaded: LoadedConfig, io: CliIo): Promise<string | undefined> {
       const loggers = loggersOf(config);
       const resume = { ckptPath: config.ckpt_path ?? undefined, ckptFolders: await loggedCheckpoints(loggers) };
       const indexing = { onProgress: indexingNotes(io) };
-      const result = await train({ ...options, ...resume, indexing }, config, loggers, io);
+      const result = await train({ ...options, ...resume, indexing }, config, loggers, io, reported);
       return measuresTable(result.validationDatasets, result.metrics, io);
     },
   );
@@ -93,6 +130,7 @@ async function train(
   config: Config,
   loggerSettings: readonly LoggerSettings[],
   io: CliIo,
+  reported?: ReportedFit,
 ): Promise<FitResult> {
   const saves = config.trainer.enable_checkpointing !== false;
   const output = await FitOutput.create(loggerSettings, saves ? (config.trainer.default_root_dir ?? '.') : undefined);
@@ -115,11 +153,13 @@ async function train(
         const text = printConfig({ ...config, seed_everything: summary.seed }, { forLightning: true });
         if (output.hasLogs) await writeAtomically(join(logFolder, 'pl_config.yaml'), (write) => write(text));
         loggers.push(...(await output.openLoggers(resumed === undefined ? undefined : summary.startStep)));
+        if (reported) loggers.push(reported.begin(summary, text));
       },
       onStep: async (step) => {
         if (!begun) await output.begin();
         begun = true;
         report.step(step);
+        reported?.step(step);
       },
       onValidation: (validation) => report.validation(validation),
     });

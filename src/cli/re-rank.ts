@@ -16,6 +16,7 @@ import { rerankRuns, type RerankedRun, type RerankRunsOptions } from '../rerank/
 import { note, print, warn, type CliIo } from './cli-io.js';
 import { parseConfigArguments } from './config-arguments.js';
 import { sectionsHelp } from './key-help.js';
+import { checkReportPath, rerankedDataset, reportTo, type DatasetToReport } from './report-file.js';
 import {
   assertSourcesExist,
   deviceOf,
@@ -39,6 +40,7 @@ export function addReRankCommand(program: Command, argv: readonly string[], io: 
         'what it was computed from beside it. Of several files and options the later ones win.',
     )
     .option('-c, --config <file>', 'YAML configuration; may be given several times')
+    .option('--report <file>', 'also write an HTML page that compares the runs with their first stages')
     .option('--print_config', 'print the merged configuration with all defaults, and stop')
     .addHelpText(
       'after',
@@ -56,19 +58,34 @@ export function addReRankCommand(program: Command, argv: readonly string[], io: 
 }
 
 async function reRank(args: readonly string[], io: CliIo): Promise<void> {
-  const { sources, printConfig: printOnly } = parseConfigArguments(args, 're_rank');
+  const { sources, printConfig: printOnly, report } = parseConfigArguments(args, 're_rank');
   const loaded = await loadConfig(sources, printOnly ? undefined : 're_rank');
   if (printOnly) return print(io, printConfig(loaded.config));
   if (loaded.ignored.length > 0) {
     warn(io, `these keys of Lightning have no effect here: ${loaded.ignored.join(', ')}`);
   }
-  const rows = await runReRank(loaded, io);
+  await checkReportPath(report);
+  const { runs, rows } = await runReRank(loaded, io);
   if (rows.every(({ values }) => Object.keys(values).length === 0)) {
     note(io, 'no measures: evaluation_metrics is empty, or no dataset has qrels');
   } else await print(io, `${formatMetrics('dataset', rows, { decorated: io.stdout.isTTY === true })}\n`);
+  if (report !== undefined) await reportReRanked(report, runs, loaded.config, io);
 }
 
-function runReRank(loaded: LoadedConfig, io: CliIo): Promise<MetricsRow[]> {
+async function reportReRanked(path: string, runs: readonly RerankedRun[], config: Config, io: CliIo): Promise<void> {
+  const datasets: DatasetToReport[] = [];
+  for (const { label, outputPath } of runs) {
+    const dataset = await rerankedDataset(label, outputPath);
+    if (dataset) datasets.push(dataset);
+    else note(io, `note: ${label} has no judgements and is not in the report`);
+  }
+  if (datasets.length === 0) return note(io, `note: no report is written: no dataset has judgements`);
+  const measures = measureNames(config).filter((name) => name !== 'loss');
+  const compare = { signal: io.signal, ...(measures.length > 0 ? { measures } : {}) };
+  await reportTo(path, { datasets, compare }, io);
+}
+
+function runReRank(loaded: LoadedConfig, io: CliIo): Promise<{ runs: RerankedRun[]; rows: MetricsRow[] }> {
   const { config } = loaded;
   let progress: Progress | undefined;
   const endProgress = (): void => {
@@ -86,6 +103,7 @@ function runReRank(loaded: LoadedConfig, io: CliIo): Promise<MetricsRow[]> {
         registry,
         indexing: { onProgress: indexingNotes(io) },
         signal: io.signal,
+        command: io.command,
         onProgress: ({ label, pairs, totalPairs: total }) => {
           if (config.trainer.enable_progress_bar === false) return;
           progress ??= createProgress({ label, total, unit: 'pairs', stream: io.stderr });
@@ -98,7 +116,7 @@ function runReRank(loaded: LoadedConfig, io: CliIo): Promise<MetricsRow[]> {
         onNote: (message) => note(io, `note: ${message}`),
         onWarning: (message) => warn(io, message),
       });
-      return runs.map(({ label, metrics }) => ({ label, values: metrics }));
+      return { runs, rows: runs.map(({ label, metrics }) => ({ label, values: metrics })) };
     },
   ).finally(endProgress);
 }

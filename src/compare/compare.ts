@@ -209,11 +209,11 @@ export function compareRuns(datasets: readonly ComparedDataset[], options: Compa
  * The entries of a run whose documents are among the first `depth` of the first stage, so that re-rankers which got more
  * are compared on the same candidates.
  */
-export function cutToFirstStage(
-  run: Iterable<Scored>,
+export function cutToFirstStage<T extends Scored>(
+  run: Iterable<T>,
   firstStage: Iterable<Scored & { rank: number }>,
   depth: number,
-): Scored[] {
+): T[] {
   const kept = new Set<string>();
   const key = (queryId: string, docId: string): string => JSON.stringify([queryId, docId]);
   for (const { queryId, docId, rank } of firstStage) if (rank <= depth) kept.add(key(queryId, docId));

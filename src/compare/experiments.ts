@@ -1,6 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { readQrels } from '../data/formats/qrels.js';
+import type { RunEntry } from '../data/records.js';
 import { readRun } from '../data/run-file.js';
 import { ioError, RankDistillmError, throwIfAborted } from '../errors.js';
 import { cutToFirstStage, type ComparedDataset } from './compare.js';
@@ -61,15 +62,23 @@ export interface ReadExperimentsOptions {
   signal?: AbortSignal;
 }
 
+/** A dataset to compare, with the files that it was read from. */
+export interface ReadDataset extends ComparedDataset {
+  runs: ReadonlyMap<string, readonly RunEntry[]>;
+  /** Run file by system. */
+  files: ReadonlyMap<string, string>;
+  qrelsFile: string;
+}
+
 /**
  * Reads the runs of the paper's archive for `compareRuns`. The run of the first stage, `<first stage>/<dataset>.run`,
  * cuts the re-rankers' runs to its top documents. Datasets are grouped by corpus and first stage.
  */
-export async function readExperiments(folder: string, options: ReadExperimentsOptions): Promise<ComparedDataset[]> {
+export async function readExperiments(folder: string, options: ReadExperimentsOptions): Promise<ReadDataset[]> {
   const { qrelsOf, depth = 100, onNote = () => undefined, signal } = options;
   const runs = await listExperiments(folder);
   const firstStages = new Set(runs.map(({ firstStage }) => firstStage));
-  const datasets: ComparedDataset[] = [];
+  const datasets: ReadDataset[] = [];
   for (const dataset of new Set(runs.map((run) => run.dataset))) {
     const qrelsPath = qrelsOf(dataset);
     if (qrelsPath === undefined) {
@@ -84,14 +93,21 @@ export async function readExperiments(folder: string, options: ReadExperimentsOp
       if (!candidates)
         onNote(`${dataset}: runs are not cut to the top ${depth}, ${join(folder, firstStage)} has no run of it`);
       const first = candidates && (await readRun(candidates.path));
-      const compared = new Map<string, Awaited<ReturnType<typeof readRun>>>();
+      const compared = new Map<string, RunEntry[]>();
       for (const { system, path } of own) {
         throwIfAborted(signal);
         const run = await readRun(path, { ignoreRanks: true });
-        compared.set(system, first ? (cutToFirstStage(run, first, depth) as typeof run) : run);
+        compared.set(system, first ? cutToFirstStage(run, first, depth) : run);
       }
       const suffix = firstStages.size > 1 ? ` (${firstStage})` : '';
-      datasets.push({ name: `${dataset}${suffix}`, group: `${corpusOf(dataset)}${suffix}`, qrels, runs: compared });
+      datasets.push({
+        name: `${dataset}${suffix}`,
+        group: `${corpusOf(dataset)}${suffix}`,
+        qrels,
+        runs: compared,
+        files: new Map(own.map(({ system, path }) => [system, path])),
+        qrelsFile: qrelsPath,
+      });
     }
   }
   if (datasets.length === 0) {

@@ -34,7 +34,7 @@ const STYLES = {
 type TableColumn = Pick<ComparedColumn, 'values' | 'measure'> & { name: string };
 
 /** The columns of the table: groups stand in for their datasets; the macro average is the last one of a measure. */
-function tableColumns({ columns, macro, measures }: Comparison): TableColumn[] {
+export function tableColumns({ columns, macro, measures }: Comparison): TableColumn[] {
   const several = measures.length > 1;
   const head = (name: string, measure: string): string => (several ? `${name} ${measure}` : name);
   return measures.flatMap((measure) => [
@@ -64,7 +64,7 @@ function rowsOf(comparison: Comparison, columns: readonly TableColumn[], style: 
   return comparison.systems.map((system) => [system, ...cells.map((column) => column.get(system))]);
 }
 
-function caption({ baseline, correction, alpha }: Comparison): string {
+export function captionOf({ baseline, correction, alpha }: Comparison): string {
   const how =
     correction === 'none' ? 'not corrected' : `${correction[0]!.toUpperCase()}${correction.slice(1)}'s correction`;
   return `Significant against ${baseline}: paired t-test, ${how}, p < ${alpha}`;
@@ -108,7 +108,7 @@ function toText(comparison: Comparison, decorated: boolean): string {
   const heads = [{ head: 'system' }, ...columns.map(({ name }) => ({ head: name }))];
   return [
     formatTable(heads, rows, { decorated }),
-    `* ${caption(comparison)}`,
+    `* ${captionOf(comparison)}`,
     '',
     formatTable(DIFFERENCE_HEADS, differenceRows(comparison), { decorated }),
   ].join('\n');
@@ -125,7 +125,7 @@ function toMarkdown(comparison: Comparison): string {
       row([escape(system!), ...cells.map((cell) => cell ?? '-')]),
     ),
     '',
-    `\\* ${escape(caption(comparison))}`,
+    `\\* ${escape(captionOf(comparison))}`,
   ].join('\n');
 }
 
@@ -139,7 +139,7 @@ function toLatex(comparison: Comparison): string {
   const columns = tableColumns(comparison);
   const row = (cells: readonly string[]): string => `${cells.join(' & ')} \\\\`;
   return [
-    `% ${caption(comparison)}`,
+    `% ${captionOf(comparison)}`,
     `\\begin{tabular}{l${'r'.repeat(columns.length)}}`,
     '\\toprule',
     row(['System', ...columns.map(({ name }) => escape(name))]),

@@ -116,7 +116,7 @@ export function evaluate(
   for (const name of measures as readonly unknown[]) {
     if (typeof name !== 'string') throw badArgument('measures', 'an array of names', name);
   }
-  const parsed = measures.map(parseMeasure);
+  const parsed = [...new Map(measures.map(parseMeasure).map((measure) => [measure.name, measure])).values()];
   const topics = groupQrels(qrels);
   if (topics.size === 0) {
     throw new RankDistillmError('bad_input', 'qrels: no judgement to evaluate against', {

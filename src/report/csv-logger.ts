@@ -30,6 +30,25 @@ function headCells(line: string): string[] {
   return cells.map((cell) => (cell.startsWith('"') ? cell.slice(1, -1).replaceAll('""', '"') : cell));
 }
 
+/** Parses complete rows by column; skips rows cut off by a full disk or a kill. */
+export function parseMetrics(text: string, path: string): { columns: string[]; rows: Row[] } {
+  const [head = '', ...lines] = text
+    .replace(/[^\n]*$/, '')
+    .trimEnd()
+    .split(/\r?\n/);
+  const columns = headCells(head);
+  if (!columns.includes('step')) {
+    throw new RankDistillmError('bad_input', `${path}:1: this is not a metrics log: there is no column "step"`, {
+      hint: 'Choose another folder for the log, or move the file away.',
+    });
+  }
+  const rows = lines
+    .map((line) => line.split(','))
+    .filter((cells) => cells.length === columns.length)
+    .map((cells) => Object.fromEntries(columns.map((column, i) => [column, cells[i] ?? ''])));
+  return { columns, rows };
+}
+
 function formatRow(columns: readonly string[], row: Row): string {
   return `${columns.map((column) => row[column] ?? '').join(',')}\n`;
 }
@@ -61,7 +80,8 @@ export class CsvLogger implements MetricLogger {
     await makeFolder(folder);
     const text = await logger.#text();
     if (!text) return logger;
-    const rows = logger.#parse(text);
+    const { columns, rows } = parseMetrics(text, logger.#path);
+    logger.#columns = columns;
     const { resumedAt = Number.POSITIVE_INFINITY } = options;
     const kept = rows.filter((row) => Number(row['step']) <= resumedAt);
     if (kept.length < rows.length || !text.endsWith('\n')) await logger.#rewrite(kept);
@@ -74,8 +94,8 @@ export class CsvLogger implements MetricLogger {
     const row: Row = Object.fromEntries(values.map(([name, value]) => [name, numberCell(value)]));
     if (Object.keys(row).some((name) => !this.#columns.includes(name))) {
       const text = await this.#text();
-      const rows = text ? this.#parse(text) : [];
-      this.#columns = [...new Set([...this.#columns, ...Object.keys(row)])].sort();
+      const { columns, rows } = text ? parseMetrics(text, this.#path) : { columns: this.#columns, rows: [] };
+      this.#columns = [...new Set([...columns, ...Object.keys(row)])].sort();
       await this.#rewrite([...rows, row]);
       await this.#reopen();
     } else {
@@ -99,28 +119,6 @@ export class CsvLogger implements MetricLogger {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
       throw ioError('read', this.#path, error);
     }
-  }
-
-  /** Parses complete rows by column; skips rows cut off by a full disk or a kill. */
-  #parse(text: string): Row[] {
-    const [head = '', ...lines] = text
-      .replace(/[^\n]*$/, '')
-      .trimEnd()
-      .split(/\r?\n/);
-    this.#columns = headCells(head);
-    if (!this.#columns.includes('step')) {
-      throw new RankDistillmError(
-        'bad_input',
-        `${this.#path}:1: this is not a metrics log: there is no column "step"`,
-        {
-          hint: 'Choose another folder for the log, or move the file away.',
-        },
-      );
-    }
-    return lines
-      .map((line) => line.split(','))
-      .filter((cells) => cells.length === this.#columns.length)
-      .map((cells) => Object.fromEntries(this.#columns.map((column, i) => [column, cells[i] ?? ''])));
   }
 
   async #rewrite(rows: readonly Row[]): Promise<void> {

@@ -38,12 +38,14 @@ const schema = z.object({
   limit: z.union([z.object({ batches: z.number() }), z.object({ share: z.number() })]).nullable(),
   batch_size: count,
   computed: z.object({ precision: text, device: text, tf32: z.boolean(), bfloat16_stream: z.boolean() }),
-  written: z.object({ at: text, by: text }),
+  /** Missing in records of releases before 0.2. */
+  timing: z.object({ pairs: count, seconds: z.number() }).optional(),
+  written: z.object({ at: text, by: text, command: text.optional() }),
 });
 
 export type RunProvenance = z.infer<typeof schema>;
 /** The part that is known before the run is written. */
-export type RunIdentity = Omit<RunProvenance, 'format' | 'version' | 'run' | 'written'>;
+export type RunIdentity = Omit<RunProvenance, 'format' | 'version' | 'run' | 'timing' | 'written'>;
 
 /** An error about the path of a run to write. */
 export function outputError(message: string, details: SettingErrorDetails): SettingError {
@@ -71,14 +73,15 @@ export async function writeProvenance(
   runPath: string,
   { bytes, fingerprint }: WrittenRun,
   identity: RunIdentity,
-  writtenBy: string,
+  { timing, ...written }: { by: string; command?: string | undefined; timing: RunProvenance['timing'] },
 ): Promise<void> {
   const record: RunProvenance = {
     format: FORMAT,
     version: VERSION,
     run: { file: basename(runPath), bytes, fingerprint },
     ...identity,
-    written: { at: new Date().toISOString(), by: writtenBy },
+    timing,
+    written: { at: new Date().toISOString(), ...written },
   };
   await writeAtomically(provenancePath(runPath), (write) => write(`${JSON.stringify(record, null, 2)}\n`));
 }

@@ -67,6 +67,7 @@ export const rerankRunsOptions = z.strictObject({
   run_name: reRankCallbackKeys.run_name,
   overwrite: reRankCallbackKeys.overwrite,
   metrics: key(z.array(z.string().min(1)).default([]), 'Measures such as `nDCG@10`, for runs with qrels.'),
+  command: key(z.string().optional(), 'Command line, for the record of each run.'),
   on_progress: passed<(progress: RerankProgress & { label: string }) => void>(
     'a function',
     'Called after each window of pairs.',
@@ -310,18 +311,28 @@ async function finish(
     if (measures.length > 0) entries = await readRun(outputPath);
   } else {
     const { precision } = model!;
-    const record = (path: string, written: WrittenRun): Promise<void> => {
-      const by = `rank-distillm ${packageVersion()}`;
-      return writeProvenance(path, written, { ...identity, computed: { ...identity.computed, precision } }, by);
-    };
+    const start = performance.now();
+    const record = (path: string, written: WrittenRun, seconds: number): Promise<void> =>
+      writeProvenance(
+        path,
+        written,
+        { ...identity, computed: { ...identity.computed, precision } },
+        {
+          timing: { pairs: dataset.countPairs(topics), seconds: Number(seconds.toPrecision(6)) },
+          by: `rank-distillm ${packageVersion()}`,
+          command: options.command,
+        },
+      );
     scoring = await score(job, model!, options, (topic) => {
       if (measures.length > 0) entries.push(...topic);
     }).catch(async (error: unknown) => {
       // with its record, the run can be moved to its place later
-      if (error instanceof KeptElsewhereError) await record(error.kept, await describeRun(error.kept));
+      if (error instanceof KeptElsewhereError) {
+        await record(error.kept, await describeRun(error.kept), (performance.now() - start) / 1000);
+      }
       throw error;
     });
-    await record(outputPath, scoring);
+    await record(outputPath, scoring, scoring.seconds);
   }
   const qrels = measures.length > 0 ? await dataset.qrels() : undefined;
   const { mean, unscored } = evaluateScored(entries, qrels ?? [], measures);

@@ -81,7 +81,8 @@ function commandsOf(text: string): string[] {
 test('commands name scripts, files and options that there are', async () => {
   const { scripts } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { scripts: object };
   const help = new Map<string, string>();
-  for (const verb of ['re_rank', 'fit', 'score', 'evaluate']) help.set(verb, (await run([verb, '--help'])).stdout);
+  const verbs = ['re_rank', 'fit', 'score', 'evaluate', 'compare', 'report', 'subsample'];
+  for (const verb of verbs) help.set(verb, (await run([verb, '--help'])).stdout);
   const problems: string[] = [];
   for (const { place, text } of allBlocks('sh', 'bash')) {
     for (const command of commandsOf(text)) {

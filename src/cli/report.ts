@@ -1,0 +1,47 @@
+import type { Command } from 'commander';
+import { RankDistillmError } from '../errors.js';
+import { measuresHelp } from '../evaluate/parse-measure.js';
+import { readTrainingLog } from '../report-page/training-log.js';
+import type { CliIo } from './cli-io.js';
+import { QRELS_HELP, readCompared, withCompareOptions, type CompareArguments } from './compare.js';
+import { checkReportPath, reportTo } from './report-file.js';
+
+interface Options extends Omit<CompareArguments, 'qrels'> {
+  qrels?: string[];
+  training?: string[];
+  output: string;
+}
+
+export function addReportCommand(program: Command, io: CliIo): void {
+  const command = program
+    .command('report [experiments]')
+    .summary('write an HTML page about runs and training')
+    .description(
+      'Writes one HTML file that works from disk: the table of compare, the gains and losses of each query, rankings side ' +
+        'by side, distributions of scores, shifts of ranks, effectiveness over depth, training curves and what made them. ' +
+        "Texts come from --queries and --docs, from the runs, or from the files that the runs' records name.",
+    )
+    .requiredOption('--output <file>', 'the page to write')
+    .option('--qrels <file...>', QRELS_HELP)
+    .option('--training <file...>', 'metrics.csv of a fit');
+  withCompareOptions(command)
+    .addHelpText('after', `\n${measuresHelp()}`)
+    .action((experiments: string | undefined, options: Options) => report(experiments, options, io));
+}
+
+async function report(experiments: string | undefined, options: Options, io: CliIo): Promise<void> {
+  const { output, qrels, run = [], training: trainingFiles = [] } = options;
+  await checkReportPath(output, [...run, ...(qrels ?? []), ...trainingFiles]);
+  const training = [];
+  for (const file of trainingFiles) training.push(await readTrainingLog(file));
+  if (training.length > 0 && experiments === undefined && run.length === 0) {
+    return reportTo(output, { training, trainingFiles }, io);
+  }
+  if (qrels === undefined) {
+    throw new RankDistillmError('bad_input', '--qrels is missing', {
+      hint: 'Runs are measured against judgements; a report of training alone needs only --training.',
+    });
+  }
+  const { datasets, settings } = await readCompared('report', experiments, { ...options, qrels }, io);
+  await reportTo(output, { datasets, compare: settings, training, trainingFiles }, io);
+}

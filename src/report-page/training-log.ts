@@ -1,0 +1,63 @@
+import { readFile } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
+import { RankDistillmError, ioError } from '../errors.js';
+import { parseMetrics } from '../report/csv-logger.js';
+import type { MetricLogger } from '../report/metric-logger.js';
+import type { TrainingLog } from './report-data.js';
+
+/** More points than a chart has pixels are thinned out. */
+const MAX_POINTS = 1000;
+
+function kindOf(metric: string): TrainingLog['series'][number]['kind'] {
+  if (/(^|-)lr-/.test(metric)) return 'learning rate';
+  return metric.includes('/') || /^val/.test(metric) ? 'validation' : 'loss';
+}
+
+/** Collects a fit's metrics, from its log or while it runs. */
+export class TrainingCurves implements MetricLogger {
+  readonly #series = new Map<string, [number, number][]>();
+
+  constructor(readonly name: string) {}
+
+  async log(metrics: Readonly<Record<string, number>>, step: number): Promise<void> {
+    for (const [metric, value] of Object.entries(metrics)) {
+      if (metric === 'epoch' || metric === 'step' || !Number.isFinite(value)) continue;
+      const points = this.#series.get(metric);
+      if (points) points.push([step, value]);
+      else this.#series.set(metric, [[step, value]]);
+    }
+  }
+
+  async flush(): Promise<void> {}
+  async close(): Promise<void> {}
+
+  get curves(): TrainingLog {
+    const thin = (points: [number, number][]): [number, number][] => {
+      const every = Math.ceil(points.length / MAX_POINTS);
+      return points.filter((_, i) => i % every === 0 || i === points.length - 1);
+    };
+    const series = [...this.#series].map(([metric, points]) => ({
+      metric,
+      kind: kindOf(metric),
+      points: thin(points),
+    }));
+    return { name: this.name, series };
+  }
+}
+
+/** Reads the `metrics.csv` of a fit. */
+export async function readTrainingLog(path: string): Promise<TrainingLog> {
+  const text = await readFile(path, 'utf8').catch((error: unknown) => Promise.reject(ioError('read', path, error)));
+  const { rows } = parseMetrics(text, path);
+  if (rows.length === 0) {
+    throw new RankDistillmError('bad_input', `${path}: the log has no rows`, {
+      hint: 'Give the metrics.csv of a fit.',
+    });
+  }
+  const log = new TrainingCurves(basename(path) === 'metrics.csv' ? dirname(path) : path);
+  for (const { step, ...row } of rows) {
+    const filled = Object.entries(row).filter(([, cell]) => cell !== '');
+    await log.log(Object.fromEntries(filled.map(([name, cell]) => [name, Number(cell)])), Number(step));
+  }
+  return log.curves;
+}

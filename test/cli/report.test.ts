@@ -1,0 +1,120 @@
+import { readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { ReportData } from '../../src/report-page/report-data.js';
+import { run } from '../support/cli.js';
+import { writeCollection, writeTrainingCollection } from '../support/collections.js';
+import { inFolder, useOwnCache, writeFiles } from '../support/files.js';
+
+const test = suite('report');
+useOwnCache(test);
+
+/** The data of the page that a command line wrote, which must end well. */
+async function reported(folder: string, argv: string[]): Promise<ReportData> {
+  const { code, stderr } = await run(argv, { cwd: folder });
+  assert.is(code, 0, stderr);
+  assert.match(stderr, /wrote the report page\.html; open it in a browser\n$/);
+  const html = await readFile(join(folder, 'page.html'), 'utf8');
+  return JSON.parse(/id="report-data">([^<]*)</.exec(html)![1]!) as ReportData;
+}
+
+const FILES = {
+  'tiny/qrels.txt': 'q1 0 a 1\nq2 0 b 2\n',
+  'one.run': 'q1 Q0 b 1 2 x\nq1 Q0 a 2 1 x\nq2 Q0 b 1 2 x\n',
+  'two.run': 'q1 Q0 a 1 2 x\nq2 Q0 b 1 2 x\n',
+  'queries.tsv': "q1\twhat is 'a'\nq2\twhat is b\n",
+  'docs.tsv': 'a\ttext of a\nb\ttext of b\n',
+  'metrics.csv': 'loss,step\n2.5,10\n1.5,20\n',
+};
+const RUNS = ['--qrels', 'tiny/qrels.txt', '--run', 'one.run', 'two.run', '--metrics', 'RR'];
+
+test('runs and a log of training, with texts and the files that made it', () =>
+  inFolder(async (folder) => {
+    await writeFiles(folder, FILES);
+    const texts = ['--queries', 'queries.tsv', '--docs', 'docs.tsv', '--training', 'metrics.csv'];
+    const data = await reported(folder, ['report', ...RUNS, ...texts, '--output', 'page.html']);
+    assert.equal(data.table!.heads, ['RR']);
+    assert.equal(
+      data.table!.rows.map(({ system, cells }) => [system, cells[0]!.text, cells[0]!.mark]),
+      [
+        ['one', '0.7500', 'second'],
+        ['two', '1.0000', 'best'],
+      ],
+    );
+    assert.is(data.datasets[0]!.name, 'tiny');
+    assert.equal(data.datasets[0]!.topics[0], { id: 'q1', text: "what is 'a'", values: [[0.5], [1]] });
+    assert.equal(data.training[0]!.series[0]!.points, [[10, 2.5], [20, 1.5]]); // prettier-ignore
+    assert.equal(data.sources.map(({ what }) => what).sort(), [
+      'documents',
+      'qrels',
+      'queries',
+      'run',
+      'run',
+      'training log',
+    ]);
+    assert.is(data.written.command, `rank-distillm report ${[...RUNS, ...texts].join(' ')} --output page.html`);
+    assert.is(data.hasTexts, true);
+  }));
+
+test('evaluate, compare and training alone write the same page', () =>
+  inFolder(async (folder) => {
+    await writeFiles(folder, FILES);
+    for (const verb of ['evaluate', 'compare']) {
+      const data = await reported(folder, [verb, ...RUNS, '--report', 'page.html']);
+      assert.equal(data.comparison!.systems, ['one', 'two'], verb);
+    }
+    const data = await reported(folder, ['report', '--training', 'metrics.csv', '--output', 'page.html']);
+    assert.is(data.comparison, undefined);
+    assert.is(data.training.length, 1);
+  }));
+
+test('re_rank compares with the first stage, and the record beside a run tells a later report of texts and speed', () =>
+  inFolder(async (folder) => {
+    await writeCollection(folder);
+    const argv = ['re_rank', '--config', 'config.yaml', '--trainer.callbacks+=ReRankCallback'];
+    const saved = ['--trainer.callbacks.save_dir', 'out', '--report', 'page.html'];
+    const data = await reported(folder, [...argv, ...saved]);
+    assert.is(data.comparison!.baseline, 'first stage');
+    assert.is(data.datasets[0]!.systems.length, 2);
+    assert.ok(data.datasets[0]!.topics.every(({ text }) => text !== undefined));
+    assert.is(data.hasTexts, true);
+    const [speed] = data.throughput;
+    assert.ok(speed!.pairs > 0 && speed!.seconds > 0);
+    const { record } = data.sources.find((source) => source.record)! as { record: { written: { command: string } } };
+    assert.is(record.written.command, `rank-distillm ${[...argv, ...saved].join(' ')}`);
+  }));
+
+test('fit shows its curves, its speed and its configuration', () =>
+  inFolder(async (folder) => {
+    await writeTrainingCollection(folder);
+    const argv = ['fit', '--config', 'config.yaml', '--report', 'page.html', '--trainer.log_every_n_steps', '1'];
+    const { training, throughput, configuration } = await reported(folder, argv);
+    const loss = training[0]!.series.find(({ metric }) => metric === 'loss')!;
+    assert.ok(loss.points.length > 1);
+    assert.ok(training[0]!.series.some(({ kind }) => kind === 'validation'));
+    assert.is(throughput[0]!.what, 'training');
+    assert.match(configuration!, /^trainer:/m);
+  }));
+
+test('mistakes are found before the work, and inputs are never replaced', () =>
+  inFolder(async (folder) => {
+    await writeFiles(folder, FILES);
+    const cases: [string[], RegExp][] = [
+      [['report', '--run', 'one.run', '--output', 'page.html'], /--qrels is missing\nhint: .*--training/],
+      [['report', '--qrels', 'tiny/qrels.txt', '--output', 'page.html'], /report needs runs \(--run\) or a folder/],
+      [['report', '--training', 'one.run', '--output', 'page.html'], /one\.run:1: this is not a metrics log/],
+      [['report', ...RUNS, '--output', 'one.run'], /one\.run/],
+      [['evaluate', ...RUNS, '--report', 'two.run'], /two\.run/],
+      [['compare', ...RUNS, '--report', 'tiny'], /tiny/],
+    ];
+    for (const [argv, message] of cases) {
+      const { code, stderr } = await run(argv, { cwd: folder });
+      assert.is(code, 2, `${argv.join(' ')}: ${stderr}`);
+      assert.match(stderr, message);
+    }
+    assert.is(await readFile(join(folder, 'one.run'), 'utf8'), FILES['one.run']);
+    assert.not(await stat(join(folder, 'page.html')).catch(() => false));
+  }));
+
+test.run();
