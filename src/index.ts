@@ -73,7 +73,7 @@ export {
   type Difference,
   type ScoredEntry,
 } from './compare/compare.js';
-export { readExperiments, type ReadExperimentsOptions } from './compare/experiments.js';
+export { readExperiments, type ReadDataset, type ReadExperimentsOptions } from './compare/experiments.js';
 export { formatComparison, type ComparisonFormat } from './compare/format.js';
 export type { Correction } from './compare/paired-tests.js';
 
