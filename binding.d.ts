@@ -1,5 +1,6 @@
 /**
- * Everything the native addon exports. It knows packed tokens and numbers: no text, no file format, no loss.
+ * Everything the native addons export: rank_distillm.node, for the CPU, and rank_distillm_torch.node, for the devices of
+ * LibTorch. It knows packed tokens and numbers: no text, no file format, no loss.
  * Shapes are in brackets; `sequences` counts query-document pairs, `tokens` the sum of their lengths.
  */
 
@@ -268,9 +269,9 @@ export interface GpuInfo {
 }
 
 export interface EngineInfo {
-  /** For example `2.13.0`. */
-  libtorch: string;
-  /** `cpu`, and `cuda:N` for each GPU. */
+  /** Of rank_distillm_torch.node, for example `2.13.0`. */
+  libtorch?: string;
+  /** `cpu`; in rank_distillm_torch.node also `cuda:N` for each GPU. */
   devices: string[];
   gpus: GpuInfo[];
   /** Flags that choose a code path, of: avx2, avx512{f,bw,dq,vl}, avx512_vnni, avx512_bf16, amx_{tile,bf16,int8}. */
@@ -284,22 +285,37 @@ export interface EngineInfo {
   weightBytes: number;
 }
 
-export interface Binding {
+/** What both addons export. */
+export interface DeviceBinding {
   info(): EngineInfo;
   createModel(options: ModelOptions, tensors: NamedTensor[]): Promise<NativeModel>;
   createTrainer(options: TrainerOptions, tensors: NamedTensor[]): Promise<NativeTrainer>;
   createCancelToken(): CancelToken;
-  /**
-   * GEMM rate of this machine in GFLOP/s for [m, k] x [k, n], best of `repeats`: the engine's own kernel, oneDNN's on
-   * packed weights or at::linear (the one on devices); 0 where there is none.
-   */
-  gemmRate(
-    shape: { m: number; n: number; k: number },
+}
+
+/** A product [m, k] x [k, n]. */
+export interface GemmShape {
+  m: number;
+  n: number;
+  k: number;
+}
+
+/** rank_distillm.node: models on the CPU. It needs no library. */
+export interface Binding extends DeviceBinding {
+  /** The rate of the engine's products on this machine in GFLOP/s, best of `repeats`; 0 where there is none. */
+  gemmRate(shape: GemmShape, precision: ComputePrecision, repeats: number): Promise<number>;
+}
+
+/** rank_distillm_torch.node: models on devices, computed by LibTorch and our CUDA kernels. */
+export interface TorchBinding extends DeviceBinding {
+  /** The same for LibTorch's: oneDNN's on packed weights, or at::linear, also on devices. */
+  rivalGemmRate(
+    shape: GemmShape,
     precision: ComputePrecision,
-    kernel: 'own' | 'onednn' | 'aten',
     repeats: number,
-    device?: string,
-    tf32?: boolean,
+    kernel: 'onednn' | 'aten',
+    device: string,
+    tf32: boolean,
   ): Promise<number>;
 }
 

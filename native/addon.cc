@@ -1,30 +1,38 @@
+// rank_distillm.node: the engine on the CPU.
+
 #include <napi.h>
 
-#include "api/cancel_token.h"
-#include "api/engine_info.h"
-#include "api/environment.h"
+#include "api/exports.h"
 #include "api/gemm_rate.h"
-#include "api/native_model.h"
-#include "api/native_trainer.h"
+#include "model/cross_encoder.h"
+#include "train/trainer.h"
 
 namespace {
 
 using namespace rank_distillm;
 
-Napi::Value create_cancel_token(const Napi::CallbackInfo& info) {
-  return Environment::of(info.Env()).cancel_token_class.New({});
+void check_device(const DeviceOptions& device) {
+  if (device.is_cpu()) return;
+  throw Error("unsupported", "device: " + device.name + ": rank_distillm.node computes on the CPU");
 }
 
+std::shared_ptr<ScoringModel> make_model(const ModelOptions& options, std::vector<TensorSource> tensors,
+                                         Workers& workers) {
+  check_device(options.device);
+  return std::make_shared<CrossEncoder>(options, std::move(tensors), workers);
+}
+
+std::shared_ptr<TrainingModel> make_trainer(const TrainerOptions& options, std::vector<TensorSource> tensors,
+                                            Workers& workers) {
+  check_device(options.model.device);
+  return std::make_shared<Trainer>(options, std::move(tensors), workers);
+}
+
+constexpr Backend backend = {make_model, make_trainer, nullptr};
+
 Napi::Object init(Napi::Env env, Napi::Object exports) {
-  auto* environment = new Environment(env);
-  env.SetInstanceData(environment);
-  environment->model_class = Napi::Persistent(NativeModel::define(env));
-  environment->trainer_class = Napi::Persistent(NativeTrainer::define(env));
-  environment->cancel_token_class = Napi::Persistent(CancelToken::define(env));
-  exports.Set("info", Napi::Function::New(env, engine_info));
-  exports.Set("createModel", Napi::Function::New(env, NativeModel::create));
-  exports.Set("createTrainer", Napi::Function::New(env, NativeTrainer::create));
-  exports.Set("createCancelToken", Napi::Function::New(env, create_cancel_token));
+  set_exports(env, exports, backend);
+  exports.Set("info", Napi::Function::New(env, [](const Napi::CallbackInfo& info) { return engine_info(info.Env()); }));
   exports.Set("gemmRate", Napi::Function::New(env, gemm_rate));
   return exports;
 }

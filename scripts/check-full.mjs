@@ -4,12 +4,11 @@
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { compileAddon } from './lib/addon.mjs';
+import { compileAddon, compileTorchAddon } from './lib/addon.mjs';
 import { findLibtorch } from './lib/libtorch.mjs';
 import { root } from './lib/root.mjs';
 import { output, run } from './lib/run.mjs';
 import { giveUp, say, SetupError } from './lib/say.mjs';
-import { readStamp } from './lib/stamp.mjs';
 
 /** Number of damaged files; CI's tests try 2,000. */
 const FUZZ_COUNT = process.env['FUZZ_COUNT'] ?? '200000';
@@ -25,11 +24,15 @@ function sanitizerLibraries() {
 
 /** Builds everything native with address and undefined-behaviour sanitizers, and runs all kernels and the engine's tests. */
 async function sanitizers() {
-  const stamp = readStamp('addon');
-  const libtorch = await findLibtorch(typeof stamp['libtorch'] === 'string' ? stamp['libtorch'] : undefined);
   say('building the native engine with sanitizers (minutes)');
   const out = join(root, 'build/sanitize');
-  const { addon } = await compileAddon({ out, libtorch, options: ['RANK_DISTILLM_SANITIZE=ON'] });
+  const sanitized = {
+    out,
+    torch: { libtorch: await findLibtorch(undefined), cuda: false },
+    options: ['RANK_DISTILLM_SANITIZE=ON'],
+  };
+  const addon = await compileAddon(sanitized);
+  await compileTorchAddon(sanitized);
   const options = {
     ...process.env,
     // Node and LibTorch keep memory until the process ends, so leaks are not reported.

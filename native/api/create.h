@@ -15,7 +15,7 @@ namespace rank_distillm {
 /// passes it to the constructor of `js_class` as a Napi::External of `Shared`, a shared pointer.
 template <typename Shared, typename Options>
 Napi::Value create(const Napi::CallbackInfo& info, Options (*read_options)(const Napi::Object&),
-                   Shared (*make)(const Options&, std::vector<TensorSource>),
+                   Shared (*make)(const Options&, std::vector<TensorSource>, Workers&),
                    Napi::FunctionReference Environment::* js_class) {
   if (!info[0].IsObject()) throw Napi::TypeError::New(info.Env(), "options: expected an object");
   const auto js_options = info[0].As<Napi::Object>();
@@ -25,7 +25,7 @@ Napi::Value create(const Napi::CallbackInfo& info, Options (*read_options)(const
   return Environment::of(info.Env())
       .submit(
           info.Env(), make_cancel_flag(),
-          [options, tensors, make](Workers&) { return make(options, std::move(*tensors)); },
+          [options, tensors, make](Workers& workers) { return make(options, std::move(*tensors), workers); },
           [js_class](Napi::Env env, Shared& made) -> Napi::Value {
             return (Environment::of(env).*js_class).New({Napi::External<Shared>::New(env, &made)});
           },

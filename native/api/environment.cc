@@ -1,12 +1,8 @@
 #include "api/environment.h"
 
-#include <c10/util/Exception.h>
-
-#include "cuda/device.h"
-
 namespace rank_distillm {
 
-Napi::Error to_js_error(Napi::Env env, const std::exception_ptr& error) {
+Napi::Error Environment::to_js_error(Napi::Env env, const std::exception_ptr& error) const {
   std::string code = "native";
   std::string message;
   const char* hint = nullptr;
@@ -16,15 +12,13 @@ Napi::Error to_js_error(Napi::Env env, const std::exception_ptr& error) {
     code = known.code();
     message = known.what();
     hint = known.hint();
-  } catch (const c10::Error& torch) {
-    if (means_out_of_memory(torch)) code = "out_of_memory";
-    message = torch.what_without_backtrace();
   } catch (const std::bad_alloc&) {
     code = "out_of_memory";
     message = "the system has no memory left for the engine";
   } catch (const std::exception& other) {
-    if (means_out_of_memory(other)) code = "out_of_memory";
-    message = other.what();
+    const auto words = backend.words_of == nullptr ? std::nullopt : backend.words_of(other);
+    if (words) code = words->code;
+    message = words ? words->message : other.what();
   } catch (...) {
     message = "unknown native error";
   }
@@ -34,7 +28,7 @@ Napi::Error to_js_error(Napi::Env env, const std::exception_ptr& error) {
   return js;
 }
 
-Environment::Environment(Napi::Env env) : engine_(EngineThread::instance()) {
+Environment::Environment(Napi::Env env, const Backend& backend) : backend(backend), engine_(EngineThread::instance()) {
   to_js_thread_ = Napi::ThreadSafeFunction::New(env, Napi::Function::New(env, [](const Napi::CallbackInfo&) {}),
                                                 "rank_distillm", 0, 1);
   to_js_thread_.Unref(env);
@@ -48,7 +42,7 @@ Environment::Environment(Napi::Env env) : engine_(EngineThread::instance()) {
   close_at_exit(env);
 }
 
-/// process.exit() on the main thread skips cleanup hooks but runs LibTorch's static destructors while the engine thread
+/// process.exit() on the main thread skips cleanup hooks but runs static destructors while the engine thread
 /// may be working. The event `exit` comes before both.
 void Environment::close_at_exit(Napi::Env env) {
   const auto process = env.Global().Get("process").As<Napi::Object>();
@@ -113,7 +107,7 @@ void Environment::deliver(Settlement settlement) {
 }
 
 void Environment::settle(Napi::Env env, const Napi::Promise::Deferred& deferred,
-                         const std::function<Napi::Value()>& value) {
+                         const std::function<Napi::Value()>& value) const {
   try {
     try {
       deferred.Resolve(value());

@@ -10,20 +10,18 @@
 #include <unordered_set>
 #include <utility>
 
+#include "api/backend.h"
 #include "core/cancel.h"
 #include "core/engine_thread.h"
 #include "core/error.h"
 
 namespace rank_distillm {
 
-/// Converts a C++ error to a JavaScript Error with `code` and, if the error has one, `hint`.
-Napi::Error to_js_error(Napi::Env env, const std::exception_ptr& error);
-
 /// State of one JavaScript environment (main thread or worker): the way back from the engine thread and the jobs it
 /// waits for. Instance data, not statics: each worker loads the addon again.
 class Environment {
  public:
-  explicit Environment(Napi::Env env);
+  Environment(Napi::Env env, const Backend& backend);
   ~Environment();
   Environment(const Environment&) = delete;
   Environment& operator=(const Environment&) = delete;
@@ -42,6 +40,7 @@ class Environment {
   Napi::Promise submit_blocks(Napi::Env env, const CancelFlag& cancel, const std::function<BlockJob()>& make,
                               std::function<Napi::Value(Napi::Env)> to_js);
 
+  const Backend& backend;
   Napi::FunctionReference model_class;
   Napi::FunctionReference trainer_class;
   Napi::FunctionReference cancel_token_class;
@@ -52,7 +51,9 @@ class Environment {
   void begin(Napi::Env env, const CancelFlag& cancel);
   void end(Napi::Env env, const CancelFlag& cancel);
   void deliver(Settlement settlement);
-  static void settle(Napi::Env env, const Napi::Promise::Deferred& deferred, const std::function<Napi::Value()>& value);
+  /// A JavaScript Error with `code` and, if the error has one, `hint`.
+  Napi::Error to_js_error(Napi::Env env, const std::exception_ptr& error) const;
+  void settle(Napi::Env env, const Napi::Promise::Deferred& deferred, const std::function<Napi::Value()>& value) const;
   void close();
   void close_at_exit(Napi::Env env);
 

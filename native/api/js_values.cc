@@ -127,9 +127,11 @@ HeadConfig read_head(const Napi::Object& object) {
 TensorSource read_tensor(const Napi::Object& object) {
   TensorSource tensor;
   tensor.name = text(object, "name");
-  tensor.dtype = one_of<at::ScalarType>(
-      object.Get("dtype"), "dtype",
-      {{"float64", at::kDouble}, {"float32", at::kFloat}, {"float16", at::kHalf}, {"bfloat16", at::kBFloat16}});
+  tensor.dtype = one_of<Dtype>(object.Get("dtype"), "dtype",
+                               {{"float64", Dtype::float64},
+                                {"float32", Dtype::float32},
+                                {"float16", Dtype::float16},
+                                {"bfloat16", Dtype::bfloat16}});
   const auto shape = object.Get("shape");
   if (!shape.IsArray()) throw wrong(shape, tensor.name + " shape", "an array");
   const auto sizes = shape.As<Napi::Array>();

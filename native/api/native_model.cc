@@ -7,18 +7,11 @@
 #include "api/environment.h"
 #include "api/js_values.h"
 #include "api/scores.h"
-#include "cuda/device_cross_encoder.h"
-#include "model/cross_encoder.h"
 
 namespace rank_distillm {
 namespace {
 
 using SharedModel = std::shared_ptr<ScoringModel>;
-
-SharedModel make_model(const ModelOptions& options, std::vector<TensorSource> tensors) {
-  if (options.device.is_cpu()) return std::make_shared<CrossEncoder>(options, std::move(tensors));
-  return std::make_shared<DeviceCrossEncoder>(options, std::move(tensors));
-}
 
 }  // namespace
 
@@ -31,7 +24,8 @@ Napi::Function NativeModel::define(Napi::Env env) {
 }
 
 Napi::Value NativeModel::create(const Napi::CallbackInfo& info) {
-  return rank_distillm::create<SharedModel>(info, read_model_options, make_model, &Environment::model_class);
+  return rank_distillm::create<SharedModel>(info, read_model_options, Environment::of(info.Env()).backend.make_model,
+                                            &Environment::model_class);
 }
 
 NativeModel::NativeModel(const Napi::CallbackInfo& info) : ObjectWrap(info) {

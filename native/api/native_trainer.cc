@@ -8,18 +8,11 @@
 #include "api/environment.h"
 #include "api/js_values.h"
 #include "api/scores.h"
-#include "cuda/device_trainer.h"
-#include "train/trainer.h"
 
 namespace rank_distillm {
 namespace {
 
 using SharedTrainer = std::shared_ptr<TrainingModel>;
-
-SharedTrainer make_trainer(const TrainerOptions& options, std::vector<TensorSource> tensors) {
-  if (options.model.device.is_cpu()) return std::make_shared<Trainer>(options, std::move(tensors));
-  return std::make_shared<DeviceTrainer>(options, std::move(tensors));
-}
 
 Napi::Value nothing(Napi::Env env, bool&) { return env.Undefined(); }
 
@@ -55,7 +48,8 @@ Napi::Function NativeTrainer::define(Napi::Env env) {
 }
 
 Napi::Value NativeTrainer::create(const Napi::CallbackInfo& info) {
-  return rank_distillm::create<SharedTrainer>(info, read_trainer_options, make_trainer, &Environment::trainer_class);
+  return rank_distillm::create<SharedTrainer>(
+      info, read_trainer_options, Environment::of(info.Env()).backend.make_trainer, &Environment::trainer_class);
 }
 
 NativeTrainer::NativeTrainer(const Napi::CallbackInfo& info) : ObjectWrap(info) {
@@ -170,7 +164,7 @@ Napi::Value NativeTrainer::close(const Napi::CallbackInfo& info) {
 
 Napi::Value NativeTrainer::parameters(const Napi::CallbackInfo& info) {
   const auto env = info.Env();
-  const auto& places = trainer(env)->places();
+  const auto& places = trainer(env)->layout().places();
   auto result = Napi::Array::New(env, places.size());
   for (uint32_t i = 0; i < places.size(); ++i) {
     auto shape = Napi::Array::New(env, places[i].shape.size());
@@ -189,7 +183,7 @@ Napi::Value NativeTrainer::precision(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value NativeTrainer::size(const Napi::CallbackInfo& info) {
-  return Napi::Number::New(info.Env(), static_cast<double>(trainer(info.Env())->size()));
+  return Napi::Number::New(info.Env(), static_cast<double>(trainer(info.Env())->layout().size()));
 }
 
 Napi::Value NativeTrainer::weight_bytes(const Napi::CallbackInfo& info) {

@@ -1,11 +1,8 @@
 #include "core/engine_thread.h"
 
-#include <c10/core/InferenceMode.h>
-
 #include <algorithm>
 
 #include "core/cpu.h"
-#include "core/torch_threads.h"
 
 namespace rank_distillm {
 
@@ -84,12 +81,10 @@ Workers& EngineThread::take_workers(std::unique_ptr<Workers>& workers) {
     set_threads(workers ? workers->count() : default_threads());
     throw;
   }
-  set_torch_threads(wanted);
   return *workers;
 }
 
 void EngineThread::run() {
-  const c10::InferenceMode inference_mode;
   std::unique_ptr<Workers> workers;
   const TakeWorkers take = [this, &workers]() -> Workers& { return take_workers(workers); };
   bool was_job = false;

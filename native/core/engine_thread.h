@@ -12,11 +12,10 @@
 
 namespace rank_distillm {
 
-/// The process's one thread for LibTorch work, and its workers. Inference mode, OpenMP's pool and thread counts are per
-/// thread, so all work is posted to the same one. Jobs run in the order they were posted. Jobs of blocks (BlockJob) run
-/// beside each other on all workers; where both wait, a job and a round of blocks take turns. Users (one per JavaScript
-/// environment) retain it: it starts with the first and is joined when the last releases it. A new first user waits for
-/// that join, so there are never two threads.
+/// The process's one thread for the engine's work, and its workers. Jobs run in the order they were posted. Jobs of
+/// blocks (BlockJob) run beside each other on all workers; where both wait, a job and a round of blocks take turns.
+/// Users (one per JavaScript environment) retain it: it starts with the first and is joined when the last releases it.
+/// A new first user waits for that join, so there are never two threads.
 class EngineThread {
  public:
   /// Throws `native` if the OS cannot start the configured number of workers; the previous workers stay in use, and the

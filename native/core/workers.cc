@@ -1,10 +1,6 @@
 #include "core/workers.h"
 
-#include <c10/core/InferenceMode.h>
-
 #include <utility>
-
-#include "core/torch_threads.h"
 
 namespace rank_distillm {
 
@@ -31,8 +27,6 @@ void Workers::stop() {
 }
 
 void Workers::run(int64_t tasks, const std::function<void(int64_t)>& task) {
-  const int outside = at::get_num_threads();
-  set_torch_threads(1);
   std::unique_lock lock(mutex_);
   task_ = &task;
   next_ = 0;
@@ -44,13 +38,10 @@ void Workers::run(int64_t tasks, const std::function<void(int64_t)>& task) {
   tasks_ = 0;
   const auto error = std::exchange(error_, nullptr);
   lock.unlock();
-  set_torch_threads(outside);
   if (error) std::rethrow_exception(error);
 }
 
 void Workers::worker_loop() {
-  const c10::InferenceMode inference_mode;
-  set_torch_threads(1);
   std::unique_lock lock(mutex_);
   for (;;) {
     work_.wait(lock, [this] { return stopping_ || next_ < tasks_; });

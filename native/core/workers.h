@@ -13,9 +13,7 @@
 
 namespace rank_distillm {
 
-/// Threads that take whole blocks through all layers, each with LibTorch set to one thread: no barrier inside an op,
-/// and no idle core while a block remains. They live as long as the pool, because oneDNN and LibTorch keep compiled
-/// kernels per thread.
+/// Threads that take whole blocks through all layers: no barrier inside an op, and no idle core while a block remains.
 class Workers {
  public:
   /// `count` includes the calling thread, so count - 1 threads are started. Throws `native` if the OS starts fewer.

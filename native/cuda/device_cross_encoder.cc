@@ -16,14 +16,14 @@ Device fitting_device(const ModelOptions& options, const std::vector<TensorSourc
 
 }  // namespace
 
-DeviceCrossEncoder::DeviceCrossEncoder(const ModelOptions& options, std::vector<TensorSource> tensors)
-    : DeviceCrossEncoder{options, fitting_device(options, tensors), std::move(tensors)} {}  // braces: in this order
+DeviceCrossEncoder::DeviceCrossEncoder(const ModelOptions& options, std::vector<TensorSource> tensors, Workers& workers)
+    : DeviceCrossEncoder{options, fitting_device(options, tensors), std::move(tensors), workers} {}  // in this order
 
 DeviceCrossEncoder::DeviceCrossEncoder(const ModelOptions& options, const Device& device,
-                                       std::vector<TensorSource> tensors)
+                                       std::vector<TensorSource> tensors, Workers& workers)
     : options_(options),
       precision_(device_precision(options)),
-      parameters_(std::move(tensors), device.place(), /*trained=*/false),
+      parameters_(device_parameters(std::move(tensors), loop_on(workers), device.place(), /*trained=*/false)),
       model_(options, device, -1, parameters_),
       block_tokens_(first_block_tokens(model_, options.device.block_tokens)) {
   holds(parameters_.bytes() + model_.encoder().bytes());

@@ -12,7 +12,7 @@ namespace rank_distillm {
 class DeviceCrossEncoder : public ScoringModel {
  public:
   /// Throws `bad_input`, `unsupported`, `out_of_memory`.
-  DeviceCrossEncoder(const ModelOptions& options, std::vector<TensorSource> tensors);
+  DeviceCrossEncoder(const ModelOptions& options, std::vector<TensorSource> tensors, Workers& workers);
 
   /// If a block does not fit, it and all later ones are halved.
   Scores score(const PackedBatch& batch, Workers& workers, const CancelFlag& cancel) override;
@@ -21,11 +21,12 @@ class DeviceCrossEncoder : public ScoringModel {
   int64_t window_tokens() const override;
 
  private:
-  DeviceCrossEncoder(const ModelOptions& options, const Device& device, std::vector<TensorSource> tensors);
+  DeviceCrossEncoder(const ModelOptions& options, const Device& device, std::vector<TensorSource> tensors,
+                     Workers& workers);
 
   ModelOptions options_;
   ElementType precision_;
-  Parameters parameters_;
+  DeviceParameters parameters_;
   DeviceModel model_;
   int64_t block_tokens_;
 };

@@ -15,7 +15,7 @@
 
 namespace rank_distillm {
 DeviceEncoder::DeviceEncoder(const EncoderConfig& config, RowsNeeded rows, const DeviceTypes& types, int64_t padding_id,
-                             const Parameters& parameters)
+                             const DeviceParameters& parameters)
     : config_(config), rows_(rows), types_(types), padding_id_(padding_id), parameters_(parameters) {
   if (config.hidden_size > cuda::max_norm_columns) {
     throw Error("unsupported", "hidden size " + std::to_string(config.hidden_size) +

@@ -14,7 +14,6 @@
 #include "cuda/ops/norm.h"
 #include "model/config.h"
 #include "model/encoder.h"
-#include "train/parameters.h"
 #include "train/training_batch.h"
 
 namespace rank_distillm {
@@ -57,7 +56,7 @@ class DeviceEncoder {
  public:
   /// `parameters` on the device, trained or not.
   DeviceEncoder(const EncoderConfig& config, RowsNeeded rows, const DeviceTypes& types, int64_t padding_id,
-                const Parameters& parameters);
+                const DeviceParameters& parameters);
 
   /// Copies the parameters' values; to be called before the first forward and after each change.
   void weights_changed();
@@ -114,7 +113,7 @@ class DeviceEncoder {
   RowsNeeded rows_;
   DeviceTypes types_;
   int64_t padding_id_;
-  const Parameters& parameters_;
+  const DeviceParameters& parameters_;
   at::Tensor compute_values_;  // all values in the products' type; undefined if that is float32
   DeviceEmbedding embedding_;
   DeviceLinear project_;  // float32; undefined without one

@@ -1,7 +1,6 @@
 #include "cuda/device_model.h"
 
 #include <ATen/Context.h>
-#include <c10/util/accumulate.h>
 
 #include <cstdio>
 
@@ -20,7 +19,7 @@ DropFirstRows drop_on(const DeviceBlock& block) {
 }  // namespace
 
 DeviceModel::DeviceModel(const ModelOptions& options, const Device& device, int64_t padding_id,
-                         const Parameters& parameters)
+                         const DeviceParameters& parameters)
     : device_(device),
       pooling_(options.head.pooling),
       encoder_(options.encoder, rows_needed(options.head.pooling), device_types(options), padding_id, parameters),
@@ -30,7 +29,7 @@ at::Tensor DeviceModel::forward(const DevicePass& pass, State* state) const {
   const auto rows = encoder_.forward(pass, state == nullptr ? nullptr : &state->encoder);
   const bool first = pooling_ == Pooling::first;
   const auto pooled = first ? rows : device_pool(rows, pass.block, pooling_);
-  HeadState unused;
+  DeviceHeadState unused;
   auto& head_state = state == nullptr ? unused : state->head;
   const auto scores = head_.forward(pooled, drop_on(pass.block), pass.dropout, head_state, pass.counters);
   if (state != nullptr && !first) state->pooled = pooled;
@@ -69,7 +68,7 @@ DeviceTypes device_types(const ModelOptions& options) {
 
 void reserve_room(Device& device, const std::vector<TensorSource>& tensors, int64_t bytes_per_number) {
   int64_t numbers = 0;
-  for (const auto& tensor : tensors) numbers += c10::multiply_integers(tensor.shape);
+  for (const auto& tensor : tensors) numbers += count_of(tensor.shape);
   const auto needed = numbers * bytes_per_number, free = device.free_bytes();
   if (needed <= free) return device.keep(needed);
   throw Error("out_of_memory", "the model needs " + in_words(needed) + " on " + device.name() + ", of whose " +

@@ -1,26 +1,28 @@
 #pragma once
 
 #include <c10/core/DeviceGuard.h>
+#include <c10/core/InferenceMode.h>
 
 #include <string>
 
 #include "core/counters.h"
 #include "cuda/device.h"
 #include "cuda/device_encoder.h"
+#include "cuda/device_head.h"
 #include "model/config.h"
 #include "model/weights.h"
-#include "train/trainable_head.h"
 
 namespace rank_distillm {
 
 /// Shared by models on a device: the device, types, encoder, pooling and head over the same parameters.
 class DeviceModel {
  public:
-  DeviceModel(const ModelOptions& options, const Device& device, int64_t padding_id, const Parameters& parameters);
+  DeviceModel(const ModelOptions& options, const Device& device, int64_t padding_id,
+              const DeviceParameters& parameters);
 
   struct State {
     DeviceEncoderState encoder;
-    HeadState head;
+    DeviceHeadState head;
     at::Tensor pooled;  // unless it is the encoder's result
   };
 
@@ -38,10 +40,10 @@ class DeviceModel {
   Device device_;
   Pooling pooling_;
   DeviceEncoder encoder_;
-  TrainableHead head_;
+  DeviceHead head_;
 };
 
-/// Sets the calling thread's device and the model's settings for products for its lifetime.
+/// Sets the calling thread's device, inference mode and the model's settings for products for its lifetime.
 class DeviceScope {
  public:
   DeviceScope(const Device& device, bool tf32);
@@ -50,6 +52,7 @@ class DeviceScope {
   DeviceScope& operator=(const DeviceScope&) = delete;
 
  private:
+  c10::InferenceMode inference_mode_;
   c10::DeviceGuard guard_;
   bool tf32_before_;
 };

@@ -39,11 +39,13 @@ struct DeviceTrainer::Kept {
   DeviceModel::State state;
 };
 
-DeviceTrainer::DeviceTrainer(const TrainerOptions& options, std::vector<TensorSource> tensors)
-    : DeviceTrainer{options, fitting_device(options, tensors), std::move(tensors)} {}  // braces: in this order
+DeviceTrainer::DeviceTrainer(const TrainerOptions& options, std::vector<TensorSource> tensors, Workers& workers)
+    : DeviceTrainer{options, fitting_device(options, tensors), std::move(tensors), workers} {}  // braces: in this order
 
-DeviceTrainer::DeviceTrainer(const TrainerOptions& options, const Device& device, std::vector<TensorSource> tensors)
-    : TrainingModel(options, device_precision(options.model), Parameters(std::move(tensors), device.place())),
+DeviceTrainer::DeviceTrainer(const TrainerOptions& options, const Device& device, std::vector<TensorSource> tensors,
+                             Workers& workers)
+    : TrainingModel(options, device_precision(options.model)),
+      parameters_(device_parameters(std::move(tensors), loop_on(workers), device.place())),
       model_(options.model, device, options.padding_id, parameters_),
       block_tokens_(first_block_tokens(model_, options.model.device.block_tokens)),
       activation_bytes_(static_cast<int64_t>(share_of_free * static_cast<double>(device.free_bytes()))),
@@ -139,7 +141,26 @@ void DeviceTrainer::step(const AdamWStep& step, Workers&) {
                     {}, {steps_}, step.learning_rate, step.beta1, step.beta2, step.weight_decay, step.eps,
                     /*amsgrad=*/false, /*maximize=*/false);
   gradients.zero_();
-  weights_changed();
+  model_.encoder().weights_changed();
+}
+
+void DeviceTrainer::zero_gradients() {
+  const DeviceScope scope(model_.device(), tf32());
+  parameters_.gradients().zero_();
+}
+
+std::vector<float> DeviceTrainer::read_part(FlatArray array, int64_t offset, int64_t count) const {
+  const DeviceScope scope(model_.device(), tf32());
+  const auto part = parameters_.flat(array).narrow(0, offset, count).cpu();
+  return {part.const_data_ptr<float>(), part.const_data_ptr<float>() + count};
+}
+
+void DeviceTrainer::write_part(FlatArray array, int64_t offset, const std::vector<float>& values) {
+  const DeviceScope scope(model_.device(), tf32());
+  const auto count = static_cast<int64_t>(values.size());
+  const auto on_host = at::from_blob(const_cast<float*>(values.data()), {count}, at::kFloat);
+  parameters_.flat(array).narrow(0, offset, count).copy_(on_host);
+  if (array == FlatArray::values) model_.encoder().weights_changed();
 }
 
 int64_t DeviceTrainer::tokens_per_part() const { return block_tokens_; }

@@ -13,7 +13,7 @@ namespace rank_distillm {
 class DeviceTrainer : public TrainingModel {
  public:
   /// Throws `bad_input`, `unsupported`, `out_of_memory`.
-  DeviceTrainer(const TrainerOptions& options, std::vector<TensorSource> tensors);
+  DeviceTrainer(const TrainerOptions& options, std::vector<TensorSource> tensors, Workers& workers);
 
   Scores score(const PackedBatch& batch, Workers& workers, const CancelFlag& cancel) override;
   Forward forward(TrainingBatch batch, uint32_t step, bool keep, Workers& workers, const CancelFlag& cancel) override;
@@ -22,6 +22,8 @@ class DeviceTrainer : public TrainingModel {
   double gradient_norm(Workers& workers) const override;
   void step(const AdamWStep& step, Workers& workers) override;
 
+  void zero_gradients() override;
+  const ParameterLayout& layout() const override { return parameters_.layout(); }
   int64_t bytes() const override { return parameters_.bytes() + model_.encoder().bytes(); }
   int64_t bytes_per_token() const override { return model_.encoder().kept_bytes_per_token(); }
   int64_t tokens_per_part() const override;
@@ -30,13 +32,16 @@ class DeviceTrainer : public TrainingModel {
  private:
   struct Kept;
 
-  DeviceTrainer(const TrainerOptions& options, const Device& device, std::vector<TensorSource> tensors);
+  DeviceTrainer(const TrainerOptions& options, const Device& device, std::vector<TensorSource> tensors,
+                Workers& workers);
   int64_t kept_tokens() const;
   /// Throws without room for backward's temporaries: a backward that fails midway cannot be repeated.
   void try_room(int64_t bytes) const;
-  void weights_changed() override { model_.encoder().weights_changed(); }
+  std::vector<float> read_part(FlatArray array, int64_t offset, int64_t count) const override;
+  void write_part(FlatArray array, int64_t offset, const std::vector<float>& values) override;
   bool tf32() const { return options_.model.device.tf32; }
 
+  DeviceParameters parameters_;
   DeviceModel model_;
   int64_t block_tokens_;
   int64_t activation_bytes_;

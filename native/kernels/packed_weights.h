@@ -1,15 +1,12 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 
 #include "core/aligned_buffer.h"
+#include "core/parallel.h"
 #include "kernels/kernels.h"
 
 namespace rank_distillm {
-
-/// Runs `body(begin, end)` over parts of [0, count), possibly on several threads.
-using ParallelLoop = std::function<void(int64_t count, const std::function<void(int64_t, int64_t)>& body)>;
 
 /// Writes rows `first` … of a weight [out, in], `count` of them, to `to`; several threads call it at a time.
 using WeightRows = std::function<void(int64_t first, int64_t count, float* to)>;

@@ -1,15 +1,12 @@
 #include "model/cross_encoder.h"
 
-#include <ATen/ops/from_blob.h>
-
 #include <chrono>
-#include <cstring>
 
 #include "ops/pooling.h"
 
 namespace rank_distillm {
-CrossEncoder::CrossEncoder(const ModelOptions& options, std::vector<TensorSource> tensors)
-    : CrossEncoder(options, Weights(std::move(tensors))) {}
+CrossEncoder::CrossEncoder(const ModelOptions& options, std::vector<TensorSource> tensors, Workers& workers)
+    : CrossEncoder(options, Weights(std::move(tensors), loop_on(workers))) {}
 
 CrossEncoder::CrossEncoder(const ModelOptions& options, Weights weights)
     : options_(options),
@@ -24,20 +21,14 @@ void CrossEncoder::score_block(const PackedBatch& batch, const Block& block, flo
                                const std::function<void()>& between_layers, Counters& counters) const {
   const ThreadWorkspace workspace;
   auto& memory = workspace.memory();
-  const auto rows = encoder_.forward(batch, block, memory, between_layers, counters);
-  const auto pooling = options_.head.pooling;
-  if (pooling == Pooling::first) {
-    head_.forward(block.sequences, rows, scores, memory, counters);
-    return;
+  const auto hidden = encoder_.forward(batch, block, memory, between_layers, counters);
+  auto pooled = hidden;
+  if (const auto pooling = options_.head.pooling; pooling != Pooling::first) {
+    const int64_t width = options_.encoder.hidden_size;
+    pooled = memory.rows(Slot::first, block.sequences, width, 4);
+    pool(hidden, width, batch, block, pooling, pooled);
   }
-  const int64_t width = options_.encoder.hidden_size;
-  const auto hidden = at::from_blob(rows.data, {block.tokens, width}, {rows.stride / 4, 1}, at::kFloat);
-  const auto pooled = pool(hidden, batch, block, pooling);
-  const auto pooled_rows = memory.rows(Slot::first, block.sequences, width, 4);
-  for (int64_t s = 0; s < block.sequences; ++s) {
-    std::memcpy(pooled_rows.row(s), pooled.const_data_ptr<float>() + s * width, 4 * width);
-  }
-  head_.forward(block.sequences, pooled_rows, scores, memory, counters);
+  head_.forward(block.sequences, pooled, scores, memory, counters);
 }
 
 /// Each block writes to its own place.

@@ -15,7 +15,7 @@ namespace rank_distillm {
 class CrossEncoder : public ScoringModel {
  public:
   /// Throws `bad_input` naming a missing or wrongly shaped tensor.
-  CrossEncoder(const ModelOptions& options, std::vector<TensorSource> tensors);
+  CrossEncoder(const ModelOptions& options, std::vector<TensorSource> tensors, Workers& workers);
 
   bool scores_in_blocks() const override { return true; }
   std::shared_ptr<BatchInBlocks> in_blocks(std::shared_ptr<const PackedBatch> batch, int threads) const override;

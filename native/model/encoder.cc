@@ -1,7 +1,5 @@
 #include "model/encoder.h"
 
-#include <ATen/ops/zeros.h>
-
 #include <algorithm>
 #include <cstring>
 #include <string>
@@ -29,7 +27,7 @@ Encoder::Encoder(const EncoderConfig& config, ElementType precision, RowsNeeded 
     : config_(config), type_(precision), attention_type_(between_products(type_)), activation_(config.activation) {
   const auto width = config.embedding_size;
   const auto table = [&](const std::string& name, int64_t size) {
-    return size == 0 ? at::zeros({1, width}, at::kFloat) : weights.take(name, {size, width});
+    return size == 0 ? Tensor({1, width}) : weights.take(name, {size, width});
   };
   embedding_ = {table(tensor_names::words, config.vocab_size),
                 table(tensor_names::positions, config.first_position + config.max_positions),
@@ -108,9 +106,9 @@ void Encoder::embed(Pass& pass) const {
                        width,
                        batch.input_ids.data() + run.first_token,
                        batch.token_type_ids.data() + run.first_token,
-                       embedding_.word.const_data_ptr<float>(),
-                       embedding_.position.const_data_ptr<float>() + run.position * width,
-                       embedding_.type.const_data_ptr<float>(),
+                       embedding_.word.data(),
+                       embedding_.position.data() + run.position * width,
+                       embedding_.type.data(),
                        embedding_.norm.view,
                        {embedded.row(row), embedded.stride},
                        copy});

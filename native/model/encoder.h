@@ -40,7 +40,7 @@ class Encoder {
   };
 
   struct Embedding {
-    at::Tensor word, position, type;  // float32
+    Tensor word, position, type;  // float32
     Norm norm;
     std::optional<Linear> project;  // if embeddings are narrower than the encoder; float32, as it costs little
   };

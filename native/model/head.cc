@@ -15,8 +15,9 @@ float log_probability(const float* logits, int64_t labels, int64_t label) {
   return logits[label] - greatest - std::log(sum);
 }
 
-/// What the product's epilogue computes; tanh is computed after it.
-Epilogue epilogue_of(HeadActivation activation) {
+}  // namespace
+
+Epilogue head_epilogue(HeadActivation activation) {
   switch (activation) {
     case HeadActivation::gelu:
       return Epilogue::gelu;
@@ -28,33 +29,44 @@ Epilogue epilogue_of(HeadActivation activation) {
   return Epilogue::none;
 }
 
-}  // namespace
+void HeadForward::dense(int64_t sequences, const PackedMatrix& layer, const HeadRows& rows, Counters& counters) const {
+  const auto epilogue = head_epilogue(config_.activation);
+  multiply({sequences, rows.input, nullptr, layer, epilogue, rows.hidden, ElementType::float32, nullptr,
+            epilogue == Epilogue::none ? Rows() : rows.before},
+           ElementType::float32, counters);
+  if (config_.activation != HeadActivation::tanh) return;
+  for (int64_t s = 0; s < sequences; ++s) {
+    auto* values = rows.hidden.floats(s);
+    for (int64_t i = 0; i < hidden_; ++i) values[i] = std::tanh(values[i]);
+    if (rows.before.data != nullptr) std::copy_n(values, hidden_, rows.before.floats(s));
+  }
+}
 
-Head::Head(const EncoderConfig& encoder, const HeadConfig& config, Weights& weights)
-    : config_(config), hidden_(encoder.hidden_size) {
-  if (!config.dense.empty()) dense_ = weights.linear({config.dense}, hidden_, hidden_, ElementType::float32);
-  output_ = config.log_softmax ? weights.output_layer(config.output, config.labels, hidden_, config.bias)
-                               : weights.output_layer(config.output, config.labels, hidden_, config.bias, config.label);
+void HeadForward::output(int64_t sequences, const PackedMatrix& layer, const HeadRows& rows, float* scores,
+                         Counters& counters) const {
+  const auto& input = has_dense() ? rows.hidden : rows.input;
+  multiply({sequences, input, nullptr, layer, Epilogue::none, rows.logits}, ElementType::float32, counters);
+  for (int64_t s = 0; s < sequences; ++s) {
+    const auto* row = rows.logits.floats(s);
+    scores[s] = config_.log_softmax ? log_probability(row, config_.labels, config_.label) : row[0];
+  }
+}
+
+Head::Head(const EncoderConfig& encoder, const HeadConfig& config, Weights& weights) : layers_(encoder, config) {
+  const int64_t hidden = layers_.hidden();
+  if (layers_.has_dense()) dense_ = weights.linear({config.dense}, hidden, hidden, ElementType::float32);
+  output_ = config.log_softmax ? weights.output_layer(config.output, config.labels, hidden, config.bias)
+                               : weights.output_layer(config.output, config.labels, hidden, config.bias, config.label);
 }
 
 void Head::forward(int64_t sequences, const Rows& pooled, float* scores, Workspace& workspace,
                    Counters& counters) const {
-  auto input = pooled;
-  if (dense_.defined()) {
-    const auto row = workspace.rows(Slot::head, sequences, hidden_, 4);
-    linear(dense_, sequences, {input}, epilogue_of(config_.activation), row, ElementType::float32, counters);
-    for (int64_t s = 0; config_.activation == HeadActivation::tanh && s < sequences; ++s) {
-      auto* values = row.floats(s);
-      for (int64_t i = 0; i < hidden_; ++i) values[i] = std::tanh(values[i]);
-    }
-    input = row;
+  HeadRows rows = {pooled, {}, {}, workspace.rows(Slot::scores, sequences, layers_.outputs(), 4)};
+  if (layers_.has_dense()) {
+    rows.hidden = workspace.rows(Slot::head, sequences, layers_.hidden(), 4);
+    layers_.dense(sequences, dense_.view(), rows, counters);
   }
-  const auto logits = workspace.rows(Slot::scores, sequences, config_.log_softmax ? config_.labels : 1, 4);
-  linear(output_, sequences, {input}, Epilogue::none, logits, ElementType::float32, counters);
-  for (int64_t s = 0; s < sequences; ++s) {
-    const auto* row = logits.floats(s);
-    scores[s] = config_.log_softmax ? log_probability(row, config_.labels, config_.label) : row[0];
-  }
+  layers_.output(sequences, output_.view(), rows, scores, counters);
 }
 
 }  // namespace rank_distillm

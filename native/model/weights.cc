@@ -1,16 +1,11 @@
 #include "model/weights.h"
 
-#include <ATen/ops/empty.h>
-#include <c10/util/BFloat16.h>
-#include <c10/util/Half.h>
-#include <c10/util/accumulate.h>
-
 #include <algorithm>
 #include <cstring>
-#include <sstream>
+#include <utility>
 
 #include "core/error.h"
-#include "core/parallel.h"
+#include "kernels/round_to_bf16.h"
 
 namespace rank_distillm {
 namespace {
@@ -18,38 +13,50 @@ namespace {
 /// Numbers that a thread reads at a time: they stay in its caches.
 constexpr int64_t together = 65536;
 
-std::string words(at::IntArrayRef shape) {
-  std::ostringstream out;
-  out << shape;
-  return out.str();
+float widen_float16(uint16_t half) {
+  const uint32_t magnitude = half & 0x7fff, sign = static_cast<uint32_t>(half & 0x8000) << 16;
+  // A normal number's exponent has the bias 15 instead of 127. A subnormal number is added to 1/2, and 1/2 subtracted.
+  const bool subnormal = magnitude < 0x0400;
+  uint32_t bits = subnormal ? magnitude | 126U << 23 : (magnitude << 13) + (0xE0U << 23);
+  float value;
+  std::memcpy(&value, &bits, sizeof(value));
+  value = subnormal ? value - 0.5F : value * 0x1p-112F;
+  std::memcpy(&bits, &value, sizeof(bits));
+  bits |= sign;
+  std::memcpy(&value, &bits, sizeof(value));
+  return value;
 }
 
 /// `from` may be at any address.
-template <typename Number>
-void widen(const std::byte* from, int64_t count, float* to) {
+template <typename Number, typename Widen>
+void widen_all(const std::byte* from, int64_t count, float* to, const Widen& widen_number) {
   for (int64_t i = 0; i < count; ++i) {
     Number number;
     std::memcpy(&number, from + i * static_cast<int64_t>(sizeof(Number)), sizeof(Number));
-    to[i] = static_cast<float>(number);
+    to[i] = widen_number(number);
   }
 }
 
-void to_float32(at::ScalarType dtype, const std::byte* from, int64_t count, float* to) {
+void to_float32(Dtype dtype, const std::byte* from, int64_t count, float* to) {
   switch (dtype) {
-    case at::kDouble:
-      return widen<double>(from, count, to);
-    case at::kHalf:
-      return widen<c10::Half>(from, count, to);
-    case at::kBFloat16:
-      return widen<c10::BFloat16>(from, count, to);
-    default:
+    case Dtype::float32:
       std::memcpy(to, from, count * sizeof(float));
+      break;
+    case Dtype::float64:
+      widen_all<double>(from, count, to, [](double number) { return static_cast<float>(number); });
+      break;
+    case Dtype::float16:
+      widen_all<uint16_t>(from, count, to, widen_float16);
+      break;
+    case Dtype::bfloat16:
+      widen_all<uint16_t>(from, count, to, widen_bf16);
+      break;
   }
 }
 
 }  // namespace
 
-Weights::Weights(std::vector<TensorSource> sources) {
+Weights::Weights(std::vector<TensorSource> sources, ParallelLoop parallel) : parallel_(std::move(parallel)) {
   for (auto& source : sources) {
     auto name = source.name;
     sources_.emplace(std::move(name), std::move(source));
@@ -57,10 +64,10 @@ Weights::Weights(std::vector<TensorSource> sources) {
 }
 
 void Weights::Stored::read(int64_t first, int64_t count, float* to) const {
-  const auto bytes_each = static_cast<int64_t>(c10::elementSize(source->dtype));
+  const auto bytes_each = dtype_bytes(source->dtype);
   if (!file) return to_float32(source->dtype, source->bytes.data() + first * bytes_each, count, to);
   const auto offset = source->offset + static_cast<uint64_t>(first * bytes_each);
-  if (source->dtype == at::kFloat) return file->read(offset, count * bytes_each, to);
+  if (source->dtype == Dtype::float32) return file->read(offset, count * bytes_each, to);
   std::vector<std::byte> stored(std::min(count, together) * bytes_each);
   for (int64_t done = 0; done < count; done += together) {
     const int64_t part = std::min(count - done, together);
@@ -69,17 +76,17 @@ void Weights::Stored::read(int64_t first, int64_t count, float* to) const {
   }
 }
 
-Weights::Stored Weights::find(const std::string& name, at::IntArrayRef shape) {
+Weights::Stored Weights::find(const std::string& name, const Shape& shape) {
   const auto found = sources_.find(name);
   if (found == sources_.end()) throw bad_input("tensor " + name + " is missing");
   const auto& source = found->second;
-  if (shape != at::IntArrayRef(source.shape)) {
-    throw bad_input("tensor " + name + " has shape " + words(source.shape) + ", the model needs " + words(shape));
+  if (shape != source.shape) {
+    throw bad_input("tensor " + name + " has shape " + in_words(source.shape) + ", the model needs " + in_words(shape));
   }
-  const auto expected = static_cast<uint64_t>(c10::multiply_integers(shape)) * c10::elementSize(source.dtype);
+  const auto expected = static_cast<uint64_t>(count_of(shape) * dtype_bytes(source.dtype));
   const auto given = source.file.empty() ? source.bytes.size() : source.size;
   if (expected != given) {
-    throw bad_input("tensor " + name + " has " + std::to_string(given) + " bytes, its shape " + words(shape) +
+    throw bad_input("tensor " + name + " has " + std::to_string(given) + " bytes, its shape " + in_words(shape) +
                     " needs " + std::to_string(expected));
   }
   if (source.file.empty()) return {&source, nullptr};
@@ -88,17 +95,17 @@ Weights::Stored Weights::find(const std::string& name, at::IntArrayRef shape) {
   return {&source, file};
 }
 
-at::Tensor Weights::take(const std::string& name, at::IntArrayRef shape) {
-  auto tensor = at::empty(shape, at::kFloat);
-  copy(name, shape, tensor.mutable_data_ptr<float>());
-  allocated_bytes_ += static_cast<int64_t>(tensor.nbytes());
+Tensor Weights::take(const std::string& name, const Shape& shape) {
+  Tensor tensor(shape);
+  copy(name, shape, tensor.data());
+  allocated_bytes_ += tensor.bytes();
   return tensor;
 }
 
-void Weights::copy(const std::string& name, at::IntArrayRef shape, float* to) {
+void Weights::copy(const std::string& name, const Shape& shape, float* to) {
   const auto stored = find(name, shape);
-  const int64_t count = c10::multiply_integers(shape);
-  parallel_for((count + together - 1) / together, 1, [&](int64_t begin, int64_t end) {
+  const int64_t count = count_of(shape);
+  parallel_((count + together - 1) / together, [&](int64_t begin, int64_t end) {
     for (int64_t part = begin; part < end; ++part) {
       const int64_t first = part * together;
       stored.read(first, std::min(together, count - first), to + first);
@@ -117,8 +124,7 @@ Linear Weights::packed(const std::vector<Stored>& weights, const std::vector<flo
       to += part * in;
     }
   };
-  auto layer = Linear(kernels(), type, rows, bias.data(), static_cast<int64_t>(bias.size()), in,
-                      [](int64_t count, const auto& body) { parallel_for(count, 1, body); });
+  auto layer = Linear(kernels(), type, rows, bias.data(), static_cast<int64_t>(bias.size()), in, parallel_);
   allocated_bytes_ += layer.bytes();
   return layer;
 }

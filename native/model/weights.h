@@ -1,7 +1,6 @@
 #pragma once
 
-#include <ATen/core/Tensor.h>
-
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -10,15 +9,22 @@
 #include <vector>
 
 #include "core/model_file.h"
+#include "core/parallel.h"
+#include "core/tensor.h"
 #include "model/linear.h"
 
 namespace rank_distillm {
 
+/// How files store numbers.
+enum class Dtype : uint8_t { float32, float64, float16, bfloat16 };
+
+constexpr int64_t dtype_bytes(Dtype dtype) { return dtype == Dtype::float64 ? 8 : dtype == Dtype::float32 ? 4 : 2; }
+
 /// A tensor as TypeScript passes it: bytes in memory, or a region of a file.
 struct TensorSource {
   std::string name;
-  at::ScalarType dtype = at::kFloat;
-  std::vector<int64_t> shape;
+  Dtype dtype = Dtype::float32;
+  Shape shape;
   std::vector<std::byte> bytes;  // used when `file` is empty
   std::string file;
   std::string version;  // of the file, see ModelFile
@@ -30,13 +36,13 @@ struct TensorSource {
 /// the bytes it allocates.
 class Weights {
  public:
-  explicit Weights(std::vector<TensorSource> sources);
+  Weights(std::vector<TensorSource> sources, ParallelLoop parallel);
 
   /// Throws `bad_input` with the name if the tensor is missing or has another shape.
-  at::Tensor take(const std::string& name, at::IntArrayRef shape);
+  Tensor take(const std::string& name, const Shape& shape);
 
   /// The same, into memory of the caller.
-  void copy(const std::string& name, at::IntArrayRef shape, float* to);
+  void copy(const std::string& name, const Shape& shape, float* to);
 
   /// Dense layers [out, in] with `name.weight` and `name.bias` as one layer with concatenated outputs (a fused QKV),
   /// packed for the kernels.
@@ -60,12 +66,13 @@ class Weights {
     void read(int64_t first, int64_t count, float* to) const;
   };
 
-  Stored find(const std::string& name, at::IntArrayRef shape);
+  Stored find(const std::string& name, const Shape& shape);
   Linear packed(const std::vector<Stored>& weights, const std::vector<float>& bias, int64_t first, int64_t rows_each,
                 int64_t in, ElementType type);
 
   std::unordered_map<std::string, TensorSource> sources_;
   std::unordered_map<std::string, std::shared_ptr<const ModelFile>> files_;
+  ParallelLoop parallel_;
   int64_t allocated_bytes_ = 0;
 };
 

@@ -1,6 +1,18 @@
 #include "ops/dropout.h"
 
+#include <vector>
+
+#include "ops/vectorize.h"
+
 namespace rank_distillm {
+namespace {
+
+RANK_DISTILLM_VECTORIZE
+void multiply(float* values, const float* factors, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) values[i] *= factors[i];
+}
+
+}  // namespace
 
 DropoutMask Dropout::mask(RowId row) const {
   return {static_cast<uint32_t>(rate * 4294967296.0),
@@ -16,14 +28,12 @@ void dropout_factors(const Dropout& dropout, RowId row, float* factors, int64_t 
   kernels().dropout({dropout.mask(row), n, factors});
 }
 
-void dropout_(const at::Tensor& values, const Dropout& dropout, const std::vector<RowId>& ids) {
+void drop_rows(const Rows& values, int64_t rows, int64_t n, const Dropout& dropout, const RowId* ids) {
   if (!dropout.active()) return;
-  const int64_t n = values.size(1);
-  auto* data = values.data_ptr<float>();
   std::vector<float> factors(n);
-  for (size_t row = 0; row < ids.size(); ++row) {
+  for (int64_t row = 0; row < rows; ++row) {
     dropout_factors(dropout, ids[row], factors.data(), n);
-    for (int64_t i = 0; i < n; ++i) data[static_cast<int64_t>(row) * n + i] *= factors[i];
+    multiply(values.floats(row), factors.data(), n);
   }
 }
 

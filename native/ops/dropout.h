@@ -1,9 +1,6 @@
 #pragma once
 
-#include <ATen/core/Tensor.h>
-
 #include <cstdint>
-#include <vector>
 
 #include "kernels/kernels.h"
 
@@ -44,6 +41,6 @@ struct Dropout {
 void dropout_factors(const Dropout& dropout, RowId row, float* factors, int64_t n);
 
 /// values [rows, n] float32 *= factors, row i being ids[i]. It is its own backward.
-void dropout_(const at::Tensor& values, const Dropout& dropout, const std::vector<RowId>& ids);
+void drop_rows(const Rows& values, int64_t rows, int64_t n, const Dropout& dropout, const RowId* ids);
 
 }  // namespace rank_distillm

@@ -1,7 +1,6 @@
 #include "ops/embedding_training.h"
 
 #include <algorithm>
-#include <vector>
 
 #include "ops/vectorize.h"
 
@@ -18,20 +17,6 @@ void add_to(float* values, const float* other, int64_t n) {
   for (int64_t i = 0; i < n; ++i) values[i] += other[i];
 }
 
-RANK_DISTILLM_VECTORIZE
-void multiply(float* values, const float* factors, int64_t n) {
-  for (int64_t i = 0; i < n; ++i) values[i] *= factors[i];
-}
-
-void drop_rows(const Rows& values, const Block& block, int64_t width, const Dropout& dropout, const RowId* ids) {
-  if (!dropout.active()) return;
-  std::vector<float> factors(width);
-  for (int64_t t = 0; t < block.tokens; ++t) {
-    dropout_factors(dropout, ids[block.first_token + t], factors.data(), width);
-    multiply(values.floats(t), factors.data(), width);
-  }
-}
-
 }  // namespace
 
 void embed_training(const PackedBatch& batch, const Block& block, const TrainableEmbedding& embedding,
@@ -45,12 +30,12 @@ void embed_training(const PackedBatch& batch, const Block& block, const Trainabl
               embedding.type.values + batch.token_type_ids[token] * width, exact.floats(t), width);
   }
   residual_layer_norm_training({block.tokens, exact, {}, exact}, embedding.norm, Dropout(), nullptr, state);
-  drop_rows(exact, block, width, dropout, ids);
+  drop_rows(exact, block.tokens, width, dropout, ids + block.first_token);
 }
 
 void embed_backward_norm(const Block& block, const TrainableEmbedding& embedding, const Dropout& dropout,
                          const RowId* ids, const NormState& state, const Rows& gradient, float* sums) {
-  drop_rows(gradient, block, embedding.norm.columns, dropout, ids);
+  drop_rows(gradient, block.tokens, embedding.norm.columns, dropout, ids + block.first_token);
   residual_layer_norm_backward({block.tokens, gradient, gradient}, embedding.norm, Dropout(), ids + block.first_token,
                                state, sums);
 }

@@ -13,7 +13,7 @@ namespace {
 constexpr int64_t chunk_values = 65536;
 
 int64_t chunks_of(const Parameters& parameters) {
-  return (parameters.values().numel() + chunk_values - 1) / chunk_values;
+  return (parameters.layout().size() + chunk_values - 1) / chunk_values;
 }
 
 struct Factors {
@@ -67,12 +67,12 @@ double squares(const float* values, int64_t n) {
 }  // namespace
 
 void adamw_step(Parameters& parameters, const AdamWStep& step, Workers& workers) {
-  const int64_t size = parameters.values().numel();
+  const int64_t size = parameters.layout().size();
   const auto factors = factors_of(step);
-  auto* values = parameters.values().data_ptr<float>();
-  auto* gradients = parameters.gradients().data_ptr<float>();
-  auto* first = parameters.first_moments().data_ptr<float>();
-  auto* second = parameters.second_moments().data_ptr<float>();
+  auto* values = parameters.values().data();
+  auto* gradients = parameters.gradients().data();
+  auto* first = parameters.first_moments().data();
+  auto* second = parameters.second_moments().data();
   workers.run(chunks_of(parameters), [&](int64_t chunk) {
     const int64_t start = chunk * chunk_values, count = std::min(size - start, chunk_values);
     update(values + start, gradients + start, first + start, second + start, factors, count);
@@ -80,8 +80,8 @@ void adamw_step(Parameters& parameters, const AdamWStep& step, Workers& workers)
 }
 
 double gradient_norm(const Parameters& parameters, Workers& workers) {
-  const int64_t size = parameters.gradients().numel();
-  const auto* gradients = parameters.gradients().const_data_ptr<float>();
+  const int64_t size = parameters.layout().size();
+  const auto* gradients = parameters.gradients().data();
   std::vector<double> sums(chunks_of(parameters));
   workers.run(static_cast<int64_t>(sums.size()), [&](int64_t chunk) {
     const int64_t start = chunk * chunk_values;

@@ -1,22 +1,17 @@
 #include "train/packed_linear.h"
 
+#include "core/parallel.h"
 #include "model/linear.h"
 
 namespace rank_distillm {
-namespace {
-
-void on_this_thread(int64_t count, const std::function<void(int64_t, int64_t)>& body) { body(0, count); }
-
-}  // namespace
-
-PackedLinear::PackedLinear(const Parameters& parameters, const std::vector<std::string>& names, int64_t out, int64_t in,
-                           ElementType type)
-    : type_(type), out_(out * static_cast<int64_t>(names.size())), in_(in) {
-  const auto joined = parameters.linear(names, out, in);
-  weight_ = joined.weight.const_data_ptr<float>();
-  bias_ = joined.bias.const_data_ptr<float>();
-  weight_gradient_ = joined.weight_gradient.data_ptr<float>();
-  bias_gradient_ = joined.bias_gradient.data_ptr<float>();
+PackedLinear::PackedLinear(const LinearOf<Tensor>& layer, ElementType type)
+    : type_(type),
+      out_(layer.weight.size(0)),
+      in_(layer.weight.size(1)),
+      weight_(layer.weight.data()),
+      bias_(layer.bias.data()),
+      weight_gradient_(layer.weight_gradient.data()),
+      bias_gradient_(layer.bias_gradient.data()) {
   forward_ = PackedWeights(kernels(), type, weight_, bias_, out_, in_, on_this_thread);
   const int64_t steps = panel_steps(kernels(), out_, type);
   backward_panels_ = AlignedBuffer(panel_bytes(kernels(), in_, steps));

@@ -1,8 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
-#include <vector>
 
 #include "core/counters.h"
 #include "kernels/packed_weights.h"
@@ -10,14 +8,12 @@
 
 namespace rank_distillm {
 
-/// A dense layer y = x Wᵀ + b of the encoder that is trained, its weights packed for the products of both directions.
+/// A dense layer y = x Wᵀ + b that is trained, its weights packed for the products of both directions.
 class PackedLinear {
  public:
   PackedLinear() = default;
 
-  /// Layers [out, in] that are contiguous in `parameters`, as one layer with concatenated outputs.
-  PackedLinear(const Parameters& parameters, const std::vector<std::string>& names, int64_t out, int64_t in,
-               ElementType type);
+  PackedLinear(const LinearOf<Tensor>& layer, ElementType type);
 
   /// Packs the current weights, on the calling thread.
   void pack_forward();
@@ -35,8 +31,9 @@ class PackedLinear {
   ElementType type() const { return type_; }
   int64_t out() const { return out_; }
   int64_t in() const { return in_; }
+  const PackedMatrix& view() const { return forward_.view(); }
   float* weight_gradient() const { return weight_gradient_; }  // [out, in]
-  float* bias_gradient() const { return bias_gradient_; }      // [out]
+  float* bias_gradient() const { return bias_gradient_; }      // [out], or null
   int64_t bytes() const { return forward_.bytes() + static_cast<int64_t>(backward_panels_.size()); }
 
  private:

@@ -1,10 +1,7 @@
 #include "train/trainable_encoder.h"
 
-#include <ATen/ops/empty.h>
-#include <ATen/ops/from_blob.h>
-#include <ATen/ops/zeros.h>
-
 #include <algorithm>
+#include <cstring>
 
 #include "model/tensor_names.h"
 #include "ops/pooling.h"
@@ -12,8 +9,10 @@
 namespace rank_distillm {
 namespace {
 
-at::Tensor view(const Rows& rows, int64_t count, int64_t width) {
-  return at::from_blob(rows.data, {count, width}, {rows.stride / 4, 1}, at::kFloat);
+Rows from(const Rows& rows, int64_t first) { return {rows.row(first), rows.stride}; }
+
+void copy_rows(const Rows& rows, int64_t count, int64_t width, const Rows& to) {
+  for (int64_t r = 0; r < count; ++r) std::memcpy(to.row(r), rows.row(r), width * sizeof(float));
 }
 
 /// A task with counters, which releases the kernels' state of the thread at its end.
@@ -34,20 +33,20 @@ TrainableEncoder::TrainableEncoder(const EncoderConfig& config, Pooling pooling,
     : config_(config), pooling_(pooling), type_(type) {
   const auto width = config.embedding_size;
   const auto table = [&](const std::string& name, int64_t size) {
-    return TrainableEmbedding::Table{parameters.value(name, {size, width}).const_data_ptr<float>(),
-                                     parameters.gradient(name, {size, width}).data_ptr<float>()};
+    return TrainableEmbedding::Table{parameters.value(name, {size, width}).data(),
+                                     parameters.gradient(name, {size, width}).data()};
   };
-  if (config.type_vocab_size == 0) no_types_ = at::zeros({width}, at::kFloat);
+  if (config.type_vocab_size == 0) no_types_ = Tensor({width});
   embedding_ = {table(tensor_names::words, config.vocab_size),
                 table(tensor_names::positions, config.first_position + config.max_positions),
-                config.type_vocab_size == 0 ? TrainableEmbedding::Table{no_types_.const_data_ptr<float>()}
+                config.type_vocab_size == 0 ? TrainableEmbedding::Table{no_types_.data()}
                                             : table(tensor_names::types, config.type_vocab_size),
                 trainable_norm(parameters, tensor_names::embedding_norm, width, config.layer_norm_eps),
                 padding_id,
                 config.unplaced_token()};
   if (width != config.hidden_size) {
-    project_ =
-        PackedLinear(parameters, {tensor_names::embedding_projection}, config.hidden_size, width, ElementType::float32);
+    project_ = PackedLinear(parameters.linear({tensor_names::embedding_projection}, config.hidden_size, width),
+                            ElementType::float32);
   }
   for (int64_t i = 0; i < config.layers; ++i) {
     const bool first_rows_only = pooling == Pooling::first && i + 1 == config.layers;
@@ -135,8 +134,8 @@ HiddenRows TrainableEncoder::embed(const EncoderState& state, BlockState& block_
   return {block_state.stream, compute};
 }
 
-void TrainableEncoder::forward_block(const EncoderState& state, BlockState& block_state, bool keep,
-                                     const at::Tensor& pooled, const CancelFlag& cancel, Counters& counters) {
+void TrainableEncoder::forward_block(const EncoderState& state, BlockState& block_state, bool keep, const Rows& pooled,
+                                     const CancelFlag& cancel, Counters& counters) {
   block_state.arena = take_arena(block_state.block.tokens);
   auto hidden = embed(state, block_state, counters);
   const BlockPass pass = {*state.batch, block_state.block, state.dropout, thread_workspace(), counters};
@@ -148,28 +147,25 @@ void TrainableEncoder::forward_block(const EncoderState& state, BlockState& bloc
     }
     hidden = layers_[i].forward(pass, hidden, block_state.layers.back());
   }
-  const auto target = pooled.narrow(0, block_state.block.first_sequence, block_state.block.sequences);
+  const auto target = from(pooled, block_state.block.first_sequence);
   if (pooling_ == Pooling::first) {
-    target.copy_(view(hidden.exact, block_state.block.sequences, config_.hidden_size));
+    copy_rows(hidden.exact, block_state.block.sequences, config_.hidden_size, target);
   } else {
     block_state.last = hidden.exact;
-    target.copy_(pool(view(hidden.exact, block_state.block.tokens, config_.hidden_size), *state.batch->packed,
-                      block_state.block, pooling_));
+    pool(hidden.exact, config_.hidden_size, *state.batch->packed, block_state.block, pooling_, target);
   }
   if (!keep) give_back(block_state);
 }
 
-at::Tensor TrainableEncoder::forward(EncoderState& state, bool keep, Workers& workers, const CancelFlag& cancel,
-                                     Counters& counters) {
+void TrainableEncoder::forward(EncoderState& state, bool keep, const Rows& pooled, Workers& workers,
+                               const CancelFlag& cancel, Counters& counters) {
   pack_weights(workers);
   cut(state, workers.count());
-  const auto pooled = at::empty({state.batch->packed->sequences(), config_.hidden_size}, at::kFloat);
   SharedCounters shared(counters);
   workers.run(static_cast<int64_t>(state.blocks.size()), counted(shared, [&](int64_t b, Counters& own) {
                 forward_block(state, state.blocks[b], keep, pooled, cancel, own);
               }));
   if (!keep) state.blocks.clear();
-  return pooled;
 }
 
 TrainableEncoder::Gradients TrainableEncoder::prepare_gradients(EncoderState& state) {
@@ -199,16 +195,14 @@ TrainableEncoder::Gradients TrainableEncoder::prepare_gradients(EncoderState& st
 }
 
 void TrainableEncoder::pool_backward(const EncoderState& state, const BlockState& block_state,
-                                     const at::Tensor& pooled) const {
+                                     const Rows& pooled) const {
   const int64_t hidden = config_.hidden_size;
-  const auto own = pooled.narrow(0, block_state.block.first_sequence, block_state.block.sequences);
+  const auto own = from(pooled, block_state.block.first_sequence);
   if (pooling_ == Pooling::first) {
-    view(block_state.pooled_gradient, block_state.block.sequences, hidden).copy_(own);
-    return;
+    return copy_rows(own, block_state.block.sequences, hidden, block_state.pooled_gradient);
   }
-  view(block_state.gradient, block_state.block.tokens, hidden)
-      .copy_(rank_distillm::pool_backward(own, view(block_state.last, block_state.block.tokens, hidden),
-                                          *state.batch->packed, block_state.block, pooling_));
+  rank_distillm::pool_backward(own, block_state.last, hidden, *state.batch->packed, block_state.block, pooling_,
+                               block_state.gradient);
 }
 
 void TrainableEncoder::embed_backward(const EncoderState& state, const BlockState& block_state,
@@ -288,7 +282,7 @@ void TrainableEncoder::add_embedding_tasks(StagedTasks& tasks, const EncoderStat
              norms});
 }
 
-void TrainableEncoder::backward(EncoderState& state, const at::Tensor& pooled, Workers& workers, Counters& counters) {
+void TrainableEncoder::backward(EncoderState& state, const Rows& pooled, Workers& workers, Counters& counters) {
   const auto gradients = prepare_gradients(state);
   StagedTasks tasks;
   SharedCounters shared(counters);

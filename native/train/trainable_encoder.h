@@ -1,7 +1,5 @@
 #pragma once
 
-#include <ATen/core/Tensor.h>
-
 #include <mutex>
 #include <optional>
 #include <vector>
@@ -49,12 +47,13 @@ class TrainableEncoder {
   /// The next forward packs the weights again.
   void weights_changed() { weights_changed_ = true; }
 
-  /// Pooled rows [sequences, hidden] float32. Without `keep` the state holds nothing for backward.
+  /// Fills the pooled rows [sequences, hidden] float32. Without `keep` the state holds nothing for backward.
   /// Throws `aborted` between layers.
-  at::Tensor forward(EncoderState& state, bool keep, Workers& workers, const CancelFlag& cancel, Counters& counters);
+  void forward(EncoderState& state, bool keep, const Rows& pooled, Workers& workers, const CancelFlag& cancel,
+               Counters& counters);
 
   /// Adds the gradients of all parameters from that of the pooled rows [sequences, hidden] float32.
-  void backward(EncoderState& state, const at::Tensor& pooled, Workers& workers, Counters& counters);
+  void backward(EncoderState& state, const Rows& pooled, Workers& workers, Counters& counters);
 
   /// Reclaims the state's memory for the next one.
   void give_back(EncoderState& state);
@@ -77,10 +76,10 @@ class TrainableEncoder {
   Arena take_arena(int64_t tokens);  // this and give_back from any thread
   void give_back(BlockState& block_state);
   HiddenRows embed(const EncoderState& state, BlockState& block_state, Counters& counters) const;
-  void forward_block(const EncoderState& state, BlockState& block_state, bool keep, const at::Tensor& pooled,
+  void forward_block(const EncoderState& state, BlockState& block_state, bool keep, const Rows& pooled,
                      const CancelFlag& cancel, Counters& counters);
   Gradients prepare_gradients(EncoderState& state);
-  void pool_backward(const EncoderState& state, const BlockState& block_state, const at::Tensor& pooled) const;
+  void pool_backward(const EncoderState& state, const BlockState& block_state, const Rows& pooled) const;
   void embed_backward(const EncoderState& state, const BlockState& block_state, const Gradients& gradients,
                       Counters& counters) const;
   int add_layer_tasks(StagedTasks& tasks, const EncoderState& state, const Gradients& gradients, int pooled,
@@ -92,7 +91,7 @@ class TrainableEncoder {
   Pooling pooling_;
   ElementType type_;
   bool weights_changed_ = false;  // since they were packed
-  at::Tensor no_types_;           // [embedding] zeros, where the model has no token types
+  Tensor no_types_;               // [embedding] zeros, where the model has no token types
   TrainableEmbedding embedding_;
   std::optional<PackedLinear> project_;  // float32
   std::vector<TrainableLayer> layers_;

@@ -1,41 +1,42 @@
 #pragma once
 
-#include <functional>
+#include <vector>
 
-#include "model/config.h"
-#include "train/parameters.h"
+#include "model/head.h"
+#include "train/arena.h"
+#include "train/packed_linear.h"
 #include "train/training_batch.h"
 
 namespace rank_distillm {
 
-/// Kept by the head's forward for its backward, all float32.
-struct HeadState {
-  at::Tensor input;   // [sequences, hidden], after dropout
-  at::Tensor before;  // [sequences, hidden], the dense layer's output before its activation; undefined without one
-  at::Tensor row;     // [sequences, hidden], the output layer's input
-  at::Tensor logits;  // [sequences, labels]; for log_softmax only
-};
-
-/// Applies dropout in place to rows [sequences, hidden].
-using DropFirstRows = std::function<void(const at::Tensor& values, const Dropout& dropout)>;
-
-/// The head of model/head.h with its backward.
+/// The head of a model that is trained, with its backward. It is a small part of the work, so the calling thread
+/// computes it.
 class TrainableHead {
  public:
   TrainableHead(const EncoderConfig& encoder, const HeadConfig& config, const Parameters& parameters);
 
-  /// pooled [sequences, hidden] float32 → scores [sequences] float32, on the parameters' device.
-  at::Tensor forward(const at::Tensor& pooled, const DropFirstRows& drop, const DropoutRates& dropout, HeadState& state,
-                     Counters& counters) const;
+  /// The next forward packs the weights again.
+  void weights_changed() { weights_changed_ = true; }
 
-  /// gradient of the scores [sequences] float32 → that of `pooled`.
-  at::Tensor backward(const at::Tensor& gradient, const DropFirstRows& drop, const DropoutRates& dropout,
-                      const HeadState& state, Counters& counters) const;
+  /// Memory for a pass; the caller fills `input`.
+  HeadRows rows(int64_t sequences, Arena& arena) const;
+
+  /// Scores of the pooled rows in `rows.input`, which dropout changes in place. `ids` of the rows, for dropout.
+  std::vector<float> forward(const HeadRows& rows, const std::vector<RowId>& ids, const DropoutRates& dropout,
+                             Counters& counters);
+
+  /// Adds the gradients of the weights and returns that of the pooled rows, [sequences, hidden] float32 in `arena`,
+  /// from that of the scores [sequences].
+  Rows backward(const std::vector<float>& gradient, const HeadRows& rows, const std::vector<RowId>& ids,
+                const DropoutRates& dropout, Arena& arena, Counters& counters) const;
 
  private:
-  HeadConfig config_;
-  TrainableLinear dense_;  // undefined if the head has one layer
-  TrainableLinear output_;
+  Rows logits_gradient(const std::vector<float>& gradient, const HeadRows& rows, Arena& arena) const;
+
+  HeadForward layers_;
+  PackedLinear dense_;  // undefined if the head has one layer
+  PackedLinear output_;
+  bool weights_changed_ = false;  // since they were packed
 };
 
 }  // namespace rank_distillm

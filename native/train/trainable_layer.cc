@@ -6,8 +6,8 @@
 
 namespace rank_distillm {
 TrainableNorm trainable_norm(const Parameters& parameters, const std::string& name, int64_t size, double eps) {
-  const auto values = [&](const char* part) { return parameters.value(name + part, {size}).const_data_ptr<float>(); };
-  const auto gradients = [&](const char* part) { return parameters.gradient(name + part, {size}).data_ptr<float>(); };
+  const auto values = [&](const char* part) { return parameters.value(name + part, {size}).data(); };
+  const auto gradients = [&](const char* part) { return parameters.gradient(name + part, {size}).data(); };
   return {values(".weight"), values(".bias"), gradients(".weight"), gradients(".bias"), size, static_cast<float>(eps)};
 }
 
@@ -23,7 +23,7 @@ TrainableLayer::TrainableLayer(const EncoderConfig& config, int64_t index, bool 
       rows_type_(first_rows_only ? ElementType::float32 : type) {
   const tensor_names::Layer names(index);
   const auto of_rows = [&](const std::string& name, int64_t out, int64_t in) {
-    return PackedLinear(parameters, {name}, out, in, rows_type_);
+    return PackedLinear(parameters.linear({name}, out, in), rows_type_);
   };
   std::vector<std::string> of_tokens = {names.key, names.value};
   if (first_rows_only) {
@@ -31,7 +31,7 @@ TrainableLayer::TrainableLayer(const EncoderConfig& config, int64_t index, bool 
   } else {
     of_tokens.insert(of_tokens.begin(), names.query);
   }
-  linears_[key_value] = PackedLinear(parameters, of_tokens, hidden_, hidden_, type);
+  linears_[key_value] = PackedLinear(parameters.linear(of_tokens, hidden_, hidden_), type);
   linears_[attention_output] = of_rows(names.attention_output, hidden_, hidden_);
   linears_[up] = of_rows(names.up, intermediate_, hidden_);
   linears_[down] = of_rows(names.down, hidden_, intermediate_);

@@ -1,7 +1,5 @@
 #include "train/trainer.h"
 
-#include <ATen/ops/from_blob.h>
-
 #include <algorithm>
 #include <chrono>
 
@@ -25,25 +23,24 @@ struct Trainer::State {
   State(TrainingBatch whole, int64_t first_position, const DropoutRates& dropout)
       : batch(std::move(whole)), rows(batch, first_position), encoder{&rows, dropout, {}} {}
 
-  DropFirstRows drop() const {
-    return [this](const at::Tensor& values, const Dropout& dropout) { dropout_(values, dropout, rows.first); };
-  }
-
   TrainingBatch batch;
   BatchRows rows;
   EncoderState encoder;
-  HeadState head;
+  Arena head_arena;
+  HeadRows head;  // in its arena
 };
 
-Trainer::Trainer(const TrainerOptions& options, std::vector<TensorSource> tensors)
-    : TrainingModel(options, training_precision(options.model.encoder, options.model.precision),
-                    Parameters(std::move(tensors))),
+Trainer::Trainer(const TrainerOptions& options, std::vector<TensorSource> tensors, Workers& workers)
+    : TrainingModel(options, training_precision(options.model.encoder, options.model.precision)),
+      parameters_(make_parameters(std::move(tensors), loop_on(workers))),
       encoder_(options.model.encoder, options.model.head.pooling, precision_, options.padding_id, parameters_),
       head_(options.model.encoder, options.model.head, parameters_) {}
 
-at::Tensor Trainer::run(State& state, bool keep, Workers& workers, const CancelFlag& cancel, Counters& counters) {
-  const auto pooled = encoder_.forward(state.encoder, keep, workers, cancel, counters);
-  return head_.forward(pooled, state.drop(), state.encoder.dropout, state.head, counters);
+std::vector<float> Trainer::run(State& state, bool keep, Workers& workers, const CancelFlag& cancel,
+                                Counters& counters) {
+  state.head = head_.rows(state.batch.packed.sequences(), state.head_arena);
+  encoder_.forward(state.encoder, keep, state.head.input, workers, cancel, counters);
+  return head_.forward(state.head, state.rows.first, state.encoder.dropout, counters);
 }
 
 Trainer::Forward Trainer::forward(TrainingBatch batch, uint32_t step, bool keep, Workers& workers,
@@ -53,8 +50,7 @@ Trainer::Forward Trainer::forward(TrainingBatch batch, uint32_t step, bool keep,
   const auto state =
       std::make_shared<State>(std::move(batch), options_.model.encoder.first_position, options_.rates(step));
   Forward result;
-  const auto values = run(*state, keep, workers, cancel, result.scores.counters);
-  result.scores.values.assign(values.const_data_ptr<float>(), values.const_data_ptr<float>() + values.numel());
+  result.scores.values = run(*state, keep, workers, cancel, result.scores.counters);
   if (keep) {
     result.kept = next_kept_++;
     kept_[result.kept] = state;
@@ -81,10 +77,8 @@ Counters Trainer::backward(int64_t kept, const std::vector<float>& gradient, Wor
     throw bad_input("backward: the gradient must have one value for each sequence");
   }
   Counters counters;
-  // Copy into aligned memory, since MKL's order of summation depends on where rows begin within a cache line, and the
-  // same run must give the same bits.
-  const auto scores = at::from_blob(const_cast<float*>(gradient.data()), {sequences}, at::kFloat).clone();
-  const auto pooled = head_.backward(scores, state->drop(), state->encoder.dropout, state->head, counters);
+  const auto pooled =
+      head_.backward(gradient, state->head, state->rows.first, state->encoder.dropout, state->head_arena, counters);
   encoder_.backward(state->encoder, pooled, workers, counters);
   encoder_.give_back(state->encoder);
   return counters;
@@ -108,8 +102,7 @@ Scores Trainer::score(const PackedBatch& batch, Workers& workers, const CancelFl
     part.pairs.resize(block.sequences);
     State state(std::move(part), config.first_position, DropoutRates());
     const auto values = run(state, false, workers, cancel, scores.counters);
-    scores.values.insert(scores.values.end(), values.const_data_ptr<float>(),
-                         values.const_data_ptr<float>() + values.numel());
+    scores.values.insert(scores.values.end(), values.begin(), values.end());
   }
   scores.seconds = seconds_since(start);
   return scores;
@@ -117,7 +110,27 @@ Scores Trainer::score(const PackedBatch& batch, Workers& workers, const CancelFl
 
 void Trainer::step(const AdamWStep& step, Workers& workers) {
   adamw_step(parameters_, step, workers);
+  weights_changed();
+}
+
+void Trainer::weights_changed() {
   encoder_.weights_changed();
+  head_.weights_changed();
+}
+
+void Trainer::zero_gradients() {
+  const auto& gradients = parameters_.flat(FlatArray::gradients);
+  std::fill_n(gradients.data(), gradients.count(), 0.0F);
+}
+
+std::vector<float> Trainer::read_part(FlatArray array, int64_t offset, int64_t count) const {
+  const float* first = parameters_.flat(array).data() + offset;
+  return {first, first + count};
+}
+
+void Trainer::write_part(FlatArray array, int64_t offset, const std::vector<float>& values) {
+  std::copy(values.begin(), values.end(), parameters_.flat(array).data() + offset);
+  if (array == FlatArray::values) weights_changed();
 }
 
 double Trainer::gradient_norm(Workers& workers) const { return rank_distillm::gradient_norm(parameters_, workers); }

@@ -13,7 +13,7 @@ namespace rank_distillm {
 /// Training on the CPU.
 class Trainer : public TrainingModel {
  public:
-  Trainer(const TrainerOptions& options, std::vector<TensorSource> tensors);
+  Trainer(const TrainerOptions& options, std::vector<TensorSource> tensors, Workers& workers);
 
   Scores score(const PackedBatch& batch, Workers& workers, const CancelFlag& cancel) override;
   Forward forward(TrainingBatch batch, uint32_t step, bool keep, Workers& workers, const CancelFlag& cancel) override;
@@ -22,6 +22,8 @@ class Trainer : public TrainingModel {
   double gradient_norm(Workers& workers) const override;
   void step(const AdamWStep& step, Workers& workers) override;
 
+  void zero_gradients() override;
+  const ParameterLayout& layout() const override { return parameters_.layout(); }
   int64_t bytes() const override { return parameters_.bytes() + encoder_.bytes(); }
   int64_t bytes_per_token() const override { return encoder_.bytes_per_token(); }
   int64_t tokens_per_part() const override;
@@ -29,9 +31,12 @@ class Trainer : public TrainingModel {
  private:
   struct State;
 
-  at::Tensor run(State& state, bool keep, Workers& workers, const CancelFlag& cancel, Counters& counters);
-  void weights_changed() override { encoder_.weights_changed(); }
+  std::vector<float> run(State& state, bool keep, Workers& workers, const CancelFlag& cancel, Counters& counters);
+  void weights_changed();
+  std::vector<float> read_part(FlatArray array, int64_t offset, int64_t count) const override;
+  void write_part(FlatArray array, int64_t offset, const std::vector<float>& values) override;
 
+  Parameters parameters_;
   TrainableEncoder encoder_;
   TrainableHead head_;
   std::map<int64_t, std::shared_ptr<State>> kept_;

@@ -21,14 +21,11 @@ struct TrainerOptions {
   DropoutRates rates(uint32_t step) const { return {dropout.rates, dropout.seed, step}; }
 };
 
-/// Which of the flat arrays.
-enum class FlatArray { values, gradients, first_moments, second_moments };
-
 /// A cross-encoder that is trained: forward with or without dropout, hand-written backward, AdamW. On the CPU
 /// (trainer.h) or on a device (cuda/device_trainer.h).
 class TrainingModel {
  public:
-  TrainingModel(const TrainerOptions& options, ElementType precision, Parameters parameters);
+  TrainingModel(const TrainerOptions& options, ElementType precision) : options_(options), precision_(precision) {}
   virtual ~TrainingModel() = default;
   TrainingModel(const TrainingModel&) = delete;
   TrainingModel& operator=(const TrainingModel&) = delete;
@@ -54,10 +51,10 @@ class TrainingModel {
 
   virtual double gradient_norm(Workers& workers) const = 0;
   virtual void step(const AdamWStep& step, Workers& workers) = 0;
-  void zero_gradients();
+  virtual void zero_gradients() = 0;
 
-  const std::vector<ParameterPlace>& places() const { return parameters_.places(); }
-  int64_t size() const { return parameters_.values().numel(); }
+  virtual const ParameterLayout& layout() const = 0;
+  /// Throw `bad_input` for a range outside the array.
   std::vector<float> read(FlatArray array, int64_t offset, int64_t count) const;
   void write(FlatArray array, int64_t offset, const std::vector<float>& values);
 
@@ -73,16 +70,14 @@ class TrainingModel {
  protected:
   /// Throws `bad_input` for a batch that does not fit the model.
   void check(const TrainingBatch& batch) const;
-  /// Called after values have changed.
-  virtual void weights_changed() = 0;
 
   TrainerOptions options_;
   ElementType precision_;
-  Parameters parameters_;
 
  private:
-  const at::Tensor& flat(FlatArray array) const;
-  at::Tensor range(FlatArray array, int64_t offset, int64_t count) const;
+  virtual std::vector<float> read_part(FlatArray array, int64_t offset, int64_t count) const = 0;
+  virtual void write_part(FlatArray array, int64_t offset, const std::vector<float>& values) = 0;
+  void check_range(int64_t offset, int64_t count) const;
 };
 
 }  // namespace rank_distillm

@@ -55,7 +55,7 @@ void WeightGradient::add(int64_t task, Counters& counters) const {
   multiply(
       {outputs, transposed, nullptr, {panels_, numbers_, in, steps_}, Epilogue::add, gradient, ElementType::float32},
       layer_->type(), counters);
-  for (int64_t o = 0; o < outputs; ++o) {
+  for (int64_t o = 0; layer_->bias_gradient() != nullptr && o < outputs; ++o) {
     const char* row = transposed.row(o);
     layer_->bias_gradient()[first + o] +=
         layer_->type() == ElementType::bfloat16

@@ -1,11 +1,8 @@
-import type { Binding } from '../../binding.js';
+import type { GemmShape } from '../../binding.js';
 import type { ElectraShape } from '../demo/electra-folder.js';
-import { gemmRate, type Device, type GemmPrecision } from './host.js';
+import { gemmRate, type Device, type GemmKernel, type GemmPrecision } from './host.js';
 
 const KERNELS = ['own', 'onednn', 'aten'] as const;
-type GemmKernel = (typeof KERNELS)[number];
-/** [m, k] x [k, n] */
-type GemmShape = Parameters<Binding['gemmRate']>[0];
 
 interface Search {
   kernels: readonly GemmKernel[];

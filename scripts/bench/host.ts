@@ -1,8 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
-import type { Binding, ComputePrecision, GpuInfo } from '../../binding.js';
+import type { ComputePrecision, GemmShape, GpuInfo } from '../../binding.js';
 import type { LoadOptions } from '../../src/engine/cross-encoder.js';
-import { loadBinding } from '../../src/engine/load-binding.js';
+import { bindingOf, loadBinding, loadTorchBinding } from '../../src/engine/load-binding.js';
 import { formatTable, type Cell, type Column } from '../../src/report/table.js';
 import { SetupError } from '../lib/say.mjs';
 
@@ -29,23 +29,24 @@ export function engineOptions(device: Device, precision: string): LoadOptions {
 }
 
 export type GemmPrecision = ComputePrecision | 'tf32';
-type Rate = Parameters<Binding['gemmRate']>;
+export type GemmKernel = 'own' | 'onednn' | 'aten';
 
-/** `gemmRate` on either device. */
+/** The rate of a product on either device: of ours, or of LibTorch's where its addon is built. */
 export function gemmRate(
-  shape: Rate[0],
+  shape: GemmShape,
   precision: GemmPrecision,
-  kernel: Rate[2],
+  kernel: GemmKernel,
   repeats: number,
   device: Device,
 ): Promise<number> {
-  const tf32 = precision === 'tf32';
-  return loadBinding().gemmRate(shape, tf32 ? 'float32' : precision, kernel, repeats, device, tf32);
+  const type = precision === 'tf32' ? 'float32' : precision;
+  if (kernel === 'own') return loadBinding().gemmRate(shape, type, repeats);
+  return loadTorchBinding().rivalGemmRate(shape, type, repeats, kernel, device, precision === 'tf32');
 }
 
 /** The GPU that rows run on; undefined on the CPU. */
 function gpuOf(device: Device): GpuInfo | undefined {
-  return device === 'cpu' ? undefined : loadBinding().info().gpus[0];
+  return device === 'cpu' ? undefined : loadTorchBinding().info().gpus[0];
 }
 
 /** A field of a process's status, in MiB: RssAnon, which page cache and mapped files do not blur, or VmHWM, the peak of all. */
@@ -76,7 +77,7 @@ export function watchAnonymous(): { stop(): number } {
 
 /** What the figures belong to. */
 export function machine(device: Device) {
-  const info = loadBinding().info();
+  const info = bindingOf(device).info();
   const flags = /^flags\s*:(.*)$/m.exec(readFileSync('/proc/cpuinfo', 'utf8'))?.[1]?.trim().split(/\s+/) ?? [];
   const gpu = gpuOf(device);
   return {
@@ -95,7 +96,7 @@ export function machine(device: Device) {
 
 export function machineLine(device: Device): string {
   const { gpu, cpu, threads, features, kernels, libtorch } = machine(device);
-  return `${gpu === undefined ? '' : `${gpu}; `}${cpu}, ${threads} threads, ${features.join(' ')}, ${kernels} kernels, LibTorch ${libtorch}`;
+  return `${gpu === undefined ? '' : `${gpu}; `}${cpu}, ${threads} threads, ${features.join(' ')}, ${kernels} kernels${libtorch === undefined ? '' : `, LibTorch ${libtorch}`}`;
 }
 
 /** A column of a table of `Row`s. */

@@ -47,10 +47,10 @@ try {
     `-DRANK_DISTILLM_TORCH=${torch}`,
     `-DCMAKE_CUDA_ARCHITECTURES=${values.architectures}`,
   ];
-  dropStaleCache(out, [`RANK_DISTILLM_TORCH=${torch}`]);
+  dropStaleCache(out, torch);
   await run('cmake', ['-S', root, '-B', out, ...generator, ...options], { what: 'configuring for CUDA', quiet: true });
   say(`compiling for CUDA ${values.architectures} against torch ${values.torch} (minutes the first time)`);
-  for (const target of ['rank_distillm', 'cuda_test']) {
+  for (const target of ['rank_distillm', 'rank_distillm_torch', 'cuda_test']) {
     const build = ['--build', out, '--parallel', '--target', target];
     await run('cmake', build, { what: `building ${target} for CUDA`, quiet: true });
   }

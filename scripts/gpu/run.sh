@@ -119,7 +119,7 @@ step_build() {
   architectures=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader | tr -d . | sort -u | sed 's/$/-real/' | paste -sd ';')
   if [[ -n $architectures ]]; then options+=("-DCMAKE_CUDA_ARCHITECTURES=$architectures"); fi
   if command -v ninja >/dev/null; then options+=(-G Ninja); fi
-  run cmake -S "$root" -B "$build" "${options[@]}" && run cmake --build "$build" --parallel || return
+  run cmake -S "$root" -B "$build" "${options[@]}" && run cmake --build "$build" --parallel --target rank_distillm rank_distillm_torch || return
   run cmake --build "$build" --parallel --target cuda_test || outcome='ok, without cuda_test'
 }
 

@@ -9,15 +9,14 @@ export function dropCache(out) {
   rmSync(join(out, 'CMakeFiles'), { recursive: true, force: true });
 }
 
-/** A CMake cache of another checkout or another LibTorch holds paths that CMake would keep. @param {string} out @param {string[]} wanted */
-export function dropStaleCache(out, wanted) {
+/** A CMake cache of another checkout or another LibTorch holds paths that CMake would keep. @param {string} out @param {string | undefined} libtorch */
+export function dropStaleCache(out, libtorch) {
   const cache = join(out, 'CMakeCache.txt');
   if (!existsSync(cache)) return;
   const text = readFileSync(cache, 'utf8');
-  const isOurs =
-    text.includes(`CMAKE_HOME_DIRECTORY:INTERNAL=${root}\n`) &&
-    wanted.every((value) => text.includes(`=${value.slice(value.indexOf('=') + 1)}\n`));
-  if (!isOurs) dropCache(out);
+  const before = /^RANK_DISTILLM_TORCH:[^=]*=(.+)$/m.exec(text)?.[1];
+  const isOther = libtorch !== undefined && before !== undefined && before !== libtorch;
+  if (isOther || !text.includes(`CMAKE_HOME_DIRECTORY:INTERNAL=${root}\n`)) dropCache(out);
 }
 
 /** Those that are part of the build that is there: one for the CPU leaves out what needs CUDA's headers. @param {string[]} sources */

@@ -1,7 +1,7 @@
-// What setup.mjs starts: npm dependencies, LibTorch, the addon, TypeScript. Plain JavaScript on Node alone, because nothing
+// What setup.mjs starts: npm dependencies, the addon, TypeScript; with --torch also LibTorch and the addon for its devices. Plain JavaScript on Node alone, because nothing
 // else is there yet.
 import { join } from 'node:path';
-import { ensureAddon, isAddonBuilt } from './addon.mjs';
+import { areAddonsBuilt, ensureAddons } from './addon.mjs';
 import { withLock } from './lock.mjs';
 import { ensureDependencies, isInstalled } from './npm.mjs';
 import { root } from './root.mjs';
@@ -9,8 +9,10 @@ import { giveUp, say } from './say.mjs';
 import { checkNode, checkPlatform } from './tools.mjs';
 import { ensureTypeScript, isCompiled } from './typescript.mjs';
 
+const torch = process.argv.includes('--torch');
+
 /** Writes nothing, so that a checkout of somebody else can be used, too. */
-const isReady = () => isInstalled() && isAddonBuilt() && isCompiled();
+const isReady = () => isInstalled() && areAddonsBuilt(torch) && isCompiled();
 
 async function makeReady() {
   const start = Date.now();
@@ -18,7 +20,7 @@ async function makeReady() {
   checkPlatform();
   if (isReady()) return;
   await withLock(join(root, 'build', 'setup.lock'), async () => {
-    const done = [await ensureDependencies(), await ensureAddon(), await ensureTypeScript()];
+    const done = [await ensureDependencies(), await ensureAddons(torch), await ensureTypeScript()];
     if (done.includes(true)) say(`ready after ${((Date.now() - start) / 1000).toFixed(1)} s`);
   });
 }

@@ -1,8 +1,12 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { LIBTORCH_VERSION } from './root.mjs';
 import { output } from './run.mjs';
 import { SetupError } from './say.mjs';
+
+/** What rank_distillm.node asks of a machine, and what rank_distillm_torch.node does: files beside them. */
+export const REQUIREMENTS = 'requirements.json';
+export const TORCH_REQUIREMENTS = 'requirements-torch.json';
 
 /** x86-64-v2, as /proc/cpuinfo spells it: oneDNN and MKL inside LibTorch give up on less. */
 const LIBTORCH_CPU_FLAGS = ['cx16', 'popcnt', 'sse4_1', 'sse4_2', 'ssse3'];
@@ -58,8 +62,7 @@ export function newest(versions, family) {
 export function cpuFlagsOf(compileCommands) {
   const files = /** @type {{ command: string }[]} */ (JSON.parse(readFileSync(compileCommands, 'utf8')));
   const flags = files.map(({ command }) => new Set(command.split(' ').flatMap((option) => OPTION_FLAGS[option] ?? [])));
-  const common = [...(flags[0] ?? [])].filter((flag) => flags.every((each) => each.has(flag)));
-  return [...new Set([...LIBTORCH_CPU_FLAGS, ...common])].sort();
+  return [...(flags[0] ?? [])].filter((flag) => flags.every((each) => each.has(flag)));
 }
 
 /**
@@ -83,34 +86,36 @@ export function libraryClosure(addon, libtorch) {
 }
 
 /**
- * Writes requirements.json beside the addon: what a machine must have, so that the loader can tell before it loads.
- * @param {string} addon
- * @param {string[]} libraries
+ * Writes what a machine must have, so that the loader can tell before it loads an addon.
+ * @param {string} file
+ * @param {string[]} binaries the addon and its libraries
  * @param {string} compileCommands
+ * @param {boolean} hasLibtorch
  */
-export function writeRequirements(addon, libraries, compileCommands) {
-  const versions = [addon, ...libraries].flatMap((file) => readElf(file).versions);
+export function writeRequirements(file, binaries, compileCommands, hasLibtorch) {
+  const versions = binaries.flatMap((binary) => readElf(binary).versions);
+  const flags = [...(hasLibtorch ? LIBTORCH_CPU_FLAGS : []), ...cpuFlagsOf(compileCommands)];
   const requirements = {
     platform: process.platform,
     arch: process.arch,
     glibc: newest(versions, 'GLIBC'),
-    libstdcxx: newest(versions, 'GLIBCXX'),
-    cpuFlags: cpuFlagsOf(compileCommands),
-    libtorch: LIBTORCH_VERSION,
+    cpuFlags: [...new Set(flags)].sort(),
+    ...(hasLibtorch && { libstdcxx: newest(versions, 'GLIBCXX'), libtorch: LIBTORCH_VERSION }),
   };
-  writeFileSync(join(dirname(addon), 'requirements.json'), `${JSON.stringify(requirements, null, 2)}\n`);
+  writeFileSync(file, `${JSON.stringify(requirements, null, 2)}\n`);
 }
 
 /**
- * What this machine lacks to run the addon of a folder, by the same rules as src/engine/load-binding.ts, which is not
- * compiled yet. Undefined when its requirements.json says nothing of use.
+ * What this machine lacks to run an addon of a folder, by the same rules as src/engine/load-binding.ts, which is not
+ * compiled yet. Undefined when its requirements say nothing of use.
  * @param {string} folder
+ * @param {string} requirements name of the file
  * @returns {string[] | undefined}
  */
-export function unmetNeeds(folder) {
+export function unmetNeeds(folder, requirements) {
   try {
     const needs = /** @type {{ platform: string, arch: string, glibc: string, cpuFlags: string[] }} */ (
-      JSON.parse(readFileSync(join(folder, 'requirements.json'), 'utf8'))
+      JSON.parse(readFileSync(join(folder, requirements), 'utf8'))
     );
     const unmet = [];
     if (needs.platform !== process.platform || needs.arch !== process.arch) {

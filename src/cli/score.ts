@@ -3,7 +3,7 @@ import { readPrecision } from '../config/precision.js';
 import { SettingError } from '../config/setting-error.js';
 import { CrossEncoder, sigmoid } from '../engine/cross-encoder.js';
 import { chooseDevice } from '../engine/device.js';
-import { loadBinding } from '../engine/load-binding.js';
+import { listDevices } from '../engine/load-binding.js';
 import { RankDistillmError } from '../errors.js';
 import { writeAtomically, type WriteText } from '../io/atomic-write.js';
 import { holdInputs, refuseOverInput } from '../io/inputs.js';
@@ -75,7 +75,7 @@ const ANOTHER_OUTPUT = 'Choose another file for --output.';
 
 async function score(options: ScoreOptions, io: CliIo): Promise<void> {
   const precision = readPrecision(options.precision, ['precision']);
-  const device = chooseDevice(options.device, ['device'], () => loadBinding().info().devices);
+  const device = chooseDevice(options.device, ['device'], listDevices);
   if (options.output !== '-') {
     refuseOverInput(options.output, ANOTHER_OUTPUT);
     await assertWritable(options.output);

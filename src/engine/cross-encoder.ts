@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Binding, ComputePrecision, EngineInfo, NativeModel } from '../../binding.js';
+import type { ComputePrecision, DeviceBinding, EngineInfo, NativeModel } from '../../binding.js';
 import { checkOptions, type OptionsOf } from '../config/read-settings.js';
 import { key } from '../config/schema/fields.js';
 import { badArgument, RankDistillmError, throwIfAborted, warner } from '../errors.js';
@@ -15,7 +15,7 @@ import {
   type TextPair,
 } from '../tokenize/pair-tokenizer.js';
 import { modelKeys, passed, resolveEngine } from './engine-options.js';
-import { loadBinding } from './load-binding.js';
+import { bindingOf } from './load-binding.js';
 import { checkMemory, loadBoth } from './load-both.js';
 import { fromNative } from './native-error.js';
 import { halvedWarning, type ScoredWindow, scoreWindows, warnOnce } from './score-windows.js';
@@ -76,7 +76,7 @@ interface Parts {
   queueLimit: number;
   modelClass: string;
   activation: ScoreActivation | undefined;
-  binding: Binding;
+  binding: DeviceBinding;
   native: NativeModel;
   tokenizer: PairTokenizer;
 }
@@ -95,7 +95,7 @@ export class CrossEncoder implements AsyncDisposable {
   /** `cpu` or `cuda:N`. */
   readonly device: string;
   readonly #warn: (message: string) => void;
-  readonly #binding: Binding;
+  readonly #binding: DeviceBinding;
   readonly #native: NativeModel;
   readonly #tokenizer: PairTokenizer;
   /** The model's files, where `load` read them. */
@@ -125,7 +125,7 @@ export class CrossEncoder implements AsyncDisposable {
   static async load(nameOrPath: string, given: LoadOptions = {}): Promise<CrossEncoder> {
     const options = checkOptions(loadOptions, given);
     throwIfAborted(options.signal);
-    resolveEngine(options, options.timed, loadBinding()); // check options before reading files
+    resolveEngine(options, options.timed); // check options before reading files
     const { label, config: overrides, freshHead, seed, revision } = options;
     const checkpoint = await loadCheckpoint(nameOrPath, { label, overrides, freshHead, seed, revision });
     const files = await modelFolderFiles(checkpoint.folder);
@@ -138,8 +138,8 @@ export class CrossEncoder implements AsyncDisposable {
   static async fromCheckpoint(checkpoint: Checkpoint, given: LoadOptions = {}): Promise<CrossEncoder> {
     const options = checkOptions(loadOptions, given);
     const warn = warner(options.onWarning);
-    const binding = loadBinding();
-    const engine = resolveEngine(options, options.timed, binding);
+    const engine = resolveEngine(options, options.timed);
+    const binding = bindingOf(engine.device);
     for (const warning of checkpoint.warnings) warn(warning);
     throwIfAborted(options.signal);
     checkMemory(checkpoint, engine);

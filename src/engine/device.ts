@@ -11,7 +11,11 @@ const PATTERN = /^(?:auto|cpu|cuda(?::(?:0|[1-9]\d*))?)$/;
  * @param devices lists the engine's devices; called only if needed, since a driver takes time to start
  * @throws SettingError `bad_input` for an invalid name, `unsupported` for a missing GPU
  */
-export function chooseDevice(asked: string | null, path: SettingPath, devices: () => readonly string[]): string {
+export function chooseDevice(
+  asked: string | null,
+  path: SettingPath,
+  devices: (asked: string) => readonly string[],
+): string {
   const name = asked ?? 'auto';
   if (!PATTERN.test(name)) {
     throw new SettingError(path, `expected auto, cpu, cuda or cuda:N, received "${name}"`, {
@@ -19,7 +23,7 @@ export function chooseDevice(asked: string | null, path: SettingPath, devices: (
     });
   }
   if (name === CPU) return name;
-  const gpus = devices().filter((found) => found !== CPU);
+  const gpus = devices(name).filter((found) => found !== CPU);
   if (name === 'auto') return gpus[0] ?? CPU;
   const wanted = name === 'cuda' ? 'cuda:0' : name;
   if (gpus.includes(wanted)) return wanted;

@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
-import type { Binding, ComputePrecision, EncoderConfig, EngineInfo, ModelOptions } from '../../binding.js';
+import type { ComputePrecision, EncoderConfig, EngineInfo, ModelOptions } from '../../binding.js';
 import { enginePrecision, readPrecision, type PrecisionName } from '../config/precision.js';
 import { section, type OptionsOf, type SettingsOf } from '../config/read-settings.js';
 import { engineOptions } from '../config/schema/engine.js';
@@ -8,6 +8,7 @@ import { inWords, key } from '../config/schema/fields.js';
 import { monoOptions } from '../config/schema/model.js';
 import type { SettingPath } from '../config/setting-error.js';
 import { chooseDevice } from './device.js';
+import { listDevices } from './load-binding.js';
 
 /** Device, precision, threads and memory of a model. */
 export type EngineOptions = OptionsOf<typeof engineOptions>;
@@ -74,10 +75,9 @@ export interface ResolvedEngine {
 export function resolveEngine(
   settings: SettingsOf<typeof engineOptions>,
   timed: boolean,
-  binding: Pick<Binding, 'info'>,
   path: SettingPath = [],
 ): ResolvedEngine {
-  const device = chooseDevice(settings.device, [...path, 'device'], () => binding.info().devices);
+  const device = chooseDevice(settings.device, [...path, 'device'], listDevices);
   const precision = readPrecision(settings.precision, [...path, 'precision'], device);
   const compute = enginePrecision(precision);
   return {

@@ -2,21 +2,23 @@ import { existsSync, readFileSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Binding } from '../../binding.js';
-import { RankDistillmError } from '../errors.js';
+import { z } from 'zod';
+import type { Binding, DeviceBinding, TorchBinding } from '../../binding.js';
+import { docsPage, RankDistillmError } from '../errors.js';
 
 /** Requirements of a binary, written beside it by the build. */
-interface Requirements {
-  platform: string;
-  arch: string;
+const requirements = z.object({
+  platform: z.string(),
+  arch: z.string(),
   /** Newest GLIBC symbol version of the addon and its libraries. */
-  glibc: string;
-  /** Newest GLIBCXX symbol version, for messages only. */
-  libstdcxx: string;
+  glibc: z.string(),
   /** Flags of /proc/cpuinfo that the binary uses without a run-time check. */
-  cpuFlags: string[];
-  libtorch: string;
-}
+  cpuFlags: z.array(z.string()),
+  /** Of binaries that use LibTorch, for messages only, as the newest GLIBCXX symbol version. */
+  libtorch: z.string().optional(),
+  libstdcxx: z.string().optional(),
+});
+type Requirements = z.infer<typeof requirements>;
 
 interface NodeGypBuild {
   resolve(folder: string): string;
@@ -25,14 +27,21 @@ interface NodeGypBuild {
 const require = createRequire(import.meta.url);
 const packageRoot = fileURLToPath(new URL('../..', import.meta.url));
 
+/** The engine on LibTorch's devices. Its file is beside the CPU's. */
+const TORCH_ADDON = 'rank_distillm_torch.node';
+
 const BUILD_HINT =
   'In a checkout run `npm run setup`; an installed package holds binaries for Linux x64 only, reinstall it there.';
+const TORCH_HINT =
+  `In a checkout, RANK_DISTILLM_CUDA=1 npm run setup builds it, and finds or fetches LibTorch (${docsPage('cuda')}); ` +
+  'or compute on the CPU (device: cpu).';
 
 let loaded: Binding | undefined;
+let loadedTorch: TorchBinding | undefined;
 
 /**
- * Loads the native engine once. It first compares the binary's requirements (glibc, CPU flags) with the machine, since
- * an incompatible binary would crash the process instead of throwing.
+ * Loads the engine for the CPU once. It first compares the binary's requirements (glibc, CPU flags) with the machine,
+ * since an incompatible binary would crash the process instead of throwing.
  *
  * It uses the first of: the file in `RANK_DISTILLM_BINDING`, the checkout's build/Release, the package's
  * prebuilds/linux-x64 (as found by node-gyp-build).
@@ -40,8 +49,44 @@ let loaded: Binding | undefined;
  * @throws RankDistillmError `native`
  */
 export function loadBinding(): Binding {
-  loaded ??= load(findBinary());
+  loaded ??= load<Binding>(findBinary(), 'requirements.json', BUILD_HINT);
   return loaded;
+}
+
+/**
+ * Loads the engine for LibTorch's devices once, with LibTorch. Its file is beside that of the engine for the CPU.
+ *
+ * @throws RankDistillmError `native`
+ */
+export function loadTorchBinding(): TorchBinding {
+  if (loadedTorch) return loadedTorch;
+  const binary = torchBinary();
+  if (!existsSync(binary)) {
+    throw failure(`the engine for GPUs is not installed: there is no ${binary}`, TORCH_HINT);
+  }
+  loadedTorch = withShortSpins(() => load<TorchBinding>(binary, 'requirements-torch.json', TORCH_HINT));
+  return loadedTorch;
+}
+
+/** The engine that computes on a device of `listDevices`. */
+export function bindingOf(device: string): DeviceBinding {
+  return device === 'cpu' ? loadBinding() : loadTorchBinding();
+}
+
+/** Devices that a model can be asked for. LibTorch is loaded for a GPU only: where one is asked for or may be there. */
+export function listDevices(asked: string): readonly string[] {
+  const mayHaveGpu = asked.startsWith('cuda') || (hasNvidiaDriver() && existsSync(torchBinary()));
+  return (mayHaveGpu ? loadTorchBinding() : loadBinding()).info().devices;
+}
+
+function torchBinary(): string {
+  return join(dirname(findBinary()), TORCH_ADDON);
+}
+
+/** Or an emulated GPU, which tests use. */
+function hasNvidiaDriver(): boolean {
+  const signs = ['/dev/nvidiactl', '/proc/driver/nvidia/version', '/dev/dxg'];
+  return Boolean(process.env['RANK_DISTILLM_EMULATE_CUDA']) || signs.some((file) => existsSync(file));
 }
 
 function findBinary(): string {
@@ -62,8 +107,8 @@ function findBinary(): string {
   }
 }
 
-function load(binary: string): Binding {
-  const needs = readNeeds(join(dirname(binary), 'requirements.json'));
+function load<T>(binary: string, needsName: string, hint: string): T {
+  const needs = readNeeds(join(dirname(binary), needsName));
   const unmet = needs === undefined ? [] : unmetNeeds(needs);
   if (unmet.length > 0) {
     throw failure(
@@ -72,45 +117,55 @@ function load(binary: string): Binding {
     );
   }
   try {
-    return withShortSpins(() => require(binary) as Binding);
+    return require(binary) as T;
   } catch (cause) {
-    const { message, hint } = cause as Error & { hint?: string };
-    throw failure(`${binary}${builtFor(needs)} could not be loaded: ${message}`, hint ?? hintFor(message), cause);
+    const { message, hint: known } = cause as Error & { hint?: string };
+    const problem = `${binary}${builtFor(needs)} could not be loaded: ${message}`;
+    throw failure(problem, known ?? hintFor(message, dirname(binary)) ?? hint, cause);
   }
 }
 
 /**
- * Shortens the spin time of OpenMP's threads. By default they spin for milliseconds at the end of each op, and keep the
- * thread they wait for off its core when other work shares the cores: two parallel trainings took 2.6 times as long as
- * with spins of about 50 µs. Short spins do not slow down an idle machine (tiny model, 2 cores: 90 → 232 pairs/s beside
- * other work, 482 → 535 alone). libgomp reads the variable when it is loaded. The user's settings take precedence.
+ * Shortens the spin time of OpenMP's threads in LibTorch. By default they spin for milliseconds at the end of each op, and
+ * keep the thread they wait for off its core when other work shares the cores. libgomp reads the variable when it is
+ * loaded. The user's settings take precedence.
  */
-function withShortSpins<T>(load: () => T): T {
-  if (process.env['GOMP_SPINCOUNT'] !== undefined || process.env['OMP_WAIT_POLICY'] !== undefined) return load();
+function withShortSpins<T>(work: () => T): T {
+  if (process.env['GOMP_SPINCOUNT'] !== undefined || process.env['OMP_WAIT_POLICY'] !== undefined) return work();
   process.env['GOMP_SPINCOUNT'] = '20000';
   try {
-    return load();
+    return work();
   } finally {
     delete process.env['GOMP_SPINCOUNT'];
   }
 }
 
-function hintFor(message: string): string {
+function hintFor(message: string, folder: string): string | undefined {
   if (/cannot open shared object file/.test(message)) {
-    return 'A library is missing beside the binary. Run `npm run setup` in a checkout, or reinstall the package.';
+    return `LibTorch was looked for in ${folder} and where the engine was built against it. ${TORCH_HINT}`;
   }
   if (/static TLS/.test(message)) return 'Load rank-distillm before other native packages that use OpenMP.';
-  return BUILD_HINT;
+  return undefined;
 }
 
 /** Undefined when the binary has no requirements file; it is then loaded without a check. */
 function readNeeds(file: string): Requirements | undefined {
-  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Requirements) : undefined;
+  if (!existsSync(file)) return undefined;
+  const problem = `${file} does not say what the engine needs`;
+  const hint = 'Reinstall the package; in a checkout run `npm run setup`.';
+  try {
+    const { success, data } = requirements.safeParse(JSON.parse(readFileSync(file, 'utf8')));
+    if (success) return data;
+  } catch (cause) {
+    throw failure(problem, hint, cause);
+  }
+  throw failure(problem, hint);
 }
 
 function builtFor(needs: Requirements | undefined): string {
   if (needs === undefined) return '';
-  return ` (LibTorch ${needs.libtorch}, GLIBC_${needs.glibc}, GLIBCXX_${needs.libstdcxx})`;
+  const torch = needs.libtorch === undefined ? '' : `LibTorch ${needs.libtorch}, GLIBCXX_${needs.libstdcxx}, `;
+  return ` (${torch}GLIBC_${needs.glibc})`;
 }
 
 /** Unmet requirements, one phrase each. */

@@ -1,6 +1,13 @@
 import { readdir } from 'node:fs/promises';
 import { z } from 'zod';
-import type { Binding, DropoutRates, EngineInfo, FlatArray, NativeTrainer, ParameterPlace } from '../../binding.js';
+import type {
+  DeviceBinding,
+  DropoutRates,
+  EngineInfo,
+  FlatArray,
+  NativeTrainer,
+  ParameterPlace,
+} from '../../binding.js';
 import type { Checkpoint } from '../models/checkpoint.js';
 import { loadCheckpoint } from '../models/load-checkpoint.js';
 import type { TensorValues } from '../models/raw-tensor.js';
@@ -15,7 +22,7 @@ import { DEFAULT_SEED, SEEDS } from '../random/random-stream.js';
 import type { TextPair } from '../tokenize/pair-tokenizer.js';
 import { createPairTokenizer, type PairTokenizer } from '../tokenize/pair-tokenizer.js';
 import { modelKeys, resolveEngine } from './engine-options.js';
-import { loadBinding } from './load-binding.js';
+import { bindingOf } from './load-binding.js';
 import { checkMemory, loadBoth } from './load-both.js';
 import { halvedWarning, warnOnce } from './score-windows.js';
 import { fromNative } from './native-error.js';
@@ -43,7 +50,7 @@ interface Parts {
   warn: (message: string) => void;
   tokenizer: PairTokenizer;
   native: NativeTrainer;
-  binding: Binding;
+  binding: DeviceBinding;
 }
 
 const NO_DROPOUT: DropoutRates = {
@@ -75,7 +82,7 @@ export class TrainableModel implements AsyncDisposable {
   readonly device: string;
   /** Warns once that the device ran out of memory and blocks were halved. */
   readonly warnHalved: (blockTokens: number) => void;
-  readonly #binding: Binding;
+  readonly #binding: DeviceBinding;
   /** The model's files, where `load` read them. */
   #held: Disposable | undefined;
 
@@ -109,8 +116,8 @@ export class TrainableModel implements AsyncDisposable {
   static async fromCheckpoint(checkpoint: Checkpoint, given: TrainableModelOptions = {}): Promise<TrainableModel> {
     const options = checkOptions(trainableOptions, given);
     const warn = warner(options.onWarning);
-    const binding = loadBinding();
-    const engine = resolveEngine(options, options.timed, binding);
+    const engine = resolveEngine(options, options.timed);
+    const binding = bindingOf(engine.device);
     checkTrainingPrecision(engine.precision, ['precision']);
     for (const warning of checkpoint.warnings) warn(warning);
     throwIfAborted(options.signal);

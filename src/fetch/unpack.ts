@@ -1,6 +1,6 @@
 import { isAscii } from 'node:buffer';
 import { createReadStream, createWriteStream } from 'node:fs';
-import { mkdir, rename, rm } from 'node:fs/promises';
+import { rename, rm } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -9,7 +9,8 @@ import { extract } from 'tar-stream';
 import yauzl from 'yauzl';
 import { ioError, RankDistillmError, throwIfAborted } from '../errors.js';
 import { sync } from '../io/atomic-write.js';
-import { pathBeside } from '../io/leftovers.js';
+import { pathBeside, removeStrays } from '../io/leftovers.js';
+import { makeFolder } from '../io/make-folder.js';
 import { isGzip, plainBytes } from '../io/plain-bytes.js';
 import { repairUtf8 } from '../io/text.js';
 import { noSpace } from './download.js';
@@ -45,7 +46,8 @@ async function writeTo(target: string, chunks: AsyncIterable<Buffer>): Promise<v
   const { signal } = downloadListener();
   const temporary = pathBeside(target, 'new');
   try {
-    await mkdir(dirname(target), { recursive: true });
+    await makeFolder(dirname(target));
+    await removeStrays(dirname(target));
     await pipeline(Readable.from(chunks), createWriteStream(temporary, { flags: 'wx' }), { ...(signal && { signal }) });
     await sync(temporary);
     await rename(temporary, target);

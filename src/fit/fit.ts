@@ -10,7 +10,6 @@ import { DatasetRegistry } from '../data/registry.js';
 import type { TrainingDataset } from '../data/training-dataset.js';
 import { SettingError, settingError } from '../config/setting-error.js';
 import { resolveEngine } from '../engine/engine-options.js';
-import { loadBinding } from '../engine/load-binding.js';
 import { TrainableModel } from '../engine/trainable-model.js';
 import { RankDistillmError, throwIfAborted, warner } from '../errors.js';
 import { weightedLosses } from '../loss/weighted-losses.js';
@@ -50,7 +49,7 @@ export async function fit(given: FitOptions): Promise<FitResult> {
   const warn = warner(checked.onWarning);
   const rootDir = trainer.defaultRootDir ?? '.';
   throwIfAborted(signal);
-  checkTrainingPrecision(resolveEngine(trainer, false, loadBinding(), ['trainer']).precision, ['trainer', 'precision']);
+  checkTrainingPrecision(resolveEngine(trainer, false, ['trainer']).precision, ['trainer', 'precision']);
   const resume = await resumeFrom(checked, rootDir, warn);
   const seed = seedOf(checked, resume);
   const { config: overrides, label, revision } = checked;

@@ -127,7 +127,7 @@ export async function rerankRuns(given: RerankRunsOptions): Promise<RerankedRun[
   checkRunName(options.runName);
   const measures = [...new Set(options.metrics.map((name) => parseMeasure(name).name))];
   const { device, precision, tf32, memoryFraction, threads, tokenizerThreads, signal } = options;
-  resolveEngine(options, false, loadBinding());
+  resolveEngine(options, false);
   const warn = warner(options.onWarning);
   const engine = { device, precision, tf32, memoryFraction, threads, tokenizerThreads, signal, onWarning: warn };
   // reads headers only, so that a wrong model fails before a collection is indexed for minutes
@@ -176,7 +176,7 @@ async function openJobs(
   if (runs.length === 0) {
     throw new SettingError(['runs'], 'there is nothing to re-rank', { hint: 'List at least one run.' });
   }
-  const engine = resolveEngine(options, false, loadBinding());
+  const engine = resolveEngine(options, false);
   const model = await modelOf(options, checkpoint);
   const computed = computedBy(engine, checkpoint);
   const folder =

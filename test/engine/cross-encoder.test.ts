@@ -357,8 +357,7 @@ test('workers load the addon again, and one may be terminated in the middle of a
 
 test('the engine says what it runs on', async () => {
   await using model = await CrossEncoder.load(folder, { precision: 'bf16-mixed', onWarning: () => undefined });
-  const { libtorch, devices, bf16, threads } = model.engine;
-  assert.match(libtorch, /^2\.13\./);
+  const { devices, bf16, threads } = model.engine;
   assert.equal(devices, ['cpu']);
   assert.ok(threads >= 1);
   assert.is(model.precision, bf16 ? 'bfloat16' : 'int16');

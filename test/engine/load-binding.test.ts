@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { unmetNeeds } from '../../scripts/lib/requirements.mjs';
+import { readElf, REQUIREMENTS, unmetNeeds } from '../../scripts/lib/requirements.mjs';
 import { LOADER } from '../support/programs.js';
 
 const test = suite('loading the native engine');
@@ -15,12 +15,16 @@ const libraries = ['libtorch.so', 'libtorch_cpu.so', 'libc10.so', 'libgomp.so.1'
 const requirements = JSON.parse(readFileSync(join(release, 'requirements.json'), 'utf8')) as Record<string, unknown>;
 const folder = mkdtempSync(join(tmpdir(), 'rank-distillm-'));
 const binary = join(folder, 'rank_distillm.node');
+const torchBinary = join(folder, 'rank_distillm_torch.node');
 
-/** Loads the binary of the test's folder in a process of its own; what it prints is `code|message|hint`. */
-async function outcome(named = binary): Promise<string> {
+/** Runs `expression` in a process of its own that has the test's binary; prints its value or `code|message|hint`. */
+async function outcome(
+  named = binary,
+  expression = "'loaded ' + binding.loadBinding().info().kernels",
+): Promise<string> {
   const { href } = new URL('../../src/engine/load-binding.ts', import.meta.url);
-  const script = `import { loadBinding } from '${href}';
-    try { console.log('loaded', loadBinding().info().libtorch); }
+  const script = `import * as binding from '${href}';
+    try { console.log(${expression}); }
     catch (error) { console.log([error.code, error.message, error.hint].join('|')); }`;
   const { stdout } = await promisify(execFile)(
     process.execPath,
@@ -32,21 +36,59 @@ async function outcome(named = binary): Promise<string> {
   return stdout;
 }
 
+const torchOutcome = (): Promise<string> => outcome(binary, "'loaded ' + binding.loadTorchBinding().info().libtorch");
+
 test.before.each(() => {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder);
   copyFileSync(join(release, 'rank_distillm.node'), binary);
+  copyFileSync(join(release, 'rank_distillm_torch.node'), torchBinary);
   writeFileSync(join(folder, 'requirements.json'), JSON.stringify(requirements));
+  copyFileSync(join(release, 'requirements-torch.json'), join(folder, 'requirements-torch.json'));
   for (const name of libraries) symlinkSync(join(release, name), join(folder, name));
 });
 test.after(() => rmSync(folder, { recursive: true, force: true }));
 
-test('a binary with its libraries beside it loads from any folder', async () => {
-  assert.match(await outcome(), /^loaded 2\.13\./);
+test('the engine for the CPU loads from any folder, and needs only the C library', async () => {
+  for (const name of libraries) rmSync(join(folder, name));
+  rmSync(torchBinary);
+  assert.match(await outcome(), /^loaded \w+/);
+  const { needed } = readElf(binary);
+  assert.equal(
+    needed.filter((name) => !/^(libc|libm|libpthread|ld-linux-x86-64)\.so\.\d$/.test(name)),
+    [],
+  );
 });
 
 test('a path that is not absolute is one from the working folder', async () => {
-  assert.match(await outcome(relative('.', binary)), /^loaded 2\.13\./);
+  assert.match(await outcome(relative('.', binary)), /^loaded \w+/);
+});
+
+test('the engine for devices is found beside it, with its libraries', async () => {
+  assert.match(await torchOutcome(), /^loaded 2\.13\./);
+});
+
+test('without the engine for devices, an error says where it was looked for and how to get it', async () => {
+  rmSync(torchBinary);
+  assert.match(
+    await torchOutcome(),
+    /^native\|the engine for GPUs is not installed: there is no .*rank_distillm_torch\.node\|.*RANK_DISTILLM_CUDA=1 npm run setup.*device: cpu/,
+  );
+  assert.match(await outcome(binary, "binding.listDevices('auto')"), /^\[ 'cpu' \]/);
+});
+
+test('LibTorch is loaded only for a device', async () => {
+  const mapped = "/libtorch/.test(process.getBuiltinModule('fs').readFileSync('/proc/self/maps', 'utf8'))";
+  const emulated = process.env['RANK_DISTILLM_EMULATE_CUDA'];
+  delete process.env['RANK_DISTILLM_EMULATE_CUDA'];
+  try {
+    const after = (call: string): Promise<string> => outcome(binary, `(binding.${call}, ${mapped})`);
+    assert.match(await after("listDevices('cpu')"), /^false/);
+    assert.match(await after("bindingOf('cpu')"), /^false/);
+    assert.match(await after("listDevices('cuda')"), /^true/);
+  } finally {
+    if (emulated !== undefined) process.env['RANK_DISTILLM_EMULATE_CUDA'] = emulated;
+  }
 });
 
 test('a glibc that is too old is told before the binary is touched', async () => {
@@ -63,6 +105,14 @@ test('CPU flags that are missing are named', async () => {
   assert.match(await outcome(), /^native\|.*the CPU lacks avx9000\|.+/);
 });
 
+test('requirements that are damaged are told before the binary is touched', async () => {
+  writeFileSync(binary, 'never loaded');
+  for (const text of ['', '{', 'null', '[]', '{"glibc": 2}', JSON.stringify({ ...requirements, cpuFlags: 'avx2' })]) {
+    writeFileSync(join(folder, 'requirements.json'), text);
+    assert.match(await outcome(), /^native\|.*requirements\.json does not say what the engine needs\|.*npm run setup/);
+  }
+});
+
 test('another platform is named', async () => {
   writeFileSync(join(folder, 'requirements.json'), JSON.stringify({ ...requirements, arch: 'riscv64' }));
   assert.match(await outcome(), /^native\|.*it is for linux riscv64, this is linux x64\|.+/);
@@ -72,7 +122,7 @@ test('set-up, which cannot import the loader, finds the same lacks', async () =>
   const lacks = [{}, { glibc: '9.99' }, { cpuFlags: ['sse4_2', 'avx9000'] }, { arch: 'riscv64' }];
   for (const lack of lacks) {
     writeFileSync(join(folder, 'requirements.json'), JSON.stringify({ ...requirements, ...lack }));
-    const [said = '', ...more] = unmetNeeds(folder)!;
+    const [said = '', ...more] = unmetNeeds(folder, REQUIREMENTS)!;
     assert.is(more.length, 0);
     const loader = await outcome();
     if (said === '') assert.match(loader, /^loaded/);
@@ -87,15 +137,18 @@ test('a missing binary says what was looked for', async () => {
 
 test('a file that is no binary says what it was built for and what the system said', async () => {
   writeFileSync(binary, 'this is no ELF file');
+  assert.match(await outcome(), /^native\|.*\(GLIBC_[\d.]+\) could not be loaded: .*\|.*npm run setup/);
+  writeFileSync(torchBinary, 'this is no ELF file');
+  copyFileSync(join(release, 'rank_distillm.node'), binary);
   assert.match(
-    await outcome(),
-    /^native\|.*\(LibTorch 2\.13\.\d.*, GLIBC_[\d.]+, GLIBCXX_[\d.]+\) could not be loaded: .*\|.*npm run setup/,
+    await torchOutcome(),
+    /^native\|.*\(LibTorch 2\.13\.\d.*, GLIBCXX_[\d.]+, GLIBC_[\d.]+\) could not be loaded: .*\|.*npm run setup/,
   );
 });
 
 test('a missing library is named', async () => {
   rmSync(join(folder, 'libc10.so'));
-  assert.match(await outcome(), /^native\|.*libc10\.so.*\|A library is missing beside the binary/);
+  assert.match(await torchOutcome(), /^native\|.*libc10\.so.*\|LibTorch was looked for in .*RANK_DISTILLM_CUDA=1/);
 });
 
 test.run();

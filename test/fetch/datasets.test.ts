@@ -1,5 +1,11 @@
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { CollectionStore } from '../../src/data/collection/collection-store.js';
@@ -186,6 +192,47 @@ test('damaged and hostile archives', async () => {
   writeFileSync(data.list, '{"msmarco-passage/queries.tar.gz": {"url": 7}}');
   await within(() =>
     refuses(() => provideFile(part('msmarco-passage/train', 'queries')), 'bad_input', /expected url, md5/),
+  );
+});
+
+const CHILD = fileURLToPath(new URL('./download-child.ts', import.meta.url));
+const LOADER = new URL('../../scripts/lib/load-typescript.mjs', import.meta.url).href;
+
+test('SIGKILL at 20 random moments of a download and its unpacking leaves no wrong passages', async () => {
+  const { home, data, within, part } = await place();
+  await using _ = data;
+  const key = 'msmarco-passage/collectionandqueries.tar.gz';
+  const lines = Array.from(
+    { length: 100_000 },
+    (_, i) => `${i}\t${createHash('sha512').update(String(i)).digest('hex')} don\u00e2\u0080\u0099t\n`,
+  );
+  const body = gzipSync(await tar({ 'collection.tsv': lines.join('') }), { level: 1 });
+  data.server.files.set('/msmarcoranking/collectionandqueries.tar.gz', { body });
+  const mirrors = JSON.parse(readFileSync(data.list, 'utf8')) as Record<string, object>;
+  writeFileSync(data.list, JSON.stringify({ ...mirrors, [key]: { ...mirrors[key], md5: md5(body) } }));
+  const expected = Buffer.from(lines.join('').replaceAll('\u00e2\u0080\u0099', '\u2019'));
+  await within(async () => {
+    const target = part('msmarco-passage', 'docs');
+    for (let i = 0; i < 20; i += 1) {
+      const child = spawn(process.execPath, ['--import', LOADER, CHILD, target], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      const closed = once(child, 'close');
+      await once(child.stdout, 'data'); // it begins
+      await sleep(Math.random() * 1000);
+      child.kill('SIGKILL');
+      await closed;
+      if (existsSync(target)) assert.ok(readFileSync(target).equals(expected));
+      if (i % 5 === 4) rmSync(target, { force: true }); // once more from what is there
+    }
+    rmSync(target, { force: true });
+    await provideFile(target);
+    assert.ok(readFileSync(target).equals(expected));
+  });
+  assert.equal(
+    tree(home),
+    ['msmarco-passage/collection.tsv', key, 'msmarco-passage/irds_version.txt'],
+    'nothing of the killed is left',
   );
 });
 

@@ -245,7 +245,7 @@ const LOADER = new URL('../../scripts/lib/load-typescript.mjs', import.meta.url)
 function child(at: Place) {
   const digest = md5(BODY);
   const { RANK_DISTILLM_OFFLINE: _, ...env } = process.env;
-  return spawn(process.execPath, ['--import', LOADER, CHILD, at.wanted.urls[0], at.wanted.target, digest], {
+  return spawn(process.execPath, ['--import', LOADER, CHILD, at.wanted.target, at.wanted.urls[0], digest], {
     env,
     stdio: ['ignore', 'pipe', 'inherit'],
   });

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { ComputePrecision } from '../../binding.js';
-import { loadBinding } from '../../src/engine/load-binding.js';
+import { bindingOf } from '../../src/engine/load-binding.js';
 import { CrossEncoder } from '../../src/engine/cross-encoder.js';
 import { TrainableModel } from '../../src/engine/trainable-model.js';
 import type { Checkpoint } from '../../src/models/checkpoint.js';
@@ -76,7 +76,7 @@ async function scoresOf(
   precision: ComputePrecision,
   device: string,
 ): Promise<Float32Array> {
-  const native = await loadBinding().createModel({ encoder, head, precision, device, threads: 0 }, tensors);
+  const native = await bindingOf(device).createModel({ encoder, head, precision, device, threads: 0 }, tensors);
   const { scores } = await native.score(pack(pairs));
   await native.close();
   return scores;
@@ -84,7 +84,7 @@ async function scoresOf(
 
 /** All gradients of Σ (1 + i mod 3) · score of pair i, by canonical name. */
 async function gradientsOf({ encoder, head, training, tensors }: Checkpoint, pairs: ScoredPair[], device: string) {
-  const native = await loadBinding().createTrainer(
+  const native = await bindingOf(device).createTrainer(
     {
       encoder,
       head,

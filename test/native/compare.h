@@ -87,6 +87,10 @@ inline std::string title(const char* op, const std::vector<std::pair<const char*
   return text.str();
 }
 
+/// Numbers of the engine, as LibTorch's tensor over the same memory.
+inline at::Tensor view(const Tensor& tensor) { return at::from_blob(tensor.data(), tensor.shape(), at::kFloat); }
+inline at::Tensor view(const at::Tensor& tensor) { return tensor; }
+
 inline TensorSource source(const std::string& name, const at::Tensor& values) {
   TensorSource result;
   result.name = name;

@@ -278,7 +278,7 @@ void test_model(int64_t embedding, ElementType precision) {
   compare(title("model", {{"embedding", static_cast<double>(embedding)}}) + (exact ? ", float32" : ", bf16-mixed"),
           {"scores", "gradients"}, exact ? 1e-4 : 0.05, [&](const Place& place) -> Results {
             const auto on = place(at::zeros({1})).device();
-            const Parameters parameters(tensors, on);
+            const auto parameters = device_parameters(tensors, on_this_thread, on);
             const DeviceModel model(options, device(), 7, parameters);
             const auto block = block_at(place, {70, 5, 33});
             const DropoutRates rates = {{0.1, 0.1, 0.1, 0.1, 0.1, 0.1}, 7, 3};
@@ -309,7 +309,7 @@ void test_cublas_without_memory() {
 /// A launch without memory is handled like a tensor without memory: smaller blocks give the same scores.
 void test_launch_without_memory() {
   const auto options = model_options(64, ElementType::float32);
-  const Parameters parameters(model_tensors(options.encoder), device().place());
+  const auto parameters = device_parameters(model_tensors(options.encoder), on_this_thread, device().place());
   const DeviceModel model(options, device(), 7, parameters);
   const auto batch = batch_of({70, 5, 33, 64, 9});
   kernels_are_simulated = true;

@@ -17,6 +17,10 @@ void test_layer_ops();
 /// Embeddings, pooling, heads and AdamW.
 void test_model_ops();
 
+inline at::Tensor values_of(const Rows& rows, int64_t count, int64_t columns) {
+  return at::from_blob(rows.data, {count, columns}, {rows.stride / 4, 1}, at::kFloat).clone();
+}
+
 /// A tensor's values in the layout of kernels.
 class RowsOf {
  public:
@@ -28,9 +32,7 @@ class RowsOf {
     }
   }
   Rows rows() const { return {buffer_.data(), row_stride(columns_, 4)}; }
-  at::Tensor values() const {
-    return at::from_blob(buffer_.data(), {count_, columns_}, {row_stride(columns_, 4) / 4, 1}, at::kFloat).clone();
-  }
+  at::Tensor values() const { return values_of(rows(), count_, columns_); }
 
  private:
   int64_t count_, columns_;

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "core/workers.h"
+#include "cuda/device_head.h"
 #include "model/config.h"
 #include "ops/embedding_training.h"
 #include "ops/layer_norm_training.h"
@@ -92,12 +93,11 @@ void test_pooling(const char* name, Pooling pooling, const std::function<at::Ten
   for (int i = 0; i < 3; ++i) parts.push_back(reference(dhidden.narrow(0, batch.packed.cu_seqlens[i], lengths[i])));
   const auto y = at::stack(parts);
   y.backward(g.to(at::kDouble));
-  at::Tensor found, gradient;
-  engine([&] {
-    found = out(pool(hidden, batch.packed, block, pooling));
-    gradient = out(pool_backward(g, hidden, batch.packed, block, pooling));
-  });
-  report(std::string("pooling ") + name, {{"output", found, y.detach()}, {"input", gradient, dhidden.grad()}});
+  const RowsOf rows(hidden), above(g), pooled(at::zeros({3, 26})), gradient(at::zeros({block.tokens, 26}));
+  pool(rows.rows(), 26, batch.packed, block, pooling, pooled.rows());
+  pool_backward(above.rows(), rows.rows(), 26, batch.packed, block, pooling, gradient.rows());
+  report(std::string("pooling ") + name,
+         {{"output", pooled.values(), y.detach()}, {"input", gradient.values(), dhidden.grad()}});
 }
 
 struct HeadCase {
@@ -141,28 +141,46 @@ void test_head(const HeadCase& test, double rate) {
     sources.push_back(source(config.dense + ".bias", dense_bias));
   }
   std::vector<Comparison> all;
-  engine([&] {
-    const Parameters parameters(std::move(sources));
-    EncoderConfig encoder;
-    encoder.hidden_size = hidden;
-    const TrainableHead head(encoder, config, parameters);
-    const DropFirstRows drop = [&](const at::Tensor& values, const Dropout& dropout) {
-      dropout_(values, dropout, rows.first);
-    };
-    HeadState state;
-    Counters counters;
-    all.push_back({"scores", out(head.forward(pooled, drop, rates, state, counters)), scores.detach()});
-    all.push_back({"rows", out(head.backward(g, drop, rates, state, counters)), dpooled.grad()});
-    const auto gradient = [&](const std::string& name, at::IntArrayRef shape) {
-      return out(parameters.gradient(name, shape));
+  const auto compare_gradients = [&](const auto& parameters) {
+    const auto gradient = [&](const std::string& tensor, const Shape& shape) {
+      return out(view(parameters.gradient(tensor, shape)));
     };
     all.push_back({"output weight", gradient(config.output + ".weight", {labels, hidden}), doutput.grad()});
     if (config.bias) all.push_back({"output bias", gradient(config.output + ".bias", {labels}), doutput_bias.grad()});
     if (config.dense.empty()) return;
     all.push_back({"dense weight", gradient(config.dense + ".weight", {hidden, hidden}), ddense.grad()});
     all.push_back({"dense bias", gradient(config.dense + ".bias", {hidden}), ddense_bias.grad()});
-  });
+  };
+  EncoderConfig encoder;
+  encoder.hidden_size = hidden;
+  Counters counters;
+  {
+    const auto parameters = make_parameters(sources, on_this_thread);
+    TrainableHead head(encoder, config, parameters);
+    Arena arena;
+    const auto state = head.rows(sequences, arena);
+    const RowsOf input(pooled);
+    for (int64_t s = 0; s < sequences; ++s) std::memcpy(state.input.row(s), input.rows().row(s), hidden * 4);
+    const std::vector<float> above(g.const_data_ptr<float>(), g.const_data_ptr<float>() + sequences);
+    all.push_back({"scores", at::tensor(head.forward(state, rows.first, rates, counters)), scores.detach()});
+    const auto below = head.backward(above, state, rows.first, rates, arena, counters);
+    all.push_back({"rows", values_of(below, sequences, hidden), dpooled.grad()});
+    compare_gradients(parameters);
+  }
   report(title((std::string("head ") + name).c_str(), {{"dropout", rate}}), all);
+  all.clear();
+  engine([&] {
+    const auto parameters = device_parameters(sources, on_this_thread, at::kCPU);
+    const DeviceHead head(encoder, config, parameters);
+    const DropFirstRows drop = [&](const at::Tensor& values, const Dropout& dropout) {
+      if (dropout.active()) values.mul_(mask_of(dropout, rows.first, hidden));
+    };
+    DeviceHeadState state;
+    all.push_back({"scores", out(head.forward(pooled, drop, rates, state, counters)), scores.detach()});
+    all.push_back({"rows", out(head.backward(g, drop, rates, state, counters)), dpooled.grad()});
+    compare_gradients(parameters);
+  });
+  report(title((std::string("head on a device, ") + name).c_str(), {{"dropout", rate}}), all);
 }
 
 /// Five steps compared with torch's fused AdamW, with gradients clipped by norm or by value.
@@ -172,7 +190,7 @@ void test_adamw(double clip_norm, double clip_value) {
   const double rate = 1e-2, beta1 = 0.9, beta2 = 0.98, decay = 0.05, eps = 1e-7;
   const auto value = start.clone(), first = at::zeros({size}), second = at::zeros({size}), steps = at::zeros({});
   std::vector<Comparison> all;
-  Parameters parameters({source("tensor", start)});
+  auto parameters = make_parameters({source("tensor", start)}, on_this_thread);
   Workers workers(2);
   for (int64_t t = 1; t <= 5; ++t) {
     const auto gradient = normal({size}) * static_cast<double>(t);
@@ -182,17 +200,17 @@ void test_adamw(double clip_norm, double clip_value) {
     steps.fill_(t);
     at::_fused_adamw_({value}, {clipped}, {first}, {second}, {}, {steps}, rate, beta1, beta2, decay, eps, false, false);
     engine([&] {
-      parameters.gradient("tensor", {size}).copy_(gradient);
+      view(parameters.gradient("tensor", {size})).copy_(gradient);
       const double found = gradient_norm(parameters, workers);
       const double scale = clip_norm > 0 ? std::min(1.0, clip_norm / (found + 1e-6)) : 1.0;
       adamw_step(parameters, {rate, beta1, beta2, eps, decay, t, scale, clip_value}, workers);
       all.push_back({"norm", at::tensor(found), norm});
     });
   }
-  all.push_back({"values", out(parameters.values()), value.to(at::kDouble)});
-  all.push_back({"first moments", out(parameters.first_moments()), first.to(at::kDouble)});
-  all.push_back({"second moments", out(parameters.second_moments()), second.to(at::kDouble)});
-  all.push_back({"gradients after", out(parameters.gradients()), at::zeros({size}, at::kDouble)});
+  all.push_back({"values", out(view(parameters.values())), value.to(at::kDouble)});
+  all.push_back({"first moments", out(view(parameters.first_moments())), first.to(at::kDouble)});
+  all.push_back({"second moments", out(view(parameters.second_moments())), second.to(at::kDouble)});
+  all.push_back({"gradients after", out(view(parameters.gradients())), at::zeros({size}, at::kDouble)});
   report(title("AdamW", {{"clip by norm", clip_norm}, {"clip by value", clip_value}}), all);
 }
 

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { inBuiltCheckout, needs, REQUIREMENTS } from './built-checkout.js';
+import { inBuiltCheckout, needs, REQUIREMENTS, TORCH_REQUIREMENTS } from './built-checkout.js';
 import { writeFiles } from '../support/files.js';
 import { complaintOf, inCheckout } from './support.js';
 
@@ -16,15 +16,16 @@ type CMake = typeof import('../../scripts/lib/cmake.mjs');
  */
 function withoutCompiler(work: (folder: string, isBuilt: () => Promise<boolean>) => Promise<void>): Promise<void> {
   return inBuiltCheckout({}, async (folder, load) => {
-    const { ensureAddon, isAddonBuilt } = await load<Addon>('scripts/lib/addon.mjs');
+    const { areAddonsBuilt, ensureAddons } = await load<Addon>('scripts/lib/addon.mjs');
     const { PATH, CXX } = process.env;
     process.env['PATH'] = folder;
     delete process.env['CXX'];
     try {
       await work(folder, async () => {
-        const built = isAddonBuilt();
-        if (built) assert.is(await ensureAddon(), false);
-        else assert.match(await complaintOf(ensureAddon), /^to build the native engine, this machine lacks/);
+        const built = areAddonsBuilt(false);
+        if (built) assert.is(await ensureAddons(false), false);
+        else
+          assert.match(await complaintOf(() => ensureAddons(false)), /^to build the native engine, this machine lacks/);
         return built;
       });
     } finally {
@@ -61,6 +62,10 @@ test('an addon that this machine cannot run is built again, afresh', () =>
       assert.is(await isBuilt(), false);
       assert.not(existsSync(join(folder, 'build/CMakeCache.txt')));
     }
+    await writeFiles(folder, { [REQUIREMENTS]: JSON.stringify(needs) });
+    assert.is(await isBuilt(), true);
+    await writeFiles(folder, { [TORCH_REQUIREMENTS]: JSON.stringify({ ...needs, glibc: '9.99' }) });
+    assert.is(await isBuilt(), false);
     for (const text of ['{ "platform": "li', 'null', '{}']) {
       await writeFiles(folder, { [REQUIREMENTS]: text, 'build/CMakeCache.txt': '' });
       assert.is(await isBuilt(), false);
@@ -76,12 +81,21 @@ test("CMake's cache of another checkout or another LibTorch is dropped", () =>
     const isKept = (home: string, torch: string): boolean => {
       const cache = `RANK_DISTILLM_TORCH:UNINITIALIZED=${torch}\nCMAKE_HOME_DIRECTORY:INTERNAL=${home}\n`;
       writeFileSync(join(out, 'CMakeCache.txt'), cache);
-      dropStaleCache(out, ['RANK_DISTILLM_TORCH=/torch']);
+      dropStaleCache(out, '/torch');
       return existsSync(join(out, 'CMakeCache.txt'));
     };
     assert.is(isKept(folder, '/torch'), true);
     assert.is(isKept('/elsewhere', '/torch'), false);
     assert.is(isKept(folder, '/other-torch'), false);
+    assert.is(isKept(folder, ''), true); // it was built for the CPU alone
+  }));
+
+test('without LibTorch, the engine for the CPU counts as all until the other one is asked for', () =>
+  withoutCompiler(async (folder, isBuilt) => {
+    rmSync(join(folder, 'build/stamps/torch-addon.json'));
+    rmSync(join(folder, 'libtorch'), { recursive: true });
+    delete process.env['RANK_DISTILLM_LIBTORCH'];
+    assert.is(await isBuilt(), true);
   }));
 
 test('clang-tidy gets the compiled sources, and is not left with none', () =>

@@ -11,6 +11,7 @@ export const needs = JSON.parse(
   readFileSync(fileURLToPath(new URL('../../build/Release/requirements.json', import.meta.url)), 'utf8'),
 ) as Record<string, unknown>;
 export const REQUIREMENTS = 'build/Release/requirements.json';
+export const TORCH_REQUIREMENTS = 'build/Release/requirements-torch.json';
 const LIBTORCH = {
   'libtorch/lib/libtorch_cpu.so': '',
   'libtorch/lib/libc10.so': '',
@@ -23,11 +24,13 @@ const CHECKOUT = {
   'CMakeLists.txt': '',
   'native/addon.cc': '',
   'build/Release/rank_distillm.node': 'x',
+  'build/Release/rank_distillm_torch.node': 'x',
   'build/Release/libc10.so': '',
   [REQUIREMENTS]: JSON.stringify(needs),
+  [TORCH_REQUIREMENTS]: JSON.stringify(needs),
 };
 
-/** Runs `work` with a checkout whose addon counts as built, against a LibTorch that the environment names. */
+/** Runs `work` with a checkout whose addons count as built, against a LibTorch that the environment names. */
 export function inBuiltCheckout(
   more: Readonly<Record<string, string>>,
   work: (folder: string, load: <T>(script: string) => Promise<T>) => Promise<void> | void,
@@ -38,9 +41,12 @@ export function inBuiltCheckout(
     const { hashOf } = await load<Hash>('scripts/lib/hash.mjs');
     const at = (path: string): string => join(folder, path);
     const inputs = hashOf([at('CMakeLists.txt'), at('native/addon.cc'), at('scripts/lib/requirements.mjs')]);
-    const output = fingerprint(at(`build/Release/${ADDON_NAME}`));
+    const output = (name: string) => fingerprint(at(`build/Release/${name}`));
     const libtorch = at('libtorch');
-    writeStamp('addon', { root: folder, inputs, libtorch, cuda: false, libraries: ['libc10.so'], output });
+    const origin = { root: folder, inputs };
+    writeStamp('addon', { ...origin, output: output(ADDON_NAME) });
+    const torch = { libtorch, cuda: false, libraries: ['libc10.so'], output: output('rank_distillm_torch.node') };
+    writeStamp('torch-addon', { ...origin, ...torch });
     const names = ['RANK_DISTILLM_LIBTORCH', 'RANK_DISTILLM_CUDA'];
     const before = names.map((name) => [name, process.env[name]] as const);
     for (const name of names) delete process.env[name];

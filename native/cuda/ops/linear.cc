@@ -26,6 +26,7 @@ at::Tensor product_in_float32(const at::Tensor& a, const at::Tensor& b) {
 at::Tensor device_linear(const at::Tensor& input, const DeviceLinear& layer, Counters& counters) {
   count(input, layer, counters);
   const auto transposed = layer.weight.t();
+  if (!layer.bias.defined()) return at::mm(input, transposed);
   if (input.is_cuda() || input.scalar_type() == at::kFloat) return at::addmm(layer.bias, input, transposed);
   return reference_product(input, transposed).add_(layer.bias.to(at::kFloat)).to(input.scalar_type());
 }
@@ -39,7 +40,7 @@ at::Tensor device_linear_backward(const at::Tensor& gradient, const at::Tensor& 
   } else {
     layer.weight_gradient.add_(product_in_float32(gradient.t(), input));
   }
-  layer.bias_gradient.add_(at::sum(gradient, {0}, false, at::kFloat));
+  if (layer.bias_gradient.defined()) layer.bias_gradient.add_(at::sum(gradient, {0}, false, at::kFloat));
   if (gradient.is_cuda() || gradient.scalar_type() == at::kFloat) return at::mm(gradient, layer.weight);
   return reference_product(gradient, layer.weight).to(gradient.scalar_type());
 }

@@ -1,18 +1,13 @@
 #pragma once
 
-#include <ATen/core/Tensor.h>
-
 #include "core/counters.h"
+#include "cuda/device_parameters.h"
 
 namespace rank_distillm {
 
 /// A dense layer y = x Wᵀ + b on a device. Products are LibTorch's (cuBLASLt, whose epilogue adds the bias).
-struct DeviceLinear {
-  at::Tensor weight;           // [out, in]
-  at::Tensor bias;             // [out], of the weight's type
-  at::Tensor weight_gradient;  // [out, in] float32, added to; undefined if the model is not trained
-  at::Tensor bias_gradient;    // [out] float32, added to
-};
+/// Weight and bias may be of another type than float32.
+using DeviceLinear = LinearOf<at::Tensor>;
 
 /// x [rows, in] → [rows, out], in the layer's type.
 at::Tensor device_linear(const at::Tensor& input, const DeviceLinear& layer, Counters& counters);
