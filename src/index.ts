@@ -22,7 +22,7 @@ export type {
   TrainingBatch,
 } from '../binding.js';
 export { CrossEncoder } from './engine/cross-encoder.js';
-export type { LoadOptions, RankedDocument, RankOptions, ScoreOptions } from './engine/cross-encoder.js';
+export type { LoadOptions, RankedDocument, RankOptions, ScoreOptions, StreamOptions } from './engine/cross-encoder.js';
 export { RankDistillmError, type ErrorCode, type ErrorDetails } from './errors.js';
 export {
   rerank,
@@ -71,6 +71,7 @@ export {
   type CompareOptions,
   type Comparison,
   type Difference,
+  type ScoredEntry,
 } from './compare/compare.js';
 export { readExperiments, type ReadExperimentsOptions } from './compare/experiments.js';
 export { formatComparison, type ComparisonFormat } from './compare/format.js';

@@ -26,6 +26,8 @@ export interface Kind {
   name: string;
   /** Number of tries in the full form (`npm run check:full`), and in the short form that CI runs. */
   tries: { full: number; short: number };
+  /** What its tries should give in a run of some. Default both. */
+  gives?: readonly ('worked' | 'refused')[];
   /** A try that takes longer hangs. Default 10. */
   seconds?: number;
   /** A child process that holds more resident memory has swallowed it. Default 1024. */

@@ -6,7 +6,8 @@ import { parseMeasure } from '../evaluate/parse-measure.js';
 import { RandomStream } from '../random/random-stream.js';
 import { bootstrapInterval, corrected, pairedTTest, randomizationTest, type Correction } from './paired-tests.js';
 
-type Scored = Pick<RunEntry, 'queryId' | 'docId' | 'score'>;
+/** What the measures need of an entry. */
+export type ScoredEntry = Pick<RunEntry, 'queryId' | 'docId' | 'score'>;
 
 /** Runs of several systems on the topics of one test collection. */
 export interface ComparedDataset {
@@ -15,7 +16,7 @@ export interface ComparedDataset {
   group?: string;
   qrels: readonly Qrel[];
   /** A run per system, by its name. Systems may be missing. */
-  runs: ReadonlyMap<string, Iterable<Scored>>;
+  runs: ReadonlyMap<string, Iterable<ScoredEntry>>;
 }
 
 export interface CompareOptions {
@@ -209,9 +210,9 @@ export function compareRuns(datasets: readonly ComparedDataset[], options: Compa
  * The entries of a run whose documents are among the first `depth` of the first stage, so that re-rankers which got more
  * are compared on the same candidates.
  */
-export function cutToFirstStage<T extends Scored>(
+export function cutToFirstStage<T extends ScoredEntry>(
   run: Iterable<T>,
-  firstStage: Iterable<Scored & { rank: number }>,
+  firstStage: Iterable<ScoredEntry & { rank: number }>,
   depth: number,
 ): T[] {
   const kept = new Set<string>();

@@ -59,7 +59,7 @@ export const rankOptions = z.strictObject({
 export type LoadOptions = OptionsOf<typeof loadOptions>;
 export type ScoreOptions = OptionsOf<typeof scoreOptions>;
 export type RankOptions = OptionsOf<typeof rankOptions>;
-type StreamOptions = OptionsOf<typeof streamOptions>;
+export type StreamOptions = OptionsOf<typeof streamOptions>;
 
 export interface RankedDocument {
   /** Index into the given documents. */

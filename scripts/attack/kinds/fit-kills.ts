@@ -15,6 +15,7 @@ const RUNS = 'out/lightning_logs';
 /** One command, killed at random moments and started again until it is done: the model of an undisturbed run, no strays. */
 export const kind: Kind = {
   name: `runs of fit killed ${KILLS} times`,
+  gives: ['worked'],
   tries: { full: 15, short: 1 },
   seconds: 600,
   async open({ command, folder }) {

@@ -35,6 +35,7 @@ function claimRows(rows: bigint, everywhere: boolean): Buffer {
 
 export const kind: Kind = {
   name: 'files that swallow time or memory',
+  gives: ['refused'],
   tries: { full: 300, short: 13 },
   open({ api, folder }) {
     const write = (name: string, content: string | Uint8Array): string => {

@@ -14,6 +14,7 @@ const pairs = Array.from({ length: MOST_PAIRS }, (_, i) => ({ query: `what is ${
 
 export const kind: Kind = {
   name: 'storms of calls, aborts, closes and ended workers',
+  gives: ['worked'],
   tries: { full: 1000, short: 30 },
   seconds: 60,
   async open({ api, command }) {
