@@ -31,7 +31,14 @@ const runDataset = (initArgs: object): object => ({ class_path: 'RunDataset', in
 
 /** Trains `model` in `folder` for so many steps; eight passages of a topic, 32 topics a step. */
 function fitConfig(setting: DemoSetting, model: string, folder: string, steps: number, loss: string, dataset: object) {
-  const trainer = { max_steps: steps, log_every_n_steps: 25, default_root_dir: folder };
+  const logger = { class_path: 'CSVLogger', init_args: { save_dir: folder, name: 'lightning_logs' } };
+  const trainer = {
+    max_steps: steps,
+    log_every_n_steps: Math.max(1, Math.min(5, steps)),
+    default_root_dir: folder,
+    logger,
+    callbacks: [{ class_path: 'LearningRateMonitor' }],
+  };
   const data = { train_batch_size: 32, train_dataset: runDataset({ ...dataset, sample_size: 8 }) };
   return {
     seed_everything: setting.seed,
@@ -59,8 +66,11 @@ export function secondStageConfig(setting: DemoSetting, model: string, folder: s
 }
 
 /** Re-ranks BM25's run of the test queries. */
-export function reRankConfig(setting: DemoSetting, model: string, saveDir: string): object {
-  const callback = { class_path: 'ReRankCallback', init_args: { save_dir: saveDir, overwrite: true } };
+export function reRankConfig(setting: DemoSetting, model: string, saveDir: string, runName: string): object {
+  const callback = {
+    class_path: 'ReRankCallback',
+    init_args: { save_dir: saveDir, run_name: runName, overwrite: true },
+  };
   const dataset = runDataset({ run_path_or_id: setting.files.test.bm25, sampling_strategy: 'top' });
   return config(
     setting,
@@ -69,6 +79,11 @@ export function reRankConfig(setting: DemoSetting, model: string, saveDir: strin
     { inference_datasets: [dataset] },
     { model_name_or_path: model, evaluation_metrics: MEASURES },
   );
+}
+
+/** Where `fit` logs a folder's first run. */
+export function trainingLog(folder: string): string {
+  return join(folder, 'lightning_logs', 'version_0', 'metrics.csv');
 }
 
 /** Where `fit` writes the model of a folder's first run. */

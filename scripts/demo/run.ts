@@ -8,7 +8,14 @@ import { writeAtomically } from '../../src/io/atomic-write.js';
 import { formatTable } from '../../src/report/table.js';
 import { numberOf, runScript, runVerb } from '../lib/command.js';
 import { root } from '../lib/root.mjs';
-import { firstStageConfig, MEASURES, reRankConfig, secondStageConfig, trainedModel } from './configurations.js';
+import {
+  firstStageConfig,
+  MEASURES,
+  reRankConfig,
+  secondStageConfig,
+  trainedModel,
+  trainingLog,
+} from './configurations.js';
 import { writeTinyModel } from './electra-folder.js';
 import { DEFAULT_WORLD, generateWorld, scaledWorld, type WorldOptions } from './world/generate.js';
 import { DATASET_IDS, writeWorld, type WorldFiles } from './world/write.js';
@@ -69,6 +76,7 @@ async function main(folder: string, options: WorldOptions, steps: typeof STEPS):
   const files = await prepare(folder, options, model);
   const setting = { files, seed: options.seed };
   const runs = [];
+  const logs = [];
   for (const [name, configOf, count] of [
     ['stage-one', firstStageConfig, steps.first],
     ['stage-two', secondStageConfig, steps.second],
@@ -78,8 +86,9 @@ async function main(folder: string, options: WorldOptions, steps: typeof STEPS):
     await runWith('fit', `${stage}.yaml`, configOf(setting, model, stage, count));
     model = trainedModel(stage);
     const saveDir = join(stage, 're-ranked');
-    await runWith('re_rank', `${stage}-re-rank.yaml`, reRankConfig(setting, model, saveDir));
-    runs.push(join(saveDir, '__bm25__invented-world-test.run'));
+    await runWith('re_rank', `${stage}-re-rank.yaml`, reRankConfig(setting, model, saveDir, `${name}.run`));
+    runs.push(join(saveDir, `${name}.run`));
+    logs.push(trainingLog(stage));
   }
   await printComparison(files, {
     'BM25, which all others re-rank': files.test.bm25,
@@ -87,7 +96,15 @@ async function main(folder: string, options: WorldOptions, steps: typeof STEPS):
     'stage two (RankNet)': runs[1]!,
     'teacher, noisy': files.test.teacher,
   });
-  console.log(`\nThe model is in ${model}. All of it took ${secondsSince(start)}.`);
+  const report = join(folder, 'report.html');
+  const { bm25, teacher, qrels, queries } = files.test;
+  await runVerb([
+    ...['report', '--qrels', qrels, '--run', bm25, ...runs, teacher, '--metrics', ...MEASURES],
+    ...['--queries', queries, '--docs', files.collection, '--training', ...logs, '--output', report],
+  ]);
+  console.log(
+    `\nThe report is ${report}; open it in a browser. The model is in ${model}. All of it took ${secondsSince(start)}.`,
+  );
 }
 
 const option = { type: 'string' } as const;

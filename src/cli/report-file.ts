@@ -86,10 +86,9 @@ export async function reportTo(path: string, parts: Parts, io: CliIo): Promise<v
   note(io, `wrote the report ${path}; open it in a browser`);
 }
 
-/** A dataset's name from its qrels: `trec-dl-2020/qrels.txt` → `trec-dl-2020`. */
+/** A dataset's name from its qrels: `qrels.dl20-passage.txt` → `dl20-passage`, `trec-dl-2020/qrels.txt` → `trec-dl-2020`. */
 export function datasetName(qrels: string): string {
-  const stem = runStem(qrels);
-  return stem === 'qrels' ? basename(dirname(resolve(qrels))) : stem;
+  return runStem(qrels).replace(/^qrels[._-]?/, '') || basename(dirname(resolve(qrels)));
 }
 
 /** The record beside a run of ours. Its run may have been replaced since; then it says nothing of the new one. */

@@ -56,10 +56,13 @@ export interface ReportRankings {
   scores: (number[] | null)[][];
 }
 
+/** What a fit logs, a chart each. */
+export const TRAINING_KINDS = ['loss', 'learning rate', 'validation', 'share of time waiting for data'] as const;
+
 /** A fit's log: points of each metric, [step, value]. */
 export interface TrainingLog {
   name: string;
-  series: { metric: string; kind: 'loss' | 'learning rate' | 'validation'; points: [number, number][] }[];
+  series: { metric: string; kind: (typeof TRAINING_KINDS)[number]; points: [number, number][] }[];
 }
 
 /** A file that the report was made of. */

@@ -10,6 +10,7 @@ const MAX_POINTS = 1000;
 
 function kindOf(metric: string): TrainingLog['series'][number]['kind'] {
   if (/(^|-)lr-/.test(metric)) return 'learning rate';
+  if (metric.endsWith('wait_share')) return 'share of time waiting for data';
   return metric.includes('/') || /^val/.test(metric) ? 'validation' : 'loss';
 }
 
@@ -36,7 +37,14 @@ export class TrainingCurves implements MetricLogger {
       const every = Math.ceil(points.length / MAX_POINTS);
       return points.filter((_, i) => i % every === 0 || i === points.length - 1);
     };
-    const series = [...this.#series].map(([metric, points]) => ({
+    const isSame = (a: [number, number][], b: [number, number][]): boolean =>
+      a.length === b.length && a.every(([step, value], i) => step === b[i]![0] && value === b[i]![1]);
+    // the sum of a single loss is that loss
+    const shown = [...this.#series].filter(
+      ([metric, points]) =>
+        metric !== 'loss' || ![...this.#series].some(([other, its]) => other !== metric && isSame(points, its)),
+    );
+    const series = shown.map(([metric, points]) => ({
       metric,
       kind: kindOf(metric),
       points: thin(points),

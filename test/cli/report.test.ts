@@ -90,7 +90,7 @@ test('fit shows its curves, its speed and its configuration', () =>
     await writeTrainingCollection(folder);
     const argv = ['fit', '--config', 'config.yaml', '--report', 'page.html', '--trainer.log_every_n_steps', '1'];
     const { training, throughput, configuration } = await reported(folder, argv);
-    const loss = training[0]!.series.find(({ metric }) => metric === 'loss')!;
+    const loss = training[0]!.series.find(({ kind }) => kind === 'loss')!;
     assert.ok(loss.points.length > 1);
     assert.ok(training[0]!.series.some(({ kind }) => kind === 'validation'));
     assert.is(throughput[0]!.what, 'training');

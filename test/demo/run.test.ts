@@ -30,9 +30,11 @@ test('a small world and two steps: both stages are trained, the second from the 
   const demo = runDemo(folder, '--scale', '0.05', '--steps', '2', '--seed', '5');
   assert.is(demo.status, 0, demo.stderr);
   const commands = demo.stdout.match(/^\$ npx rank-distillm .*$/gm)?.map((line) => line.split(' ')[3]);
-  assert.equal(commands, ['fit', 're_rank', 'fit', 're_rank']);
+  assert.equal(commands, ['fit', 're_rank', 'fit', 're_rank', 'report']);
+  assert.match(demo.stdout, /The report is .*\/report\.html; open it/);
+  assert.match(await readFile(join(folder, 'report.html'), 'utf8'), /id="report-data"/);
   for (const stage of ['stage-one', 'stage-two']) {
-    const run = await readRun(join(folder, stage, 're-ranked', '__bm25__invented-world-test.run'));
+    const run = await readRun(join(folder, stage, 're-ranked', `${stage}.run`));
     const first = await readRun(join(folder, '__bm25__invented-world-test.run'));
     const pairs = (entries: typeof run) => entries.map(({ queryId, docId }) => `${queryId} ${docId}`).sort();
     assert.equal(pairs(run), pairs(first), stage);

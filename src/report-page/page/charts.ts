@@ -39,7 +39,8 @@ export function gainsChart(gains: readonly Gain[], measure: string, onOpen: (top
   const drawn = chart(
     `Difference in ${measure} per query: ${wins} gains and ${losses} losses. The list below has the values.`,
     {
-      height: 240,
+      height: 220,
+      marginBottom: 12,
       x: { axis: null, domain: sorted.map(({ i }) => i), padding: sorted.length > 150 ? 0 : 0.15 },
       y: { label: `difference in ${measure}`, grid: true, nice: true },
       marks: [

@@ -1,4 +1,4 @@
-import { BUCKETS } from '../report-data.js';
+import { BUCKETS, TRAINING_KINDS } from '../report-data.js';
 import type { ReportData, ReportDataset, ReportRankings, ReportSource, SystemFigures } from '../report-data.js';
 import { depthChart, gainsChart, intervalsChart, scoresChart, trainingChart, type Gain } from './charts.js';
 import { choice, figure, h, scrolled, sortableTable } from './dom.js';
@@ -364,7 +364,7 @@ function training(): HTMLElement | undefined {
   if (data.training.length === 0) return undefined;
   const charts = data.training.flatMap(({ name, series }) => [
     h('h3', {}, name),
-    ...(['loss', 'learning rate', 'validation'] as const).flatMap((kind) => {
+    ...TRAINING_KINDS.flatMap((kind) => {
       const own = series.filter((each) => each.kind === kind);
       return own.length === 0 ? [] : [figure(`${kind[0]!.toUpperCase()}${kind.slice(1)}`, trainingChart(own, kind))];
     }),
