@@ -56,7 +56,7 @@ function results(): HTMLElement | undefined {
       ),
     ),
   );
-  const legend = `Best bold, second underlined. * ${table.caption}`;
+  const legend = `${comparison.measures.join(', ')}. Best bold, second underlined. * ${table.caption}`;
   return section(
     'results',
     'Results',
