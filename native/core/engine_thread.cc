@@ -112,7 +112,7 @@ std::deque<EngineThread::Posted>::iterator EngineThread::ready_job() {
   });
 }
 
-void EngineThread::run_job(std::unique_lock<std::mutex>& lock, std::deque<Posted>::iterator job,
+void EngineThread::run_job(std::unique_lock<std::mutex>& lock, const std::deque<Posted>::iterator& job,
                            const TakeWorkers& take) {
   auto posted = std::move(*job);
   jobs_.erase(job);

@@ -53,7 +53,7 @@ class EngineThread {
   Workers& take_workers(std::unique_ptr<Workers>& workers);
   /// The first job that may run now.
   std::deque<Posted>::iterator ready_job();
-  void run_job(std::unique_lock<std::mutex>& lock, std::deque<Posted>::iterator job, const TakeWorkers& take);
+  void run_job(std::unique_lock<std::mutex>& lock, const std::deque<Posted>::iterator& job, const TakeWorkers& take);
   /// Runs blocks on all workers until there are none, or until a job waits and each worker has run one.
   void run_blocks(const TakeWorkers& take);
   void take_blocks();

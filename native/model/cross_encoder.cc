@@ -45,6 +45,7 @@ class CrossEncoder::InBlocks : public BatchInBlocks {
 
   std::vector<int64_t> tokens() const override {
     std::vector<int64_t> tokens;
+    tokens.reserve(blocks_.size() + 1);
     for (const auto& block : blocks_) tokens.push_back(block.tokens);
     if (tokens.empty()) tokens.push_back(0);  // an empty batch, too, is answered by the engine
     return tokens;
@@ -97,10 +98,11 @@ class CrossEncoder::InBlocks : public BatchInBlocks {
   Scores scores_;
 };
 
-std::shared_ptr<BatchInBlocks> CrossEncoder::in_blocks(std::shared_ptr<const PackedBatch> batch, int threads) const {
+std::shared_ptr<BatchInBlocks> CrossEncoder::in_blocks(const std::shared_ptr<const PackedBatch>& batch,
+                                                       int threads) const {
   const auto& config = options_.encoder;
   check_batch(*batch, config.vocab_size, config.type_vocab_size, config.max_positions);
-  return std::make_shared<InBlocks>(*this, std::move(batch), threads);
+  return std::make_shared<InBlocks>(*this, batch, threads);
 }
 
 }  // namespace rank_distillm

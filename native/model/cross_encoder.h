@@ -18,7 +18,7 @@ class CrossEncoder : public ScoringModel {
   CrossEncoder(const ModelOptions& options, std::vector<TensorSource> tensors, Workers& workers);
 
   bool scores_in_blocks() const override { return true; }
-  std::shared_ptr<BatchInBlocks> in_blocks(std::shared_ptr<const PackedBatch> batch, int threads) const override;
+  std::shared_ptr<BatchInBlocks> in_blocks(const std::shared_ptr<const PackedBatch>& batch, int threads) const override;
 
   /// float32 where the CPU has no instructions for bf16.
   ElementType precision() const override { return precision_; }

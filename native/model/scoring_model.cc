@@ -13,7 +13,7 @@ std::atomic<int64_t> all_weight_bytes{0};
 
 BatchInBlocks::~BatchInBlocks() = default;
 
-std::shared_ptr<BatchInBlocks> ScoringModel::in_blocks(std::shared_ptr<const PackedBatch>, int) const {
+std::shared_ptr<BatchInBlocks> ScoringModel::in_blocks(const std::shared_ptr<const PackedBatch>&, int) const {
   return nullptr;
 }
 

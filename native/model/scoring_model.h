@@ -49,7 +49,7 @@ class ScoringModel {
 
   /// The batch in blocks for `threads` threads. The model must outlive it. Throws `bad_input` for ids or lengths the
   /// model does not have.
-  virtual std::shared_ptr<BatchInBlocks> in_blocks(std::shared_ptr<const PackedBatch> batch, int threads) const;
+  virtual std::shared_ptr<BatchInBlocks> in_blocks(const std::shared_ptr<const PackedBatch>& batch, int threads) const;
 
   /// Scores a whole batch, for models that do. Throws `bad_input` as `in_blocks` does, `aborted` when the flag is set
   /// meanwhile, `out_of_memory` if a device cannot hold even one sequence.
