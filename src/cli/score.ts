@@ -34,7 +34,7 @@ export function addScoreCommand(program: Command, io: CliIo): void {
       'Scores pairs: one JSON object a line with "query" and "document" (or "doc" or "text"). ' +
         'The output has one object a line, in the same order, with "score": the raw logit, unless --activation names another.',
     )
-    .requiredOption('--model <name>', 'folder of a model, or a Hugging Face id in the local cache')
+    .requiredOption('--model <name>', 'folder of a model, or a Hugging Face id (downloaded once)')
     .requiredOption('--input <file>', 'pairs; - is standard input, each line answered as it comes')
     .option('--output <file>', 'scores; - is standard output', '-')
     .option('--precision <name>', '32-true, bf16-mixed, bf16-true or int8', '32-true')
