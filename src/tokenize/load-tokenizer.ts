@@ -198,16 +198,19 @@ export function buildTokenizer(description: TokenizerDescription): LoadedTokeniz
 }
 
 /**
- * A token that takes the white space after it, and another of nothing but white space that takes the one before it, can
- * overlap in a text: the library then panics.
+ * Added tokens that make the library panic at some text: one that matches nothing once it is normalized (BERT removes
+ * U+FFFD, which a lone surrogate becomes), and, beside a token that takes the white space after it, one of nothing but
+ * white space that takes the one before it, because the two can overlap.
  */
 function refuseOverlaps({ addedTokens, file }: TokenizerDescription, native: Tokenizer): void {
-  if (!addedTokens.some((token) => token.rstrip)) return;
+  const takesSpaceBehind = addedTokens.some((token) => token.rstrip);
   const normalizer = native.getNormalizer();
   for (const { content, lstrip, normalized } of addedTokens) {
     const matched = normalized && normalizer ? normalizer.normalizeString(content) : content;
-    if (lstrip && /^\p{White_Space}*$/u.test(matched)) {
-      throw unusable(file, `added token ${JSON.stringify(content)} strips white space and is nothing else`);
+    const shown = `added token ${JSON.stringify(content)}`;
+    if (matched === '') throw unusable(file, `${shown} is empty once it is normalized`);
+    if (takesSpaceBehind && lstrip && /^\p{White_Space}*$/u.test(matched)) {
+      throw unusable(file, `${shown} strips white space and is nothing else`);
     }
   }
 }

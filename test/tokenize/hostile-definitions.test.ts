@@ -171,4 +171,17 @@ test('added tokens that could overlap in a text are refused', async () => {
   );
 });
 
+test('an added token that is empty once it is normalized is refused', async () => {
+  const surrogate = {
+    content: '\ud800',
+    single_word: false,
+    normalized: true,
+    special: false,
+    lstrip: false,
+    rstrip: false,
+  };
+  const empty = { ...described({}), addedTokens: [surrogate] };
+  await refuses(() => buildTokenizer(empty), 'bad_input', /added token "\\ud800" is empty once it is normalized/);
+});
+
 test.run();

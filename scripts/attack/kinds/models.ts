@@ -76,7 +76,8 @@ const TOKENIZERS = new URL('../../../test/tokenize/subwords/', import.meta.url).
 /** The tokenizer of a model of another family. */
 const changeFamily: Change = (random, folder) => {
   const other = join(TOKENIZERS, pick(random, ['roberta', 'roberta-merges', 'xlm-roberta', 'bert-untyped']));
-  rmSync(join(folder, 'tokenizer.json'), { force: true, recursive: true });
+  // an earlier change may have made folders or links of these files
+  for (const name of readdirSync(other)) rmSync(join(folder, name), { force: true, recursive: true });
   cpSync(other, folder, { recursive: true, dereference: true });
 };
 
