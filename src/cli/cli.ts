@@ -47,6 +47,9 @@ async function parse(argv: readonly string[], io: CliIo): Promise<void> {
     await program.parseAsync(argv.length === 0 ? ['--help'] : argv, { from: 'user' });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
+    if (error.code === 'commander.help' && error.exitCode !== 0) {
+      throw usageError(new CommanderError(1, error.code, `unknown command '${argv[1] ?? ''}'`), argv, program);
+    }
     if (error.exitCode !== 0) throw usageError(error, argv, program);
     await print(io, text); // help or version was asked for
   }

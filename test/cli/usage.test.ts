@@ -9,6 +9,12 @@ const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.me
   version: string;
 };
 
+test('help about a verb that does not exist names it', async () => {
+  const { code, stderr } = await run(['help', 'nonsense']);
+  assert.is(code, 2);
+  assert.match(stderr, /^error: unknown command 'nonsense'$/m);
+});
+
 test('--version prints the version', async () => {
   const { code, stdout } = await run(['--version']);
   assert.is(code, 0);

@@ -7,6 +7,7 @@ const TIP = { fill: 'var(--surface)', stroke: 'var(--line)' } as const;
 const widthNow = (): number => Math.max(320, Math.min(1080, document.documentElement.clientWidth - 40));
 /** Room for the names at the ends of lines. */
 const endRoom = (): number => Math.min(200, widthNow() / 4);
+const endLabel = () => ({ textAnchor: 'start', dx: 6, lineWidth: endRoom() / 12, textOverflow: 'ellipsis' }) as const;
 
 function chart(description: string, options: PlotOptions): Element {
   const width = widthNow();
@@ -126,10 +127,7 @@ export function depthChart(figures: readonly SystemFigures[], baseline: string, 
         x: 'cutOff',
         y: 'value',
         text: 'system',
-        textAnchor: 'start',
-        dx: 6,
-        lineWidth: endRoom() / 12,
-        textOverflow: 'ellipsis',
+        ...endLabel(),
       }),
       tip(
         points,
@@ -196,10 +194,7 @@ export function trainingChart(series: TrainingLog['series'], label: string): Ele
         x: 'step',
         y: 'value',
         text: 'metric',
-        textAnchor: 'start',
-        dx: 6,
-        lineWidth: endRoom() / 12,
-        textOverflow: 'ellipsis',
+        ...endLabel(),
       }),
       tip(
         points,
