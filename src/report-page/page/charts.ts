@@ -81,7 +81,7 @@ export function intervalsChart(rows: readonly Interval[], measure: string, basel
   return chart(`Mean difference in ${measure} to ${baseline} with its interval. The table beside it has the values.`, {
     height: 68 + 26 * rows.length,
     marginLeft: Math.min(widthNow() / 3, 20 + 7 * longest),
-    x: { label: `difference in ${measure} to ${baseline}`, grid: true, nice: true },
+    x: { label: `difference in ${measure} to the baseline`, grid: true, nice: true },
     y: { label: null, domain: rows.map(({ system }) => system) },
     marks: [
       ruleX([0]),
