@@ -148,7 +148,8 @@ test('close ends what is worked on and the threads', async () => {
 
 test('a thread that dies is one clear error, and the next call starts others', async () => {
   const tokenizer = await open(2);
-  const pairs = pairsOf(nastyTexts(800));
+  // so many that they cannot be done before the thread has ended
+  const pairs = pairsOf(nastyTexts(8000));
   // ended when it has just been given its first work
   process.once('worker', (worker) => worker.once('message', () => void worker.terminate()));
   const error = await errorOf(tokenizer.encodePairs(pairs));
