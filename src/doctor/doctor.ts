@@ -14,10 +14,10 @@ import {
   torchBinary,
   TORCH_HINT,
 } from '../engine/load-binding.js';
-import { RankDistillmError, throwIfAborted } from '../errors.js';
+import { type RankDistillmError, throwIfAborted } from '../errors.js';
 import { packageVersion } from '../io/package-version.js';
 import { loadCheckpoint } from '../models/load-checkpoint.js';
-import { hubReport, machineReport, nvidiaDriver, systemFile, tryEngine, variables } from './machine.js';
+import { hubReport, machineReport, nvidiaDriver, tryEngine, variables } from './machine.js';
 import type {
   DoctorCheck,
   DoctorReport,

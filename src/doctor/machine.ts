@@ -23,7 +23,7 @@ export function machineReport(): MachineReport {
 }
 
 /** Content of a file of /proc or /sys; empty where there is none. */
-export function systemFile(path: string): string {
+function systemFile(path: string): string {
   try {
     return readFileSync(path, 'utf8');
   } catch {
