@@ -4,7 +4,7 @@
 //   WORD           of the paths of test files; default: test/golden, test/engine and what of test/native needs no LibTorch
 //   --short        the kernels at small sizes and one file of test/golden (CI)
 //   --if-at-hand   does nothing, and says so, where compiler or emulator are missing and apt cannot install them
-import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { compileAddon } from '../lib/addon.mjs';
