@@ -23,7 +23,15 @@ writeFileSync(path, Array.from({ length: DOCUMENTS }, (_, i) => `d${i}\t${textOf
 /** The thread, and where its documents lie. */
 async function threadFor(collection: string, repairs = false) {
   const { plain, plainPath, index, format } = await openIndexed(collection, { folder });
-  const source = { format, repairs, isCopy: false, path: collection, plain: plainPath, file: plain.fd, index: index.path };
+  const source = {
+    format,
+    repairs,
+    isCopy: false,
+    path: collection,
+    plain: plainPath,
+    file: plain.fd,
+    index: index.path,
+  };
   const thread = new TextThread(source, index.shared);
   const read = (docIds: readonly string[]): Promise<string[]> => thread.read(docIds, 'first-stage.run');
   const close = async (): Promise<void> => {
