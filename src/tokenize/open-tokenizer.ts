@@ -14,7 +14,7 @@ import { startTokenizerThread, type TokenizerStart, type TokenizerThread } from 
 export type TokenizerCheckpoint = Pick<Checkpoint, 'folder' | 'pairEncoding' | 'encoder'>;
 
 /** What the thread that joins pairs knows of a tokenizer. */
-export interface TokenizerFacts {
+interface TokenizerFacts {
   /** Size of the vocabulary, including added tokens. */
   vocabSize: number;
   truncationSide: 'left' | 'right';
