@@ -4,7 +4,8 @@ import { readQrels } from '../data/formats/qrels.js';
 import type { RunEntry } from '../data/records.js';
 import { readRun } from '../data/run-file.js';
 import { ioError, RankDistillmError, throwIfAborted } from '../errors.js';
-import { cutToFirstStage, type ComparedDataset } from './compare.js';
+import { cutToFirstStage } from './compare.js';
+import type { ReadDataset } from './read-dataset.js';
 
 /** First stage of a run whose name has none. */
 const DEFAULT_FIRST_STAGE = 'bm25';
@@ -60,14 +61,6 @@ export interface ReadExperimentsOptions {
   /** Hears of datasets without qrels and of first stages without a run. */
   onNote?: (message: string) => void;
   signal?: AbortSignal;
-}
-
-/** A dataset to compare, with the files that it was read from. */
-export interface ReadDataset extends ComparedDataset {
-  runs: ReadonlyMap<string, readonly RunEntry[]>;
-  /** Run file by system. */
-  files: ReadonlyMap<string, string>;
-  qrelsFile: string;
 }
 
 /**
