@@ -21,6 +21,7 @@ export const FOLDERS = [
   'compare',
   'report-page',
   'fit',
+  'doctor',
   'cli',
 ];
 

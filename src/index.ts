@@ -23,6 +23,17 @@ export type {
 } from '../binding.js';
 export { CrossEncoder } from './engine/cross-encoder.js';
 export type { LoadOptions, RankedDocument, RankOptions, ScoreOptions, StreamOptions } from './engine/cross-encoder.js';
+export { doctor, type DoctorOptions } from './doctor/doctor.js';
+export type {
+  DoctorCheck,
+  DoctorReport,
+  EngineReport,
+  GpuReport,
+  HubReport,
+  MachineReport,
+  ModelReport,
+  PrecisionReport,
+} from './doctor/report.js';
 export { RankDistillmError, type ErrorCode, type ErrorDetails } from './errors.js';
 export {
   rerank,
