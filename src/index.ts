@@ -87,7 +87,7 @@ export {
 export { readExperiments, type ReadExperimentsOptions } from './compare/experiments.js';
 export { readDataset, type ReadDataset, type ReadDatasetOptions } from './compare/read-dataset.js';
 export { report, type DatasetToReport, type ReportOptions } from './report-page/report.js';
-export type { TrainingLog } from './report-page/report-data.js';
+export type { ReportedSpeed, TrainingLog } from './report-page/report-data.js';
 export { formatComparison, type ComparisonFormat } from './compare/format.js';
 export type { Correction } from './compare/paired-tests.js';
 

@@ -7,7 +7,6 @@ import { evaluate } from '../../src/evaluate/evaluate.js';
 import { formatTable } from '../../src/report/table.js';
 import { newestModel, runScript, runVerb } from '../lib/command.js';
 import { root } from '../lib/root.mjs';
-import { SetupError } from '../lib/say.mjs';
 import { fetchEncoder, orderByBiEncoder } from './encoder.js';
 import { prepareData } from './prepare-data.js';
 

@@ -1,5 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { slashed } from '../data/dataset-id.js';
 import { readQrels } from '../data/formats/qrels.js';
 import type { RunEntry } from '../data/records.js';
 import { readRun } from '../data/run-file.js';
@@ -48,9 +49,9 @@ async function listExperiments(folder: string): Promise<ExperimentRun[]> {
 
 const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
-/** The corpus of a dataset's id with dashes: `clueweb09-en-trec-web-2009` → `clueweb09`. */
+/** The corpus of a dataset's id with dashes: `clueweb09-en-trec-web-2009` → `clueweb09`; MS MARCO has several. */
 function corpusOf(dataset: string): string {
-  return dataset.split('-')[0]!;
+  return /^(msmarco-(passage|document)(-v2)?|[^-]+)/.exec(dataset)![0];
 }
 
 export interface ReadExperimentsOptions {
@@ -94,7 +95,7 @@ export async function readExperiments(folder: string, options: ReadExperimentsOp
       }
       const suffix = firstStages.size > 1 ? ` (${firstStage})` : '';
       datasets.push({
-        name: `${dataset}${suffix}`,
+        name: `${slashed(dataset)}${suffix}`,
         group: `${corpusOf(dataset)}${suffix}`,
         qrels,
         runs: compared,

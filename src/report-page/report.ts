@@ -13,7 +13,7 @@ import { assertWritable, isThere } from '../io/output-file.js';
 import { packageVersion } from '../io/package-version.js';
 import { currentRecord, type RunProvenance } from '../rerank/provenance.js';
 import { buildReport, type ReportedDataset } from './build-report.js';
-import type { ReportData, ReportSource, TrainingLog } from './report-data.js';
+import type { ReportedSpeed, ReportSource, TrainingLog } from './report-data.js';
 import { readTrainingLog } from './training-log.js';
 import { writeReport } from './write-report.js';
 
@@ -37,7 +37,7 @@ export interface ReportOptions {
   /** Settings of a fit, as YAML. */
   configuration?: string;
   /** Speeds to show beside those that the records of the runs tell. */
-  throughput?: ReportData['throughput'];
+  throughput?: readonly ReportedSpeed[];
   /** Command line to name as the page's origin. */
   command?: string | undefined;
   /** How collections are indexed. */
