@@ -231,7 +231,7 @@ function runningGlibc(): string | undefined {
 /** Empty without /proc/cpuinfo. */
 function cpuFlags(): Set<string> {
   if (!existsSync('/proc/cpuinfo')) return new Set();
-  const line = /^flags\s*:(.*)$/m.exec(readFileSync('/proc/cpuinfo', 'utf8'))?.[1] ?? '';
+  const line = /^(?:flags|Features)\s*:(.*)$/m.exec(readFileSync('/proc/cpuinfo', 'utf8'))?.[1] ?? '';
   return new Set(line.trim().split(/\s+/));
 }
 
