@@ -77,7 +77,8 @@ class Flattener {
     while (ts.isQualifiedName(left)) left = left.left;
     let symbol = /** @type {ts.Symbol} */ (this.#checker.getSymbolAtLocation(left));
     if (symbol.flags & ts.SymbolFlags.Alias) symbol = this.#checker.getAliasedSymbol(symbol);
-    const source = /** @type {ts.Node} */ (symbol.declarations?.[0]).getSourceFile();
+    const [declaration] = /** @type {ts.Declaration[]} */ (symbol.declarations);
+    const source = /** @type {ts.Declaration} */ (declaration).getSourceFile();
     const module = await load(this.#outputOf(source));
     const value = path.reduce((part, name) => part?.[name], module[symbol.name]);
     if (value === undefined) throw new Error(`${source.fileName}: ${first} has to be exported for its documentation`);
