@@ -1,9 +1,10 @@
-// Compiles src into dist, as `tsc -p tsconfig.json` does, and then writes each type of options as an interface with the
+// Compiles src into dist, as `tsc -p tsconfig.json` does, copies the tables beside modules, and then writes each type of options as an interface with the
 // sentences that the settings' declarations have, so that editors and the reference show them. usage: node compile.mjs
-import { readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import ts from 'typescript';
+import { filesBelow } from './hash.mjs';
 import { root } from './root.mjs';
 
 /**
@@ -30,6 +31,16 @@ function compile() {
   process.stdout.write(ts.formatDiagnostics(ts.sortAndDeduplicateDiagnostics(problems), host));
   if (emitSkipped || problems.length > 0) process.exit(1);
   return { program, emittedFiles, outputOf: outputsOf(options) };
+}
+
+/** Copies the tables that modules read from beside themselves, before any is loaded. */
+function copyTables() {
+  const source = join(root, 'src');
+  return filesBelow(source, (name) => name.endsWith('.json') && !name.startsWith('tsconfig')).map((file) => {
+    const copy = join(root, 'dist', relative(source, file));
+    copyFileSync(file, copy);
+    return copy;
+  });
 }
 
 /** Where the JavaScript of a source file goes. @param {ts.CompilerOptions} options */
@@ -194,6 +205,7 @@ function comment({ type, default: fallback, doc }) {
 }
 
 const { program, emittedFiles, outputOf } = compile();
+emittedFiles.push(...copyTables());
 const checker = program.getTypeChecker();
 const sources = program.getSourceFiles().filter(({ isDeclarationFile }) => !isDeclarationFile);
 const types = sources.flatMap((source) => optionsTypes(checker, source));
