@@ -22,7 +22,15 @@ export type {
   TrainingBatch,
 } from '../binding.js';
 export { CrossEncoder } from './engine/cross-encoder.js';
-export type { LoadOptions, RankedDocument, RankOptions, ScoreOptions, StreamOptions } from './engine/cross-encoder.js';
+export type {
+  DetailedScores,
+  LoadOptions,
+  RankedDocument,
+  Ranking,
+  RankOptions,
+  ScoreOptions,
+  StreamOptions,
+} from './engine/cross-encoder.js';
 export { RankDistillmError, type ErrorCode, type ErrorDetails } from './errors.js';
 export {
   rerank,

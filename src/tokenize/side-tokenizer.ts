@@ -10,6 +10,8 @@ export interface SideIds {
   /** Number of tokens before truncation; a lower bound if `exact` is false. */
   length: number;
   exact: boolean;
+  /** Tokens were left out for the side's limit. */
+  cut: boolean;
 }
 
 export interface SideOptions {
@@ -80,6 +82,15 @@ export class SideTokenizer {
     return side!;
   }
 
+  /** [texts]: the number of tokens of each, without a limit. */
+  async count(texts: readonly string[]): Promise<number[]> {
+    const counts: number[] = [];
+    for (const batch of textBatches(texts, (text) => text.length)) {
+      for (const ids of await this.#native(() => this.#idsOf(batch))) counts.push(ids.length);
+    }
+    return counts;
+  }
+
   async #tokenize(texts: readonly string[], firstWindow: number, signal?: AbortSignal): Promise<SideIds[]> {
     const { limit, roundTrip } = this.#options;
     const results = new Array<SideIds>(texts.length);
@@ -95,7 +106,7 @@ export class SideTokenizer {
           const index = batch[at]!;
           const exact = pieces[at]!.length === texts[index]!.length;
           if (!exact && ids.length < limit) tooShort.push(index);
-          else results[index] = { ids: this.#keep(ids), length: ids.length, exact };
+          else results[index] = { ids: this.#keep(ids), length: ids.length, exact, cut: !exact || ids.length > limit };
         });
       }
       pending = tooShort;
