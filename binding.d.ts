@@ -274,12 +274,17 @@ export interface EngineInfo {
   /** `cpu`; in rank_distillm_torch.node also `cuda:N` for each GPU. */
   devices: string[];
   gpus: GpuInfo[];
-  /** Flags that choose a code path, of: avx2, avx512{f,bw,dq,vl}, avx512_vnni, avx512_bf16, amx_{tile,bf16,int8}. */
+  /**
+   * Flags that choose a code path, of: avx2, avx512{f,bw,dq,vl}, avx512_vnni, avx512_bf16, amx_{tile,bf16,int8}; on arm64
+   * of: asimddp, bf16.
+   */
   cpuFeatures: string[];
-  /** Level of the kernels: generic, avx2, avx512, avx512_vnni, avx512_bf16 or amx. */
+  /** Level of the kernels: generic, avx2, avx512, avx512_vnni, avx512_bf16 or amx; on arm64 neon, neon_dotprod or neon_bf16. */
   kernels: string;
   /** True when bf16 runs on instructions made for it. */
   bf16: boolean;
+  /** The same of int8. */
+  int8: boolean;
   threads: number;
   /** Bytes of weights held by all models of this process. */
   weightBytes: number;

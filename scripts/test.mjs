@@ -21,6 +21,8 @@ const LONG = [
   'test/cli/fit-process',
   'test/tokenize/round-trip',
 ];
+/** With another Node.js, of arm64 perhaps (scripts/arm64/test.mjs), each file is run by that. */
+const NODE = process.env['RANK_DISTILLM_TEST_NODE'] ?? process.execPath;
 const LOADER = pathToFileURL(join(root, 'scripts/lib/load-typescript.mjs')).href;
 
 /** @typedef {{ file: string, passed: number, failed: number, skipped: number, seconds: number, output: string, leftOut: string[], problem: string | undefined }} Result */
@@ -35,7 +37,7 @@ function total(text, name) {
 function runFile(file) {
   return new Promise((resolve) => {
     const start = performance.now();
-    const child = spawn(process.execPath, ['--import', LOADER, file], {
+    const child = spawn(NODE, ['--import', LOADER, file], {
       cwd: root,
       // tests of downloads use servers of their own
       env: { ...process.env, RANK_DISTILLM_OFFLINE: '1', NO_COLOR: '1', FORCE_COLOR: '0' },

@@ -31,6 +31,17 @@ export type {
   ScoreOptions,
   StreamOptions,
 } from './engine/cross-encoder.js';
+export { doctor, type DoctorOptions } from './doctor/doctor.js';
+export type {
+  DoctorCheck,
+  DoctorReport,
+  EngineReport,
+  GpuReport,
+  HubReport,
+  MachineReport,
+  ModelReport,
+  PrecisionReport,
+} from './doctor/report.js';
 export { RankDistillmError, type ErrorCode, type ErrorDetails } from './errors.js';
 export {
   rerank,

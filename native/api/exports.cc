@@ -29,6 +29,7 @@ Napi::Object engine_info(Napi::Env env) {
   result.Set("cpuFeatures", strings(env, cpu_features()));
   result.Set("kernels", kernels().level);
   result.Set("bf16", cpu_has_bf16());
+  result.Set("int8", cpu_has_int8());
   result.Set("threads", EngineThread::instance().threads());
   result.Set("weightBytes", static_cast<double>(ScoringModel::total_weight_bytes()));
   return result;

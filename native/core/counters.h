@@ -1,13 +1,13 @@
 #pragma once
 
-#include <x86intrin.h>
-
 #include <cstdint>
 #include <mutex>
 
+#include "core/instructions.h"
+
 namespace rank_distillm {
 
-/// Time of a job by operation, in ticks of the time-stamp counter, summed over its threads.
+/// Time of a job by operation, in clock_ticks(), summed over its threads.
 struct OpTicks {
   uint64_t linear = 0;
   uint64_t activation = 0;  // includes the scales and bias of its linear layer
@@ -30,8 +30,8 @@ struct OpTicks {
 /// Adds its lifetime to a sum.
 class OpTimer {
  public:
-  explicit OpTimer(uint64_t& sum) : sum_(sum), start_(__rdtsc()) {}
-  ~OpTimer() { sum_ += __rdtsc() - start_; }
+  explicit OpTimer(uint64_t& sum) : sum_(sum), start_(clock_ticks()) {}
+  ~OpTimer() { sum_ += clock_ticks() - start_; }
   OpTimer(const OpTimer&) = delete;
   OpTimer& operator=(const OpTimer&) = delete;
 

@@ -1,6 +1,10 @@
 #include "core/cpu.h"
 
 #include <sched.h>
+#if defined(__aarch64__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
 
 #include <algorithm>
 #include <cmath>
@@ -12,6 +16,14 @@
 namespace rank_distillm {
 namespace {
 
+#if defined(__aarch64__)
+std::vector<std::string> read_features() {
+  std::vector<std::string> found;
+  if ((getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0) found.emplace_back("asimddp");
+  if ((getauxval(AT_HWCAP2) & HWCAP2_BF16) != 0) found.emplace_back("bf16");
+  return found;
+}
+#else
 std::vector<std::string> read_features() {
   static const std::set<std::string> known = {"avx2",        "avx512f",     "avx512bw", "avx512dq", "avx512vl",
                                               "avx512_vnni", "avx512_bf16", "amx_tile", "amx_bf16", "amx_int8"};
@@ -31,6 +43,7 @@ std::vector<std::string> read_features() {
   }
   return {};
 }
+#endif
 
 /// RANK_DISTILLM_CPU_FEATURES, a comma-separated list, keeps only the features it names: code paths of older CPUs can
 /// be tested on this one.
@@ -75,11 +88,11 @@ double cgroup_share() {
   return INFINITY;
 }
 
-bool has_or_emulates(const char* feature, const char* switch_name) {
+bool has_or_emulates(std::initializer_list<const char*> any_of, const char* switch_name) {
   const char* setting = std::getenv(switch_name);
   if (setting != nullptr && std::string(setting) == "1") return true;
   const auto& features = cpu_features();
-  return std::find(features.begin(), features.end(), feature) != features.end();
+  return std::find_first_of(features.begin(), features.end(), any_of.begin(), any_of.end()) != features.end();
 }
 
 }  // namespace
@@ -89,9 +102,9 @@ const std::vector<std::string>& cpu_features() {
   return *features;
 }
 
-bool cpu_has_bf16() { return has_or_emulates("avx512_bf16", "RANK_DISTILLM_EMULATE_BF16"); }
+bool cpu_has_bf16() { return has_or_emulates({"avx512_bf16", "bf16"}, "RANK_DISTILLM_EMULATE_BF16"); }
 
-bool cpu_has_int8() { return has_or_emulates("avx512_vnni", "RANK_DISTILLM_EMULATE_INT8"); }
+bool cpu_has_int8() { return has_or_emulates({"avx512_vnni", "asimddp"}, "RANK_DISTILLM_EMULATE_INT8"); }
 
 int default_threads() {
   const double share = std::min<double>(physical_cores(), cgroup_share());

@@ -1,12 +1,12 @@
 #include "core/staged_tasks.h"
 
-#include <immintrin.h>
-
 #include <algorithm>
 #include <atomic>
 #include <memory>
 #include <thread>
 #include <utility>
+
+#include "core/instructions.h"
 
 namespace rank_distillm {
 namespace {
@@ -25,7 +25,7 @@ void wait_until(const Ready& ready) {
   constexpr int spins = 2000;
   for (int i = 0; !ready(); ++i) {
     if (i < spins) {
-      _mm_pause();
+      spin_pause();
     } else {
       std::this_thread::yield();
     }

@@ -115,7 +115,7 @@ struct GemmCall {
   Epilogue epilogue = Epilogue::none;
   Rows output;                                     // [rows, out]; `add` alone needs no slack after the columns
   ElementType output_type = ElementType::float32;  // float32 or bfloat16; `add`: float32
-  uint64_t* epilogue_ticks = nullptr;              // the epilogue's time is added, in ticks of the time-stamp counter
+  uint64_t* epilogue_ticks = nullptr;              // the epilogue's time is added, in clock_ticks()
   Rows pre_activation = {};                        // [rows, out] as `output`: written by activations, read by slopes
 };
 
@@ -262,10 +262,11 @@ struct Kernels {
   const char* level;
   int64_t panel_width;    // outputs of a panel
   int64_t step_multiple;  // steps of a panel are a multiple of this, the last ones zero
+  bool signed_bytes;      // rows of int8 products are int8, otherwise uint8
   void (*gemm_float32)(const GemmCall&);
-  void (*gemm_bfloat16)(const GemmCall&);  // slower than float32 below AVX512_BF16
+  void (*gemm_bfloat16)(const GemmCall&);  // slower than float32 without AVX512_BF16 or BFDOT
   void (*gemm_int16)(const GemmCall&);
-  void (*gemm_int8)(const GemmCall&);  // slower than int16 below AVX512_VNNI
+  void (*gemm_int8)(const GemmCall&);  // slower than int16 without AVX512_VNNI or SDOT
   void (*attention_float32)(const AttentionCall&);
   void (*attention_bfloat16)(const AttentionCall&);
   void (*attention_backward_float32)(const AttentionBackwardCall&);

@@ -29,7 +29,7 @@ const inputs = () => [
 ];
 
 /** @typedef {{ libtorch: string, cuda: boolean }} Torch what rank_distillm_torch.node is built against */
-/** @typedef {{ out: string, torch?: Torch | undefined, options?: string[] }} Build into `out`/Release, with more options for CMake, as `NAME=VALUE` */
+/** @typedef {{ out: string, torch?: Torch | undefined, arch?: string, options?: string[] }} Build into `out`/Release, for another architecture perhaps, with more options for CMake, as `NAME=VALUE` */
 
 /** RPATH is `$ORIGIN`: LibTorch's files are looked for beside the addon, where a checkout has links to them. @param {string} folder @param {string} libtorch @param {string[]} names */
 function linkLibraries(folder, libtorch, names) {
@@ -83,7 +83,8 @@ async function compile({ out, targets, torch, options = [] }) {
 export async function compileAddon({ out, ...more }) {
   await compile({ out, targets: ['rank_distillm'], ...more });
   const addon = join(out, 'Release', ADDON_NAME);
-  writeRequirements(join(out, 'Release', REQUIREMENTS), [addon], join(out, 'compile_commands.json'), false);
+  const requirements = join(out, 'Release', REQUIREMENTS);
+  writeRequirements(requirements, [addon], join(out, 'compile_commands.json'), false, more.arch);
   return addon;
 }
 

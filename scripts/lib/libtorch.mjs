@@ -132,6 +132,7 @@ async function cpuWheel(work) {
 
 /** Fetches LibTorch for the CPU. @param {string} work @returns the folder of it below `work` */
 async function fetchCpu(work) {
+  if (process.arch !== 'x64') throw new SetupError(`LibTorch is fetched for x64 only, this is ${process.arch}`);
   const wheel = await cpuWheel(work);
   if (wheel) {
     await unpack(wheel, WHEEL_FILES, work);

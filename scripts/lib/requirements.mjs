@@ -91,13 +91,14 @@ export function libraryClosure(addon, libtorch) {
  * @param {string[]} binaries the addon and its libraries
  * @param {string} compileCommands
  * @param {boolean} hasLibtorch
+ * @param {string} [arch] as Node.js calls it
  */
-export function writeRequirements(file, binaries, compileCommands, hasLibtorch) {
+export function writeRequirements(file, binaries, compileCommands, hasLibtorch, arch = process.arch) {
   const versions = binaries.flatMap((binary) => readElf(binary).versions);
   const flags = [...(hasLibtorch ? LIBTORCH_CPU_FLAGS : []), ...cpuFlagsOf(compileCommands)];
   const requirements = {
     platform: process.platform,
-    arch: process.arch,
+    arch,
     glibc: newest(versions, 'GLIBC'),
     cpuFlags: [...new Set(flags)].sort(),
     ...(hasLibtorch && { libstdcxx: newest(versions, 'GLIBCXX'), libtorch: LIBTORCH_VERSION }),
@@ -126,7 +127,7 @@ export function unmetNeeds(folder, requirements) {
     if (glibc === undefined || byVersion(glibc, needs.glibc) < 0) {
       unmet.push(`it needs glibc ${needs.glibc}, this system has ${glibc ?? 'another C library'}`);
     }
-    const flags = /^flags\s*:(.*)$/m.exec(readFileSync('/proc/cpuinfo', 'utf8'))?.[1]?.trim().split(/\s+/);
+    const flags = /^(?:flags|Features)\s*:(.*)$/m.exec(readFileSync('/proc/cpuinfo', 'utf8'))?.[1]?.trim().split(/\s+/);
     const missing = flags ? needs.cpuFlags.filter((flag) => !flags.includes(flag)) : [];
     if (missing.length > 0) unmet.push(`the CPU lacks ${missing.join(', ')}`);
     return unmet;

@@ -56,10 +56,10 @@ export function checkNode() {
 
 /** Needed even when everything is built. */
 export function checkPlatform() {
-  if (process.platform !== 'linux' || process.arch !== 'x64') {
+  if (process.platform !== 'linux' || !['x64', 'arm64'].includes(process.arch)) {
     throw new SetupError(
-      `this package builds on Linux x64 only, this is ${process.platform} ${process.arch}`,
-      'Use a Linux x64 machine or container.',
+      `this package builds on Linux x64 and arm64 only, this is ${process.platform} ${process.arch}`,
+      'Use a Linux machine or container.',
     );
   }
 }

@@ -6,6 +6,7 @@ import { commandLine, print, type CliIo } from './cli-io.js';
 import { configurationsBehindVerb } from './config-arguments.js';
 import { addCompareCommand } from './compare.js';
 import { addDatasetsCommand, addModelsCommand, downloadReport } from './downloads.js';
+import { addDoctorCommand } from './doctor.js';
 import { addEvaluateCommand } from './evaluate.js';
 import { addFitCommand } from './fit.js';
 import { helpTopic, keysHelp } from './key-help.js';
@@ -80,6 +81,7 @@ function buildProgram(argv: readonly string[], io: CliIo, write: (text: string) 
   addCompareCommand(program, io);
   addReportCommand(program, io);
   addSubsampleCommand(program, io);
+  addDoctorCommand(program, io);
   addNotBuiltCommands(program);
   return program;
 }

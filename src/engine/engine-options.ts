@@ -102,10 +102,10 @@ export function resolveEngine(
 export function scoringPrecision(
   { device, compute }: ResolvedEngine,
   { hiddenSize, heads }: EncoderConfig,
-  { bf16, cpuFeatures }: EngineInfo,
+  { bf16, int8 }: EngineInfo,
 ): ComputePrecision {
   if (device !== 'cpu' || compute === 'float32') return compute;
-  const has = compute === 'int8' ? cpuFeatures.includes('avx512_vnni') : bf16 && (hiddenSize / heads) % 2 === 0;
+  const has = compute === 'int8' ? int8 : bf16 && (hiddenSize / heads) % 2 === 0;
   return has ? compute : 'int16';
 }
 

@@ -29,12 +29,16 @@ const packageRoot = fileURLToPath(new URL('../..', import.meta.url));
 
 /** The engine on LibTorch's devices. Its file is beside the CPU's. */
 const TORCH_ADDON = 'rank_distillm_torch.node';
+const TORCH_NEEDS = 'requirements-torch.json';
 
 const BUILD_HINT =
   'In a checkout run `npm run setup`; an installed package holds binaries for Linux x64 only, reinstall it there.';
-const TORCH_HINT =
+export const TORCH_HINT =
   `In a checkout, RANK_DISTILLM_CUDA=1 npm run setup builds it, and finds or fetches LibTorch (${docsPage('cuda')}); ` +
   'or compute on the CPU (device: cpu).';
+
+/** At the end of every hint of an engine that does not load. */
+export const SEE_DOCTOR = '`npx rank-distillm doctor` shows what was found.';
 
 let loaded: Binding | undefined;
 let loadedTorch: TorchBinding | undefined;
@@ -49,7 +53,7 @@ let loadedTorch: TorchBinding | undefined;
  * @throws RankDistillmError `native`
  */
 export function loadBinding(): Binding {
-  loaded ??= load<Binding>(findBinary(), 'requirements.json', BUILD_HINT);
+  loaded ??= load<Binding>(findBinary().file, 'requirements.json', BUILD_HINT);
   return loaded;
 }
 
@@ -64,8 +68,15 @@ export function loadTorchBinding(): TorchBinding {
   if (!existsSync(binary)) {
     throw failure(`the engine for GPUs is not installed: there is no ${binary}`, TORCH_HINT);
   }
-  loadedTorch = withShortSpins(() => load<TorchBinding>(binary, 'requirements-torch.json', TORCH_HINT));
+  loadedTorch = withShortSpins(() => load<TorchBinding>(binary, TORCH_NEEDS, TORCH_HINT));
   return loadedTorch;
+}
+
+/** The engine for GPUs and the LibTorch that it was built for, without loading either; undefined where it is not. */
+export function builtForLibtorch(): { file: string; libtorch: string | undefined } | undefined {
+  const file = torchBinary();
+  if (!existsSync(file)) return undefined;
+  return { file, libtorch: readNeeds(join(dirname(file), TORCH_NEEDS))?.libtorch };
 }
 
 /** The engine that computes on a device of `listDevices`. */
@@ -79,8 +90,9 @@ export function listDevices(asked: string): readonly string[] {
   return (mayHaveGpu ? loadTorchBinding() : loadBinding()).info().devices;
 }
 
-function torchBinary(): string {
-  return join(dirname(findBinary()), TORCH_ADDON);
+/** Where the engine for GPUs is, or would be. */
+export function torchBinary(): string {
+  return join(dirname(findBinary().file), TORCH_ADDON);
 }
 
 /** Or an emulated GPU, which tests use. */
@@ -89,14 +101,28 @@ function hasNvidiaDriver(): boolean {
   return Boolean(process.env['RANK_DISTILLM_EMULATE_CUDA']) || signs.some((file) => existsSync(file));
 }
 
-function findBinary(): string {
+/** The file of the engine for the CPU, and why it is this one. */
+export interface FoundBinary {
+  file: string;
+  why: string;
+}
+
+/** @throws RankDistillmError `native` where there is none */
+export function findBinary(): FoundBinary {
   const named = process.env['RANK_DISTILLM_BINDING'];
   if (named !== undefined && named !== '') {
-    if (existsSync(named) && statSync(named).isFile()) return resolve(named);
+    if (existsSync(named) && statSync(named).isFile()) {
+      return { file: resolve(named), why: 'RANK_DISTILLM_BINDING names it' };
+    }
     throw failure(`RANK_DISTILLM_BINDING=${named}: no such file`, 'Set it to a .node file, or unset it.');
   }
   try {
-    return (require('node-gyp-build') as NodeGypBuild).resolve(packageRoot);
+    const file = (require('node-gyp-build') as NodeGypBuild).resolve(packageRoot);
+    const isBuilt = file.startsWith(join(packageRoot, 'build'));
+    const why = isBuilt
+      ? 'built in this folder, which comes before prebuilds'
+      : 'the package holds it for this platform';
+    return { file, why };
   } catch (cause) {
     throw failure(
       `no native engine for ${process.platform} ${process.arch}; looked in ${join(packageRoot, 'build', 'Release')} and ` +
@@ -107,22 +133,33 @@ function findBinary(): string {
   }
 }
 
-function load<T>(binary: string, needsName: string, hint: string): T {
+/**
+ * Compares a binary's requirements with the machine.
+ *
+ * @throws RankDistillmError `native`
+ */
+export function checkNeeds(binary: string, needsName = 'requirements.json'): Requirements | undefined {
   const needs = readNeeds(join(dirname(binary), needsName));
   const unmet = needs === undefined ? [] : unmetNeeds(needs);
-  if (unmet.length > 0) {
-    throw failure(
-      `${binary} cannot run on this machine: ${unmet.join('; ')}`,
-      'Use a newer Linux or CPU, or build from a checkout on this machine: npm run setup.',
-    );
-  }
+  if (unmet.length === 0) return needs;
+  throw failure(
+    `${binary} cannot run on this machine: ${unmet.join('; ')}`,
+    'Use a newer Linux or CPU, or build from a checkout on this machine: npm run setup.',
+  );
+}
+
+function load<T extends DeviceBinding>(binary: string, needsName: string, hint: string): T {
+  const needs = checkNeeds(binary, needsName);
+  let addon: Partial<T>;
   try {
-    return require(binary) as T;
+    addon = require(binary) as Partial<T>;
   } catch (cause) {
     const { message, hint: known } = cause as Error & { hint?: string };
     const problem = `${binary}${builtFor(needs)} could not be loaded: ${message}`;
     throw failure(problem, known ?? hintFor(message, dirname(binary)) ?? hint, cause);
   }
+  if (typeof addon.createModel === 'function') return addon as T;
+  throw failure(`${binary} is an addon for Node.js, but not the engine of this package`, hint);
 }
 
 /**
@@ -194,10 +231,11 @@ function runningGlibc(): string | undefined {
 /** Empty without /proc/cpuinfo. */
 function cpuFlags(): Set<string> {
   if (!existsSync('/proc/cpuinfo')) return new Set();
-  const line = /^flags\s*:(.*)$/m.exec(readFileSync('/proc/cpuinfo', 'utf8'))?.[1] ?? '';
+  const line = /^(?:flags|Features)\s*:(.*)$/m.exec(readFileSync('/proc/cpuinfo', 'utf8'))?.[1] ?? '';
   return new Set(line.trim().split(/\s+/));
 }
 
-function failure(message: string, hint: string, cause?: unknown): RankDistillmError {
+function failure(message: string, fix: string, cause?: unknown): RankDistillmError {
+  const hint = `${fix} ${SEE_DOCTOR}`;
   return new RankDistillmError('native', message, cause === undefined ? { hint } : { hint, cause });
 }

@@ -11,7 +11,7 @@ const CODES: ReadonlySet<string> = new Set<ErrorCode>([
 ]);
 
 const HINTS: Partial<Record<ErrorCode, string>> = {
-  native: 'Report this with the message, the model and the output of `rank-distillm --version`.',
+  native: 'Report this with the message, the model and the output of `rank-distillm doctor`.',
   out_of_memory: 'Free memory, choose a smaller model or precision bf16-mixed, or use another device.',
   closed: 'Load the model again; a closed model cannot be reopened.',
 };

@@ -9,14 +9,21 @@ import { TOLERANCES, relativeDistance } from '../support/tolerances.js';
 const test = suite('levels of instruction sets');
 
 /** Flags of /proc/cpuinfo that a level needs, with those of the levels before it. */
-const LEVELS = {
-  generic: [],
-  avx2: ['avx2'],
-  avx512: ['avx512f', 'avx512bw', 'avx512dq', 'avx512vl'],
-  avx512_vnni: ['avx512_vnni'],
-  avx512_bf16: ['avx512_bf16'],
-  amx: ['amx_tile', 'amx_bf16', 'amx_int8'],
-} as const;
+const LEVELS: Record<string, readonly string[]> =
+  process.arch === 'arm64'
+    ? {
+        neon: [],
+        neon_dotprod: ['asimddp'],
+        neon_bf16: ['bf16'],
+      }
+    : {
+        generic: [],
+        avx2: ['avx2'],
+        avx512: ['avx512f', 'avx512bw', 'avx512dq', 'avx512vl'],
+        avx512_vnni: ['avx512_vnni'],
+        avx512_bf16: ['avx512_bf16'],
+        amx: ['amx_tile', 'amx_bf16', 'amx_int8'],
+      };
 
 interface Answer {
   kernels: string;
@@ -65,7 +72,7 @@ const wanted = reference.pairs.map(({ score }) => score);
 const spread = Math.max(...wanted) - Math.min(...wanted);
 const allowed: string[] = [];
 /** Levels that have instructions for products of bytes; the others take int16 for int8. */
-const WITH_BYTES = ['avx512_vnni', 'avx512_bf16', 'amx'];
+const WITH_BYTES = ['avx512_vnni', 'avx512_bf16', 'amx', 'neon_dotprod', 'neon_bf16'];
 let bytes: number[] | undefined;
 /** At this CPU's best level, where test/train compares it with lightning-ir's. */
 const gradient = await gradientOf('mono-rank');

@@ -89,12 +89,14 @@ inline Matrix read(const Rows& rows, int64_t count, int64_t columns, ElementType
 }
 
 /// The numbers that a copy's integers represent.
-inline Matrix read_integers(const ComputeCopy& copy, int64_t count, int64_t columns) {
+inline Matrix read_integers(const Kernels& level, const ComputeCopy& copy, int64_t count, int64_t columns) {
   Matrix matrix(count, columns);
   for (int64_t r = 0; r < count; ++r) {
     for (int64_t c = 0; c < columns; ++c) {
-      const double integer = copy.type == ElementType::int16 ? reinterpret_cast<const int16_t*>(copy.rows.row(r))[c]
-                                                             : reinterpret_cast<const uint8_t*>(copy.rows.row(r))[c];
+      const char* row = copy.rows.row(r);
+      const double integer = copy.type == ElementType::int16 ? reinterpret_cast<const int16_t*>(row)[c]
+                             : level.signed_bytes            ? reinterpret_cast<const int8_t*>(row)[c]
+                                                             : reinterpret_cast<const uint8_t*>(row)[c];
       matrix.at(r, c) = (integer - copy.scales[r].zero_point) * copy.scales[r].scale;
     }
   }
@@ -201,7 +203,7 @@ class Product {
 
   /// The operands after rounding; rows and weights of int8 are rotated.
   Matrix rounded_input() const {
-    return are_integers(type_) ? read_integers(copy(), input_.rows, input_.columns) : input_;
+    return are_integers(type_) ? read_integers(level_, copy(), input_.rows, input_.columns) : input_;
   }
   Matrix rounded_weight() const {
     auto result = weight_;

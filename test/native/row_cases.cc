@@ -23,8 +23,8 @@ void report_copy(const Kernels& level, const std::string& title, const ComputeCo
       const double int16_step = std::fmax(std::sqrt(squares) / int16_norm(exact.columns), greatest / 32767);
       step = std::fmax(step, bytes ? greatest / 127 : int16_step);
     }
-    report(level, title + ", its " + name_of(copy.type) + " copy", read_integers(copy, exact.rows, exact.columns),
-           wanted, 0.501 * step, 1);
+    report(level, title + ", its " + name_of(copy.type) + " copy",
+           read_integers(level, copy, exact.rows, exact.columns), wanted, 0.501 * step, 1);
   }
 }
 

@@ -19,7 +19,11 @@ export interface TestProgram {
   args?: readonly string[];
 }
 
-const build = fileURLToPath(new URL('../../build', import.meta.url));
+/** Another build and what runs its programs: of another CPU, for example (scripts/arm64/test.mjs). */
+const build = process.env['RANK_DISTILLM_TEST_BUILD'] ?? fileURLToPath(new URL('../../build', import.meta.url));
+const emulator = process.env['RANK_DISTILLM_TEST_EMULATOR'];
+/** `small`: a program's small cases only. */
+const size = process.env['RANK_DISTILLM_TEST_SIZE'];
 
 /**
  * Builds a target. Test files run in parallel, but two builds of one folder disturb each other, so they take a lock. The
@@ -43,7 +47,8 @@ export function testNatively(title: string, { target, fewestCases, args = [] }: 
   const test = suite(title);
   buildTarget(target);
   const program = join(build, 'Release', target);
-  const { status, stdout, stderr, error } = spawnSync(program, args, { encoding: 'utf8', maxBuffer: 2 ** 26 });
+  const [command = '', ...rest] = [...(emulator ? [emulator] : []), program, ...(size ? [size] : args)];
+  const { status, stdout, stderr, error } = spawnSync(command, rest, { encoding: 'utf8', maxBuffer: 2 ** 26 });
   if (error) throw error;
   const lines = stdout.trim().split('\n');
   const cases = lines.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line) as Case);

@@ -20,6 +20,8 @@ RD_INLINE void multiply_wide(U x, uint32_t factor, U& high, U& low) {
     // The masked form: GCC 12 warns of an uninitialized value in the unmasked one.
 #if defined(__AVX512F__)
     const auto result = _mm512_maskz_mul_epu32(0xff, load_as<__m512i>(&even), load_as<__m512i>(&factors));
+#elif defined(__aarch64__)
+    const auto result = vmull_u32(vmovn_u64(uint64x2_t(even)), vget_low_u32(uint32x4_t(factors)));
 #elif defined(__AVX2__)
     const auto result = _mm256_mul_epu32(load_as<__m256i>(&even), load_as<__m256i>(&factors));
 #else

@@ -5,6 +5,7 @@
 // level. Sums stay in a small tile, where the epilogue is applied before they are rounded. The block sizes belong to
 // the product: see VectorProduct and TileProduct.
 
+#include "core/instructions.h"
 #include "kernels/level/epilogue.h"
 
 namespace rank_distillm::RANK_DISTILLM_LEVEL {
@@ -104,11 +105,11 @@ static void gemm(const GemmCall& call) {
                              std::integral_constant<int64_t, width>{}, step > 0, overlap);
           }
         }
-        const uint64_t before = __rdtsc();
+        const uint64_t before = clock_ticks();
         overlap.finish_all();  // of the previous group
         overlap.take({row, rows, column, columns, sums[buffer]});
         if constexpr (!between) overlap.finish_all();
-        if (counts) *call.epilogue_ticks += __rdtsc() - before;
+        if (counts) *call.epilogue_ticks += clock_ticks() - before;
         buffer = (buffer + 1) % buffers;
         row += rows;
       }

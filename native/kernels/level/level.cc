@@ -38,6 +38,7 @@ const Kernels table = {
     .level = RD_TEXT(RANK_DISTILLM_LEVEL),
     .panel_width = panel_width,
     .step_multiple = step_multiple,
+    .signed_bytes = byte_offset != 0,
     .gemm_float32 = gemm<VectorProduct<Float32>>,
     .gemm_bfloat16 = gemm<Narrow<BFloat16>>,
     .gemm_int16 = gemm<VectorProduct<Int16>>,

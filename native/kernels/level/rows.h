@@ -9,7 +9,7 @@
 namespace rank_distillm::RANK_DISTILLM_LEVEL {
 
 using Shorts = int16_t __attribute__((vector_size(2 * lanes)));
-using Bytes = uint8_t __attribute__((vector_size(lanes)));
+using Bytes = Int8::Number __attribute__((vector_size(lanes)));
 
 /// Adding 1.5 · 2^23 rounds to the nearest integer, which is in the last bits of the sum.
 constexpr float rounder = 12582912.0F;
@@ -38,8 +38,8 @@ RD_INLINE void round_to_int16(const ComputeCopy& copy, int64_t row, int64_t colu
   copy.scales[row] = {counts ? scale : norm * 0, 0};
 }
 
-/// Rounds the rotated row to 255 integers that span its values and 0. The product of bytes takes unsigned inputs, so
-/// the smallest value becomes 0 and the zero point is above it.
+/// Rounds the rotated row to 255 integers that span its values and 0. The smallest value becomes the least that the
+/// product of bytes takes, and the zero point is above it.
 template <class Load>
 RD_INLINE void round_to_int8(const ComputeCopy& copy, int64_t row, int64_t columns, Load load_row) {
   F maximum{}, minimum{}, zero_or_nan{};
@@ -53,7 +53,7 @@ RD_INLINE void round_to_int8(const ComputeCopy& copy, int64_t row, int64_t colum
   // 254, so that rounding at both ends stays below 256.
   const float inverse = most > least ? 254 / (most - least) : 0;
   const float rounded = rounder - least * inverse;
-  const int32_t zero_point = load_as<int32_t>(&rounded) - rounder_bits;
+  const int32_t zero_point = load_as<int32_t>(&rounded) - rounder_bits - byte_offset;
   char* to = copy.rows.row(row);
   for (int64_t c = 0; c < columns; c += lanes) {
     const I whole = float_to_bits(load(copy.rotated + c) * inverse + rounder) - (rounder_bits - zero_point);

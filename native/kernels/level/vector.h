@@ -4,7 +4,11 @@
 // It calls no inline function of a library unless that is always inlined: the linker keeps one copy of such a function
 // for all levels, and that copy could be compiled for AVX-512.
 
+#if defined(__aarch64__)
+#include <arm_neon.h>
+#else
 #include <immintrin.h>
+#endif
 
 #include <cstdint>
 #include <cstring>
@@ -57,6 +61,10 @@ RD_INLINE FloatVector lesser(FloatVector a, FloatVector b) { return _mm512_maskz
 using FloatVector = __m256;
 RD_INLINE FloatVector greater(FloatVector a, FloatVector b) { return _mm256_max_ps(a, b); }
 RD_INLINE FloatVector lesser(FloatVector a, FloatVector b) { return _mm256_min_ps(a, b); }
+#elif defined(__aarch64__)
+using FloatVector = float32x4_t;  // a NaN in `b` is kept as well
+RD_INLINE FloatVector greater(FloatVector a, FloatVector b) { return vmaxq_f32(a, b); }
+RD_INLINE FloatVector lesser(FloatVector a, FloatVector b) { return vminq_f32(a, b); }
 #else
 using FloatVector = __m128;
 RD_INLINE FloatVector greater(FloatVector a, FloatVector b) { return _mm_max_ps(a, b); }
@@ -131,6 +139,8 @@ RD_INLINE I bf16_bits(F value) {
 RD_INLINE void store_bf16(char* to, F value) {
 #if defined(__AVX512BF16__)
   store_as(to, _mm512_cvtneps_pbh(load_as<__m512>(&value)));
+#elif defined(__ARM_FEATURE_BF16_VECTOR_ARITHMETIC)
+  store_as(to, vcvt_bf16_f32(float32x4_t(value)));
 #else
   const I bits = bf16_bits(value);
   store_as(to, __builtin_convertvector(load_as<U>(&bits) >> 16, Halves));
