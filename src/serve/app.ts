@@ -223,7 +223,7 @@ function reasonOf(error: z.ZodError): string {
 function failureOfRequest(error: unknown, c: Context): Failure {
   if (error instanceof HTTPException) {
     // Hono's own: a body that is not JSON
-    return { status: error.status as Failure['status'], type: 'invalid_request', message: error.message };
+    return { status: error.status, type: 'invalid_request', message: error.message };
   }
   if (c.req.raw.signal.aborted) return failureOf(new DOMException('closed', 'AbortError'));
   return failureOf(error);

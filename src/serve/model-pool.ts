@@ -1,4 +1,4 @@
-import { CrossEncoder } from '../engine/cross-encoder.js';
+import type { CrossEncoder } from '../engine/cross-encoder.js';
 import { nearestHint } from '../config/nearest.js';
 import { RankDistillmError, throwIfAborted } from '../errors.js';
 import { onAbort } from '../io/on-abort.js';

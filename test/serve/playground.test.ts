@@ -56,9 +56,8 @@ if (browser) {
       assert.is(await results(page), 2);
       assert.match(await page.getByRole('status').innerText(), /^2 documents, \d+ tokens, \d+ ms/);
       assert.match(await page.locator('.ranking').innerText(), 'one <i>document</i>');
-      const values = await page
-        .locator('meter')
-        .evaluateAll((bars) => bars.map((bar) => Number(bar.getAttribute('value'))));
+      const bars = await page.locator('meter').all();
+      const values = await Promise.all(bars.map(async (bar) => Number(await bar.getAttribute('value'))));
       assert.ok(values[0]! >= values[1]!);
       const curl = await page.locator('pre').first().textContent();
       assert.match(curl!, `curl ${url}/v1/rerank`);

@@ -19,16 +19,40 @@ let server: RerankServer;
 test.before(async () => {
   server = await serve({ models: { tiny: modelFolder() }, port: 0 });
   const { body } = await post('/score', { text_1: query, text_2: documents });
-  relevance = body['data'].map(({ score }: any) => score);
+  relevance = body.data.map(({ score }) => score);
   ranking = relevance.map((_, index) => index).sort((a, b) => relevance[b]! - relevance[a]!);
 });
 test.after(() => server.close());
 
-interface Answer<T = Record<string, any>> {
+/** A document in an answer of any protocol. */
+interface Result {
+  index: number;
+  relevance_score: number;
+  score: number;
+  document: unknown;
+  truncated?: boolean;
+}
+
+/** The fields of all answers; each has some. */
+interface Body {
+  id: string;
+  model: string;
+  message: string;
+  error_type: string;
+  results: Result[];
+  data: Result[];
+  usage: { total_tokens: number };
+  meta: { warnings: string[] };
+}
+
+interface Answer {
   status: number;
   headers: Headers;
-  body: T;
+  body: Body;
 }
+
+/** The list that text-embeddings-inference answers with. */
+const list = ({ body }: Answer): Result[] => body as unknown as Result[];
 
 async function post(path: string, body: unknown, headers: Record<string, string> = {}): Promise<Answer> {
   const response = await fetch(server.url + path, {
@@ -36,17 +60,17 @@ async function post(path: string, body: unknown, headers: Record<string, string>
     headers: { 'content-type': 'application/json', ...headers },
     body: typeof body === 'string' ? body : JSON.stringify(body),
   });
-  return { status: response.status, headers: response.headers, body: (await response.json()) as Record<string, any> };
+  return { status: response.status, headers: response.headers, body: (await response.json()) as Body };
 }
 
-function assertRanked(results: { index: number }[], name: string, expected = ranking): void {
+function assertRanked(results: readonly Result[], name: 'relevance_score' | 'score', expected = ranking): void {
   assert.equal(
     results.map(({ index }) => index),
     expected,
   );
-  for (const result of results as Record<string, any>[]) {
-    const difference = Math.abs(result[name] - relevance[result['index']]!);
-    assert.ok(difference < CLOSE, `document ${result['index']}: ${difference}`);
+  for (const result of results) {
+    const difference = Math.abs(result[name] - relevance[result.index]!);
+    assert.ok(difference < CLOSE, `document ${result.index}: ${difference}`);
   }
 }
 
@@ -62,32 +86,32 @@ test('gives the scores of lightning-ir, by every path', async () => {
       post('/v2/rerank', one),
       post('/voyage/v1/rerank', one),
     ]);
-    const found = answers.map(({ body: own }) => (own['results'] ?? own['data'])[0].relevance_score as number);
-    found.push(body['data'][i].score);
+    const found = answers.map(({ body: own }) => (own.results ?? own.data)[0]!.relevance_score);
+    found.push(body.data[i]!.score);
     const tei = await post('/rerank', { query: text, texts: [document], truncate: true });
-    found.push((tei.body as unknown as { score: number }[])[0]!.score);
+    found.push(list(tei)[0]!.score);
     for (const value of found) assert.ok(Math.abs(value - expected) < CLOSE, `${value} instead of ${expected}`);
-    assert.is(answers[0].body['usage'].total_tokens, ids.length);
+    assert.is(answers[0].body.usage.total_tokens, ids.length);
   }
 });
 
 test("Cohere's second version", async () => {
   const { status, body } = await post('/v2/rerank', { model: 'tiny', query, documents });
   assert.is(status, 200);
-  assertRanked(body['results'], 'relevance_score');
+  assertRanked(body.results, 'relevance_score');
   assert.equal(Object.keys(body).sort(), ['id', 'meta', 'results']);
   const top = await post('/v2/rerank', { query, documents, top_n: 2 });
-  assertRanked(top.body['results'], 'relevance_score', ranking.slice(0, 2));
+  assertRanked(top.body.results, 'relevance_score', ranking.slice(0, 2));
 });
 
 test("Cohere's first version, Jina's and vLLM's", async () => {
   const objects = documents.map((text, i) => (i % 2 ? text : { title: 'left out', text }));
   const { body } = await post('/v1/rerank', { query, documents: objects, return_documents: true });
-  assertRanked(body['results'], 'relevance_score');
-  assert.is(body['model'], 'tiny');
-  for (const { index, document } of body['results']) assert.is(document.text, documents[index]);
+  assertRanked(body.results, 'relevance_score');
+  assert.is(body.model, 'tiny');
+  for (const { index, document } of body.results) assert.is((document as { text: string }).text, documents[index]);
   const plain = await post('/v1/rerank', { query: { text: query }, documents, return_documents: false, top_n: 1 });
-  assert.equal(Object.keys(plain.body['results'][0]).includes('document'), false);
+  assert.equal(Object.keys(plain.body.results[0]!).includes('document'), false);
 });
 
 test('fields of documents, in the order of rank_fields', async () => {
@@ -95,32 +119,32 @@ test('fields of documents, in the order of rank_fields', async () => {
   const joined = documents.map((text) => `${text.slice(0, 5)} ${text.slice(5)}`);
   const found = await post('/v1/rerank', { query, documents: split, rank_fields: ['first', 'second'] });
   const expected = await post('/v1/rerank', { query, documents: joined });
-  const scores = (answer: Answer) => answer.body['results'].map((one: any) => [one.index, one.relevance_score]);
+  const scores = (answer: Answer) => answer.body.results.map((one) => [one.index, one.relevance_score]);
   assert.equal(scores(found), scores(expected));
   const none = await post('/v1/rerank', { query, documents: [{ title: 'x' }] });
   assert.is(none.status, 422);
-  assert.match(none.body['message'], 'documents[0] has none of the fields text');
+  assert.match(none.body.message, 'documents[0] has none of the fields text');
 });
 
 test("Voyage's", async () => {
   const { body } = await post('/voyage/v1/rerank', { query, documents, top_k: 2, return_documents: true });
-  assertRanked(body['data'], 'relevance_score', ranking.slice(0, 2));
-  assert.is(body['data'][0].document, documents[ranking[0]!]);
+  assertRanked(body.data, 'relevance_score', ranking.slice(0, 2));
+  assert.is(body.data[0]!.document, documents[ranking[0]!]);
 });
 
 test("text-embeddings-inference's", async () => {
   const response = await post('/rerank', { query, texts: documents, truncate: true, return_text: true });
-  assertRanked(response.body as unknown as { index: number }[], 'score');
+  assertRanked(list(response), 'score');
   const raw = await post('/rerank', { query, texts: documents, truncate: true, raw_scores: true });
-  for (const { index, score } of raw.body as unknown as { index: number; score: number }[]) {
+  for (const { index, score } of list(raw)) {
     assert.ok(Math.abs(1 / (1 + Math.exp(-score)) - relevance[index]!) < CLOSE);
   }
   const long = await post('/rerank', { query, texts: ['word '.repeat(1000)] });
   assert.is(long.status, 413);
-  assert.is(long.body['error_type'], 'Validation');
+  assert.is(long.body.error_type, 'Validation');
   const empty = await post('/rerank', { query, texts: [] });
   assert.is(empty.status, 400);
-  assert.is(empty.body['error_type'], 'Empty');
+  assert.is(empty.body.error_type, 'Empty');
   const info = (await (await fetch(`${server.url}/info`)).json()) as Record<string, unknown>;
   assert.is(info['model_id'], 'tiny');
   assert.is((await fetch(`${server.url}/health`)).status, 200);
@@ -128,7 +152,7 @@ test("text-embeddings-inference's", async () => {
 
 test('scores of pairs, also in the words of vLLM', async () => {
   const raw = await post('/score', { pairs: golden, raw_scores: true });
-  raw.body['data'].forEach(({ index, score }: any, i: number) => {
+  raw.body.data.forEach(({ index, score }, i) => {
     assert.is(index, i);
     assert.ok(Math.abs(score - golden[i]!.score) < 1e-4);
   });
@@ -138,11 +162,11 @@ test('scores of pairs, also in the words of vLLM', async () => {
 test('says what was not read, and reads it in passages where asked', async () => {
   const long = `${'filler '.repeat(300)}${documents[ranking[0]!]}`;
   const cut = await post('/v1/rerank', { query, documents: [long, 'short'] });
-  const first = cut.body['results'].find(({ index }: any) => index === 0);
+  const first = cut.body.results.find(({ index }) => index === 0)!;
   assert.is(first.truncated, true);
-  assert.match(cut.body['meta'].warnings[0], 'the end of');
+  assert.match(cut.body.meta.warnings[0]!, 'the end of');
   const whole = await post('/v1/rerank', { query, documents: [long, 'short'], max_chunks_per_doc: 500 });
-  const read = whole.body['results'].find(({ index }: any) => index === 0);
+  const read = whole.body.results.find(({ index }) => index === 0)!;
   assert.ok(read.relevance_score >= first.relevance_score);
 });
 
@@ -150,8 +174,8 @@ test('refuses what it cannot answer, with the reason', async () => {
   const refused = async (path: string, body: unknown, status: number, message: RegExp, headers = {}) => {
     const answer = await post(path, body, headers);
     assert.is(answer.status, status, JSON.stringify(answer.body));
-    assert.match(answer.body['message'], message);
-    assert.is(answer.headers.get('x-request-id'), answer.body['id']);
+    assert.match(answer.body.message, message);
+    assert.is(answer.headers.get('x-request-id'), answer.body.id);
   };
   await refused('/v2/rerank', { query, documents: [] }, 422, /^documents: /);
   await refused('/v2/rerank', { query: 1, documents }, 422, /^query: /);
@@ -188,7 +212,7 @@ test('metrics count requests and tokens', async () => {
   const before = await metric('rank_distillm_tokens_total{model="tiny"}');
   const { body } = await post('/v1/rerank', { query, documents });
   const after = await metric('rank_distillm_tokens_total{model="tiny"}');
-  assert.is(after - before, body['usage'].total_tokens);
+  assert.is(after - before, body.usage.total_tokens);
   assert.ok((await metric('rank_distillm_request_seconds_count{route="/v1/rerank"}')) >= 1);
 });
 
