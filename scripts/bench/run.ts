@@ -11,6 +11,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   tokenize: () => import('./tokenize.js'),
   memory: () => import('./memory.js'),
   'event-loop': () => import('./event-loop.js'),
+  collection: () => import('./collection.js'),
   fairness: () => import('./fairness.js'),
 };
 

@@ -1,5 +1,5 @@
-import { chmodSync, existsSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { chmodSync, copyFileSync, existsSync, rmSync } from 'node:fs';
+import { join, relative } from 'node:path';
 import { filesBelow, hashOf } from './hash.mjs';
 import { bundlePages } from './page.mjs';
 import { root } from './root.mjs';
@@ -20,6 +20,16 @@ export function isCompiled() {
   return stamp['inputs'] === inputs() && files.length > 0 && files.every((file) => existsSync(join(root, file)));
 }
 
+/** Copies the tables that modules read from beside themselves. */
+function copyTables() {
+  const source = join(root, 'src');
+  return filesBelow(source, (name) => name.endsWith('.json') && !name.startsWith('tsconfig')).map((file) => {
+    const copy = join(root, 'dist', relative(source, file));
+    copyFileSync(file, copy);
+    return copy;
+  });
+}
+
 /** Compiles src into dist, unless nothing has changed; files whose source is gone are removed. */
 export async function ensureTypeScript() {
   if (isCompiled()) return false;
@@ -35,7 +45,7 @@ export async function ensureTypeScript() {
     quiet: true,
   });
   const emitted = [...printed.matchAll(/^TSFILE: (.+)$/gm)].map((match) => match[1] ?? '');
-  emitted.push(...(await bundlePages()));
+  emitted.push(...(await bundlePages()), ...copyTables());
   for (const file of filesBelow(dist)) if (!emitted.includes(file)) rmSync(file);
   const command = join(dist, 'cli/main.js');
   if (existsSync(command)) chmodSync(command, 0o755); // `npx rank-distillm` in a checkout runs the file itself

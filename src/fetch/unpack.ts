@@ -1,6 +1,6 @@
 import { isAscii } from 'node:buffer';
 import { createReadStream, createWriteStream } from 'node:fs';
-import { rename, rm } from 'node:fs/promises';
+import { rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -11,7 +11,7 @@ import { ioError, RankDistillmError, throwIfAborted } from '../errors.js';
 import { sync } from '../io/atomic-write.js';
 import { pathBeside, removeStrays } from '../io/leftovers.js';
 import { makeFolder } from '../io/make-folder.js';
-import { isGzip, plainBytes } from '../io/plain-bytes.js';
+import { BOMB_BYTES, BOMB_RATIO, gzipBomb, isGzip, plainBytes } from '../io/plain-bytes.js';
 import { repairUtf8 } from '../io/text.js';
 import { noSpace } from './download.js';
 import { downloadListener } from './downloads.js';
@@ -63,6 +63,17 @@ async function writeTo(target: string, chunks: AsyncIterable<Buffer>): Promise<v
   }
 }
 
+/** The content of the gzip files in a tar, one after the other, as MS MARCO v2's passages are packed. */
+export async function* gzipsInTar(archive: string): AsyncGenerator<Buffer> {
+  const { size } = await stat(archive);
+  let bytes = 0;
+  for await (const chunk of tarMembers(archive, (name) => name.endsWith('.gz'), 'member that ends in .gz', true)) {
+    bytes += chunk.length;
+    if (bytes > Math.max(BOMB_BYTES, BOMB_RATIO * size)) throw gzipBomb(archive);
+    yield chunk;
+  }
+}
+
 function contentOf(archive: string, { unpack, member = '' }: Unpacking): AsyncIterable<Buffer> {
   switch (unpack) {
     case 'gzip':
@@ -72,7 +83,7 @@ function contentOf(archive: string, { unpack, member = '' }: Unpacking): AsyncIt
     case 'tar':
       return tarMembers(archive, (name) => name === member, `member ${member}`);
     case 'tar of gzips':
-      return tarMembers(archive, (name) => name.endsWith('.gz'), 'member that ends in .gz', true);
+      return gzipsInTar(archive);
   }
 }
 
@@ -128,7 +139,7 @@ async function* zipMember(archive: string, member: string): AsyncGenerator<Buffe
 
 function damaged(archive: string, cause: unknown): RankDistillmError {
   return new RankDistillmError('bad_input', `${archive}: cannot be unpacked: ${(cause as Error).message}`, {
-    hint: 'Delete the file: the next call downloads it again.',
+    hint: 'Download the file again; if this package did that, delete it and the next call does.',
     cause,
   });
 }

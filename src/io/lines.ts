@@ -36,20 +36,28 @@ export function readLines(path: string, look?: (start: Buffer) => void): AsyncGe
 
 /** The same for any bytes, as soon as a line is complete. `name` names the source in errors. */
 export async function* linesOf(chunks: AsyncIterable<Buffer>, name: string): AsyncGenerator<Line[]> {
-  for await (const { lines } of blocksOf(chunks, name)) if (lines.length > 0) yield lines;
+  for await (const { lines } of blocksOf(chunks, name, splitLines)) if (lines.length > 0) yield lines;
 }
 
-/** Bytes of whole lines, and those lines. */
-export interface Block {
+/** Bytes of whole lines, and what was made of those lines. */
+export interface Block<T> {
   bytes: Buffer;
   /** Where the block starts in the decompressed content, in bytes. */
   offset: number;
   /** Without blank lines. */
-  lines: Line[];
+  lines: T[];
 }
 
-/** The lines as soon as they are complete, with their bytes. */
-export async function* blocksOf(chunks: AsyncIterable<Buffer>, name: string): AsyncGenerator<Block> {
+/**
+ * The lines as soon as they are complete, with their bytes.
+ *
+ * @param split as `splitLines`; what it makes of a line
+ */
+export async function* blocksOf<T>(
+  chunks: AsyncIterable<Buffer>,
+  name: string,
+  split: (block: Buffer, place: BlockPlace) => SplitBlock<T>,
+): AsyncGenerator<Block<T>> {
   let rest: Buffer[] = [];
   let restBytes = 0;
   let offset = 0;
@@ -65,14 +73,14 @@ export async function* blocksOf(chunks: AsyncIterable<Buffer>, name: string): As
     const bytes = Buffer.concat([...rest, chunk.subarray(0, end)]);
     rest = end < chunk.length ? [chunk.subarray(end)] : [];
     restBytes = chunk.length - end;
-    const { lines, count } = splitLines(bytes, { name, offset, number });
+    const { lines, count } = split(bytes, { name, offset, number });
     yield { bytes, offset, lines };
     offset += bytes.length;
     number += count;
   }
   if (restBytes === 0) return;
   const bytes = Buffer.concat(rest);
-  yield { bytes, offset, lines: splitLines(bytes, { name, offset, number }).lines };
+  yield { bytes, offset, lines: split(bytes, { name, offset, number }).lines };
 }
 
 /** Position of a block of bytes: the file's name, the byte offset and the number of the first line. */
@@ -82,10 +90,33 @@ export interface BlockPlace {
   number: number;
 }
 
-/** Splits bytes that start at a line start into lines; `count` includes blank lines. */
-export function splitLines(block: Buffer, place: BlockPlace): { lines: Line[]; count: number } {
-  if (!isUtf8(block)) throw notUtf8(block, place);
+export interface SplitBlock<T> {
+  lines: T[];
+  /** Number of lines, with blank ones. */
+  count: number;
+}
+
+/** Splits bytes that start at a line start into lines. */
+export function splitLines(block: Buffer, place: BlockPlace): SplitBlock<Line> {
   const lines: Line[] = [];
+  const count = eachLine(block, place, (start, end, number) => {
+    const text = block.toString('utf8', start, end);
+    if (text.trim() !== '') lines.push({ text, number, offset: place.offset + start, length: end - start });
+  });
+  return { lines, count };
+}
+
+/**
+ * Calls `take` with where each line starts and ends in the block, and its number. Returns the number of lines.
+ *
+ * @throws RankDistillmError `bad_input`, naming the line, for bytes that are not UTF-8
+ */
+export function eachLine(
+  block: Buffer,
+  place: BlockPlace,
+  take: (start: number, end: number, number: number) => void,
+): number {
+  if (!isUtf8(block)) throw notUtf8(block, place);
   let count = 0;
   let start = place.offset === 0 && hasByteOrderMark(block) ? 3 : 0;
   while (start < block.length) {
@@ -93,14 +124,11 @@ export function splitLines(block: Buffer, place: BlockPlace): { lines: Line[]; c
     const next = newline === -1 ? block.length : newline + 1;
     let end = newline === -1 ? block.length : newline;
     if (end > start && block[end - 1] === CR) end -= 1;
-    const text = block.toString('utf8', start, end);
-    if (text.trim() !== '') {
-      lines.push({ text, number: place.number + count, offset: place.offset + start, length: end - start });
-    }
+    take(start, end, place.number + count);
     count += 1;
     start = next;
   }
-  return { lines, count };
+  return count;
 }
 
 function hasByteOrderMark(block: Buffer): boolean {

@@ -8,8 +8,8 @@ import { readRegularFile, tooLarge, type ReadLimit } from './regular-file.js';
 
 const CHUNK_BYTES = 256 * 1024;
 /** Text shrinks 3 to 30 fold, zeros a thousandfold. Beyond this, and beyond a size that disks have, it is a bomb. */
-const BOMB_RATIO = 300;
-const BOMB_BYTES = 256 * 2 ** 20;
+export const BOMB_RATIO = 300;
+export const BOMB_BYTES = 256 * 2 ** 20;
 
 /**
  * The first bytes of a file, as many as there are up to `count`; nothing is decompressed.
@@ -57,6 +57,11 @@ export async function isGzip(path: string): Promise<boolean> {
 /** RFC 1952, 2.3.1. */
 function isGzipMagic(start: Buffer): boolean {
   return start[0] === 0x1f && start[1] === 0x8b;
+}
+
+/** Whether a file is a tar (POSIX, `ustar`), by content. */
+export async function isTar(path: string): Promise<boolean> {
+  return (await firstBytes(path, 262)).toString('latin1', 257) === 'ustar';
 }
 
 /** Formats that are refused by their names: what a file begins with (at `offset`) and how to unpack it. */
@@ -162,7 +167,8 @@ async function firstOf(chunks: AsyncGenerator<Buffer>, count: number): Promise<B
   return start;
 }
 
-function gzipBomb(path: string): RankDistillmError {
+/** The error for what unpacks to more than that. */
+export function gzipBomb(path: string): RankDistillmError {
   return new RankDistillmError('bad_input', `${path}: more than ${BOMB_RATIO} times as large when unpacked`, {
     hint: 'This does not look like text; check what the file is, or unpack it yourself with `gunzip`.',
   });
@@ -183,11 +189,11 @@ function wordReadError(path: string, error: unknown): unknown {
 }
 
 /** The beginning of a file's content (decompressed), to detect its format; throws for pipes as `firstBytes` does. */
-export async function firstPlainBytes(path: string, count: number): Promise<Buffer> {
+export async function firstPlainBytes(path: string, count: number, unpack = plainBytes): Promise<Buffer> {
   await refusePipe(path);
   const parts: Buffer[] = [];
   let length = 0;
-  for await (const chunk of plainBytes(path)) {
+  for await (const chunk of unpack(path)) {
     parts.push(chunk);
     length += chunk.length;
     if (length >= count) break;

@@ -1,4 +1,4 @@
-import { execFile, spawnSync } from 'node:child_process';
+import { execFile, execFileSync, spawnSync } from 'node:child_process';
 import {
   chmodSync,
   mkdirSync,
@@ -10,11 +10,12 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { gzipSync } from 'node:zlib';
+import { gunzipSync, gzipSync } from 'node:zlib';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { CollectionStore } from '../../src/data/collection/collection-store.js';
 import { sharedPath } from '../support/shared.js';
+import { idV2, writePassagesV2 } from '../../scripts/bench/scale/stand-ins.js';
 import { golden } from '../support/data.js';
 import { refuses } from '../support/errors.js';
 import { pipe, temporaryFiles } from '../support/files.js';
@@ -54,6 +55,31 @@ test('texts come in the order asked for, also twice, from plain and gzipped coll
     assert.equal([store.has('d3'), store.has('d13'), store.has('')], [true, false, false]);
     await store.close();
   }
+});
+
+test('a tar of gzip files, as MS MARCO v2 is, is one collection', async () => {
+  const path = join(folder, 'v2.tar');
+  await writePassagesV2(path, 200);
+  for (let round = 0; round < 2; round++) {
+    await using store = await CollectionStore.open(path);
+    assert.is(store.size, 200);
+    const ids = [idV2(0, 0), idV2(69, 1), idV2(34, 1)];
+    const expected = ids.map((id) => {
+      const member = `msmarco_v2_passage/${id.slice(0, 18)}.gz`;
+      const lines = gunzipSync(execFileSync('tar', ['xOf', path, member]))
+        .toString()
+        .split('\n');
+      return (JSON.parse(lines.find((line) => line.includes(`"${id}"`))!) as { passage: string }).passage;
+    });
+    assert.equal(await store.getTexts(ids), expected);
+  }
+  execFileSync('tar', ['cf', file('other.tar', ''), '-C', folder, 'v2.tar']);
+  await refuses(() => CollectionStore.open(join(folder, 'other.tar')), 'bad_input', 'other.tar', 'no member', '.gz');
+  await refuses(
+    () => CollectionStore.open(file('cut.tar', readFileSync(path).subarray(0, 50_000))),
+    'bad_input',
+    'cut.tar',
+  );
 });
 
 test('a document that stands there twice is one, whatever the file looks like', async () => {

@@ -2,7 +2,9 @@ import { readFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { readDocuments, readQueries } from '../../src/data/formats/texts.js';
+import { Random } from '../../scripts/demo/random.js';
+import { documentLines, readDocuments, readQueries, textRecord } from '../../src/data/formats/texts.js';
+import { splitLines } from '../../src/io/lines.js';
 import { collect, golden } from '../support/data.js';
 import { refuses } from '../support/errors.js';
 import { pipe, temporaryFiles } from '../support/files.js';
@@ -86,6 +88,39 @@ for (const [name, content, words] of bad) {
     await refuses(() => documents(file(name, content)), 'bad_input', ...words);
   });
 }
+
+test('an index finds the documents that a reader reads, and refuses the same lines', () => {
+  const random = new Random(7);
+  const parts = ['d1', '7', 'é', '\t', '\t', ' ', '\u00a0', '\r', '\n', '\n', '\r\n', '\uFEFF', 'a text'];
+  let refused = 0;
+  for (let round = 0; round < 3000; round++) {
+    const text = Array.from({ length: random.below(14) }, () => random.pick(parts)).join('');
+    const valid = Array.from({ length: random.below(4) }, (_, i) => `d${i}\t${random.pick(parts).trim()}\r\n`).join('');
+    const block = Buffer.from(random.chance(0.5) ? valid + text : text + valid);
+    const place = { name: 'docs.tsv', offset: random.pick([0, 5]), number: 3 };
+    const read = (): unknown => {
+      const { lines, count } = splitLines(block, place);
+      const documents = lines.map(({ text: line, number, offset, length }) => {
+        return { id: textRecord(line, 'tsv', 'document', 'docs.tsv', number).id, number, offset, length };
+      });
+      return { lines: documents, count };
+    };
+    const outcome = (of: () => unknown): unknown => {
+      try {
+        return of();
+      } catch (error) {
+        refused += 1;
+        return (error as Error).message;
+      }
+    };
+    assert.equal(
+      outcome(() => documentLines('tsv')(block, place)),
+      outcome(read),
+      JSON.stringify(block.toString()),
+    );
+  }
+  assert.ok(refused > 500 && refused < 5000, String(refused));
+});
 
 test('Parquet collections are refused by name', async () => {
   await refuses(() => documents(golden('with-texts-none.parquet')), 'unsupported', 'Parquet');

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { openIndexed } from '../../src/data/collection/collection-index.js';
+import type { SharedIndex } from '../../src/data/collection/document-index.js';
 import { CollectionStore } from '../../src/data/collection/collection-store.js';
-import { locate } from '../../src/data/collection/text-places.js';
 import { TextThread } from '../../src/data/collection/text-thread.js';
 import type { RankDistillmError } from '../../src/errors.js';
 
@@ -20,15 +20,20 @@ const textOf = (i: number): string => `text ${i} äöü € 😀 ${'word '.repea
 const path = join(folder, 'collection.tsv');
 writeFileSync(path, Array.from({ length: DOCUMENTS }, (_, i) => `d${i}\t${textOf(i)}\n`).join(''));
 
-const SOURCE = { format: 'tsv', isCopy: false, repairs: false } as const;
-
 /** The thread, and where its documents lie. */
-async function threadFor(collection: string) {
-  const { plain, plainPath, index } = await openIndexed(collection, { folder });
-  const source = { ...SOURCE, path: collection, plain: plainPath, file: plain.fd, index: index.path };
-  const thread = new TextThread(source);
-  const read = (docIds: readonly string[]): Promise<string[]> =>
-    thread.read(locate(index, docIds, collection, undefined));
+async function threadFor(collection: string, repairs = false) {
+  const { plain, plainPath, index, format } = await openIndexed(collection, { folder });
+  const source = {
+    format,
+    repairs,
+    isCopy: false,
+    path: collection,
+    plain: plainPath,
+    file: plain.fd,
+    index: index.path,
+  };
+  const thread = new TextThread(source, index.shared);
+  const read = (docIds: readonly string[]): Promise<string[]> => thread.read(docIds, 'first-stage.run');
   const close = async (): Promise<void> => {
     await thread.close();
     await plain.close();
@@ -46,14 +51,41 @@ async function errorOf(run: Promise<unknown>): Promise<RankDistillmError> {
 
 test('far apart and side by side, one, many and none: the texts of the file, in its order', async () => {
   const { thread, read, close } = await threadFor(path);
-  const orders = [[5], [7, 6, 5], Array.from({ length: 300 }, (_, i) => (i * 1237) % DOCUMENTS), []];
+  const orders = [[5], [7, 6, 5, 6, 7], Array.from({ length: 300 }, (_, i) => (i * 1237) % DOCUMENTS), []];
   for (const order of orders) {
     const texts = await read(order.map((i) => `d${i}`));
-    assert.equal(texts, order.sort((a, b) => a - b).map(textOf));
+    assert.equal(texts, order.map(textOf));
   }
+  const error = await errorOf(read(['d1', 'd2000']));
+  assert.is(error.code, 'not_found');
+  assert.match(error.message, /'d2000' is not in the collection .*collection\.tsv \(asked for by first-stage\.run\)/);
   assert.ok(thread.isReady);
   await close();
   assert.not(thread.isReady);
+});
+
+test('JSON lines, and ids that are not ASCII', async () => {
+  const jsonl = join(folder, 'collection.jsonl');
+  writeFileSync(jsonl, '{"_id": "é", "title": "A", "text": "b\\n\\ud83d\\ude00"}\n{"id": "1", "contents": "c"}\n');
+  const tsv = join(folder, 'names.tsv');
+  writeFileSync(tsv, 'é\tA b\r\nd\u00a01\tc\r\n\n😀\t€');
+  const asked: [string, string[], string[]][] = [
+    [jsonl, ['1', 'é'], ['c', 'A b\n😀']],
+    [tsv, ['😀', 'é', 'd\u00a01'], ['€', 'A b', 'c']],
+  ];
+  for (const [collection, ids, texts] of asked) {
+    const { read, close } = await threadFor(collection);
+    assert.equal(await read(ids), texts);
+    await close();
+  }
+});
+
+test('repaired texts, the same one twice', async () => {
+  const broken = join(folder, 'broken.tsv');
+  writeFileSync(broken, 'd1\tdonâ\x80\x99t\nd2\tascii\nd3\té\n');
+  const { read, close } = await threadFor(broken, true);
+  assert.equal(await read(['d1', 'd3', 'd2', 'd1']), ['don’t', 'é', 'ascii', 'don’t']);
+  await close();
 });
 
 test('a file that is cut while it is read is an error, and the thread goes on', async () => {
@@ -70,9 +102,17 @@ test('a file that is cut while it is read is an error, and the thread goes on', 
 });
 
 test('a thread that dies fails what waits for it', async () => {
-  const source = { ...SOURCE, path: 'gone.tsv', plain: 'gone.tsv', file: -1, index: join(folder, 'gone.index') };
-  const thread = new TextThread(source);
-  const error = await errorOf(thread.read([{ docId: 'd1', offset: 0, length: -1, line: 1, checksum: 0 }]));
+  const source = {
+    isCopy: false,
+    repairs: false,
+    format: 'tsv',
+    path: 'gone.tsv',
+    plain: 'gone.tsv',
+    file: -1,
+    index: 'gone.index',
+  } as const;
+  const thread = new TextThread(source, { path: 'gone.index', file: -1 } as SharedIndex);
+  const error = await errorOf(thread.read(['d1']));
   assert.is(error.code, 'native');
   assert.match(error.message, /^gone\.tsv: its reader thread died/);
 });

@@ -3,10 +3,11 @@ import type { BigIntStats } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, realpath, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { ioError, RankDistillmError } from '../../errors.js';
+import { gzipsInTar } from '../../fetch/unpack.js';
 import { sync } from '../../io/atomic-write.js';
 import { pathBeside, removeStrays } from '../../io/leftovers.js';
 import { cacheFolder, makeFolder, PRIVATE_MODE } from '../../io/make-folder.js';
-import { isGzip, plainBytes } from '../../io/plain-bytes.js';
+import { isGzip, isTar, plainBytes } from '../../io/plain-bytes.js';
 import { changedWhileRead, chunksOf } from '../../io/regions.js';
 import { detectTextFormat, type TextFormat } from '../formats/texts.js';
 import { DocumentIndex, STAMP_CHARACTERS } from './document-index.js';
@@ -21,7 +22,7 @@ const TEXT_COMPRESSION = 3;
 export interface IndexedCollection {
   format: TextFormat;
   index: DocumentIndex;
-  /** The collection itself, or its unpacked copy when it is gzipped: absolute, since the working directory may change. */
+  /** The collection itself, or its unpacked copy when it is packed: absolute, since the working directory may change. */
   plainPath: string;
   plain: FileHandle;
   isCopy: boolean;
@@ -85,13 +86,13 @@ function unwritable(path: string, refusals: RankDistillmError[]): RankDistillmEr
 /** Files built from a collection. */
 interface CollectionFiles {
   index: string;
-  /** The collection itself, or its unpacked copy when it is gzipped. */
+  /** The collection itself, or its unpacked copy when it is packed. */
   plain: string;
 }
 
-function filesIn(folder: string, { path, gzip, stem, stamp }: Collection): CollectionFiles {
+function filesIn(folder: string, { path, unpack, stem, stamp }: Collection): CollectionFiles {
   const name = join(folder, `${stem}-${stamp}`);
-  return { index: `${name}.index`, plain: gzip ? `${name}.plain` : path };
+  return { index: `${name}.index`, plain: unpack ? `${name}.plain` : path };
 }
 
 /** Opens what was built before; undefined if it is missing, damaged or does not fit the collection as it is now. */
@@ -102,14 +103,14 @@ async function openIn(folder: string, collection: Collection): Promise<IndexedCo
   let plain: FileHandle | undefined;
   try {
     plain = await open(files.plain, 'r');
-    const { format, gzip, mode, stamp, path } = collection;
+    const { format, unpack, mode, stamp, path } = collection;
     const found = await plain.stat({ bigint: true });
-    const fits = gzip
+    const fits = unpack
       ? Number(found.size) === index.plainBytes && !isMoreOpen(Number(found.mode), mode)
       : stampOf(found) === stamp;
     // the collection may have been replaced since it was identified
     if (fits && (await identify(path)).stamp === stamp) {
-      const opened = { format, index, plain, plainPath: resolve(files.plain), isCopy: gzip };
+      const opened = { format, index, plain, plainPath: resolve(files.plain), isCopy: unpack !== undefined };
       plain = undefined;
       return opened;
     }
@@ -130,7 +131,8 @@ function isMoreOpen(mode: number, than: number): boolean {
 interface Collection {
   path: string;
   realPath: string;
-  gzip: boolean;
+  /** Undefined for a file that is read as it is. */
+  unpack: Unpack | undefined;
   format: TextFormat;
   mode: number;
   size: number;
@@ -140,15 +142,18 @@ interface Collection {
   stamp: string;
 }
 
+type Unpack = (path: string) => AsyncGenerator<Buffer>;
+
 async function identify(path: string): Promise<Collection> {
-  const gzip = await isGzip(path); // refuses a pipe
-  const format = await detectTextFormat(path);
+  const isPacked = await isGzip(path); // refuses a pipe
+  const unpack = isPacked ? plainBytes : (await isTar(path)) ? gzipsInTar : undefined;
+  const format = await detectTextFormat(path, unpack);
   try {
     const realPath = await realpath(path);
     const found = await stat(realPath, { bigint: true });
     const stem = `${basename(realPath).slice(0, 50)}-${shortHash([realPath])}`;
     const [mode, size] = [Number(found.mode), Number(found.size)];
-    return { path, realPath, gzip, format, mode, size, stem, stamp: stampOf(found) };
+    return { path, realPath, unpack, format, mode, size, stem, stamp: stampOf(found) };
   } catch (error) {
     throw ioError('read', path, error);
   }
@@ -182,7 +187,7 @@ async function removeOlder(folder: string, { stem, stamp }: Pick<Collection, 'st
 }
 
 async function build(
-  { path, format, stamp, gzip, mode, size }: Collection,
+  { path, format, stamp, unpack, mode, size }: Collection,
   files: CollectionFiles,
   room: string,
   progress: CollectionIndexOptions,
@@ -190,16 +195,16 @@ async function build(
   const index = join(room, 'index');
   const copy = join(room, 'plain');
   const ownMode = (mode & 0o666) | 0o600;
-  const plain = gzip ? await open(copy, 'wx+', ownMode) : await open(path, 'r');
+  const plain = unpack ? await open(copy, 'wx+', ownMode) : await open(path, 'r');
   try {
-    const chunks = gzip ? copied(plainBytes(path), plain) : chunksOf(plain, path);
-    const expectedBytes = gzip ? size * TEXT_COMPRESSION : size;
+    const chunks = unpack ? copied(unpack(path), plain) : chunksOf(plain, path);
+    const expectedBytes = unpack ? size * TEXT_COMPRESSION : size;
     await writeIndex({ path, format, stamp, expectedBytes, chunks, plain }, index, ownMode, progress);
-    if (gzip) await plain.sync();
+    if (unpack) await plain.sync();
   } finally {
     await plain.close();
   }
-  if (gzip) await rename(copy, files.plain);
+  if (unpack) await rename(copy, files.plain);
   await rename(index, files.index);
   await sync(dirname(files.index));
 }

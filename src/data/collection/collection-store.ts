@@ -56,15 +56,16 @@ export class CollectionStore implements AsyncDisposable {
   }
 
   has(docId: string): boolean {
-    return this.#index.find(docId) !== undefined;
+    return this.#index.has(docId);
   }
 
   /** Texts of documents, in the order of `docIds`. The error for a missing document names `run`. */
   async getTexts(docIds: readonly string[], run?: string): Promise<string[]> {
     this.#fetched += docIds.length;
-    if (this.#fetched > this.#threadAfter) this.#thread ??= new TextThread(this.#source);
+    if (this.#fetched > this.#threadAfter) this.#thread ??= new TextThread(this.#source, this.#index.shared);
+    if (this.#thread?.isReady) return this.#thread.read(docIds, run);
     const wanted = locate(this.#index, docIds, this.path, run);
-    const found = await (this.#thread?.isReady ? this.#thread.read(wanted) : this.#read(wanted));
+    const found = await this.#read(wanted);
     const texts = new Array<string>(docIds.length);
     for (const [i, { positions }] of wanted.entries()) {
       for (const position of positions) texts[position] = found[i]!;

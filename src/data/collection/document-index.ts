@@ -71,7 +71,7 @@ export function regionAt(words: Uint32Array, at: number): Region {
   };
 }
 
-interface Header {
+export interface Header {
   /** Says which version of which collection was indexed. */
   stamp: string;
   documents: number;
@@ -115,19 +115,30 @@ function unpackHeader(bytes: Buffer): Header | undefined {
   };
 }
 
+/** An open index as other threads of the process can take it over. */
+export interface SharedIndex {
+  path: string;
+  /** Descriptor of the file, which the thread that opened it closes. */
+  file: number;
+  header: Header;
+  /** [2^bucketBits, 2], in shared memory: end and checksum of each bucket. */
+  directory: Uint32Array;
+}
+
 /** A collection's index, open for reading: document id → position of its line. Built by `collectionIndex`. */
 export class DocumentIndex {
   /** Words of the hash asked for. */
   readonly #wanted = new Uint32Array(HASH_WORDS);
-  #bucket = new Uint32Array(0);
+  #bucket = new Uint32Array(64 * RECORD_WORDS);
+  #bytes = bytesOf(this.#bucket);
   #isClosed = false;
   readonly #path: string;
   readonly #file: number;
   readonly #header: Header;
-  /** [2^bucketBits, 2]: end and checksum of each bucket. */
   readonly #directory: Uint32Array;
 
-  private constructor(path: string, file: number, header: Header, directory: Uint32Array) {
+  /** An index that another thread has opened and keeps open. */
+  constructor({ path, file, header, directory }: SharedIndex) {
     this.#path = path;
     this.#file = file;
     this.#header = header;
@@ -161,11 +172,16 @@ export class DocumentIndex {
       const bytes = DIRECTORY_BYTES * 2 ** header.bucketBits;
       const start = layoutOf(header.documents).directory;
       if (size !== start + bytes) return undefined;
-      const directory = readExactly(opened, start, bytes);
-      return crc32(directory) === header.directory
-        ? new DocumentIndex(at, opened, header, wordsOf(directory))
-        : undefined;
+      const directory = Buffer.from(new SharedArrayBuffer(bytes));
+      readInto(directory, opened, start);
+      if (crc32(directory) !== header.directory) return undefined;
+      return new DocumentIndex({ path: at, file: opened, header, directory: wordsOf(directory) });
     }
+  }
+
+  /** This index for other threads, which must not use it after it is closed here. */
+  get shared(): SharedIndex {
+    return { path: this.#path, file: this.#file, header: this.#header, directory: this.#directory };
   }
 
   get path(): string {
@@ -182,19 +198,14 @@ export class DocumentIndex {
     return this.#header.plainBytes;
   }
 
+  has(docId: string): boolean {
+    return this.#search(docId) !== -1;
+  }
+
   /** undefined if there is no such document. */
   find(docId: string): Region | undefined {
-    // by now the descriptor may be another file's
-    if (this.#isClosed) throw new RankDistillmError('closed', `${this.#path}: the collection is closed`);
-    const wanted = this.#wanted;
-    hashInto(wanted, 0, docId);
-    const words = this.#read(wanted[0]! >>> (32 - this.#header.bucketBits));
-    for (let at = 0; at < words.length; at += RECORD_WORDS) {
-      if (words[at] === wanted[0] && words[at + 1] === wanted[1] && words[at + 2] === wanted[2]) {
-        return regionAt(words, at);
-      }
-    }
-    return undefined;
+    const at = this.#search(docId);
+    return at === -1 ? undefined : regionAt(this.#bucket, at);
   }
 
   close(): void {
@@ -203,22 +214,39 @@ export class DocumentIndex {
     closeSync(this.#file);
   }
 
-  /** The records of a bucket, valid until the next call. */
-  #read(bucket: number): Uint32Array {
+  /** Where the document's record is in `#bucket`, or -1. */
+  #search(docId: string): number {
+    // by now the descriptor may be another file's
+    if (this.#isClosed) throw new RankDistillmError('closed', `${this.#path}: the collection is closed`);
+    const wanted = this.#wanted;
+    hashInto(wanted, 0, docId);
+    const end = this.#read(wanted[0]! >>> (32 - this.#header.bucketBits));
+    const words = this.#bucket;
+    for (let at = 0; at < end; at += RECORD_WORDS) {
+      if (words[at] === wanted[0] && words[at + 1] === wanted[1] && words[at + 2] === wanted[2]) return at;
+    }
+    return -1;
+  }
+
+  /** Reads the records of a bucket into `#bucket`. Returns the number of their words. */
+  #read(bucket: number): number {
     const start = bucket === 0 ? 0 : this.#directory[2 * bucket - 2]!;
-    const length = (this.#directory[2 * bucket]! - start) * RECORD_WORDS;
-    if (length > this.#bucket.length) this.#bucket = new Uint32Array(2 * length);
-    const words = this.#bucket.subarray(0, length);
+    const length = (this.#directory[2 * bucket]! - start) * RECORD_BYTES;
+    if (length > this.#bytes.length) {
+      this.#bucket = new Uint32Array(length / 2);
+      this.#bytes = bytesOf(this.#bucket);
+    }
     const position = layoutOf(this.#header.documents).records + start * RECORD_BYTES;
-    const bytes = new Uint8Array(words.buffer, 0, 4 * length);
     let isRead: boolean;
     try {
-      isRead = readSync(this.#file, bytes, 0, bytes.length, position) === bytes.length;
+      isRead = readSync(this.#file, this.#bytes, 0, length, position) === length;
     } catch (error) {
       throw damagedIndex(this.#path, error);
     }
-    if (!isRead || crc32(bytes) !== this.#directory[2 * bucket + 1]) throw damagedIndex(this.#path);
-    return words;
+    if (!isRead || crc32(this.#bytes.subarray(0, length)) !== this.#directory[2 * bucket + 1]) {
+      throw damagedIndex(this.#path);
+    }
+    return length / 4;
   }
 
   /** Whether the records fit their checksums. Lets other work run after every piece. */
@@ -251,12 +279,21 @@ export class DocumentIndex {
 
 function readExactly(file: number, position: number, length: number): Buffer {
   const bytes = Buffer.alloc(length);
-  for (let done = 0; done < length;) {
-    const count = readSync(file, bytes, done, length - done, position + done);
+  readInto(bytes, file, position);
+  return bytes;
+}
+
+function readInto(bytes: Buffer, file: number, position: number): void {
+  for (let done = 0; done < bytes.length;) {
+    const count = readSync(file, bytes, done, bytes.length - done, position + done);
     if (count === 0) break; // the checksum tells
     done += count;
   }
-  return bytes;
+}
+
+/** The bytes of words. */
+export function bytesOf(words: Uint32Array): Buffer {
+  return Buffer.from(words.buffer, words.byteOffset, words.byteLength);
 }
 
 /** A view of bytes that start at a multiple of four. */

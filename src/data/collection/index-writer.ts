@@ -1,10 +1,12 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
 import { at, RankDistillmError, throwIfAborted } from '../../errors.js';
+import { runAhead } from '../../io/ahead.js';
 import { blocksOf } from '../../io/lines.js';
 import { readRegion } from '../../io/regions.js';
-import { type TextFormat, textRecord, type TextRecord } from '../formats/texts.js';
+import { documentLines, type TextFormat, textRecord, type TextRecord } from '../formats/texts.js';
 import {
+  bytesOf,
   hashInto,
   layoutOf,
   packHeader,
@@ -27,6 +29,8 @@ const MOST_PARTITION_BITS = 10;
 const HELD_RECORDS = 1024;
 /** Buckets are made for this many documents on average, so that a lookup reads a few hundred bytes. */
 const BUCKET_DOCUMENTS = 16;
+/** Chunks read ahead of the one that is parsed. */
+const CHUNKS_AHEAD = 2;
 /** A longer id is a text: the columns are swapped. */
 const MAX_ID_BYTES = 1900;
 
@@ -70,8 +74,13 @@ interface Partition {
   /** Records in memory. */
   words: Uint32Array;
   count: number;
-  /** Where full `words` were written. */
+  /** Where full `words` are, or will be, written. */
   pieces: number[];
+}
+
+interface FullPiece {
+  words: Uint32Array;
+  offset: number;
 }
 
 /** Records on disk, dealt by the first bits of their hash. */
@@ -80,6 +89,8 @@ class Partitions {
   documents = 0;
   readonly #file: FileHandle;
   readonly #held: Partition[];
+  #full: FullPiece[] = [];
+  readonly #spare: Uint32Array[] = [];
   #end = 0;
 
   constructor(expectedBytes: number, file: FileHandle) {
@@ -91,30 +102,38 @@ class Partitions {
     });
   }
 
-  /** Adds a record; a promise only where the disk has to be waited for. */
-  add(record: Uint32Array): Promise<void> | undefined {
+  /** Adds a record to memory. */
+  add(record: Uint32Array): void {
     const held = this.#held[record[0]! >>> (32 - this.bits)]!;
     held.words.set(record, held.count * RECORD_WORDS);
     held.count += 1;
     this.documents += 1;
-    return held.count === HELD_RECORDS ? this.#flush(held) : undefined;
-  }
-
-  /** The records of a partition in the order in which they were added, in pieces. */
-  async *read(partition: number): AsyncGenerator<Uint32Array> {
-    const { words, count, pieces } = this.#held[partition]!;
-    for (const offset of pieces) {
-      yield wordsOf(await readRegion(this.#file, offset, words.byteLength, 'a temporary file'));
-    }
-    yield words.subarray(0, count * RECORD_WORDS);
-  }
-
-  async #flush(held: Partition): Promise<void> {
-    const offset = this.#end;
+    if (held.count < HELD_RECORDS) return;
+    this.#full.push({ words: held.words, offset: this.#end });
+    held.pieces.push(this.#end);
     this.#end += held.words.byteLength;
-    await writeFully(this.#file, bytesOf(held.words), offset);
-    held.pieces.push(offset);
+    held.words = this.#spare.pop() ?? new Uint32Array(HELD_RECORDS * RECORD_WORDS);
     held.count = 0;
+  }
+
+  /** Writes what does not have to stay in memory. Call it between blocks. */
+  async flush(): Promise<void> {
+    for (const { words, offset } of this.#full) {
+      await writeFully(this.#file, bytesOf(words), offset);
+      this.#spare.push(words);
+    }
+    this.#full = [];
+  }
+
+  /** The records of a partition in the order in which they were added. */
+  async read(partition: number): Promise<Uint32Array> {
+    const { words, count, pieces } = this.#held[partition]!;
+    const all = new Uint32Array(pieces.length * words.length + count * RECORD_WORDS);
+    for (const [i, offset] of pieces.entries()) {
+      all.set(wordsOf(await readRegion(this.#file, offset, words.byteLength, 'a temporary file')), i * words.length);
+    }
+    all.set(words.subarray(0, count * RECORD_WORDS), pieces.length * words.length);
+    return all;
   }
 }
 
@@ -126,17 +145,17 @@ async function deal(
 ): Promise<number> {
   const record = new Uint32Array(RECORD_WORDS);
   let size = 0;
-  for await (const { bytes, offset: first, lines } of blocksOf(chunks, path)) {
+  const split = documentLines(format);
+  for await (const { bytes, offset: first, lines } of blocksOf(runAhead(chunks, CHUNKS_AHEAD), path, split)) {
     throwIfAborted(signal);
-    for (const { text, number, offset, length } of lines) {
-      const { id } = textRecord(text, format, 'document', path, number);
+    for (const { id, number, offset, length } of lines) {
       if (id.length > MAX_ID_BYTES / 3 && Buffer.byteLength(id) > MAX_ID_BYTES) throw longId(path, number);
       const checksum = crc32(bytes.subarray(offset - first, offset - first + length));
       hashInto(record, 0, id);
       regionInto(record, 0, { offset, length, line: number, checksum });
-      const written = partitions.add(record);
-      if (written !== undefined) await written;
+      partitions.add(record);
     }
+    await partitions.flush();
     size = first + bytes.length;
     onProgress?.(partitions.documents);
   }
@@ -162,15 +181,16 @@ async function collect(
   let documents = 0;
   for (let partition = 0; partition < 2 ** partitions.bits; partition++) {
     throwIfAborted(signal);
-    const kept = await duplicates.drop(partitions.read(partition));
-    const { grouped, ends } = groupByBucket(kept, bucketBits, buckets);
+    const { grouped, ends } = groupByBucket(await partitions.read(partition), bucketBits, buckets);
+    await duplicates.drop(grouped, ends);
     for (let bucket = 0, start = 0; bucket < buckets; start = ends[bucket++]!) {
       const at = 2 * (partition * buckets + bucket);
       directory[at] = documents + ends[bucket]!;
       directory[at + 1] = crc32(bytesOf(grouped.subarray(start * RECORD_WORDS, ends[bucket]! * RECORD_WORDS)));
     }
-    await writeFully(file, bytesOf(grouped), layoutOf(documents).directory);
-    documents += grouped.length / RECORD_WORDS;
+    const records = ends.at(-1)!;
+    await writeFully(file, bytesOf(grouped.subarray(0, records * RECORD_WORDS)), layoutOf(documents).directory);
+    documents += records;
   }
   duplicates.refuse();
   const bytes = bytesOf(directory);
@@ -179,7 +199,7 @@ async function collect(
   await writeFully(file, header, 0);
 }
 
-/** Counting sort of a partition's records by bucket. `ends`: where those of each bucket end. */
+/** Counting sort of a partition's records by bucket, stable. `ends`: where those of each bucket end. */
 function groupByBucket(words: Uint32Array, bucketBits: number, buckets: number) {
   const bucketOf = (at: number): number => (words[at]! >>> (32 - bucketBits)) % buckets;
   const ends = new Uint32Array(buckets);
@@ -194,6 +214,15 @@ function groupByBucket(words: Uint32Array, bucketBits: number, buckets: number) 
   return { grouped, ends };
 }
 
+/** The record from `start` to `end` that has the hash of the one at `at`, or -1. */
+function earlier(words: Uint32Array, start: number, end: number, at: number): number {
+  const [first, second, third] = [words[at], words[at + 1], words[at + 2]];
+  for (let other = start; other < end; other += RECORD_WORDS) {
+    if (words[other + 1] === second && words[other] === first && words[other + 2] === third) return other;
+  }
+  return -1;
+}
+
 /** Finds documents that occur more than once: with the same text they are ignored, with another they are an error. */
 class Duplicates {
   readonly #source: IndexSource;
@@ -204,33 +233,22 @@ class Duplicates {
     this.#source = source;
   }
 
-  /** The records without those of ids that came before. */
-  async drop(pieces: AsyncIterable<Uint32Array>): Promise<Uint32Array> {
-    let kept = new Uint32Array(4 * HELD_RECORDS * RECORD_WORDS);
-    let end = 0;
-    // the first 32 bits are much alike within a partition
-    const positions = new Map<number, number[]>();
-    for await (const piece of pieces) {
-      for (let at = 0; at < piece.length; at += RECORD_WORDS) {
-        const record = piece.subarray(at, at + RECORD_WORDS);
-        const known = positions.get(record[1]!);
-        const before = known?.find((position) => kept[position] === record[0] && kept[position + 2] === record[2]);
-        if (before !== undefined) {
-          await this.#compare(regionAt(kept, before), regionAt(record, 0));
+  /** Removes the records of ids that came before: moves the others to the front, and `ends` with them. */
+  async drop(grouped: Uint32Array, ends: Uint32Array): Promise<void> {
+    let next = 0;
+    for (let bucket = 0, at = 0; bucket < ends.length; bucket++) {
+      const start = next;
+      for (const end = ends[bucket]! * RECORD_WORDS; at < end; at += RECORD_WORDS) {
+        const before = earlier(grouped, start, next, at);
+        if (before !== -1) {
+          await this.#compare(regionAt(grouped, before), regionAt(grouped, at));
           continue;
         }
-        if (known === undefined) positions.set(record[1]!, [end]);
-        else known.push(end);
-        if (end === kept.length) {
-          const larger = new Uint32Array(2 * kept.length);
-          larger.set(kept);
-          kept = larger;
-        }
-        kept.set(record, end);
-        end += RECORD_WORDS;
+        if (next < at) grouped.copyWithin(next, at, at + RECORD_WORDS);
+        next += RECORD_WORDS;
       }
+      ends[bucket] = next / RECORD_WORDS;
     }
-    return kept.subarray(0, end);
   }
 
   /** @throws RankDistillmError `bad_input` if a document has two texts */
@@ -262,10 +280,6 @@ function longId(path: string, line: number): RankDistillmError {
   return new RankDistillmError('bad_input', `${at(path, line)}: the document id is longer than ${MAX_ID_BYTES} bytes`, {
     hint: 'Check that the columns are not swapped.',
   });
-}
-
-function bytesOf(words: Uint32Array): Uint8Array {
-  return new Uint8Array(words.buffer, words.byteOffset, words.byteLength);
 }
 
 async function writeFully(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {

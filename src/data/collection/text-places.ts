@@ -6,9 +6,9 @@ import { type TextFormat, textRecord } from '../formats/texts.js';
 import { discardIndex, type DocumentIndex, type Region } from './document-index.js';
 
 /** Documents closer than this are read together: a read call costs about as much as copying this many bytes. */
-const MERGE_GAP_BYTES = 8 * 1024;
+export const MERGE_GAP_BYTES = 8 * 1024;
 /** Largest single read. */
-const MERGE_BYTES = 1024 * 1024;
+export const MERGE_BYTES = 1024 * 1024;
 
 /** The file that texts are read from. */
 export interface TextSource {
@@ -98,10 +98,16 @@ export function textsOf(group: ReadGroup, bytes: Buffer, source: TextSource): st
     const start = offset - group.offset;
     const record = bytes.subarray(start, start + length);
     if (crc32(record) !== checksum) throw notAsIndexed(source);
-    const { id, text } = textRecord(record.toString(), source.format, 'document', source.path, line);
-    if (id !== docId) throw notAsIndexed(source);
-    return source.repairs ? repairUtf8(text) : text;
+    return textIn(record, docId, line, source);
   });
+}
+
+/** The text in the bytes of a document's line. */
+export function textIn(bytes: Uint8Array, docId: string, line: number, source: TextSource): string {
+  const lineText = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString();
+  const { id, text } = textRecord(lineText, source.format, 'document', source.path, line);
+  if (id !== docId) throw notAsIndexed(source);
+  return source.repairs ? repairUtf8(text) : text;
 }
 
 /** The error for a line that is not the one that was indexed. */
@@ -112,7 +118,8 @@ export function notAsIndexed({ path, plain, isCopy, index }: TextSource): RankDi
     : new RankDistillmError('io', changedWhileRead(path).message, { hint });
 }
 
-function unknownDocument(docId: string, collection: string, run: string | undefined): RankDistillmError {
+/** The error for a document that is not there. */
+export function unknownDocument(docId: string, collection: string, run: string | undefined): RankDistillmError {
   const asked = run === undefined ? '' : ` (asked for by ${run})`;
   return new RankDistillmError('not_found', `document '${docId}' is not in the collection ${collection}${asked}`, {
     hint: 'Register the collection that the run was created from.',
