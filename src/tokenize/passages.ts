@@ -7,7 +7,7 @@ export interface Passages {
 }
 
 /** A part of a text. */
-interface Passage {
+export interface Passage {
   text: string;
   /** UTF-16 units before it in the document. */
   start: number;
