@@ -82,15 +82,6 @@ export class SideTokenizer {
     return side!;
   }
 
-  /** [texts]: the number of tokens of each, without a limit. */
-  async count(texts: readonly string[]): Promise<number[]> {
-    const counts: number[] = [];
-    for (const batch of textBatches(texts, (text) => text.length)) {
-      for (const ids of await this.#native(() => this.#idsOf(batch))) counts.push(ids.length);
-    }
-    return counts;
-  }
-
   async #tokenize(texts: readonly string[], firstWindow: number, signal?: AbortSignal): Promise<SideIds[]> {
     const { limit, roundTrip } = this.#options;
     const results = new Array<SideIds>(texts.length);
