@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as assert from 'uvu/assert';
 import type { EncoderConfig } from '../../binding.js';
-import type { EncodedPair, TextPair } from '../../src/tokenize/pair-tokenizer.js';
+import type { PairTokens, TextPair } from '../../src/tokenize/pair-tokenizer.js';
 import { copyFolder, temporaryFolder } from './files.js';
 
 /** Small models and what the original libraries compute with them: scripts/references/models.py. */
@@ -54,7 +54,7 @@ export function readScoredPairs(path: string): ScoredPair[] {
   });
 }
 
-export function assertSameIds(found: readonly EncodedPair[], expected: readonly ScoredPair[]): void {
+export function assertSameIds(found: readonly PairTokens[], expected: readonly ScoredPair[]): void {
   assert.is(found.length, expected.length);
   expected.forEach((pair, i) => {
     assert.equal([...found[i]!.inputIds], pair.input_ids, `input_ids of pair ${i}: ${JSON.stringify(pair.query)}`);
