@@ -1,7 +1,7 @@
-import { chmodSync, copyFileSync, existsSync, rmSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { chmodSync, existsSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { filesBelow, hashOf } from './hash.mjs';
-import { bundlePage } from './page.mjs';
+import { bundlePages } from './page.mjs';
 import { root } from './root.mjs';
 import { run } from './run.mjs';
 import { say } from './say.mjs';
@@ -11,23 +11,13 @@ import { dropStamp, readStamp, writeStamp } from './stamp.mjs';
 function inputs() {
   const files = ['package.json', 'package-lock.json', 'tsconfig.json', 'binding.d.ts'].map((name) => join(root, name));
   const sources = filesBelow(join(root, 'src'), (name) => /\.(ts|css|json)$/.test(name));
-  return hashOf([...files, join(root, 'scripts/lib/page.mjs'), ...sources]);
+  return hashOf([...files, ...['page', 'compile'].map((name) => join(root, `scripts/lib/${name}.mjs`)), ...sources]);
 }
 
 export function isCompiled() {
   const stamp = readStamp('typescript');
   const files = /** @type {string[]} */ (stamp['files'] ?? []);
   return stamp['inputs'] === inputs() && files.length > 0 && files.every((file) => existsSync(join(root, file)));
-}
-
-/** Copies the tables that modules read from beside themselves. */
-function copyTables() {
-  const source = join(root, 'src');
-  return filesBelow(source, (name) => name.endsWith('.json') && !name.startsWith('tsconfig')).map((file) => {
-    const copy = join(root, 'dist', relative(source, file));
-    copyFileSync(file, copy);
-    return copy;
-  });
 }
 
 /** Compiles src into dist, unless nothing has changed; files whose source is gone are removed. */
@@ -37,15 +27,14 @@ export async function ensureTypeScript() {
   const before = inputs();
   say('compiling TypeScript');
   dropStamp('typescript');
-  const tsc = join(root, 'node_modules/typescript/bin/tsc');
-  const printed = await run(process.execPath, [tsc, '-p', 'tsconfig.json', '--listEmittedFiles', '--pretty', 'false'], {
+  const printed = await run(process.execPath, [join(root, 'scripts/lib/compile.mjs')], {
     what: 'tsc',
     hint: 'The lines above name the files.',
     cwd: root,
     quiet: true,
   });
   const emitted = [...printed.matchAll(/^TSFILE: (.+)$/gm)].map((match) => match[1] ?? '');
-  emitted.push(...(await bundlePage()), ...copyTables());
+  emitted.push(...(await bundlePages()));
   for (const file of filesBelow(dist)) if (!emitted.includes(file)) rmSync(file);
   const command = join(dist, 'cli/main.js');
   if (existsSync(command)) chmodSync(command, 0o755); // `npx rank-distillm` in a checkout runs the file itself
