@@ -11,10 +11,12 @@ import { runDatasetOptions, tupleDatasetOptions } from '../src/config/schema/dat
 import { monoOptions } from '../src/config/schema/model.js';
 import { trainerOptions } from '../src/config/schema/trainer.js';
 import { adamWOptions } from '../src/config/schema/training.js';
-import { loadOptions, rankOptions, scoreOptions } from '../src/engine/cross-encoder.js';
+import { doctorOptions } from '../src/doctor/doctor.js';
+import { loadOptions, rankOptions, scoreOptions, streamOptions } from '../src/engine/cross-encoder.js';
 import { trainableOptions } from '../src/engine/trainable-model.js';
 import { fitOptions, trainSection, validateSection } from '../src/fit/fit-options.js';
 import { rerankRunsOptions } from '../src/rerank/rerank-runs.js';
+import { trainerClassOptions } from '../src/train/trainer.js';
 import { settingsSchema } from './settings-schema.js';
 
 export const SCHEMA = fileURLToPath(new URL('../configs/schema.json', import.meta.url));
@@ -37,6 +39,7 @@ const API_END = '<!-- /options -->';
 const OPTIONS: [title: string, schema: z.ZodObject][] = [
   ['CrossEncoder.load(name, options)', loadOptions],
   ['score(pairs, options)', scoreOptions],
+  ['scoreStream(pairs, options)', streamOptions],
   ['rank(query, documents, options)', rankOptions],
   ['rerankRuns(options)', rerankRunsOptions],
   ['RunDataset.open(options), and runs and datasets in other options', runDatasetOptions],
@@ -50,6 +53,8 @@ const OPTIONS: [title: string, schema: z.ZodObject][] = [
   ['TupleDataset', tupleDatasetOptions],
   ['config: fields of MonoConfig', monoOptions],
   ['TrainableModel.load(name, options)', trainableOptions],
+  ['new Trainer(model, options)', trainerClassOptions],
+  ['doctor(options)', doctorOptions],
 ];
 
 /** The tables of options in docs/api.md. */

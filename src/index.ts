@@ -84,7 +84,10 @@ export {
   type Difference,
   type ScoredEntry,
 } from './compare/compare.js';
-export { readExperiments, type ReadDataset, type ReadExperimentsOptions } from './compare/experiments.js';
+export { readExperiments, type ReadExperimentsOptions } from './compare/experiments.js';
+export { readDataset, type ReadDataset, type ReadDatasetOptions } from './compare/read-dataset.js';
+export { report, type DatasetToReport, type ReportOptions } from './report-page/report.js';
+export type { ReportedSpeed, TrainingLog } from './report-page/report-data.js';
 export { formatComparison, type ComparisonFormat } from './compare/format.js';
 export type { Correction } from './compare/paired-tests.js';
 

@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { readdir } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import { parseArgs, type ParseArgsConfig } from 'node:util';
 import { RankDistillmError } from '../../src/errors.js';
 import { root } from './root.mjs';
@@ -65,4 +66,13 @@ export async function runVerb(args: readonly string[], program?: readonly string
   const [code] = (await once(child, 'close')) as [number | null];
   process.off('SIGINT', wait);
   if (code !== 0) throw new SetupError(`${name} ${args[0]} ended with exit code ${code}`);
+}
+
+/** The Hugging Face folder that the newest `fit` below a `default_root_dir` has left. */
+export async function newestModel(folder: string): Promise<string> {
+  const logs = resolve(root, folder, 'lightning_logs');
+  const versions = (await readdir(logs)).filter((name) => /^version_\d+$/.test(name));
+  const newest = versions.sort((a, b) => Number(b.slice(8)) - Number(a.slice(8)))[0];
+  if (newest === undefined) throw new SetupError(`${logs}: fit has left no version folder`);
+  return join(logs, newest, 'huggingface_checkpoint');
 }

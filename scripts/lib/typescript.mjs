@@ -11,7 +11,7 @@ import { dropStamp, readStamp, writeStamp } from './stamp.mjs';
 function inputs() {
   const files = ['package.json', 'package-lock.json', 'tsconfig.json', 'binding.d.ts'].map((name) => join(root, name));
   const sources = filesBelow(join(root, 'src'), (name) => /\.(ts|css|json)$/.test(name));
-  return hashOf([...files, join(root, 'scripts/lib/page.mjs'), ...sources]);
+  return hashOf([...files, ...['page', 'compile'].map((name) => join(root, `scripts/lib/${name}.mjs`)), ...sources]);
 }
 
 export function isCompiled() {
@@ -27,8 +27,7 @@ export async function ensureTypeScript() {
   const before = inputs();
   say('compiling TypeScript');
   dropStamp('typescript');
-  const tsc = join(root, 'node_modules/typescript/bin/tsc');
-  const printed = await run(process.execPath, [tsc, '-p', 'tsconfig.json', '--listEmittedFiles', '--pretty', 'false'], {
+  const printed = await run(process.execPath, [join(root, 'scripts/lib/compile.mjs')], {
     what: 'tsc',
     hint: 'The lines above name the files.',
     cwd: root,

@@ -1,13 +1,12 @@
 import { existsSync } from 'node:fs';
-import { cp, readdir, rename, rm } from 'node:fs/promises';
+import { cp, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readQrels } from '../../src/data/formats/qrels.js';
 import { readRun } from '../../src/data/run-file.js';
 import { evaluate } from '../../src/evaluate/evaluate.js';
 import { formatTable } from '../../src/report/table.js';
-import { runScript, runVerb } from '../lib/command.js';
+import { newestModel, runScript, runVerb } from '../lib/command.js';
 import { root } from '../lib/root.mjs';
-import { SetupError } from '../lib/say.mjs';
 import { fetchEncoder, orderByBiEncoder } from './encoder.js';
 import { prepareData } from './prepare-data.js';
 
@@ -30,15 +29,6 @@ const WORK = join('build', 'recipes', 'minilm');
 const MEASURE = 'nDCG@10';
 const FIRST_STAGES = ['bm25', 'splade-pp'];
 
-/** The Hugging Face folder of a training's newest version. */
-async function modelFolder(folder: string): Promise<string> {
-  const logs = join(folder, 'lightning_logs');
-  const versions = (await readdir(join(root, logs))).filter((name) => /^version_\d+$/.test(name));
-  const newest = versions.sort((a, b) => Number(b.slice(8)) - Number(a.slice(8)))[0];
-  if (newest === undefined) throw new SetupError(`${logs}: fit has left no version folder`);
-  return join(logs, newest, 'huggingface_checkpoint');
-}
-
 /** Trains the first stage, once: it has not seen a passage of the held-out queries, so every seed starts from it. */
 async function firstStage(): Promise<void> {
   const model = join(root, WORK, 'first-stage');
@@ -48,7 +38,7 @@ async function firstStage(): Promise<void> {
   await runVerb(['fit', '--config', config, '--trainer.default_root_dir', folder]);
   // cp would merge into what a killed run has left
   await rm(`${model}.tmp`, { recursive: true, force: true });
-  await cp(join(root, await modelFolder(folder)), `${model}.tmp`, { recursive: true });
+  await cp(await newestModel(folder), `${model}.tmp`, { recursive: true });
   await rename(`${model}.tmp`, model);
 }
 
@@ -67,7 +57,7 @@ async function trainAndReRank(seed: string, { heldOut, fitOptions, program }: Se
   const configs = names.flatMap((name) => ['--config', `configs/recipes/minilm-${name}.yaml`]);
   const options = ['--seed_everything', seed, '--trainer.default_root_dir', folder, ...fitOptions];
   await runVerb(['fit', ...configs, ...options], program);
-  const model = await modelFolder(folder);
+  const model = await newestModel(folder);
   const runs = join(folder, 'runs');
   const reRank = ['--config', `configs/recipes/minilm-re-rank${heldOut ? '-held-out' : ''}.yaml`];
   const where = ['--trainer.callbacks.init_args.save_dir', runs];

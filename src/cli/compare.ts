@@ -1,17 +1,15 @@
 import { stat } from 'node:fs/promises';
 import { InvalidArgumentError, Option, type Command } from 'commander';
-import { compareRuns, cutToFirstStage, type CompareOptions } from '../compare/compare.js';
-import { readExperiments, type ReadDataset } from '../compare/experiments.js';
+import { compareRuns, type CompareOptions } from '../compare/compare.js';
+import { readExperiments } from '../compare/experiments.js';
 import { formatComparison, FORMATS, type ComparisonFormat } from '../compare/format.js';
 import { CORRECTIONS, type Correction } from '../compare/paired-tests.js';
-import { runStem } from '../data/dataset-id.js';
-import { readQrels } from '../data/formats/qrels.js';
-import type { RunEntry } from '../data/records.js';
-import { readRun } from '../data/run-file.js';
-import { RankDistillmError, throwIfAborted } from '../errors.js';
+import { readDataset, type ReadDataset } from '../compare/read-dataset.js';
+import { RankDistillmError } from '../errors.js';
 import { measuresHelp } from '../evaluate/parse-measure.js';
 import { note, print, type CliIo } from './cli-io.js';
-import { checkReportPath, reportTo, type DatasetToReport } from './report-file.js';
+import { checkReportPath, type DatasetToReport } from '../report-page/report.js';
+import { reportTo } from './report-file.js';
 
 /** Options of `compare`, which `report` shares. */
 export interface CompareArguments {
@@ -82,7 +80,9 @@ function numberIn(least: number, most: number): (text: string) => number {
 async function compare(experiments: string | undefined, options: Options, io: CliIo): Promise<void> {
   await checkReportPath(options.report, [...(options.run ?? []), ...options.qrels]);
   const { datasets, settings } = await readCompared('compare', experiments, options, io);
-  const comparison = compareRuns(datasets, settings);
+  // the column of a single dataset says what its numbers are
+  const named = experiments === undefined ? datasets.map((dataset) => ({ ...dataset, name: 'mean' })) : datasets;
+  const comparison = compareRuns(named, settings);
   await print(io, `${formatComparison(comparison, options.format, io.stdout.isTTY === true)}\n`);
   if (options.report !== undefined) await reportTo(options.report, { datasets, compare: settings }, io);
 }
@@ -123,35 +123,26 @@ export async function readCompared(
   };
 }
 
-/** Names of systems by the files of their runs, or by the paths where two files have the same name. */
-export function systemNames(paths: readonly string[]): string[] {
-  const stems = paths.map(runStem);
-  return paths.map((path, i) => (stems.filter((stem) => stem === stems[i]).length === 1 ? stems[i]! : path));
-}
-
-async function ownRuns(
-  paths: readonly string[],
+function ownRuns(
+  runs: readonly string[],
   qrels: readonly string[],
   firstStage: string | undefined,
   depth: number,
   io: CliIo,
 ): Promise<ReadDataset> {
+  const [file = ''] = qrels;
   if (qrels.length !== 1) {
     throw new RankDistillmError('bad_input', `--qrels: ${qrels.length} files are given`, {
       hint: 'Runs are compared on one test collection; join the files.',
     });
   }
-  const first = firstStage === undefined ? undefined : await readRun(firstStage);
-  const names = systemNames(paths);
-  const runs = new Map<string, RunEntry[]>();
-  for (const [i, path] of paths.entries()) {
-    throwIfAborted(io.signal);
-    const run = await readRun(path, { ignoreRanks: true });
-    runs.set(names[i]!, first ? cutToFirstStage(run, first, depth) : run);
-  }
-  const [qrelsFile = ''] = qrels;
-  const files = new Map(paths.map((path, i) => [names[i]!, path]));
-  return { name: 'mean', qrels: await readQrels(qrelsFile), runs, files, qrelsFile };
+  return readDataset({
+    qrels: file,
+    runs,
+    depth,
+    signal: io.signal,
+    ...(firstStage === undefined ? {} : { firstStage }),
+  });
 }
 
 /** `<dataset>=<file>`, or one file for the only dataset. */

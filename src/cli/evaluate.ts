@@ -8,8 +8,9 @@ import { measuresHelp, parseMeasure } from '../evaluate/parse-measure.js';
 import { isProvenance } from '../rerank/provenance.js';
 import { formatMetrics, formatTable } from '../report/table.js';
 import { note, print, type CliIo } from './cli-io.js';
-import { systemNames } from './compare.js';
-import { checkReportPath, datasetName, reportTo } from './report-file.js';
+import { datasetName, namedAfterFiles } from '../compare/read-dataset.js';
+import { checkReportPath } from '../report-page/report.js';
+import { reportTo } from './report-file.js';
 
 interface EvaluateOptions {
   qrels: string;
@@ -83,14 +84,15 @@ async function evaluateRuns(options: EvaluateOptions, io: CliIo): Promise<void> 
   const text = options.json ? toJson(results, byQuery) : toTable(results, measures, byQuery, io);
   await print(io, `${text}\n`);
   if (options.report === undefined) return;
-  const paths = results.map(({ run }) => run);
-  const names = systemNames(paths);
-  const named = <T>(values: readonly T[]): Map<string, T> => new Map(names.map((name, i) => [name, values[i]!]));
+  const files = namedAfterFiles(results.map(({ run }) => run));
   const dataset = {
-    name: datasetName(options.qrels),
+    name: await datasetName(
+      options.qrels,
+      files.map(([, path]) => path),
+    ),
     qrels,
-    runs: named(runs),
-    files: named(paths),
+    runs: new Map(files.map(([system], i) => [system, runs[i]!])),
+    files: new Map(files),
     qrelsFile: options.qrels,
   };
   await reportTo(options.report, { datasets: [dataset], compare: { measures, signal: io.signal } }, io);

@@ -17,7 +17,8 @@ import { FitOutput, type LoggerSettings, loggersOf } from './fit-output.js';
 import { FitReport, measuresTable } from './fit-report.js';
 import { configPath, fitOptionsOf } from './fit-settings.js';
 import { sectionsHelp } from './key-help.js';
-import { checkReportPath, reportTo } from './report-file.js';
+import { checkReportPath } from '../report-page/report.js';
+import { reportTo } from './report-file.js';
 import { assertSourcesExist, indexingNotes, registryOf, wordedFor } from './shared-settings.js';
 
 export function addFitCommand(program: Command, argv: readonly string[], io: CliIo): void {

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import type { ReadDataset } from '../compare/read-dataset.js';
 import { docsPage, packagePath } from '../errors.js';
 import { loadConfig, type LoadedConfig } from '../config/load-config.js';
 import { printConfig } from '../config/print-config.js';
@@ -16,7 +17,8 @@ import { rerankRuns, type RerankedRun, type RerankRunsOptions } from '../rerank/
 import { note, print, warn, type CliIo } from './cli-io.js';
 import { parseConfigArguments } from './config-arguments.js';
 import { sectionsHelp } from './key-help.js';
-import { checkReportPath, rerankedDataset, reportTo, type DatasetToReport } from './report-file.js';
+import { checkReportPath } from '../report-page/report.js';
+import { rerankedDataset, reportTo } from './report-file.js';
 import {
   assertSourcesExist,
   deviceOf,
@@ -73,7 +75,7 @@ async function reRank(args: readonly string[], io: CliIo): Promise<void> {
 }
 
 async function reportReRanked(path: string, runs: readonly RerankedRun[], config: Config, io: CliIo): Promise<void> {
-  const datasets: DatasetToReport[] = [];
+  const datasets: ReadDataset[] = [];
   for (const { label, outputPath } of runs) {
     const dataset = await rerankedDataset(label, outputPath);
     if (dataset) datasets.push(dataset);

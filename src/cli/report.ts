@@ -1,14 +1,15 @@
 import type { Command } from 'commander';
 import { RankDistillmError } from '../errors.js';
 import { measuresHelp } from '../evaluate/parse-measure.js';
-import { readTrainingLog } from '../report-page/training-log.js';
+import { checkReportPath } from '../report-page/report.js';
 import type { CliIo } from './cli-io.js';
 import { QRELS_HELP, readCompared, withCompareOptions, type CompareArguments } from './compare.js';
-import { checkReportPath, reportTo } from './report-file.js';
+import { reportTo } from './report-file.js';
 
 interface Options extends Omit<CompareArguments, 'qrels'> {
   qrels?: string[];
   training?: string[];
+  title?: string;
   output: string;
 }
 
@@ -23,19 +24,18 @@ export function addReportCommand(program: Command, io: CliIo): void {
     )
     .requiredOption('--output <file>', 'the page to write')
     .option('--qrels <file...>', QRELS_HELP)
-    .option('--training <file...>', 'metrics.csv of a fit');
+    .option('--training <file...>', 'metrics.csv of a fit')
+    .option('--title <text>', 'heading; default: the names of the datasets');
   withCompareOptions(command)
     .addHelpText('after', `\n${measuresHelp()}`)
     .action((experiments: string | undefined, options: Options) => report(experiments, options, io));
 }
 
 async function report(experiments: string | undefined, options: Options, io: CliIo): Promise<void> {
-  const { output, qrels, run = [], training: trainingFiles = [] } = options;
-  await checkReportPath(output, [...run, ...(qrels ?? []), ...trainingFiles]);
-  const training = [];
-  for (const file of trainingFiles) training.push(await readTrainingLog(file));
+  const { output, title, qrels, run = [], training = [] } = options;
+  await checkReportPath(output, [...run, ...(qrels ?? []), ...training]);
   if (training.length > 0 && experiments === undefined && run.length === 0) {
-    return reportTo(output, { training, trainingFiles }, io);
+    return reportTo(output, { title, training }, io);
   }
   if (qrels === undefined) {
     throw new RankDistillmError('bad_input', '--qrels is missing', {
@@ -43,5 +43,5 @@ async function report(experiments: string | undefined, options: Options, io: Cli
     });
   }
   const { datasets, settings } = await readCompared('report', experiments, { ...options, qrels }, io);
-  await reportTo(output, { datasets, compare: settings, training, trainingFiles }, io);
+  await reportTo(output, { title, datasets, compare: settings, training }, io);
 }

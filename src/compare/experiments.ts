@@ -1,10 +1,12 @@
 import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { slashed } from '../data/dataset-id.js';
 import { readQrels } from '../data/formats/qrels.js';
 import type { RunEntry } from '../data/records.js';
 import { readRun } from '../data/run-file.js';
 import { ioError, RankDistillmError, throwIfAborted } from '../errors.js';
-import { cutToFirstStage, type ComparedDataset } from './compare.js';
+import { cutToFirstStage } from './compare.js';
+import type { ReadDataset } from './read-dataset.js';
 
 /** First stage of a run whose name has none. */
 const DEFAULT_FIRST_STAGE = 'bm25';
@@ -47,9 +49,9 @@ async function listExperiments(folder: string): Promise<ExperimentRun[]> {
 
 const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
-/** The corpus of a dataset's id with dashes: `clueweb09-en-trec-web-2009` → `clueweb09`. */
+/** The corpus of a dataset's id with dashes: `clueweb09-en-trec-web-2009` → `clueweb09`; MS MARCO has several. */
 function corpusOf(dataset: string): string {
-  return dataset.split('-')[0]!;
+  return /^(msmarco-(passage|document)(-v2)?|[^-]+)/.exec(dataset)![0];
 }
 
 export interface ReadExperimentsOptions {
@@ -60,14 +62,6 @@ export interface ReadExperimentsOptions {
   /** Hears of datasets without qrels and of first stages without a run. */
   onNote?: (message: string) => void;
   signal?: AbortSignal;
-}
-
-/** A dataset to compare, with the files that it was read from. */
-export interface ReadDataset extends ComparedDataset {
-  runs: ReadonlyMap<string, readonly RunEntry[]>;
-  /** Run file by system. */
-  files: ReadonlyMap<string, string>;
-  qrelsFile: string;
 }
 
 /**
@@ -101,7 +95,7 @@ export async function readExperiments(folder: string, options: ReadExperimentsOp
       }
       const suffix = firstStages.size > 1 ? ` (${firstStage})` : '';
       datasets.push({
-        name: `${dataset}${suffix}`,
+        name: `${slashed(dataset)}${suffix}`,
         group: `${corpusOf(dataset)}${suffix}`,
         qrels,
         runs: compared,

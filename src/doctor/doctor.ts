@@ -30,7 +30,7 @@ import type {
 } from './report.js';
 import { SelfTest } from './self-test.js';
 
-const doctorOptions = z.strictObject({
+export const doctorOptions = z.strictObject({
   model: key(z.string().optional(), 'A model folder or Hugging Face id to load and to measure.'),
   gpu: key(z.boolean().default(false), 'Load LibTorch, and test the GPUs that it sees too.'),
   signal: passed<AbortSignal>('an AbortSignal', 'Aborts the work.'),

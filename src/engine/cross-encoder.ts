@@ -30,7 +30,7 @@ export const loadOptions = z.strictObject({
   ),
 });
 
-const streamOptions = z.strictObject({
+export const streamOptions = z.strictObject({
   signal: modelKeys.signal,
   non_finite: key(
     z.enum(['error', 'return']).default('error'),

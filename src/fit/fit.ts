@@ -183,7 +183,7 @@ async function train(options: FitSettings, parts: Parts): Promise<FitResult> {
     plan,
     identity,
     nonFinite: settings.nonFinite,
-    stoppers: options.earlyStopping.map((stopping) => new EarlyStopper(stopping, validated)),
+    stoppers: options.earlyStopping.map((stopping) => new EarlyStopper(stopping, { ...validated, warn })),
     validate:
       validation && ((batches) => validation.run(model, (s, t) => trainer.losses(s, t), batches, options.signal)),
     onStep: async (report) => {

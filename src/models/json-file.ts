@@ -4,10 +4,13 @@ import { jsonFault } from '../io/text.js';
 
 export type JsonObject = Record<string, unknown>;
 
-/** A config.json has 1 kB; the index of a sharded model with hundreds of layers about 100 kB. */
-export const MAX_JSON_BYTES = 16 * 1024 * 1024;
+/**
+ * A config.json has 1 kB; the index of a sharded model with hundreds of layers about 100 kB. Parsing so much blocks the
+ * event loop for less than 0.1 s.
+ */
+export const MAX_JSON_BYTES = 4 * 1024 * 1024;
 
-/** A tokenizer.json with a vocabulary of 250,000 tokens (XLM-RoBERTa) takes 17 MB. */
+/** A tokenizer.json with a vocabulary of 250,000 tokens (XLM-RoBERTa) takes 17 MB. Parsed in a thread above 1 MB. */
 export const MAX_TOKENIZER_BYTES = 32 * 1024 * 1024;
 
 /** Reads a JSON object; undefined when the file does not exist. */

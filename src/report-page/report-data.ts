@@ -78,6 +78,16 @@ export interface ReportSource {
   record?: object;
 }
 
+/** Speed of re-ranking a run, or of training. */
+export interface ReportedSpeed {
+  what: string;
+  pairs: number;
+  seconds: number;
+  device: string;
+  precision: string;
+  model: string;
+}
+
 export interface ReportData {
   title: string;
   written: { at: string; by: string; command?: string };
@@ -93,7 +103,7 @@ export interface ReportData {
   /** Settings of a fit, as YAML. */
   configuration?: string;
   /** Speed of re-ranking and of training. */
-  throughput: { what: string; pairs: number; seconds: number; device: string; precision: string; model: string }[];
+  throughput: ReportedSpeed[];
 }
 
 /** First and last rank of each bucket of the rank-shift matrix. */

@@ -116,6 +116,15 @@ export async function readProvenance(runPath: string): Promise<RunProvenance | u
   throw outputError(`${path}: ${issue?.path.join('.')}: ${issue?.message}`, { hint });
 }
 
+/** The record beside a run of ours, unless the run was replaced since: then it says nothing of the new one. */
+export async function currentRecord(runPath: string): Promise<RunProvenance | undefined> {
+  const record = await readProvenance(runPath).catch((error: unknown) => {
+    if (error instanceof RankDistillmError) return undefined; // another program's file of this name
+    throw error;
+  });
+  return record && (await fingerprintFile(runPath)) === record.run.fingerprint ? record : undefined;
+}
+
 const OVERWRITE = 'Set $overwrite to replace the run, or $save_dir or $run_name to keep both.';
 
 /**

@@ -1,11 +1,11 @@
 import { availableParallelism } from 'node:os';
-import type { Checkpoint } from '../models/checkpoint.js';
 import { RankDistillmError, throwIfAborted } from '../errors.js';
-import { loadTokenizer, type LoadedTokenizer } from './load-tokenizer.js';
-import { fillPair, learnPairTemplate, longestFirst, type PairTemplate } from './pair-template.js';
+import { fillPair, longestFirst, type PairTemplate } from './pair-template.js';
 import { Pacer, SideEncoder } from './side-encoder.js';
-import { createSideTokenizers, outsideVocabulary, type SideIds, type SideLengths } from './side-tokenizer.js';
+import type { SideIds } from './side-tokenizer.js';
+import { isLarge } from './tokenizer-files.js';
 import { closedError, TokenizerPool } from './tokenizer-pool.js';
+import { openHere, openInThread, type OpenTokenizer, type TokenizerCheckpoint } from './open-tokenizer.js';
 
 /** One query and one document. */
 export interface TextPair {
@@ -43,7 +43,10 @@ export interface PairTokenizer {
 }
 
 export interface PairTokenizerOptions {
-  /** Worker threads, started by the first large call. Default 0, which tokenizes on the calling thread. */
+  /**
+   * Worker threads, started by the first large call. Default 0, which tokenizes on the calling thread unless loading the
+   * tokenizer would block it: a tokenizer of more than a megabyte has one thread, from the start.
+   */
   threads?: number | undefined;
   /** Receives a sentence when there will be fewer threads. */
   onWarning?: ((message: string) => void) | undefined;
@@ -53,42 +56,22 @@ export interface PairTokenizerOptions {
 const QUERY_CACHE_BYTES = 8 * 2 ** 20;
 const DOCUMENT_CACHE_BYTES = 32 * 2 ** 20;
 
-type TokenizerCheckpoint = Pick<Checkpoint, 'folder' | 'pairEncoding' | 'encoder'>;
-
 /** Loads the tokenizer of a model folder; docs/tokens.md describes the reference behaviour. */
 export async function createPairTokenizer(
   checkpoint: TokenizerCheckpoint,
   { threads = 0, onWarning }: PairTokenizerOptions = {},
 ): Promise<PairTokenizer> {
-  const { pairEncoding, encoder } = checkpoint;
-  const tokenizer = await loadTokenizer(checkpoint.folder, pairEncoding);
-  const template = await learnPairTemplate(tokenizer);
-  for (const id of [...template.before.ids, ...template.between.ids, ...template.after.ids]) {
-    if (id >= encoder.vocabSize) throw outsideVocabulary(tokenizer, id, encoder.vocabSize);
-  }
-  const { maxLength } = pairEncoding;
-  if (maxLength > encoder.maxPositions || maxLength < template.count) {
-    throw new RankDistillmError(
-      'bad_input',
-      `${checkpoint.folder}: pairs of up to ${maxLength} tokens do not fit the model, which has ${encoder.maxPositions} positions ` +
-        `(including ${template.count} special tokens)`,
-      { hint: `Set model_max_length in tokenizer_config.json to ${encoder.maxPositions}.` },
-    );
-  }
-  const most = threads > 1 ? mostThreads(describe(tokenizer).length) : threads;
+  const isElsewhere = await isLarge(checkpoint.folder);
+  const tokenizer = await (isElsewhere ? openInThread(checkpoint, threads > 1) : openHere(checkpoint));
+  const most = threads > 1 ? mostThreads(tokenizer.bytes()) : threads;
   if (threads > most)
     onWarning?.(`tokenizerThreads: ${most} instead of ${threads}, for this machine's cores and memory`);
-  return new TemplatePairTokenizer(checkpoint, tokenizer, template, Math.min(threads, most));
-}
-
-/** As JSON: cloning the vocabulary as an object is ten times slower. */
-function describe({ native: _, ...description }: LoadedTokenizer): string {
-  return JSON.stringify(description);
+  return new TemplatePairTokenizer(checkpoint, tokenizer, Math.max(Math.min(threads, most), isElsewhere ? 1 : 0));
 }
 
 /** Of a thread, besides its tokenizer: Node.js, and the tables of words. */
 const THREAD_BYTES = 32 * 2 ** 20;
-/** A tokenizer takes as many times the memory of its description, while it is built. */
+/** A tokenizer takes as many times the memory of its description: up to 13 measured, with XLM-RoBERTa's 16 MB. */
 const TIMES_DESCRIPTION = 20;
 
 /** More threads than cores tokenize no faster, and all together take up to half of the memory that is left. */
@@ -111,32 +94,24 @@ class TemplatePairTokenizer implements PairTokenizer {
   readonly #queries: SideEncoder;
   readonly #documents: SideEncoder;
 
-  constructor(
-    { pairEncoding, encoder }: TokenizerCheckpoint,
-    tokenizer: LoadedTokenizer,
-    template: PairTemplate,
-    threads: number,
-  ) {
-    this.vocabSize = tokenizer.native.getVocabSize(true);
+  constructor({ pairEncoding }: TokenizerCheckpoint, tokenizer: OpenTokenizer, threads: number) {
+    const { template, lengths } = tokenizer;
+    this.vocabSize = tokenizer.vocabSize;
     this.maxLength = pairEncoding.maxLength;
     this.#template = template;
-    this.#room = pairEncoding.maxLength - template.count;
+    this.#room = lengths.room;
     this.#left = tokenizer.truncationSide === 'left';
     this.#prompt = pairEncoding.prompt ?? '';
-    const own = pairEncoding.kind === 'lightning-ir' ? pairEncoding : { queryLength: null, docLength: null };
-    const lengths: SideLengths = {
-      query: own.queryLength,
-      document: own.docLength,
-      room: this.#room,
-      vocabSize: encoder.vocabSize,
-    };
     this.threads = threads;
-    this.#pool = new TokenizerPool(threads, () => ({ description: describe(tokenizer), lengths }));
-    const here = createSideTokenizers(tokenizer, lengths);
+    this.#pool = new TokenizerPool(threads, () => tokenizer.start(), tokenizer.thread);
+    const pool = this.#pool;
     const sideEncoder = (side: 'query' | 'document', cacheBytes: number) =>
       new SideEncoder({
-        tokenizer: here[side],
-        elsewhere: threads === 0 ? undefined : (texts, signal) => this.#pool.tokenize(side, texts, signal),
+        tokenizer: tokenizer.here?.[side] ?? {
+          tokenize: (texts, signal) => pool.tokenize({ side, texts }, signal),
+          tokenizeWhole: async (text) => (await pool.tokenize({ side, texts: [text], whole: true }, undefined))[0]!,
+        },
+        elsewhere: threads === 0 ? undefined : (texts, signal) => pool.tokenize({ side, texts }, signal),
         cacheBytes,
       });
     this.#queries = sideEncoder('query', QUERY_CACHE_BYTES);

@@ -6,8 +6,8 @@ import { onAbort } from '../io/on-abort.js';
 import { textBatches, type SideIds, type SideTokenizer } from './side-tokenizer.js';
 
 export interface SideEncoderOptions {
-  /** Tokenizes on this thread. */
-  tokenizer: SideTokenizer;
+  /** Tokenizes a few texts. */
+  tokenizer: Pick<SideTokenizer, 'tokenize' | 'tokenizeWhole'>;
   /** Tokenizes on worker threads, several lists of texts at a time. */
   elsewhere?: ((texts: readonly string[], signal: AbortSignal | undefined) => Promise<SideIds[]>) | undefined;
   cacheBytes: number;

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RankDistillmError } from '../errors.js';
 import { readRegularFileIfPresent } from '../io/regular-file.js';
@@ -75,6 +76,23 @@ export type TokenizerFiles = TokenizerFilesBase &
 /** Unsupported tokenizer files, which transformers would convert. */
 const FOREIGN_FILES = ['spiece.model', 'sentencepiece.bpe.model', 'tokenizer.model', 'vocab.json', 'merges.txt'];
 
+/** Files from this size on are parsed in a thread; BERT's tokenizer.json has 700 kB. */
+const LARGE_BYTES = 2 ** 20;
+const FILES = ['tokenizer.json', 'tokenizer_config.json', 'special_tokens_map.json', 'added_tokens.json'];
+const VOCABULARY = ['vocab.txt', 'vocab.json', 'merges.txt'];
+
+/** Whether parsing the tokenizer files in `folder` would block a thread for long. */
+export async function isLarge(folder: string): Promise<boolean> {
+  const size = (name: string) =>
+    stat(join(folder, name)).then(
+      (found) => found.size,
+      () => 0,
+    );
+  const [tokenizer = 0, ...others] = await Promise.all(FILES.map(size));
+  if (tokenizer === 0) others.push(...(await Promise.all(VOCABULARY.map(size))));
+  return Math.max(tokenizer, ...others) >= LARGE_BYTES;
+}
+
 /** Reads the tokenizer files in `folder`. tokenizer.json takes precedence, as in transformers. */
 export async function readTokenizerFiles(folder: string): Promise<TokenizerFiles> {
   const tokenizer = await readJsonObject(join(folder, 'tokenizer.json'), MAX_TOKENIZER_BYTES);
@@ -93,7 +111,7 @@ async function readVocabulary(folder: string): Promise<Vocabulary> {
   const lines = await readText(file);
   if (lines !== undefined) return { file, tokens: lines };
   const json = join(folder, 'vocab.json');
-  const tokens = await readJsonObject(json);
+  const tokens = await readJsonObject(json, MAX_TOKENIZER_BYTES);
   const merges = await readText(join(folder, 'merges.txt'));
   if (tokens === undefined || merges === undefined) throw noTokenizer(folder);
   return { file: json, tokens, merges };

@@ -1,33 +1,45 @@
 import { abortedError, RankDistillmError } from '../errors.js';
 import { RequestThread } from '../io/request-thread.js';
+import type { OpenedTokenizer, TokenizerPlace } from './open-tokenizer.js';
 import type { SideIds, SideLengths, Sides } from './side-tokenizer.js';
 
-/** Start data of a thread. */
+/** Start data of a thread; without them its first request is to open a tokenizer. */
 export interface TokenizerStart {
-  /** `TokenizerDescription` as JSON: cloning the vocabulary as an object is ten times slower. */
-  description: string;
+  /** `TokenizerDescription` as JSON, in UTF-8 where threads share it. */
+  description: string | SharedArrayBuffer;
   lengths: SideLengths;
 }
 
-export interface TokenizerRequest {
+interface TextsRequest {
   side: keyof Sides<unknown>;
   texts: readonly string[];
+  /** Count all tokens of each text. */
+  whole?: boolean;
 }
 
-interface Job extends TokenizerRequest {
+export type TokenizerRequest = TextsRequest | { open: TokenizerPlace };
+export type TokenizerAnswer = PackedSides | OpenedTokenizer;
+
+interface Job {
+  request: TextsRequest;
   signal: AbortSignal | undefined;
   resolve: (sides: SideIds[]) => void;
   reject: (error: RankDistillmError) => void;
 }
 
-type TokenizerThread = RequestThread<TokenizerRequest, PackedSides>;
+export type TokenizerThread = RequestThread<TokenizerRequest, TokenizerAnswer>;
 
 const PROGRAM = new URL('./tokenizer-worker.js', import.meta.url).href;
 /** Requests sent to a thread: one in work and one queued. The others wait here, where they can be cancelled. */
 const JOBS_PER_WORKER = 2;
 
+/** Starts a thread. Without start data, its first request must be `open`. */
+export function startTokenizerThread(workerData: TokenizerStart | undefined): TokenizerThread {
+  return new RequestThread({ module: PROGRAM, name: 'rank-distillm tokenizer', workerData, died });
+}
+
 /**
- * Threads that tokenize lists of texts, started by the first list. If one dies, all waiting requests fail, and the next
+ * Threads that tokenize lists of texts, started when there are more lists than threads can take. If one dies, all waiting requests fail, and the next
  * list starts new threads.
  */
 export class TokenizerPool {
@@ -37,9 +49,11 @@ export class TokenizerPool {
   #waiting: Job[] = [];
   #closed: Promise<void> | undefined;
 
-  constructor(threads: number, start: () => TokenizerStart) {
+  /** @param first a thread that has its tokenizer */
+  constructor(threads: number, start: () => TokenizerStart, first?: TokenizerThread) {
     this.#threads = threads;
     this.#start = start;
+    if (first) this.#members.push(this.#watch(first));
   }
 
   /**
@@ -47,12 +61,13 @@ export class TokenizerPool {
    *
    * @throws RankDistillmError the same errors as the tokenizer on this thread; `native` when a thread died; `closed`
    */
-  tokenize(side: keyof Sides<unknown>, texts: readonly string[], signal: AbortSignal | undefined): Promise<SideIds[]> {
+  tokenize(request: TextsRequest, signal: AbortSignal | undefined): Promise<SideIds[]> {
     if (this.#closed !== undefined) return Promise.reject(closedError());
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ side, texts, signal, resolve, reject });
-      if (this.#members.length === 0) this.#startAll();
+      if (this.#members.length === 0) this.#startRest(); // where it cannot, nothing waits
+      this.#waiting.push({ request, signal, resolve, reject });
       this.#handOut();
+      if (this.#waiting.length > 0) this.#startRest();
     });
   }
 
@@ -62,18 +77,13 @@ export class TokenizerPool {
     return this.#closed;
   }
 
-  #startAll(): void {
-    const workerData = this.#start();
-    this.#members = Array.from({ length: this.#threads }, () => this.#startOne(workerData));
+  #startRest(): void {
+    if (this.#members.length >= this.#threads) return;
+    const start = this.#start();
+    while (this.#members.length < this.#threads) this.#members.push(this.#watch(startTokenizerThread(start)));
   }
 
-  #startOne(workerData: TokenizerStart): TokenizerThread {
-    const thread: TokenizerThread = new RequestThread({
-      module: PROGRAM,
-      name: 'rank-distillm tokenizer',
-      workerData,
-      died,
-    });
+  #watch(thread: TokenizerThread): TokenizerThread {
     void thread.ready.then(() => this.#handOut());
     // threads that were closed on purpose are no longer in the pool
     void thread.ended.then((error) => (this.#members.includes(thread) ? this.#endAll(error) : undefined));
@@ -90,9 +100,9 @@ export class TokenizerPool {
     }
   }
 
-  async #run({ side, texts, resolve, reject }: Job, thread: TokenizerThread): Promise<void> {
+  async #run({ request, resolve, reject }: Job, thread: TokenizerThread): Promise<void> {
     try {
-      resolve(unpackSides(await thread.request({ side, texts })));
+      resolve(unpackSides((await thread.request(request)) as PackedSides));
     } catch (error) {
       reject(error as RankDistillmError);
     }

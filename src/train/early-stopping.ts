@@ -1,6 +1,6 @@
 import { checkOptions, type OptionsOf, type SettingsOf } from '../config/read-settings.js';
 import { earlyStoppingOptions } from '../config/schema/callbacks.js';
-import { monitored, type Metrics } from './monitored.js';
+import { monitored, watchedOther, type Metrics, type Watched } from './monitored.js';
 import { isBetter } from './checkpoints/ranked.js';
 
 /** Lightning's EarlyStopping arguments. */
@@ -11,10 +11,13 @@ export interface StoppingContext {
   validatesAtEpochEnd: boolean;
   /** Whether the run validates. */
   validates: boolean;
+  warn?: ((message: string) => void) | undefined;
 }
 
 /** State of a stopper, saved with each checkpoint. */
 export interface StoppingState {
+  /** What `best` is a value of; undefined: an older release saved the state. */
+  watched?: Watched | undefined;
   /** null: none yet. */
   best: number | null;
   /** Checks since the best value. */
@@ -34,7 +37,9 @@ export class EarlyStopper {
   readonly #margin: number;
   readonly #validatesAtEpochEnd: boolean;
   readonly #validates: boolean;
-  #state: StoppingState = { best: null, waited: 0, validated: false, reason: null };
+  readonly #warn: ((message: string) => void) | undefined;
+  readonly #watched: Watched;
+  #state: StoppingState;
 
   /** @throws SettingError */
   constructor(options: EarlyStoppingOptions, context: StoppingContext) {
@@ -42,6 +47,10 @@ export class EarlyStopper {
     this.#margin = this.#options.minDelta * (this.#options.mode === 'min' ? -1 : 1);
     this.#validatesAtEpochEnd = this.#options.checkOnTrainEpochEnd ?? context.validatesAtEpochEnd;
     this.#validates = context.validates;
+    this.#warn = context.warn;
+    const { monitor, mode } = this.#options;
+    this.#watched = { monitor, mode };
+    this.#state = { watched: this.#watched, best: null, waited: 0, validated: false, reason: null };
   }
 
   get state(): StoppingState {
@@ -53,8 +62,11 @@ export class EarlyStopper {
     return this.#state.reason ?? undefined;
   }
 
+  /** Restores a saved state, unless its values are of another metric: the policy then begins anew. */
   restore(state: StoppingState): void {
-    this.#state = { ...state };
+    const other = watchedOther('EarlyStopping', state.watched, this.#watched);
+    if (other === undefined) this.#state = { ...state, watched: this.#watched };
+    else this.#warn?.(`${other}: it begins anew`);
   }
 
   /** @returns why the run stops, as a sentence; undefined: it continues */

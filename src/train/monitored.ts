@@ -3,6 +3,28 @@ import { RankDistillmError } from '../errors.js';
 
 export type Metrics = Readonly<Record<string, number>>;
 
+/** What a policy watches. Values of two of them cannot be compared. */
+export interface Watched {
+  /** null: nothing, the newest is the best. */
+  monitor: string | null;
+  mode: 'min' | 'max';
+}
+
+/**
+ * Says what a policy watched before a resume, if it watches something else now. Lightning identifies the state of a
+ * callback by both values.
+ *
+ * @param before undefined: an older release did not record it, and it counts as the same
+ */
+export function watchedOther(policy: string, before: Watched | undefined, now: Watched): string | undefined {
+  const [then, today] = [before, now].map((watched) => watched && shown(watched));
+  return then === undefined || then === today ? undefined : `${policy}: monitor was ${then} and is now ${today}`;
+}
+
+function shown({ monitor, mode }: Watched): string {
+  return monitor === null ? 'null' : `"${monitor}" (${mode})`;
+}
+
 /**
  * Returns the value of a monitored metric, or undefined if it is not logged yet.
  * @param policy class that has the `monitor` argument, for the message

@@ -16,7 +16,7 @@ import { cachedPass, type PassBudget } from './gradient-cache.js';
 import type { LrSchedule } from './lr-schedules.js';
 import { defaultTokenBudget } from './token-budget.js';
 
-const trainerClassOptions = z.strictObject({
+export const trainerClassOptions = z.strictObject({
   losses: given<readonly WeightedLoss[]>('a list', 'Summed; a pair is a loss and its weight.'),
   optimizer: key(section(adamWOptions).prefault({}), 'Arguments of AdamW.'),
   lr_scheduler: passed<LrSchedule>('an object', 'Default: a constant rate.'),

@@ -4,11 +4,10 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { run } from '../support/cli.js';
 import { withVariables } from '../support/environment.js';
-import { temporaryFolder } from '../support/files.js';
 import { REFERENCES } from '../support/models.js';
-import { addRecord, publicData, runOf } from '../support/public-data.js';
+import { paperWorld } from '../support/paper-world.js';
+import { runOf } from '../support/public-data.js';
 import { sharedPath } from '../support/shared.js';
-import { addRepository, webServer } from '../support/web-server.js';
 
 /**
  * The seed's three configurations with ids where they have paths, on a machine that has nothing: models of a hub,
@@ -21,48 +20,24 @@ const [rerank, preFinetune, finetune] = ['re-rank', 'pre-finetune', 'finetune'].
 );
 const backbone = sharedPath('golden/tiny-electra-backbone');
 
-function repositoryFiles(folder: string): Record<string, Buffer> {
-  const names = readdirSync(folder).filter((name) => name !== 'expected.json');
-  return Object.fromEntries(names.map((name) => [name, readFileSync(join(folder, name))]));
-}
-
-async function world() {
-  const home = temporaryFolder();
-  const data = await publicData(home);
-  const cdn = await webServer();
-  const large = { names: ['model.safetensors'], server: cdn };
-  const models: [id: string, folder: string][] = [
-    ['webis/monoelectra-base', join(REFERENCES, 'mono-electra')],
-    ['google/electra-base-discriminator', backbone!],
-  ];
-  for (const [i, [id, folder]] of models.entries()) {
-    addRepository(data.server, { id, commit: String(i).repeat(40), files: repositoryFiles(folder), large });
-  }
-  const runs = ['colbert', 'bm25'].flatMap((stage) =>
+const RUNS = Object.fromEntries(
+  ['colbert', 'bm25'].flatMap((stage) =>
     ([2019, 2020] as const).map((year): [string, string] => [
       `__${stage}__msmarco-passage-trec-dl-${year}-judged.run`,
       runOf(`trec-dl-${year}`, stage),
     ]),
-  );
-  addRecord(data.server, '15131907', Object.fromEntries(runs));
-  const variables = {
-    HOME: home,
-    HF_ENDPOINT: data.server.url,
-    ZENODO_ENDPOINT: data.server.url,
-    RANK_DISTILLM_DOWNLOADS: data.list,
-  };
-  const requests = (): string[] =>
-    [...data.server.requests.splice(0), ...cdn.requests.splice(0)].map(({ path }) => path);
-  const close = async (): Promise<void> => {
-    await data[Symbol.asyncDispose]();
-    await cdn[Symbol.asyncDispose]();
-  };
-  return { home, variables, requests, close, runs: runs.map(([name]) => name) };
-}
+  ),
+);
 
 if (rerank && preFinetune && finetune && backbone) {
   test('re_rank, both stages of fit and evaluate from an empty home; again offline without a request', async () => {
-    const { home, variables, requests, close, runs } = await world();
+    const models = {
+      'webis/monoelectra-base': join(REFERENCES, 'mono-electra'),
+      'google/electra-base-discriminator': backbone,
+    };
+    await using world = await paperWorld({ models, runs: RUNS });
+    const { home, variables, requests } = world;
+    const runs = Object.keys(RUNS);
     const command = async (argv: string[], offline = false): Promise<string> => {
       const more: Record<string, string> = offline ? { RANK_DISTILLM_OFFLINE: '1' } : {};
       const result = await withVariables({ ...variables, ...more }, () => run(argv, { cwd: home }));
@@ -127,11 +102,15 @@ if (rerank && preFinetune && finetune && backbone) {
       const [one, two] = ['reranked', 'again'].map((out) => readFileSync(join(home, out, name), 'utf8'));
       assert.is(two, one);
     }
+    const published = ['--run', `zenodo:15131907/${runs[0]}`, `reranked/${runs[0]}`, '--report', 'report.html'];
+    await command(['compare', '--qrels', qrels, ...published], true);
+    const page = readFileSync(join(home, 'report.html'), 'utf8');
+    assert.match(page, /<title>Rankings of msmarco-passage\/trec-dl-2019\/judged<\/title>/);
+    assert.ok(page.includes(`"path":"zenodo:15131907/${runs[0]}"`));
     await command(fit(preFinetune, [], 'first-again'), true);
     await command(fit(finetune, ['--model.model_name_or_path', folder], 'second-again'), true);
     assert.is(await command(evaluated, true), measured);
     assert.equal(requests(), []);
-    await close();
   });
 }
 

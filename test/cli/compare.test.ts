@@ -68,9 +68,9 @@ test("a folder in the layout of the paper's archive: BM25 cuts its re-rankers, c
     assert.equal(
       columns.map(({ name, isGroup, values }) => [name, isGroup, values.at(-1)!.mean]),
       [
-        ['msmarco-passage-trec-dl-2019', false, 7 / 8],
-        ['msmarco-passage-trec-dl-2020', false, 4 / 8],
-        ['msmarco', true, 11 / 16],
+        ['msmarco-passage/trec-dl-2019', false, 7 / 8],
+        ['msmarco-passage/trec-dl-2020', false, 4 / 8],
+        ['msmarco-passage', true, 11 / 16],
       ],
     );
   }));

@@ -6,6 +6,7 @@ import * as assert from 'uvu/assert';
 import { run } from '../support/cli.js';
 import { inFolder, useOwnCache } from '../support/files.js';
 import { copyModel, modelFolder } from '../support/models.js';
+import { sharedPath } from '../support/shared.js';
 import { writeTrainingCollection } from '../support/collections.js';
 
 const test = suite('configs/');
@@ -127,6 +128,26 @@ for (const name of await readdir(join(CONFIGS, 'recipes'))) {
     const { code, stderr } = await run([verb, ...argv, '--print_config']);
     assert.is(code, 0, stderr);
     assert.is(stderr, '');
+  });
+}
+
+for (const [name, verb] of [
+  ['re-rank', 're_rank'],
+  ['pre-finetune', 'fit'],
+  ['finetune', 'fit'],
+] as const) {
+  const seed = sharedPath(`seed/configs/${name}.yaml`);
+  if (!seed) continue;
+  test(`paper/${name}.yaml differs from the paper's file in names alone`, async () => {
+    const printed = async (path: string): Promise<string> => {
+      const { code, stdout, stderr } = await run([verb, '--config', path, '--print_config']);
+      assert.is(code, 0, stderr);
+      return stdout.replace(
+        /(run_path_or_id: ).*\/|rank-distillm-rank-?zephyr|(model_name_or_path: )(?!google).+/g,
+        '$1$2',
+      );
+    };
+    assert.is(await printed(join(CONFIGS, `paper/${name}.yaml`)), await printed(seed));
   });
 }
 

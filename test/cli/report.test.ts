@@ -2,9 +2,12 @@ import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { readDataset } from '../../src/compare/read-dataset.js';
 import type { ReportData } from '../../src/report-page/report-data.js';
+import { report } from '../../src/report-page/report.js';
 import { run } from '../support/cli.js';
 import { writeCollection, writeTrainingCollection } from '../support/collections.js';
+import { refuses } from '../support/errors.js';
 import { inFolder, useOwnCache, writeFiles } from '../support/files.js';
 
 const test = suite('report');
@@ -15,9 +18,10 @@ async function reported(folder: string, argv: string[]): Promise<ReportData> {
   const { code, stderr } = await run(argv, { cwd: folder });
   assert.is(code, 0, stderr);
   assert.match(stderr, /wrote the report page\.html; open it in a browser\n$/);
-  const html = await readFile(join(folder, 'page.html'), 'utf8');
-  return JSON.parse(/id="report-data">([^<]*)</.exec(html)![1]!) as ReportData;
+  return dataOf(await readFile(join(folder, 'page.html'), 'utf8'));
 }
+
+const dataOf = (html: string): ReportData => JSON.parse(/id="report-data">([^<]*)</.exec(html)![1]!) as ReportData;
 
 const FILES = {
   'tiny/qrels.txt': 'q1 0 a 1\nq2 0 b 2\n',
@@ -67,6 +71,41 @@ test('evaluate, compare and training alone write the same page', () =>
     const data = await reported(folder, ['report', '--training', 'metrics.csv', '--output', 'page.html']);
     assert.is(data.comparison, undefined);
     assert.is(data.training.length, 1);
+  }));
+
+test('the heading names the dataset: by its id, else by the files; --title is another', () =>
+  inFolder(async (folder) => {
+    await writeFiles(folder, { ...FILES, 'mine/qrels.test.txt': FILES['tiny/qrels.txt'] });
+    const names = { 'tiny/qrels.txt': 'tiny', 'mine/qrels.test.txt': 'mine test' };
+    for (const [qrels, name] of Object.entries(names)) {
+      const argv = ['report', '--qrels', qrels, '--run', 'one.run', '--output', 'page.html'];
+      assert.is((await reported(folder, argv)).title, `Rankings of ${name}`);
+      assert.is((await reported(folder, [...argv, '--title', 'My <page>'])).title, 'My <page>');
+    }
+    const byId = '__bm25__msmarco-passage-trec-dl-2020-judged.run';
+    await writeFiles(folder, { [byId]: FILES['one.run'] });
+    const argv = ['evaluate', '--qrels', 'tiny/qrels.txt', '--run', byId, '--report', 'page.html'];
+    assert.is((await reported(folder, argv)).title, 'Rankings of msmarco-passage/trec-dl-2020/judged');
+  }));
+
+test('the function writes what the command writes', () =>
+  inFolder(async (folder) => {
+    await writeFiles(folder, FILES);
+    const expected = await reported(folder, ['report', ...RUNS, '--training', 'metrics.csv', '--output', 'page.html']);
+    const at = (name: string): string => join(folder, name);
+    const dataset = await readDataset({
+      qrels: at('tiny/qrels.txt'),
+      runs: { one: at('one.run'), two: at('two.run') },
+    });
+    const output = at('page.html');
+    await report({ output, datasets: [dataset], compare: { measures: ['RR'] }, training: [at('metrics.csv')] });
+    const found = dataOf(await readFile(output, 'utf8'));
+    const less = ({ title, table, comparison, datasets }: ReportData) => ({ title, table, comparison, datasets });
+    assert.equal(less(found), less(expected));
+    assert.is(found.written.command, undefined);
+    await refuses(() => report({ output }), 'bad_input', /datasets or training to report/);
+    const over = { output: at('one.run'), datasets: [dataset] };
+    await refuses(() => report(over), 'bad_input', /one\.run/);
   }));
 
 test('re_rank compares with the first stage, and the record beside a run tells a later report of texts and speed', () =>

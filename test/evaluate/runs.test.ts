@@ -42,4 +42,10 @@ for (const [name, { qrels, topics, mean, values }] of Object.entries(golden)) {
   });
 }
 
+const triples = Object.values(golden).reduce(
+  (sum, { topics, mean }) => sum + topics.length * Object.keys(mean).length,
+  0,
+);
+console.log(`${triples} triples of run, measure and query are compared with ir_measures`);
+
 test.run();

@@ -54,7 +54,7 @@ function parquetOf(split: Split): Buffer {
   return Buffer.from(bytes);
 }
 
-async function tarGz(members: Record<string, string>): Promise<Buffer> {
+export async function tarGz(members: Record<string, string>): Promise<Buffer> {
   return gzipSync(await tar(members));
 }
 
@@ -137,12 +137,19 @@ export interface PublicData extends AsyncDisposable {
   list: string;
 }
 
-/** A server with the stand-ins, each at the path that its true address has. */
-export async function publicData(folder: string): Promise<PublicData> {
+/**
+ * A server with the stand-ins, each at the path that its true address has.
+ *
+ * @param others other contents of some files
+ */
+export async function publicData(
+  folder: string,
+  others: Readonly<Record<string, Buffer | string>> = {},
+): Promise<PublicData> {
   const server = await webServer();
   const files: Record<string, Buffer> = {};
   const mirrors: Record<string, { url: string; md5: string; size: number }> = {};
-  for (const [key, content] of Object.entries(await contents())) {
+  for (const [key, content] of Object.entries({ ...(await contents()), ...others })) {
     const file = FILES[key];
     if (file === undefined || !('urls' in file)) throw new Error(`${key} is not downloaded`);
     const { pathname } = new URL(file.urls[0]!);

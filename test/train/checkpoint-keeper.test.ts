@@ -153,6 +153,39 @@ test('a checkpoint of an interruption goes with the next, one that was named to 
   assert.equal(elsewhere.checkpoints, []);
 });
 
+test('what was kept for one metric stays, uncounted, when a resumed run watches another', async () => {
+  const { callbacks, calls } = recorder();
+  const warnings: string[] = [];
+  const watch = (options: ModelCheckpointOptions) =>
+    new CheckpointKeeper(options, CONTEXT, { ...callbacks, warn: (message) => warnings.push(message) });
+  const first = watch({ monitor: 'val', saveTopK: 2, saveLast: true });
+  for (const [epoch, val] of [0.1, 0.2, 0.3].entries()) {
+    await first.afterEpoch({ epoch, step: 5 * (epoch + 1), metrics: { val, other: 1 } });
+  }
+  const state = JSON.parse(JSON.stringify(first.state)) as typeof first.state;
+  assert.equal(first.checkpoints, ['/c/epoch=0-step=5', '/c/epoch=1-step=10']);
+  calls.length = 0;
+  // 0.9 and 0.8 of the other metric are worse than all before, but the best of their own
+  const second = watch({ monitor: 'other', saveTopK: 2, saveLast: true });
+  assert.ok(await second.restore(state, async () => false));
+  for (const [i, other] of [0.9, 0.8, 0.7].entries()) {
+    await second.afterEpoch({ epoch: 3 + i, step: 20 + 5 * i, metrics: { val: 1, other } });
+  }
+  assert.equal(second.checkpoints, ['/c/epoch=5-step=30', '/c/epoch=4-step=25']);
+  const removed = calls.filter((call) => call.startsWith('remove'));
+  assert.equal(removed, ['remove /c/epoch=3-step=20']);
+  assert.equal(warnings.splice(0), [
+    'ModelCheckpoint: monitor was "val" (min) and is now "other" (min): the checkpoints kept so far stay and no longer count',
+  ]);
+  // the other direction of the same metric is another order too; the same order is none
+  await watch({ monitor: 'val', mode: 'max' }).restore(state, async () => false);
+  assert.match(warnings.splice(0).join(), /^ModelCheckpoint: monitor was "val" \(min\) and is now "val" \(max\): /);
+  const same = watch({ monitor: 'val', saveTopK: 1 });
+  await same.restore(state, async () => false);
+  assert.equal(warnings, []);
+  assert.equal(same.checkpoints, first.checkpoints);
+});
+
 test('names as Lightning formats them, but without folders', () => {
   // the values of scripts/references/train.py, which made the file
   const values = {

@@ -39,6 +39,21 @@ test('a stopper that goes on from its state stops where the undisturbed one does
   assert.match(stopper.reason ?? '', /^val did not improve on 0.39 in 3/);
 });
 
+test('a stopper that watches another metric than its state begins anew', () => {
+  const before = new EarlyStopper({ monitor: 'val', patience: 1 }, CONTEXT);
+  before.afterValidation({ val: 0.1 });
+  before.afterValidation({ val: 0.2 });
+  assert.match(before.reason ?? '', /^val did not improve/);
+  const warnings: string[] = [];
+  const warn = (message: string): void => void warnings.push(message);
+  const after = new EarlyStopper({ monitor: 'other', patience: 1 }, { ...CONTEXT, warn });
+  after.restore(JSON.parse(JSON.stringify(before.state)) as StoppingState);
+  assert.is(after.reason, undefined);
+  assert.is(after.afterValidation({ other: 0.5 }), undefined);
+  assert.match(after.afterValidation({ other: 0.6 }) ?? '', /^other did not improve on 0.5 in 1/);
+  assert.equal(warnings, ['EarlyStopping: monitor was "val" (min) and is now "other" (min): it begins anew']);
+});
+
 test('a metric that never comes is named, one that may still come is waited for', () => {
   const stopper = new EarlyStopper({ monitor: 'my-set/nDCG@1' }, { validatesAtEpochEnd: true, validates: true });
   const metrics = { loss: 1, 'my-set/nDCG@10': 0.5 };

@@ -131,3 +131,8 @@ export function scrolled(content: HTMLElement, label: string): HTMLElement {
 export function figure(caption: string, chart: Element | undefined, ...more: Child[]): HTMLElement {
   return h('figure', {}, h('figcaption', {}, caption), chart, ...more);
 }
+
+/** A part of the page that the navigation names. */
+export function section(id: string, title: string, ...children: (Node | undefined)[]): HTMLElement {
+  return h('section', { id, 'aria-labelledby': `${id}-title` }, h('h2', { id: `${id}-title` }, title), ...children);
+}

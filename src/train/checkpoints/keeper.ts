@@ -1,7 +1,8 @@
 import { join, resolve } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { checkOptions, type OptionsOf, type SettingsOf } from '../../config/read-settings.js';
 import { modelCheckpointOptions } from '../../config/schema/callbacks.js';
-import { type Metrics, monitored } from '../monitored.js';
+import { type Metrics, monitored, type Watched, watchedOther } from '../monitored.js';
 import { formatCheckpointName } from './name.js';
 import { bestFirst, type KeptCheckpoint, makeRoom } from './ranked.js';
 
@@ -48,6 +49,8 @@ type Place = string | { folder: string; name: string };
 /** State of a keeper, saved with each checkpoint. */
 export interface CheckpointState {
   folder: string;
+  /** What the scores of `kept` are values of; undefined: an older release saved the state. */
+  watched?: Watched | undefined;
   /** Oldest first. */
   kept: KeptCheckpoint[];
   /** What `last` points to. */
@@ -107,12 +110,17 @@ export class CheckpointKeeper {
     this.#validatesAtEpochEnd = options.saveOnTrainEpochEnd ?? context.validatesAtEpochEnd;
     this.#context = context;
     this.#callbacks = callbacks;
-    this.#state = { ...NOTHING, folder: context.folder };
+    this.#state = { ...NOTHING, folder: context.folder, watched: this.#watched };
   }
 
   /** A copy that can be stored as JSON. */
   get state(): CheckpointState {
     return structuredClone(this.#state);
+  }
+
+  get #watched(): Watched {
+    const { monitor, mode } = this.#options;
+    return { monitor, mode };
   }
 
   /** Paths of the kept checkpoints: best first if a metric is monitored, else newest first. */
@@ -128,13 +136,15 @@ export class CheckpointKeeper {
    * @param isOther whether a folder is another run's, or was saved after the state: it is ignored
    * @param earlier folders of earlier versions of the run, whose checkpoints count among the kept ones; what the state
    * names elsewhere is ignored
-   * @returns false when checkpoints now go to another folder: those in the old one stay and do not count
+   * @returns false when checkpoints now go to another folder: those in the old one stay and do not count, as do all when
+   * the keeper watches something else now
    */
   async restore(
-    state: CheckpointState,
+    saved: CheckpointState,
     isOther: (folder: string) => Promise<boolean>,
     earlier: readonly string[] = [],
   ): Promise<boolean> {
+    const state = this.#comparable(saved);
     const { folder } = this.#context;
     const isKnown = (other: string): boolean => earlier.some((known) => resolve(known) === resolve(other));
     const moved = resolve(state.folder) !== resolve(folder);
@@ -156,6 +166,16 @@ export class CheckpointKeeper {
     this.#state = structuredClone({ ...state, folder, kept, last, interrupted, obsolete, named });
     await this.#settle();
     return true;
+  }
+
+  /** Leaves out what was kept for other values: it stays on disk, though `last` moves on. */
+  #comparable(state: CheckpointState): CheckpointState {
+    const other = watchedOther('ModelCheckpoint', state.watched, this.#watched);
+    const same = { ...state, watched: this.#watched };
+    if (other === undefined) return same;
+    this.#callbacks.warn?.(`${other}: the checkpoints kept so far stay and no longer count`);
+    const isKept = state.kept.some((one) => isDeepStrictEqual(placeOf(one), state.last));
+    return { ...same, kept: [], last: isKept ? null : state.last };
   }
 
   /** @param validationFollows whether a validation runs before the next step */

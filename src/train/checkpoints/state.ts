@@ -47,8 +47,11 @@ const count = z.int().min(0);
 const name = z.string().refine(isPlainName, 'expected the name of a folder, without its path');
 const place = z.union([name, z.strictObject({ folder: z.string().min(1), name })]);
 
+const watched = z.strictObject({ monitor: z.string().nullable(), mode: z.enum(['min', 'max']) }).optional();
+
 const keeper = z.strictObject({
   folder: z.string().min(1),
+  watched,
   kept: z.array(
     z.strictObject({ name, folder: z.string().min(1).optional(), step: count, score: z.number().nullable() }),
   ),
@@ -62,6 +65,7 @@ const keeper = z.strictObject({
 });
 
 const stopper = z.strictObject({
+  watched,
   best: z.number().nullable(),
   waited: count,
   validated: z.boolean(),

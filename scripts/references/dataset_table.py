@@ -1,13 +1,12 @@
-"""Writes src/fetch/dataset-table.ts: where ir_datasets and lightning-ir take the public datasets from.
+"""Writes src/fetch/dataset-table.json: where ir_datasets and lightning-ir take the public datasets from.
 
     pip install "transformers<5" lightning-ir==0.0.6 ir-datasets
-    python scripts/references/datasets.py
+    python scripts/references/dataset_table.py
 """
 
 import gc
 import json
 import os
-import subprocess
 import tempfile
 from pathlib import Path
 
@@ -130,16 +129,31 @@ for migrator in [one for one in gc.get_objects() if type(one) is Migrator and on
             version = {"file": key_of(migrator._version_file), "value": migrator._version, "outdates": outdates}
             files[key]["version"] = version
 
-table = f"""// Written by scripts/references/datasets.py from ir_datasets {ir_datasets.__version__} and lightning-ir 0.0.6: do not edit.
-import type {{ DatasetFile, DatasetFiles }} from './datasets.js';
+archives = {}
+for key, facts in files.items():
+    if "from" in facts:
+        how = {name: value for name, value in facts.items() if name not in ("from", "unpack")}
+        archive = archives.setdefault(facts["from"], {"unpack": facts["unpack"], "members": {}})
+        assert archive["unpack"] == facts["unpack"], key
+        archive["members"][key] = how["member"] if list(how) == ["member"] else how
 
-/** How each file is made, by its path in ir_datasets' folder. */
-export const FILES: Readonly<Record<string, DatasetFile>> = {json.dumps(dict(sorted(files.items())))};
 
-/** The files of each dataset. */
-export const DATASETS: Readonly<Record<string, DatasetFiles>> = {json.dumps(datasets)};
-"""
-path = ROOT / "src/fetch/dataset-table.ts"
-path.write_text(table)
-subprocess.run([ROOT / "node_modules/.bin/prettier", "--write", path], check=True)
+def lines(table: dict) -> str:
+    """An entry a line."""
+    return "{\n" + ",\n".join(f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in table.items()) + "\n}"
+
+
+def ordered(table: dict) -> dict:
+    return dict(sorted(table.items()))
+
+
+parts = {
+    "source": json.dumps(f"ir_datasets {ir_datasets.__version__} and lightning-ir 0.0.6, by scripts/references/dataset_table.py"),
+    "downloads": lines(ordered({key: facts for key, facts in files.items() if "urls" in facts})),
+    "archives": lines(ordered(archives)),
+    "joined": lines(ordered({key: facts["join"] for key, facts in files.items() if "join" in facts})),
+    "datasets": lines(datasets),
+}
+path = ROOT / "src/fetch/dataset-table.json"
+path.write_text("{\n" + ",\n".join(f'"{name}": {text}' for name, text in parts.items()) + "\n}\n")
 print(f"{len(datasets)} datasets of {len(files)} files")
