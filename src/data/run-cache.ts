@@ -120,11 +120,7 @@ async function readLine(path: string, { index, plain, plainPath }: IndexedFile, 
 }
 
 /** Writes the lines of all topics, then lists and summary, to `plain`. */
-async function* written(
-  chunks: AsyncIterable<Buffer>,
-  plain: FileHandle,
-  path: string,
-): AsyncGenerator<IndexEntries> {
+async function* written(chunks: AsyncIterable<Buffer>, plain: FileHandle, path: string): AsyncGenerator<IndexEntries> {
   const summary: RunSummary = { topics: 0, size: 0, hasRelevance: false, hasTexts: false };
   let list: TopicList = { queryIds: [], sizes: [], lines: [] };
   let lists = 0;

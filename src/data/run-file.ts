@@ -1,5 +1,5 @@
 import { type FileHandle, open, stat } from 'node:fs/promises';
-import { at, ioError, RankDistillmError, throwIfAborted } from '../errors.js';
+import { at, ioError, throwIfAborted } from '../errors.js';
 import { provideFile } from '../fetch/datasets.js';
 import { holdInputs } from '../io/inputs.js';
 import { type Line, linesOf, splitLines } from '../io/lines.js';
@@ -268,11 +268,7 @@ async function* linesOfTopics(source: LineSource): AsyncGenerator<Buffer> {
   for await (const lines of topicLines(records(), source.placeOf)) yield Buffer.from(lines.join(''));
 }
 
-async function openSource(
-  path: string,
-  format: RunFormat,
-  { signal, ...options }: ParseOptions,
-): Promise<LineSource> {
+async function openSource(path: string, format: RunFormat, { signal, ...options }: ParseOptions): Promise<LineSource> {
   if (format === 'trec' || format === 'jsonl') {
     const parse = format === 'trec' ? trecRunParser(path, options) : (line: Line) => jsonlRunRecord(line, path);
     const { handle, version, chunks } = (await isGzip(path)) ? await unpacking(path) : await opened(path);

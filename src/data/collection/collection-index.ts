@@ -67,11 +67,9 @@ function linesOf(path: string, format: TextFormat, plain: FileHandle, chunks: As
       return one === other ? undefined : { id, line: now.line, first: before.line };
     },
     refuse: ({ id, line, first }) =>
-      new RankDistillmError(
-        'bad_input',
-        `${at(path, line)}: document '${id}' has a different text on line ${first}`,
-        { hint: 'Keep one of the two lines, or give one document another id.' },
-      ),
+      new RankDistillmError('bad_input', `${at(path, line)}: document '${id}' has a different text on line ${first}`, {
+        hint: 'Keep one of the two lines, or give one document another id.',
+      }),
   } satisfies Pick<IndexSource, 'entries' | 'compare' | 'refuse'>;
 }
 

@@ -191,7 +191,8 @@ async function removeOlder(folder: string, { stem, stamp }: Pick<Source, 'stem' 
   for (const name of await readdir(folder)) {
     const isOlder = isOurs(name) && !name.startsWith(`${stem}-${stamp || ' '}`);
     // lmdb and json: of earlier versions of this package
-    if (isOlder && /\.(index|plain|survey|lmdb|lmdb-lock|json)$/.test(name)) await rm(join(folder, name), { force: true });
+    if (isOlder && /\.(index|plain|survey|lmdb|lmdb-lock|json)$/.test(name))
+      await rm(join(folder, name), { force: true });
   }
 }
 

@@ -41,7 +41,7 @@ export interface IndexEntries {
 }
 
 /** Two lines with the same id and different contents. */
-export interface Conflict {
+interface Conflict {
   id: string;
   line: number;
   first: number;
