@@ -81,7 +81,7 @@ function commandsOf(text: string): string[] {
 test('commands name scripts, files and options that there are', async () => {
   const { scripts } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { scripts: object };
   const help = new Map<string, string>();
-  const verbs = ['re_rank', 'fit', 'score', 'evaluate', 'compare', 'report', 'subsample', 'doctor'];
+  const verbs = ['re_rank', 'fit', 'score', 'evaluate', 'compare', 'report', 'subsample', 'doctor', 'serve'];
   for (const verb of verbs) help.set(verb, (await run([verb, '--help'])).stdout);
   const problems: string[] = [];
   for (const { place, text } of allBlocks('sh', 'bash')) {
