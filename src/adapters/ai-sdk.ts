@@ -3,7 +3,7 @@ import { rankTexts, type AdapterOptions } from './rank-texts.js';
 /** A call of the AI SDK, as far as it is read here. */
 export interface RerankCall {
   query: string;
-  documents: { type: 'text'; values: string[] } | { type: 'object'; values: Record<string, any>[] };
+  documents: { type: 'text'; values: string[] } | { type: 'object'; values: Record<string, unknown>[] };
   topN?: number;
   abortSignal?: AbortSignal;
 }

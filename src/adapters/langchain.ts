@@ -3,7 +3,7 @@ import { rankTexts, type AdapterOptions } from './rank-texts.js';
 /** What this reads of LangChain's documents. */
 export interface LangChainDocument {
   pageContent: string;
-  metadata: Record<string, any>;
+  metadata: Record<string, unknown>;
 }
 
 /**

@@ -96,7 +96,7 @@ if (load) {
       createCohere: (options: object) => { reranking(model: string): object };
     };
     const { rerank } = load('ai') as {
-      rerank(options: object): Promise<{ ranking: { originalIndex: number }[] }>;
+      rerank(this: void, options: object): Promise<{ ranking: { originalIndex: number }[] }>;
     };
     const cohere = createCohere({ baseURL: `${server.url}/v2`, apiKey: KEY });
     const { ranking } = await rerank({ model: cohere.reranking('tiny'), query, documents });
