@@ -38,7 +38,10 @@ interface LlamaIndexNode {
   score: number;
 }
 interface AiSdk {
-  rerank(this: void, options: object): Promise<{ ranking: { originalIndex: number; score: number; document: unknown }[] }>;
+  rerank(
+    this: void,
+    options: object,
+  ): Promise<{ ranking: { originalIndex: number; score: number; document: unknown }[] }>;
 }
 
 if (load) {
