@@ -1,11 +1,10 @@
-// Checks that are too slow for every CI run: the engine and all kernels under sanitizers, CUDA kernels at all sizes, long
-// fuzzing of the file readers, a run of a million pairs, and the packed package installed in another project.
-// usage: node scripts/check-full.mjs [sanitizers | cuda-kernels | fuzz | attack | soak | package ...]
+// Checks that are too slow for every CI run: the kernels and the engine under sanitizers, CUDA kernels at all sizes, long
+// fuzzing, every kind of attack in full, ten minutes of soak, a run of a million pairs, and the packed package installed in another project.
+// usage: node scripts/check-full.mjs [sanitized-kernels | address-sanitizer | thread-sanitizer | cuda-kernels | fuzz | attack | soak | package ...]
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { compileAddon, compileTorchAddon } from './lib/addon.mjs';
-import { findLibtorch } from './lib/libtorch.mjs';
+import { compileAddon } from './lib/addon.mjs';
 import { root } from './lib/root.mjs';
 import { output, run } from './lib/run.mjs';
 import { giveUp, say, SetupError } from './lib/say.mjs';
@@ -13,40 +12,61 @@ import { giveUp, say, SetupError } from './lib/say.mjs';
 /** Number of damaged files; CI's tests try 2,000. */
 const FUZZ_COUNT = process.env['FUZZ_COUNT'] ?? '200000';
 
-/** The compiler's sanitizer libraries: a program that was built without sanitizers must preload them. */
-function sanitizerLibraries() {
-  return ['libasan.so', 'libubsan.so'].map((name) => {
-    const path = output('c++', [`-print-file-name=${name}`])?.trim();
-    if (path && existsSync(path)) return path;
-    throw new SetupError(`${name} was not found`, 'It comes with g++: sudo apt-get install g++');
-  });
+/** The compiler's sanitizer library: a program that was built without sanitizers must preload it. @param {string} name */
+function sanitizerLibrary(name) {
+  const path = output('c++', [`-print-file-name=${name}.so`])?.trim();
+  if (path && existsSync(path)) return path;
+  throw new SetupError(`${name}.so was not found`, 'It comes with g++: sudo apt-get install g++');
 }
 
-/** Builds everything native with address and undefined-behaviour sanitizers, and runs all kernels and the engine's tests. */
-async function sanitizers() {
-  say('building the native engine with sanitizers (minutes)');
-  const out = join(root, 'build/sanitize');
-  const sanitized = {
-    out,
-    torch: { libtorch: await findLibtorch(undefined), cuda: false },
-    options: ['RANK_DISTILLM_SANITIZE=ON'],
-  };
-  const addon = await compileAddon(sanitized);
-  await compileTorchAddon(sanitized);
-  const options = {
+/** What a build with sanitizers preloads, and options of their libraries. */
+const SANITIZERS = {
+  address: {
+    libraries: ['libasan', 'libubsan'],
+    env: {
+      // Node.js keeps memory until the process ends, so leaks are not reported.
+      ASAN_OPTIONS: 'detect_leaks=0:abort_on_error=1:detect_odr_violation=0',
+      UBSAN_OPTIONS: 'halt_on_error=1:print_stacktrace=1',
+    },
+  },
+  thread: {
+    libraries: ['libtsan'],
+    env: {
+      // A process that had a report ends with this code. Signal handlers are Node.js's.
+      TSAN_OPTIONS: `exitcode=66:report_signal_unsafe=0:suppressions=${join(root, 'scripts/lib/thread-sanitizer.supp')}`,
+    },
+  },
+};
+
+/** Builds the CPU's addon with a sanitizer and runs it under Node.js: the engine's tests, training, and a short soak. @param {keyof typeof SANITIZERS} name */
+async function sanitized(name) {
+  say(`building the native engine with the ${name} sanitizer (minutes)`);
+  const out = join(root, `build/sanitize-${name}`);
+  const addon = await compileAddon({ out, options: [`RANK_DISTILLM_SANITIZE=${name}`] });
+  const { libraries, env: options } = SANITIZERS[name];
+  const env = {
     ...process.env,
-    // Node and LibTorch keep memory until the process ends, so leaks are not reported.
-    ASAN_OPTIONS: 'detect_leaks=0:abort_on_error=1:detect_odr_violation=0',
-    UBSAN_OPTIONS: 'halt_on_error=1:print_stacktrace=1',
+    ...options,
+    LD_PRELOAD: libraries.map(sanitizerLibrary).join(':'),
+    RANK_DISTILLM_BINDING: addon,
   };
-  await run('cmake', ['--build', out, '--target', 'kernels_test'], { what: "building the kernels' test", quiet: true });
-  await run(join(out, 'Release/kernels_test'), [], { what: 'kernels under sanitizers', env: options, quiet: true });
-  const env = { ...options, LD_PRELOAD: sanitizerLibraries().join(':'), RANK_DISTILLM_BINDING: addon };
-  await run(process.execPath, [join(root, 'scripts/test.mjs'), 'test/engine', 'test/golden', 'test/train'], {
-    what: 'tests under sanitizers',
+  await run(process.execPath, [join(root, 'scripts/test.mjs'), 'test/engine', 'test/train'], {
+    what: `tests under the ${name} sanitizer`,
     cwd: root,
     env,
   });
+  // the sanitizers keep freed memory, so growth is not judged
+  await runSoak(['--minutes', '0.5', '--growth', '0'], `soak under the ${name} sanitizer`, env);
+}
+
+/** Runs every case of the kernels with address and undefined-behaviour sanitizers; CI runs the small ones. */
+async function sanitizedKernels() {
+  const build = join(root, 'build');
+  await run('cmake', ['--build', build, '--target', 'kernels_test_sanitized'], {
+    what: "building the kernels' test",
+    quiet: true,
+  });
+  await run(join(build, 'Release/kernels_test_sanitized'), [], { what: 'kernels under sanitizers', quiet: true });
 }
 
 /** Runs the simulated CUDA kernels at all sizes; CI's test leaves some out. */
@@ -79,8 +99,19 @@ async function attack() {
   });
 }
 
-/** Re-ranks a million pairs within the memory bound, and scores for minutes while the event loop stays responsive. */
+/** See scripts/attack/soak.ts. */
+const SOAK_FLAGS = ['--expose-gc', '--max-semi-space-size=2'];
+
+/** @param {string[]} args @param {string} what @param {NodeJS.ProcessEnv} [env] */
+async function runSoak(args, what, env = process.env) {
+  const loader = join(root, 'scripts/lib/load-typescript.mjs');
+  const script = join(root, 'scripts/attack/soak.ts');
+  await run(process.execPath, [...SOAK_FLAGS, '--import', loader, script, ...args], { what, cwd: root, env });
+}
+
+/** Ten minutes of everything at once without growth; re-ranks a million pairs within the memory bound, and scores for minutes while the event loop stays responsive. */
 async function soak() {
+  await runSoak([], 'soak');
   for (const name of ['memory', 'event-loop']) {
     await run(process.execPath, ['--import', 'tsx', join(root, 'scripts/bench/run.ts'), name], {
       what: name,
@@ -124,7 +155,9 @@ async function packaged() {
 }
 
 const checks = /** @type {Record<string, () => Promise<void>>} */ ({
-  sanitizers,
+  'sanitized-kernels': sanitizedKernels,
+  'address-sanitizer': () => sanitized('address'),
+  'thread-sanitizer': () => sanitized('thread'),
   'cuda-kernels': cudaKernels,
   fuzz,
   attack,

@@ -43,7 +43,7 @@ function linkLibraries(folder, libtorch, names) {
 }
 
 /** Compiles rank_distillm_torch.node and puts what it needs beside it. Returns the names of its libraries. @param {Build & { torch: Torch }} build */
-export async function compileTorchAddon({ out, torch, options = [] }) {
+async function compileTorchAddon({ out, torch, options = [] }) {
   await compile({ out, targets: ['rank_distillm_torch'], torch, options });
   const { libtorch, cuda } = torch;
   const folder = join(out, 'Release');

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { loadBinding } from '../../src/engine/load-binding.js';
-import { createNative, gradientOf, referenceModel } from '../support/engine.js';
+import { createNative, gradientOf, isSanitized, referenceModel } from '../support/engine.js';
 import { LOADER } from '../support/programs.js';
 import { TOLERANCES, relativeDistance } from '../support/tolerances.js';
 
@@ -82,6 +82,10 @@ for (const [level, features] of Object.entries(LEVELS)) {
   const upToHere = [...allowed];
   if (!features.every((feature) => own.includes(feature))) {
     console.log(`left out: ${level}, this CPU has no ${features.join(', ')}`);
+    continue;
+  }
+  if (isSanitized && !['generic', 'avx2', loadBinding().info().kernels].includes(level)) {
+    console.log(`left out: ${level}, which a build with sanitizers does not have`);
     continue;
   }
   const limits = level === 'generic' ? { ATEN_CPU_CAPABILITY: 'default', ONEDNN_MAX_CPU_ISA: 'SSE41' } : {};

@@ -31,6 +31,12 @@ export function pack(pairs: readonly Pick<ScoredPair, 'input_ids' | 'token_type_
   };
 }
 
+/**
+ * Whether the addon was built with sanitizers (scripts/check-full.mjs): it has the two lowest levels and this machine's
+ * best, and a process that asks for too much memory ends.
+ */
+export const isSanitized = /lib[at]san/.test(process.env['LD_PRELOAD'] ?? '');
+
 /** The reference model in the engine, without the layers above it. */
 export function createNative(
   { checkpoint }: ReferenceModel,

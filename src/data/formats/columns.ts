@@ -1,17 +1,40 @@
-/** Only spaces and tabs separate columns: ids may contain other Unicode white space, such as a no-break space. */
-const GAP = /[ \t]+/;
+import { at, RankDistillmError } from '../../errors.js';
+import type { Line } from '../../io/lines.js';
 
-/** The columns of a line, separated by spaces or tabs. */
+/**
+ * ASCII's white space separates columns, as in trec_eval: spaces and tabs, and form feeds and vertical tabs. Ids may
+ * contain other white space of Unicode, such as a no-break space.
+ */
+const GAP = /[ \t\v\f]+/;
+
+/**
+ * The columns of a line of a run or of qrels.
+ *
+ * @throws RankDistillmError for a carriage return, which ends a line in trec_eval's eyes and would join lines here, and
+ *   for NUL, where trec_eval stops reading
+ */
+export function checkedColumns(line: Line, file: string): string[] {
+  const found = /[\r\0]/.exec(line.text)?.[0];
+  if (found === undefined) return columnsOf(line.text);
+  const [what, hint] =
+    found === '\r'
+      ? ['the lines end in carriage returns alone', "Convert them with `tr '\\r' '\\n'`."]
+      : ['the line contains a NUL byte', 'The file is damaged, or no text; copy or write it again.'];
+  throw new RankDistillmError('bad_input', `${at(file, line.number)}: ${what}`, { hint });
+}
+
+/** The columns of a line, separated by white space. */
 export function columnsOf(line: string): string[] {
   const columns = line.split(GAP);
-  // spaces at the edges; `/[ \t]+$/` would look at each space of a long gap again and again
+  // spaces at the edges; `/\s+$/` would look at each space of a long gap again and again
   if (columns.length > 1 && columns.at(-1) === '') columns.pop();
   if (columns.length > 1 && columns[0] === '') columns.shift();
   return columns;
 }
 
 const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/;
-const INTEGER = /^[+-]?\d+$/;
+/** Also `1.0`, as pandas writes a column with gaps, and as trec_eval reads it. */
+const INTEGER = /^[+-]?\d+(\.0*)?$/;
 
 /** A finite decimal number, or undefined: no hexadecimal, no `NaN`, no `Infinity`, no empty text. */
 export function parseDecimal(text: string): number | undefined {

@@ -2,7 +2,7 @@ import { at, RankDistillmError } from '../../errors.js';
 import { provideFile } from '../../fetch/datasets.js';
 import { type Line, readLines } from '../../io/lines.js';
 import type { Qrel } from '../records.js';
-import { columnsOf, parseInteger } from './columns.js';
+import { checkedColumns, parseInteger } from './columns.js';
 
 type Field = 'queryId' | 'docId' | 'relevance' | 'iteration';
 
@@ -54,7 +54,7 @@ export async function readQrels(pathOrName: string, wanted?: ReadonlySet<string>
   let empty = true;
   for await (const lines of readLines(path)) {
     for (const line of lines) {
-      const cells = columnsOf(line.text);
+      const cells = checkedColumns(line, path);
       if (isComment(cells)) continue;
       if (layout === undefined) {
         const header = headerLayout(cells, path, line.number);

@@ -1,6 +1,6 @@
 import { at, RankDistillmError } from '../../errors.js';
 import type { Line } from '../../io/lines.js';
-import { columnsOf, parseDecimal } from './columns.js';
+import { checkedColumns, parseDecimal } from './columns.js';
 import type { RunRecord } from './run-record.js';
 
 export interface TrecOptions {
@@ -23,7 +23,7 @@ const SECOND = /^(q?0)$/i;
 export function trecRunParser(file: string, options: TrecOptions = {}): (line: Line) => RunRecord | undefined {
   let first: number | undefined;
   return (line) => {
-    const columns = columnsOf(line.text);
+    const columns = checkedColumns(line, file);
     if (columns[0]!.startsWith('#') && !isTopic(columns)) return undefined;
     first ??= columns.length;
     if (options.scoreddocs === true && (first === 2 || first === 3)) {
@@ -48,11 +48,6 @@ function fullRecord(
 ): RunRecord {
   const place = at(file, line.number);
   const count = columns.length;
-  if (count !== 6 && line.text.includes('\r')) {
-    throw new RankDistillmError('bad_input', `${place}: the lines end in carriage returns alone`, {
-      hint: "Convert them with `tr '\\r' '\\n'`.",
-    });
-  }
   const [queryId, second, docId, rankText = '', scoreText = '', tag = ''] = columns as [
     string,
     string,
