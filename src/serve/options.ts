@@ -1,12 +1,12 @@
 import { z } from 'zod';
-import { checkOptions, type OptionsOf, type SettingsOf } from '../config/read-settings.js';
+import type { OptionsOf, SettingsOf } from '../config/read-settings.js';
 import { key } from '../config/schema/fields.js';
 import { given, modelKeys, passed } from '../engine/engine-options.js';
 
 const { signal, on_warning, ...engineKeys } = modelKeys;
 
 /** What a server does, as `rank-distillm serve` and `serve()` take it. */
-const serveOptions = z.strictObject({
+export const serveOptions = z.strictObject({
   ...engineKeys,
   models: given<Readonly<Record<string, string>>>(
     'an object',
@@ -68,8 +68,4 @@ export interface LogEntry {
   level: 'info' | 'warn' | 'error';
   event: string;
   [field: string]: unknown;
-}
-
-export function checkServeOptions(options: ServeOptions): ServeSettings {
-  return checkOptions(serveOptions, options);
 }
