@@ -35,7 +35,7 @@ async function measure(file: string): Promise<void> {
 
 async function takeScreenshots(folder: string): Promise<void> {
   const file = join(folder, 'report.html');
-  await runVerb([...(await worldToReport(folder)), '--output', file]);
+  await runVerb([...(await worldToReport(folder)), '--title', 'Rankings of an invented world', '--output', file]);
   const shots = [
     { name: 'light', width: 1000, height: 640, colorScheme: 'light', at: '#queries' },
     { name: 'dark', width: 1000, height: 640, colorScheme: 'dark', at: 'dialog' },

@@ -102,6 +102,11 @@ if (rerank && preFinetune && finetune && backbone) {
       const [one, two] = ['reranked', 'again'].map((out) => readFileSync(join(home, out, name), 'utf8'));
       assert.is(two, one);
     }
+    const published = ['--run', `zenodo:15131907/${runs[0]}`, `reranked/${runs[0]}`, '--report', 'report.html'];
+    await command(['compare', '--qrels', qrels, ...published], true);
+    const page = readFileSync(join(home, 'report.html'), 'utf8');
+    assert.match(page, /<title>Rankings of msmarco-passage\/trec-dl-2019\/judged<\/title>/);
+    assert.ok(page.includes(`"path":"zenodo:15131907/${runs[0]}"`));
     await command(fit(preFinetune, [], 'first-again'), true);
     await command(fit(finetune, ['--model.model_name_or_path', folder], 'second-again'), true);
     assert.is(await command(evaluated, true), measured);

@@ -32,7 +32,7 @@ test('a small world and two steps: both stages are trained, the second from the 
   const commands = demo.stdout.match(/^\$ npx rank-distillm .*$/gm)?.map((line) => line.split(' ')[3]);
   assert.equal(commands, ['fit', 're_rank', 'fit', 're_rank', 'report']);
   assert.match(demo.stdout, /The report is .*\/report\.html; open it/);
-  assert.match(await readFile(join(folder, 'report.html'), 'utf8'), /id="report-data"/);
+  assert.match(await readFile(join(folder, 'report.html'), 'utf8'), /<title>Rankings of invented-world\/test<\/title>/);
   for (const stage of ['stage-one', 'stage-two']) {
     const run = await readRun(join(folder, stage, 're-ranked', `${stage}.run`));
     const first = await readRun(join(folder, '__bm25__invented-world-test.run'));

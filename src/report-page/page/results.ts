@@ -47,7 +47,11 @@ export function results(): HTMLElement | undefined {
   return section(
     'results',
     'Results',
-    scrolled(h('table', {}, h('caption', {}, legend), h('thead', {}, head), h('tbody', {}, rows)), 'Results'),
+    scrolled(
+      h('table', {}, h('caption', { class: 'hidden' }, 'Results'), h('thead', {}, head), h('tbody', {}, rows)),
+      'Results',
+    ),
+    h('p', { class: 'legend' }, legend), // a caption would be as wide as the table, which may scroll
     ...differences(),
   );
 }
