@@ -21,6 +21,7 @@ export const FOLDERS = [
   'compare',
   'report-page',
   'fit',
+  'serve',
   'doctor',
   'cli',
 ];
@@ -50,7 +51,7 @@ export default defineConfig(
     extends: [ts.configs.recommendedTypeChecked],
     languageOptions: {
       parserOptions: {
-        project: ['./tsconfig.check.json', './src/report-page/page/tsconfig.json'],
+        project: ['./tsconfig.check.json', './src/report-page/page/tsconfig.json', './src/serve/page/tsconfig.json'],
         tsconfigRootDir: import.meta.dirname,
       },
     },

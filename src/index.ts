@@ -22,7 +22,15 @@ export type {
   TrainingBatch,
 } from '../binding.js';
 export { CrossEncoder } from './engine/cross-encoder.js';
-export type { LoadOptions, RankedDocument, RankOptions, ScoreOptions, StreamOptions } from './engine/cross-encoder.js';
+export type {
+  DetailedScores,
+  LoadOptions,
+  RankedDocument,
+  Ranking,
+  RankOptions,
+  ScoreOptions,
+  StreamOptions,
+} from './engine/cross-encoder.js';
 export { doctor, type DoctorOptions } from './doctor/doctor.js';
 export type {
   DoctorCheck,
@@ -103,7 +111,8 @@ export type { MonoOverrides } from './models/load-checkpoint.js';
 export type { MonoSettings, TrainingConfig } from './models/model-config.js';
 export type { EncoderKeys, Family, FamilyTokenizer, TensorNames } from './models/families/family.js';
 export type { TensorValues } from './models/raw-tensor.js';
-export type { PairTokenizer } from './tokenize/pair-tokenizer.js';
+export type { PairTokenizer, PairTokens } from './tokenize/pair-tokenizer.js';
+export type { Passage, Passages } from './tokenize/passages.js';
 export { TrainableModel, type TrainableModelOptions } from './engine/trainable-model.js';
 export {
   Trainer,

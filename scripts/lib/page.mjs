@@ -1,10 +1,10 @@
-// Bundles the program of the report page into dist, with the licences of what it holds.
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+// Bundles the programs of pages into dist, with the licences of what they hold.
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { root } from './root.mjs';
 
-const source = join(root, 'src/report-page/page');
-const target = join(root, 'dist/report-page');
+/** Folders of dist that get the page of the same folder in src. */
+const PAGES = ['report-page', 'serve'];
 
 /** The folder of the package that a bundled file belongs to. @param {string} file */
 function packageOf(file) {
@@ -22,9 +22,18 @@ function licences(files) {
   return [...new Set(texts)].join('\n\n').replaceAll('*/', '* /').replaceAll('<', '(').replaceAll('>', ')');
 }
 
-/** @returns {Promise<string[]>} the files written; none in a checkout without the page */
-export async function bundlePage() {
-  if (!existsSync(join(source, 'main.ts'))) return [];
+/** @returns {Promise<string[]>} the files written; none in a checkout without the pages */
+export async function bundlePages() {
+  const written = [];
+  for (const folder of PAGES) {
+    const source = join(root, 'src', folder, 'page');
+    if (existsSync(join(source, 'main.ts'))) written.push(...(await bundlePage(source, join(root, 'dist', folder))));
+  }
+  return written;
+}
+
+/** @param {string} source @param {string} target */
+async function bundlePage(source, target) {
   const { build } = await import('esbuild');
   const { outputFiles, metafile } = await build({
     entryPoints: { page: join(source, 'main.ts'), style: join(source, 'style.css') },
@@ -40,6 +49,7 @@ export async function bundlePage() {
     write: false,
     tsconfig: join(source, 'tsconfig.json'),
   });
+  mkdirSync(target, { recursive: true });
   const head = `/*! Holds parts of these packages:\n\n${licences(Object.keys(metafile.inputs))}\n*/\n`;
   return outputFiles.map(({ path, text }) => {
     const file = join(dirname(path), path.endsWith('.css') ? 'page.css' : 'page.js');

@@ -1,7 +1,7 @@
 import { chmodSync, existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { filesBelow, hashOf } from './hash.mjs';
-import { bundlePage } from './page.mjs';
+import { bundlePages } from './page.mjs';
 import { root } from './root.mjs';
 import { run } from './run.mjs';
 import { say } from './say.mjs';
@@ -34,7 +34,7 @@ export async function ensureTypeScript() {
     quiet: true,
   });
   const emitted = [...printed.matchAll(/^TSFILE: (.+)$/gm)].map((match) => match[1] ?? '');
-  emitted.push(...(await bundlePage()));
+  emitted.push(...(await bundlePages()));
   for (const file of filesBelow(dist)) if (!emitted.includes(file)) rmSync(file);
   const command = join(dist, 'cli/main.js');
   if (existsSync(command)) chmodSync(command, 0o755); // `npx rank-distillm` in a checkout runs the file itself

@@ -15,6 +15,7 @@ import { addReportCommand } from './report.js';
 import { addReRankCommand } from './re-rank.js';
 import { reportError } from './report-error.js';
 import { addScoreCommand } from './score.js';
+import { addServeCommand } from './serve.js';
 import { addSubsampleCommand } from './subsample.js';
 
 /**
@@ -73,6 +74,7 @@ function buildProgram(argv: readonly string[], io: CliIo, write: (text: string) 
   addReRankCommand(program, argv, io);
   addFitCommand(program, argv, io);
   addScoreCommand(program, io);
+  addServeCommand(program, io);
   addEvaluateCommand(program, io);
   addDatasetsCommand(program, io);
   addModelsCommand(program, io);

@@ -12,8 +12,7 @@ const MOST_RESIDENT_BYTES = 900 * 2 ** 20;
 const MOST_SECONDS = 5;
 const LEAST_BYTES_PER_SECOND = 2 * 2 ** 20;
 const LOOK_EVERY_MS = 100;
-/** Memory pages and clock ticks in /proc, which Linux on x86-64 fixes (proc(5), sysconf(3)). */
-const PAGE_BYTES = 4096;
+/** Clock ticks in /proc, which Linux fixes (proc(5), sysconf(3)). */
 const TICKS_PER_SECOND = 100;
 const MOST_STDERR_CHARACTERS = 100_000;
 
@@ -106,7 +105,8 @@ class Watch {
   }
 
   #resident(): number {
-    return Number(this.#read('statm').split(' ')[1] ?? 0) * PAGE_BYTES;
+    // in KiB; the size of /proc/PID/statm's pages depends on the kernel
+    return Number(/^VmRSS:\s*(\d+)/m.exec(this.#read('status'))?.[1] ?? 0) * 1024;
   }
 
   #seconds(): number {

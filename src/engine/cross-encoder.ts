@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { ComputePrecision, DeviceBinding, EngineInfo, NativeModel } from '../../binding.js';
-import { checkOptions, type OptionsOf } from '../config/read-settings.js';
+import { checkOptions, section, type OptionsOf, type SettingsOf } from '../config/read-settings.js';
 import { key } from '../config/schema/fields.js';
 import { badArgument, RankDistillmError, throwIfAborted, warner } from '../errors.js';
 import { holdInputs } from '../io/inputs.js';
@@ -14,6 +14,7 @@ import {
   type PairTokenizer,
   type TextPair,
 } from '../tokenize/pair-tokenizer.js';
+import type { Passages } from '../tokenize/passages.js';
 import { modelKeys, passed, resolveEngine } from './engine-options.js';
 import { bindingOf } from './load-binding.js';
 import { checkMemory, loadBoth } from './load-both.js';
@@ -40,6 +41,10 @@ export const streamOptions = z.strictObject({
 
 export const scoreOptions = z.strictObject({
   ...streamOptions.shape,
+  max_tokens: key(
+    z.int().min(1).optional(),
+    'Most tokens that the model may read in this call; more throws `bad_input`.',
+  ),
   on_progress: passed<(progress: { done: number; total: number }) => void>(
     'a function',
     'Called after each window of pairs.',
@@ -50,8 +55,21 @@ export const scoreOptions = z.strictObject({
   ),
 });
 
+const longDocuments = z.strictObject({
+  max_passages: key(z.int().min(1).max(10_000).default(10), 'Most passages of a document; the rest is left out.'),
+  overlap: key(z.int().min(0).default(0), 'Tokens that neighbouring passages share, at most half of a passage.'),
+  aggregate: key(
+    z.enum(['max', 'mean']).default('max'),
+    "A document's score: that of its best passage (MaxP, Dai and Callan 2019), or the mean over its passages.",
+  ),
+});
+
 export const rankOptions = z.strictObject({
   ...scoreOptions.shape,
+  long_documents: key(
+    section(longDocuments).optional(),
+    'Score a document that is longer than the model reads in passages. When left out, its end is not read.',
+  ),
   top_k: key(z.int().min(0).optional(), 'Number of documents to return, best first; default all.'),
   return_documents: key(z.boolean().default(false), 'Also return the texts of the documents.'),
 });
@@ -67,6 +85,33 @@ export interface RankedDocument {
   score: number;
   /** With `returnDocuments`. */
   document?: string;
+  /** The model did not read all of the query and the document; not set where it did. */
+  truncated?: true;
+  /** With `longDocuments`, of a document in several passages: the place of the best, in UTF-16 units. */
+  passage?: { start: number; end: number };
+}
+
+/** A ranking with what was computed for it. */
+export interface Ranking {
+  /** Best first. */
+  documents: RankedDocument[];
+  /** Tokens that the model read. */
+  tokens: number;
+}
+
+/** Scores of pairs with what was computed for them. */
+export interface DetailedScores {
+  /** [pairs] */
+  scores: Float32Array;
+  /** [pairs] */
+  truncated: boolean[];
+  /** Tokens of the distinct pairs. */
+  tokens: number;
+}
+
+/** A document's passages among the pairs that are scored. */
+interface DocumentPassages extends Passages {
+  first: number;
 }
 
 interface Parts {
@@ -167,6 +212,16 @@ export class CrossEncoder implements AsyncDisposable {
     return this.#native.precision;
   }
 
+  /** Tokens of the longest pair, with special tokens; the rest of longer texts is not read. */
+  get maxLength(): number {
+    return this.#tokenizer.maxLength;
+  }
+
+  /** Tokens of a document that are read at most: its own limit where the model has one, else what a pair may have. */
+  get documentLength(): number {
+    return this.#tokenizer.documentLength ?? this.#tokenizer.maxLength;
+  }
+
   /** Engine, CPU features, threads, memory. */
   get engine(): EngineInfo {
     return this.#binding.info();
@@ -179,10 +234,16 @@ export class CrossEncoder implements AsyncDisposable {
    * @throws RankDistillmError `bad_input`, `aborted`, `closed`, `busy`, `native`
    */
   async score(pairs: readonly TextPair[], given: ScoreOptions = {}): Promise<Float32Array> {
+    return (await this.scoreInDetail(pairs, given)).scores;
+  }
+
+  /** Like `score`, with what the model read of the pairs. */
+  async scoreInDetail(pairs: readonly TextPair[], given: ScoreOptions = {}): Promise<DetailedScores> {
     const options = checkOptions(scoreOptions, given);
     checkList('pairs', pairs);
     pairs.forEach(checkPair);
-    return this.#track(this.#scoreAll(pairs, options));
+    const detailed = await this.#track(this.#scoreAll(pairs, options));
+    return options.activation === 'sigmoid' ? { ...detailed, scores: detailed.scores.map(sigmoid) } : detailed;
   }
 
   /**
@@ -206,31 +267,30 @@ export class CrossEncoder implements AsyncDisposable {
   /** Like `scoreStream`, but yields windows of consecutive pairs, with the result of the engine as it is. */
   scoreWindows(
     pairs: Iterable<TextPair> | AsyncIterable<TextPair>,
-    { signal }: Pick<ScoreOptions, 'signal'> = {},
+    { signal, maxTokens }: Pick<ScoreOptions, 'signal'> & { maxTokens?: number | undefined } = {},
   ): AsyncGenerator<ScoredWindow, void, undefined> {
     this.#assertOpen();
     const cancel = this.#binding.createCancelToken();
     const onHalved = (tokens: number): void => this.#warn(halvedWarning(this.device, tokens));
     return this.#queued(
-      scoreWindows(pairs, { model: this.#native, tokenizer: this.#tokenizer, cancel, signal, onHalved }),
+      scoreWindows(pairs, { model: this.#native, tokenizer: this.#tokenizer, cancel, signal, maxTokens, onHalved }),
     );
   }
 
-  /** Orders documents for a query, best first; equal scores keep the given order. */
+  /**
+   * Orders documents for a query, best first; equal scores keep the given order.
+   *
+   * @throws RankDistillmError `bad_input`, `aborted`, `closed`, `busy`, `native`
+   */
   async rank(query: string, documents: readonly string[], given: RankOptions = {}): Promise<RankedDocument[]> {
+    return (await this.rankInDetail(query, documents, given)).documents;
+  }
+
+  /** Like `rank`, with the number of tokens that the model read. */
+  async rankInDetail(query: string, documents: readonly string[], given: RankOptions = {}): Promise<Ranking> {
     checkList('documents', documents);
-    const { topK = documents.length, returnDocuments, activation, ...scoring } = checkOptions(rankOptions, given);
-    const pairs = documents.map((document) => ({ query, document }));
-    const logits = await this.score(pairs, { ...scoring, activation: 'identity' });
-    // order by logit: a float32 sigmoid would tie the top documents
-    const keys = logits.map((logit) => (Number.isNaN(logit) ? -Infinity : logit));
-    const order = [...keys.keys()].sort((a, b) => (keys[a] === keys[b] ? a - b : keys[b]! - keys[a]!)).slice(0, topK);
-    const shown = activation === 'sigmoid' ? sigmoid : (score: number) => score;
-    return order.map((index) => ({
-      index,
-      score: shown(logits[index]!),
-      ...(returnDocuments ? { document: documents[index]! } : {}),
-    }));
+    documents.forEach((document, i) => checkPair({ query, document }, i));
+    return this.#track(this.#rank(query, documents, checkOptions(rankOptions, given)));
   }
 
   /**
@@ -246,20 +306,74 @@ export class CrossEncoder implements AsyncDisposable {
     return this.close();
   }
 
-  async #scoreAll(pairs: readonly TextPair[], options: ScoreOptions): Promise<Float32Array> {
+  async #rank(
+    query: string,
+    documents: readonly string[],
+    { topK = documents.length, returnDocuments, activation, longDocuments, ...options }: SettingsOf<typeof rankOptions>,
+  ): Promise<Ranking> {
+    this.#assertOpen();
+    const split = longDocuments && (await this.#passages(query, documents, longDocuments, options.signal));
+    const texts = split ? split.flatMap(({ passages }) => passages.map(({ text }) => text)) : documents;
+    const pairs = texts.map((document) => ({ query, document }));
+    const { scores, truncated, tokens } = await this.#scoreAll(pairs, options);
+    const logits = split ? split.map((one) => documentScore(one, scores, longDocuments.aggregate)) : scores;
+    // order by logit: a float32 sigmoid would tie the top documents
+    const keys = Float32Array.from(logits, (logit) => (Number.isNaN(logit) ? -Infinity : logit));
+    const order = [...keys.keys()].sort((a, b) => (keys[a] === keys[b] ? a - b : keys[b]! - keys[a]!)).slice(0, topK);
+    const shown = activation === 'sigmoid' ? sigmoid : (score: number) => score;
+    const ranked = order.map((index): RankedDocument => {
+      const document: RankedDocument = { index, score: shown(logits[index]!) };
+      if (returnDocuments) document.document = documents[index]!;
+      const own = split?.[index];
+      const first = own?.first ?? index;
+      const parts = truncated.slice(first, first + (own?.passages.length ?? 1));
+      if (own?.cut || parts.includes(true)) document.truncated = true;
+      if (own && own.passages.length > 1) {
+        const { start, text } = own.passages[bestOf(own, scores)]!;
+        document.passage = { start, end: start + text.length };
+      }
+      return document;
+    });
+    return { documents: ranked, tokens };
+  }
+
+  async #passages(
+    query: string,
+    documents: readonly string[],
+    { maxPassages, overlap }: SettingsOf<typeof longDocuments>,
+    signal: AbortSignal | undefined,
+  ): Promise<DocumentPassages[]> {
+    const split: DocumentPassages[] = [];
+    let first = 0;
+    for (const document of documents) {
+      throwIfAborted(signal);
+      const found = await this.#tokenizer.passages({ query, document }, overlap, maxPassages);
+      split.push({ ...found, first });
+      first += found.passages.length;
+    }
+    return split;
+  }
+
+  async #scoreAll(pairs: readonly TextPair[], options: Omit<ScoreOptions, 'activation'>): Promise<DetailedScores> {
     const { distinct, of } = distinctPairs(pairs);
     const found = new Float32Array(distinct.length);
+    const cut: boolean[] = [];
     let scored = 0;
     let done = 0;
-    for await (const { scores } of this.scoreWindows(distinct, options)) {
+    let tokens = 0;
+    for await (const { scores, encoded } of this.scoreWindows(distinct, options)) {
       found.set(scores, scored);
       scored += scores.length;
+      for (const { truncated, inputIds } of encoded) {
+        cut.push(truncated);
+        tokens += inputIds.length;
+      }
       while (done < of.length && of[done]! < scored) ++done; // the first `done` pairs all have their scores
       options.onProgress?.({ done, total: pairs.length });
     }
-    const all = Float32Array.from(of, (index) => found[index]!);
-    if (options.nonFinite === 'error') this.#checkFinite(all, 0);
-    return options.activation === 'sigmoid' ? all.map(sigmoid) : all;
+    const scores = Float32Array.from(of, (index) => found[index]!);
+    if (options.nonFinite === 'error') this.#checkFinite(scores, 0);
+    return { scores, truncated: Array.from(of, (index) => cut[index]!), tokens };
   }
 
   /** Counts a stream from its first pair to its end. */
@@ -311,6 +425,21 @@ export class CrossEncoder implements AsyncDisposable {
       hint: 'Load the model again; a closed model cannot be reopened.',
     });
   }
+}
+
+/** Where the best passage stands among the document's; NaN is no better than anything. */
+function bestOf({ first, passages }: DocumentPassages, scores: Float32Array): number {
+  let best = 0;
+  for (let i = 1; i < passages.length; i++) {
+    if (scores[first + i]! > scores[first + best]! || Number.isNaN(scores[first + best]!)) best = i;
+  }
+  return best;
+}
+
+function documentScore(document: DocumentPassages, scores: Float32Array, aggregate: 'max' | 'mean'): number {
+  const { first, passages } = document;
+  if (aggregate === 'max') return scores[first + bestOf(document, scores)]!;
+  return scores.subarray(first, first + passages.length).reduce((sum, score) => sum + score, 0) / passages.length;
 }
 
 export function sigmoid(logit: number): number {

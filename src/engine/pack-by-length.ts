@@ -1,5 +1,5 @@
 import type { PackedBatch } from '../../binding.js';
-import type { EncodedPair } from '../tokenize/pair-tokenizer.js';
+import type { PairTokens } from '../tokenize/pair-tokenizer.js';
 
 /** Concatenated pairs for the engine, and the mapping to the caller's order. */
 export interface LengthSortedBatch {
@@ -12,7 +12,7 @@ export interface LengthSortedBatch {
  * Packs pairs without padding, longest first. Pairs of equal length are adjacent, so the engine runs their attention in
  * one call and cuts blocks of even size; the small blocks come last, where idle cores cost least.
  */
-export function packByLength(pairs: readonly EncodedPair[]): LengthSortedBatch {
+export function packByLength(pairs: readonly PairTokens[]): LengthSortedBatch {
   const order = Int32Array.from(pairs.keys());
   const length = (index: number): number => pairs[index]!.inputIds.length;
   order.sort((a, b) => length(b) - length(a) || a - b);

@@ -1,5 +1,5 @@
 import type { CancelToken, NativeModel, ScoreResult } from '../../binding.js';
-import { throwIfAborted } from '../errors.js';
+import { RankDistillmError, throwIfAborted } from '../errors.js';
 import { onAbort } from '../io/on-abort.js';
 import type { EncodedPair, PairTokenizer, TextPair } from '../tokenize/pair-tokenizer.js';
 import { encodeAhead } from './encode-ahead.js';
@@ -21,6 +21,8 @@ export interface WindowOptions {
   /** Must not be shared with another stream. */
   cancel: CancelToken;
   signal?: AbortSignal | undefined;
+  /** More tokens than these throw `bad_input`. */
+  maxTokens?: number | undefined;
   /** Called when the device ran out of memory, with the new limit of tokens per block. */
   onHalved?: ((blockTokens: number) => void) | undefined;
 }
@@ -39,7 +41,7 @@ const WINDOWS_IN_FLIGHT = 2;
  */
 export async function* scoreWindows(
   pairs: Iterable<TextPair> | AsyncIterable<TextPair>,
-  { model, tokenizer, cancel, signal, onHalved }: WindowOptions,
+  { model, tokenizer, cancel, signal, maxTokens = Infinity, onHalved }: WindowOptions,
 ): AsyncGenerator<ScoredWindow, void, undefined> {
   throwIfAborted(signal);
   const forget = signal && onAbort(signal, () => cancel.cancel());
@@ -72,10 +74,13 @@ export async function* scoreWindows(
   try {
     let encoded: EncodedPair[] = [];
     let tokens = 0;
+    let total = 0;
     for await (const chunk of encodeAhead(pairs, tokenizer, signal)) {
       for (const pair of chunk) {
         encoded.push(pair);
         tokens += pair.inputIds.length;
+        total += pair.inputIds.length;
+        if (total > maxTokens) throw tooManyTokens(maxTokens);
         if (tokens < windowTokens) continue;
         post(encoded);
         encoded = [];
@@ -90,6 +95,12 @@ export async function* scoreWindows(
     cancel.cancel();
     await Promise.allSettled(inFlight);
   }
+}
+
+function tooManyTokens(most: number): RankDistillmError {
+  return new RankDistillmError('bad_input', `the texts have more than ${most} tokens, the most for one call`, {
+    hint: 'Send fewer or shorter documents in one call, or raise the limit.',
+  });
 }
 
 function tokensFor({ encoded, result }: ScoredWindow): number {

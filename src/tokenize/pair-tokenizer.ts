@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { RankDistillmError, throwIfAborted } from '../errors.js';
+import { splitPassages, type Passages } from './passages.js';
 import { fillPair, longestFirst, type PairTemplate } from './pair-template.js';
 import { Pacer, SideEncoder } from './side-encoder.js';
 import type { SideIds } from './side-tokenizer.js';
@@ -14,11 +15,16 @@ export interface TextPair {
 }
 
 /** A pair as the encoder sees it: `[CLS] query [SEP] document [SEP]`. */
-export interface EncodedPair {
+export interface PairTokens {
   /** [tokens] */
   inputIds: Int32Array;
   /** [tokens], 0 for query tokens, 1 for document tokens. */
   tokenTypeIds: Uint8Array;
+}
+
+export interface EncodedPair extends PairTokens {
+  /** Tokens of the query or the document were left out for the model's limits. */
+  truncated: boolean;
 }
 
 export interface PairTokenizer {
@@ -26,6 +32,8 @@ export interface PairTokenizer {
   readonly vocabSize: number;
   /** Length of the longest pair that `encodePairs` returns, including special tokens. */
   readonly maxLength: number;
+  /** Length of the longest document side; null where query and document share the pair's. */
+  readonly documentLength: number | null;
   /** Number of worker threads; if above 0, concurrent calls are faster than sequential ones. */
   readonly threads: number;
   /**
@@ -38,6 +46,13 @@ export interface PairTokenizer {
    *   tokenizer thread died
    */
   encodePairs(pairs: readonly TextPair[], signal?: AbortSignal): Promise<EncodedPair[]>;
+  /**
+   * Splits a document into passages that fit beside the query, see `splitPassages`.
+   *
+   * @param overlap tokens that neighbours share, at most half of a passage
+   * @param most passages; the rest of the document is left out
+   */
+  passages(pair: TextPair, overlap: number, most: number): Promise<Passages>;
   /** Ends the threads; unfinished and later calls fail with `closed`. May be called more than once. */
   close(): Promise<void>;
 }
@@ -83,6 +98,7 @@ function mostThreads(descriptionBytes: number): number {
 class TemplatePairTokenizer implements PairTokenizer {
   readonly vocabSize: number;
   readonly maxLength: number;
+  readonly documentLength: number | null;
   readonly threads: number;
   readonly #template: PairTemplate;
   /** Token budget of both sides together. */
@@ -91,6 +107,8 @@ class TemplatePairTokenizer implements PairTokenizer {
   readonly #prompt: string;
   readonly #pool: TokenizerPool;
   #closed = false;
+  /** [texts]: the number of tokens of each. */
+  readonly #countTokens: (texts: readonly string[]) => Promise<number[]>;
   readonly #queries: SideEncoder;
   readonly #documents: SideEncoder;
 
@@ -105,6 +123,12 @@ class TemplatePairTokenizer implements PairTokenizer {
     this.threads = threads;
     this.#pool = new TokenizerPool(threads, () => tokenizer.start(), tokenizer.thread);
     const pool = this.#pool;
+    this.documentLength = lengths.document;
+    this.#countTokens = async (texts) => {
+      const sides = await (tokenizer.here?.document.tokenize(texts) ??
+        pool.tokenize({ side: 'document', texts }, undefined));
+      return sides.map(({ length }) => length);
+    };
     const sideEncoder = (side: 'query' | 'document', cacheBytes: number) =>
       new SideEncoder({
         tokenizer: tokenizer.here?.[side] ?? {
@@ -141,6 +165,18 @@ class TemplatePairTokenizer implements PairTokenizer {
     return this.#join(sides, kept, total, pacer);
   }
 
+  async passages({ query, document }: TextPair, overlap: number, most: number): Promise<Passages> {
+    if (this.#closed) throw closedError();
+    let tokens = this.documentLength;
+    if (tokens === null) {
+      const encoded = await this.#queries.encode([this.#prompt + query], undefined);
+      const { ids } = encoded.get(this.#prompt + query) as SideIds;
+      // a query that leaves less than half of the room is cut, as `longestFirst` does
+      tokens = Math.max(Math.floor(this.#room / 2), this.#room - ids.length);
+    }
+    return splitPassages(document, { tokens, overlap, most, count: this.#countTokens });
+  }
+
   close(): Promise<void> {
     this.#closed = true;
     return this.#pool.close();
@@ -166,7 +202,8 @@ class TemplatePairTokenizer implements PairTokenizer {
       const first = this.#part(query.ids, kept[2 * i] as number);
       const second = this.#part(document.ids, kept[2 * i + 1] as number);
       const end = at + first.length + second.length + this.#template.count;
-      const pair = { inputIds: ids.subarray(at, end), tokenTypeIds: types.subarray(at, end) };
+      const truncated = query.cut || document.cut || first.length < query.length || second.length < document.length;
+      const pair = { inputIds: ids.subarray(at, end), tokenTypeIds: types.subarray(at, end), truncated };
       fillPair(this.#template, first, second, pair.inputIds, pair.tokenTypeIds);
       encoded.push(pair);
       at = end;

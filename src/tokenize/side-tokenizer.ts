@@ -10,6 +10,8 @@ export interface SideIds {
   /** Number of tokens before truncation; a lower bound if `exact` is false. */
   length: number;
   exact: boolean;
+  /** Tokens were left out for the side's limit. */
+  cut: boolean;
 }
 
 export interface SideOptions {
@@ -95,7 +97,7 @@ export class SideTokenizer {
           const index = batch[at]!;
           const exact = pieces[at]!.length === texts[index]!.length;
           if (!exact && ids.length < limit) tooShort.push(index);
-          else results[index] = { ids: this.#keep(ids), length: ids.length, exact };
+          else results[index] = { ids: this.#keep(ids), length: ids.length, exact, cut: !exact || ids.length > limit };
         });
       }
       pending = tooShort;

@@ -146,11 +146,11 @@ function died(cause: unknown): RankDistillmError {
 export interface PackedSides {
   /** The ids of all texts, concatenated. */
   ids: Int32Array<ArrayBuffer>;
-  /** [texts, 3]: number of ids, `length` and `exact` of `SideIds`. */
+  /** [texts, 4]: number of ids, `length`, `exact` and `cut` of `SideIds`. */
   counts: Int32Array<ArrayBuffer>;
 }
 
-const FIELDS = 3;
+const FIELDS = 4;
 
 export function packSides(sides: readonly SideIds[]): PackedSides {
   const ids = new Int32Array(sides.reduce((sum, side) => sum + side.ids.length, 0));
@@ -159,7 +159,7 @@ export function packSides(sides: readonly SideIds[]): PackedSides {
   sides.forEach((side, i) => {
     ids.set(side.ids, at);
     at += side.ids.length;
-    counts.set([side.ids.length, side.length, side.exact ? 1 : 0], FIELDS * i);
+    counts.set([side.ids.length, side.length, Number(side.exact), Number(side.cut)], FIELDS * i);
   });
   return { ids, counts };
 }
@@ -170,7 +170,8 @@ function unpackSides({ ids, counts }: PackedSides): SideIds[] {
   let at = 0;
   for (let i = 0; i < counts.length; i += FIELDS) {
     const end = at + counts[i]!;
-    sides.push({ ids: ids.slice(at, end), length: counts[i + 1]!, exact: counts[i + 2] === 1 });
+    const [length, exact, cut] = counts.subarray(i + 1, i + FIELDS) as unknown as [number, number, number];
+    sides.push({ ids: ids.slice(at, end), length, exact: exact === 1, cut: cut === 1 });
     at = end;
   }
   return sides;

@@ -1,7 +1,7 @@
 import type { ForwardResult, NativeTrainer, TrainingBatch } from '../../binding.js';
 import { fromNative } from '../engine/native-error.js';
 import { packByLength } from '../engine/pack-by-length.js';
-import type { EncodedPair } from '../tokenize/pair-tokenizer.js';
+import type { PairTokens } from '../tokenize/pair-tokenizer.js';
 
 /** Memory limits. A pass that runs out of memory lowers both limits permanently. */
 export interface PassBudget {
@@ -49,7 +49,7 @@ interface Part {
  */
 export function cachedPass(
   native: NativeTrainer,
-  pairs: readonly EncodedPair[],
+  pairs: readonly PairTokens[],
   lossGradient: (scores: Float32Array) => Float32Array | undefined,
   options: PassOptions,
 ): Promise<CachedPass> {
@@ -58,13 +58,13 @@ export function cachedPass(
 
 class GradientCache {
   readonly #native: NativeTrainer;
-  readonly #pairs: readonly EncodedPair[];
+  readonly #pairs: readonly PairTokens[];
   readonly #options: PassOptions;
   readonly #scores: Float32Array;
   readonly #tokens: number;
   #linearFlops = 0;
 
-  constructor(native: NativeTrainer, pairs: readonly EncodedPair[], options: PassOptions) {
+  constructor(native: NativeTrainer, pairs: readonly PairTokens[], options: PassOptions) {
     this.#native = native;
     this.#pairs = pairs;
     this.#options = options;

@@ -136,6 +136,7 @@ test('commands name scripts, files and options that there are', async () => {
     'doctor',
     'datasets',
     'models',
+    'serve',
   ];
   for (const verb of verbs) help.set(verb, (await run([verb, '--help'])).stdout);
   const problems: string[] = [];

@@ -9,7 +9,7 @@ import { loadCheckpoint } from '../../src/models/load-checkpoint.js';
 import { saveModel } from '../../src/models/save-model.js';
 import { createPairTokenizer } from '../../src/tokenize/pair-tokenizer.js';
 import { refuses } from '../support/errors.js';
-import { temporaryFolder } from '../support/files.js';
+import { copyFolder, temporaryFolder } from '../support/files.js';
 import { assertClose, assertSameIds, type ScoredPair } from '../support/models.js';
 
 /** What scripts/references/models.py wrote beside each model. */
@@ -41,7 +41,7 @@ for (const name of folders) {
 /** A copy of one of the folders with keys set in one of its files. */
 function changed(name: string, file: string, keys: object): string {
   const folder = temporaryFolder();
-  cpSync(`${root}${name}`, folder, { recursive: true, dereference: true });
+  copyFolder(`${root}${name}`, folder);
   const path = join(folder, file);
   const given = existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as object) : {};
   writeFileSync(path, JSON.stringify({ ...given, ...keys }));

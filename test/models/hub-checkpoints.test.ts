@@ -1,10 +1,10 @@
-import { cpSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { loadCheckpoint, type LoadOptions } from '../../src/models/load-checkpoint.js';
 import { refuses } from '../support/errors.js';
-import { temporaryFolder } from '../support/files.js';
+import { copyFolder, temporaryFolder } from '../support/files.js';
 import { REFERENCES } from '../support/models.js';
 
 const test = suite('models of a Hugging Face cache');
@@ -34,7 +34,7 @@ function hubCache(cache: string): void {
     ['v2', 'c3d4', 'mono-mean'],
   ] as const) {
     writeFileSync(join(repo, 'refs', ref), commit);
-    cpSync(join(REFERENCES, model), join(repo, 'snapshots', commit), { recursive: true, dereference: true });
+    copyFolder(join(REFERENCES, model), join(repo, 'snapshots', commit));
   }
 }
 

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { copyFile, mkdir, readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -148,13 +148,41 @@ if (browser) {
       }));
   }
 
-  test('a narrow window scrolls down only', () =>
+  const overflow = (file: string): Promise<void> =>
     withPage(file, { viewport: { width: 390, height: 800 } }, async (page) => {
       const [wide, seen] = await page.evaluate<[number, number]>(
         '[document.documentElement.scrollWidth, document.documentElement.clientWidth]',
       );
       assert.ok(wide <= seen, `${wide} > ${seen}`);
-    }));
+    });
+  test('a narrow window scrolls down only', () => overflow(file));
+
+  test('two datasets with long names: a column and a choice for each, and a narrow window scrolls down only', async () => {
+    const experiments = join(folder, 'experiments');
+    const names = [2019, 2020].map((year) => `msmarco-passage-trec-dl-${year}-judged`);
+    for (const system of ['bm25', 'teacher']) {
+      await mkdir(join(experiments, system), { recursive: true });
+      const prefix = system === 'bm25' ? '' : 'bm25_';
+      for (const name of names) {
+        await copyFile(join(folder, `${system}.run`), join(experiments, system, `${prefix}${name}.run`));
+      }
+    }
+    const qrels = names.map((name) => `${name}=${join(folder, 'qrels.test.txt')}`);
+    const several = join(folder, 'several.html');
+    const argv = ['compare', experiments, '--qrels', ...qrels, '--resamples', '100', '--report', several];
+    const { code, stderr } = await run(argv);
+    assert.is(code, 0, stderr);
+    await overflow(several);
+    await withPage(several, {}, async (page) => {
+      const ids = [2019, 2020].map((year) => `msmarco-passage/trec-dl-${year}/judged`);
+      const heads = await page.locator('#results table').first().locator('thead th').allTextContents();
+      assert.equal(heads, ['System', ...ids, 'msmarco-passage (mean)']);
+      const dataset = page.getByRole('combobox', { name: 'Dataset', exact: true });
+      assert.equal(await dataset.locator('option').allTextContents(), ids);
+      await dataset.selectOption({ label: ids[1]! });
+      assert.is(await page.locator('#queries tbody tr').count(), 60);
+    });
+  });
 
   test.run();
 }

@@ -1,5 +1,5 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -13,6 +13,14 @@ export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'rank-distillm-test-'));
   temporary.push(folder);
   return folder;
+}
+
+/**
+ * Copies a folder; links become files. cpSync of Node.js 22.23 keeps the links unless it has a filter, and whoever changes
+ * the copy changes the original.
+ */
+export function copyFolder(from: string, to: string): void {
+  cpSync(from, to, { recursive: true, dereference: true, filter: () => true });
 }
 
 /** A temporary folder for the files of one test file. Collection indexes go there instead of into the user's cache. */

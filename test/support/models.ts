@@ -1,11 +1,11 @@
-import { cpSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { cp, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as assert from 'uvu/assert';
 import type { EncoderConfig } from '../../binding.js';
-import type { EncodedPair, TextPair } from '../../src/tokenize/pair-tokenizer.js';
-import { temporaryFolder } from './files.js';
+import type { PairTokens, TextPair } from '../../src/tokenize/pair-tokenizer.js';
+import { copyFolder, temporaryFolder } from './files.js';
 
 /** Small models and what the original libraries compute with them: scripts/references/models.py. */
 export const REFERENCES = fileURLToPath(new URL('../golden/references/', import.meta.url));
@@ -38,7 +38,7 @@ export function copyModel(to: string, name = 'mono-rank'): Promise<void> {
 /** A temporary copy of a reference model with a changed config.json; keys set to undefined are removed. */
 export function changedModel(name: string, changes: Record<string, unknown> = {}): string {
   const folder = temporaryFolder();
-  cpSync(modelFolder(name), folder, { recursive: true, dereference: true });
+  copyFolder(modelFolder(name), folder);
   const path = join(folder, 'config.json');
   const config = { ...(JSON.parse(readFileSync(path, 'utf8')) as object), ...changes };
   writeFileSync(path, JSON.stringify(config));
@@ -54,7 +54,7 @@ export function readScoredPairs(path: string): ScoredPair[] {
   });
 }
 
-export function assertSameIds(found: readonly EncodedPair[], expected: readonly ScoredPair[]): void {
+export function assertSameIds(found: readonly PairTokens[], expected: readonly ScoredPair[]): void {
   assert.is(found.length, expected.length);
   expected.forEach((pair, i) => {
     assert.equal([...found[i]!.inputIds], pair.input_ids, `input_ids of pair ${i}: ${JSON.stringify(pair.query)}`);

@@ -1,8 +1,9 @@
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { deflateRawSync } from 'node:zlib';
 import type { RandomStream } from '../../../src/random/random-stream.js';
 import { isJsonObject } from '../../../src/io/text.js';
+import { copyFolder } from '../../../test/support/files.js';
 import { REFERENCES } from '../../../test/support/models.js';
 import { Broken, type Kind } from '../kind.js';
 import { mutateBytes, mutateJson, oddText, pick } from '../mutate.js';
@@ -78,7 +79,7 @@ const changeFamily: Change = (random, folder) => {
   const other = join(TOKENIZERS, pick(random, ['roberta', 'roberta-merges', 'xlm-roberta', 'bert-untyped']));
   // an earlier change may have made folders or links of these files
   for (const name of readdirSync(other)) rmSync(join(folder, name), { force: true, recursive: true });
-  cpSync(other, folder, { recursive: true, dereference: true });
+  copyFolder(other, folder);
 };
 
 /** The JSON of a file; undefined if an earlier change broke it. */
@@ -179,7 +180,7 @@ export const kind: Kind = {
     const model = join(folder, 'model');
     return async (random) => {
       rmSync(model, { recursive: true, force: true });
-      cpSync(pick(random, ORIGINALS), model, { recursive: true, dereference: true });
+      copyFolder(pick(random, ORIGINALS), model);
       for (let count = 1 + random.below(2); count > 0; count--) pick(random, CHANGES)(random, model);
       const label = random.below(20) === 0 ? 0 : undefined;
       const loaded = await api.CrossEncoder.load(model, { threads: 1, label, onWarning: () => undefined });

@@ -1,5 +1,6 @@
-import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { copyFolder } from '../../../test/support/files.js';
 import { modelFolder } from '../../../test/support/models.js';
 import { Broken, type Kind } from '../kind.js';
 import { pick } from '../mutate.js';
@@ -34,7 +35,7 @@ export const kind: Kind = {
     const victim = join(folder, 'victim');
     const model = join(folder, 'model');
     const shared = join(folder, 'shared');
-    cpSync(modelFolder('sharded-safetensors'), model, { recursive: true, dereference: true });
+    copyFolder(modelFolder('sharded-safetensors'), model);
     const indexPath = join(model, 'model.safetensors.index.json');
     const index = JSON.parse(readFileSync(indexPath, 'utf8')) as { weight_map: Record<string, string> };
     const line = `${JSON.stringify({ qid: '1', docid: 'a', query: 'q', text: 't', score: 1 })}\n`;

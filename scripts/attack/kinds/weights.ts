@@ -2,6 +2,7 @@ import { appendFileSync, cpSync, readFileSync, renameSync, rmSync, truncateSync,
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { root } from '../../lib/root.mjs';
+import { copyFolder } from '../../../test/support/files.js';
 import { Broken, type Kind } from '../kind.js';
 import { pick } from '../mutate.js';
 
@@ -39,7 +40,7 @@ export const kind: Kind = {
       const change = pick(random, CHANGES);
       const during = random.below(2) === 0;
       const copy = join(folder, `model-${index}`);
-      cpSync(source(name), copy, { recursive: true, dereference: true });
+      copyFolder(source(name), copy);
       const files = ['model.safetensors', 'pytorch_model.bin', 'model-00001-of-00003.safetensors'];
       const file = files.map((own) => join(copy, own)).find((path) => isThere(path))!;
       try {
