@@ -66,7 +66,7 @@ export {
 export { subsampleRun, type SubsampledRun, type SubsampleOptions } from './data/subsample.js';
 export { readQrels } from './data/formats/qrels.js';
 export { readDocuments, readQueries, type TextRecord } from './data/formats/texts.js';
-export type { CollectionIndexOptions } from './data/collection/collection-index.js';
+export type { CollectionIndexOptions } from './data/collection/index-cache.js';
 export { CollectionStore, type CollectionOptions } from './data/collection/collection-store.js';
 export { withDownloads, type DownloadListener, type DownloadProgress } from './fetch/downloads.js';
 export { provideFile } from './fetch/datasets.js';

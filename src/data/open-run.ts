@@ -6,13 +6,16 @@ import { isRemoteName } from '../fetch/remote-files.js';
 import { TextsFingerprint } from '../io/fingerprint.js';
 import { holdInputs } from '../io/inputs.js';
 import type { Candidate } from './candidates.js';
-import type { CollectionIndexOptions } from './collection/collection-index.js';
+import type { CollectionIndexOptions } from './collection/index-cache.js';
 import { CollectionStore } from './collection/collection-store.js';
 import { inferredIds } from './dataset-id.js';
 import { readQueries } from './formats/texts.js';
 import { DATASET_PARTS, DatasetRegistry, type RegisteredDataset } from './registry.js';
 import { RunFile, type RunTopic } from './run-file.js';
 import type { RunDatasetOptions } from './run-options.js';
+
+/** Smaller runs are read in a second or two. */
+const CACHED_RUN_BYTES = 16 * 2 ** 20;
 
 /** Context for opening a dataset, besides its options. */
 export interface OpenContext {
@@ -100,7 +103,12 @@ export class OpenRun {
   ): Promise<T> {
     const source = await findRun(options, registry);
     const run = new OpenRun(
-      await RunFile.open(source.path, { scoreddocs: !source.isFile, signal: indexing.signal }),
+      await RunFile.open(source.path, {
+        scoreddocs: !source.isFile,
+        signal: indexing.signal,
+        cacheFrom: indexing.runsFrom ?? CACHED_RUN_BYTES,
+        folder: indexing.folder,
+      }),
       source,
       {
         registry,
@@ -133,6 +141,12 @@ export class OpenRun {
     const { docs, repairsDocs: repairs } = this.source.dataset ?? {};
     if (docs === undefined) throw this.lacks('docs', `${this.path} contains no texts`);
     return (this.#collection ??= await CollectionStore.open(docs, { ...this.#indexing, repairs }));
+  }
+
+  /** Opens the collection, and counts the queries as read, as the survey did that is known from before. */
+  async useDataset(readsQueries: boolean): Promise<void> {
+    await this.collection();
+    if (readsQueries) this.#usedQueries = this.source.dataset?.queries;
   }
 
   /** Ids and texts of documents, in the same order: texts from the run, else from the collection. */

@@ -4,26 +4,34 @@ import { RankDistillmError } from '../errors.js';
 import { listsOf } from '../io/ahead.js';
 import { jsonRunRecords } from './formats/run-json.js';
 import { parquetRunRecords } from './formats/run-parquet.js';
-import { REFUSED, type Refusal } from './record-process.js';
+import { REFUSED, type Refusal, SCATTERED } from './record-process.js';
+import { ScatteredTopics, topicLines } from './topic-lines.js';
 
 /** Records per write. */
 const WRITTEN_TOGETHER = 1024;
 
-async function* lines(path: string, format: string): AsyncGenerator<string> {
-  const records = format === 'json' ? jsonRunRecords(path) : parquetRunRecords(path);
-  for await (const batch of listsOf(records, WRITTEN_TOGETHER)) {
-    yield batch.map((record) => `${JSON.stringify(record)}\n`).join('');
+async function* lines(what: string, path: string, format: string): AsyncGenerator<string> {
+  const batches = format === 'json' ? listsOf(jsonRunRecords(path), WRITTEN_TOGETHER) : parquetRunRecords(path);
+  if (what === 'topics') {
+    const word = format === 'json' ? 'record' : 'row';
+    for await (const topics of topicLines(batches, (line) => `${path}: ${word} ${line}`)) yield topics.join('');
+    return;
   }
+  for await (const batch of batches) yield batch.map((record) => `${JSON.stringify(record)}\n`).join('');
 }
 
 // Ctrl-C reaches all processes of a terminal; ours ends this one
 process.on('SIGINT', () => undefined);
-const [path, format] = process.argv.slice(-2) as [string, string];
+const [what, path, format] = process.argv.slice(-3) as [string, string, string];
 try {
-  await pipeline(lines(path, format), process.stdout);
+  await pipeline(lines(what, path, format), process.stdout);
 } catch (error) {
-  if (!(error instanceof RankDistillmError)) throw error;
-  const { code, message, hint } = error;
-  process.stderr.write(JSON.stringify({ code, message, hint } satisfies Refusal));
-  process.exitCode = REFUSED;
+  if (error instanceof ScatteredTopics) {
+    process.exitCode = SCATTERED;
+  } else {
+    if (!(error instanceof RankDistillmError)) throw error;
+    const { code, message, hint } = error;
+    process.stderr.write(JSON.stringify({ code, message, hint } satisfies Refusal));
+    process.exitCode = REFUSED;
+  }
 }

@@ -1,5 +1,5 @@
 import { prefetch } from '../io/ahead.js';
-import type { CollectionIndexOptions } from './collection/collection-index.js';
+import type { CollectionIndexOptions } from './collection/index-cache.js';
 import { dashed, runStem } from './dataset-id.js';
 import { gradesByTopic, readQrels } from './formats/qrels.js';
 import { fingerprintTopics, OpenRun } from './open-run.js';

@@ -1,17 +1,19 @@
-import { type FileHandle, open } from 'node:fs/promises';
-import { at, ioError, RankDistillmError, throwIfAborted } from '../errors.js';
+import { type FileHandle, open, stat } from 'node:fs/promises';
+import { at, ioError, throwIfAborted } from '../errors.js';
 import { provideFile } from '../fetch/datasets.js';
 import { holdInputs } from '../io/inputs.js';
 import { type Line, linesOf, splitLines } from '../io/lines.js';
 import { isGzip, plainBytes } from '../io/plain-bytes.js';
 import { changedWhileRead, chunksOf, readRegion, spool, versionOf } from '../io/regions.js';
-import { detectRunFormat } from './formats/run-format.js';
+import { detectRunFormat, type RunFormat } from './formats/run-format.js';
 import { jsonlRunRecord } from './formats/run-json.js';
 import { completeTopic, type PlaceOf, type RunRecord } from './formats/run-record.js';
 import { trecRunParser, type TrecOptions } from './formats/run-trec.js';
 import { groupRecords } from './group-records.js';
 import { recordLines } from './record-process.js';
 import type { RunEntry } from './records.js';
+import { CachedRun, emptyRun, type RunSummary, wholeLines } from './run-cache.js';
+import { ScatteredTopics, topicLines } from './topic-lines.js';
 
 /** A topic of a run with all its documents, in file order. */
 export interface RunTopic {
@@ -50,38 +52,145 @@ interface LineSource {
 
 export interface RunFileOptions extends TrecOptions {
   signal?: AbortSignal | undefined;
+  /**
+   * Files of this size or more are kept in the cache folder, grouped by topic, so that they are read once. Default:
+   * none.
+   */
+  cacheFrom?: number | undefined;
+  /** Folder for that. Default: see `CollectionIndexOptions`. */
+  folder?: string | undefined;
+}
+
+/** Where a run's topics come from. */
+interface TopicSource {
+  summary: RunSummary;
+  places(): TopicPlace[] | Promise<TopicPlace[]>;
+  /** Undefined if there is no such topic. */
+  topic(queryId: string): Promise<RunTopic | undefined>;
+  close(): Promise<void>;
 }
 
 /**
  * A run that is read topic by topic, with one topic in memory. Opening reads the file once, checks every line and
- * indexes the topics. If a topic's lines are scattered, the records are first sorted into a temporary file.
+ * indexes the topics. If a topic's lines are scattered, the records are first sorted into a temporary file. Large runs
+ * are kept in the cache folder, see `RunFileOptions.cacheFrom`, and then opened without reading them.
  */
 export class RunFile implements AsyncDisposable {
-  readonly #source: LineSource;
-  readonly #index: Map<string, IndexedTopic>;
+  readonly #topics: TopicSource;
+  readonly #placeOf: PlaceOf;
   readonly #held: Disposable;
 
   private constructor(
     readonly path: string,
-    /** Number of documents over all topics. */
-    readonly size: number,
-    /** Whether the run has relevance judgements. */
-    readonly hasRelevance: boolean,
-    /** Whether the run contains document texts. */
-    readonly hasTexts: boolean,
-    /** First line without a score; undefined if every line has one. */
-    readonly lineWithoutScore: number | undefined,
-    source: LineSource,
-    index: Map<string, IndexedTopic>,
+    topics: TopicSource,
+    placeOf: PlaceOf,
   ) {
-    this.#source = source;
-    this.#index = index;
+    this.#topics = topics;
+    this.#placeOf = placeOf;
     this.#held = holdInputs([path]);
   }
 
   static async open(pathOrName: string, options: RunFileOptions = {}): Promise<RunFile> {
     const path = await provideFile(pathOrName);
-    let source = await openSource(path, options);
+    const { cacheFrom = Infinity, folder, signal, ...trec } = options;
+    const format = await detectRunFormat(path);
+    const placeOf = placesIn(path, format);
+    const { size } = await stat(path).catch((error: unknown) => Promise.reject(ioError('read', path, error)));
+    if (size < cacheFrom) return new RunFile(path, await LineTopics.open(path, format, { ...trec, signal }), placeOf);
+    const { ignoreRanks = false, scoreddocs = false } = trec;
+    const open = (lines: typeof cacheLines): Promise<CachedRun> =>
+      CachedRun.open(
+        {
+          path,
+          options: [TOPICS_VERSION, ignoreRanks, scoreddocs],
+          lines: () => lines(path, format, { ...trec, signal }),
+        },
+        { ...(folder !== undefined && { folder }), signal },
+      );
+    const cached = await open(cacheLines).catch((error: unknown) => {
+      if (error instanceof ScatteredTopics) return open(regroupedLines);
+      throw error;
+    });
+    return new RunFile(path, cached, placeOf);
+  }
+
+  /** Number of documents over all topics. */
+  get size(): number {
+    return this.#topics.summary.size;
+  }
+
+  /** Whether the run has relevance judgements. */
+  get hasRelevance(): boolean {
+    return this.#topics.summary.hasRelevance;
+  }
+
+  /** Whether the run contains document texts. */
+  get hasTexts(): boolean {
+    return this.#topics.summary.hasTexts;
+  }
+
+  /** First line without a score; undefined if every line has one. */
+  get lineWithoutScore(): number | undefined {
+    return this.#topics.summary.lineWithoutScore;
+  }
+
+  /** What can be kept with a run that is in the cache: a path to which a suffix can be added. */
+  get cacheStem(): string | undefined {
+    return this.#topics instanceof CachedRun ? this.#topics.stem : undefined;
+  }
+
+  /** Topics in the order of their first lines. */
+  async places(): Promise<TopicPlace[]> {
+    return this.#topics.places();
+  }
+
+  /** The place of a line, for messages. */
+  place(line: number): string {
+    return this.#placeOf(line);
+  }
+
+  /** Reads one topic. */
+  async topic(queryId: string): Promise<RunTopic> {
+    const topic = await this.#topics.topic(queryId);
+    if (topic === undefined) throw new RangeError(`no topic '${queryId}' in ${this.path}`);
+    return topic;
+  }
+
+  /** All topics, one after the other, in the order of their first lines. */
+  async *stream(): AsyncGenerator<RunTopic> {
+    for (const { queryId } of await this.places()) yield await this.topic(queryId);
+  }
+
+  async close(): Promise<void> {
+    this.#held[Symbol.dispose]();
+    await this.#topics.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
+
+/** Names a line: a record of a JSON list, a row of a Parquet file. */
+function placesIn(path: string, format: RunFormat): PlaceOf {
+  if (format === 'trec' || format === 'jsonl') return (line) => at(path, line);
+  const word = format === 'json' ? 'record' : 'row';
+  return (line) => `${path}: ${word} ${line}`;
+}
+
+type ParseOptions = TrecOptions & { signal?: AbortSignal | undefined };
+
+/** A run as a file of lines, with the places of its topics in memory. */
+class LineTopics implements TopicSource {
+  private constructor(
+    readonly summary: RunSummary,
+    private readonly path: string,
+    private readonly source: LineSource,
+    private readonly index: Map<string, IndexedTopic>,
+  ) {}
+
+  static async open(path: string, format: RunFormat, options: ParseOptions): Promise<LineTopics> {
+    let source = await openSource(path, format, options);
     try {
       let topics = await indexTopics(source);
       if (topics === undefined) {
@@ -90,61 +199,76 @@ export class RunFile implements AsyncDisposable {
         await scattered.handle.close();
         topics = (await indexTopics(source))!;
       }
-      const { index, size, hasRelevance, hasTexts, lineWithoutScore } = topics;
-      if (size === 0) {
-        throw new RankDistillmError('bad_input', `${path}: the run is empty`, {
-          hint: 'A run has at least one line: qid Q0 docid rank score tag.',
-        });
-      }
-      return new RunFile(path, size, hasRelevance, hasTexts, lineWithoutScore, source, index);
+      const { index, ...summary } = topics;
+      if (summary.size === 0) throw emptyRun(path);
+      return new LineTopics({ topics: index.size, ...summary }, path, source, index);
     } catch (error) {
       await source.handle.close();
       throw error;
     }
   }
 
-  /** Topics in the order of their first lines. */
-  get topics(): TopicPlace[] {
-    return [...this.#index.values()];
+  places(): TopicPlace[] {
+    return [...this.index.values()];
   }
 
-  /** The place of a line, for messages. */
-  place(line: number): string {
-    return this.#source.placeOf(line);
-  }
-
-  /** Reads one topic. */
-  async topic(queryId: string): Promise<RunTopic> {
-    const place = this.#index.get(queryId);
-    if (place === undefined) throw new RangeError(`no topic '${queryId}' in ${this.path}`);
-    const bytes = await readRegion(this.#source.handle, place.offset, place.length, this.path);
-    const { handle, version } = this.#source;
+  async topic(queryId: string): Promise<RunTopic | undefined> {
+    const place = this.index.get(queryId);
+    if (place === undefined) return undefined;
+    const { handle, version } = this.source;
+    const bytes = await readRegion(handle, place.offset, place.length, this.path);
     if (version !== undefined && (await versionOf(handle)) !== version) throw changedWhileRead(this.path);
     const { lines } = splitLines(bytes, { name: this.path, offset: place.offset, number: place.line });
-    const records = recordsOf(lines, this.#source);
+    const records = recordsOf(lines, this.source);
     if (records.length !== place.size || records.some((record) => record.queryId !== queryId)) {
       throw changedWhileRead(this.path);
     }
-    return topicOf(records, this.#source.placeOf);
+    return topicOf(records, this.source.placeOf);
   }
 
-  /** All topics, one after the other, in the order of their first lines. */
-  async *stream(): AsyncGenerator<RunTopic> {
-    for (const queryId of this.#index.keys()) yield await this.topic(queryId);
-  }
-
-  async close(): Promise<void> {
-    this.#held[Symbol.dispose]();
-    await this.#source.handle.close();
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.close();
+  close(): Promise<void> {
+    return this.source.handle.close();
   }
 }
 
-async function openSource(path: string, { signal, ...options }: RunFileOptions): Promise<LineSource> {
-  const format = await detectRunFormat(path);
+/** Version of the lines in the cache. */
+const TOPICS_VERSION = 'topics 1';
+
+/** A run as lines of topics. @throws ScatteredTopics if a topic's records are not contiguous */
+async function* cacheLines(path: string, format: RunFormat, options: ParseOptions): AsyncGenerator<Buffer> {
+  if (format === 'json' || format === 'parquet') {
+    yield* wholeLines(recordLines(path, format, options.signal, 'topics'));
+    return;
+  }
+  const source = await openSource(path, format, options);
+  try {
+    yield* linesOfTopics(source);
+  } finally {
+    await source.handle.close();
+  }
+}
+
+/** The same, grouped by topic first. */
+async function* regroupedLines(path: string, format: RunFormat, options: ParseOptions): AsyncGenerator<Buffer> {
+  const scattered = await openSource(path, format, options);
+  let source: LineSource | undefined;
+  try {
+    source = await regroup(scattered);
+    yield* linesOfTopics(source);
+  } finally {
+    await scattered.handle.close();
+    await source?.handle.close();
+  }
+}
+
+async function* linesOfTopics(source: LineSource): AsyncGenerator<Buffer> {
+  async function* records(): AsyncGenerator<RunRecord[]> {
+    for await (const lines of source.blocks()) yield recordsOf(lines, source);
+  }
+  for await (const lines of topicLines(records(), source.placeOf)) yield Buffer.from(lines.join(''));
+}
+
+async function openSource(path: string, format: RunFormat, { signal, ...options }: ParseOptions): Promise<LineSource> {
   if (format === 'trec' || format === 'jsonl') {
     const parse = format === 'trec' ? trecRunParser(path, options) : (line: Line) => jsonlRunRecord(line, path);
     const { handle, version, chunks } = (await isGzip(path)) ? await unpacking(path) : await opened(path);
@@ -152,15 +276,14 @@ async function openSource(path: string, { signal, ...options }: RunFileOptions):
       handle,
       version,
       parse,
-      placeOf: (line) => at(path, line),
+      placeOf: placesIn(path, format),
       blocks: () => linesOf(abortable(chunks(), signal), path),
     };
   }
-  const word = format === 'json' ? 'record' : 'row';
   const handle = await spool(async (write) => {
     for await (const bytes of recordLines(path, format, signal)) await write(bytes);
   });
-  return spooledSource(handle, (line) => `${path}: ${word} ${line}`);
+  return spooledSource(handle, placesIn(path, format));
 }
 
 /** A spool of records as JSON lines. */
@@ -218,12 +341,8 @@ async function* abortable(chunks: AsyncIterable<Buffer>, signal: AbortSignal | u
   }
 }
 
-interface TopicIndex {
+interface TopicIndex extends Omit<RunSummary, 'topics'> {
   index: Map<string, IndexedTopic>;
-  size: number;
-  hasRelevance: boolean;
-  hasTexts: boolean;
-  lineWithoutScore: number | undefined;
 }
 
 /** Checks every record and indexes the topics; undefined if a topic's lines are not contiguous. */

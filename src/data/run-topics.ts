@@ -7,6 +7,7 @@ import type { RankingSample } from './records.js';
 import type { RunFile, RunTopic } from './run-file.js';
 import type { CheckedRunOptions } from './run-options.js';
 import { drawSample, obstacleTo, reachOf } from './samplers.js';
+import { KeptSurvey } from './survey-cache.js';
 import { targetsOf, type TargetOptions } from './targets.js';
 import { hasWhiteSpace } from './write-run.js';
 
@@ -56,9 +57,22 @@ const NO_GRADES: TopicGrades = new Map();
 
 /**
  * Reads a run once, topic by topic: skips topics that make no sample, and looks up the query of every topic and the
- * text of every document that can be sampled. A ranked document without a text is an error.
+ * text of every document that can be sampled. A ranked document without a text is an error. What is found for a run in
+ * the cache is kept there.
  */
 export async function surveyTopics(run: OpenRun, use: TopicUse): Promise<RunTopics> {
+  const kept = await KeptSurvey.of(run, use);
+  const before = await kept?.read();
+  if (before === undefined) {
+    const topics = await readTopics(run, use);
+    await kept?.write({ topics, readsQueries: run.usedQueries !== undefined });
+    return topics;
+  }
+  await run.useDataset(before.readsQueries);
+  return before.topics;
+}
+
+async function readTopics(run: OpenRun, use: TopicUse): Promise<RunTopics> {
   const survey = new Survey(run, use);
   for await (const topic of run.file.stream()) await survey.add(topic);
   return survey.finish();

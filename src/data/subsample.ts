@@ -47,14 +47,14 @@ export async function subsampleRun(path: string, options: SubsampleOptions): Pro
   }
   await using run = await RunFile.open(path);
   await using first = firstStage === undefined ? undefined : await RunFile.open(firstStage);
-  const order = run.topics.map(({ queryId }) => queryId);
+  const order = (await run.places()).map(({ queryId }) => queryId);
   const tooMany = queries.find((count) => count > order.length);
   if (tooMany !== undefined) {
     throw new RankDistillmError('bad_input', `${path}: has ${order.length} topics, ${tooMany} cannot be chosen`, {
       hint: 'Ask for fewer queries.',
     });
   }
-  const inFirst = new Set(first?.topics.map(({ queryId }) => queryId));
+  const inFirst = new Set((await first?.places())?.map(({ queryId }) => queryId));
   const absent = first && order.find((queryId) => !inFirst.has(queryId));
   if (absent !== undefined) {
     throw new RankDistillmError('bad_input', `${firstStage}: has no topic '${absent}', which ${path} has`, {

@@ -138,7 +138,7 @@ async function readGrades(
   if (run.file.hasRelevance) return undefined;
   const path = run.source.dataset?.qrels;
   if (path !== undefined) {
-    const wanted = new Set(run.file.topics.map((topic) => topic.queryId));
+    const wanted = new Set((await run.file.places()).map((topic) => topic.queryId));
     return gradesByTopic(await readQrels(path, wanted));
   }
   const needs = needsGrades(checked);

@@ -4,7 +4,7 @@ import { earlyStoppingOptions, modelCheckpointOptions } from '../config/schema/c
 import { key } from '../config/schema/fields.js';
 import { trainerOptions } from '../config/schema/trainer.js';
 import { adamWOptions } from '../config/schema/training.js';
-import type { CollectionIndexOptions } from '../data/collection/collection-index.js';
+import type { CollectionIndexOptions } from '../data/collection/index-cache.js';
 import type { DatasetRegistry } from '../data/registry.js';
 import type { RunDatasetOptions } from '../data/run-options.js';
 import type { TrainingDataset } from '../data/training-dataset.js';

@@ -1,7 +1,7 @@
 import { checkOptions } from '../config/read-settings.js';
 import { tupleDatasetOptions } from '../config/schema/data.js';
 import { aboutSetting, type SettingPath } from '../config/setting-error.js';
-import type { CollectionIndexOptions } from '../data/collection/collection-index.js';
+import type { CollectionIndexOptions } from '../data/collection/index-cache.js';
 import { openValidationDataset } from '../data/open-dataset.js';
 import { findRun } from '../data/open-run.js';
 import type { Qrel } from '../data/records.js';

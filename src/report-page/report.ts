@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { CompareOptions } from '../compare/compare.js';
 import type { ReadDataset } from '../compare/read-dataset.js';
-import type { CollectionIndexOptions } from '../data/collection/collection-index.js';
+import type { CollectionIndexOptions } from '../data/collection/index-cache.js';
 import { CollectionStore } from '../data/collection/collection-store.js';
 import { readQueries } from '../data/formats/texts.js';
 import { badArgument, ioError } from '../errors.js';

@@ -6,7 +6,7 @@ import { reRankCallbackKeys } from '../config/schema/callbacks.js';
 import { key } from '../config/schema/fields.js';
 import { trainer } from '../config/schema/trainer.js';
 import { aboutSetting, SettingError } from '../config/setting-error.js';
-import type { CollectionIndexOptions } from '../data/collection/collection-index.js';
+import type { CollectionIndexOptions } from '../data/collection/index-cache.js';
 import { readRun } from '../data/run-file.js';
 import type { RunEntry } from '../data/records.js';
 import { DatasetRegistry } from '../data/registry.js';

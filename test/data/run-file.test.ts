@@ -115,7 +115,7 @@ test('ranks follow from the scores, ties in file order, where the file has none'
 test('topics come one by one in file order, and any topic can be read again', async () => {
   const run = await RunFile.open(golden('__gzipped__golden-test.run.gz'));
   assert.equal(
-    run.topics.map(({ queryId, size, line }) => [queryId, size, line]),
+    (await run.places()).map(({ queryId, size, line }) => [queryId, size, line]),
     [
       ['q2', 4, 1],
       ['q10', 3, 5],

@@ -2,8 +2,9 @@ import type { FileHandle } from 'node:fs/promises';
 import { provideFile } from '../../fetch/datasets.js';
 import { holdInputs } from '../../io/inputs.js';
 import { readRegion } from '../../io/regions.js';
-import { type CollectionIndexOptions, openIndexed } from './collection-index.js';
+import { openIndexed } from './collection-index.js';
 import type { DocumentIndex } from './document-index.js';
+import type { CollectionIndexOptions } from './index-cache.js';
 import { groupReads, locate, nameOf, type Place, textsOf, type TextSource } from './text-places.js';
 import { TextThread } from './text-thread.js';
 

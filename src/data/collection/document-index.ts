@@ -257,6 +257,7 @@ export class DocumentIndex {
     if (endOf(buckets - 1) !== documents) return false;
     const isLarge = documents * RECORD_BYTES > CHECKED_AT_OPENING_BYTES;
     const { records } = layoutOf(documents);
+    let scratch = Buffer.alloc(0);
     for (let first = 0, last = 0; first < buckets; first = last) {
       const start = endOf(first - 1);
       while (last < buckets && endOf(last) - start <= PIECE_RECORDS) {
@@ -266,7 +267,9 @@ export class DocumentIndex {
       last = Math.max(last, first + 1);
       if (isLarge) continue;
       const length = (endOf(last - 1) - start) * RECORD_BYTES;
-      const bytes = readExactly(this.#file, records + start * RECORD_BYTES, length);
+      if (length > scratch.length) scratch = Buffer.alloc(Math.max(length, PIECE_RECORDS * RECORD_BYTES));
+      const bytes = scratch.subarray(0, length);
+      readInto(bytes, this.#file, records + start * RECORD_BYTES);
       for (let bucket = first; bucket < last; bucket++) {
         const [from, to] = [endOf(bucket - 1), endOf(bucket)].map((end) => (end - start) * RECORD_BYTES);
         if (crc32(bytes.subarray(from, to)) !== this.#directory[2 * bucket + 1]) return false;

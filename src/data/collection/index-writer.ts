@@ -1,10 +1,7 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
 import { at, RankDistillmError, throwIfAborted } from '../../errors.js';
-import { runAhead } from '../../io/ahead.js';
-import { blocksOf } from '../../io/lines.js';
 import { readRegion } from '../../io/regions.js';
-import { documentLines, type TextFormat, textRecord, type TextRecord } from '../formats/texts.js';
 import {
   bytesOf,
   hashInto,
@@ -29,24 +26,41 @@ const MOST_PARTITION_BITS = 10;
 const HELD_RECORDS = 1024;
 /** Buckets are made for this many documents on average, so that a lookup reads a few hundred bytes. */
 const BUCKET_DOCUMENTS = 16;
-/** Chunks read ahead of the one that is parsed. */
-const CHUNKS_AHEAD = 2;
 /** A longer id is a text: the columns are swapped. */
 const MAX_ID_BYTES = 1900;
 
-/** A collection to index. */
+/** A line to index. */
+export interface IndexEntry extends Region {
+  id: string;
+}
+
+export interface IndexEntries {
+  entries: IndexEntry[];
+  /** Size of the plain file so far. */
+  plainBytes: number;
+}
+
+/** Two lines with the same id and different contents. */
+interface Conflict {
+  id: string;
+  line: number;
+  first: number;
+}
+
+/** A file to index. */
 export interface IndexSource {
-  /** The collection's path, for errors. */
+  /** Its path, for errors. */
   path: string;
-  format: TextFormat;
-  /** Says which version of which collection this is, see `STAMP_CHARACTERS`. */
+  /** Says which version of which file this is, see `STAMP_CHARACTERS`. */
   stamp: string;
   /** About how many bytes there are; any number will do. */
   expectedBytes: number;
-  /** The plain text in order. */
-  chunks: AsyncIterable<Buffer>;
-  /** The same for reading at any place, as far as `chunks` has come. */
-  plain: FileHandle;
+  /** Its lines, in order. */
+  entries: AsyncIterable<IndexEntries>;
+  /** Compares two lines with the same id, whose bytes differ. */
+  compare: (before: Region, now: Region) => Promise<Conflict | undefined>;
+  /** The error where two lines conflict. */
+  refuse: (conflict: Conflict) => RankDistillmError;
 }
 
 interface IndexProgress {
@@ -55,7 +69,7 @@ interface IndexProgress {
   signal?: AbortSignal | undefined;
 }
 
-/** Writes the index of a collection to `target`, in a folder of its own. Checks every line. */
+/** Writes the index of a file to `target`, in a folder of its own. */
 export async function writeIndex(source: IndexSource, target: string, mode: number, progress: IndexProgress) {
   const parts = await open(`${target}.parts`, 'wx+', 0o600);
   const file = await open(target, 'wx', mode);
@@ -137,26 +151,25 @@ class Partitions {
   }
 }
 
-/** Reads the collection into the partitions. Returns the number of its bytes. */
+/** Puts the entries into the partitions. Returns the size of the plain file. */
 async function deal(
-  { path, format, chunks }: IndexSource,
+  { path, entries: blocks }: IndexSource,
   partitions: Partitions,
   { onProgress, signal }: IndexProgress,
 ): Promise<number> {
   const record = new Uint32Array(RECORD_WORDS);
   let size = 0;
-  const split = documentLines(format);
-  for await (const { bytes, offset: first, lines } of blocksOf(runAhead(chunks, CHUNKS_AHEAD), path, split)) {
+  for await (const { entries, plainBytes } of blocks) {
     throwIfAborted(signal);
-    for (const { id, number, offset, length } of lines) {
-      if (id.length > MAX_ID_BYTES / 3 && Buffer.byteLength(id) > MAX_ID_BYTES) throw longId(path, number);
-      const checksum = crc32(bytes.subarray(offset - first, offset - first + length));
+    for (const entry of entries) {
+      const { id } = entry;
+      if (id.length > MAX_ID_BYTES / 3 && Buffer.byteLength(id) > MAX_ID_BYTES) throw longId(path, entry.line);
       hashInto(record, 0, id);
-      regionInto(record, 0, { offset, length, line: number, checksum });
+      regionInto(record, 0, entry);
       partitions.add(record);
     }
     await partitions.flush();
-    size = first + bytes.length;
+    size = plainBytes;
     onProgress?.(partitions.documents);
   }
   if (partitions.documents > 0) return size;
@@ -227,7 +240,7 @@ function earlier(words: Uint32Array, start: number, end: number, at: number): nu
 class Duplicates {
   readonly #source: IndexSource;
   /** The first line that gives a document another text. */
-  #conflict: { id: string; line: number; first: number } | undefined;
+  #conflict: Conflict | undefined;
 
   constructor(source: IndexSource) {
     this.#source = source;
@@ -253,26 +266,13 @@ class Duplicates {
 
   /** @throws RankDistillmError `bad_input` if a document has two texts */
   refuse(): void {
-    if (this.#conflict === undefined) return;
-    const { id, line, first } = this.#conflict;
-    throw new RankDistillmError(
-      'bad_input',
-      `${at(this.#source.path, line)}: document '${id}' has a different text on line ${first}`,
-      { hint: 'Keep one of the two lines, or give one document another id.' },
-    );
+    if (this.#conflict !== undefined) throw this.#source.refuse(this.#conflict);
   }
 
   async #compare(before: Region, now: Region): Promise<void> {
     if (before.length === now.length && before.checksum === now.checksum) return;
     if (this.#conflict !== undefined && this.#conflict.line <= now.line) return;
-    const [{ text: one }, { id, text: other }] = [await this.#record(before), await this.#record(now)];
-    if (one !== other) this.#conflict = { id, line: now.line, first: before.line };
-  }
-
-  async #record({ offset, length, line }: Region): Promise<TextRecord> {
-    const { path, plain, format } = this.#source;
-    const bytes = await readRegion(plain, offset, length, path);
-    return textRecord(bytes.toString(), format, 'document', path, line);
+    this.#conflict = (await this.#source.compare(before, now)) ?? this.#conflict;
   }
 }
 

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects, parquetSchema } from 'hyparquet';
+import { asyncBufferFromFile, parquetMetadataAsync, parquetRead, parquetSchema } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
 import { RankDistillmError } from '../../errors.js';
 import { runRecord, type RunRecord } from './run-record.js';
@@ -20,8 +20,13 @@ const WANTED = new Set([
   'text',
   'relevance',
 ]);
-/** Rows decoded at a time: a row group of pandas has up to a million rows, too many objects to hold. */
-const WINDOW_ROWS = 65_536;
+/**
+ * Rows decoded at a time: a row group of pandas has up to a million rows. For each window its dictionaries are decoded
+ * again.
+ */
+const WINDOW_ROWS = 262_144;
+/** Rows that are objects at a time. */
+const BLOCK_ROWS = 1024;
 
 /** A row has an id that others of its topic do not have, which takes a bit at least. */
 const MOST_ROWS_PER_BYTE = 64;
@@ -34,8 +39,8 @@ function textOf(bytes: Uint8Array | undefined): string | Uint8Array | undefined 
   return decoder.decode(bytes);
 }
 
-/** Records of a Parquet run, row by row; `line` is the row, from 1. */
-export async function* parquetRunRecords(path: string): AsyncGenerator<RunRecord> {
+/** Records of a Parquet run in blocks; `line` is the row, from 1. */
+export async function* parquetRunRecords(path: string): AsyncGenerator<RunRecord[]> {
   try {
     const file = await asyncBufferFromFile(path);
     const metadata = await parquetMetadataAsync(file);
@@ -51,7 +56,8 @@ export async function* parquetRunRecords(path: string): AsyncGenerator<RunRecord
     }
     for (let start = 0; start < rows; start += WINDOW_ROWS) {
       const end = Math.min(start + WINDOW_ROWS, rows);
-      const window = await parquetReadObjects({
+      const parts = new Map<string, ColumnPart[]>(columns.map((name) => [name, []]));
+      await parquetRead({
         file,
         metadata,
         columns,
@@ -60,11 +66,21 @@ export async function* parquetRunRecords(path: string): AsyncGenerator<RunRecord
         rowEnd: end,
         useOffsetIndex: true,
         parsers: { stringFromBytes: textOf },
+        onChunk: ({ columnName, columnData, rowStart }) =>
+          parts.get(columnName)?.push({ start: rowStart, values: columnData }),
       });
-      if (window.length !== end - start) throw new Error(`it claims ${rows} rows, but has ${start + window.length}`);
-      for (const [index, row] of window.entries()) {
-        const line = start + index + 1;
-        yield runRecord(row, `${path}: row ${line}`, line);
+      const values = columns.map((name) => valuesOf(parts.get(name)!, start, end));
+      const given = Math.min(end - start, ...values.map(({ length }) => length));
+      if (given < end - start) throw new Error(`it claims ${rows} rows, but has ${start + given}`);
+      for (let first = start; first < end; first += BLOCK_ROWS) {
+        yield Array.from({ length: Math.min(BLOCK_ROWS, end - first) }, (_, i) => {
+          const row: Record<string, unknown> = {};
+          for (let column = 0; column < columns.length; column++) {
+            row[columns[column]!] = values[column]![first - start + i];
+          }
+          const line = first + i + 1;
+          return runRecord(row, `${path}: row ${line}`, line);
+        });
       }
     }
   } catch (error) {
@@ -74,4 +90,22 @@ export async function* parquetRunRecords(path: string): AsyncGenerator<RunRecord
       cause: error,
     });
   }
+}
+
+/** Values of a column from a row on. */
+interface ColumnPart {
+  start: number;
+  values: ArrayLike<unknown>;
+}
+
+/** The values of the rows from `start` to `end`; fewer if the parts do not cover them. */
+function valuesOf(parts: readonly ColumnPart[], start: number, end: number): unknown[] {
+  const found: unknown[] = [];
+  for (const part of parts.slice().sort((a, b) => a.start - b.start)) {
+    const next = start + found.length;
+    if (part.start > next) break;
+    const last = Math.min(end, part.start + part.values.length);
+    for (let row = next; row < last; row++) found.push(part.values[row - part.start]);
+  }
+  return found;
 }
