@@ -6,7 +6,7 @@ import { given, modelKeys, passed } from '../engine/engine-options.js';
 const { signal, on_warning, ...engineKeys } = modelKeys;
 
 /** What a server does, as `rank-distillm serve` and `serve()` take it. */
-const serveOptions = z.strictObject({
+export const serveOptions = z.strictObject({
   ...engineKeys,
   models: given<Readonly<Record<string, string>>>(
     'an object',
