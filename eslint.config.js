@@ -22,6 +22,7 @@ export const FOLDERS = [
   'report-page',
   'fit',
   'serve',
+  'adapters',
   'doctor',
   'cli',
 ];

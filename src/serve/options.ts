@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { checkOptions, type OptionsOf, type SettingsOf } from '../config/read-settings.js';
+import type { OptionsOf, SettingsOf } from '../config/read-settings.js';
 import { key } from '../config/schema/fields.js';
 import { given, modelKeys, passed } from '../engine/engine-options.js';
 
@@ -68,8 +68,4 @@ export interface LogEntry {
   level: 'info' | 'warn' | 'error';
   event: string;
   [field: string]: unknown;
-}
-
-export function checkServeOptions(options: ServeOptions): ServeSettings {
-  return checkOptions(serveOptions, options);
 }

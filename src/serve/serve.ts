@@ -1,13 +1,14 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createAdaptorServer } from '@hono/node-server';
+import { checkOptions } from '../config/read-settings.js';
 import { CrossEncoder } from '../engine/cross-encoder.js';
 import { abortedError, badArgument, RankDistillmError, throwIfAborted, warner } from '../errors.js';
 import { onAbort } from '../io/on-abort.js';
 import { buildApp } from './app.js';
 import { Metrics } from './metrics.js';
 import { ModelPool } from './model-pool.js';
-import { checkServeOptions, type LogEntry, type ServeOptions, type ServeSettings } from './options.js';
+import { serveOptions, type LogEntry, type ServeOptions, type ServeSettings } from './options.js';
 import { Scoring } from './scoring.js';
 
 /** A server that listens. */
@@ -32,7 +33,7 @@ const MOST_CONNECTIONS = 16_384;
  * @throws RankDistillmError as `CrossEncoder.load`; `io` for a port that is taken
  */
 export async function serve(options: ServeOptions): Promise<RerankServer> {
-  const settings = checkServeOptions(options);
+  const settings = checkOptions(serveOptions, options);
   throwIfAborted(settings.signal);
   const models = new Map(Object.entries(settings.models));
   if (models.size === 0) throw badArgument('models', 'an object with at least one model', settings.models);
