@@ -13,6 +13,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   'event-loop': () => import('./event-loop.js'),
   collection: () => import('./collection.js'),
   fairness: () => import('./fairness.js'),
+  serve: () => import('./serve.js'),
 };
 
 try {
