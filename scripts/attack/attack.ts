@@ -1,6 +1,6 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
+import { availableParallelism, loadavg } from 'node:os';
 import { OUTCOMES, type Kind, type Outcome, type Told } from './kind.js';
 
 /** How often a child's memory and its time for a try are looked at. */
@@ -36,6 +36,11 @@ function residentMegabytes(pid: number): number {
   } catch {
     return 0;
   }
+}
+
+/** How much longer than on an idle machine a try may take: this machine has so many times as much to do as it can. */
+function slowness(): number {
+  return Math.max(1, (loadavg()[0] ?? 0) / availableParallelism());
 }
 
 /**
@@ -100,7 +105,8 @@ export async function attack(module: string, options: AttackOptions): Promise<Re
         const seconds = (performance.now() - last) / 1000;
         const megabytes = residentMegabytes(child.pid!);
         // the first message also waits for the package to load
-        if (seconds > (kind.seconds ?? 10) + (isEarly ? 20 : 0)) give('hung', `no answer for ${Math.round(seconds)} s`);
+        const limit = (kind.seconds ?? 10) + (isEarly ? 20 : 0);
+        if (seconds > limit * slowness()) give('hung', `no answer for ${Math.round(seconds)} s`);
         if (megabytes > (kind.megabytes ?? 1024)) give('memory', `holds ${Math.round(megabytes)} MiB`);
       }, LOOK_MS);
       child.stderr!.on('data', (chunk: Buffer) => (stderr = (stderr + chunk.toString()).slice(-2000)));

@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander';
+import { nearestHint } from '../config/nearest.js';
 import { RankDistillmError } from '../errors.js';
 import { withDownloads } from '../fetch/downloads.js';
 import { packageVersion } from '../io/package-version.js';
@@ -49,8 +50,12 @@ async function parse(argv: readonly string[], io: CliIo): Promise<void> {
     await program.parseAsync(argv.length === 0 ? ['--help'] : argv, { from: 'user' });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
-    if (error.code === 'commander.help' && error.exitCode !== 0) {
-      throw usageError(new CommanderError(1, error.code, `unknown command '${argv[1] ?? ''}'`), argv, program);
+    const parent = program.commands.find((command) => command.name() === argv[0] && command.commands.length > 0);
+    if (
+      error.exitCode !== 0 &&
+      (error.code === 'commander.help' || (parent && error.code === 'commander.unknownCommand'))
+    ) {
+      throw unknownCommand(argv, program);
     }
     if (error.exitCode !== 0) throw usageError(error, argv, program);
     await print(io, text); // help or version was asked for
@@ -86,10 +91,37 @@ function buildProgram(argv: readonly string[], io: CliIo, write: (text: string) 
   return program;
 }
 
+/** The error for a wrong or missing word after a verb that has commands, or after `help`. */
+function unknownCommand([verb, word]: readonly string[], program: Command): RankDistillmError {
+  const parent = program.commands.find((command) => command.name() === verb);
+  const known = parent?.commands.map((command) => command.name()) ?? [];
+  const message = word === undefined ? `${verb}: the command is missing` : `unknown command '${word}'`;
+  return new RankDistillmError('bad_input', message, {
+    hint:
+      known.length > 0
+        ? `Commands: ${known.map((name) => `${verb} ${name}`).join(', ')}. See rank-distillm ${verb} --help.`
+        : 'See rank-distillm --help.',
+  });
+}
+
+/** Commander looks for missing options first, and so calls one missing that is only misspelt. */
+function misspelt(error: CommanderError, argv: readonly string[], verb: Command | undefined): string | undefined {
+  if (error.code !== 'commander.missingMandatoryOptionValue' || verb === undefined) return undefined;
+  const known = [...verb.options.map(({ long }) => long), '--help'];
+  return argv.find((word) => word.startsWith('--') && !known.includes(word.split('=')[0]));
+}
+
 /** Commander's complaint in our form. */
 function usageError(error: CommanderError, argv: readonly string[], program: Command): RankDistillmError {
   const [first, ...rest] = error.message.replace(/^error: /, '').split('\n');
-  const verb = argv.find((argument) => program.commands.some((command) => command.name() === argument));
+  const command = program.commands.find((each) => argv.includes(each.name()));
+  const verb = command?.name();
+  const wrong = misspelt(error, argv, command);
+  if (wrong !== undefined) {
+    const known = command!.options.flatMap(({ long }) => long ?? []);
+    const hint = nearestHint(wrong, known, 'option', `rank-distillm ${verb} --help`);
+    return new RankDistillmError('bad_input', `unknown option '${wrong}'`, { hint, cause: error });
+  }
   const suggestion = rest
     .join(' ')
     .trim()

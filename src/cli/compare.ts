@@ -83,6 +83,11 @@ async function compare(experiments: string | undefined, options: Options, io: Cl
   // the column of a single dataset says what its numbers are
   const named = experiments === undefined ? datasets.map((dataset) => ({ ...dataset, name: 'mean' })) : datasets;
   const comparison = compareRuns(named, settings);
+  if (comparison.systems.length < 2) {
+    throw new RankDistillmError('bad_input', `compare needs two systems; there is only ${comparison.systems.join()}`, {
+      hint: 'Add another run; `evaluate` measures a single one. A file that is given twice counts once.',
+    });
+  }
   await print(io, `${formatComparison(comparison, options.format, io.stdout.isTTY === true)}\n`);
   if (options.report !== undefined) await reportTo(options.report, { datasets, compare: settings }, io);
 }

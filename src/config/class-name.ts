@@ -22,7 +22,9 @@ export function className(written: string, slot: Slot, place: Place, path: strin
   const known = [...slot.classes.keys(), ...Object.keys(slot.aliases)];
   if (foreign) {
     throw new RankDistillmError('unsupported', `${where}: cannot load the Python class "${written}"`, {
-      hint: `Only classes of lightning-ir, Lightning and torch can be named here; ${docsPage('cli')} lists them.`,
+      hint: slot.classes.has('RunDataset')
+        ? `A run file is written {run_path_or_id: ${written}}; ${docsPage('cli')} describes it.`
+        : `Only classes of lightning-ir, Lightning and torch can be named here; ${docsPage('cli')} lists them.`,
     });
   }
   const reason = whyNotBuilt(name);

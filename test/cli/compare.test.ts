@@ -34,6 +34,17 @@ test('runs are named by their files, and the first one is the baseline', () =>
     assert.match(table.stdout, /^new +0\.8750\*$/m);
   }));
 
+test('one system is not compared with itself', () =>
+  inFolder(async (folder) => {
+    await writeFiles(folder, { 'qrels.txt': QRELS, 'bm25.run': runText(1) });
+    for (const runs of [['bm25.run'], ['bm25.run', 'bm25.run']]) {
+      const argv = ['compare', '--qrels', 'qrels.txt', '--metrics', 'P@1', '--run', ...runs];
+      const { code, stderr } = await run(argv, { cwd: folder });
+      assert.is(code, 2);
+      assert.match(stderr, /^error: compare needs two systems; there is only bm25/m);
+    }
+  }));
+
 test("a folder in the layout of the paper's archive: BM25 cuts its re-rankers, corpora are averaged", () =>
   inFolder(async (folder) => {
     await writeFiles(folder, {

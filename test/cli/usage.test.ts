@@ -115,6 +115,9 @@ for (const [argv, says] of KEYS) {
 
 const WRONG: [argv: string[], error: RegExp, hint: RegExp][] = [
   [['rerank'], /unknown command 'rerank'/, /Did you mean .*re_rank/],
+  [['datasets'], /datasets: the command is missing/, /datasets list/],
+  [['models', 'owner/name'], /unknown command 'owner\/name'/, /Commands: models \w+/],
+  [['evaluate', '--qrel', 'q', '--run', 'r'], /unknown option '--qrel'/, /"--qrels"/],
   [['--verison'], /unknown option '--verison'/, /--help/],
   [['score', '--model', 'm'], /required option '--input <file>' not specified/, /score --help/],
   [['score', '--model'], /'--model <name>' argument missing/, /score --help/],

@@ -59,6 +59,18 @@ test('every relative link leads to a file, and to a heading of it', () => {
   assert.equal(broken, []);
 });
 
+test('no document depends on the address of the repository, which package.json alone has', () => {
+  const { repository } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+    repository: { url: string };
+  };
+  const address = repository.url.replace(/^git\+https?:\/\/|\.git$/g, '');
+  assert.match(address, /^[\w.-]+\/[\w.-]+\/[\w.-]+$/);
+  assert.equal(
+    documents().filter((path) => readDocument(path).includes(address)),
+    [],
+  );
+});
+
 test('what a document links to is in the npm package', () => {
   const { files } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { files: string[] };
   const packed = [...files, 'README.md', 'LICENSE', 'package.json']; // npm adds these by itself

@@ -254,18 +254,21 @@ test('a model whose tokenizer does not load holds no memory', () =>
 
 test('bad arguments name the argument', async () => {
   await using model = await CrossEncoder.load(folder);
-  const bad: [Promise<unknown>, RegExp][] = [
-    [model.score([{ query: 'q' } as never]), /pairs\[0\]\.document: expected a string/],
-    [model.score([...pairs, null as never]), /pairs\[\d+\]\.query: expected a string/],
-    [model.rank('q', ['d'], { topK: -1 }), /topK/],
-    [CrossEncoder.load(folder, { threads: 0 }), /threads/],
-    [CrossEncoder.load(folder, { tokenizerThreads: -1 }), /tokenizerThreads: expected a whole number of at least 0/],
-    [CrossEncoder.load(folder, { tokenizerThreads: 1.5 }), /tokenizerThreads/],
-    [CrossEncoder.load(folder, { device: 'cuda' }), /device/],
-    [CrossEncoder.load(folder, { precision: '16-mixed' }), /precision/],
+  const bad: [() => Promise<unknown>, RegExp][] = [
+    [() => model.score([{ query: 'q' } as never]), /pairs\[0\]\.document: expected a string/],
+    [() => model.score([...pairs, null as never]), /pairs\[\d+\]\.query: expected a string/],
+    [() => model.rank('q', ['d'], { topK: -1 }), /topK/],
+    [() => CrossEncoder.load(folder, { threads: 0 }), /threads/],
+    [
+      () => CrossEncoder.load(folder, { tokenizerThreads: -1 }),
+      /tokenizerThreads: expected a whole number of at least 0/,
+    ],
+    [() => CrossEncoder.load(folder, { tokenizerThreads: 1.5 }), /tokenizerThreads/],
+    [() => CrossEncoder.load(folder, { device: 'cuda' }), /device/],
+    [() => CrossEncoder.load(folder, { precision: '16-mixed' }), /precision/],
   ];
-  for (const [promise, message] of bad) {
-    const error = await promise.then(
+  for (const [call, message] of bad) {
+    const error = await call().then(
       () => assert.unreachable(String(message)),
       (reason: unknown) => reason as RankDistillmError,
     );

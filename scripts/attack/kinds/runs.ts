@@ -29,7 +29,7 @@ const FOOTER_BYTES = 600;
 
 export const kind: Kind = {
   name: 'mutated runs',
-  tries: { full: 20_000, short: 200 },
+  tries: { full: 20_000, short: 120 },
   open({ api, folder }) {
     return async (random) => {
       const [suffix, bytes] = pick<() => [string, string | Buffer]>(random, [
