@@ -12,6 +12,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   memory: () => import('./memory.js'),
   'event-loop': () => import('./event-loop.js'),
   collection: () => import('./collection.js'),
+  runs: () => import('./runs.js'),
   fairness: () => import('./fairness.js'),
 };
 

@@ -1,6 +1,8 @@
 import { once } from 'node:events';
 import { closeSync, createWriteStream, openSync, writeSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
+import type { SchemaElement } from 'hyparquet';
+import { fileWriter, ParquetWriter } from 'hyparquet-writer';
 import { pack } from 'tar-stream';
 import { Random } from '../../demo/random.js';
 
@@ -16,6 +18,8 @@ const V2_FILES = 70;
 const POOL_BYTES = 32 * 2 ** 20;
 const BLOCK_BYTES = 4 * 2 ** 20;
 const MOST_WORDS = 300;
+/** Rows of a row group: hyparquet-writer takes twice as long with 100,000. */
+const ROWS_TOGETHER = 10_000;
 const TAB = 9;
 const LF = 10;
 
@@ -131,4 +135,63 @@ export function passagesOfFileV2(file: number, passages: number): number {
 /** The id of a passage of `writePassagesV2`. */
 export function idV2(file: number, number: number): string {
   return `msmarco_passage_${String(file).padStart(2, '0')}_${number}`;
+}
+
+/** A run of `topics` queries with `depth` passages each, drawn from the first `passages`. */
+interface RunShape {
+  topics: number;
+  depth: number;
+  passages: number;
+}
+
+/** Document of a rank: spread over the collection, no document twice in a topic. */
+function documentAt({ passages }: RunShape, topic: number, rank: number): number {
+  return (topic * 7919 + rank * 104_729) % passages;
+}
+
+function scoreAt(topic: number, rank: number): number {
+  return Math.fround(32 - Math.log(rank + 1) - (topic % 97) / 100);
+}
+
+/** A run as TREC's tools write it, topics one after the other. */
+export function writeTrecRun(path: string, shape: RunShape): void {
+  writeBlocks(
+    path,
+    blocksOfLines(shape.topics * shape.depth, (target, at, number) => {
+      const topic = Math.floor(number / shape.depth);
+      const rank = (number % shape.depth) + 1;
+      const score = scoreAt(topic, rank).toFixed(6);
+      return at + target.write(`${topic} Q0 ${documentAt(shape, topic, rank)} ${rank} ${score} bm25`, at, 'latin1');
+    }),
+  );
+}
+
+/** A run in Parquet, as lightning-ir's datasets are: `query_id` and `doc_id` as text, `rank`, `score`. */
+export async function writeParquetRun(path: string, shape: RunShape): Promise<void> {
+  const text: Partial<SchemaElement> = { type: 'BYTE_ARRAY', converted_type: 'UTF8', repetition_type: 'REQUIRED' };
+  const schema = [
+    { name: 'schema', num_children: 4 },
+    { name: 'query_id', ...text },
+    { name: 'doc_id', ...text },
+    { name: 'rank', type: 'INT32', repetition_type: 'REQUIRED' },
+    { name: 'score', type: 'FLOAT', repetition_type: 'REQUIRED' },
+  ] as SchemaElement[];
+  const writer = new ParquetWriter({ writer: fileWriter(path), schema, statistics: false, codec: 'UNCOMPRESSED' });
+  const topicsAtOnce = Math.ceil(ROWS_TOGETHER / shape.depth);
+  for (let first = 0; first < shape.topics; first += topicsAtOnce) {
+    const rows = (Math.min(first + topicsAtOnce, shape.topics) - first) * shape.depth;
+    const ofRow = <T>(value: (topic: number, rank: number) => T): T[] =>
+      Array.from({ length: rows }, (_, row) => value(first + Math.floor(row / shape.depth), (row % shape.depth) + 1));
+    await writer.write({
+      columnData: [
+        { name: 'query_id', data: ofRow((topic) => String(topic)) },
+        // nearly all ids of a row group differ, so that a dictionary is given up
+        { name: 'doc_id', data: ofRow((topic, rank) => String(documentAt(shape, topic, rank))), encoding: 'PLAIN' },
+        { name: 'rank', data: ofRow((_, rank) => rank) },
+        { name: 'score', data: ofRow(scoreAt), encoding: 'PLAIN' },
+      ],
+      rowGroupSize: rows,
+    });
+  }
+  await writer.finish();
 }
