@@ -16,6 +16,7 @@ import { loadOptions, rankOptions, scoreOptions, streamOptions } from '../src/en
 import { trainableOptions } from '../src/engine/trainable-model.js';
 import { fitOptions, trainSection, validateSection } from '../src/fit/fit-options.js';
 import { rerankRunsOptions } from '../src/rerank/rerank-runs.js';
+import { serveOptions } from '../src/serve/options.js';
 import { trainerClassOptions } from '../src/train/trainer.js';
 import { settingsSchema } from './settings-schema.js';
 
@@ -55,6 +56,7 @@ const OPTIONS: [title: string, schema: z.ZodObject][] = [
   ['TrainableModel.load(name, options)', trainableOptions],
   ['new Trainer(model, options)', trainerClassOptions],
   ['doctor(options)', doctorOptions],
+  ['serve(options)', serveOptions],
 ];
 
 /** The tables of options in docs/api.md. */

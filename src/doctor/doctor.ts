@@ -216,10 +216,7 @@ async function checkScores(add: (check: DoctorCheck) => void, engine: EngineRepo
     ...engine.precisions.map((precision) => precisionLine(precision)),
   ];
   const isRight = engine.precisions.every((precision) => precision.isRight);
-  const older =
-    engine.kernels === 'generic' || engine.kernels === 'avx2'
-      ? ''
-      : ' RANK_DISTILLM_CPU_FEATURES=avx2 uses older kernels.';
+  const older = engine.kernels === 'generic' ? '' : ' RANK_DISTILLM_CPU_FEATURES=none chooses the plainest kernels.';
   add(
     isRight
       ? okay('self-test', ...lines)

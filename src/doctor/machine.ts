@@ -107,7 +107,10 @@ export async function tryEngine(file: string): Promise<void> {
   if (signal === null) return;
   const [what, hint] =
     signal === 'SIGILL'
-      ? ['uses an instruction that this CPU does not have', 'Set RANK_DISTILLM_CPU_FEATURES=avx2, and report this.']
+      ? [
+          'uses an instruction that this CPU does not have',
+          'Set RANK_DISTILLM_CPU_FEATURES=none, which chooses the plainest kernels, and report this.',
+        ]
       : signal === 'SIGTERM'
         ? [`computes nothing within ${HANGS_MS / 1000} s`, 'Report this.']
         : [`ends its process with ${signal}`, 'Reinstall the package; in a checkout run `npm run setup`.'];

@@ -15,7 +15,7 @@ export interface Block {
 export function documents(): string[] {
   const inDocs = readdirSync(`${root}docs`, { recursive: true }) as string[];
   return [
-    ...['README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md'],
+    ...['README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md', 'examples/README.md'],
     ...inDocs.filter((name) => name.endsWith('.md')).map((name) => `docs/${name}`),
   ];
 }

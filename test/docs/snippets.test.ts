@@ -2,13 +2,15 @@ import { execFile } from 'node:child_process';
 import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { gzipSync } from 'node:zlib';
 import ts from 'typescript';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { trainedModel } from '../../scripts/demo/configurations.js';
 import { run } from '../support/cli.js';
-import { inFolder } from '../support/files.js';
+import { inFolder, writeFiles } from '../support/files.js';
 import { copyModel } from '../support/models.js';
+import { LOADER } from '../support/programs.js';
 import { allBlocks, blocksOf, root } from './documents.js';
 
 const test = suite('snippets of the documentation');
@@ -59,6 +61,48 @@ test("the README's first program runs as printed and prints lines like those sho
     assert.equal(parts(stdout).sort(), parts(shown).sort());
   }));
 
+/** What the snippets name, small: a collection of 100 documents for two queries, runs, models, a cache with a published model. */
+async function projectOfSnippets(folder: string): Promise<void> {
+  const ids = Array.from({ length: 100 }, (_, i) => `d${i}`);
+  const text = (i: number): string => `passage ${i} about ${i % 2 ? 'goethe' : 'faust'}`;
+  const run = ['q1', 'q2']
+    .flatMap((topic) => ids.map((id, i) => `${topic} Q0 ${id} ${i + 1} ${100 - i} first\n`))
+    .join('');
+  await writeFiles(folder, {
+    'package.json': '{ "name": "my-project", "version": "1.0.0", "type": "module" }',
+    'docs.tsv': ids.map((id, i) => `${id}\t${text(i)}\n`).join(''),
+    'queries.tsv': 'q1\twho wrote faust\nq2\twho is goethe\n',
+    'qrels.txt': 'q1 0 d3 1\nq2 0 d4 2\n',
+    'bm25.run': run,
+    'llm.run': run,
+    'runs/bm25.run': run,
+    'metrics.csv': 'epoch,step,loss\n0,1,0.5\n0,2,0.4\n',
+    'hub/models--webis--monoelectra-base/refs/main': '0'.repeat(40),
+  });
+  const lines = ids.map((id, i) => `${JSON.stringify({ doc_id: id, text: text(i) })}\n`).join('');
+  await writeFile(join(folder, 'docs.jsonl.gz'), gzipSync(lines));
+  const snapshot = `hub/models--webis--monoelectra-base/snapshots/${'0'.repeat(40)}`;
+  for (const model of ['my-model', 'electra-base-discriminator', snapshot]) await copyModel(join(folder, model));
+  await mkdir(join(folder, 'node_modules'));
+  await symlink(root, join(folder, 'node_modules/rank-distillm'));
+}
+
+test('TypeScript runs', () =>
+  inFolder(async (folder) => {
+    await projectOfSnippets(folder);
+    const env = { ...process.env, HF_HUB_CACHE: join(folder, 'hub'), XDG_CACHE_HOME: join(folder, 'cache') };
+    const blocks = allBlocks('ts');
+    assert.ok(blocks.length >= 6);
+    // in the order of the documents: one may read what the one before wrote
+    for (const [i, { place, text }] of blocks.entries()) {
+      await writeFile(join(folder, `snippet-${i}.ts`), text);
+      const program = ['--import', LOADER, `snippet-${i}.ts`];
+      await promisify(execFile)(process.execPath, program, { cwd: folder, env }).catch((error: Error) =>
+        assert.unreachable(`${place}: ${error.message}`),
+      );
+    }
+  }));
+
 for (const { place, text } of allBlocks('yaml')) {
   test(`${place} is a configuration`, () =>
     inFolder(async (folder) => {
@@ -81,7 +125,19 @@ function commandsOf(text: string): string[] {
 test('commands name scripts, files and options that there are', async () => {
   const { scripts } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { scripts: object };
   const help = new Map<string, string>();
-  const verbs = ['re_rank', 'fit', 'score', 'evaluate', 'compare', 'report', 'subsample', 'doctor', 'serve'];
+  const verbs = [
+    're_rank',
+    'fit',
+    'score',
+    'evaluate',
+    'compare',
+    'report',
+    'subsample',
+    'doctor',
+    'datasets',
+    'models',
+    'serve',
+  ];
   for (const verb of verbs) help.set(verb, (await run([verb, '--help'])).stdout);
   const problems: string[] = [];
   for (const { place, text } of allBlocks('sh', 'bash')) {
