@@ -1,8 +1,7 @@
 // Checks that are too slow for every CI run: the engine and all kernels under sanitizers, CUDA kernels at all sizes, long
-// fuzzing of the file readers, a run of a million pairs, and the packed package installed in another project.
+// fuzzing of the file readers, a run of a million pairs, and a release for all platforms, installed and used.
 // usage: node scripts/check-full.mjs [sanitizers | cuda-kernels | fuzz | attack | soak | package ...]
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { compileAddon, compileTorchAddon } from './lib/addon.mjs';
 import { findLibtorch } from './lib/libtorch.mjs';
@@ -89,37 +88,10 @@ async function soak() {
   }
 }
 
-/** Packs the package as for publishing, installs it in an empty project, and scores there from ESM and CommonJS. */
+/** Makes a release for all platforms, and uses it where there is nothing but Node.js and npm. */
 async function packaged() {
-  const folder = mkdtempSync(join(tmpdir(), 'rank-distillm-package-'));
-  try {
-    say('packing, and installing the package elsewhere');
-    await run(process.execPath, [join(root, 'scripts/package.mjs')], { what: 'making prebuilds', cwd: root });
-    await run('npm', ['pack', '--silent', '--pack-destination', folder], { what: 'npm pack', cwd: root, quiet: true });
-    const archive = readdirSync(folder).find((name) => name.endsWith('.tgz')) ?? '';
-    const project = join(folder, 'project');
-    mkdirSync(project);
-    writeFileSync(join(project, 'package.json'), '{ "private": true }');
-    const install = ['install', '--omit=dev', '--ignore-scripts', '--no-audit', '--no-fund', join(folder, archive)];
-    await run('npm', install, { what: 'npm install of the package', cwd: project, quiet: true });
-    const model = join(root, 'test/golden/references/mono-electra');
-    const score = `CrossEncoder.load(${JSON.stringify(model)}).then(async (model) => {
-      const [score] = await model.score([{ query: 'what is a run', document: 'a run is a ranked list' }]);
-      await model.close();
-      if (!Number.isFinite(score)) throw new Error(String(score));
-    });`;
-    writeFileSync(join(project, 'esm.mjs'), `import { CrossEncoder } from 'rank-distillm';\nawait ${score}`);
-    writeFileSync(join(project, 'common.cjs'), `const { CrossEncoder } = require('rank-distillm');\n${score}`);
-    for (const name of ['esm.mjs', 'common.cjs']) {
-      await run(process.execPath, [name], { what: `scoring with the installed package (${name})`, cwd: project });
-    }
-    await run(join(project, 'node_modules/.bin/rank-distillm'), ['--help'], {
-      what: 'the installed command',
-      quiet: true,
-    });
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-    rmSync(join(root, 'prebuilds'), { recursive: true, force: true });
+  for (const name of ['pack', 'try-install']) {
+    await run(process.execPath, [join(root, `scripts/release/${name}.mjs`)], { what: name, cwd: root });
   }
 }
 

@@ -12,32 +12,29 @@ function packageOf(file) {
   return folder;
 }
 
-/** The licence texts of bundled packages, each once. @param {string[]} files */
-function licences(files) {
-  const folders = new Set(files.map(packageOf).filter((folder) => folder !== undefined));
-  const texts = [...folders].map((folder) => {
+/** The licence texts of bundled packages, each once. @param {string[]} folders */
+function licences(folders) {
+  const texts = folders.map((folder) => {
     const found = ['LICENSE', 'LICENSE.md', 'LICENSE.txt'].map((name) => join(root, folder, name)).find(existsSync);
     return found ? readFileSync(found, 'utf8').trim() : '';
   });
   return [...new Set(texts)].join('\n\n').replaceAll('*/', '* /').replaceAll('<', '(').replaceAll('>', ')');
 }
 
-/** @returns {Promise<string[]>} the files written; none in a checkout without the pages */
-export async function bundlePages() {
-  const written = [];
-  for (const folder of PAGES) {
-    const source = join(root, 'src', folder, 'page');
-    if (existsSync(join(source, 'main.ts'))) written.push(...(await bundlePage(source, join(root, 'dist', folder))));
-  }
-  return written;
+/** @param {import('esbuild').Metafile} metafile */
+function packagesIn({ inputs }) {
+  return [...new Set(Object.keys(inputs).flatMap((file) => packageOf(file) ?? []))];
 }
 
-/** @param {string} source @param {string} target */
-async function bundlePage(source, target) {
+const isThere = (/** @type {string} */ folder) => existsSync(join(root, 'src', folder, 'page', 'main.ts'));
+
+/** The page of a folder, in memory. @param {string} folder */
+async function bundle(folder) {
+  const source = join(root, 'src', folder, 'page');
   const { build } = await import('esbuild');
-  const { outputFiles, metafile } = await build({
+  return await build({
     entryPoints: { page: join(source, 'main.ts'), style: join(source, 'style.css') },
-    outdir: target,
+    outdir: join(root, 'dist', folder),
     absWorkingDir: root,
     bundle: true,
     minify: true,
@@ -49,11 +46,27 @@ async function bundlePage(source, target) {
     write: false,
     tsconfig: join(source, 'tsconfig.json'),
   });
-  mkdirSync(target, { recursive: true });
-  const head = `/*! Holds parts of these packages:\n\n${licences(Object.keys(metafile.inputs))}\n*/\n`;
-  return outputFiles.map(({ path, text }) => {
-    const file = join(dirname(path), path.endsWith('.css') ? 'page.css' : 'page.js');
-    writeFileSync(file, path.endsWith('.css') ? text : head + text);
-    return file;
-  });
+}
+
+/** The folders, below the checkout's, of the packages that are in the pages. */
+export async function bundledPackages() {
+  const found = [];
+  for (const folder of PAGES.filter(isThere)) found.push(...packagesIn((await bundle(folder)).metafile));
+  return [...new Set(found)].sort();
+}
+
+/** @returns {Promise<string[]>} the files written; none in a checkout without the pages */
+export async function bundlePages() {
+  const written = [];
+  for (const folder of PAGES.filter(isThere)) {
+    mkdirSync(join(root, 'dist', folder), { recursive: true });
+    const { outputFiles, metafile } = await bundle(folder);
+    const head = `/*! Holds parts of these packages:\n\n${licences(packagesIn(metafile))}\n*/\n`;
+    for (const { path, text } of outputFiles) {
+      const file = join(dirname(path), path.endsWith('.css') ? 'page.css' : 'page.js');
+      writeFileSync(file, path.endsWith('.css') ? text : head + text);
+      written.push(file);
+    }
+  }
+  return written;
 }

@@ -5,13 +5,16 @@ import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import type { Binding, DeviceBinding, TorchBinding } from '../../binding.js';
 import { docsPage, RankDistillmError } from '../errors.js';
+import { platformFile, platformPackage, runningGlibc } from '../io/platform-package.js';
 
 /** Requirements of a binary, written beside it by the build. */
 const requirements = z.object({
   platform: z.string(),
   arch: z.string(),
-  /** Newest GLIBC symbol version of the addon and its libraries. */
-  glibc: z.string(),
+  /** Newest GLIBC symbol version of the addon and its libraries; not of binaries for musl. */
+  glibc: z.string().optional(),
+  /** The C library, as package.json names it. */
+  libc: z.enum(['glibc', 'musl']).default('glibc'),
   /** Flags of /proc/cpuinfo that the binary uses without a run-time check. */
   cpuFlags: z.array(z.string()),
   /** Of binaries that use LibTorch, for messages only, as the newest GLIBCXX symbol version. */
@@ -27,12 +30,17 @@ interface NodeGypBuild {
 const require = createRequire(import.meta.url);
 const packageRoot = fileURLToPath(new URL('../..', import.meta.url));
 
-/** The engine on LibTorch's devices. Its file is beside the CPU's. */
+/** The engine on the CPU, and on LibTorch's devices. */
+const ADDON = 'rank_distillm.node';
 const TORCH_ADDON = 'rank_distillm_torch.node';
 const TORCH_NEEDS = 'requirements-torch.json';
 
-const BUILD_HINT =
-  'In a checkout run `npm run setup`; an installed package holds binaries for Linux x64 only, reinstall it there.';
+const isCheckout = existsSync(join(packageRoot, 'scripts/setup.mjs'));
+
+/** How to get an engine for the CPU. */
+const BUILD_HINT = isCheckout
+  ? 'Run `npm run setup` to build it.'
+  : `Install it (npm install --include=optional ${platformPackage()}), or build it: npm rebuild rank-distillm --build-from-source.`;
 export const TORCH_HINT =
   `In a checkout, RANK_DISTILLM_CUDA=1 npm run setup builds it, and finds or fetches LibTorch (${docsPage('cuda')}); ` +
   'or compute on the CPU (device: cpu).';
@@ -47,8 +55,8 @@ let loadedTorch: TorchBinding | undefined;
  * Loads the engine for the CPU once. It first compares the binary's requirements (glibc, CPU flags) with the machine,
  * since an incompatible binary would crash the process instead of throwing.
  *
- * It uses the first of: the file in `RANK_DISTILLM_BINDING`, the checkout's build/Release, the package's
- * prebuilds/linux-x64 (as found by node-gyp-build).
+ * It uses the first of: the file in `RANK_DISTILLM_BINDING`; what node-gyp-build finds, which is build/Release and
+ * prebuilds/ of this package; the platform's package, for example `@rank-distillm/linux-x64-gnu`.
  *
  * @throws RankDistillmError `native`
  */
@@ -116,20 +124,34 @@ export function findBinary(): FoundBinary {
     }
     throw failure(`RANK_DISTILLM_BINDING=${named}: no such file`, 'Set it to a .node file, or unset it.');
   }
+  let cause: unknown;
+  // In a bundle of somebody else's program, the folder is theirs, and a binary in it is not ours.
+  if (isOurs(packageRoot)) {
+    try {
+      const file = (require('node-gyp-build') as NodeGypBuild).resolve(packageRoot);
+      const isBuilt = file.startsWith(join(packageRoot, 'build'));
+      const why = isBuilt ? 'built in this folder, which comes before prebuilds' : 'this folder holds it in prebuilds';
+      return { file, why };
+    } catch (error) {
+      cause = error;
+    }
+  }
+  const file = platformFile(ADDON);
+  if (file !== undefined) return { file, why: `${platformPackage()} holds it for this platform` };
+  throw failure(
+    `no native engine for ${process.platform} ${process.arch}; looked in ${join(packageRoot, 'build', 'Release')} and ` +
+      `${join(packageRoot, 'prebuilds', `${process.platform}-${process.arch}`)}, and for the package ${platformPackage()}`,
+    BUILD_HINT,
+    cause,
+  );
+}
+
+function isOurs(folder: string): boolean {
   try {
-    const file = (require('node-gyp-build') as NodeGypBuild).resolve(packageRoot);
-    const isBuilt = file.startsWith(join(packageRoot, 'build'));
-    const why = isBuilt
-      ? 'built in this folder, which comes before prebuilds'
-      : 'the package holds it for this platform';
-    return { file, why };
-  } catch (cause) {
-    throw failure(
-      `no native engine for ${process.platform} ${process.arch}; looked in ${join(packageRoot, 'build', 'Release')} and ` +
-        join(packageRoot, 'prebuilds', `${process.platform}-${process.arch}`),
-      BUILD_HINT,
-      cause,
-    );
+    const { name } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { name?: unknown };
+    return name === 'rank-distillm';
+  } catch {
+    return false;
   }
 }
 
@@ -144,7 +166,7 @@ export function checkNeeds(binary: string, needsName = 'requirements.json'): Req
   if (unmet.length === 0) return needs;
   throw failure(
     `${binary} cannot run on this machine: ${unmet.join('; ')}`,
-    'Use a newer Linux or CPU, or build from a checkout on this machine: npm run setup.',
+    `Use a newer Linux or CPU, or build it on this machine: npm ${isCheckout ? 'run setup' : 'rebuild rank-distillm --build-from-source'}.`,
   );
 }
 
@@ -202,7 +224,7 @@ function readNeeds(file: string): Requirements | undefined {
 function builtFor(needs: Requirements | undefined): string {
   if (needs === undefined) return '';
   const torch = needs.libtorch === undefined ? '' : `LibTorch ${needs.libtorch}, GLIBCXX_${needs.libstdcxx}, `;
-  return ` (${torch}GLIBC_${needs.glibc})`;
+  return ` (${torch}${needs.glibc === undefined ? needs.libc : `GLIBC_${needs.glibc}`})`;
 }
 
 /** Unmet requirements, one phrase each. */
@@ -212,20 +234,17 @@ function unmetNeeds(needs: Requirements): string[] {
   }
   const unmet: string[] = [];
   const glibc = runningGlibc();
-  if (glibc === undefined) {
-    unmet.push(`it needs glibc ${needs.glibc}, and this system has another C library (musl?)`);
-  } else if (glibc.localeCompare(needs.glibc, 'en', { numeric: true }) < 0) {
+  if (needs.libc === 'musl') {
+    if (glibc !== undefined) unmet.push(`it needs musl, this system has glibc ${glibc}`);
+  } else if (glibc === undefined) {
+    unmet.push(`it needs glibc ${needs.glibc ?? ''}, and this system has another C library (musl?)`);
+  } else if (needs.glibc !== undefined && glibc.localeCompare(needs.glibc, 'en', { numeric: true }) < 0) {
     unmet.push(`it needs glibc ${needs.glibc}, this system has ${glibc}`);
   }
   const flags = cpuFlags();
   const missing = flags.size === 0 ? [] : needs.cpuFlags.filter((flag) => !flags.has(flag));
   if (missing.length > 0) unmet.push(`the CPU lacks ${missing.join(', ')}`);
   return unmet;
-}
-
-function runningGlibc(): string | undefined {
-  const { header } = process.report.getReport() as { header: { glibcVersionRuntime?: string } };
-  return header.glibcVersionRuntime;
 }
 
 /** Empty without /proc/cpuinfo. */

@@ -1,10 +1,11 @@
 import { join } from 'node:path';
-import { AddedToken, Tokenizer } from 'tokenizers';
+import type { Tokenizer } from 'tokenizers';
 import { RankDistillmError } from '../errors.js';
 import { checkAddedTokens, checkDefinition, unusable } from './check-definition.js';
 import type { PairEncoding, TokenizerSettings } from '../models/pair-encoding.js';
 import { BERT_TOKENS, resolveSpecialTokens, ROBERTA_TOKENS } from './special-tokens.js';
 import type { SpecialTokenDefaults, SpecialTokens } from './special-tokens.js';
+import { tokenizerLibrary } from './library.js';
 import { definitionFromMerges, definitionFromVocab, readTokenizerFiles } from './tokenizer-files.js';
 import { tryTokenizer } from './trial.js';
 import type { AddedTokenEntry, TokenizerDefinition, TokenizerFiles } from './tokenizer-files.js';
@@ -177,12 +178,13 @@ function readTruncationSide(files: TokenizerFiles, definition: TokenizerDefiniti
 /** Builds the native tokenizer. */
 export function buildTokenizer(description: TokenizerDescription): LoadedTokenizer {
   const { definition, toAdd, file } = description;
+  const library = tokenizerLibrary();
   try {
-    const native = Tokenizer.fromString(JSON.stringify(definition));
+    const native = library.Tokenizer.fromString(JSON.stringify(definition));
     native.addAddedTokens(
       toAdd.map(
         (token) =>
-          new AddedToken(token.content, token.special, {
+          new library.AddedToken(token.content, token.special, {
             singleWord: token.single_word,
             leftStrip: token.lstrip,
             rightStrip: token.rstrip,

@@ -1,0 +1,56 @@
+// The platforms that a release has an engine for: each is a package of its own, an optional dependency of rank-distillm, and
+// npm installs the one whose `os`, `cpu` and `libc` fit. src/engine/load-binding.ts makes the same names.
+
+/**
+ * @typedef {object} Platform
+ * @property {string} name of the package is `@rank-distillm/<name>`
+ * @property {'x64' | 'arm64'} cpu as npm and Node.js name it
+ * @property {'glibc' | 'musl'} libc as npm names it
+ * @property {string} target for zig; with the oldest glibc that it has to run on
+ * @property {string} mcpu the CPU that everything but the kernels is compiled for, as zig names it
+ * @property {{ program: string, option: string, apt: string }} kernels the g++ that compiles the kernels, the same CPU for
+ *   it, and the package of Debian that has it
+ * @property {string[]} cpuFlags what that asks of /proc/cpuinfo
+ */
+
+/** Red Hat 8, Debian 10 and Ubuntu 20.04 have it or a newer one; Node.js itself asks for it from version 18 on. */
+export const OLDEST_GLIBC = '2.28';
+
+/** x86-64-v2: every x86-64 CPU since about 2009. */
+const V2 = ['cx16', 'popcnt', 'sse4_1', 'sse4_2', 'ssse3'];
+
+const X64_GCC = { program: 'x86_64-linux-gnu-g++', option: '-march=x86-64-v2', apt: 'g++' };
+
+/** @type {Platform[]} */
+export const PLATFORMS = [
+  {
+    name: 'linux-x64-gnu',
+    cpu: 'x64',
+    libc: 'glibc',
+    target: `x86_64-linux-gnu.${OLDEST_GLIBC}`,
+    mcpu: 'x86_64_v2',
+    kernels: X64_GCC,
+    cpuFlags: V2,
+  },
+  {
+    name: 'linux-x64-musl',
+    cpu: 'x64',
+    libc: 'musl',
+    target: 'x86_64-linux-musl',
+    mcpu: 'x86_64_v2',
+    kernels: X64_GCC,
+    cpuFlags: V2,
+  },
+  {
+    name: 'linux-arm64-gnu',
+    cpu: 'arm64',
+    libc: 'glibc',
+    target: `aarch64-linux-gnu.${OLDEST_GLIBC}`,
+    mcpu: 'generic',
+    kernels: { program: 'aarch64-linux-gnu-g++', option: '-mcpu=generic', apt: 'g++-aarch64-linux-gnu' },
+    cpuFlags: [],
+  },
+];
+
+/** @param {Platform} platform */
+export const packageName = ({ name }) => `@rank-distillm/${name}`;

@@ -1,0 +1,140 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { excesses } from '../../scripts/release/build.mjs';
+import { mainManifest } from '../../scripts/release/manifest.mjs';
+import { PLATFORMS } from '../../scripts/release/platforms.mjs';
+import { readElf } from '../../scripts/lib/requirements.mjs';
+
+const test = suite('the tarballs of a release');
+const manifest = mainManifest() as {
+  version: string;
+  os: string[];
+  cpu: string[];
+  dependencies: Record<string, string>;
+  optionalDependencies: Record<string, string>;
+  devDependencies?: unknown;
+};
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const release = join(root, 'build/release');
+
+function script(name: string, ...args: string[]): { status: number | null; output: string } {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [join(root, 'scripts/release', name), ...args], {
+    encoding: 'utf8',
+  });
+  return { status, output: stdout + stderr };
+}
+
+const packed = script('pack.mjs', '--own');
+
+/** Paths of the files in a tarball, and its bytes. */
+function contents(start: RegExp): { files: string[]; bytes: number } {
+  const [name, ...others] = readdirSync(release).filter((file) => start.test(file));
+  assert.equal(others, []);
+  const archive = join(release, name!);
+  const { stdout } = spawnSync('tar', ['-tzf', archive], { encoding: 'utf8' });
+  const files = stdout.split('\n').filter((line) => line !== '' && !line.endsWith('/'));
+  return { files: files.map((line) => line.replace(/^package\//, '')).sort(), bytes: statSync(archive).size };
+}
+
+test('rank-distillm holds the program, its types, configurations, documents and sources of the engine', () => {
+  assert.is(packed.status, 0, packed.output);
+  const { files, bytes } = contents(/^rank-distillm-\d/);
+  assert.ok(bytes < 2e6, `${bytes} bytes`);
+  const folders = new Set(files.filter((file) => file.includes('/')).map((file) => file.split('/')[0]!));
+  assert.equal([...folders].sort(), ['configs', 'dist', 'docs', 'native', 'scripts', 'third_party']);
+  const single = [
+    ...['CHANGELOG.md', 'CMakeLists.txt', 'CONTRIBUTING.md', 'LICENSE', 'README.md', 'SECURITY.md'],
+    ...['THIRD_PARTY_NOTICES', 'binding.d.ts', 'package.json'],
+  ];
+  assert.equal(
+    files.filter((file) => !file.includes('/')),
+    single,
+  );
+  assert.equal(
+    files.filter((file) => file.startsWith('scripts/')),
+    ['scripts/release/install.mjs'],
+  );
+  for (const needed of ['dist/index.js', 'dist/index.d.ts', 'dist/cli/main.js', 'configs/schema.json']) {
+    assert.ok(files.includes(needed), needed);
+  }
+  const unexpected = /\.(map|node|tgz|o)$|\.test\.|(^|\/)\./;
+  assert.equal(
+    files.filter((file) => unexpected.test(file)),
+    [],
+  );
+});
+
+test("a platform's package holds the engine, the tokenizer's file, and what others own of them", () => {
+  const { files, bytes } = contents(/^rank-distillm-linux-/);
+  assert.equal(files, [
+    ...['LICENSE', 'README.md', 'THIRD_PARTY_NOTICES', 'package.json'],
+    ...['rank_distillm.node', 'requirements.json', 'tokenizers.node'],
+  ]);
+  assert.ok(bytes < 5e6, `${bytes} bytes`);
+});
+
+test('the notices name all that is shipped, with its licence', () => {
+  const stage = join(release, 'stage');
+  const main = readFileSync(join(stage, 'rank-distillm/THIRD_PARTY_NOTICES'), 'utf8');
+  for (const name of ['node-addon-api', 'node-api-headers', '@observablehq/plot', 'd3-array']) {
+    assert.match(main, new RegExp(`^${name} \\d+\\.\\d+\\.\\d+ \\(.+\\): `, 'm'));
+  }
+  assert.match(main, /Permission to use, copy, modify, and\/or distribute this software/);
+  const [platform = ''] = readdirSync(stage).filter((name) => name.startsWith('linux-'));
+  const notices = readFileSync(join(stage, platform, 'THIRD_PARTY_NOTICES'), 'utf8');
+  assert.match(notices, /^tokenizers \d+\.\d+\.\d+ \(Apache-2\.0\): /m);
+  assert.match(notices, /^libstdc\+\+ and libgcc .* \(GPL-3\.0-or-later WITH GCC-exception-3\.1\): /m);
+});
+
+test('the bill of materials names every package that an install brings', () => {
+  const { bomFormat, components } = JSON.parse(readFileSync(join(release, 'sbom.cdx.json'), 'utf8')) as {
+    bomFormat: string;
+    components: { name: string; version: string; licenses?: unknown[] }[];
+  };
+  assert.is(bomFormat, 'CycloneDX');
+  const names = new Set(components.map(({ name }) => name));
+  for (const name of Object.keys(manifest.dependencies)) assert.ok(names.has(name), name);
+  assert.not(names.has('typescript'));
+});
+
+test('the published manifest asks for one engine per platform, of its own version', () => {
+  const { version, optionalDependencies, devDependencies, os, cpu } = manifest;
+  assert.equal(
+    optionalDependencies,
+    Object.fromEntries(PLATFORMS.map(({ name }) => [`@rank-distillm/${name}`, version])),
+  );
+  assert.is(devDependencies, undefined);
+  assert.equal([os, cpu], [['linux'], ['x64', 'arm64']]);
+});
+
+test('a binary that asks for a newer glibc, or for a library, is not packed', () => {
+  const gnu = { libc: 'glibc' } as const;
+  const elf = { needed: ['libc.so.6', 'libm.so.6'], versions: ['GLIBC_2.2.5', 'GLIBC_2.28'] };
+  assert.equal(excesses(elf, gnu), []);
+  assert.equal(excesses({ ...elf, versions: ['GLIBC_2.29', 'GLIBC_2.4'] }, gnu), ['it needs glibc 2.29']);
+  assert.equal(excesses(elf, { libc: 'musl' }), ['it needs glibc 2.28']);
+  // of somebody else: it links libstdc++
+  const tokenizers = readElf(join(root, 'node_modules/tokenizers/tokenizers.linux-x64-gnu.node'));
+  assert.equal(excesses(tokenizers, gnu), ['it needs libstdc++.so.6', 'it needs libgcc_s.so.1']);
+});
+
+test('offline, with nothing but Node.js and npm: install, import, require, a ranking, doctor, 20 steps of fit', () => {
+  const { status, output } = script('try-install.mjs');
+  if (status !== 0 && /It needs the npm registry once/.test(output)) {
+    console.log(`left out: the npm registry does not answer, and ${release} has no cache of it`);
+    return;
+  }
+  assert.is(status, 0, output);
+  assert.match(output, /@rank-distillm\/linux-\w+-gnu holds it for this platform/);
+  const { worstDifference } = JSON.parse(readFileSync(join(release, 'trial/figures.json'), 'utf8')) as {
+    worstDifference: number;
+  };
+  assert.ok(worstDifference <= 1e-4);
+  assert.ok(existsSync(join(release, 'trial/project/trained')));
+});
+
+test.run();
