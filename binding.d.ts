@@ -309,6 +309,13 @@ export interface GemmShape {
 export interface Binding extends DeviceBinding {
   /** The rate of the engine's products on this machine in GFLOP/s, best of `repeats`; 0 where there is none. */
   gemmRate(shape: GemmShape, precision: ComputePrecision, repeats: number): Promise<number>;
+  /**
+   * Locks an open file (flock(2), which Node.js lacks) until it is closed; the kernel does that when the process ends.
+   * Does not wait. Throws where the file system has no locks.
+   *
+   * @returns false if the file was opened and locked elsewhere
+   */
+  lockFile(fd: number): boolean;
 }
 
 /** rank_distillm_torch.node: models on devices, computed by LibTorch and our CUDA kernels. */

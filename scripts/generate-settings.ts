@@ -9,13 +9,15 @@ import { optionName } from '../src/config/option-names.js';
 import { earlyStoppingOptions, modelCheckpointOptions } from '../src/config/schema/callbacks.js';
 import { runDatasetOptions, tupleDatasetOptions } from '../src/config/schema/data.js';
 import { monoOptions } from '../src/config/schema/model.js';
+import { shardOptions } from '../src/config/schema/shard.js';
 import { trainerOptions } from '../src/config/schema/trainer.js';
 import { adamWOptions } from '../src/config/schema/training.js';
 import { doctorOptions } from '../src/doctor/doctor.js';
 import { loadOptions, rankOptions, scoreOptions, streamOptions } from '../src/engine/cross-encoder.js';
 import { trainableOptions } from '../src/engine/trainable-model.js';
 import { fitOptions, trainSection, validateSection } from '../src/fit/fit-options.js';
-import { rerankRunsOptions } from '../src/rerank/rerank-runs.js';
+import { mergeRunsOptions } from '../src/rerank/merge-runs.js';
+import { rerankRunsOptions } from '../src/rerank/rerank-options.js';
 import { serveOptions } from '../src/serve/options.js';
 import { trainerClassOptions } from '../src/train/trainer.js';
 import { settingsSchema } from './settings-schema.js';
@@ -43,6 +45,8 @@ const OPTIONS: [title: string, schema: z.ZodObject][] = [
   ['scoreStream(pairs, options)', streamOptions],
   ['rank(query, documents, options)', rankOptions],
   ['rerankRuns(options)', rerankRunsOptions],
+  ['shard of rerankRuns', shardOptions],
+  ['mergeRuns(options)', mergeRunsOptions],
   ['RunDataset.open(options), and runs and datasets in other options', runDatasetOptions],
   ['fit(options)', fitOptions],
   ['train of fit', trainSection],

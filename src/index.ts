@@ -50,7 +50,10 @@ export {
   type RerankProgress,
   type RerankResult,
 } from './rerank/rerank.js';
-export { rerankRuns, type RerankedRun, type RerankRunsOptions } from './rerank/rerank-runs.js';
+export { rerankRuns } from './rerank/rerank-runs.js';
+export type { RerankedRun, RerankRunsOptions } from './rerank/rerank-options.js';
+export { mergeRuns, type MergedRun, type MergeRunsOptions } from './rerank/merge-runs.js';
+export type { Shard } from './config/schema/shard.js';
 export type { EncodedPair, TextPair } from './tokenize/pair-tokenizer.js';
 
 export type { Qrel, RankingSample, RunEntry } from './data/records.js';
@@ -72,7 +75,7 @@ export { withDownloads, type DownloadListener, type DownloadProgress } from './f
 export { provideFile } from './fetch/datasets.js';
 export { fetchModel } from './models/resolve-model.js';
 export { DatasetRegistry, type DatasetParts, type RegisteredDataset } from './data/registry.js';
-export { RunDataset, type RunDatasetFiles } from './data/run-dataset.js';
+export { RunDataset, type RunDatasetFiles, type TopicChoice } from './data/run-dataset.js';
 export type { RunDatasetOptions } from './data/run-options.js';
 export type { SamplingStrategy } from './data/samplers.js';
 export type { Targets } from './data/targets.js';

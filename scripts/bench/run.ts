@@ -14,6 +14,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   collection: () => import('./collection.js'),
   runs: () => import('./runs.js'),
   fairness: () => import('./fairness.js'),
+  serve: () => import('./serve.js'),
 };
 
 try {

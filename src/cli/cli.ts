@@ -11,6 +11,7 @@ import { addDoctorCommand } from './doctor.js';
 import { addEvaluateCommand } from './evaluate.js';
 import { addFitCommand } from './fit.js';
 import { helpTopic, keysHelp } from './key-help.js';
+import { addMergeCommand } from './merge.js';
 import { addNotBuiltCommands } from './not-built.js';
 import { addReportCommand } from './report.js';
 import { addReRankCommand } from './re-rank.js';
@@ -85,6 +86,7 @@ function buildProgram(argv: readonly string[], io: CliIo, write: (text: string) 
   addModelsCommand(program, io);
   addCompareCommand(program, io);
   addReportCommand(program, io);
+  addMergeCommand(program, io);
   addSubsampleCommand(program, io);
   addDoctorCommand(program, io);
   addNotBuiltCommands(program);

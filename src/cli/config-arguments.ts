@@ -1,6 +1,8 @@
 import type { ConfigSource } from '../config/load-config.js';
 import type { Verb } from '../config/read-settings.js';
+import type { Shard } from '../config/schema/shard.js';
 import { RankDistillmError } from '../errors.js';
+import { parseShard } from '../rerank/shards.js';
 
 export interface ConfigArguments {
   /** Files and overrides in the order of the command line: later wins. */
@@ -8,6 +10,8 @@ export interface ConfigArguments {
   printConfig: boolean;
   /** Where to write a report. */
   report: string | undefined;
+  /** The part of each run to score. */
+  shard: Shard | undefined;
 }
 
 /**
@@ -18,6 +22,7 @@ export function parseConfigArguments(args: readonly string[], verb: Verb): Confi
   const sources: ConfigSource[] = [];
   let printConfig = false;
   let report: string | undefined;
+  let shard: Shard | undefined;
   for (let index = 0; index < args.length; index++) {
     const argument = args[index] as string;
     if (argument === '--print_config') {
@@ -39,9 +44,18 @@ export function parseConfigArguments(args: readonly string[], verb: Verb): Confi
     }
     if (option === '--config' || option === '-c') sources.push({ kind: 'file', path: text, verb });
     else if (option === '--report') report = text;
+    else if (option === '--shard' && verb === 're_rank') shard = readShard(text);
     else sources.push({ kind: 'override', option, text });
   }
-  return { sources, printConfig, report };
+  return { sources, printConfig, report, shard };
+}
+
+function readShard(text: string): Shard {
+  const shard = parseShard(text);
+  if (shard !== undefined) return shard;
+  throw new RankDistillmError('bad_input', `--shard: expected a part such as 2/8, received "${text}"`, {
+    hint: 'Write --shard I/N: part I of N, counted from 1.',
+  });
 }
 
 function splitOption(argument: string): { option: string; inline: string | undefined } {

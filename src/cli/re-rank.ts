@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { ReadDataset } from '../compare/read-dataset.js';
-import { docsPage, packagePath } from '../errors.js';
+import { docsPage, packagePath, RankDistillmError } from '../errors.js';
 import { loadConfig, type LoadedConfig } from '../config/load-config.js';
 import { printConfig } from '../config/print-config.js';
 import { optionsFrom } from '../config/read-settings.js';
@@ -8,12 +8,14 @@ import { reRankCallbackKeys } from '../config/schema/callbacks.js';
 import { runDatasetOptions } from '../config/schema/data.js';
 import { engineOptions } from '../config/schema/engine.js';
 import type { Config } from '../config/schema/schema.js';
+import type { Shard } from '../config/schema/shard.js';
 import type { SettingPath } from '../config/setting-error.js';
 import { formatDuration } from '../report/figures.js';
 import { onDevice } from '../report/figures.js';
 import { createProgress, type Progress } from '../report/progress.js';
 import { formatMetrics, type MetricsRow } from '../report/table.js';
-import { rerankRuns, type RerankedRun, type RerankRunsOptions } from '../rerank/rerank-runs.js';
+import type { RerankedRun, RerankRunsOptions } from '../rerank/rerank-options.js';
+import { rerankRuns } from '../rerank/rerank-runs.js';
 import { note, print, warn, type CliIo } from './cli-io.js';
 import { parseConfigArguments } from './config-arguments.js';
 import { sectionsHelp } from './key-help.js';
@@ -42,6 +44,7 @@ export function addReRankCommand(program: Command, argv: readonly string[], io: 
         'what it was computed from beside it. Of several files and options the later ones win.',
     )
     .option('-c, --config <file>', 'YAML configuration; may be given several times')
+    .option('--shard <i/n>', 'score part I of N of the topics of each run; merge joins the parts')
     .option('--report <file>', 'also write an HTML page that compares the runs with their first stages')
     .option('--print_config', 'print the merged configuration with all defaults, and stop')
     .addHelpText(
@@ -60,15 +63,25 @@ export function addReRankCommand(program: Command, argv: readonly string[], io: 
 }
 
 async function reRank(args: readonly string[], io: CliIo): Promise<void> {
-  const { sources, printConfig: printOnly, report } = parseConfigArguments(args, 're_rank');
+  const { sources, printConfig: printOnly, report, shard } = parseConfigArguments(args, 're_rank');
   const loaded = await loadConfig(sources, printOnly ? undefined : 're_rank');
   if (printOnly) return print(io, printConfig(loaded.config));
   if (loaded.ignored.length > 0) {
     warn(io, `these keys of Lightning have no effect here: ${loaded.ignored.join(', ')}`);
   }
+  if (shard !== undefined && report !== undefined) {
+    throw new RankDistillmError('bad_input', '--report and --shard exclude each other', {
+      hint: 'Merge the shards first; then the command with --report instead of --shard finds the whole run.',
+    });
+  }
   await checkReportPath(report);
-  const { runs, rows } = await runReRank(loaded, io);
-  if (rows.every(({ values }) => Object.keys(values).length === 0)) {
+  const { runs, rows } = await runReRank(loaded, shard, io);
+  if (shard !== undefined) {
+    note(
+      io,
+      'when all shards are there, rank-distillm merge joins them; this command without --shard measures the run',
+    );
+  } else if (rows.every(({ values }) => Object.keys(values).length === 0)) {
     note(io, 'no measures: evaluation_metrics is empty, or no dataset has qrels');
   } else await print(io, `${formatMetrics('dataset', rows, { decorated: io.stdout.isTTY === true })}\n`);
   if (report !== undefined) await reportReRanked(report, runs, loaded.config, io);
@@ -87,7 +100,11 @@ async function reportReRanked(path: string, runs: readonly RerankedRun[], config
   await reportTo(path, { datasets, compare }, io);
 }
 
-function runReRank(loaded: LoadedConfig, io: CliIo): Promise<{ runs: RerankedRun[]; rows: MetricsRow[] }> {
+function runReRank(
+  loaded: LoadedConfig,
+  shard: Shard | undefined,
+  io: CliIo,
+): Promise<{ runs: RerankedRun[]; rows: MetricsRow[] }> {
   const { config } = loaded;
   let progress: Progress | undefined;
   const endProgress = (): void => {
@@ -102,13 +119,14 @@ function runReRank(loaded: LoadedConfig, io: CliIo): Promise<{ runs: RerankedRun
       await assertSourcesExist(config, registry, 're_rank');
       const runs = await rerankRuns({
         ...rerankOptionsOf(config),
+        shard,
         registry,
         indexing: { onProgress: indexingNotes(io) },
         signal: io.signal,
         command: io.command,
-        onProgress: ({ label, pairs, totalPairs: total }) => {
+        onProgress: ({ label, pairs, totalPairs: total, earlierPairs: from }) => {
           if (config.trainer.enable_progress_bar === false) return;
-          progress ??= createProgress({ label, total, unit: 'pairs', stream: io.stderr });
+          progress ??= createProgress({ label, total, from, unit: 'pairs', stream: io.stderr });
           progress.update(pairs);
         },
         onRun: (run) => {
@@ -163,13 +181,16 @@ function configPath([section = '', ...rest]: SettingPath, { trainer }: Config): 
   return [section, ...rest];
 }
 
-function* notesOf({ label, outputPath, scoring, unscoredTopics }: RerankedRun): Generator<string> {
+function* notesOf({ label, outputPath, scoring, earlierTopics, unscoredTopics }: RerankedRun): Generator<string> {
   if (scoring === undefined) {
     yield `${outputPath} holds this result already and is skipped; overwrite of ReRankCallback computes it again`;
+  } else if (scoring.topics === 0) {
+    yield `wrote ${outputPath}: all ${earlierTopics} topics had been scored before`;
   } else {
     const { pairs, topics, seconds } = scoring;
     const rate = `${(pairs / seconds).toFixed(1)} pairs/s, ${onDevice(scoring)}`;
-    yield `wrote ${outputPath}: ${pairs} pairs of ${topics} topics in ${formatDuration(seconds)} (${rate})`;
+    const earlier = earlierTopics === 0 ? '' : `; ${earlierTopics} topics had been scored before`;
+    yield `wrote ${outputPath}: ${pairs} pairs of ${topics} topics in ${formatDuration(seconds)} (${rate})${earlier}`;
   }
   if (unscoredTopics > 0)
     yield `note: ${label}: ${unscoredTopics} judged topics were not scored and are not in the mean`;

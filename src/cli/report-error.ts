@@ -21,7 +21,8 @@ export function reportError(error: unknown, io: CliIo): number {
     io.stderr.write(`${error instanceof Error ? String(error.stack) : String(error)}\n`);
   if (error instanceof RankDistillmError) {
     if (error.code === 'aborted') {
-      note(io, 'interrupted');
+      note(io, error.message);
+      if (error.hint) note(io, `hint: ${error.hint}`);
       return EXIT_CODES.aborted;
     }
     note(io, `error: ${error.message}`);

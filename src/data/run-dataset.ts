@@ -15,6 +15,9 @@ import { refuseWhiteSpace } from './write-run.js';
 /** Topics read ahead. */
 const TOPICS_AHEAD = 2;
 
+/** The first so many topics, or those at these indices in the order of the topics. */
+export type TopicChoice = number | readonly number[];
+
 /** The files of a dataset that were read; undefined for unread ones. */
 export interface RunDatasetFiles {
   run: string;
@@ -123,9 +126,9 @@ export class RunDataset implements ValidationDataset {
     };
   }
 
-  /** Hashes of the ids and the query texts of all topics, or of the first `topics`. */
-  fingerprintTopics(topics?: number): { ids: string; queries: string } {
-    return fingerprintTopics(this.#topics.slice(0, topics));
+  /** Hashes of the ids and the query texts of all topics, or of those chosen. */
+  fingerprintTopics(topics?: TopicChoice): { ids: string; queries: string } {
+    return fingerprintTopics(this.#chosen(topics));
   }
 
   /** Throws, naming the line, if an id cannot be written to a TREC run. Call it before hours of scoring. */
@@ -140,19 +143,17 @@ export class RunDataset implements ValidationDataset {
     return this.#topics.length;
   }
 
-  /** Number of documents in all topics, or in the first `topics`. */
-  countPairs(topics?: number): number {
-    return this.#topics.slice(0, topics).reduce((sum, topic) => sum + topic.size, 0);
+  /** Number of documents in all topics, or in those chosen. */
+  countPairs(topics?: TopicChoice): number {
+    return this.#chosen(topics).reduce((sum, topic) => sum + topic.size, 0);
   }
 
-  /** All topics, or the first `topics`, one after the other, with texts read just in time. */
-  samples(topics?: number): AsyncGenerator<RankingSample> {
+  /** All topics, or those chosen, one after the other, with texts read just in time. */
+  samples(topics?: TopicChoice): AsyncGenerator<RankingSample> {
     const noRandom = (): never => {
       throw new RangeError('inference draws nothing at random');
     };
-    return prefetch(this.#topics.slice(0, topics), TOPICS_AHEAD, (topic) =>
-      sampleOf(this.#run, topic, this.#use, noRandom),
-    );
+    return prefetch(this.#chosen(topics), TOPICS_AHEAD, (topic) => sampleOf(this.#run, topic, this.#use, noRandom));
   }
 
   /**
@@ -171,6 +172,10 @@ export class RunDataset implements ValidationDataset {
       }
     }
     return qrels;
+  }
+
+  #chosen(topics: TopicChoice | undefined): readonly UsedTopic[] {
+    return typeof topics === 'object' ? topics.map((index) => this.#topics[index]!) : this.#topics.slice(0, topics);
   }
 
   async close(): Promise<void> {

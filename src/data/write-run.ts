@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { RankDistillmError } from '../errors.js';
-import { writeAtomically } from '../io/atomic-write.js';
+import { writeAtomically, type WriteText } from '../io/atomic-write.js';
 import { float32Text } from './formats/columns.js';
 import type { RunEntry } from './records.js';
 
@@ -38,23 +38,39 @@ export async function writeRunTopics(
   const tag = options.tag ?? 'rank-distillm';
   refuseWhiteSpace(path, 'tag', tag);
   const written = new Set<string>();
-  const hash = createHash('sha256');
-  let bytes = 0;
-  await writeAtomically(path, async (write) => {
-    await produce(async (queryId, documents) => {
+  return writeRunText(path, (write) =>
+    produce(async (queryId, documents) => {
       if (written.has(queryId)) {
         throw new RankDistillmError('bad_input', `${path}: topic '${queryId}' is written twice`, {
           hint: 'Write all documents of a topic at once.',
         });
       }
       written.add(queryId);
-      const lines = topicLines(path, queryId, documents, tag);
-      hash.update(lines);
-      bytes += Buffer.byteLength(lines);
-      await write(lines);
-    });
-  });
-  return { bytes, fingerprint: `sha256:${hash.digest('hex')}` };
+      await write(topicText(path, queryId, documents, tag));
+    }),
+  );
+}
+
+/**
+ * Writes the text of a run atomically.
+ *
+ * @param produce gets a function that tells what it has written so far
+ */
+export async function writeRunText(
+  path: string,
+  produce: (write: WriteText, soFar: () => WrittenRun) => Promise<void>,
+): Promise<WrittenRun> {
+  const hash = createHash('sha256');
+  let bytes = 0;
+  const soFar = (): WrittenRun => ({ bytes, fingerprint: `sha256:${hash.copy().digest('hex')}` });
+  await writeAtomically(path, (write) =>
+    produce(async (text) => {
+      hash.update(text);
+      bytes += Buffer.byteLength(text);
+      await write(text);
+    }, soFar),
+  );
+  return soFar();
 }
 
 /**
@@ -76,7 +92,8 @@ export async function writeRun(
   });
 }
 
-function topicLines(path: string, queryId: string, documents: readonly ScoredDocument[], tag: string): string {
+/** The lines of a topic in a TREC run, see `writeRunTopics`. `path` names the run in errors. */
+export function topicText(path: string, queryId: string, documents: readonly ScoredDocument[], tag: string): string {
   refuseWhiteSpace(path, 'query id', queryId);
   const seen = new Set<string>();
   const singles = documents.map(({ docId, score }) => {

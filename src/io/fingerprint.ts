@@ -86,13 +86,15 @@ export interface Fact {
 /** The inputs that determine a result, by name: equal facts give equal results. */
 export type Facts = Readonly<Record<string, Fact>>;
 
-/** The differences, one clause each: `depth was 8 and is now 6`. */
-export function differences(before: Facts, now: Facts): string[] {
+const inTime = (name: string, before: string, now: string): string => `${name} was ${before} and is now ${now}`;
+
+/** The differences, one clause each: `depth was 8 and is now 6`, or as `worded`. */
+export function differences(before: Facts, now: Facts, worded = inTime): string[] {
   const names = [...new Set([...Object.keys(before), ...Object.keys(now)])];
   const differ = new Set(names.filter((name) => before[name]?.value !== now[name]?.value));
   return [...differ]
     .filter((name) => !differ.has((now[name] ?? before[name])?.follows ?? ''))
-    .map((name) => `${name} was ${show(before[name])} and is now ${show(now[name])}`);
+    .map((name) => worded(name, show(before[name]), show(now[name])));
 }
 
 function show(fact: Fact | undefined): string {

@@ -68,8 +68,12 @@ export async function spool(produce: (write: (bytes: Buffer) => Promise<void>) =
   }
 }
 
-/** Prefers the cache folder, because /tmp is often in memory. */
-async function openNameless(): Promise<{ handle: FileHandle; folder: string }> {
+/**
+ * An empty temporary file that has no name any more. Prefers the cache folder, because /tmp is often in memory.
+ *
+ * @throws RankDistillmError `io`
+ */
+export async function openNameless(): Promise<{ handle: FileHandle; folder: string }> {
   let failure: unknown;
   for (const folder of [cacheFolder(), tmpdir()]) {
     try {

@@ -6,6 +6,8 @@ export interface ProgressOptions {
   label: string;
   /** Total units. */
   total: number;
+  /** Units that were done before; they do not count for the rate. Default 0. */
+  from?: number;
   /** Plural name of the unit, for example `pairs`. */
   unit: string;
   /** A bar if this is a TTY, else a line every 5 seconds. Default: stderr. */
@@ -26,18 +28,18 @@ const LINE_INTERVAL_MS = 5_000;
 
 /** Shows the progress of a long job, with its rate since the start and the time left at that rate. */
 export function createProgress(options: ProgressOptions): Progress {
-  const { label, total, unit, stream = process.stderr, now = () => performance.now() } = options;
+  const { label, total, from = 0, unit, stream = process.stderr, now = () => performance.now() } = options;
   const start = now();
   const state = (done: number): { rate: string; left: string } => {
     const seconds = (now() - start) / 1000;
-    const rate = seconds > 0 ? done / seconds : 0;
+    const rate = seconds > 0 ? Math.max(done - from, 0) / seconds : 0;
     return {
       rate: rate >= 100 ? rate.toFixed(0) : rate.toFixed(1),
       left: formatDuration(rate > 0 ? Math.max(total - done, 0) / rate : Number.POSITIVE_INFINITY),
     };
   };
   return stream.isTTY
-    ? barProgress(label, total, unit, stream, state)
+    ? barProgress(label, total, from, unit, stream, state)
     : lineProgress(label, total, unit, stream, state, now);
 }
 
@@ -46,6 +48,7 @@ type State = (done: number) => { rate: string; left: string };
 function barProgress(
   label: string,
   total: number,
+  from: number,
   unit: string,
   stream: NodeJS.WritableStream,
   state: State,
@@ -59,7 +62,7 @@ function barProgress(
     // the caller handles signals and calls stop(); the bar's handler would exit the process first
     gracefulExit: false,
   });
-  bar.start(total, 0, state(0));
+  bar.start(total, from, state(from));
   return {
     update: (done) => bar.update(done, state(done)),
     stop: () => bar.stop(),

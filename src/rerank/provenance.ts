@@ -13,11 +13,8 @@ const VERSION = 1;
 const text = z.string();
 const count = z.int().min(0);
 
-/** Provenance of a run, in a file beside it; docs/cli.md explains the keys. */
-const schema = z.object({
-  format: z.literal(FORMAT),
-  version: z.literal(VERSION),
-  run: z.object({ file: text, bytes: count, fingerprint: text }),
+/** What a run is computed from: known before it is written. */
+const identity = {
   model: z.object({
     name: text,
     folder: text,
@@ -35,17 +32,28 @@ const schema = z.object({
     qrels: text.nullable(),
   }),
   topics: z.object({ scored: count, of: count, ids: text, queries: text }),
+  /** The part of the topics that the run holds; missing when it holds them all. `topics` counts all parts. */
+  shard: z.object({ index: count, count, scored: count, ids: text }).optional(),
   limit: z.union([z.object({ batches: z.number() }), z.object({ share: z.number() })]).nullable(),
   batch_size: count,
   computed: z.object({ precision: text, device: text, tf32: z.boolean(), bfloat16_stream: z.boolean() }),
+};
+
+/** Provenance of a run, in a file beside it; docs/cli.md explains the keys. */
+const schema = z.object({
+  format: z.literal(FORMAT),
+  version: z.literal(VERSION),
+  run: z.object({ file: text, bytes: count, fingerprint: text }),
+  ...identity,
   /** Missing in records of releases before 0.2. */
   timing: z.object({ pairs: count, seconds: z.number() }).optional(),
   written: z.object({ at: text, by: text, command: text.optional() }),
 });
 
+export const runIdentity = z.object(identity);
+
 export type RunProvenance = z.infer<typeof schema>;
-/** The part that is known before the run is written. */
-export type RunIdentity = Omit<RunProvenance, 'format' | 'version' | 'run' | 'timing' | 'written'>;
+export type RunIdentity = z.infer<typeof runIdentity>;
 
 /** An error about the path of a run to write. */
 export function outputError(message: string, details: SettingErrorDetails): SettingError {
@@ -132,10 +140,10 @@ const OVERWRITE = 'Set $overwrite to replace the run, or $save_dir or $run_name 
  *
  * @throws RankDistillmError `bad_input` that lists the differences
  */
-export async function assertSameResult(runPath: string, now: RunIdentity): Promise<void> {
+export async function assertSameResult(runPath: string, now: RunIdentity, hint = OVERWRITE): Promise<void> {
   const record = await readProvenance(runPath);
   const recordPath = provenancePath(runPath);
-  const refuse = (problem: string) => outputError(`${runPath}: exists, ${problem}`, { hint: OVERWRITE });
+  const refuse = (problem: string) => outputError(`${runPath}: exists, ${problem}`, { hint });
   if (record === undefined) throw refuse(`without a ${basename(recordPath)} that records its provenance`);
   if ((await fingerprintFile(runPath)) !== record.run.fingerprint) {
     throw refuse(`and is not the run that ${basename(recordPath)} describes: it was changed since`);
@@ -145,7 +153,7 @@ export async function assertSameResult(runPath: string, now: RunIdentity): Promi
 }
 
 /** Facts that determine the scores. Content is compared, since files may have moved; paths and names are only shown. */
-function factsOf({ model, input, dataset, topics, computed }: RunIdentity): Facts {
+export function factsOf({ model, input, dataset, topics, shard, computed }: RunIdentity): Facts {
   const plain = (value: unknown): Fact => ({ value: JSON.stringify(value), shown: String(value) });
   const { docs } = dataset;
   const settings = Object.entries(model.settings).map(([key, value]) => [key, plain(value)] as const);
@@ -161,6 +169,7 @@ function factsOf({ model, input, dataset, topics, computed }: RunIdentity): Fact
     'the collection': docs === null ? { value: null } : fingerprintFact(docs.fingerprint, docs.path),
     'the repair of its texts': plain(docs?.repaired ?? false),
     'the set of topics scored': fingerprintFact(topics.ids, `${topics.scored} of ${topics.of}`),
+    shard: { value: shard === undefined ? null : `${shard.index} of ${shard.count}` },
     'the text of the queries': {
       ...fingerprintFact(topics.queries, dataset.queries ?? "the run's"),
       follows: 'the set of topics scored',

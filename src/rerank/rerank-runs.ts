@@ -1,130 +1,55 @@
 import { stat } from 'node:fs/promises';
-import { basename, join, resolve } from 'node:path';
-import { z } from 'zod';
-import { checkOptions, type OptionsOf, type SettingsOf } from '../config/read-settings.js';
-import { reRankCallbackKeys } from '../config/schema/callbacks.js';
-import { key } from '../config/schema/fields.js';
-import { trainer } from '../config/schema/trainer.js';
+import type { ComputePrecision } from '../../binding.js';
+import { checkOptions } from '../config/read-settings.js';
 import { aboutSetting, SettingError } from '../config/setting-error.js';
-import type { CollectionIndexOptions } from '../data/collection/index-cache.js';
-import { readRun } from '../data/run-file.js';
 import type { RunEntry } from '../data/records.js';
-import { DatasetRegistry } from '../data/registry.js';
-import { RunDataset } from '../data/run-dataset.js';
-import { checkRunOptions, type RunDatasetOptions } from '../data/run-options.js';
-import type { WrittenRun } from '../data/write-run.js';
-import { CrossEncoder, loadOptions } from '../engine/cross-encoder.js';
-import {
-  modelKeys,
-  given,
-  passed,
-  resolveEngine,
-  scoringPrecision,
-  type ResolvedEngine,
-} from '../engine/engine-options.js';
-import { loadBinding } from '../engine/load-binding.js';
-import { throwIfAborted, warner } from '../errors.js';
-import { evaluateScored, type MeasureValues } from '../evaluate/evaluate.js';
+import { readRun } from '../data/run-file.js';
+import type { RunDataset } from '../data/run-dataset.js';
+import { checkRunOptions } from '../data/run-options.js';
+import { topicText, writeRunText, type WrittenRun } from '../data/write-run.js';
+import { CrossEncoder } from '../engine/cross-encoder.js';
+import { resolveEngine } from '../engine/engine-options.js';
+import { RankDistillmError, throwIfAborted, warner } from '../errors.js';
+import { evaluateScored } from '../evaluate/evaluate.js';
 import { parseMeasure } from '../evaluate/parse-measure.js';
-import { fingerprintFile, fingerprintLargeFile } from '../io/fingerprint.js';
-import { holdInputs, overInput } from '../io/inputs.js';
-import { assertWritable, isThere } from '../io/output-file.js';
+import { fingerprintFile } from '../io/fingerprint.js';
+import { holdInputs } from '../io/inputs.js';
 import { isPlainName } from '../io/plain-name.js';
 import { packageVersion } from '../io/package-version.js';
 import { KeptElsewhereError } from '../io/pending-file.js';
 import { changedWhileRead } from '../io/regions.js';
 import type { Checkpoint } from '../models/checkpoint.js';
-import { fingerprintModel, modelSettings } from '../models/fingerprint.js';
+import { fingerprintModel } from '../models/fingerprint.js';
 import { loadCheckpoint } from '../models/load-checkpoint.js';
 import { modelFolderFiles } from '../models/save-model.js';
-import { limitBatches, plainLimit } from '../train/train-limits.js';
+import type { RunJournal } from './journal.js';
+import { openJobs, type Job } from './open-jobs.js';
+import { writeProvenance, type RunIdentity } from './provenance.js';
 import {
-  assertSameResult,
-  outputError,
-  provenancePath,
-  readProvenance,
-  writeProvenance,
-  type RunIdentity,
-} from './provenance.js';
-import { rerank, type RerankProgress, type RerankResult } from './rerank.js';
-import { defaultRunFolder } from './run-path.js';
-
-const { timed: _, ...keys } = modelKeys;
-
-export const rerankRunsOptions = z.strictObject({
-  ...keys,
-  model: key(z.string().min(1), 'Folder of a model, or a Hugging Face id.'),
-  seed: loadOptions.shape.seed,
-  runs: given<readonly RunDatasetOptions[]>('a list', 'Options of a RunDataset each.'),
-  registry: passed<DatasetRegistry>('an object', 'Files of the datasets. Default: none.'),
-  indexing: passed<CollectionIndexOptions>('an object', 'How collections are indexed.'),
-  batch_size: key(
-    z.int().min(1).default(1),
-    'Topics per batch (`inference_batch_size`), the unit of limitTestBatches.',
-  ),
-  limit_test_batches: trainer.shape.limit_test_batches,
-  save_dir: reRankCallbackKeys.save_dir,
-  run_name: reRankCallbackKeys.run_name,
-  overwrite: reRankCallbackKeys.overwrite,
-  metrics: key(z.array(z.string().min(1)).default([]), 'Measures such as `nDCG@10`, for runs with qrels.'),
-  command: key(z.string().optional(), 'Command line, for the record of each run.'),
-  on_progress: passed<(progress: RerankProgress & { label: string }) => void>(
-    'a function',
-    'Called after each window of pairs.',
-  ),
-  on_run: passed<(run: RerankedRun) => void>('a function', 'Called after each run.'),
-  on_note: passed<(message: string) => void>(
-    'a function',
-    'Receives messages that are not warnings. Default: they are dropped.',
-  ),
-});
-
-/** Options of `rerankRuns`: the names of the YAML in camel case. */
-export type RerankRunsOptions = OptionsOf<typeof rerankRunsOptions>;
-type RerankRunsSettings = SettingsOf<typeof rerankRunsOptions>;
-
-/** Result for one run. */
-export interface RerankedRun {
-  /** File name of the input, or the id of the dataset. */
-  label: string;
-  datasetId: string;
-  outputPath: string;
-  /** Undefined: the same result exists already, so nothing was scored. */
-  scoring: RerankResult | undefined;
-  topics: number;
-  pairs: number;
-  /** Means over the scored topics; empty without qrels or measures. */
-  metrics: MeasureValues;
-  /** Judged topics that were not scored; the means exclude them. */
-  unscoredTopics: number;
-}
-
-/** Bytes of a line of a run, at least: two ids, Q0, a rank, a score and the tag. */
-const LEAST_LINE_BYTES = 24;
-
-/** A run to write. */
-interface Job {
-  dataset: RunDataset;
-  /** Number of topics to score. */
-  topics: number;
-  outputPath: string;
-  identity: RunIdentity;
-  /** The result exists already. */
-  isDone: boolean;
-}
+  rerankRunsOptions,
+  type RerankedRun,
+  type RerankRunsOptions,
+  type RerankRunsSettings,
+} from './rerank-options.js';
+import { scoreSamples, type RerankResult } from './rerank.js';
+import { checkShard } from './shards.js';
 
 /**
  * Re-ranks runs, as `rank-distillm re_rank` does; see docs/cli.md. For each input it writes a run and its provenance
  * (`<name>.run.json`) and computes the measures. An existing output is skipped if its provenance matches, otherwise it
  * is an error. All runs are opened and checked before the model is loaded.
  *
- * @throws RankDistillmError `bad_input`, `not_found`, `unsupported`, `io`, `native`, `aborted`; completed runs stay
+ * Each finished topic is kept in a journal beside the run, so that the same call continues after an end in any way: an
+ * abort, an error, a crash.
+ *
+ * @throws RankDistillmError `bad_input`, `not_found`, `unsupported`, `io`, `native`, `aborted`; completed runs and topics stay
  */
 export async function rerankRuns(given: RerankRunsOptions): Promise<RerankedRun[]> {
   const options = checkOptions(rerankRunsOptions, given);
   throwIfAborted(options.signal);
   options.runs.forEach((run, i) => aboutSetting(['runs', i], () => checkRunOptions(run)));
   checkRunName(options.runName);
+  if (options.shard) checkShard(options.shard);
   const measures = [...new Set(options.metrics.map((name) => parseMeasure(name).name))];
   const { device, precision, tf32, memoryFraction, threads, tokenizerThreads, signal } = options;
   resolveEngine(options, false);
@@ -134,155 +59,52 @@ export async function rerankRuns(given: RerankRunsOptions): Promise<RerankedRun[
   const { config: overrides, revision, label, seed } = options;
   const checkpoint = await loadCheckpoint(options.model, { overrides, revision, label, seed, freshHead: false });
   using _inputs = holdInputs([...(await modelFolderFiles(checkpoint.folder)), ...(options.registry?.files() ?? [])]);
-  const datasets: RunDataset[] = [];
+  const opened = { datasets: [] as RunDataset[], journals: [] as RunJournal[] };
+  const done: RerankedRun[] = [];
   let model: CrossEncoder | undefined;
+  let current: Job | undefined;
   try {
-    const jobs = await openJobs(datasets, options, checkpoint, warn);
-    const done: RerankedRun[] = [];
-    for (const job of jobs) {
+    for (const job of await openJobs(opened, options, checkpoint, warn)) {
       throwIfAborted(signal);
-      if (!job.isDone) model ??= await loadUnchanged(checkpoint, engine, job.identity);
+      current = job;
+      const isScored = job.journal === undefined || job.journal.count === job.topics.length;
+      if (!isScored) model ??= await loadUnchanged(checkpoint, engine, job.identity);
       const run = await finish(job, model, measures, options);
       options.onRun?.(run);
       done.push(run);
     }
     return done;
+  } catch (error) {
+    throw await withWayOn(error, current, options);
   } finally {
     await model?.close();
-    for (const dataset of datasets) await dataset.close();
+    // tells the next call with `overwrite` which runs are done
+    const keepEmpty = options.overwrite && done.length > 0;
+    for (const journal of opened.journals) await journal.close(keepEmpty);
+    for (const dataset of opened.datasets) await dataset.close();
   }
 }
+
+/** The error; that of an interruption says where the same call continues. */
+async function withWayOn(error: unknown, job: Job | undefined, options: RerankRunsSettings): Promise<unknown> {
+  const kept = (await job?.journal?.kept().catch(() => 0)) ?? 0;
+  if (kept === 0) return error;
+  const where = `${amount(kept)} of ${amount(job!.topics.length)} topics of ${job!.dataset.label} are kept`;
+  const hint = 'The same command continues there.';
+  if (error instanceof RankDistillmError && error.code === 'aborted') {
+    return new RankDistillmError('aborted', `interrupted: ${where}`, { hint, cause: error });
+  }
+  options.onNote?.(`${where}. ${hint}`);
+  return error;
+}
+
+const amount = (number: number): string => number.toLocaleString('en-US');
 
 function checkRunName(name: string | null): void {
   if (name === null || isPlainName(name)) return;
   throw new SettingError(['run_name'], `expected the name of a file, received "${name}"`, {
     hint: 'Name the folder in $save_dir.',
   });
-}
-
-/**
- * Opens and checks every run before the first one is scored.
- *
- * @param opened receives the datasets, which the caller closes
- */
-async function openJobs(
-  opened: RunDataset[],
-  options: RerankRunsSettings,
-  checkpoint: Checkpoint,
-  warn: (message: string) => void,
-): Promise<Job[]> {
-  const jobs: Job[] = [];
-  const { registry = new DatasetRegistry(), runs, signal, overwrite } = options;
-  if (runs.length === 0) {
-    throw new SettingError(['runs'], 'there is nothing to re-rank', { hint: 'List at least one run.' });
-  }
-  const engine = resolveEngine(options, false);
-  const model = await modelOf(options, checkpoint);
-  const computed = computedBy(engine, checkpoint);
-  const folder =
-    options.saveDir ?? (await defaultRunFolder(checkpoint, options.revision, options.onNote ?? (() => undefined)));
-  for (const run of runs) {
-    throwIfAborted(signal);
-    const dataset = await RunDataset.open(run, registry, { signal, ...options.indexing });
-    opened.push(dataset);
-    for (const warning of dataset.warnings) warn(warning);
-    dataset.assertWritable();
-    const topics = topicsOf(dataset, options);
-    const outputPath = join(folder, options.runName ?? `${dataset.runName}.run`);
-    const identity = { model, ...(await inputOf(run, dataset, topics, options)), computed };
-    jobs.push({ dataset, topics, outputPath, identity, isDone: false });
-  }
-  refuseSharedOutputs(jobs);
-  const outputs = jobs.flatMap(({ outputPath }) => [outputPath, provenancePath(outputPath)]);
-  for (const output of outputs) {
-    const problem = overInput(output);
-    if (problem === undefined) continue;
-    throw outputError(problem, { hint: 'Set $save_dir to another folder, or $run_name to another name.' });
-  }
-  for (const job of jobs) {
-    await assertWritable(job.outputPath, job.dataset.countPairs(job.topics) * LEAST_LINE_BYTES);
-    if (overwrite || !(await isThere(job.outputPath)))
-      await readProvenance(job.outputPath); // throws if the file is not a provenance record
-    else {
-      await assertSameResult(job.outputPath, job.identity);
-      job.isDone = true;
-    }
-    await assertWritable(provenancePath(job.outputPath));
-  }
-  return jobs;
-}
-
-async function modelOf({ model, label }: RerankRunsSettings, checkpoint: Checkpoint): Promise<RunIdentity['model']> {
-  const { name, folder } = checkpoint;
-  const settings = { ...modelSettings(checkpoint), ...(label === undefined ? {} : { label }) };
-  // the folder of a hub snapshot is named after its commit
-  const revision = folder === name ? null : basename(folder);
-  return { name: model, folder: resolve(folder), revision, ...(await fingerprintModel(checkpoint)), settings };
-}
-
-function computedBy(engine: ResolvedEngine, { encoder }: Checkpoint): RunIdentity['computed'] {
-  const onGpu = engine.device !== 'cpu';
-  return {
-    precision: scoringPrecision(engine, encoder, loadBinding().info()),
-    device: engine.device,
-    tf32: onGpu && engine.native.tf32 === true,
-    bfloat16_stream: onGpu && engine.native.bfloat16Stream === true,
-  };
-}
-
-function topicsOf(dataset: RunDataset, { batchSize, limitTestBatches }: RerankRunsSettings): number {
-  const available = dataset.countTopics();
-  const path = ['limit_test_batches'];
-  const batches = limitBatches(path, limitTestBatches, Math.ceil(available / batchSize));
-  if (batches > 0) return Math.min(batches * batchSize, available);
-  throw new SettingError(path, '0 leaves nothing to re-rank', {
-    hint: 'Omit it, or set a number of batches.',
-  });
-}
-
-async function inputOf(
-  { depth = -1, sampleSize = -1 }: RunDatasetOptions,
-  dataset: RunDataset,
-  topics: number,
-  { batchSize, limitTestBatches }: RerankRunsSettings,
-): Promise<Omit<RunIdentity, 'model' | 'computed'>> {
-  const { run, docs, queries, qrels, repairsDocs: repaired } = dataset.files;
-  const named = (path: string | undefined) => (path === undefined ? null : resolve(path));
-  return {
-    input: {
-      path: resolve(run),
-      fingerprint: await fingerprintFile(run),
-      depth,
-      sample_size: sampleSize,
-      sampling_strategy: 'top',
-    },
-    dataset: {
-      id: dataset.datasetId,
-      docs:
-        docs === undefined ? null : { path: resolve(docs), fingerprint: await fingerprintLargeFile(docs), repaired },
-      queries: named(queries),
-      qrels: named(qrels),
-    },
-    topics: { scored: topics, of: dataset.countTopics(), ...dataset.fingerprintTopics(topics) },
-    limit: limitTestBatches === null ? null : plainLimit(limitTestBatches),
-    batch_size: batchSize,
-  };
-}
-
-function refuseSharedOutputs(jobs: readonly Job[]): void {
-  const owners = new Map<string, number>();
-  for (const [index, { outputPath }] of jobs.entries()) {
-    const other = owners.get(resolve(outputPath));
-    if (other === undefined) {
-      owners.set(resolve(outputPath), index);
-      continue;
-    }
-    const [first, second] = [other, index].map((i) => `${i + 1} (${jobs[i]!.dataset.files.run})`);
-    const problem = `datasets ${first} and ${second} would both be written to ${outputPath}`;
-    throw outputError(problem, {
-      hint: 'Omit $run_name, or rename one of the input files, so that each dataset has a different output file.',
-    });
-  }
 }
 
 /** Loads the model and checks that its files still match the fingerprints of the provenance. */
@@ -304,44 +126,45 @@ async function finish(
   measures: readonly string[],
   options: RerankRunsSettings,
 ): Promise<RerankedRun> {
-  const { dataset, topics, outputPath, identity } = job;
+  const { dataset, topics, outputPath, journal, identity } = job;
+  const isMeasured = measures.length > 0 && identity.shard === undefined;
+  const earlierTopics = journal?.count ?? 0;
   let entries: ScoredEntry[] = [];
   let scoring: RerankResult | undefined;
-  if (job.isDone) {
-    if (measures.length > 0) entries = await readRun(outputPath);
+  if (journal === undefined) {
+    if (isMeasured) entries = await readRun(outputPath);
   } else {
-    const { precision } = model!;
-    const start = performance.now();
-    const record = (path: string, written: WrittenRun, seconds: number): Promise<void> =>
+    const precision = model?.precision ?? identity.computed.precision;
+    const record = (path: string, written: WrittenRun): Promise<void> =>
       writeProvenance(
         path,
         written,
         { ...identity, computed: { ...identity.computed, precision } },
         {
-          timing: { pairs: dataset.countPairs(topics), seconds: Number(seconds.toPrecision(6)) },
+          timing: { pairs: dataset.countPairs(topics), seconds: Number(journal.seconds.toPrecision(6)) },
           by: `rank-distillm ${packageVersion()}`,
           command: options.command,
         },
       );
-    scoring = await score(job, model!, options, (topic) => {
-      if (measures.length > 0) entries.push(...topic);
+    scoring = await score(job as JobToDo, model, options, (text) => {
+      if (isMeasured) entries.push(...entriesOf(text));
     }).catch(async (error: unknown) => {
       // with its record, the run can be moved to its place later
-      if (error instanceof KeptElsewhereError) {
-        await record(error.kept, await describeRun(error.kept), (performance.now() - start) / 1000);
-      }
+      if (error instanceof KeptElsewhereError) await record(error.kept, await describeRun(error.kept));
       throw error;
     });
-    await record(outputPath, scoring, scoring.seconds);
+    await record(outputPath, scoring);
+    await journal.remove();
   }
-  const qrels = measures.length > 0 ? await dataset.qrels() : undefined;
-  const { mean, unscored } = evaluateScored(entries, qrels ?? [], measures);
+  const qrels = isMeasured ? await dataset.qrels() : undefined;
+  const { mean, unscored } = evaluateScored(entries, qrels ?? [], isMeasured ? measures : []);
   return {
     label: dataset.label,
     datasetId: dataset.datasetId,
     outputPath,
     scoring,
-    topics,
+    earlierTopics,
+    topics: topics.length,
     pairs: dataset.countPairs(topics),
     metrics: mean,
     unscoredTopics: unscored,
@@ -354,20 +177,67 @@ async function describeRun(path: string): Promise<WrittenRun> {
 
 type ScoredEntry = Pick<RunEntry, 'queryId' | 'docId' | 'score'>;
 
-function score(
-  { dataset, topics, outputPath }: Job,
-  model: CrossEncoder,
-  { signal, onProgress }: RerankRunsSettings,
-  onTopic: (entries: ScoredEntry[]) => void,
-): Promise<RerankResult> {
-  const { label, inputFiles } = dataset;
-  return rerank({
-    model,
-    dataset: { inputFiles, countPairs: () => dataset.countPairs(topics), samples: () => dataset.samples(topics) },
-    outputPath,
-    tag: model.modelClass, // as lightning-ir writes it
-    signal,
-    onProgress: (progress) => onProgress?.({ ...progress, label }),
-    onTopic: (queryId, documents) => onTopic(documents.map((document) => ({ queryId, ...document }))),
+/** Reads what `topicText` wrote. */
+function entriesOf(text: string): ScoredEntry[] {
+  return text.split('\n').flatMap((line) => {
+    const [queryId, , docId, , score] = line.split('\t');
+    return docId === undefined ? [] : [{ queryId: queryId!, docId, score: Number(score) }];
   });
+}
+
+type JobToDo = Job & { journal: RunJournal };
+
+/**
+ * Scores the topics that the journal lacks, and then writes the run from the journal.
+ *
+ * @param model may be missing if the journal lacks nothing
+ * @param onText receives the lines of each topic of the run
+ */
+async function score(
+  { dataset, topics, outputPath, journal, identity }: JobToDo,
+  model: CrossEncoder | undefined,
+  { signal, onProgress, onNote, onWarning }: RerankRunsSettings,
+  onText: (text: string) => void,
+): Promise<RerankResult> {
+  const { label } = dataset;
+  const rest = [...topics.keys()].filter((position) => !journal.has(position));
+  if (rest.length < topics.length) {
+    onNote?.(
+      `${outputPath}: continues after ${amount(topics.length - rest.length)} of ${amount(topics.length)} topics`,
+    );
+  }
+  const left = rest.map((position) => topics[position]!);
+  const totalPairs = dataset.countPairs(topics);
+  const work = {
+    signal,
+    samples: dataset.samples(left),
+    totalPairs,
+    earlierPairs: totalPairs - dataset.countPairs(left),
+  };
+  const start = performance.now();
+  const earlierSeconds = journal.seconds;
+  const seconds = (): number => (performance.now() - start) / 1000;
+  let counts = { pairs: 0, topics: 0, tokens: 0 };
+  const written = await writeRunText(outputPath, async (write) => {
+    if (model !== undefined && rest.length > 0) {
+      const tag = model.modelClass; // as lightning-ir writes it
+      let next = 0;
+      counts = await scoreSamples(
+        { ...work, model, onProgress: (progress) => onProgress?.({ ...progress, label }) },
+        async (queryId, documents) => {
+          const text = topicText(outputPath, queryId, documents, tag);
+          await journal.add(rest[next++]!, text, earlierSeconds + seconds(), warner(onWarning));
+        },
+      );
+    }
+    for (const position of topics.keys()) {
+      throwIfAborted(signal);
+      const text = await journal.text(position);
+      await write(text);
+      onText(text);
+    }
+  });
+  const { precision = identity.computed.precision as ComputePrecision, device = identity.computed.device } =
+    model ?? {};
+  return { ...counts, ...written, seconds: seconds(), precision, device };
 }

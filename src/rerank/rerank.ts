@@ -18,9 +18,11 @@ export interface RerankDataset {
 }
 
 export interface RerankProgress {
-  /** Pairs scored so far. */
+  /** Pairs scored so far, with `earlierPairs`. */
   pairs: number;
   totalPairs: number;
+  /** Pairs that an interrupted call had scored; 0 with `rerank`. */
+  earlierPairs: number;
 }
 
 export interface RerankOptions {
@@ -61,22 +63,51 @@ export async function rerank(options: RerankOptions): Promise<RerankResult> {
   refuseOverInput(outputPath);
   const totalPairs = await dataset.countPairs();
   const start = performance.now();
-  const result = { pairs: 0, topics: 0, tokens: 0 };
-  const count = ({ scores, encoded }: ScoredWindow): void => {
-    result.pairs += scores.length;
-    result.tokens += encoded.reduce((sum, pair) => sum + pair.inputIds.length, 0);
-    options.onProgress?.({ pairs: result.pairs, totalPairs });
-  };
-
+  let counts: Counts | undefined;
   const written = await writeRunTopics(outputPath, { tag: options.tag }, async (writeTopic) => {
-    const score = (pairs: AsyncIterable<TextPair>) => model.scoreWindows(pairs, { signal });
-    for await (const { sample, scores } of scoreTopics(dataset.samples(), score, count)) {
-      const documents = sample.docIds.map((docId, i) => ({ docId, score: scores[i]! }));
-      await writeTopic(sample.queryId, documents);
-      options.onTopic?.(sample.queryId, documents);
-      result.topics += 1;
-    }
+    const work = { model, samples: dataset.samples(), signal, totalPairs, onProgress: options.onProgress };
+    counts = await scoreSamples(work, async (queryId, documents) => {
+      await writeTopic(queryId, documents);
+      options.onTopic?.(queryId, documents);
+    });
   });
   const seconds = (performance.now() - start) / 1000;
-  return { ...result, ...written, seconds, precision: model.precision, device: model.device };
+  return { ...counts!, ...written, seconds, precision: model.precision, device: model.device };
+}
+
+/** What was scored. */
+export interface Counts {
+  pairs: number;
+  topics: number;
+  tokens: number;
+}
+
+/** Topics to score. */
+export interface SampleWork extends Pick<RerankOptions, 'model' | 'signal' | 'onProgress'> {
+  samples: AsyncIterable<RankingSample>;
+  /** For progress, with those of `earlierPairs`. */
+  totalPairs: number;
+  earlierPairs?: number;
+}
+
+/** Scores topics and passes each on as soon as it is complete, in order, documents in first-stage order. */
+export async function scoreSamples(
+  { model, samples, signal, totalPairs, earlierPairs = 0, onProgress }: SampleWork,
+  onTopic: (queryId: string, documents: readonly ScoredDocument[]) => Promise<void>,
+): Promise<Counts> {
+  const counts: Counts = { pairs: 0, topics: 0, tokens: 0 };
+  const count = ({ scores, encoded }: ScoredWindow): void => {
+    counts.pairs += scores.length;
+    counts.tokens += encoded.reduce((sum, pair) => sum + pair.inputIds.length, 0);
+    onProgress?.({ pairs: earlierPairs + counts.pairs, totalPairs, earlierPairs });
+  };
+  const score = (pairs: AsyncIterable<TextPair>) => model.scoreWindows(pairs, { signal });
+  for await (const { sample, scores } of scoreTopics(samples, score, count)) {
+    await onTopic(
+      sample.queryId,
+      sample.docIds.map((docId, i) => ({ docId, score: scores[i]! })),
+    );
+    counts.topics += 1;
+  }
+  return counts;
 }

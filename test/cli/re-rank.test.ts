@@ -224,7 +224,7 @@ test('a configured model.config wins over the checkpoint, defaults included', ()
     assert.ok(cut.some((value, i) => Math.abs(value - plain[i]!) > 1e-3));
   }));
 
-test('an interrupted run ends with 130 and leaves no file', () =>
+test('an interrupted run ends with 130 and leaves no run', () =>
   inFolder(async (folder) => {
     await writeCollection(folder);
     // Enough pairs for several windows, so that the signal finds the work half done.

@@ -137,6 +137,7 @@ test('commands name scripts, files and options that there are', async () => {
     'datasets',
     'models',
     'serve',
+    'merge',
   ];
   for (const verb of verbs) help.set(verb, (await run([verb, '--help'])).stdout);
   const problems: string[] = [];

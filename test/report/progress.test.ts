@@ -25,6 +25,22 @@ test('without a terminal: a line every five seconds and one at the end', () => {
   assert.is(text(), 'bm25: 500/1000 pairs, 100 pairs/s, 5s left\nbm25: 800/1000 pairs, 100 pairs/s, 2s left\n');
 });
 
+test('what was done before does not count for the rate', () => {
+  for (const isTTY of [false, true]) {
+    const { stream, text } = captured(isTTY);
+    let clock = 0;
+    const options = { label: 'x', total: 1000, from: 900, unit: 'pairs', stream, now: () => clock };
+    const progress = createProgress(options);
+    clock = 5_000;
+    progress.update(950);
+    progress.stop();
+    assert.match(
+      text(),
+      isTTY ? /950\/1000 pairs \| 10\.0 pairs\/s \| 5s left/ : /950\/1000 pairs, 10\.0 pairs\/s, 5s left/,
+    );
+  }
+});
+
 test('the last state is not printed twice', () => {
   const { stream, text } = captured(false);
   let clock = 0;

@@ -33,6 +33,19 @@ export async function writeCollection(folder: string): Promise<ScoredPair[]> {
   return pairs;
 }
 
+/** The same with so many topics of six documents, in several runs; `t0` … all ask nearly the same. */
+export async function writeLongCollection(folder: string, topics: number, runs = ['__bm25__tiny-set']): Promise<void> {
+  const [pair] = await writeCollection(folder);
+  const ids = Array.from({ length: topics }, (_, topic) => `t${topic}`);
+  const query = pair!.query.replaceAll(/[\t\n\r]+/g, ' ');
+  const lines = ids.flatMap((id) => Array.from({ length: 6 }, (_, i) => `${id} Q0 d${i} ${i + 1} ${10 - i} bm25\n`));
+  await writeFiles(folder, {
+    'data/queries.tsv': ids.map((id, topic) => `${id}\t${query} ${topic}\n`).join(''),
+    'data/test.qrels': ids.map((id) => `${id} 0 d0 1\n`).join(''),
+    ...Object.fromEntries(runs.map((name) => [`data/${name}.run`, lines.join('')])),
+  });
+}
+
 /** Topics of the collection; `t0` … are for training and `v0` … for validation. */
 const TRAINING_TOPICS = 6;
 const VALIDATION_TOPICS = 3;

@@ -1,8 +1,7 @@
-import { spawn } from 'node:child_process';
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { writeTrainingCollection } from '../../../test/support/collections.js';
+import { KilledProgram } from '../killed.js';
 import { Broken, type Kind } from '../kind.js';
 
 const KILLS = 4;
@@ -20,15 +19,14 @@ export const kind: Kind = {
   seconds: 600,
   async open({ command, folder }) {
     await writeTrainingCollection(folder);
-    const start = performance.now();
-    await fit(undefined, ['--trainer.default_root_dir=whole']);
-    const longest = performance.now() - start;
+    const program = new KilledProgram([...command, ...FIT], folder);
+    const longest = await program.run(['--trainer.default_root_dir=whole']);
     const whole = model('whole/lightning_logs/version_0');
     return async (random) => {
       rmSync(join(folder, 'out'), { recursive: true, force: true });
       const again = ['--ckpt_path=last'];
-      for (let kills = 0; kills < KILLS; kills++) await fit(random.below(Math.ceil(longest)), again);
-      await fit(undefined, again);
+      for (let kills = 0; kills < KILLS; kills++) await program.kill(again, random, longest);
+      await program.run(again);
       const versions = readdirSync(join(folder, RUNS)).sort();
       if (!model(join(RUNS, versions.at(-1)!)).equals(whole)) throw new Broken('the model is another one');
       const left = readdirSync(join(folder, RUNS), { recursive: true, encoding: 'utf8' });
@@ -37,19 +35,6 @@ export const kind: Kind = {
       if (strays.length > 0) throw new Broken(`left behind: ${strays.join(', ')}`);
       if (kept.length !== 2) throw new Broken(`save_top_k: 2 kept ${kept.join(', ')}`);
     };
-
-    /** @param killed milliseconds until SIGKILL; undefined: it must succeed */
-    async function fit(killed: number | undefined, argv: readonly string[]): Promise<void> {
-      const [program = '', ...before] = command;
-      const child = spawn(program, [...before, ...FIT, ...argv], { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] });
-      let stderr = '';
-      child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
-      const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
-      if (killed !== undefined) await Promise.race([sleep(killed), ended]);
-      if (killed !== undefined) child.kill('SIGKILL');
-      const code = await ended;
-      if (code !== 0 && (killed === undefined || code !== null)) throw new Broken(`exit code ${code}: ${stderr}`);
-    }
 
     function model(version: string): Buffer {
       return readFileSync(join(folder, version, 'huggingface_checkpoint/model.safetensors'));

@@ -1,0 +1,10 @@
+#pragma once
+
+#include <napi.h>
+
+namespace rank_distillm {
+
+/// lockFile(fd) of binding.d.ts.
+Napi::Value lock_file(const Napi::CallbackInfo& info);
+
+}  // namespace rank_distillm
