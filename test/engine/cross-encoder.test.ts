@@ -12,7 +12,7 @@ import { RankDistillmError, type ErrorCode } from '../../src/errors.js';
 import { loadCheckpoint } from '../../src/models/load-checkpoint.js';
 import { inFolder, writeFiles } from '../support/files.js';
 import { copyModel } from '../support/models.js';
-import { isSanitized, referenceModel } from '../support/engine.js';
+import { referenceModel } from '../support/engine.js';
 import { joinSafetensors, splitSafetensors } from '../support/safetensors.js';
 import { HANGS_MS, LOADER } from '../support/programs.js';
 import { TOLERANCES } from '../support/tolerances.js';
