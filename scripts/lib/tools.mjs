@@ -14,9 +14,18 @@ const CUDA_PROGRAMS = '/usr/local/cuda/bin';
 /** The oldest nvcc that LibTorch's CUDA headers and the kernels were compiled with. */
 const OLDEST_NVCC = [13, 0];
 
-/** LibTorch's headers need these of C++20; trying them beats guessing from version numbers. */
-const PROBE =
-  '#include <concepts>\n#include <span>\n#include <bit>\ntemplate <std::integral T> T f(T x) { return std::bit_width(unsigned(x)); }\nint main() { return f(1) - 1; }\n';
+/**
+ * LibTorch's headers need these of C++20, and the kernels __builtin_shufflevector, which g++ has from 12 on; trying them
+ * beats guessing from version numbers.
+ */
+const PROBE = `#include <concepts>
+#include <span>
+#include <bit>
+template <std::integral T> T f(T x) { return std::bit_width(unsigned(x)); }
+typedef int V __attribute__((vector_size(16)));
+V reverse(V v) { return __builtin_shufflevector(v, v, 3, 2, 1, 0); }
+int main() { return f(1) - 1; }
+`;
 
 /** @param {string} version @param {number[]} oldest */
 function isAtLeast(version, oldest) {
@@ -88,7 +97,9 @@ function compilerComplaint() {
   const [command = '', ...flags] = compiler.split(' ');
   const args = [...flags, '-std=c++20', '-fsyntax-only', '-x', 'c++', '-'];
   const probe = spawnSync(command, args, { input: PROBE, encoding: 'utf8' });
-  return probe.status === 0 ? undefined : `${compiler} says: ${probe.error?.message ?? probe.stderr.split('\n')[0]}`;
+  if (probe.status === 0) return undefined;
+  const lines = probe.error ? [probe.error.message] : probe.stderr.split('\n');
+  return `${compiler} says: ${lines.find((line) => line.includes('error')) ?? lines[0]}`;
 }
 
 function cmakeComplaint() {
@@ -103,7 +114,7 @@ const noneOf = (names) => (names.some((name) => output(name, ['--version'])) ? u
 /** What building the addon needs: only when it has to be built. Names everything missing at once. */
 export function checkBuildTools() {
   const needed = /** @type {[what: string, aptPackage: string, complaint: string | undefined][]} */ ([
-    ['a C++ compiler with C++20 (g++ 11 or clang 14, or newer)', 'g++', compilerComplaint()],
+    ['a C++ compiler with C++20 (g++ 12 or clang 14, or newer)', 'g++', compilerComplaint()],
     [`CMake ${OLDEST_CMAKE.join('.')} or newer`, 'cmake', cmakeComplaint()],
     ['make or ninja', 'make', noneOf(['ninja', 'make'])],
     ['objdump', 'binutils', noneOf([OBJDUMP])],

@@ -56,10 +56,11 @@ export async function crossCompile(platform) {
   await fetchZig();
   const out = join(root, 'build/release', name);
   if (!output('cmake', ['--version'])) throw new SetupError('cmake was not found', 'sudo apt-get install cmake');
-  if (!output(kernels.program, ['--version'])) {
+  if (kernels && !output(kernels.program, ['--version'])) {
     throw new SetupError(`${kernels.program} was not found`, `sudo apt-get install ${kernels.apt}`);
   }
-  const launcher = [join(root, 'scripts/release/kernel-compiler.sh'), kernels.program, `-mcpu=${mcpu}`, kernels.option];
+  const script = join(root, 'scripts/release/kernel-compiler.sh');
+  const launcher = kernels ? [script, kernels.program, `-mcpu=${mcpu}`, kernels.option] : [];
   const generator = output('ninja', ['--version']) ? ['-G', 'Ninja'] : [];
   const definitions = {
     CMAKE_TOOLCHAIN_FILE: join(root, 'scripts/release/zig.cmake'),

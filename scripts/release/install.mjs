@@ -54,7 +54,7 @@ if (why !== undefined) {
   console.error(`rank-distillm: building the engine from source: ${why}`);
   if (!compile() || !existsSync(join(build, 'Release/rank_distillm.node'))) {
     console.error(
-      'rank-distillm: that failed. It needs a C++20 compiler (g++ 11 or clang 14, or newer), CMake 3.22 and make or ninja: ' +
+      'rank-distillm: that failed. It needs a C++20 compiler (g++ 12 or clang 14, or newer), CMake 3.22 and make or ninja: ' +
         'apt-get install g++ cmake make',
     );
     process.exit(1);

@@ -8,8 +8,8 @@
  * @property {'glibc' | 'musl'} libc as npm names it
  * @property {string} target for zig; with the oldest glibc that it has to run on
  * @property {string} mcpu the CPU that everything but the kernels is compiled for, as zig names it
- * @property {{ program: string, option: string, apt: string }} kernels the g++ that compiles the kernels, the same CPU for
- *   it, and the package of Debian that has it
+ * @property {{ program: string, option: string, apt: string }} [kernels] the g++ that compiles the kernels, the same CPU
+ *   for it, and the package of Debian that has it; without it zig compiles them as well
  * @property {string[]} cpuFlags what that asks of /proc/cpuinfo
  */
 
@@ -47,7 +47,6 @@ export const PLATFORMS = [
     libc: 'glibc',
     target: `aarch64-linux-gnu.${OLDEST_GLIBC}`,
     mcpu: 'generic',
-    kernels: { program: 'aarch64-linux-gnu-g++', option: '-mcpu=generic', apt: 'g++-aarch64-linux-gnu' },
     cpuFlags: [],
   },
 ];
