@@ -39,6 +39,7 @@ interface AppParts {
 /** Ids that clients send are logged and returned, so they are plain and short. */
 const REQUEST_ID = /^[\w.:/-]{1,128}$/;
 const LONGEST_REASON = 500;
+const SCORING_PATHS = ['/v1/rerank', '/v2/rerank', '/voyage/v1/rerank', '/rerank', '/score'];
 
 /** All routes of the server. */
 export function buildApp(parts: AppParts): OpenAPIHono<ServerEnv> {
@@ -76,7 +77,7 @@ export function buildApp(parts: AppParts): OpenAPIHono<ServerEnv> {
   const tooLarge = (): never => {
     throw new RequestTooLarge(`the body has more than ${settings.maxBodyBytes} bytes`);
   };
-  app.post('*', requireJson, bodyLimit({ maxSize: settings.maxBodyBytes, onError: tooLarge }));
+  app.on('POST', SCORING_PATHS, requireJson, bodyLimit({ maxSize: settings.maxBodyBytes, onError: tooLarge }));
   addRerankRoutes(app, scoring);
   addScoreRoute(app, scoring);
   addTeiRoutes(app, scoring);
@@ -85,6 +86,13 @@ export function buildApp(parts: AppParts): OpenAPIHono<ServerEnv> {
     return c.json({ object: 'list' as const, data }, 200);
   });
   app.notFound((c) => {
+    const methods = app.routes.filter(({ path, method }) => path === c.req.path && method !== 'ALL');
+    if (methods.length > 0) {
+      const allowed = [...new Set(methods.map(({ method }) => method))].join(', ');
+      c.header('allow', allowed);
+      const message = `${c.req.path} takes ${allowed}, not ${c.req.method}`;
+      return answerFailure(c, { status: 405, type: 'wrong_method', message }, inCommon, c.var.id);
+    }
     const message = `${c.req.method} ${c.req.path}: no such route; /openapi.json lists them`;
     return answerFailure(c, { status: 404, type: 'no_route', message }, inCommon, c.var.id);
   });

@@ -54,6 +54,9 @@ export class TextTooLong extends Error {}
 /** More documents, or a larger body, than a request may have. */
 export class RequestTooLarge extends Error {}
 
+/** Of a document, as `longDocuments` takes them. */
+const MOST_PASSAGES = 10_000;
+
 const tracer = trace.getTracer('rank-distillm');
 
 /** Ranks and scores for all protocols, within the server's limits. */
@@ -146,7 +149,8 @@ export class Scoring {
 /** Passages that a request asks for, by their number or by tokens. */
 function passagesOf({ maxPassages, maxDocumentTokens }: RankRequest, model: CrossEncoder): number | undefined {
   if (maxPassages !== undefined) return maxPassages;
-  return maxDocumentTokens === undefined ? undefined : Math.ceil(maxDocumentTokens / model.documentLength);
+  if (maxDocumentTokens === undefined) return undefined;
+  return Math.min(MOST_PASSAGES, Math.ceil(maxDocumentTokens / model.documentLength));
 }
 
 async function traced<T extends { tokens: number }>(

@@ -121,9 +121,9 @@ test('fields of documents, in the order of rank_fields', async () => {
   const expected = await post('/v1/rerank', { query, documents: joined });
   const scores = (answer: Answer) => answer.body.results.map((one) => [one.index, one.relevance_score]);
   assert.equal(scores(found), scores(expected));
-  const none = await post('/v1/rerank', { query, documents: [{ title: 'x' }] });
+  const none = await post('/v1/rerank', { query, documents: [{ title: 'x' }], rank_fields: ['body'] });
   assert.is(none.status, 422);
-  assert.match(none.body.message, 'documents[0] has none of the fields text');
+  assert.match(none.body.message, 'documents[0] has none of the fields body');
 });
 
 test("Voyage's", async () => {
@@ -187,6 +187,7 @@ test('refuses what it cannot answer, with the reason', async () => {
     'content-type': 'text/plain',
   });
   await refused('/nowhere', {}, 404, /openapi\.json/);
+  await refused('/v1/models', {}, 405, /takes GET, not POST/);
   await refused('/v2/rerank', { query, documents: Array.from({ length: 1001 }, () => 'x') }, 413, /1001 documents/);
 });
 

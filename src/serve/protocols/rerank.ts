@@ -72,7 +72,7 @@ const common = z
       .array(z.string())
       .min(1)
       .nullish()
-      .openapi({ description: 'Fields of documents that are objects, in order; `text` if not given.' }),
+      .openapi({ description: 'Fields of documents that are objects, in order; if not given `text`, else all.' }),
     ...passages,
   })
   .openapi('RerankRequest');
@@ -136,8 +136,7 @@ export function addRerankRoutes(app: OpenAPIHono<ServerEnv>, scoring: Scoring): 
   });
 
   const rank = async (request: z.infer<typeof common>, deadline: AbortSignal) => {
-    const fields = request.rank_fields ?? ['text'];
-    const documents = request.documents.map((one, i) => textOf(one, fields, i));
+    const documents = request.documents.map((one, i) => textOf(one, request.rank_fields, i));
     const answer = await scoring.rank(
       {
         model: request.model,
@@ -195,10 +194,11 @@ function metaOf({ truncated }: RankAnswer, version: string) {
 }
 
 /** The text of a document; of an object, its fields in the order of `fields`. */
-function textOf(given: Document, fields: readonly string[], index: number): string {
+function textOf(given: Document, wanted: readonly string[] | null | undefined, index: number): string {
   if (typeof given === 'string') return given;
+  const fields = wanted ?? (Object.hasOwn(given, 'text') ? ['text'] : Object.keys(given));
   const found = fields.filter((field) => Object.hasOwn(given, field) && given[field] !== null);
-  if (found.length === 0) {
+  if (wanted && found.length === 0) {
     throw new BadRequest(422, 'invalid_request', `documents[${index}] has none of the fields ${fields.join(', ')}`);
   }
   return found.map((field) => asText(given[field])).join(' ');

@@ -24,7 +24,7 @@ const route = createRoute({
         text_2: texts.optional(),
         raw_scores: z.boolean().nullish().openapi({ description: 'Logits instead of numbers from 0 to 1.' }),
       })
-      .openapi('ScoreRequest'),
+      .openapi('ScoreRequest', { anyOf: [{ required: ['pairs'] }, { required: ['text_1', 'text_2'] }] }),
   ),
   responses: {
     200: jsonAnswer(

@@ -14,7 +14,7 @@ const rerank = createRoute({
     z
       .looseObject({
         query: z.string(),
-        texts: z.array(z.string()),
+        texts: z.array(z.string()).openapi({ minItems: 1 }),
         raw_scores: z.boolean().nullish().openapi({ description: 'Logits instead of numbers from 0 to 1.' }),
         return_text: z.boolean().nullish(),
         truncate: z
