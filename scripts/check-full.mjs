@@ -1,16 +1,13 @@
-// Checks that are too slow for every CI run: the kernels and the engine under sanitizers, CUDA kernels at all sizes, long
-// fuzzing, every kind of attack in full, ten minutes of soak, a run of a million pairs, and a release for all platforms,
-// installed and used.
-// usage: node scripts/check-full.mjs [sanitized-kernels | address-sanitizer | thread-sanitizer | cuda-kernels | fuzz | attack | soak | package ...]
+// Checks that are too slow for every CI run: the kernels and the engine under sanitizers, CUDA kernels at all sizes, every
+// kind of attack in full (a million files for each reader), ten minutes of soak, a run of a million pairs, and a release for
+// all platforms, installed and used.
+// usage: node scripts/check-full.mjs [sanitized-kernels | address-sanitizer | thread-sanitizer | cuda-kernels | attack | soak | package ...]
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { compileAddon } from './lib/addon.mjs';
 import { root } from './lib/root.mjs';
 import { output, run } from './lib/run.mjs';
 import { giveUp, say, SetupError } from './lib/say.mjs';
-
-/** Number of damaged files; CI's tests try 2,000. */
-const FUZZ_COUNT = process.env['FUZZ_COUNT'] ?? '200000';
 
 /** The compiler's sanitizer library: a program that was built without sanitizers must preload it. @param {string} name */
 function sanitizerLibrary(name) {
@@ -79,17 +76,6 @@ async function cudaKernels() {
   await run(join(build, 'Release/cuda_test'), ['all'], { what: 'simulated CUDA kernels', quiet: true });
 }
 
-/** Reads many damaged weight files, with a new seed each day that the test prints. */
-async function fuzz() {
-  const seed = process.env['FUZZ_SEED'] ?? String(Math.floor(Date.now() / 86_400_000));
-  const env = { ...process.env, FUZZ_COUNT, FUZZ_SEED: seed };
-  await run(process.execPath, ['--import', 'tsx', join(root, 'test/fuzz/checkpoint-fuzz.test.ts')], {
-    what: 'fuzzing',
-    cwd: root,
-    env,
-  });
-}
-
 /** Every kind of attack with its full number of tries. */
 async function attack() {
   const loader = join(root, 'scripts/lib/load-typescript.mjs');
@@ -132,7 +118,6 @@ const checks = /** @type {Record<string, () => Promise<void>>} */ ({
   'address-sanitizer': () => sanitized('address'),
   'thread-sanitizer': () => sanitized('thread'),
   'cuda-kernels': cudaKernels,
-  fuzz,
   attack,
   soak,
   package: packaged,

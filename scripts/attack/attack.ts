@@ -1,7 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { availableParallelism, loadavg } from 'node:os';
-import { OUTCOMES, type Kind, type Outcome, type Told } from './kind.js';
+import { loadKind, OUTCOMES, type Failure, type Outcome, type Told } from './kind.js';
 
 /** How often a child's memory and its time for a try are looked at. */
 const LOOK_MS = 250;
@@ -25,7 +25,7 @@ export interface Report {
   tries: number;
   outcomes: Record<Outcome, number>;
   /** Everything that broke a promise, with the index that repeats it. */
-  failures: Told[];
+  failures: Failure[];
   seconds: number;
 }
 
@@ -45,12 +45,13 @@ function slowness(): number {
 
 /**
  * Runs a kind of attack in child processes. A child that dies, hangs or takes too much memory counts as one try, and
- * another one goes on behind it.
+ * another one goes on behind it. A group of tries that does so (see `together`) though none of them does alone is a failure
+ * beside the tries.
  *
- * @param module the kind's module as a URL; it exports `kind`
+ * @param module the kind's module as a URL, see `loadKind`
  */
 export async function attack(module: string, options: AttackOptions): Promise<Report> {
-  const { kind } = (await import(module)) as { kind: Kind };
+  const kind = await loadKind(module);
   const from = options.from ?? 0;
   const to = from + (typeof options.tries === 'number' ? options.tries : kind.tries[options.tries]);
   const step = Math.min(options.children ?? availableParallelism(), to - from);
@@ -62,10 +63,13 @@ export async function attack(module: string, options: AttackOptions): Promise<Re
     failures: [],
     seconds: 0,
   };
-  const count = (told: Told): void => {
-    report.tries += 1;
-    report.outcomes[told.outcome] += 1;
-    if (told.outcome !== 'worked' && told.outcome !== 'refused') report.failures.push(told);
+  const count = (outcome: Outcome, times: number): void => {
+    report.tries += times;
+    report.outcomes[outcome] += times;
+  };
+  const fail = (failure: Failure): void => {
+    count(failure.outcome, 1);
+    report.failures.push(failure);
   };
   await Promise.all(Array.from({ length: step }, (_, lane) => runLane(from + lane)));
   report.seconds = (performance.now() - start) / 1000;
@@ -73,28 +77,46 @@ export async function attack(module: string, options: AttackOptions): Promise<Re
 
   /** Every step-th try from `next` on. */
   async function runLane(next: number): Promise<void> {
-    while (next < to) {
-      const before = next;
-      const argv = [module, options.seed, next, to, step, options.packageFolder ?? ''].map(String);
-      const child = fork(WORKER, argv, { execArgv: ['--import', LOADER], stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
-      const end = await watch(child, (told) => {
-        count(told);
-        next = told.index + step;
-      });
+    let aloneUntil = next; // tries before this one are run one by one
+    let brokenGroup: Failure | undefined; // as long as none of its tries breaks alone
+    for (;;) {
+      if (brokenGroup && next >= aloneUntil) {
+        report.outcomes[brokenGroup.outcome] += 1;
+        report.failures.push(brokenGroup);
+        brokenGroup = undefined;
+      }
       if (next >= to) return;
-      if (end.outcome === 'died' && next === before && end.isEarly) throw new Error(`${kind.name}: ${end.message}`);
-      count({ index: next, outcome: end.outcome, message: end.message });
+      const together = next < aloneUntil ? 1 : (kind.together ?? 1);
+      const until = together === 1 && kind.together !== undefined ? aloneUntil : to;
+      const argv = [module, options.seed, next, until, step, together, options.packageFolder ?? ''].map(String);
+      const child = fork(WORKER, argv, { execArgv: ['--import', LOADER], stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
+      const end = await watch(child, ({ worked, refused, failures }) => {
+        count('worked', worked);
+        count('refused', refused);
+        failures.forEach(fail);
+        next += step * (worked + refused + failures.length);
+      });
+      if (next >= until) continue;
+      if (!end.isReady && end.outcome === 'died') throw new Error(`${kind.name}: ${end.message}`);
+      if (together > 1) {
+        aloneUntil = Math.min(next + step * together, to);
+        const message = `${together} tries from here on, but none of them alone: ${end.message}`;
+        brokenGroup = { index: next, outcome: end.outcome, message };
+        continue;
+      }
+      brokenGroup = undefined;
+      fail({ index: next, outcome: end.outcome, message: end.message });
       next += step;
     }
   }
 
   function watch(
     child: ChildProcess,
-    hear: (told: Told) => void,
-  ): Promise<{ outcome: Outcome; message: string; isEarly: boolean }> {
+    hear: (told: Exclude<Told, { ready: true }>) => void,
+  ): Promise<{ outcome: Outcome; message: string; isReady: boolean }> {
     return new Promise((resolve, reject) => {
       let last = performance.now();
-      let isEarly = true;
+      let isReady = false;
       let cause: { outcome: Outcome; message: string } | undefined;
       let stderr = '';
       const give = (outcome: Outcome, message: string): void => {
@@ -104,22 +126,22 @@ export async function attack(module: string, options: AttackOptions): Promise<Re
       const timer = setInterval(() => {
         const seconds = (performance.now() - last) / 1000;
         const megabytes = residentMegabytes(child.pid!);
-        // the first message also waits for the package to load
-        const limit = (kind.seconds ?? 10) + (isEarly ? 20 : 0);
+        // at first the package is loaded and the kind opened
+        const limit = (kind.seconds ?? 10) + (isReady ? 0 : 20);
         if (seconds > limit * slowness()) give('hung', `no answer for ${Math.round(seconds)} s`);
         if (megabytes > (kind.megabytes ?? 1024)) give('memory', `holds ${Math.round(megabytes)} MiB`);
       }, LOOK_MS);
       child.stderr!.on('data', (chunk: Buffer) => (stderr = (stderr + chunk.toString()).slice(-2000)));
       child.on('message', (told: Told) => {
         last = performance.now();
-        isEarly = false;
-        hear(told);
+        if ('ready' in told) isReady = true;
+        else hear(told);
       });
       child.on('error', reject);
       child.on('close', (code, signal) => {
         clearInterval(timer);
         const message = `${signal ?? `exit code ${code}`} ${stderr.trim()}`;
-        resolve({ isEarly, ...(cause ?? { outcome: 'died', message }) });
+        resolve({ isReady, ...(cause ?? { outcome: 'died', message }) });
       });
     });
   }

@@ -1,14 +1,8 @@
-import type * as RankDistillm from '../../src/index.js';
 import type { RandomStream } from '../../src/random/random-stream.js';
-
-export type Api = typeof RankDistillm;
+import type { Target } from './package.js';
 
 /** What a child process gives to an attack. */
-interface Place {
-  /** The package under attack: the sources, or an installed package (`--package`). */
-  api: Api;
-  /** The command line of the same package: `node .../main.js`. */
-  command: readonly string[];
+export interface Place extends Target {
   /** An empty folder of this child, removed at its end. */
   folder: string;
 }
@@ -17,8 +11,10 @@ interface Place {
  * One try. It returns where the package did its work, throws a RankDistillmError where the package refused the input,
  * and throws {@link Broken} where a promise does not hold. Any other error counts as raw. The same random numbers make
  * the same try.
+ *
+ * @param isAlone whether no other try runs, see `together`
  */
-type Try = (random: RandomStream, index: number) => Promise<void> | void;
+type Try = (random: RandomStream, index: number, isAlone: boolean) => Promise<void> | void;
 
 /** A kind of attack: a row of the table. */
 export interface Kind {
@@ -32,6 +28,11 @@ export interface Kind {
   seconds?: number;
   /** A child process that holds more resident memory has swallowed it. Default 1024. */
   megabytes?: number;
+  /**
+   * Tries that a child runs at a time and tells of at once: a million take minutes. Where it dies, hangs or swallows
+   * memory, it runs them again one by one. Default 1.
+   */
+  together?: number;
   open(place: Place): Try | Promise<Try>;
 }
 
@@ -45,10 +46,22 @@ export const OUTCOMES = ['worked', 'refused', 'wrong', 'raw error', 'died', 'hun
 /** How a try ended. Only the first two are as promised. */
 export type Outcome = (typeof OUTCOMES)[number];
 
-/** What a child tells its parent after each try. */
-export interface Told {
+/** A try that broke a promise. */
+export interface Failure {
   index: number;
   outcome: Outcome;
   /** What was thrown. */
-  message?: string;
+  message: string;
+}
+
+/** What a child tells its parent: that its first try begins, and how each group of tries ended. */
+export type Told = { ready: true } | { worked: number; refused: number; failures: Failure[] };
+
+/** @param module its URL; the kind is its export `kind`, or the one of `kinds` that the URL's fragment names */
+export async function loadKind(module: string): Promise<Kind> {
+  const { hash } = new URL(module);
+  const exported = (await import(module)) as { kind?: Kind; kinds?: Record<string, Kind> };
+  const found = hash === '' ? exported.kind : exported.kinds?.[hash.slice(1)];
+  if (found === undefined) throw new Error(`${module}: no such kind`);
+  return found;
 }

@@ -98,3 +98,15 @@ export function oddQrels(random: RandomStream, options: OddFileOptions = {}): Bu
   });
   return bytesOf(random, lines(random, rows), options);
 }
+
+/** Records of ids and texts, one a line, separated by a tab. */
+export function oddTexts(random: RandomStream, options: OddFileOptions = {}): Buffer {
+  const rows = documents(random).map(([, doc]) => {
+    const row = [doc, mostly(random, ['the fox', 'naïve  text', ''], IDS)];
+    if (random.below(ODD_LINES) === 0) row.splice(random.below(2), 1);
+    return row;
+  });
+  const gap = random.below(20) === 0 ? pick(random, GAPS) : '\t';
+  const records = rows.map((row) => [row.join(gap)]);
+  return bytesOf(random, lines(random, records), options);
+}

@@ -1,13 +1,11 @@
 // `npm run attack`: damaged and hostile inputs of every kind, in child processes, with a table of how they ended.
-import { readdirSync } from 'node:fs';
-import { basename } from 'node:path';
 import { formatTable } from '../../src/report/table.js';
 import { numberOf, runScript } from '../lib/command.js';
 import { SetupError } from '../lib/say.mjs';
 import { attack, type Report } from './attack.js';
 import { OUTCOMES } from './kind.js';
+import { KINDS } from './kinds.js';
 
-const FOLDER = new URL('kinds/', import.meta.url);
 const USAGE = `usage: npm run attack -- [KIND ...] [--full] [--tries N] [--from I] [--seed S] [--package FOLDER]
 
 Runs damaged and hostile inputs against the package in child processes and prints how each kind ended. Fails where a
@@ -17,28 +15,25 @@ process died, hung or took too much memory, where a result was wrong, or where a
 
 const option = { type: 'string' } as const;
 
-const kinds = readdirSync(FOLDER)
-  .filter((name) => name.endsWith('.ts'))
-  .map((name) => basename(name, '.ts'))
-  .sort();
-
 await runScript(
   USAGE,
   { full: { type: 'boolean' }, tries: option, from: option, seed: option, package: option },
   async (values, names) => {
-    const unknown = names.find((name) => !kinds.includes(name));
-    if (unknown !== undefined) throw new SetupError(`${unknown}: no such kind`, `There are: ${kinds.join(', ')}`);
+    const unknown = names.find((name) => !KINDS.has(name));
+    if (unknown !== undefined)
+      throw new SetupError(`${unknown}: no such kind`, `There are: ${[...KINDS.keys()].join(', ')}`);
     const seed = numberOf('seed', values.seed, 'a number of at least 0') ?? 1;
     const reports: Report[] = [];
-    for (const name of names.length > 0 ? names : kinds) {
-      const report = await attack(new URL(`${name}.ts`, FOLDER).href, {
+    for (const name of names.length > 0 ? names : KINDS.keys()) {
+      const report = await attack(KINDS.get(name)!, {
         seed,
         tries: numberOf('tries', values.tries, 'a whole number above 0') ?? (values.full ? 'full' : 'short'),
         from: numberOf('from', values.from, 'a number of at least 0') ?? 0,
         ...(values.package === undefined ? {} : { packageFolder: values.package }),
       });
       reports.push(report);
-      console.error(`${name}: ${report.tries} tries in ${Math.round(report.seconds)} s`);
+      const rate = Math.round(report.tries / report.seconds);
+      console.error(`${name}: ${report.tries} tries in ${Math.round(report.seconds)} s, ${rate} a second`);
       for (const { index, outcome, message } of report.failures.slice(0, 10)) {
         console.error(`  ${outcome} in try ${index} (seed ${seed}): ${message ?? ''}`);
       }

@@ -1,30 +1,23 @@
-// A child process of the attack: runs tries of one kind and tells the parent after each. Its parent survives it.
+// A child process of the attack: runs tries of one kind and tells the parent after each group. Its parent survives it.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { RandomStream } from '../../src/random/random-stream.js';
-import { Broken, type Api, type Kind, type Outcome, type Told } from './kind.js';
+import { Broken, loadKind, type Failure, type Outcome, type Told } from './kind.js';
+import { openTarget } from './package.js';
 
-const [module, seed, from, to, step, packageFolder] = process.argv.slice(2) as [string, ...string[]];
-const sources = new URL('../../', import.meta.url);
-const base = packageFolder ? pathToFileURL(`${packageFolder}/`) : sources;
-const entry = packageFolder ? 'dist/index.js' : 'src/index.ts';
-const main = new URL(packageFolder ? 'dist/cli/main.js' : 'src/cli/main.ts', base).pathname;
-const loader = new URL('scripts/lib/load-typescript.mjs', sources).href;
-
-const api = (await import(new URL(entry, base).href)) as Api;
-const { kind } = (await import(module)) as { kind: Kind };
+const [module, seed, from, to, step, together, packageFolder] = process.argv.slice(2) as [string, ...string[]];
+const target = await openTarget(packageFolder);
+const kind = await loadKind(module);
 const folder = mkdtempSync(join(tmpdir(), 'rank-distillm-attack-'));
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
 process.env['XDG_CACHE_HOME'] = join(folder, 'cache');
 
-const command = packageFolder ? [process.execPath, main] : [process.execPath, '--import', loader, main];
-const run = await kind.open({ api, command, folder });
+const run = await kind.open({ ...target, folder });
 
 function outcomeOf(error: unknown): Outcome {
   if (error instanceof Broken) return 'wrong';
-  return error instanceof api.RankDistillmError ? 'refused' : 'raw error';
+  return error instanceof target.api.RankDistillmError ? 'refused' : 'raw error';
 }
 
 function tell(told: Told): Promise<void> {
@@ -33,16 +26,27 @@ function tell(told: Told): Promise<void> {
   );
 }
 
-for (let index = Number(from); index < Number(to); index += Number(step)) {
-  const told: Told = { index, outcome: 'worked' };
+async function attempt(index: number): Promise<Failure | 'worked' | 'refused'> {
+  const random = new RandomStream({ seed: Number(seed), purpose: kind.name, epoch: 0, item: String(index) });
   try {
-    await run(new RandomStream({ seed: Number(seed), purpose: kind.name, epoch: 0, item: String(index) }), index);
+    await run(random, index, Number(together) === 1);
+    return 'worked';
   } catch (error) {
-    told.outcome = outcomeOf(error);
-    told.message =
-      told.outcome === 'raw error' ? String((error as Error | undefined)?.stack ?? error) : (error as Error).message;
+    const outcome = outcomeOf(error);
+    if (outcome === 'refused') return outcome;
+    const { stack, message } = error as Error;
+    return { index, outcome, message: outcome === 'raw error' ? String(stack ?? error) : message };
   }
-  await tell(told);
+}
+
+await tell({ ready: true });
+for (let index = Number(from); index < Number(to);) {
+  const group: ReturnType<typeof attempt>[] = [];
+  for (; index < Number(to) && group.length < Number(together); index += Number(step)) group.push(attempt(index));
+  const ends = await Promise.all(group);
+  const count = (outcome: Outcome): number => ends.filter((end) => end === outcome).length;
+  const failures = ends.filter((end) => typeof end === 'object');
+  await tell({ worked: count('worked'), refused: count('refused'), failures });
 }
 process.disconnect();
 process.exit();

@@ -18,3 +18,16 @@ export const kind: Kind = {
     };
   },
 };
+
+/** The same three at a time, and a try that breaks a group only. */
+export const kinds: Readonly<Record<string, Kind>> = {
+  together: {
+    ...kind,
+    tries: { full: 10, short: 10 },
+    together: 3,
+    async open(place) {
+      const run = await kind.open(place);
+      return (random, index, isAlone) => (index === 9 && !isAlone ? process.abort() : run(random, index, isAlone));
+    },
+  },
+};

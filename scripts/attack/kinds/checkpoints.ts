@@ -3,7 +3,7 @@ import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } 
 import { join } from 'node:path';
 import type { BatchSample, FitOptions } from '../../../src/index.js';
 import type { RandomStream } from '../../../src/random/random-stream.js';
-import { Broken, type Api, type Kind } from '../kind.js';
+import { Broken, type Kind, type Place } from '../kind.js';
 import { mutateBytes, mutateJson, pick } from '../mutate.js';
 
 const MODEL = new URL('../../../test/golden/references/mono-rank', import.meta.url).pathname;
@@ -69,7 +69,7 @@ function weights(root: string): Buffer {
 }
 
 /** @returns what was thrown */
-async function resume(api: Api, root: string, ckptPath: string): Promise<Error | undefined> {
+async function resume(api: Place['api'], root: string, ckptPath: string): Promise<Error | undefined> {
   try {
     await train(api, root, { ckptPath, trainer: { maxSteps: STEPS } });
     return undefined;
@@ -79,7 +79,7 @@ async function resume(api: Api, root: string, ckptPath: string): Promise<Error |
   }
 }
 
-async function train(api: Api, root: string, options: Partial<FitOptions>): Promise<void> {
+async function train(api: Place['api'], root: string, options: Partial<FitOptions>): Promise<void> {
   const samples: BatchSample[] = [1, 2, 3].map((i) => ({
     queryId: `q${i}`,
     query: 'what is it',
