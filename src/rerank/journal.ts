@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
-import { open, rm, stat, type FileHandle } from 'node:fs/promises';
+import { open, rm, rmdir, stat, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { loadBinding } from '../engine/load-binding.js';
 import { ioError, RankDistillmError } from '../errors.js';
@@ -71,6 +71,8 @@ export class RunJournal {
   damagedBytes = 0;
   readonly #output: string;
   readonly #file: FileHandle;
+  /** Made for the journal, outermost first. */
+  readonly #folders: readonly string[];
   /** By index of the topic. */
   #topics: (Region | undefined)[] = [];
   #count = 0;
@@ -86,8 +88,9 @@ export class RunJournal {
   #closed = false;
   #syncError: RankDistillmError | undefined;
 
-  private constructor(output: string, path: string, file: FileHandle) {
+  private constructor(output: string, path: string, file: FileHandle, folders: readonly string[]) {
     this.#output = output;
+    this.#folders = folders;
     this.path = path;
     const beside = join(dirname(output), basename(path));
     this.name = resolve(beside) === path ? beside : path;
@@ -103,7 +106,7 @@ export class RunJournal {
    */
   static async open(output: string, onWarning: (message: string) => void): Promise<RunJournal> {
     const path = await journalPath(output);
-    await makeFolder(dirname(path));
+    const folders = await makeFolder(dirname(path));
     for (;;) {
       const file = await openFile(path);
       try {
@@ -114,7 +117,7 @@ export class RunJournal {
         }
         // the process that held the lock may have finished, and removed the file that was opened
         if (await isAt(file, path)) {
-          const journal = new RunJournal(output, path, file);
+          const journal = new RunJournal(output, path, file, folders);
           await journal.#read();
           return journal;
         }
@@ -228,6 +231,8 @@ export class RunJournal {
     await sync(dirname(this.path)).catch(() => undefined); // the run's name first
     if (await isAt(this.#file, this.path)) await rm(this.path, { force: true }).catch(() => undefined);
     await this.#close();
+    // those that hold nothing: no run came of it
+    for (const folder of this.#folders.toReversed()) await rmdir(folder).catch(() => undefined);
   }
 
   /**

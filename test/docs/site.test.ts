@@ -18,7 +18,7 @@ const TYPES: Record<string, string> = {
   '.png': 'image/png',
 };
 
-if (!existsSync(join(HTML, 'index.html'))) console.log('skipped: there is no site; npm run docs makes it');
+if (!existsSync(join(HTML, 'index.html'))) console.log('left out: there is no site; npm run docs makes it');
 else {
   const browser = await openBrowser();
   if (browser) {

@@ -117,11 +117,12 @@ export const DATA: BadInput[] = [
   {
     what: 'a document id that a TREC run cannot hold',
     code: 'bad_input',
-    message: /tiny-set\.run:13: the document id 'd\\u000b9' is empty or contains white space/,
+    message: /a__tiny-set\.jsonl:1: the document id 'd 9' is empty or contains white space/,
     spoil: async (folder) => {
-      await append('data/docs.tsv', 'd\v9\ta text\n')(folder);
-      await append(RUN, 'q1 Q0 d\v9 7 1 x\n')(folder);
+      await append('data/docs.tsv', 'd 9\ta text\n')(folder);
+      await write('data/a__tiny-set.jsonl', '{"query_id":"q1","doc_id":"d 9","rank":1,"score":1}\n')(folder);
     },
+    argv: [...RE_RANK, '--data.inference_datasets.run_path_or_id', 'data/a__tiny-set.jsonl'],
   },
   {
     what: 'a collection that does not exist',
