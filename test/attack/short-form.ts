@@ -9,7 +9,8 @@ const FILES = {
   data: ['collections', 'configs', 'runs', 'tuples'],
   folders: ['cache-indexes', 'checkpoints', 'models', 'outputs', 'journals', 'planted-names', 'weights'],
   readers: ['evaluation', 'jsonl', 'parquet', 'pickles', 'qrels', 'safetensors', 'trec-runs', 'tsv', 'yaml'],
-  processes: ['downloads', 'fit-kills', 'hostile-data', 'index-kills', 'kills', 'shard-kills', 'storms'],
+  processes: ['downloads', 'hostile-data', 'storms'],
+  kills: ['fit-kills', 'index-kills', 'kills', 'shard-kills'],
 };
 
 /** A test of the short form of each kind in a file. */

@@ -1,0 +1,3 @@
+import { shortForms } from './short-form.js';
+
+shortForms('kills').run();
