@@ -1,4 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite } from 'uvu';
@@ -89,7 +90,7 @@ test('Ctrl-C ends a run with 130 and leaves no half file', () =>
     assert.is(code, 130, stderr);
     assert.match(stderr, /interrupting; press Ctrl-C again/);
     assert.match(stderr, /interrupted\n$/);
-    assert.equal(await readdir(runs), []);
+    assert.not(existsSync(runs), 'an empty folder goes as well');
   }));
 
 for (const stdin of ['ends', 'goes on']) {

@@ -248,7 +248,7 @@ test('an interrupted run ends with 130 and leaves no run', () =>
     clearInterval(abortOnceWriting);
     assert.is(code, 130, stderr);
     assert.match(stderr, /interrupted\n$/);
-    assert.equal(await readdir(join(folder, 'mono-rank/runs')), []);
+    assert.not.ok((await readdir(join(folder, 'mono-rank'))).includes('runs'));
   }));
 
 test('--print_config prints what --config reads again, and does nothing else', () =>
