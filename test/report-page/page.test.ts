@@ -1,13 +1,11 @@
-import { copyFile, mkdir, readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
+import { copyFile, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import type { AxeResults } from 'axe-core';
 import type { Page } from 'playwright-core';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { worldToReport } from '../../scripts/docs/report-of-world.js';
-import { openBrowser } from '../support/browser.js';
+import { faults, openBrowser } from '../support/browser.js';
 import { run } from '../support/cli.js';
 import { temporaryFolder, useOwnCache } from '../support/files.js';
 
@@ -15,7 +13,6 @@ const test = suite('the report in a browser');
 useOwnCache(test);
 
 const browser = await openBrowser();
-const AXE = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const MARKUP = '<b onclick="x()">bold</b></script>';
 
 /** Opens the page; what the browser complains of, and what it asks of a network, fails the test. */
@@ -35,15 +32,6 @@ async function withPage(file: string, options: object, use: (page: Page) => Prom
   } finally {
     await context.close();
   }
-}
-
-/** Faults that keep people out, by axe's rules. The scripts of axe need no permission of the page's policy. */
-async function faults(page: Page): Promise<string[]> {
-  await page.evaluate(AXE);
-  const { violations } = await page.evaluate<AxeResults>('axe.run()');
-  return violations
-    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-    .map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`);
 }
 
 if (browser) {

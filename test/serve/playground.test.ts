@@ -1,18 +1,14 @@
 import { spawn } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
-import type { AxeResults } from 'axe-core';
 import type { Page } from 'playwright-core';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { serve, type RerankServer } from '../../src/serve/serve.js';
-import { openBrowser } from '../support/browser.js';
+import { faults, openBrowser } from '../support/browser.js';
 import { modelFolder } from '../support/models.js';
 
 const test = suite('the page of the server in a browser');
 
 const browser = await openBrowser();
-const AXE = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 async function withPage(
   options: object,
@@ -96,14 +92,6 @@ if (browser) {
       },
       ['secret'],
     ));
-}
-
-async function faults(page: Page): Promise<string[]> {
-  await page.evaluate(AXE);
-  const { violations } = await page.evaluate<AxeResults>('axe.run()');
-  return violations
-    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-    .map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`);
 }
 
 async function shell(command: string): Promise<{ code: number | null; stdout: string }> {
