@@ -88,7 +88,13 @@ export async function openJobs(
     }
     const name = options.runName ?? `${dataset.runName}.run`;
     const outputPath = join(folder, shard === undefined ? name : shardName(name, shard));
-    const identity = { model, ...(await inputOf(run, dataset, { all, topics }, options)), computed };
+    const refine = options.refine === null ? undefined : { top: options.refine, precision: 'float32' };
+    const identity = {
+      model,
+      ...(await inputOf(run, dataset, { all, topics }, options)),
+      ...(refine && { refine }),
+      computed,
+    };
     jobs.push({ dataset, topics, outputPath, identity, journal: undefined });
   }
   refuseSharedOutputs(jobs);
@@ -238,7 +244,7 @@ async function inputOf(
   dataset: RunDataset,
   { all, topics }: { all: number; topics: readonly number[] },
   { batchSize, limitTestBatches, shard }: RerankRunsSettings,
-): Promise<Omit<RunIdentity, 'model' | 'computed'>> {
+): Promise<Omit<RunIdentity, 'model' | 'refine' | 'computed'>> {
   const { run, docs, queries, qrels, repairsDocs: repaired } = dataset.files;
   const named = (path: string | undefined) => (path === undefined ? null : resolve(path));
   return {
