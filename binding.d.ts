@@ -113,7 +113,10 @@ export interface ScoreResult {
   scores: Float32Array;
   /** Precision the batch really ran in. */
   precision: ComputePrecision;
-  /** Rows multiplied, summed over all linear layers of encoder and head: proof that no padding was computed. */
+  /**
+   * Rows multiplied, summed over all linear layers of encoder and head: proof that no padding was computed. On the CPU a block may
+   * be shared with other batches; then this, `linearFlops` and the times are the batch's share by tokens.
+   */
   linearRows: number;
   /** Multiplications and additions of the linear layers (2 per multiply-add). */
   linearFlops: number;
