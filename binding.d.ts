@@ -319,6 +319,16 @@ export interface Binding extends DeviceBinding {
    * @returns false if the file was opened and locked elsewhere
    */
   lockFile(fd: number): boolean;
+  /**
+   * Reads regions of an open file on a thread of libuv's pool and compares them with their checksums. One call for many:
+   * a promise for each costs more than the read.
+   *
+   * @param regions [regions, 3]: offset and length in bytes, and CRC-32
+   * @param target filled with the regions, one after the other; not to be touched until the promise is settled
+   * @returns 0; -1 if the file is too short or a checksum differs; else the errno of a read that failed. Unless it is 0,
+   *   `target` holds anything.
+   */
+  readRegions(fd: number, regions: Float64Array, target: Uint8Array): Promise<number>;
 }
 
 /** rank_distillm_torch.node: models on devices, computed by LibTorch and our CUDA kernels. */

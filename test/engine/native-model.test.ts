@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { ScoreResult } from '../../binding.js';
-import { loadBinding } from '../../src/engine/load-binding.js';
+import { loadBinding } from '../../src/io/load-binding.js';
 import { createNative, isSanitized, pack, referenceModel, type ReferenceModel } from '../support/engine.js';
 import { TOLERANCES } from '../support/tolerances.js';
 
