@@ -2,7 +2,7 @@
 // not grow. Needs the flags of Node.js that `npm run soak` gives: --expose-gc, and --max-semi-space-size=2, without which V8
 // holds and frees 30 MiB of empty space for new objects as it likes.
 import { once } from 'node:events';
-import { cpSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -12,8 +12,8 @@ import { RandomStream } from '../../src/random/random-stream.js';
 import { formatTable } from '../../src/report/table.js';
 import { numberOf, runScript } from '../lib/command.js';
 import { root } from '../lib/root.mjs';
-import { SetupError } from '../lib/say.mjs';
 import { Broken } from './kind.js';
+import { findings, judge, lookAtSelf, tellLook, type Look } from './looks.js';
 import { pick } from './mutate.js';
 import { openTarget, type Target } from './package.js';
 
@@ -41,14 +41,7 @@ median of the second third of the run against that of the last. --growth 0 does 
 type Model = CrossEncoder;
 type Action = (random: RandomStream) => Promise<void>;
 
-interface Look {
-  anonymousMiB: number;
-  /** What they lead to, sorted. */
-  files: string[];
-  descriptors: number;
-  /** Descriptors of files that only ended threads had open. */
-  lost: number;
-  threads: number;
+interface SoakLook extends Look {
   weightBytes: number;
 }
 
@@ -108,26 +101,13 @@ class Soak {
     await Promise.all(Array.from({ length: LANES }, lane));
   }
 
-  async look(): Promise<Look> {
+  async look(): Promise<SoakLook> {
     // the engine's threads are as many as the last model asked for
     const model = await this.#load(MODELS[0]!, THREADS);
     await model.score(pairs.slice(0, 1));
     await model.close();
-    for (let i = 0; i < 3; i++) {
-      globalThis.gc!();
-      await wait(50); // finalizers and ends of threads
-    }
-    const files = readdirSync('/proc/self/fd').map((name) => readlinkIfOpen(`/proc/self/fd/${name}`));
-    const kept = files.filter((file) => !file.startsWith(this.#copies)).sort();
-    const rollup = readFileSync('/proc/self/smaps_rollup', 'utf8');
-    return {
-      anonymousMiB: Number(/^Anonymous:\s+(\d+) kB$/m.exec(rollup)?.[1]) / 1024,
-      files: kept,
-      descriptors: kept.length,
-      lost: files.length - kept.length,
-      threads: readdirSync('/proc/self/task').length,
-      weightBytes: this.#models.get(MODELS[0]!)!.engine.weightBytes,
-    };
+    const found = await lookAtSelf((file) => file.startsWith(this.#copies));
+    return { ...found, weightBytes: this.#models.get(MODELS[0]!)!.engine.weightBytes };
   }
 
   readonly #actions: readonly [string, Action][] = [
@@ -248,15 +228,6 @@ class Soak {
 
 const folderOf = (name: string): string => join(root, 'test/golden/references', name);
 
-/** One of the descriptors is that of the listing itself. */
-function readlinkIfOpen(path: string): string {
-  try {
-    return readlinkSync(path);
-  } catch {
-    return '';
-  }
-}
-
 function abortSoon(random: RandomStream): AbortSignal {
   return AbortSignal.timeout(random.below(MOST_MS));
 }
@@ -275,55 +246,23 @@ async function unless<T>(
   }
 }
 
-const median = (values: readonly number[]): number =>
-  [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
-
-/** What was not as it should be, in words. */
-function findings(looks: readonly Look[], growth: number): string[] {
-  const third = Math.floor(looks.length / 3);
-  const settled = looks.slice(third);
-  const found: string[] = [];
-  for (const key of ['descriptors', 'threads', 'weightBytes'] as const) {
-    const values = new Set(settled.map((look) => look[key]));
-    if (values.size > 1) found.push(`${key} vary: ${[...values].join(', ')}`);
-  }
-  const before = new Set(settled[0]?.files);
-  const opened = new Set(settled.flatMap(({ files }) => files).filter((file) => /^\//.test(file) && !before.has(file)));
-  if (opened.size > 0) found.push(`files left open: ${[...opened].join(', ')}`);
-  const [start, end] = [looks.slice(third, 2 * third), looks.slice(-third)].map((part) =>
-    median(part.map(({ anonymousMiB }) => anonymousMiB)),
-  ) as [number, number];
-  const percent = (100 * (end - start)) / start;
-  const change = `anonymous memory: ${start.toFixed(1)} MiB, then ${end.toFixed(1)} MiB (${percent.toFixed(2)} %)`;
-  console.log(change);
-  if (growth > 0 && Math.abs(percent) > growth) found.push(change);
-  return found;
-}
-
 const option = { type: 'string' } as const;
 
 await runScript(USAGE, { minutes: option, growth: option, seed: option, package: option }, async (values) => {
-  if (globalThis.gc === undefined) throw new SetupError('node runs without --expose-gc', 'npm run soak sets it.');
   const seconds = 60 * (numberOf('minutes', values.minutes) ?? 15);
   const growth = numberOf('growth', values.growth, 'a number of at least 0') ?? 2;
   const seed = numberOf('seed', values.seed, 'a number of at least 0') ?? 1;
   const soak = new Soak(await openTarget(values.package ?? root));
   await soak.open();
-  const looks: Look[] = [];
+  const looks: SoakLook[] = [];
   const count = Math.max(LEAST_LOOKS, Math.round(seconds * LOOKS_PER_SECOND));
   for (let i = 0; i < count; i++) {
     await soak.run(seconds / count, seed, i);
     const look = await soak.look();
     looks.push(look);
-    const { anonymousMiB, descriptors, lost, threads, weightBytes } = look;
-    console.error(
-      `look ${i + 1} of ${count}: ${anonymousMiB.toFixed(1)} MiB, ${descriptors} file descriptors ` +
-        `and ${lost} that Node.js lost, ${threads} threads, ${weightBytes} bytes of weights`,
-    );
+    tellLook(look, i + 1, count, `${look.weightBytes} bytes of weights`);
   }
   await soak.close();
   console.log(formatTable([{ head: 'action' }, { head: 'times' }], [...soak.counts].sort()));
-  const found = findings(looks, growth);
-  for (const finding of found) console.error(`found: ${finding}`);
-  if (found.length > 0) process.exitCode = 1;
+  judge(findings(looks, growth, ['weightBytes']));
 });

@@ -13,7 +13,7 @@ import {
   SEE_DOCTOR,
   torchBinary,
   TORCH_HINT,
-} from '../engine/load-binding.js';
+} from '../io/load-binding.js';
 import { type RankDistillmError, throwIfAborted } from '../errors.js';
 import { packageVersion } from '../io/package-version.js';
 import { loadCheckpoint } from '../models/load-checkpoint.js';

@@ -4,6 +4,7 @@ import { checkOptions, section, type OptionsOf, type SettingsOf } from '../confi
 import { key } from '../config/schema/fields.js';
 import { badArgument, RankDistillmError, throwIfAborted, warner } from '../errors.js';
 import { holdInputs } from '../io/inputs.js';
+import { bindingOf } from '../io/load-binding.js';
 import type { Checkpoint } from '../models/checkpoint.js';
 import { loadCheckpoint } from '../models/load-checkpoint.js';
 import { modelFolderFiles } from '../models/save-model.js';
@@ -17,7 +18,6 @@ import {
 import { modelKeys, passed, resolveEngine, type ResolvedEngine } from './engine-options.js';
 import { DocumentPairs, longDocuments } from './document-pairs.js';
 import { FinerScores, type RefinedCounts } from './finer-scores.js';
-import { bindingOf } from './load-binding.js';
 import { checkMemory, loadBoth } from './load-both.js';
 import { fromNative } from './native-error.js';
 import { halvedWarning, type ScoredWindow, scoreWindows, warnOnce } from './score-windows.js';

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import type { Binding, DeviceBinding, TorchBinding } from '../../binding.js';
 import { docsPage, RankDistillmError } from '../errors.js';
-import { platformFile, platformPackage, runningGlibc } from '../io/platform-package.js';
+import { platformFile, platformPackage, runningGlibc } from './platform-package.js';
 
 /** Requirements of a binary, written beside it by the build. */
 const requirements = z.object({

@@ -24,7 +24,7 @@ async function outcome(
   named = binary,
   expression = "'loaded ' + binding.loadBinding().info().kernels",
 ): Promise<string> {
-  const { href } = new URL('../../src/engine/load-binding.ts', import.meta.url);
+  const { href } = new URL('../../src/io/load-binding.ts', import.meta.url);
   const script = `import * as binding from '${href}';
     try { console.log(${expression}); }
     catch (error) { console.log([error.code, error.message, error.hint].join('|')); }`;
