@@ -28,11 +28,12 @@ export type {
   RankedDocument,
   Ranking,
   RankOptions,
-  RefinedCounts,
   RefineRequest,
   ScoreOptions,
   StreamOptions,
 } from './engine/cross-encoder.js';
+export type { ArithmeticChoice } from './engine/arithmetic.js';
+export type { RefinedCounts } from './engine/finer-scores.js';
 export { doctor, type DoctorOptions } from './doctor/doctor.js';
 export type {
   DoctorCheck,
