@@ -1,3 +1,5 @@
+/** @module rank-distillm/ai */
+
 import { rankTexts, type AdapterOptions } from './rank-texts.js';
 
 /** A call of the AI SDK, as far as it is read here. */

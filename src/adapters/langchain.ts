@@ -1,3 +1,5 @@
+/** @module rank-distillm/langchain */
+
 import { rankTexts, type AdapterOptions } from './rank-texts.js';
 
 /** What this reads of LangChain's documents. */

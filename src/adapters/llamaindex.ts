@@ -1,3 +1,5 @@
+/** @module rank-distillm/llamaindex */
+
 import { rankTexts, type AdapterOptions } from './rank-texts.js';
 
 /** What this reads of LlamaIndex's nodes. */
