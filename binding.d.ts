@@ -316,6 +316,11 @@ export interface Binding extends DeviceBinding {
    * @returns false if the file was opened and locked elsewhere
    */
   lockFile(fd: number): boolean;
+  /**
+   * Loads a shared library that is no addon, with what it needs, for as long as the process runs (dlopen(3)). An addon that
+   * is loaded later and needs libraries of these names gets these. Throws what the system says.
+   */
+  openLibrary(path: string): void;
 }
 
 /** rank_distillm_torch.node: models on devices, computed by LibTorch and our CUDA kernels. */

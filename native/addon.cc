@@ -5,6 +5,7 @@
 #include "api/exports.h"
 #include "api/file_lock.h"
 #include "api/gemm_rate.h"
+#include "api/open_library.h"
 #include "model/cross_encoder.h"
 #include "train/trainer.h"
 
@@ -36,6 +37,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("info", Napi::Function::New(env, [](const Napi::CallbackInfo& info) { return engine_info(info.Env()); }));
   exports.Set("gemmRate", Napi::Function::New(env, gemm_rate));
   exports.Set("lockFile", Napi::Function::New(env, lock_file));
+  exports.Set("openLibrary", Napi::Function::New(env, open_library));
   return exports;
 }
 
