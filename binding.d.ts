@@ -113,7 +113,10 @@ export interface ScoreResult {
   scores: Float32Array;
   /** Precision the batch really ran in. */
   precision: ComputePrecision;
-  /** Rows multiplied, summed over all linear layers of encoder and head: proof that no padding was computed. */
+  /**
+   * Rows multiplied, summed over all linear layers of encoder and head: proof that no padding was computed. On the CPU a block may
+   * be shared with other batches; then this, `linearFlops` and the times are the batch's share by tokens.
+   */
   linearRows: number;
   /** Multiplications and additions of the linear layers (2 per multiply-add). */
   linearFlops: number;
@@ -321,6 +324,16 @@ export interface Binding extends DeviceBinding {
    * is loaded later and needs libraries of these names gets these. Throws what the system says.
    */
   openLibrary(path: string): void;
+  /**
+   * Reads regions of an open file on a thread of libuv's pool and compares them with their checksums. One call for many:
+   * a promise for each costs more than the read.
+   *
+   * @param regions [regions, 3]: offset and length in bytes, and CRC-32
+   * @param target filled with the regions, one after the other; not to be touched until the promise is settled
+   * @returns 0; -1 if the file is too short or a checksum differs; else the errno of a read that failed. Unless it is 0,
+   *   `target` holds anything.
+   */
+  readRegions(fd: number, regions: Float64Array, target: Uint8Array): Promise<number>;
 }
 
 /** rank_distillm_torch.node: models on devices, computed by LibTorch and our CUDA kernels. */

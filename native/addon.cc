@@ -6,6 +6,7 @@
 #include "api/file_lock.h"
 #include "api/gemm_rate.h"
 #include "api/open_library.h"
+#include "api/read_regions.h"
 #include "model/cross_encoder.h"
 #include "train/trainer.h"
 
@@ -36,6 +37,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   set_exports(env, exports, backend);
   exports.Set("info", Napi::Function::New(env, [](const Napi::CallbackInfo& info) { return engine_info(info.Env()); }));
   exports.Set("gemmRate", Napi::Function::New(env, gemm_rate));
+  exports.Set("readRegions", Napi::Function::New(env, read_regions));
   exports.Set("lockFile", Napi::Function::New(env, lock_file));
   exports.Set("openLibrary", Napi::Function::New(env, open_library));
   return exports;

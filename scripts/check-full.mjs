@@ -86,19 +86,20 @@ async function attack() {
   });
 }
 
-/** See scripts/attack/soak.ts. */
+/** See scripts/attack/soak.ts; server-soak.ts is run by the same. */
 const SOAK_FLAGS = ['--expose-gc', '--max-semi-space-size=2'];
 
 /** @param {string[]} args @param {string} what @param {NodeJS.ProcessEnv} [env] */
-async function runSoak(args, what, env = process.env) {
+async function runSoak(args, what, env = process.env, name = 'soak') {
   const loader = join(root, 'scripts/lib/load-typescript.mjs');
-  const script = join(root, 'scripts/attack/soak.ts');
+  const script = join(root, `scripts/attack/${name}.ts`);
   await run(process.execPath, [...SOAK_FLAGS, '--import', loader, script, ...args], { what, cwd: root, env });
 }
 
-/** Ten minutes of everything at once without growth; re-ranks a million pairs within the memory bound, and scores for minutes while the event loop stays responsive. */
+/** Ten minutes of everything at once, and an hour's requests to a server, without growth; re-ranks a million pairs within the memory bound, and scores for minutes while the event loop stays responsive. */
 async function soak() {
   await runSoak([], 'soak');
+  await runSoak([], 'soak of the server', process.env, 'server-soak');
   for (const name of ['memory', 'event-loop']) {
     await run(process.execPath, ['--import', 'tsx', join(root, 'scripts/bench/run.ts'), name], {
       what: name,

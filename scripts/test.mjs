@@ -15,12 +15,14 @@ const HANGS_MS = 45 * 60_000;
 const AT_ONCE = Math.min(8, Math.max(3, Math.floor(availableParallelism() / 2)));
 /** Files that start first, longest first, so that none of them is left alone at the end. */
 const LONG = [
-  'test/native/',
+  'test/attack/kills',
   'test/fit/resume',
   'test/cli/process',
   'test/cli/fit-process',
   'test/tokenize/round-trip',
 ];
+/** Files that compile, on all cores: one at a time, since the others would wait for its lock. */
+const COMPILES = 'test/native/';
 /** With another Node.js, of arm64 perhaps (scripts/arm64/test.mjs), each file is run by that. */
 const NODE = process.env['RANK_DISTILLM_TEST_NODE'] ?? process.execPath;
 const LOADER = pathToFileURL(join(root, 'scripts/lib/load-typescript.mjs')).href;
@@ -80,9 +82,12 @@ const files = filesBelow(join(root, 'test'), (name) => name.endsWith('.test.ts')
 const rank = (file) => (LONG.findIndex((start) => file.startsWith(start)) + LONG.length + 1) % (LONG.length + 1);
 
 const results = /** @type {Result[]} */ ([]);
-const waiting = files.toSorted((a, b) => rank(a) - rank(b));
-async function worker() {
-  for (let file = waiting.shift(); file; file = waiting.shift()) {
+const compiling = files.filter((file) => file.startsWith(COMPILES));
+const waiting = files.filter((file) => !file.startsWith(COMPILES)).toSorted((a, b) => rank(a) - rank(b));
+/** @param {string[]} first files that this worker alone runs */
+async function worker(first) {
+  const next = () => first.shift() ?? waiting.shift();
+  for (let file = next(); file; file = next()) {
     const result = await runFile(file);
     results.push(result);
     const mark = result.failed === 0 ? 'ok  ' : 'FAIL';
@@ -95,7 +100,7 @@ async function worker() {
 for (const folder of ['src', 'test']) {
   for (const file of filesBelow(join(root, folder), (name) => name.endsWith('.ts'))) await transpile(file);
 }
-await Promise.all(Array.from({ length: AT_ONCE }, worker));
+await Promise.all(Array.from({ length: AT_ONCE }, (_, i) => worker(i === 0 ? compiling : [])));
 
 const passed = results.reduce((sum, result) => sum + result.passed, 0);
 const failed = results.reduce((sum, result) => sum + result.failed, 0);

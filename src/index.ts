@@ -30,6 +30,8 @@ export type {
   RankedDocument,
   Ranking,
   RankOptions,
+  RefinedCounts,
+  RefineRequest,
   ScoreOptions,
   StreamOptions,
 } from './engine/cross-encoder.js';

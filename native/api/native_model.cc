@@ -39,31 +39,33 @@ NativeModel::NativeModel(const Napi::CallbackInfo& info) : ObjectWrap(info) {
 Napi::Value NativeModel::score(const Napi::CallbackInfo& info) {
   const auto env = info.Env();
   if (!model_) throw closed_error(env, "the model is closed");
-  auto batch = std::make_shared<const PackedBatch>(read_packed_batch(info[0]));
+  auto batch = read_packed_batch(info[0]);
   const auto cancel = CancelToken::flag_of(info[1]);
-  if (model_->scores_in_blocks()) return score_in_blocks(env, batch, cancel);
+  if (model_->scores_in_blocks()) return score_in_blocks(env, std::move(batch), cancel);
   return Environment::of(env).submit(
-      env, cancel, [model = model_, batch, cancel](Workers& workers) { return model->score(*batch, workers, cancel); },
+      env, cancel,
+      [model = model_, batch = std::move(batch), cancel](Workers& workers) {
+        return model->score(batch, workers, cancel);
+      },
       [precision = precision_](Napi::Env env, Scores& scores) { return scores_to_js(env, scores, precision); });
 }
 
-Napi::Value NativeModel::score_in_blocks(Napi::Env env, const std::shared_ptr<const PackedBatch>& batch,
-                                         const CancelFlag& cancel) const {
-  auto scoring = std::make_shared<std::shared_ptr<BatchInBlocks>>();
+Napi::Value NativeModel::score_in_blocks(Napi::Env env, PackedBatch packed, const CancelFlag& cancel) const {
+  const auto batch = std::make_shared<ScoredBatch>(std::move(packed), EngineThread::instance().threads());
   return Environment::of(env).submit_blocks(
       env, cancel,
       [&] {
-        *scoring = model_->in_blocks(batch, EngineThread::instance().threads());
+        model_->check(batch->packed());
         BlockJob job;
         job.model = model_.get();
-        job.tokens = (*scoring)->tokens();
-        job.run = [model = model_, scoring = *scoring, cancel](int64_t block, const std::function<void()>& pause) {
-          scoring->score(block, cancel, pause);
+        job.batch = batch;
+        job.run = [model = model_](const std::vector<BatchPart>& parts, const std::function<void()>& between_layers) {
+          model->score_block(parts, between_layers);
         };
         return job;
       },
-      [scoring, precision = precision_](Napi::Env env) -> Napi::Value {
-        return scores_to_js(env, (*scoring)->result(), precision);
+      [batch, precision = precision_](Napi::Env env) -> Napi::Value {
+        return scores_to_js(env, batch->result(), precision);
       });
 }
 

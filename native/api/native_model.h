@@ -18,8 +18,7 @@ class NativeModel : public Napi::ObjectWrap<NativeModel> {
 
  private:
   Napi::Value score(const Napi::CallbackInfo& info);
-  Napi::Value score_in_blocks(Napi::Env env, const std::shared_ptr<const PackedBatch>& batch,
-                              const CancelFlag& cancel) const;
+  Napi::Value score_in_blocks(Napi::Env env, PackedBatch packed, const CancelFlag& cancel) const;
   Napi::Value close(const Napi::CallbackInfo& info);
   Napi::Value precision(const Napi::CallbackInfo& info);
   Napi::Value weight_bytes(const Napi::CallbackInfo& info);

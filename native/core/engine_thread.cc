@@ -1,6 +1,7 @@
 #include "core/engine_thread.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "core/cpu.h"
 
@@ -132,15 +133,16 @@ void EngineThread::run_blocks(const TakeWorkers& take) {
   } catch (...) {
     // There are no workers: whose turn it is hears of it.
     std::unique_lock lock(mutex_);
-    if (const auto taken = blocks_.take(BlockJobs::Which::any)) end_block(lock, *taken, std::current_exception());
+    auto block = blocks_.take(BlockJobs::Which::any, threads_);
+    for (auto& piece : block.pieces) end_piece(lock, piece, std::current_exception());
   }
 }
 
 void EngineThread::take_blocks() {
   std::unique_lock lock(mutex_);
   for (;;) {
-    if (const auto taken = blocks_.take(BlockJobs::Which::any)) {
-      run_block(lock, *taken, true);
+    if (auto block = blocks_.take(BlockJobs::Which::any, threads_); !block.empty()) {
+      run_block(lock, block);
     } else if (blocks_.has_running()) {
       changed_.wait(lock);  // more may come while other workers are busy
     } else {
@@ -150,39 +152,61 @@ void EngineThread::take_blocks() {
   }
 }
 
-void EngineThread::run_block(std::unique_lock<std::mutex>& lock, const BlockJobs::Taken& taken, bool may_pause) {
+void EngineThread::run_new_block() {
+  std::unique_lock lock(mutex_);
+  if (auto block = blocks_.take(BlockJobs::Which::new_streams, threads_); !block.empty()) {
+    block.yields = false;
+    run_block(lock, block);
+  }
+}
+
+void EngineThread::run_block(std::unique_lock<std::mutex>& lock, BlockJobs::Taken& block) {
   lock.unlock();
   std::exception_ptr error;
   try {
-    const auto& job = taken.entry->job;
-    throw_if_cancelled(job.cancel);
-    job.run(taken.block, [this, may_pause] {
-      if (may_pause) run_new_block();
+    const auto run = block.pieces.front().entry->job.run;  // a job that is cancelled meanwhile drops its own
+    std::vector<BatchPart> parts;
+    parts.reserve(block.pieces.size());
+    for (const auto& piece : block.pieces) parts.push_back(piece.part);
+    end_cancelled(block);
+    run(parts, [this, &block] {
+      end_cancelled(block);
+      if (block.yields) run_new_block();
     });
   } catch (...) {
     error = std::current_exception();
   }
   lock.lock();
-  end_block(lock, taken, error);
+  for (auto& piece : block.pieces) end_piece(lock, piece, error);
 }
 
-void EngineThread::end_block(std::unique_lock<std::mutex>& lock, const BlockJobs::Taken& taken,
-                             const std::exception_ptr& error) {
-  if (blocks_.finish(taken, error)) {
+void EngineThread::end_cancelled(BlockJobs::Taken& block) {
+  bool goes_on = false;
+  for (auto& piece : block.pieces) {
+    if (piece.has_ended) continue;
+    if (is_cancelled(piece.entry->job.cancel)) {
+      std::unique_lock lock(mutex_);
+      end_piece(lock, piece, nullptr);
+    } else {
+      goes_on = true;
+    }
+  }
+  if (!goes_on) throw interrupted();
+}
+
+void EngineThread::end_piece(std::unique_lock<std::mutex>& lock, BlockJobs::Piece& piece, std::exception_ptr error) {
+  if (std::exchange(piece.has_ended, true)) return;
+  auto& job = piece.entry->job;
+  if (!error && is_cancelled(job.cancel)) error = std::make_exception_ptr(interrupted());
+  if (blocks_.finish(piece, error)) {
     lock.unlock();
-    auto& job = taken.entry->job;
-    job.done(taken.entry->error);
+    job.done(piece.entry->error);
     job.run = nullptr;  // frees what the job holds before drop() returns and the model's close() runs
     job.done = nullptr;
     lock.lock();
-    blocks_.remove(taken.entry);
+    blocks_.remove(piece.entry);
   }
   changed_.notify_all();
-}
-
-void EngineThread::run_new_block() {
-  std::unique_lock lock(mutex_);
-  if (const auto taken = blocks_.take(BlockJobs::Which::new_streams)) run_block(lock, *taken, false);
 }
 
 }  // namespace rank_distillm

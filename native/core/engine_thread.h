@@ -57,8 +57,10 @@ class EngineThread {
   /// Runs blocks on all workers until there are none, or until a job waits and each worker has run one.
   void run_blocks(const TakeWorkers& take);
   void take_blocks();
-  void run_block(std::unique_lock<std::mutex>& lock, const BlockJobs::Taken& taken, bool may_pause);
-  void end_block(std::unique_lock<std::mutex>& lock, const BlockJobs::Taken& taken, const std::exception_ptr& error);
+  void run_block(std::unique_lock<std::mutex>& lock, BlockJobs::Taken& block);
+  /// Ends what of a running block was cancelled; throws `aborted` if nothing is left of it.
+  void end_cancelled(BlockJobs::Taken& block);
+  void end_piece(std::unique_lock<std::mutex>& lock, BlockJobs::Piece& piece, std::exception_ptr error);
   /// Between two layers of a block: runs the first block of a new stream.
   void run_new_block();
 

@@ -90,8 +90,7 @@ std::vector<Block> cut_blocks(const PackedBatch& batch, int64_t token_budget) {
 }
 
 std::vector<Block> cut_shrinking_blocks(const PackedBatch& batch, int threads) {
-  // Fewer tokens are not worth another pass over all weights; more do not fit into a core's caches.
-  return cut(batch, [threads](int64_t left) { return std::clamp<int64_t>(left / (int64_t{2} * threads), 128, 768); });
+  return cut(batch, [threads](int64_t left) { return shrinking_block_tokens(left, threads); });
 }
 
 Block next_even_block(const PackedBatch& batch, int64_t first, int64_t token_budget) {

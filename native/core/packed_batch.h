@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -46,6 +47,15 @@ std::vector<Block> cut_blocks(const PackedBatch& batch, int64_t token_budget);
 /// The block that begins with sequence `first`, of at most `token_budget` tokens (more only for one long sequence). It
 /// is an even share of the remaining tokens, so that the last block is as large as the others.
 Block next_even_block(const PackedBatch& batch, int64_t first, int64_t token_budget);
+
+/// More tokens do not fit into a core's caches.
+inline constexpr int64_t largest_block_tokens = 768;
+
+/// Tokens of the next block where `left` are left for `threads` threads that take block after block: a share of them,
+/// and at least what is worth another pass over all weights.
+inline int64_t shrinking_block_tokens(int64_t left, int threads) {
+  return std::clamp<int64_t>(left / (int64_t{2} * threads), 128, largest_block_tokens);
+}
 
 /// Splits a batch for `threads` threads that take block after block. Each block is a share of the remaining tokens: the
 /// first blocks are large, and the last are small enough that no thread waits long at the end.

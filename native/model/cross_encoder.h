@@ -1,7 +1,6 @@
 #pragma once
 
 #include <functional>
-#include <memory>
 #include <vector>
 
 #include "model/config.h"
@@ -18,16 +17,15 @@ class CrossEncoder : public ScoringModel {
   CrossEncoder(const ModelOptions& options, std::vector<TensorSource> tensors, Workers& workers);
 
   bool scores_in_blocks() const override { return true; }
-  std::shared_ptr<BatchInBlocks> in_blocks(const std::shared_ptr<const PackedBatch>& batch, int threads) const override;
+  void check(const PackedBatch& batch) const override;
+  void score_block(const std::vector<BatchPart>& parts, const std::function<void()>& between_layers) const override;
 
   /// float32 where the CPU has no instructions for bf16.
   ElementType precision() const override { return precision_; }
 
  private:
-  class InBlocks;
-
-  void score_block(const PackedBatch& batch, const Block& block, float* scores,
-                   const std::function<void()>& between_layers, Counters& counters) const;
+  void score_all(const PackedBatch& batch, float* scores, const std::function<void()>& between_layers,
+                 Counters& counters) const;
 
   CrossEncoder(const ModelOptions& options, Weights weights);
 

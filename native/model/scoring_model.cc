@@ -11,10 +11,10 @@ std::atomic<int64_t> all_weight_bytes{0};
 
 }  // namespace
 
-BatchInBlocks::~BatchInBlocks() = default;
+void ScoringModel::check(const PackedBatch&) const {}
 
-std::shared_ptr<BatchInBlocks> ScoringModel::in_blocks(const std::shared_ptr<const PackedBatch>&, int) const {
-  return nullptr;
+void ScoringModel::score_block(const std::vector<BatchPart>&, const std::function<void()>&) const {
+  throw Error("native", "this model scores whole batches");
 }
 
 Scores ScoringModel::score(const PackedBatch&, Workers&, const CancelFlag&) {

@@ -1,40 +1,14 @@
 #pragma once
 
 #include <functional>
-#include <memory>
 #include <vector>
 
 #include "core/cancel.h"
-#include "core/counters.h"
-#include "core/packed_batch.h"
+#include "core/scored_batch.h"
 #include "core/workers.h"
 #include "kernels/kernels.h"
 
 namespace rank_distillm {
-
-struct Scores {
-  std::vector<float> values;  // [sequences], in the batch's order
-  Counters counters;
-  double seconds = 0;           // of the engine's threads, divided by their number
-  double seconds_per_tick = 0;  // of `counters.ticks`
-  int64_t halved_to = 0;        // tokens per block after running out of memory halved it; 0 if it did not
-};
-
-/// A batch whose blocks threads score one by one, beside those of other batches (core/block_jobs.h).
-class BatchInBlocks {
- public:
-  BatchInBlocks() = default;
-  virtual ~BatchInBlocks();
-  BatchInBlocks(const BatchInBlocks&) = delete;
-  BatchInBlocks& operator=(const BatchInBlocks&) = delete;
-
-  /// Of each block; there is at least one.
-  virtual std::vector<int64_t> tokens() const = 0;
-  /// See BlockJob. Throws `aborted` when the flag is set meanwhile.
-  virtual void score(int64_t block, const CancelFlag& cancel, const std::function<void()>& between_layers) = 0;
-  /// After the last block.
-  virtual Scores result() = 0;
-};
 
 /// A cross-encoder that scores, on the CPU (cross_encoder.h) or on a device (cuda/device_cross_encoder.h).
 class ScoringModel {
@@ -44,15 +18,18 @@ class ScoringModel {
   ScoringModel(const ScoringModel&) = delete;
   ScoringModel& operator=(const ScoringModel&) = delete;
 
-  /// Whether batches are scored by `in_blocks`, else by `score`.
+  /// Whether batches are scored by `score_block`, else by `score`.
   virtual bool scores_in_blocks() const { return false; }
 
-  /// The batch in blocks for `threads` threads. The model must outlive it. Throws `bad_input` for ids or lengths the
-  /// model does not have.
-  virtual std::shared_ptr<BatchInBlocks> in_blocks(const std::shared_ptr<const PackedBatch>& batch, int threads) const;
+  /// Throws `bad_input` for ids or lengths the model does not have. `score` does it by itself.
+  virtual void check(const PackedBatch& batch) const;
 
-  /// Scores a whole batch, for models that do. Throws `bad_input` as `in_blocks` does, `aborted` when the flag is set
-  /// meanwhile, `out_of_memory` if a device cannot hold even one sequence.
+  /// Scores parts of batches that were checked, together, on the calling thread (core/block_jobs.h). Calls
+  /// `between_layers`, which may throw.
+  virtual void score_block(const std::vector<BatchPart>& parts, const std::function<void()>& between_layers) const;
+
+  /// Scores a whole batch. Throws `bad_input` as `check` does, `aborted` when the flag is set meanwhile,
+  /// `out_of_memory` if a device cannot hold even one sequence.
   virtual Scores score(const PackedBatch& batch, Workers& workers, const CancelFlag& cancel);
 
   /// The precision that it computes in, which may differ from the one asked for.

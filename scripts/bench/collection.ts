@@ -74,23 +74,34 @@ interface Written {
   folder: string;
 }
 
-/** Measures in a process of its own, which holds nothing else. */
+/** Measures, each phase in a process that holds nothing else. */
 async function measured(written: Written): Promise<CollectionRow> {
   say(`measuring ${written.name}`);
-  const child = fork(fileURLToPath(import.meta.url), [JSON.stringify(written)]);
-  const [message] = await Promise.all([once(child, 'message'), once(child, 'close')]);
-  return message[0] as CollectionRow;
+  const { name, passages, bytes } = written;
+  const [built, read] = [await inChild('build', written), await inChild('read', written)];
+  const anonymous = { build: built.anonymous, reads: read.anonymous };
+  return { name, passages, megabytes: bytes / 1e6, ...built, ...read, anonymous };
 }
 
-async function measure({ name, path, passages, bytes, folder }: Written): Promise<CollectionRow> {
-  const inFile = passagesOfFileV2(0, passages);
-  const idOf = path.endsWith('.tar') ? (i: number) => idV2(Math.floor(i / inFile) % 70, i % inFile) : String;
+const PHASES = { build: measureBuild, read: measureReads };
+
+async function inChild<P extends keyof typeof PHASES>(phase: P, written: Written) {
+  const child = fork(fileURLToPath(import.meta.url), [phase, JSON.stringify(written)]);
+  const [message] = await Promise.all([once(child, 'message'), once(child, 'close')]);
+  return message[0] as Awaited<ReturnType<(typeof PHASES)[P]>>;
+}
+
+async function measureBuild({ path, bytes, folder }: Written) {
   await rm(folder, { recursive: true, force: true });
   await warm(path);
-  const megabytes = bytes / 1e6;
-  const building = watchAnonymous();
-  const build = await rateOf(megabytes, async () => (await CollectionStore.open(path, { folder })).close());
-  const anonymousOfBuild = building.stop() * 1.048576;
+  const watch = watchAnonymous();
+  const build = await rateOf(bytes / 1e6, async () => (await CollectionStore.open(path, { folder })).close());
+  return { build, anonymous: watch.stop() * 1.048576 };
+}
+
+async function measureReads({ path, passages, folder }: Written) {
+  const inFile = passagesOfFileV2(0, passages);
+  const idOf = path.endsWith('.tar') ? (i: number) => idV2(Math.floor(i / inFile) % 70, i % inFile) : String;
   const openings: number[] = [];
   for (let i = 0; i < 5; i++) {
     const start = performance.now();
@@ -100,7 +111,7 @@ async function measure({ name, path, passages, bytes, folder }: Written): Promis
   const files = await readdir(folder);
   const index = files.find((file) => file.endsWith('.index'))!;
   for (const file of files) await warm(join(folder, file));
-  await using store = await CollectionStore.open(path, { folder, threadAfter: 0 });
+  await using store = await CollectionStore.open(path, { folder });
   const random = new Random(1);
   const ids = (count: number): string[] => Array.from({ length: count }, () => idOf(random.below(passages)));
   const wanted = ids(LOOKUPS);
@@ -108,7 +119,7 @@ async function measure({ name, path, passages, bytes, folder }: Written): Promis
     for (const id of wanted) if (!store.has(id)) throw new Error(`${id} is missing`);
   });
   wanted.length = 0;
-  for (let i = 0; i < 20; i++) await store.getTexts(ids(TOGETHER)); // starts the reading thread
+  for (let i = 0; i < 20; i++) await store.getTexts(ids(TOGETHER)); // its code is optimized by then
   const reading = watchAnonymous();
   const reads = await rateOf(READS, async () => {
     // the next call is sent while the last one's texts are decoded
@@ -119,10 +130,10 @@ async function measure({ name, path, passages, bytes, folder }: Written): Promis
       if ((await texts).length !== TOGETHER) throw new Error('texts are missing');
     }
   });
-  const anonymous = { build: anonymousOfBuild, reads: Math.max(reading.stop() * 1.048576, anonymousMegabytes()) };
+  const anonymous = Math.max(reading.stop() * 1.048576, anonymousMegabytes());
   const { size } = await stat(join(folder, index));
   const openSeconds = openings.sort((a, b) => a - b)[2]!;
-  return { name, passages, megabytes, indexMegabytes: size / 1e6, build, openSeconds, lookups, reads, anonymous };
+  return { indexMegabytes: size / 1e6, openSeconds, lookups, reads, anonymous };
 }
 
 const COLUMNS: ColumnOf<CollectionRow>[] = [
@@ -168,7 +179,8 @@ async function main(passages: number, passagesV2: number, folder: string, isKept
 }
 
 if (process.send !== undefined && process.argv[1] === fileURLToPath(import.meta.url)) {
-  process.send(await measure(JSON.parse(process.argv[2]!) as Written));
+  const [phase, written] = process.argv.slice(2) as [keyof typeof PHASES, string];
+  process.send(await PHASES[phase](JSON.parse(written) as Written));
 }
 
 const option = { type: 'string' } as const;

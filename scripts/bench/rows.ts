@@ -98,6 +98,7 @@ x dl20      the median latency over the time that as many pairs of dl20-bm25 tak
 Other benches, each with --help:
   npm run bench -- peers       other libraries on the same pairs, in turn with ours
   npm run bench -- ranking     what each precision costs in nDCG@10
+  npm run bench -- exact       what the exact top K costs, and whether it is one
   npm run bench -- train       training with sizes of your choice, and a peer beside it
   npm run bench -- tokenize    how fast pairs become token ids
   npm run bench -- memory      the bound on memory while a million pairs are re-ranked

@@ -8,6 +8,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   train: () => import('./train.js'),
   peers: () => import('./peers/run.js'),
   ranking: () => import('./ranking.js'),
+  exact: () => import('./exact.js'),
   tokenize: () => import('./tokenize.js'),
   memory: () => import('./memory.js'),
   'event-loop': () => import('./event-loop.js'),

@@ -1,67 +1,117 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
+import { existsSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { Pool } from 'undici';
-import { existsSync } from 'node:fs';
 import { CrossEncoder } from '../../src/engine/cross-encoder.js';
 import { TrainableModel } from '../../src/engine/trainable-model.js';
+import { formatTable } from '../../src/report/table.js';
 import { numberOf, runScript } from '../lib/command.js';
-import { randomModel, wholeWords } from './models.js';
+import { root } from '../lib/root.mjs';
+import { SetupError } from '../lib/say.mjs';
+import { ServerProcess } from '../lib/server-process.js';
+import { machineLine } from './host.js';
+import { MODEL_NAMES, randomModel, wholeWords, type RandomModelName } from './models.js';
+import { PeerServer } from './peers/server.js';
 
-const USAGE = `usage: npm run bench -- serve [--model FOLDER] [--precision 32-true] [--seconds 10]
+const USAGE = `usage: npm run bench -- serve [--model FOLDER] [--precision 32-true] [--clients 1,8,64] [--documents 10] [--tokens 100]
+                              [--seconds 5] [--rounds 3] [--peer PYTHON]
+                              [--package FOLDER]
 
-Requests per second and their times at 1, 8 and 64 clients, each a query with 10 documents of 100 tokens, to a server in a
-process of its own, and the share of the engine's own rate that arrives at the clients. MiniLM-L6 by default; "tiny"
-names a model that costs next to nothing, so what is left is the server.`;
+Requests per second and their times, each a query with 10 documents of 100 tokens, to a server in a process of its own; the engine's
+own rate in a process without a server; and the share of it that arrives at the clients. MiniLM-L6 by default; "tiny" names a
+model that costs next to nothing, so what is left is the server.
 
-const CLIENTS = [1, 8, 64];
-const DOCUMENTS = 10;
-const TOKENS = 100;
+The engine, our server and the peer are measured in turn, in as many rounds; medians. Clients share the cores with the server, so
+"share of CPU" is that of the time by the clock without them: CPU seconds of a request in the engine alone over those in the server.
+--peer names a Python with infinity-emb (pip install infinity-emb[server,torch]), which serves the same model of random weights.
+--package measures another checkout's or an installed package's server beside ours.`;
+
+interface Rate {
+  /** Requests per second. */
+  rate: number;
+  p50: number;
+  p99: number;
+  /** CPU milliseconds per request of the process that scores, and of the clients. */
+  cpu: number;
+  clientCpu: number;
+}
+
+interface Workload {
+  clients: readonly number[];
+  documents: number;
+  tokens: number;
+  seconds: number;
+}
+
+interface Request {
+  query: string;
+  documents: string[];
+}
+
+const MAIN = 'dist/cli/main.js';
 const QUERY_TOKENS = 8;
+/** Requests of a call of the engine alone. */
+const TOGETHER = 64;
+/** [CLS] and two [SEP]. */
+const SPECIAL_TOKENS = 3;
 
 /** Requests that differ, so that no cache of the tokenizer or of equal pairs answers for the engine. */
-async function requestMaker(): Promise<() => { query: string; documents: string[] }> {
+async function requestMaker({ documents, tokens }: Workload): Promise<() => Request> {
   const words = await wholeWords();
-  let at = 0;
-  const text = (tokens: number): string => {
-    const picked = Array.from({ length: tokens }, () => words[(at = (at * 31 + 17) % 1_000_003) % words.length]!);
-    at += 1;
+  let at = 1;
+  const text = (length: number): string => {
+    const picked = Array.from({ length }, () => words[(at = (at * 48_271) % 2_147_483_647) % words.length]!);
     return picked.join(' ');
   };
   return () => ({
     query: text(QUERY_TOKENS),
-    documents: Array.from({ length: DOCUMENTS }, () => text(TOKENS - QUERY_TOKENS - 3)),
+    documents: Array.from({ length: documents }, () => text(tokens - QUERY_TOKENS - SPECIAL_TOKENS)),
   });
 }
 
-/** A server takes no model without a head: gives a bench's model one. */
-async function withHead(folder: string): Promise<string> {
-  const target = `${folder}-with-head`;
-  if (!existsSync(target)) {
-    await using model = await TrainableModel.load(folder, { onWarning: () => undefined });
-    await model.save(target);
-  }
-  return target;
+interface Model {
+  /** With a head, which a server needs. */
+  folder: string;
+  /** What a peer gives a head of its own. */
+  backbone: string;
 }
 
-async function startServer(folder: string, precision: string) {
-  const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
-  const args = [main, 'serve', '--model', `bench=${folder}`, '--port', '0', '--precision', precision, '--log', 'json'];
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'inherit', 'pipe'] });
-  for await (const line of createInterface({ input: child.stderr })) {
-    if (!line.startsWith('{')) throw new Error(line);
-    const { event, url } = JSON.parse(line) as { event: string; url: string };
-    if (event === 'listening') {
-      child.stderr.resume();
-      return { child, url };
-    }
+/** A bench's model by its name, or a folder. */
+async function modelOf(name: string): Promise<Model> {
+  if (name !== 'tiny' && !MODEL_NAMES.includes(name as RandomModelName)) return { folder: name, backbone: name };
+  const backbone = await randomModel(name as RandomModelName | 'tiny');
+  const folder = `${backbone}-with-head`;
+  if (!existsSync(folder)) {
+    await using model = await TrainableModel.load(backbone, { onWarning: () => undefined });
+    await model.save(folder);
   }
-  throw new Error('the server ended');
+  return { folder, backbone };
 }
 
-async function load(url: string, clients: number, seconds: number, next: () => object) {
-  const pool = new Pool(url, { connections: clients, pipelining: 1 });
+/** CPU seconds of a process with all its threads and with the children that it has waited for. */
+function cpuSeconds(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    .replace(/^.*\) /s, '')
+    .split(' ');
+  return fields.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks), 0) / 100;
+}
+
+/** What the clients call: a path, and the body of a request. */
+interface Endpoint {
+  url: string;
+  pid: number;
+  path: string;
+  bodyOf: (request: Request) => object;
+}
+
+const ours = ({ url, child }: ServerProcess): Endpoint => ({
+  url,
+  pid: child.pid!,
+  path: '/v2/rerank',
+  bodyOf: (request) => request,
+});
+
+async function load(endpoint: Endpoint, clients: number, seconds: number, next: () => Request): Promise<Rate> {
+  const pool = new Pool(endpoint.url, { connections: clients, pipelining: 1, headersTimeout: 0 });
   const times: number[] = [];
   const end = performance.now() + seconds * 1000;
   const client = async (): Promise<void> => {
@@ -69,78 +119,121 @@ async function load(url: string, clients: number, seconds: number, next: () => o
       const start = performance.now();
       const { statusCode, body } = await pool.request({
         method: 'POST',
-        path: '/v2/rerank',
+        path: endpoint.path,
         headers: { 'content-type': 'application/json' },
-        body: JSON.stringify(next()),
+        body: JSON.stringify(endpoint.bodyOf(next())),
       });
-      await body.json();
-      if (statusCode !== 200) throw new Error(`status ${statusCode}`);
+      const answer = await body.text();
+      if (statusCode !== 200) throw new SetupError(`status ${statusCode}: ${answer}`);
       times.push(performance.now() - start);
     }
   };
   const start = performance.now();
+  const [cpu, own] = [cpuSeconds(endpoint.pid), cpuSeconds(process.pid)];
   await Promise.all(Array.from({ length: clients }, client));
   const took = (performance.now() - start) / 1000;
+  const perRequest = (pid: number, before: number): number => ((cpuSeconds(pid) - before) / times.length) * 1000;
+  const costs = { cpu: perRequest(endpoint.pid, cpu), clientCpu: perRequest(process.pid, own) };
   await pool.close();
   times.sort((a, b) => a - b);
-  const at = (share: number): string => `${times[Math.floor(share * (times.length - 1))]!.toFixed(1)} ms`;
-  return { rate: times.length / took, p50: at(0.5), p99: at(0.99) };
+  const at = (share: number): number => times[Math.floor(share * (times.length - 1))]!;
+  return { rate: times.length / took, p50: at(0.5), p99: at(0.99), ...costs };
 }
 
 /** Requests' worth of pairs a second, scored in this process without a server. */
-async function engineRate(
-  folder: string,
-  precision: string,
-  seconds: number,
-  next: () => ReturnType<Awaited<ReturnType<typeof requestMaker>>>,
-) {
-  await using model = await CrossEncoder.load(folder, { precision });
-  const batch = () =>
-    Array.from({ length: 64 }, next).flatMap(({ query, documents }) =>
-      documents.map((document) => ({ query, document })),
-    );
-  await model.score(batch().slice(0, 20));
-  const start = performance.now();
+async function engineRate(model: CrossEncoder, seconds: number, next: () => Request): Promise<Rate> {
   let requests = 0;
+  const [start, cpu] = [performance.now(), cpuSeconds(process.pid)];
   while (performance.now() - start < seconds * 1000) {
-    await model.score(batch());
-    requests += 64;
+    const batch = Array.from({ length: TOGETHER }, next);
+    await model.score(batch.flatMap(({ query, documents }) => documents.map((document) => ({ query, document }))));
+    requests += TOGETHER;
   }
-  return (requests / (performance.now() - start)) * 1000;
+  const took = (performance.now() - start) / 1000;
+  const none = { p50: Number.NaN, p99: Number.NaN, clientCpu: Number.NaN };
+  return { ...none, rate: requests / took, cpu: ((cpuSeconds(process.pid) - cpu) / requests) * 1000 };
 }
 
-async function main(folder: string, precision: string, seconds: number): Promise<void> {
-  const next = await requestMaker();
-  const before = await engineRate(folder, precision, seconds, next);
-  const { child, url } = await startServer(folder, precision);
-  try {
-    await load(url, 4, 1, next);
-    for (const clients of CLIENTS) {
-      const { rate, p50, p99 } = await load(url, clients, seconds, next);
-      const figures = `${rate.toFixed(1)} requests/s, p50 ${p50}, p99 ${p99}`;
-      console.log(`${clients} clients: ${figures}, ${(rate / before).toFixed(2)} of the engine's rate`);
+const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
+
+function medians(rounds: readonly Rate[]): Rate {
+  const of = (key: keyof Rate): number => median(rounds.map((round) => round[key]));
+  return { rate: of('rate'), p50: of('p50'), p99: of('p99'), cpu: of('cpu'), clientCpu: of('clientCpu') };
+}
+
+async function main(
+  { folder, backbone }: Model,
+  precision: string,
+  workload: Workload,
+  rounds: number,
+  peer?: string,
+  other?: string,
+): Promise<void> {
+  const next = await requestMaker(workload);
+  const args = ['--model', `bench=${folder}`, '--port', '0', '--precision', precision];
+  await using model = await CrossEncoder.load(folder, { precision });
+  await using server = await ServerProcess.start([process.execPath, join(root, MAIN)], args);
+  await using second =
+    other === undefined ? undefined : await ServerProcess.start([process.execPath, join(other, MAIN)], args);
+  await using python = peer === undefined ? undefined : await PeerServer.start(peer, backbone);
+  const endpoints = new Map<string, Endpoint>([['rank-distillm serve', ours(server)]]);
+  if (second) endpoints.set(other!, ours(second));
+  if (python) endpoints.set(python.name, python);
+  const found = new Map<string, Rate[]>();
+  const keep = (name: string, rate: Rate): void => void found.set(name, [...(found.get(name) ?? []), rate]);
+
+  await engineRate(model, 1, next);
+  for (const endpoint of endpoints.values()) await load(endpoint, 4, 1, next);
+  for (let round = 0; round < rounds; round++) {
+    for (const clients of workload.clients) {
+      keep('the engine alone', await engineRate(model, workload.seconds, next));
+      for (const [name, endpoint] of endpoints) {
+        keep(`${name}, ${clients}`, await load(endpoint, clients, workload.seconds, next));
+      }
     }
-  } finally {
-    child.kill('SIGTERM');
-    await once(child, 'exit');
   }
-  const after = await engineRate(folder, precision, seconds, next);
-  console.log(`the engine alone: ${before.toFixed(1)} requests/s before, ${after.toFixed(1)} after`);
+  const engine = medians(found.get('the engine alone')!);
+  const columns = ['', 'requests/s', 'p50, ms', 'p99, ms', 'share', 'CPU ms', 'client CPU ms', 'share of CPU'];
+  const shown = (value: number, digits: number): string => (Number.isNaN(value) ? '' : value.toFixed(digits));
+  const rows = [...found].map(([name, own]) => {
+    const { rate, p50, p99, cpu, clientCpu } = medians(own);
+    const shares = [shown(rate / engine.rate, 2), shown(cpu, 2), shown(clientCpu, 2), shown(engine.cpu / cpu, 2)];
+    return [name, shown(rate, 1), shown(p50, 1), shown(p99, 1), ...shares];
+  });
+  console.log(machineLine('cpu'));
+  console.log(
+    `${workload.documents} documents of ${workload.tokens} tokens, ${model.precision}, medians of ${rounds} rounds`,
+  );
+  console.log(
+    formatTable(
+      columns.map((head) => ({ head })),
+      rows,
+    ),
+  );
 }
 
 const option = { type: 'string' } as const;
+const options = { model: option, precision: option, clients: option, documents: option, tokens: option };
 
 export const run = (args: string[]): Promise<void> =>
   runScript(
     USAGE,
-    { model: option, precision: option, seconds: option },
-    async (values) =>
-      main(
-        values.model === undefined || values.model === 'tiny'
-          ? await withHead(await randomModel(values.model ?? 'minilm-l6'))
-          : values.model,
+    { ...options, seconds: option, rounds: option, peer: option, package: option },
+    async (values) => {
+      const whole = 'a whole number above 0';
+      await main(
+        await modelOf(values.model ?? 'minilm-l6'),
         values.precision ?? '32-true',
-        numberOf('seconds', values.seconds) ?? 10,
-      ),
+        {
+          clients: (values.clients ?? '1,8,64').split(',').map((text) => numberOf('clients', text, whole)),
+          documents: numberOf('documents', values.documents, whole) ?? 10,
+          tokens: numberOf('tokens', values.tokens, whole) ?? 100,
+          seconds: numberOf('seconds', values.seconds) ?? 5,
+        },
+        numberOf('rounds', values.rounds, whole) ?? 3,
+        values.peer,
+        values.package && resolve(values.package),
+      );
+    },
     args,
   );

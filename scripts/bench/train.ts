@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ComputePrecision } from '../../binding.js';
-import { loadBinding } from '../../src/engine/load-binding.js';
+import { loadBinding } from '../../src/io/load-binding.js';
 import { loadCheckpoint } from '../../src/models/load-checkpoint.js';
 import { createPairTokenizer } from '../../src/tokenize/pair-tokenizer.js';
 import { numberOf, runScript } from '../lib/command.js';

@@ -106,7 +106,7 @@ export function writeRequirements(file, binaries, compileCommands, libtorch, arc
 }
 
 /**
- * What this machine lacks to run an addon of a folder, by the same rules as src/engine/load-binding.ts, which is not
+ * What this machine lacks to run an addon of a folder, by the same rules as src/io/load-binding.ts, which is not
  * compiled yet. Undefined when its requirements say nothing of use.
  * @param {string} folder
  * @param {string} requirements name of the file

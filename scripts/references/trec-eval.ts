@@ -18,12 +18,16 @@ const USAGE = `usage: node --import ./scripts/lib/load-typescript.mjs scripts/re
 
 PROGRAM is trec_eval 10 (https://github.com/usnistgov/trec_eval), or prints what \`trec_eval -q -m all_trec QRELS RUN\` does.`;
 
+/** trec_eval takes minutes for a grade of 16777216: it counts up to the largest grade for each smaller one. */
+const MOST_MS = 5000;
+
 /** What trec_eval prints for each topic; undefined where it refuses a file. */
 function trecEval(program: string, qrels: string, run: string): Figures | undefined {
   let text: string;
   try {
     const args = ['-q', '-m', 'all_trec', qrels, run];
-    text = execFileSync(program, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+    const limits = { timeout: MOST_MS, killSignal: 'SIGKILL' } as const;
+    text = execFileSync(program, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'], ...limits });
   } catch {
     return undefined;
   }

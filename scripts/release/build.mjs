@@ -106,7 +106,7 @@ export async function crossCompile(platform) {
 export async function compileGpu(version) {
   const out = join(root, 'build/release', `cuda-${version}`);
   const folder = join(out, 'Release');
-  // No path of this machine: src/engine/load-binding.ts opens LibTorch before it.
+  // No path of this machine: src/io/load-binding.ts opens LibTorch before it.
   const options = ['CMAKE_SKIP_RPATH=ON', `CMAKE_LIBRARY_OUTPUT_DIRECTORY=${folder}`];
   const torch = await compileForCuda({ torch: version, out, targets: ['rank_distillm_torch'], options });
   const addon = join(folder, TORCH_ADDON_NAME);

@@ -19,7 +19,7 @@ function isRunning(command, args) {
 function whyBuild() {
   const asked = process.env['npm_config_build_from_source'] ?? '';
   if (asked === 'true' || asked.split(',').includes('rank-distillm')) return 'npm_config_build_from_source asks for it';
-  const loader = pathToFileURL(join(root, 'dist/engine/load-binding.js')).href;
+  const loader = pathToFileURL(join(root, 'dist/io/load-binding.js')).href;
   // In a process of its own: a binary for another CPU may end it.
   const script = `import(${JSON.stringify(loader)}).then((loader) => loader.loadBinding()).catch((error) => {
     console.error(error.message);

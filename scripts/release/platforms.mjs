@@ -1,5 +1,5 @@
 // The platforms that a release has an engine for: each is a package of its own, an optional dependency of rank-distillm, and
-// npm installs the one whose `os`, `cpu` and `libc` fit. src/engine/load-binding.ts makes the same names.
+// npm installs the one whose `os`, `cpu` and `libc` fit. src/io/load-binding.ts makes the same names.
 
 /**
  * @typedef {object} Platform

@@ -1,6 +1,6 @@
 /** @module rank-distillm/ai */
 
-import { rankTexts, type AdapterOptions } from './rank-texts.js';
+import { rankWith, type AdapterOptions } from './rank-with.js';
 
 /** A call of the AI SDK, as far as it is read here. */
 export interface RerankCall {
@@ -35,15 +35,14 @@ export function rerankingModel(options: AdapterOptions): AiSdkRerankingModel {
     async doRerank({ query, documents, topN, abortSignal }) {
       const texts = documents.type === 'text' ? documents.values : documents.values.map((one) => JSON.stringify(one));
       const signals = [options.signal, abortSignal].filter((signal) => signal !== undefined);
-      const ranked = await rankTexts(query, texts, {
-        ...options,
-        topN: topN ?? options.topN,
-        signal: signals.length > 0 ? AbortSignal.any(signals) : undefined,
-      });
-      return {
-        ranking: ranked.map(({ index, score }) => ({ index, relevanceScore: score })),
-        response: { modelId, timestamp: new Date() },
-      };
+      const signal = signals.length > 0 ? AbortSignal.any(signals) : undefined;
+      const ranking = await rankWith(
+        query,
+        texts,
+        { ...options, topN: topN ?? options.topN, signal },
+        { textOf: (text) => text, ranked: (_, relevanceScore, index) => ({ index, relevanceScore }) },
+      );
+      return { ranking, response: { modelId, timestamp: new Date() } };
     },
   };
 }

@@ -1,6 +1,6 @@
 /** @module rank-distillm/langchain */
 
-import { rankTexts, type AdapterOptions } from './rank-texts.js';
+import { rankWith, type AdapterOptions } from './rank-with.js';
 
 /** What this reads of LangChain's documents. */
 export interface LangChainDocument {
@@ -21,16 +21,13 @@ export class CrossEncoderCompressor {
   }
 
   /** @throws RankDistillmError as `CrossEncoder.rank` */
-  async compressDocuments<Document extends LangChainDocument>(
-    documents: Document[],
-    query: string,
-  ): Promise<Document[]> {
-    const texts = documents.map(({ pageContent }) => pageContent);
-    const ranked = await rankTexts(query, texts, this.#options);
-    return ranked.map(({ index, score }) => {
-      const document = documents[index]!;
-      const copy = Object.create(Object.getPrototypeOf(document) as object) as Document;
-      return Object.assign(copy, document, { metadata: { ...document.metadata, relevanceScore: score } });
+  compressDocuments<Document extends LangChainDocument>(documents: Document[], query: string): Promise<Document[]> {
+    return rankWith(query, documents, this.#options, {
+      textOf: ({ pageContent }) => pageContent,
+      ranked: (document, relevanceScore) => {
+        const copy = Object.create(Object.getPrototypeOf(document) as object) as Document;
+        return Object.assign(copy, document, { metadata: { ...document.metadata, relevanceScore } });
+      },
     });
   }
 }

@@ -1,6 +1,6 @@
 /** @module rank-distillm/llamaindex */
 
-import { rankTexts, type AdapterOptions } from './rank-texts.js';
+import { rankWith, type AdapterOptions } from './rank-with.js';
 
 /** What this reads of LlamaIndex's nodes. */
 export interface LlamaIndexNode {
@@ -35,9 +35,10 @@ export class CrossEncoderPostprocessor {
   ): Promise<Node[]> {
     const text = typeof query === 'string' ? query : textOf(query ?? []);
     if (text === '') return nodes; // nothing to rank by
-    const texts = nodes.map(({ node }) => node.getContent(TEXT_ALONE));
-    const ranked = await rankTexts(text, texts, this.#options);
-    return ranked.map(({ index, score }) => ({ ...nodes[index]!, score }));
+    return rankWith(text, nodes, this.#options, {
+      textOf: ({ node }) => node.getContent(TEXT_ALONE),
+      ranked: (node, score) => ({ ...node, score }),
+    });
   }
 }
 

@@ -1,7 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { nearestHint } from '../config/nearest.js';
 import { RankDistillmError } from '../errors.js';
-import { withDownloads } from '../fetch/downloads.js';
+import { listenToDownloads } from '../fetch/downloads.js';
 import { packageVersion } from '../io/package-version.js';
 import { commandLine, print, type CliIo } from './cli-io.js';
 import { configurationsBehindVerb } from './config-arguments.js';
@@ -34,7 +34,8 @@ export async function runCli(
 ): Promise<number> {
   const io = { ...process, command: commandLine(argv) };
   try {
-    await withDownloads(downloadReport(io), () => parse(configurationsBehindVerb(argv), io));
+    using _ = listenToDownloads(downloadReport(io));
+    await parse(configurationsBehindVerb(argv), io);
     return 0;
   } catch (error) {
     onError(error);

@@ -1,5 +1,5 @@
 import { readdir, rm, rmdir, writeFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { ioError } from '../errors.js';
 import { leftoversIn, pathBeside } from '../io/leftovers.js';
 import { makeFolder } from '../io/make-folder.js';
@@ -111,6 +111,15 @@ export class FitOutput {
         : TensorBoardLogger.open(join(folder, settings.subDir ?? ''), options);
     };
     return Promise.all(this.#logs.map(open));
+  }
+
+  /** Where a CSVLogger of the run that saved the checkpoint `resumed` may have written: here, or beside its checkpoints. */
+  earlierLogs(resumed = this.checkpointFolder): { path: string; prefix: string }[] {
+    const logs = this.#logs.filter(({ settings }) => settings.kind === 'CSVLogger');
+    const beside = dirname(dirname(resolve(resumed)));
+    return logs.flatMap(({ settings: { prefix }, folder }) =>
+      [folder, beside].map((where) => ({ path: join(where, 'metrics.csv'), prefix })),
+    );
   }
 
   /** Makes a folder; `discard` removes it where it stays empty. */

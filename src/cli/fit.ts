@@ -1,4 +1,4 @@
-import { readdir } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { loadConfig, type LoadedConfig } from '../config/load-config.js';
@@ -72,10 +72,19 @@ class ReportedFit {
   #pairs = 0;
   #seconds = 0;
 
-  begin(summary: FitSummary, configuration: string): MetricLogger {
+  /** @param logs where the run that this one continues may have left its `metrics.csv`; the first that has one counts */
+  async begin(
+    summary: FitSummary,
+    configuration: string,
+    logs: readonly { path: string; prefix: string }[],
+  ): Promise<MetricLogger> {
     this.#summary = summary;
     this.#configuration = configuration;
     this.#curves = new TrainingCurves(`${summary.model} on ${summary.dataset}`);
+    for (const { path, prefix } of summary.resumed === undefined ? [] : logs) {
+      const text = await readFile(path, 'utf8').catch(() => undefined);
+      if (text !== undefined && this.#curves.addLog(text, path, prefix, summary.startStep) > 0) break;
+    }
     return this.#curves;
   }
 
@@ -154,7 +163,7 @@ async function train(
         const text = printConfig({ ...config, seed_everything: summary.seed }, { forLightning: true });
         if (output.hasLogs) await writeAtomically(join(logFolder, 'pl_config.yaml'), (write) => write(text));
         loggers.push(...(await output.openLoggers(resumed === undefined ? undefined : summary.startStep)));
-        if (reported) loggers.push(reported.begin(summary, text));
+        if (reported) loggers.push(await reported.begin(summary, text, output.earlierLogs(resumed)));
       },
       onStep: async (step) => {
         if (!begun) await output.begin();

@@ -14,6 +14,7 @@ import { formatDuration } from '../report/figures.js';
 import { onDevice } from '../report/figures.js';
 import { createProgress, type Progress } from '../report/progress.js';
 import { formatMetrics, type MetricsRow } from '../report/table.js';
+import type { RefinedCounts } from '../engine/cross-encoder.js';
 import type { RerankedRun, RerankRunsOptions } from '../rerank/rerank-options.js';
 import { rerankRuns } from '../rerank/rerank-runs.js';
 import { note, print, warn, type CliIo } from './cli-io.js';
@@ -161,6 +162,7 @@ function rerankOptionsOf(config: Config): RerankRunsOptions {
     saveDir: naming?.save_dir,
     runName: naming?.run_name,
     overwrite: naming?.overwrite,
+    refine: naming?.refine,
     // re-ranking has no validation loss
     metrics: measureNames(config).filter((name) => name !== 'loss'),
   };
@@ -181,6 +183,12 @@ function configPath([section = '', ...rest]: SettingPath, { trainer }: Config): 
   return [section, ...rest];
 }
 
+function refinedNote({ documents, rescored, bound, exceeded }: RefinedCounts): string {
+  const share = `${rescored.toLocaleString('en-US')} of ${documents.toLocaleString('en-US')} pairs were scored again in 32-true`;
+  const why = bound === undefined ? 'there were too few to measure a bound' : `the bound is ${bound.toPrecision(2)}`;
+  return `refined: ${share}; ${why}${exceeded > 0 ? `, which ${exceeded} scores exceeded: it is raised` : ''}`;
+}
+
 function* notesOf({ label, outputPath, scoring, earlierTopics, unscoredTopics }: RerankedRun): Generator<string> {
   if (scoring === undefined) {
     yield `${outputPath} holds this result already and is skipped; overwrite of ReRankCallback computes it again`;
@@ -191,6 +199,7 @@ function* notesOf({ label, outputPath, scoring, earlierTopics, unscoredTopics }:
     const rate = `${(pairs / seconds).toFixed(1)} pairs/s, ${onDevice(scoring)}`;
     const earlier = earlierTopics === 0 ? '' : `; ${earlierTopics} topics had been scored before`;
     yield `wrote ${outputPath}: ${pairs} pairs of ${topics} topics in ${formatDuration(seconds)} (${rate})${earlier}`;
+    if (scoring.refined) yield refinedNote(scoring.refined);
   }
   if (unscoredTopics > 0)
     yield `note: ${label}: ${unscoredTopics} judged topics were not scored and are not in the mean`;

@@ -12,7 +12,7 @@ import {
   loadTorchBinding,
   SEE_DOCTOR,
   TORCH_HINT,
-} from '../engine/load-binding.js';
+} from '../io/load-binding.js';
 import { type RankDistillmError, throwIfAborted } from '../errors.js';
 import { packageVersion } from '../io/package-version.js';
 import { loadCheckpoint } from '../models/load-checkpoint.js';

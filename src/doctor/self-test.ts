@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import type { EncoderConfig, HeadConfig, NamedTensor } from '../../binding.js';
 import { packagePath, RankDistillmError } from '../errors.js';
-import { bindingOf, loadBinding } from '../engine/load-binding.js';
 import { scoreWindows } from '../engine/score-windows.js';
+import { bindingOf, loadBinding } from '../io/load-binding.js';
 import { MAX_JSON_BYTES } from '../models/json-file.js';
 import type { PairEncoding } from '../models/pair-encoding.js';
 import { expectedShapes } from '../models/tensors.js';

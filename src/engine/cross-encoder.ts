@@ -4,6 +4,7 @@ import { checkOptions, section, type OptionsOf, type SettingsOf } from '../confi
 import { key } from '../config/schema/fields.js';
 import { badArgument, RankDistillmError, throwIfAborted, warner } from '../errors.js';
 import { holdInputs } from '../io/inputs.js';
+import { bindingOf } from '../io/load-binding.js';
 import type { Checkpoint } from '../models/checkpoint.js';
 import { loadCheckpoint } from '../models/load-checkpoint.js';
 import { modelFolderFiles } from '../models/save-model.js';
@@ -15,10 +16,11 @@ import {
   type TextPair,
 } from '../tokenize/pair-tokenizer.js';
 import type { Passages } from '../tokenize/passages.js';
-import { modelKeys, passed, resolveEngine } from './engine-options.js';
-import { bindingOf } from './load-binding.js';
+import { modelKeys, passed, resolveEngine, type ResolvedEngine } from './engine-options.js';
+import { ErrorBound, PAIRS_FOR_BOUND } from './error-bound.js';
 import { checkMemory, loadBoth } from './load-both.js';
 import { fromNative } from './native-error.js';
+import { refineTop } from './refine.js';
 import { halvedWarning, type ScoredWindow, scoreWindows, warnOnce } from './score-windows.js';
 
 export const loadOptions = z.strictObject({
@@ -71,6 +73,10 @@ export const rankOptions = z.strictObject({
     'Score a document that is longer than the model reads in passages. When left out, its end is not read.',
   ),
   top_k: key(z.int().min(0).optional(), 'Number of documents to return, best first; default all.'),
+  exact: key(
+    z.boolean().default(false),
+    'Return the topK documents of 32-true: those that this precision leaves in doubt are scored again. Needs topK.',
+  ),
   return_documents: key(z.boolean().default(false), 'Also return the texts of the documents.'),
 });
 
@@ -97,6 +103,30 @@ export interface Ranking {
   documents: RankedDocument[];
   /** Tokens that the model read. */
   tokens: number;
+  /** With `exact`, unless the model's own precision is 32-true. */
+  refined?: RefinedCounts | undefined;
+}
+
+/** How many documents were scored again in the finer arithmetic. */
+export interface RefinedCounts {
+  documents: number;
+  rescored: number;
+  /** What a score was taken to be off at most; undefined: not known yet, and everything was scored again. */
+  bound: number | undefined;
+  /** Scores that were off by more. The bound was raised and the documents looked at again; 0 where the bound holds. */
+  exceeded: number;
+}
+
+/** Documents of a query with their scores, of which the best are wanted exactly. */
+export interface RefineRequest {
+  query: string;
+  documents: readonly string[];
+  /** [documents], of this model. */
+  scores: ArrayLike<number>;
+  topK: number;
+  /** Instead of the model's own. */
+  bound?: number | undefined;
+  signal?: AbortSignal | undefined;
 }
 
 /** Scores of pairs with what was computed for them. */
@@ -109,21 +139,33 @@ export interface DetailedScores {
   tokens: number;
 }
 
+/** How documents become pairs, and pairs' scores those of documents. */
+interface RefineWork {
+  bound?: number | undefined;
+  signal?: AbortSignal | undefined;
+  pairsOf: (index: number) => TextPair[];
+  valueOf: (index: number, finer: Float32Array) => number;
+}
+
 /** A document's passages among the pairs that are scored. */
 interface DocumentPassages extends Passages {
   first: number;
 }
 
 interface Parts {
-  name: string;
-  device: string;
   warn: (message: string) => void;
   queueLimit: number;
-  modelClass: string;
-  activation: ScoreActivation | undefined;
   binding: DeviceBinding;
   native: NativeModel;
   tokenizer: PairTokenizer;
+  checkpoint: Checkpoint;
+  engine: ResolvedEngine;
+}
+
+/** The same weights in the finer arithmetic. */
+interface Finer {
+  native: NativeModel;
+  bound: ErrorBound;
 }
 
 /** A cross-encoder: scores how well a document answers a query, both read together (Nogueira and Cho 2019). */
@@ -143,6 +185,9 @@ export class CrossEncoder implements AsyncDisposable {
   readonly #binding: DeviceBinding;
   readonly #native: NativeModel;
   readonly #tokenizer: PairTokenizer;
+  readonly #checkpoint: Checkpoint;
+  readonly #engine: ResolvedEngine;
+  #finer: Promise<Finer> | undefined;
   /** The model's files, where `load` read them. */
   #held: Disposable | undefined;
   readonly #running = new Set<Promise<unknown>>();
@@ -150,11 +195,13 @@ export class CrossEncoder implements AsyncDisposable {
   #unfinished = 0;
   #closed: Promise<void> | undefined;
 
-  private constructor({ name, modelClass, activation, device, warn, queueLimit, binding, native, tokenizer }: Parts) {
-    this.name = name;
-    this.modelClass = modelClass;
-    this.activation = activation;
-    this.device = device;
+  private constructor({ checkpoint, engine, warn, queueLimit, binding, native, tokenizer }: Parts) {
+    this.name = checkpoint.name;
+    this.modelClass = checkpoint.modelClass;
+    this.activation = checkpoint.activation;
+    this.device = engine.device;
+    this.#checkpoint = checkpoint;
+    this.#engine = engine;
     this.#warn = warnOnce(warn);
     this.#queueLimit = queueLimit;
     this.#binding = binding;
@@ -188,7 +235,7 @@ export class CrossEncoder implements AsyncDisposable {
     for (const warning of checkpoint.warnings) warn(warning);
     throwIfAborted(options.signal);
     checkMemory(checkpoint, engine);
-    const { encoder, head, name, modelClass, activation } = checkpoint;
+    const { encoder, head } = checkpoint;
     const [tokenizer, native] = await loadBoth(
       createPairTokenizer(checkpoint, { threads: engine.tokenizerThreads, onWarning: warn }),
       binding
@@ -200,11 +247,10 @@ export class CrossEncoder implements AsyncDisposable {
       const why = binding.info().bf16
         ? 'bf16 needs an even head size, which this model does not have'
         : 'this CPU has no bf16 instructions (AVX512_BF16 or AMX)';
-      warn(`${why}; ${name} runs in 16-bit integers instead, which round less`);
+      warn(`${why}; ${checkpoint.name} runs in 16-bit integers instead, which round less`);
     }
-    const { device } = engine;
     const { queueLimit } = options;
-    return new CrossEncoder({ name, modelClass, activation, device, warn, queueLimit, binding, native, tokenizer });
+    return new CrossEncoder({ checkpoint, engine, warn, queueLimit, binding, native, tokenizer });
   }
 
   /** Effective precision of the scores; int16 if the CPU has no instructions for bf16 or int8. */
@@ -270,11 +316,17 @@ export class CrossEncoder implements AsyncDisposable {
     { signal, maxTokens }: Pick<ScoreOptions, 'signal'> & { maxTokens?: number | undefined } = {},
   ): AsyncGenerator<ScoredWindow, void, undefined> {
     this.#assertOpen();
+    return this.#queued(this.#windowsOf(this.#native, pairs, { signal, maxTokens }));
+  }
+
+  #windowsOf(
+    model: NativeModel,
+    pairs: Iterable<TextPair> | AsyncIterable<TextPair>,
+    { signal, maxTokens }: Pick<ScoreOptions, 'signal'> & { maxTokens?: number | undefined },
+  ): AsyncGenerator<ScoredWindow, void, undefined> {
     const cancel = this.#binding.createCancelToken();
     const onHalved = (tokens: number): void => this.#warn(halvedWarning(this.device, tokens));
-    return this.#queued(
-      scoreWindows(pairs, { model: this.#native, tokenizer: this.#tokenizer, cancel, signal, maxTokens, onHalved }),
-    );
+    return scoreWindows(pairs, { model, tokenizer: this.#tokenizer, cancel, signal, maxTokens, onHalved });
   }
 
   /**
@@ -306,17 +358,40 @@ export class CrossEncoder implements AsyncDisposable {
     return this.close();
   }
 
-  async #rank(
-    query: string,
-    documents: readonly string[],
-    { topK = documents.length, returnDocuments, activation, longDocuments, ...options }: SettingsOf<typeof rankOptions>,
-  ): Promise<Ranking> {
+  async #rank(query: string, documents: readonly string[], settings: SettingsOf<typeof rankOptions>): Promise<Ranking> {
+    const { topK = documents.length, exact, returnDocuments, activation, longDocuments, ...options } = settings;
+    if (exact && settings.topK === undefined) {
+      throw badArgument(
+        'topK',
+        'a number with exact',
+        undefined,
+        'Say how many documents are wanted, or leave out exact.',
+      );
+    }
     this.#assertOpen();
     const split = longDocuments && (await this.#passages(query, documents, longDocuments, options.signal));
     const texts = split ? split.flatMap(({ passages }) => passages.map(({ text }) => text)) : documents;
     const pairs = texts.map((document) => ({ query, document }));
     const { scores, truncated, tokens } = await this.#scoreAll(pairs, options);
-    const logits = split ? split.map((one) => documentScore(one, scores, longDocuments.aggregate)) : scores;
+    const logitOf = (one: DocumentPassages): number => documentScore(one, scores, longDocuments!.aggregate);
+    let logits: ArrayLike<number> = split ? split.map(logitOf) : scores;
+    let refined: RefinedCounts | undefined;
+    if (exact) {
+      const placeOf = (index: number): [number, number] => {
+        const { first, passages } = split?.[index] ?? { first: index, passages: [0] };
+        return [first, first + passages.length];
+      };
+      const found = await this.#refine(logits, topK, {
+        signal: options.signal,
+        pairsOf: (index) => pairs.slice(...placeOf(index)),
+        valueOf: (index, finer) => {
+          scores.set(finer, placeOf(index)[0]);
+          return split ? logitOf(split[index]!) : finer[0]!;
+        },
+      });
+      ({ scores: logits, counts: refined } = found);
+      if (options.nonFinite === 'error') this.#checkFinite(scores, 0);
+    }
     // order by logit: a float32 sigmoid would tie the top documents
     const keys = Float32Array.from(logits, (logit) => (Number.isNaN(logit) ? -Infinity : logit));
     const order = [...keys.keys()].sort((a, b) => (keys[a] === keys[b] ? a - b : keys[b]! - keys[a]!)).slice(0, topK);
@@ -334,7 +409,114 @@ export class CrossEncoder implements AsyncDisposable {
       }
       return document;
     });
-    return { documents: ranked, tokens };
+    return { documents: ranked, tokens, refined };
+  }
+
+  /**
+   * Scores those documents again in 32-true that may belong to its top K, see `refineTop`. A model in 32-true has nothing
+   * to do.
+   *
+   * @returns scores [documents], of which the best K are those of 32-true
+   * @throws RankDistillmError `bad_input`, `aborted`, `closed`, `native`, `out_of_memory`
+   */
+  async refine(request: RefineRequest): Promise<{ scores: ArrayLike<number>; counts: RefinedCounts | undefined }> {
+    const { query, documents, scores, topK, bound, signal } = request;
+    return this.#track(
+      this.#refine(scores, topK, {
+        signal,
+        bound,
+        pairsOf: (index) => [{ query, document: documents[index]! }],
+        valueOf: (_, finer) => finer[0]!,
+      }),
+    );
+  }
+
+  /**
+   * What scores are taken to be off from those of 32-true, see `ErrorBound`. Where that is not known, it is measured on
+   * these pairs; if they are too few, it stays unknown.
+   */
+  async errorBound(pairs: () => AsyncIterable<TextPair>, signal?: AbortSignal): Promise<number | undefined> {
+    if (this.precision === 'float32') return 0;
+    return this.#track(this.#measureBound(pairs, signal));
+  }
+
+  async #measureBound(
+    pairs: () => AsyncIterable<TextPair>,
+    signal: AbortSignal | undefined,
+  ): Promise<number | undefined> {
+    const { native, bound } = await this.#openFiner();
+    if (bound.value !== undefined) return bound.value;
+    const sample: TextPair[] = [];
+    for await (const pair of pairs()) if (sample.push(pair) === PAIRS_FOR_BOUND) break;
+    const own = await this.#scoreIn(this.#native, sample, signal);
+    const finer = await this.#scoreIn(native, sample, signal);
+    await bound.add(sample, largestDifference(own, finer));
+    return bound.value;
+  }
+
+  async #refine(
+    scores: ArrayLike<number>,
+    topK: number,
+    { pairsOf, valueOf, bound: fixed, signal }: RefineWork,
+  ): Promise<{ scores: ArrayLike<number>; counts: RefinedCounts | undefined }> {
+    this.#assertOpen();
+    if (this.precision === 'float32') return { scores, counts: undefined };
+    const { native, bound } = await this.#openFiner();
+    const width = fixed ?? bound.value;
+    const all: TextPair[] = [];
+    const refined = await refineTop(scores, {
+      topK,
+      bound: width,
+      finer: async (indices) => {
+        const pairs = indices.map(pairsOf);
+        const flat = pairs.flat();
+        all.push(...flat);
+        const found = await this.#scoreIn(native, flat, signal);
+        let at = 0;
+        return indices.map((index, i) => valueOf(index, found.subarray(at, (at += pairs[i]!.length))));
+      },
+    });
+    const { largestError, exceeded, rescored } = refined;
+    if (width === undefined) await bound.add(all, largestError);
+    if (exceeded > 0) {
+      this.#warn(
+        `${this.name}: a score in ${this.precision} was off by ${largestError.toPrecision(2)}, more than the bound of ` +
+          `${width!.toPrecision(2)}; the bound is raised, and the documents were looked at again`,
+      );
+      await bound.raise(largestError, exceeded);
+    }
+    const counts = { documents: scores.length, rescored: rescored.length, bound: width, exceeded };
+    return { scores: refined.scores, counts };
+  }
+
+  /** Scores beside the calls that `queueLimit` counts: this is part of one of them. */
+  async #scoreIn(
+    model: NativeModel,
+    pairs: readonly TextPair[],
+    signal: AbortSignal | undefined,
+  ): Promise<Float32Array> {
+    const options = { signal, nonFinite: 'return' as const };
+    return (await this.#scoreAll(pairs, options, (distinct) => this.#windowsOf(model, distinct, options))).scores;
+  }
+
+  /** Loads the weights once more, in 32-true, when they are first needed. */
+  #openFiner(): Promise<Finer> {
+    this.#finer ??= this.#loadFiner();
+    this.#finer.catch(() => (this.#finer = undefined)); // the next call tries again
+    return this.#finer;
+  }
+
+  async #loadFiner(): Promise<Finer> {
+    const { encoder, head, tensors } = this.#checkpoint;
+    const { threads, kernels } = this.engine;
+    const arithmetic = `${this.precision} by ${kernels} on ${this.device}`;
+    const [bound, native] = await Promise.all([
+      ErrorBound.of(this.#checkpoint, arithmetic, 'float32'),
+      this.#binding
+        .createModel({ encoder, head, ...this.#engine.native, precision: 'float32', threads }, tensors)
+        .catch((error: unknown) => Promise.reject(fromNative(error))),
+    ]);
+    return { native, bound };
   }
 
   async #passages(
@@ -354,14 +536,19 @@ export class CrossEncoder implements AsyncDisposable {
     return split;
   }
 
-  async #scoreAll(pairs: readonly TextPair[], options: Omit<ScoreOptions, 'activation'>): Promise<DetailedScores> {
+  /** @param score scores distinct pairs */
+  async #scoreAll(
+    pairs: readonly TextPair[],
+    options: Omit<ScoreOptions, 'activation'>,
+    score = (distinct: readonly TextPair[]) => this.scoreWindows(distinct, options),
+  ): Promise<DetailedScores> {
     const { distinct, of } = distinctPairs(pairs);
     const found = new Float32Array(distinct.length);
     const cut: boolean[] = [];
     let scored = 0;
     let done = 0;
     let tokens = 0;
-    for await (const { scores, encoded } of this.scoreWindows(distinct, options)) {
+    for await (const { scores, encoded } of score(distinct)) {
       found.set(scores, scored);
       scored += scores.length;
       for (const { truncated, inputIds } of encoded) {
@@ -407,7 +594,8 @@ export class CrossEncoder implements AsyncDisposable {
   async #end(): Promise<void> {
     this.#held?.[Symbol.dispose]();
     await Promise.allSettled(this.#running);
-    await Promise.all([this.#native.close(), this.#tokenizer.close()]);
+    const finer = await this.#finer?.catch(() => undefined);
+    await Promise.all([this.#native.close(), finer?.native.close(), this.#tokenizer.close()]);
   }
 
   async #track<T>(run: Promise<T>): Promise<T> {
@@ -440,6 +628,10 @@ function documentScore(document: DocumentPassages, scores: Float32Array, aggrega
   const { first, passages } = document;
   if (aggregate === 'max') return scores[first + bestOf(document, scores)]!;
   return scores.subarray(first, first + passages.length).reduce((sum, score) => sum + score, 0) / passages.length;
+}
+
+function largestDifference(a: Float32Array, b: Float32Array): number {
+  return a.reduce((largest, score, i) => Math.max(largest, Math.abs(score - b[i]!) || 0), 0);
 }
 
 export function sigmoid(logit: number): number {

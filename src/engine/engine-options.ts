@@ -7,8 +7,8 @@ import { engineOptions } from '../config/schema/engine.js';
 import { inWords, key } from '../config/schema/fields.js';
 import { monoOptions } from '../config/schema/model.js';
 import type { SettingPath } from '../config/setting-error.js';
+import { listDevices } from '../io/load-binding.js';
 import { chooseDevice } from './device.js';
-import { listDevices } from './load-binding.js';
 
 /** Device, precision, threads and memory of a model. */
 export type EngineOptions = OptionsOf<typeof engineOptions>;

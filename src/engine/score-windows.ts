@@ -56,6 +56,7 @@ export async function* scoreWindows(
         const result = await model.score(batch, cancel);
         return { scores: inCallersOrder(result.scores, order), encoded, result };
       } catch (error) {
+        throwIfAborted(signal); // the engine does not know why it was interrupted
         throw fromNative(error);
       }
     };

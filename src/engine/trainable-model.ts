@@ -8,6 +8,7 @@ import type {
   NativeTrainer,
   ParameterPlace,
 } from '../../binding.js';
+import { bindingOf } from '../io/load-binding.js';
 import type { Checkpoint } from '../models/checkpoint.js';
 import { loadCheckpoint } from '../models/load-checkpoint.js';
 import type { TensorValues } from '../models/raw-tensor.js';
@@ -22,7 +23,6 @@ import { DEFAULT_SEED, SEEDS } from '../random/random-stream.js';
 import type { TextPair } from '../tokenize/pair-tokenizer.js';
 import { createPairTokenizer, type PairTokenizer } from '../tokenize/pair-tokenizer.js';
 import { modelKeys, resolveEngine } from './engine-options.js';
-import { bindingOf } from './load-binding.js';
 import { checkMemory, loadBoth } from './load-both.js';
 import { halvedWarning, warnOnce } from './score-windows.js';
 import { fromNative } from './native-error.js';

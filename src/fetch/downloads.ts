@@ -26,14 +26,25 @@ export interface DownloadListener {
 // Names are resolved deep inside of loading a model or opening a run. The listener comes along with the asynchronous
 // work, so that no function in between has to hand it on.
 const listeners = new AsyncLocalStorage<DownloadListener>();
+let ofProcess: DownloadListener = {};
 
 /** Does `work`, and tells `listener` of every download that it needs. */
 export function withDownloads<T>(listener: DownloadListener, work: () => Promise<T>): Promise<T> {
   return listeners.run(listener, work);
 }
 
+/**
+ * Tells `listener` of all downloads of the process until the result is disposed of. It costs nothing, while after a
+ * `withDownloads` Node.js 20 to 22 watch every promise of the process.
+ */
+export function listenToDownloads(listener: DownloadListener): Disposable {
+  const before = ofProcess;
+  ofProcess = listener;
+  return { [Symbol.dispose]: () => void (ofProcess = before) };
+}
+
 export function downloadListener(): DownloadListener {
-  return listeners.getStore() ?? {};
+  return listeners.getStore() ?? ofProcess;
 }
 
 const noted = new Set<string>();

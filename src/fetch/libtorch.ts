@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { rm, utimes } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { docsPage, RankDistillmError } from '../errors.js';
+import { cachedFolder } from '../io/find-libtorch.js';
 import { cacheFolder, makeFolder } from '../io/make-folder.js';
 import { replaceFolder } from '../io/replace-folder.js';
 import { download, waitForOthers } from './download.js';
@@ -34,14 +35,12 @@ const UNPACKED_RATIO = 2;
 
 /** Where LibTorch is once it was installed: a folder with `lib` and `include`. */
 export function libtorchFolder(kind: LibtorchKind): string {
-  const { target, below } = layout(kind);
-  return join(target, below);
+  return kind === 'cuda' ? cachedFolder(table.version) : join(cacheFolder(), `libtorch-${table.version}-cpu`);
 }
 
-/** With CUDA the folders lie beside each other as in Python's site-packages, since LibTorch finds the libraries so. */
-function layout(kind: LibtorchKind): { target: string; below: string } {
-  const target = join(cacheFolder(), kind === 'cuda' ? `torch-${table.version}-cuda` : `libtorch-${table.version}-cpu`);
-  return { target, below: kind === 'cuda' ? 'torch' : '' };
+/** What is made at once: with CUDA the folder above, as Python's site-packages, since LibTorch finds CUDA's libraries from there. */
+function targetOf(kind: LibtorchKind): string {
+  return kind === 'cuda' ? dirname(libtorchFolder(kind)) : libtorchFolder(kind);
 }
 
 /**
@@ -63,7 +62,7 @@ export async function installLibtorch(kind: LibtorchKind, wheels: readonly Wheel
     );
   }
   refuseOffline(`LibTorch ${table.version}`, false);
-  const { target } = layout(kind);
+  const target = targetOf(kind);
   const name = `LibTorch ${table.version}`;
   await makeFolder(dirname(target));
   const wheelFolder = `${target}.wheels`;
@@ -80,11 +79,11 @@ export async function installLibtorch(kind: LibtorchKind, wheels: readonly Wheel
 }
 
 async function unpackAll(files: readonly string[], kind: LibtorchKind): Promise<void> {
-  const { target, below } = layout(kind);
+  const target = targetOf(kind);
   downloadListener().onNote?.(`unpacking LibTorch ${table.version} into ${target}`);
   const placeOf = (member: string): string | undefined => {
     if (!KEPT.test(member)) return undefined;
-    return below === '' ? member.replace(/^torch\//, '') : member;
+    return kind === 'cpu' ? member.replace(/^torch\//, '') : member;
   };
   await replaceFolder(target, async (temporary) => {
     for (const file of files) {

@@ -1,7 +1,9 @@
 import { type FileHandle, open, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { getSystemErrorMap } from 'node:util';
 import { ioError, RankDistillmError } from '../errors.js';
+import { loadBinding } from './load-binding.js';
 import { pathBeside, removeStrays } from './leftovers.js';
 import { cacheFolder, makeFolder, PRIVATE_MODE } from './make-folder.js';
 
@@ -18,6 +20,66 @@ export async function readRegion(handle: FileHandle, offset: number, length: num
     done += bytesRead;
   }
   return buffer;
+}
+
+/** Regions of a file: [regions, 3], offset and length in bytes, and CRC-32. */
+export type CheckedRegions = Float64Array;
+
+/** Calls that a read of many regions is divided into, for disks that answer faster to several: libuv has four threads. */
+const PARALLEL_READS = 4;
+/** Regions for which a further call is worth its cost. */
+const REGIONS_OF_A_CALL = 128;
+/** Buffers to use again: the garbage collector would let hundreds of MB of them pile up. */
+const spare: Buffer[] = [];
+const MOST_SPARE = 4;
+const MOST_SPARE_BYTES = 4 * 2 ** 20;
+
+/**
+ * Reads many regions of an open file at once and compares them with their checksums.
+ *
+ * @param use gets their bytes, one region after the other, which are valid only while it runs
+ * @param failure the error if a region cannot be read; without a cause if the file has changed
+ */
+export async function readRegions<T>(
+  file: number,
+  regions: CheckedRegions,
+  use: (bytes: Buffer) => T,
+  failure: (cause?: Error) => RankDistillmError,
+): Promise<T> {
+  const total = lengthOf(regions);
+  const last = spare.pop();
+  const buffer = last !== undefined && last.length >= total ? last : Buffer.allocUnsafeSlow(total);
+  const binding = loadBinding();
+  const count = regions.length / 3;
+  const calls = Math.min(PARALLEL_READS, Math.ceil(count / REGIONS_OF_A_CALL));
+  let start = 0;
+  const results = await Promise.all(
+    Array.from({ length: calls }, (_, call) => {
+      const [first, end] = [call, call + 1].map((part) => 3 * Math.floor((part * count) / calls)) as [number, number];
+      const part = regions.subarray(first, end);
+      const target = buffer.subarray(start, (start += lengthOf(part)));
+      return binding.readRegions(file, part, target);
+    }),
+  );
+  const failed = results.find((result) => result !== 0);
+  if (failed !== undefined) throw failure(failed === -1 ? undefined : systemError(failed));
+  try {
+    return use(buffer.subarray(0, total));
+  } finally {
+    if (buffer.length <= MOST_SPARE_BYTES && spare.length < MOST_SPARE) spare.push(buffer);
+  }
+}
+
+/** Bytes of all regions. */
+function lengthOf(regions: CheckedRegions): number {
+  let bytes = 0;
+  for (let at = 1; at < regions.length; at += 3) bytes += regions[at]!;
+  return bytes;
+}
+
+function systemError(errno: number): Error {
+  const [code, reason] = getSystemErrorMap().get(-errno) ?? [`errno ${errno}`, 'system error'];
+  return Object.assign(new Error(`${code}: ${reason}`), { code });
 }
 
 /** A file's bytes from start to end. */

@@ -4,14 +4,11 @@ import { StateDictHandlers, stateDictTensors } from './torch-state-dict.js';
 import { weightFileError, withWeightFile, type WeightFile } from './weight-file.js';
 import { readZipDirectory } from './zip-directory.js';
 
-/** ELECTRA-large's state dict has a pickle of 60 kB. */
-const MAX_PICKLE_BYTES = 8 * 1024 * 1024;
+/** ELECTRA-large's state dict has a pickle of 60 kB. A pickle is parsed in one go, so this bounds the event loop's wait. */
+const MAX_PICKLE_BYTES = 2 ** 20;
 
 const MAGIC_NUMBER = 0x1950a86a20f9469cfc6cn;
 const PROTOCOL_VERSION = 1001;
-
-/** Pickles of ELECTRA-large end within 200 kB: read this much first, then up to the maximum. */
-const READ_SIZES = [1 << 20, MAX_PICKLE_BYTES];
 
 /** Locates the tensors in a `torch.save` file, in either format. Never runs code from the file. */
 export async function readTorchFile(path: string): Promise<RawTensors> {
@@ -68,19 +65,20 @@ async function checkByteOrder(file: WeightFile, entry: { offset: number; bytes: 
  * bytes and the elements.
  */
 async function readLegacyTorch(file: WeightFile): Promise<RawTensors> {
-  for (const size of READ_SIZES) {
-    const buffer = await file.read(0, Math.min(size, file.size));
-    try {
-      const { root, keys, handlers, end } = readPickles(buffer);
-      const starts = await locateStorages(file, end, keys, handlers);
-      return stateDictTensors(root, file.path, (storage) => starts.get(storage.key) as number);
-    } catch (error) {
-      if (error instanceof PickleTruncated && buffer.length < file.size && size !== READ_SIZES.at(-1)) continue;
-      if (error instanceof PickleError) throw weightFileError(file.path, error.message, error.hint);
-      throw error;
+  try {
+    const { root, keys, handlers, end } = readPickles(await file.read(0, Math.min(MAX_PICKLE_BYTES, file.size)));
+    const starts = await locateStorages(file, end, keys, handlers);
+    return stateDictTensors(root, file.path, (storage) => starts.get(storage.key) as number);
+  } catch (error) {
+    if (error instanceof PickleTruncated && file.size > MAX_PICKLE_BYTES) {
+      throw weightFileError(
+        file.path,
+        `its pickles do not end within ${MAX_PICKLE_BYTES} bytes; a state dict needs a few thousand`,
+      );
     }
+    if (error instanceof PickleError) throw weightFileError(file.path, error.message, error.hint);
+    throw error;
   }
-  throw weightFileError(file.path, 'cannot be read');
 }
 
 /** The pickles before the state dict hold only numbers and a dict of strings, so no global is allowed. */

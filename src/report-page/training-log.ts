@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { RankDistillmError, ioError } from '../errors.js';
 import { parseMetrics } from '../report/csv-logger.js';
-import type { MetricLogger } from '../report/metric-logger.js';
+import { type MetricLogger, unprefixed } from '../report/metric-logger.js';
 import type { TrainingLog } from './report-data.js';
 
 /** More points than a chart has pixels are thinned out. */
@@ -21,6 +21,29 @@ export class TrainingCurves implements MetricLogger {
   constructor(readonly name: string) {}
 
   async log(metrics: Readonly<Record<string, number>>, step: number): Promise<void> {
+    this.#add(metrics, step);
+  }
+
+  /**
+   * Adds the rows of a `metrics.csv`.
+   *
+   * @param prefix that the logger put before each name
+   * @param lastStep rows of later steps are left out
+   * @returns how many rows were added
+   */
+  addLog(text: string, path: string, prefix = '', lastStep = Number.POSITIVE_INFINITY): number {
+    const rows = parseMetrics(text, path).rows.filter(({ step }) => Number(step) <= lastStep);
+    for (const { step, ...row } of rows) {
+      const filled = Object.entries(row).filter(([, cell]) => cell !== '');
+      this.#add(
+        Object.fromEntries(filled.map(([name, cell]) => [unprefixed(name, prefix), Number(cell)])),
+        Number(step),
+      );
+    }
+    return rows.length;
+  }
+
+  #add(metrics: Readonly<Record<string, number>>, step: number): void {
     for (const [metric, value] of Object.entries(metrics)) {
       if (metric === 'epoch' || metric === 'step' || !Number.isFinite(value)) continue;
       const points = this.#series.get(metric);
@@ -56,16 +79,11 @@ export class TrainingCurves implements MetricLogger {
 /** Reads the `metrics.csv` of a fit. */
 export async function readTrainingLog(path: string): Promise<TrainingLog> {
   const text = await readFile(path, 'utf8').catch((error: unknown) => Promise.reject(ioError('read', path, error)));
-  const { rows } = parseMetrics(text, path);
-  if (rows.length === 0) {
+  const log = new TrainingCurves(basename(path) === 'metrics.csv' ? dirname(path) : path);
+  if (log.addLog(text, path) === 0) {
     throw new RankDistillmError('bad_input', `${path}: the log has no rows`, {
       hint: 'Give the metrics.csv of a fit.',
     });
-  }
-  const log = new TrainingCurves(basename(path) === 'metrics.csv' ? dirname(path) : path);
-  for (const { step, ...row } of rows) {
-    const filled = Object.entries(row).filter(([, cell]) => cell !== '');
-    await log.log(Object.fromEntries(filled.map(([name, cell]) => [name, Number(cell)])), Number(step));
   }
   return log.curves;
 }

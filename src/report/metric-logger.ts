@@ -18,3 +18,8 @@ export function prefixed(
   if (!prefix) return metrics;
   return Object.fromEntries(Object.entries(metrics).map(([name, value]) => [`${prefix}-${name}`, value]));
 }
+
+/** The name before `prefixed` changed it. */
+export function unprefixed(name: string, prefix: string): string {
+  return prefix !== '' && name.startsWith(`${prefix}-`) ? name.slice(prefix.length + 1) : name;
+}

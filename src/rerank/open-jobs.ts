@@ -5,10 +5,10 @@ import { DatasetRegistry } from '../data/registry.js';
 import { RunDataset } from '../data/run-dataset.js';
 import type { RunDatasetOptions } from '../data/run-options.js';
 import { resolveEngine, scoringPrecision, type ResolvedEngine } from '../engine/engine-options.js';
-import { loadBinding } from '../engine/load-binding.js';
 import { throwIfAborted } from '../errors.js';
 import { differences, fingerprintFile, fingerprintLargeFile, type Facts } from '../io/fingerprint.js';
 import { overInput } from '../io/inputs.js';
+import { loadBinding } from '../io/load-binding.js';
 import { assertWritable, isThere } from '../io/output-file.js';
 import { packageVersion } from '../io/package-version.js';
 import type { Checkpoint } from '../models/checkpoint.js';
@@ -88,7 +88,13 @@ export async function openJobs(
     }
     const name = options.runName ?? `${dataset.runName}.run`;
     const outputPath = join(folder, shard === undefined ? name : shardName(name, shard));
-    const identity = { model, ...(await inputOf(run, dataset, { all, topics }, options)), computed };
+    const refine = options.refine === null ? undefined : { top: options.refine, precision: 'float32' };
+    const identity = {
+      model,
+      ...(await inputOf(run, dataset, { all, topics }, options)),
+      ...(refine && { refine }),
+      computed,
+    };
     jobs.push({ dataset, topics, outputPath, identity, journal: undefined });
   }
   refuseSharedOutputs(jobs);
@@ -238,7 +244,7 @@ async function inputOf(
   dataset: RunDataset,
   { all, topics }: { all: number; topics: readonly number[] },
   { batchSize, limitTestBatches, shard }: RerankRunsSettings,
-): Promise<Omit<RunIdentity, 'model' | 'computed'>> {
+): Promise<Omit<RunIdentity, 'model' | 'refine' | 'computed'>> {
   const { run, docs, queries, qrels, repairsDocs: repaired } = dataset.files;
   const named = (path: string | undefined) => (path === undefined ? null : resolve(path));
   return {

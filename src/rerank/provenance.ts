@@ -36,6 +36,8 @@ const identity = {
   shard: z.object({ index: count, count, scored: count, ids: text }).optional(),
   limit: z.union([z.object({ batches: z.number() }), z.object({ share: z.number() })]).nullable(),
   batch_size: count,
+  /** Documents of a topic that are the best of a finer precision; missing where none was asked for. */
+  refine: z.object({ top: count, precision: text }).optional(),
   computed: z.object({ precision: text, device: text, tf32: z.boolean(), bfloat16_stream: z.boolean() }),
 };
 
@@ -153,7 +155,7 @@ export async function assertSameResult(runPath: string, now: RunIdentity, hint =
 }
 
 /** Facts that determine the scores. Content is compared, since files may have moved; paths and names are only shown. */
-export function factsOf({ model, input, dataset, topics, shard, computed }: RunIdentity): Facts {
+export function factsOf({ model, input, dataset, topics, shard, refine, computed }: RunIdentity): Facts {
   const plain = (value: unknown): Fact => ({ value: JSON.stringify(value), shown: String(value) });
   const { docs } = dataset;
   const settings = Object.entries(model.settings).map(([key, value]) => [key, plain(value)] as const);
@@ -175,6 +177,7 @@ export function factsOf({ model, input, dataset, topics, shard, computed }: RunI
       follows: 'the set of topics scored',
     },
     precision: plain(computed.precision),
+    refine: { value: refine?.top ?? null },
     device: plain(device),
     tf32: plain(computed.tf32),
     bfloat16_stream: plain(computed.bfloat16_stream),

@@ -29,6 +29,7 @@ export const rerankRunsOptions = z.strictObject({
   save_dir: reRankCallbackKeys.save_dir,
   run_name: reRankCallbackKeys.run_name,
   overwrite: reRankCallbackKeys.overwrite,
+  refine: reRankCallbackKeys.refine,
   shard: key(section(shardOptions).optional(), 'Score a part of the topics of each run; `mergeRuns` joins the parts.'),
   metrics: key(z.array(z.string().min(1)).default([]), 'Measures such as `nDCG@10`, for runs with qrels.'),
   command: key(z.string().optional(), 'Command line, for the record of each run.'),

@@ -31,7 +31,8 @@ import {
   type RerankRunsOptions,
   type RerankRunsSettings,
 } from './rerank-options.js';
-import { scoreSamples, type RerankResult } from './rerank.js';
+import { scoreSamples, type Counts, type RerankResult } from './rerank.js';
+import type { TextPair } from '../tokenize/pair-tokenizer.js';
 import { checkShard } from './shards.js';
 
 /**
@@ -185,6 +186,17 @@ function entriesOf(text: string): ScoredEntry[] {
   });
 }
 
+/** Documents of a topic in a sample. */
+const SAMPLED_TOGETHER = 32;
+
+/** Pairs of the first topics, some of each, from the first document to the last. */
+async function* samplePairs(dataset: RunDataset, topics: readonly number[]): AsyncGenerator<TextPair> {
+  for await (const { query, docs } of dataset.samples(topics)) {
+    const count = Math.min(SAMPLED_TOGETHER, docs.length);
+    for (let i = 0; i < count; i++) yield { query, document: docs[Math.floor((i * docs.length) / count)]! };
+  }
+}
+
 type JobToDo = Job & { journal: RunJournal };
 
 /**
@@ -196,7 +208,7 @@ type JobToDo = Job & { journal: RunJournal };
 async function score(
   { dataset, topics, outputPath, journal, identity }: JobToDo,
   model: CrossEncoder | undefined,
-  { signal, onProgress, onNote, onWarning }: RerankRunsSettings,
+  { refine, signal, onProgress, onNote, onWarning }: RerankRunsSettings,
   onText: (text: string) => void,
 ): Promise<RerankResult> {
   const { label } = dataset;
@@ -217,13 +229,20 @@ async function score(
   const start = performance.now();
   const earlierSeconds = journal.seconds;
   const seconds = (): number => (performance.now() - start) / 1000;
-  let counts = { pairs: 0, topics: 0, tokens: 0 };
+  let counts: Counts = { pairs: 0, topics: 0, tokens: 0 };
   const written = await writeRunText(outputPath, async (write) => {
     if (model !== undefined && rest.length > 0) {
       const tag = model.modelClass; // as lightning-ir writes it
       let next = 0;
+      // of all topics, so that a call that continues takes the same pairs
+      const bound = refine === null ? undefined : await model.errorBound(() => samplePairs(dataset, topics), signal);
       counts = await scoreSamples(
-        { ...work, model, onProgress: (progress) => onProgress?.({ ...progress, label }) },
+        {
+          ...work,
+          model,
+          refine: refine === null ? undefined : { topK: refine, bound },
+          onProgress: (progress) => onProgress?.({ ...progress, label }),
+        },
         async (queryId, documents) => {
           const text = topicText(outputPath, queryId, documents, tag);
           await journal.add(rest[next++]!, text, earlierSeconds + seconds(), warner(onWarning));

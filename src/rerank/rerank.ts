@@ -1,10 +1,10 @@
 import type { RankingSample } from '../data/records.js';
 import { writeRunTopics, type ScoredDocument, type WrittenRun } from '../data/write-run.js';
-import type { CrossEncoder } from '../engine/cross-encoder.js';
+import type { CrossEncoder, RefinedCounts } from '../engine/cross-encoder.js';
 import type { ScoredWindow } from '../engine/score-windows.js';
 import { holdInputs, refuseOverInput } from '../io/inputs.js';
 import type { TextPair } from '../tokenize/pair-tokenizer.js';
-import { scoreTopics } from './scored-topics.js';
+import { scoreTopics, type ScoredTopic } from './scored-topics.js';
 
 /** Input of `rerank`: a RunDataset, or any other source of topics with their documents. */
 export interface RerankDataset {
@@ -48,6 +48,8 @@ export interface RerankResult extends WrittenRun {
   precision: CrossEncoder['precision'];
   /** `cpu` or `cuda:N`. */
   device: string;
+  /** With `refine`. */
+  refined?: RefinedCounts | undefined;
 }
 
 /**
@@ -80,6 +82,7 @@ export interface Counts {
   pairs: number;
   topics: number;
   tokens: number;
+  refined?: RefinedCounts;
 }
 
 /** Topics to score. */
@@ -88,11 +91,13 @@ export interface SampleWork extends Pick<RerankOptions, 'model' | 'signal' | 'on
   /** For progress, with those of `earlierPairs`. */
   totalPairs: number;
   earlierPairs?: number;
+  /** How many documents of each topic are to be the best of 32-true, and the bound of `CrossEncoder.errorBound`. */
+  refine?: { topK: number; bound: number | undefined } | undefined;
 }
 
 /** Scores topics and passes each on as soon as it is complete, in order, documents in first-stage order. */
 export async function scoreSamples(
-  { model, samples, signal, totalPairs, earlierPairs = 0, onProgress }: SampleWork,
+  { model, samples, signal, totalPairs, earlierPairs = 0, refine, onProgress }: SampleWork,
   onTopic: (queryId: string, documents: readonly ScoredDocument[]) => Promise<void>,
 ): Promise<Counts> {
   const counts: Counts = { pairs: 0, topics: 0, tokens: 0 };
@@ -102,12 +107,33 @@ export async function scoreSamples(
     onProgress?.({ pairs: earlierPairs + counts.pairs, totalPairs, earlierPairs });
   };
   const score = (pairs: AsyncIterable<TextPair>) => model.scoreWindows(pairs, { signal });
-  for await (const { sample, scores } of scoreTopics(samples, score, count)) {
+  const refined = async ({ sample: { query, docs }, scores }: ScoredTopic): Promise<ArrayLike<number>> => {
+    if (refine === undefined) return scores;
+    const found = await model.refine({ query, documents: docs, scores, signal, ...refine });
+    if (found.counts) counts.refined = sumOf(counts.refined, found.counts);
+    return found.scores;
+  };
+  for await (const topic of scoreTopics(samples, score, count)) {
+    const scores = await refined(topic); // while the next windows are scored
+    const { queryId, docIds } = topic.sample;
     await onTopic(
-      sample.queryId,
-      sample.docIds.map((docId, i) => ({ docId, score: scores[i]! })),
+      queryId,
+      docIds.map((docId, i) => ({ docId, score: scores[i]! })),
     );
     counts.topics += 1;
   }
   return counts;
+}
+
+function sumOf(
+  before: RefinedCounts | undefined,
+  { documents, rescored, bound, exceeded }: RefinedCounts,
+): RefinedCounts {
+  if (before === undefined) return { documents, rescored, bound, exceeded };
+  return {
+    documents: before.documents + documents,
+    rescored: before.rescored + rescored,
+    bound,
+    exceeded: before.exceeded + exceeded,
+  };
 }

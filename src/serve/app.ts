@@ -1,10 +1,11 @@
 import { createHash, randomUUID, timingSafeEqual } from 'node:crypto';
-import { context, propagation } from '@opentelemetry/api';
+import { context, propagation, type TextMapGetter } from '@opentelemetry/api';
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
-import type { Context, MiddlewareHandler } from 'hono';
+import type { Context, HonoRequest, MiddlewareHandler } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { cors } from 'hono/cors';
 import { HTTPException } from 'hono/http-exception';
+import { onAbort } from '../io/on-abort.js';
 import { packageVersion } from '../io/package-version.js';
 import { answerFailure, BadRequest, DeadlinePassed, failureOf, inCommon, inTei, type Failure } from './answers.js';
 import type { Metrics } from './metrics.js';
@@ -39,7 +40,7 @@ interface AppParts {
 /** Ids that clients send are logged and returned, so they are plain and short. */
 const REQUEST_ID = /^[\w.:/-]{1,128}$/;
 const LONGEST_REASON = 500;
-const SCORING_PATHS = ['/v1/rerank', '/v2/rerank', '/voyage/v1/rerank', '/rerank', '/score'];
+const SCORING_PATHS = ['/v1/rerank', '/v2/rerank', '/voyage/v1/rerank', '/rerank', '/score', '/v1/score'];
 
 /** All routes of the server. */
 export function buildApp(parts: AppParts): OpenAPIHono<ServerEnv> {
@@ -74,10 +75,7 @@ export function buildApp(parts: AppParts): OpenAPIHono<ServerEnv> {
   app.get('/metrics', async (c) => {
     return c.text(await metrics.registry.metrics(), 200, { 'content-type': metrics.registry.contentType });
   });
-  const tooLarge = (): never => {
-    throw new RequestTooLarge(`the body has more than ${settings.maxBodyBytes} bytes`);
-  };
-  app.on('POST', SCORING_PATHS, requireJson, bodyLimit({ maxSize: settings.maxBodyBytes, onError: tooLarge }));
+  app.on('POST', SCORING_PATHS, requireJson, limitBody(settings));
   addRerankRoutes(app, scoring);
   addScoreRoute(app, scoring);
   addTeiRoutes(app, scoring);
@@ -122,6 +120,12 @@ const modelsRoute = createRoute({
   },
 });
 
+/** Where no propagator is set up, none is read. */
+const HEADERS: TextMapGetter<HonoRequest> = {
+  keys: (request) => Object.keys(request.header()),
+  get: (request, name) => request.header(name),
+};
+
 /** Names the request, gives it its deadline, and counts and logs its answer. */
 function identify(
   { settings, metrics, log, ended }: AppParts,
@@ -140,11 +144,15 @@ function identify(
     const deadline = new AbortController();
     const timer = setTimeout(() => deadline.abort(new DeadlinePassed(seconds)), seconds * 1000);
     const { signal: closed } = c.req.raw;
-    c.set('deadline', AbortSignal.any([deadline.signal, closed, ended]));
+    // AbortSignal.any would leave something at `ended` for each request
+    const forget = [closed, ended].map((signal) => onAbort(signal, () => deadline.abort(signal.reason)));
+    if (ended.aborted) deadline.abort(ended.reason);
+    c.set('deadline', deadline.signal);
     try {
-      await context.with(propagation.extract(context.active(), c.req.header()), next);
+      await context.with(propagation.extract(context.active(), c.req, HEADERS), next);
     } finally {
       clearTimeout(timer);
+      for (const one of forget) one();
       known ??= new Set(app.routes.map(({ path }) => path));
       const route = known.has(c.req.path) ? c.req.path : 'none';
       const took = (performance.now() - start) / 1000;
@@ -153,7 +161,7 @@ function identify(
       metrics.latency.observe({ route }, took);
       const { method, path } = c.req;
       log({
-        level: status >= 500 ? 'error' : 'info',
+        level: status === 500 ? 'error' : status > 500 || status === 429 ? 'warn' : 'info',
         event: 'request',
         id,
         method,
@@ -221,6 +229,23 @@ const requireJson: MiddlewareHandler = async (c, next) => {
   }
   await next();
 };
+
+/**
+ * Refuses bodies that are too large. A length in the head is enough, since Node.js reads no more than that; Hono's check makes
+ * a web stream of each body, which takes longer than all else that the server does with a small request.
+ */
+function limitBody({ maxBodyBytes }: ServeSettings): MiddlewareHandler {
+  const onError = (): never => {
+    throw new RequestTooLarge(`the body has more than ${maxBodyBytes} bytes`);
+  };
+  const ofStream = bodyLimit({ maxSize: maxBodyBytes, onError });
+  return async (c, next) => {
+    const length = c.req.header('content-length');
+    if (length === undefined || c.req.header('transfer-encoding') !== undefined) return ofStream(c, next);
+    if (Number(length) > maxBodyBytes) onError();
+    await next();
+  };
+}
 
 function reasonOf(error: z.ZodError): string {
   const [issue] = error.issues;

@@ -11,6 +11,7 @@ const FILES = {
   readers: ['evaluation', 'jsonl', 'parquet', 'pickles', 'qrels', 'safetensors', 'trec-runs', 'tsv', 'yaml'],
   processes: ['downloads', 'hostile-data', 'storms'],
   kills: ['fit-kills', 'index-kills', 'kills', 'shard-kills'],
+  servers: ['server-kills', 'servers'],
 };
 
 /** A test of the short form of each kind in a file. */

@@ -136,6 +136,21 @@ test('fit shows its curves, its speed and its configuration', () =>
     assert.match(configuration!, /^trainer:/m);
   }));
 
+test('a fit that goes on shows the whole curve, from the log of the run it continues', () =>
+  inFolder(async (folder) => {
+    await writeTrainingCollection(folder);
+    const logger = ['--trainer.logger={class_path: CSVLogger, init_args: {save_dir: out, name: logs, prefix: p}}'];
+    const fit = (...more: string[]): Promise<ReportData> =>
+      reported(folder, ['fit', '--config', 'config.yaml', '--report', 'page.html', ...logger, ...more]);
+    const curves = ({ training }: ReportData): unknown =>
+      training[0]!.series.filter(({ kind }) => kind !== 'share of time waiting for data');
+    const whole = curves(await fit());
+    for (const version of [[], ['--trainer.logger.init_args.version=resumed']]) {
+      await fit('--trainer.max_steps=3', ...version);
+      assert.equal(curves(await fit('--ckpt_path=last', ...version)), whole);
+    }
+  }));
+
 test('mistakes are found before the work, and inputs are never replaced', () =>
   inFolder(async (folder) => {
     await writeFiles(folder, FILES);

@@ -101,8 +101,8 @@ test('three files and overrides merge as in lightning-ir', async () => {
         'RegisterLocalDatasetCallback',
         { dataset_id: 'x', docs: null, queries: null, qrels: null, docpairs: null, scoreddocs: null },
       ],
-      ['ReRankCallback', { save_dir: null, run_name: null, overwrite: false }],
-      ['ReRankCallback', { save_dir: 'zz', run_name: 'q', overwrite: false }],
+      ['ReRankCallback', { save_dir: null, run_name: null, overwrite: false, refine: null }],
+      ['ReRankCallback', { save_dir: 'zz', run_name: 'q', overwrite: false, refine: null }],
     ],
   );
   const data = config.data?.init_args;

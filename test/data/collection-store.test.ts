@@ -6,6 +6,7 @@ import {
   readFileSync,
   renameSync,
   statSync,
+  truncateSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
@@ -187,18 +188,15 @@ test('damage that only reading shows is an error, and the next call builds the i
     const name = readdirSync(cache).find((found) => found.startsWith('rotten.tsv.gz-') && found.endsWith(suffix))!;
     return join(cache, name);
   };
-  for (const threadAfter of [4096, 0]) {
-    await (await CollectionStore.open(path)).close();
-    const plain = readFileSync(made('.plain'));
-    plain[plain.indexOf('text 7\n')] = 'T'.charCodeAt(0);
-    writeFileSync(made('.plain'), plain);
-    await using store = await CollectionStore.open(path, { threadAfter });
-    const { hint } = await refuses(() => store.getTexts(['d7']), 'io', made('.plain'), 'unpacked copy', path);
-    assert.match(hint!, /again: the index has been removed/);
-    await using again = await CollectionStore.open(path, { threadAfter });
-    assert.equal(await again.getTexts(['d7']), ['text 7']);
-  }
+  await (await CollectionStore.open(path)).close();
+  const plain = readFileSync(made('.plain'));
+  plain[plain.indexOf('text 7\n')] = 'T'.charCodeAt(0);
+  writeFileSync(made('.plain'), plain);
+  await using damaged = await CollectionStore.open(path);
+  const { hint } = await refuses(() => damaged.getTexts(['d7']), 'io', made('.plain'), 'unpacked copy', path);
+  assert.match(hint!, /again: the index has been removed/);
   await using store = await CollectionStore.open(path);
+  assert.equal(await store.getTexts(['d7']), ['text 7']);
   const index = made('.index');
   writeFileSync(index, readFileSync(index).fill(0, 64));
   for (const work of [() => store.has('d7'), () => store.getTexts(['d7'])]) {
@@ -319,14 +317,59 @@ test('a collection edited in place is noticed even if its size and time stay, an
   assert.equal(await again.getTexts(['d2', 'd1']), ['cccc', 'aaaa']);
 });
 
-test('a collection replaced under an open store is read as it was, on the thread too', async () => {
+test('a collection replaced under an open store is read as it was', async () => {
   const path = file('replaced.tsv', 'd1\told\n');
-  await using store = await CollectionStore.open(path, { threadAfter: 0 });
+  await using store = await CollectionStore.open(path);
   renameSync(file('replacement.tsv', 'd1\tnew\n'), path);
-  for (let i = 0; i < 100; i++) {
-    assert.equal(await store.getTexts(['d1']), ['old']);
-    await new Promise((done) => setTimeout(done, 5)); // the thread begins meanwhile
+  assert.equal(await store.getTexts(['d1']), ['old']);
+});
+
+test('a collection that is cut while it is read is an error, and what is left of it can be read', async () => {
+  const path = file('shortened.tsv', 'd1\tone\nd2\ttwo\n');
+  await using store = await CollectionStore.open(path);
+  assert.equal(await store.getTexts(['d2']), ['two']);
+  truncateSync(path, 8);
+  await refuses(() => store.getTexts(['d2']), 'io', 'shortened.tsv: the file changed while it was being read');
+  assert.equal(await store.getTexts(['d1']), ['one']);
+});
+
+test('JSON lines, and ids that are not ASCII', async () => {
+  const jsonl = file(
+    'names.jsonl',
+    '{"_id": "é", "title": "A", "text": "b\\n\\ud83d\\ude00"}\n{"id": "1", "contents": "c"}\n',
+  );
+  const tsv = file('names.tsv', 'é\tA b\r\nd\u00a01\tc\r\n\n😀\t€');
+  const asked: [string, string[], string[]][] = [
+    [jsonl, ['1', 'é'], ['c', 'A b\n😀']],
+    [tsv, ['😀', 'é', 'd\u00a01'], ['€', 'A b', 'c']],
+  ];
+  for (const [path, ids, texts] of asked) {
+    await using store = await CollectionStore.open(path);
+    assert.equal(await store.getTexts(ids), texts);
   }
+});
+
+test('thousands of texts in one call, others beside it, and all before the store is closed', async () => {
+  const documents = 5000;
+  const textOf = (i: number): string => `text ${i} äöü € 😀 ${'word '.repeat((i * 37) % 90)}`.trim();
+  const numbers = Array.from({ length: documents }, (_, i) => i);
+  const path = file('many.tsv', numbers.map((i) => `d${i}\t${textOf(i)}\n`).join(''));
+  const store = await CollectionStore.open(path);
+  const orders = [[], [7, 6, 5, 6, 7], numbers.map((i) => (i * 1237) % documents), numbers];
+  const reads = orders.map((order) => store.getTexts(order.map((i) => `d${i}`)));
+  const failing = refuses(() => store.getTexts(['d1', `d${documents}`]), 'not_found', `'d${documents}'`);
+  await store.close();
+  await failing;
+  for (const [i, order] of orders.entries()) assert.equal(await reads[i], order.map(textOf));
+  await refuses(() => store.getTexts(['d1']), 'closed', 'many.tsv');
+});
+
+test('lines of many megabytes', async () => {
+  const texts = ['a', 'b', 'c'].map((letter) => letter.repeat(9 << 20));
+  await using store = await CollectionStore.open(
+    file('long-lines.tsv', texts.map((text, i) => `d${i}\t${text}\n`).join('')),
+  );
+  assert.ok((await store.getTexts(['d0', 'd2', 'd1'])).every((text, i) => text === texts[[0, 2, 1][i]!]));
 });
 
 test('what is built from a private collection is private', async () => {

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { loadBinding } from '../../src/engine/load-binding.js';
+import { loadBinding } from '../../src/io/load-binding.js';
 import { createNative, gradientOf, isSanitized, referenceModel } from '../support/engine.js';
 import { LOADER } from '../support/programs.js';
 import { TOLERANCES, relativeDistance } from '../support/tolerances.js';
@@ -39,7 +39,7 @@ function scoreWith(features: readonly string[], env: Record<string, string> = {}
   const { href } = new URL('../support/engine.ts', import.meta.url);
   const source = `
     const { createNative, gradientOf, referenceModel } = await import('${href}');
-    const { loadBinding } = await import('${new URL('../../src/engine/load-binding.ts', import.meta.url).href}');
+    const { loadBinding } = await import('${new URL('../../src/io/load-binding.ts', import.meta.url).href}');
     const reference = await referenceModel('mono-rank');
     const answer = { kernels: loadBinding().info().kernels };
     answer.gradient = [...(await gradientOf('mono-rank'))];

@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { ScoreResult } from '../../binding.js';
-import { loadBinding } from '../../src/engine/load-binding.js';
+import { loadBinding } from '../../src/io/load-binding.js';
 import { createNative, isSanitized, pack, referenceModel, type ReferenceModel } from '../support/engine.js';
 import { TOLERANCES } from '../support/tolerances.js';
 
@@ -58,9 +58,12 @@ test('a pair scores the same alone and among others', async () => {
     const model = await createNative(reference, precision);
     assert.is(model.precision, precision);
     const together = await model.score(reference.batch);
+    const beside = await Promise.all(reference.pairs.map((pair) => model.score(pack([pair])))); // in shared blocks
     for (const [i, pair] of reference.pairs.entries()) {
       const alone = (await model.score(pack([pair]))).scores[0]!;
-      assert.is(alone, together.scores[i], `${precision}, pair ${i}`); // the same sums in the same order: the same bits
+      // the same sums in the same order: the same bits
+      assert.is(alone, together.scores[i], `${precision}, pair ${i}`);
+      assert.is(alone, beside[i]!.scores[0], `${precision}, pair ${i} beside others`);
     }
     await model.close();
   }

@@ -2,7 +2,7 @@ import { cp, copyFile, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { loadBinding } from '../../src/engine/load-binding.js';
+import { loadBinding } from '../../src/io/load-binding.js';
 import { run } from '../support/cli.js';
 import { writeTrainingCollection } from '../support/collections.js';
 import { changeFile, inFolder, temporaryFolder, useOwnCache, writeFiles } from '../support/files.js';

@@ -1,5 +1,6 @@
 // Threads of the engine. Prints one line of JSON per case, which test/native/test-program.ts reads.
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <future>
@@ -74,11 +75,16 @@ void test_change_of_users() {
   report("the last user leaves while the next one arrives", {ended}, {rounds});
 }
 
-/// A job of blocks of these sizes.
-BlockJob logging(const CancelFlag& stream, std::vector<int64_t> tokens) {
+/// A job of sequences of these lengths.
+BlockJob job_of(const CancelFlag& stream, const std::vector<int>& lengths) {
+  PackedBatch batch;
+  batch.cu_seqlens.push_back(0);
+  for (const int length : lengths) batch.cu_seqlens.push_back(batch.cu_seqlens.back() + length);
+  batch.input_ids.resize(batch.cu_seqlens.back());
+  batch.token_type_ids.resize(batch.cu_seqlens.back());
   BlockJob job;
   job.cancel = stream;
-  job.tokens = std::move(tokens);
+  job.batch = std::make_shared<ScoredBatch>(std::move(batch), 1);
   return job;
 }
 
@@ -88,26 +94,59 @@ void test_order_of_blocks() {
   const auto large = make_cancel_flag(), small = make_cancel_flag(), other = make_cancel_flag();
   std::vector<int> order;
   const auto take = [&](BlockJobs::Which which = BlockJobs::Which::any) {
-    const auto taken = jobs.take(which);
-    if (!taken) return order.push_back(0);
-    const auto& flag = taken->entry->job.cancel;
+    const auto block = jobs.take(which, 1);
+    if (block.empty()) return order.push_back(0);
+    const auto& flag = block.pieces.front().entry->job.cancel;
     order.push_back(flag == large ? 1 : flag == small ? 2 : 3);
-    if (jobs.finish(*taken, nullptr)) jobs.remove(taken->entry);
+    for (const auto& piece : block.pieces) {
+      if (jobs.finish(piece, nullptr)) jobs.remove(piece.entry);
+    }
   };
-  jobs.add(logging(large, std::vector<int64_t>(6, 100)));
-  jobs.add(logging(large, std::vector<int64_t>(6, 100)));
+  jobs.add(job_of(large, std::vector<int>(6, 800)));
+  jobs.add(job_of(large, std::vector<int>(6, 800)));
   take(), take(), take();               // 1 1 1
   take(BlockJobs::Which::new_streams);  // 0
-  jobs.add(logging(small, {10}));
+  jobs.add(job_of(small, {10}));
   take(BlockJobs::Which::new_streams);  // 2
   take(BlockJobs::Which::new_streams);  // 0: it is done
-  jobs.add(logging(other, {100, 100, 100}));
-  take(), take(), take(), take(), take();  // 3 3 1 3 1: turns, of equals that with the least to do
-  jobs.add(logging(small, {10}));
+  jobs.add(job_of(other, {800, 800, 800}));
+  take(), take(), take(), take(), take();  // 3 1 3 1 3: turns, of equals the one that came first
+  jobs.add(job_of(small, {10}));
   large->store(true);
   take(BlockJobs::Which::new_streams);  // 1: cancelled, so it costs nothing
   report("blocks are taken from the stream that has had the fewest tokens", order,
-         {1, 1, 1, 0, 2, 0, 3, 3, 1, 3, 1, 1});
+         {1, 1, 1, 0, 2, 0, 3, 1, 3, 1, 3, 1});
+}
+
+/// Small requests share blocks of their model, in turn; a large one fills blocks alone.
+void test_shared_blocks() {
+  BlockJobs jobs;
+  const int models[2] = {};
+  std::vector<CancelFlag> flags(6);
+  for (auto& flag : flags) flag = make_cancel_flag();
+  const auto add = [&](int number, const std::vector<int>& lengths, int model = 0) {
+    auto job = job_of(flags[number], lengths);
+    job.model = &models[model];
+    jobs.add(std::move(job));
+  };
+  std::vector<int> found;  // of each piece its job and sequences, of each block 100
+  const auto take = [&] {
+    for (const auto& piece : jobs.take(BlockJobs::Which::any, 1).pieces) {
+      const auto at = std::find(flags.begin(), flags.end(), piece.entry->job.cancel) - flags.begin();
+      found.insert(found.end(), {static_cast<int>(at), static_cast<int>(piece.part.sequences)});
+      if (jobs.finish(piece, nullptr)) jobs.remove(piece.entry);
+    }
+    found.push_back(100);
+  };
+  add(4, {60});
+  add(0, {700, 700, 700, 700});
+  add(1, {100, 100});
+  add(2, {100, 100}, 1);
+  add(3, {300, 100, 100});
+  add(5, {50, 30});
+  for (int block = 0; block < 7; ++block) take();
+  report("small jobs of a model share blocks", found,
+         {4, 1, 1, 2, 3, 3, 100, 0, 1, 5, 1, 100, 2, 1, 100, 5, 1, 100, 2, 1, 100, 0, 1, 100, 0, 1, 100});
 }
 
 /// A job that arrives while a block runs is done when that block goes on to its next layer.
@@ -118,11 +157,11 @@ void test_block_between_layers() {
   std::atomic<int> small_done = 0, large_blocks = 0;
   int done_between_layers = 0;
   std::promise<void> end;
-  auto large = logging(make_cancel_flag(), {700, 700});
-  large.run = [&](int64_t block, const std::function<void()>& between_layers) {
-    if (block == 0) {
-      auto small = logging(make_cancel_flag(), {10});
-      small.run = [](int64_t, const std::function<void()>& pause) { pause(); };
+  auto large = job_of(make_cancel_flag(), {800, 800, 800});
+  large.run = [&](const std::vector<BatchPart>& parts, const std::function<void()>& between_layers) {
+    if (parts.front().first == 0) {
+      auto small = job_of(make_cancel_flag(), {10});
+      small.run = [](const std::vector<BatchPart>&, const std::function<void()>& pause) { pause(); };
       small.done = [&](const std::exception_ptr&) { ++small_done; };
       engine_thread.post_blocks(std::move(small));
       between_layers();
@@ -134,13 +173,50 @@ void test_block_between_layers() {
   engine_thread.post_blocks(std::move(large));
   end.get_future().get();
   engine_thread.release();
-  report("a new job's block runs between two layers of another's", {done_between_layers, large_blocks}, {1, 2});
+  report("a new job's block runs between two layers of another's", {done_between_layers, large_blocks}, {1, 3});
+}
+
+/// A job that is cancelled ends between two layers of the block that it shares; the others go on.
+void test_cancelled_piece() {
+  auto& engine_thread = EngineThread::instance();
+  engine_thread.set_threads(1);
+  engine_thread.retain();
+  const auto cancelled = make_cancel_flag();
+  std::atomic<int> parts_in_block = 0, aborted = 0;
+  int aborted_between_layers = 0, scored = 0;
+  std::promise<void> hold, end;
+  auto first = job_of(make_cancel_flag(), {800});
+  first.run = [&](const std::vector<BatchPart>&, const std::function<void()>&) { hold.get_future().get(); };
+  first.done = [](const std::exception_ptr&) {};
+  engine_thread.post_blocks(std::move(first));
+  const BlockJob::Run run = [&](const std::vector<BatchPart>& parts, const std::function<void()>& between_layers) {
+    parts_in_block = static_cast<int>(parts.size());
+    cancelled->store(true);
+    between_layers();
+    aborted_between_layers = aborted;
+  };
+  auto gone = job_of(cancelled, {10}), kept = job_of(make_cancel_flag(), {20});
+  gone.run = kept.run = run;
+  gone.done = [&](const std::exception_ptr& error) { aborted += error ? 1 : 0; };
+  kept.done = [&](const std::exception_ptr& error) {
+    scored += error ? 0 : 1;
+    end.set_value();
+  };
+  engine_thread.post_blocks(std::move(gone));
+  engine_thread.post_blocks(std::move(kept));
+  hold.set_value();
+  end.get_future().get();
+  engine_thread.release();
+  report("a cancelled job leaves the block that it shares", {parts_in_block, aborted_between_layers, aborted, scored},
+         {2, 1, 1, 1});
 }
 
 }  // namespace
 
 int main() {
   test_order_of_blocks();
+  test_shared_blocks();
+  test_cancelled_piece();
   test_block_between_layers();
   test_thread_count();
   test_change_of_users();

@@ -6,10 +6,11 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { DatasetRegistry } from '../../src/data/registry.js';
 import { RankDistillmError } from '../../src/errors.js';
-import type { RerankRunsOptions } from '../../src/rerank/rerank-options.js';
+import { readRun } from '../../src/data/run-file.js';
+import type { RerankedRun, RerankRunsOptions } from '../../src/rerank/rerank-options.js';
 import { rerankRuns } from '../../src/rerank/rerank-runs.js';
 import { run } from '../support/cli.js';
-import { writeCollection } from '../support/collections.js';
+import { writeCollection, writeLongCollection } from '../support/collections.js';
 import { refuses } from '../support/errors.js';
 import { changeFile, inFolder, listing, useOwnCache, writeFiles } from '../support/files.js';
 import { copyModel } from '../support/models.js';
@@ -362,6 +363,32 @@ test('from TypeScript: what the command does', () =>
     assert.equal({ ...again, scoring: 0 }, { ...first, scoring: 0 });
     const { stdout } = await run([...INTO_OUT], { cwd: folder });
     assert.match(stdout, first!.metrics['nDCG@10']!.toFixed(4));
+  }));
+
+test('refine: the best of each topic are those of 32-true, and the record says so', () =>
+  inFolder(async (folder) => {
+    await writeLongCollection(folder, 60);
+    const bestOf = async (path: string): Promise<string[]> => {
+      const entries = await readRun(path);
+      return entries
+        .filter(({ rank }) => rank <= 3)
+        .map(({ queryId, docId }) => `${queryId} ${docId}`)
+        .sort();
+    };
+    const rerank = async (saveDir: string, more: Partial<RerankRunsOptions>): Promise<RerankedRun> =>
+      (
+        await rerankRuns(optionsIn(folder, { saveDir: join(folder, saveDir), onWarning: () => undefined, ...more }))
+      )[0]!;
+    const refined = await rerank('refined', { precision: 'int8', refine: 3 });
+    const exact = await rerank('exact', { precision: '32-true', refine: 3 });
+    assert.equal(await bestOf(refined.outputPath), await bestOf(exact.outputPath));
+    const { documents, rescored, bound, exceeded } = refined.scoring!.refined!;
+    assert.equal([documents, exceeded, exact.scoring!.refined], [360, 0, undefined]);
+    assert.ok(bound! > 0 && rescored > 0 && rescored < 360, `${rescored} by ${bound}`);
+    const record = JSON.parse(await readFile(`${refined.outputPath}.json`, 'utf8')) as { refine: unknown };
+    assert.equal(record.refine, { top: 3, precision: 'float32' });
+    assert.is((await rerank('refined', { precision: 'int8', refine: 3 })).scoring, undefined);
+    await refuses(() => rerank('refined', { precision: 'int8' }), 'bad_input', /refine was 3 and is now not set/);
   }));
 
 for (const [what, more, message] of [

@@ -1,4 +1,5 @@
 import { Validator } from '@seriousme/openapi-schema-validator';
+import { Ajv } from 'ajv';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { serve, type RerankServer } from '../../src/serve/serve.js';
@@ -150,6 +151,70 @@ test("text-embeddings-inference's", async () => {
   assert.is((await fetch(`${server.url}/health`)).status, 200);
 });
 
+/** A schema of an object with these members, all required. */
+const object = (properties: Record<string, object>): object => ({
+  type: 'object',
+  required: Object.keys(properties),
+  properties,
+});
+const [text, count, number, flag] = ['string', 'integer', 'number', 'boolean'].map((type) => ({ type })) as [
+  object,
+  object,
+  object,
+  object,
+];
+const arrayOf = (items: object): object => ({ type: 'array', items, minItems: 1 });
+
+/** What text-embeddings-inference 1.8 (docs/openapi.json) and vLLM (entrypoints, protocol.py) promise of their answers. */
+const PROMISED: Readonly<Record<string, object>> = {
+  rank: arrayOf(object({ index: count, score: number, text })),
+  info: object({
+    model_id: text,
+    model_dtype: text,
+    model_type: object({ reranker: object({ id2label: object({}), label2id: object({}) }) }),
+    max_concurrent_requests: count,
+    max_input_length: count,
+    max_batch_tokens: count,
+    max_client_batch_size: count,
+    auto_truncate: flag,
+    tokenization_workers: count,
+    version: text,
+  }),
+  error: object({
+    error: text,
+    error_type: { enum: ['Unhealthy', 'Backend', 'Overloaded', 'Validation', 'Tokenizer', 'Empty'] },
+  }),
+  'vLLM rerank': object({
+    id: text,
+    model: text,
+    usage: object({ prompt_tokens: count, total_tokens: count }),
+    results: arrayOf(object({ index: count, document: object({ text }), relevance_score: number })),
+  }),
+  'vLLM score': object({
+    id: text,
+    object: { const: 'list' },
+    created: count,
+    model: text,
+    data: arrayOf(object({ index: count, object: { const: 'score' }, score: number })),
+    usage: object({ prompt_tokens: count, total_tokens: count }),
+  }),
+};
+
+test('answers have what the schemas of text-embeddings-inference and vLLM promise', async () => {
+  const info = (await (await fetch(`${server.url}/info`)).json()) as object;
+  const found: Record<string, unknown> = {
+    rank: (await post('/rerank', { query, texts: documents, truncate: true, return_text: true })).body,
+    info,
+    error: (await post('/rerank', { query, texts: 'no list' })).body,
+    'vLLM rerank': (await post('/v1/rerank', { query, documents, top_n: 0 })).body,
+    'vLLM score': (await post('/v1/score', { queries: query, documents })).body,
+  };
+  const ajv = new Ajv();
+  for (const [name, schema] of Object.entries(PROMISED)) {
+    assert.ok(ajv.validate(schema, found[name]), `${name}: ${ajv.errorsText()}`);
+  }
+});
+
 test('scores of pairs, also in the words of vLLM', async () => {
   const raw = await post('/score', { pairs: golden, raw_scores: true });
   raw.body.data.forEach(({ index, score }, i) => {
@@ -157,6 +222,16 @@ test('scores of pairs, also in the words of vLLM', async () => {
     assert.ok(Math.abs(score - golden[i]!.score) < 1e-4);
   });
   assert.is((await post('/score', { text_1: ['a', 'b'], text_2: ['c'] })).status, 422);
+  for (const [first, second] of [
+    ['text_1', 'text_2'],
+    ['data_1', 'data_2'],
+    ['queries', 'documents'],
+    ['queries', 'items'],
+  ] as const) {
+    const sides = { [first]: golden.map((pair) => pair.query), [second]: documents, raw_scores: true };
+    const { body } = await post('/v1/score', sides);
+    assert.equal(body.data, raw.body.data);
+  }
 });
 
 test('says what was not read, and reads it in passages where asked', async () => {
@@ -204,7 +279,16 @@ test('the OpenAPI document is valid and has every route', async () => {
   const { valid, errors } = await new Validator().validate(document);
   assert.ok(valid, JSON.stringify(errors));
   assert.match(document.openapi, /^3\.1\./);
-  for (const path of ['/v1/rerank', '/v2/rerank', '/voyage/v1/rerank', '/rerank', '/score', '/info', '/v1/models']) {
+  for (const path of [
+    '/v1/rerank',
+    '/v2/rerank',
+    '/voyage/v1/rerank',
+    '/rerank',
+    '/score',
+    '/v1/score',
+    '/info',
+    '/v1/models',
+  ]) {
     assert.ok(path in document.paths, path);
   }
 });

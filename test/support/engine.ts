@@ -1,6 +1,6 @@
 import type { ComputePrecision, NativeModel, PackedBatch } from '../../binding.js';
-import { loadBinding } from '../../src/engine/load-binding.js';
 import { TrainableModel } from '../../src/engine/trainable-model.js';
+import { loadBinding } from '../../src/io/load-binding.js';
 import type { Checkpoint } from '../../src/models/checkpoint.js';
 import { loadCheckpoint } from '../../src/models/load-checkpoint.js';
 import { cachedPass } from '../../src/train/gradient-cache.js';

@@ -27,7 +27,7 @@ export const kind: Kind = {
       const index = join(folder, 'index');
       try {
         for await (const { id, text } of api.readDocuments(path)) expected.set(id, text);
-        await using store = await api.CollectionStore.open(path, { folder: index, threadAfter: random.below(2) * 100 });
+        await using store = await api.CollectionStore.open(path, { folder: index });
         const ids = [...expected.keys()];
         const texts = await store.getTexts(ids);
         const wrong = ids.find((id, i) => texts[i] !== expected.get(id));

@@ -1,6 +1,17 @@
 import { z } from 'zod';
 import { datasetFiles } from './data.js';
-import { allIgnored, classSpec, extended, ignored, key, onlyDefault, openClasses, slot, withRule } from './fields.js';
+import {
+  allIgnored,
+  classSpec,
+  extended,
+  ignored,
+  key,
+  onlyDefault,
+  openClasses,
+  ours,
+  slot,
+  withRule,
+} from './fields.js';
 import { outputFolder } from './paths.js';
 
 /** ReRankCallback, and options of `rerankRuns` in the API. */
@@ -14,6 +25,11 @@ export const reRankCallbackKeys = {
   overwrite: key(
     z.boolean().default(false),
     'true: compute a run again that exists; false: skip a run that is the same result, and refuse another one.',
+    're_rank',
+  ),
+  refine: ours(
+    z.int().min(1).nullable().default(null),
+    'Number of documents of each topic that are the best of 32-true: those in doubt are scored again; null: none.',
     're_rank',
   ),
 };

@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import { closeSync, fstatSync, openSync, readSync, rmSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import { RankDistillmError } from '../../errors.js';
+import { type CheckedRegions, readRegions } from '../../io/regions.js';
 
 // The index file of a collection, little-endian:
 //
@@ -32,6 +33,13 @@ export interface Region {
   line: number;
   /** CRC-32 of the line's bytes. */
   checksum: number;
+}
+
+/** Where documents' lines are. */
+export interface Places {
+  regions: CheckedRegions;
+  /** [documents], 1-based; 0 where there is no such document. */
+  lines: Float64Array;
 }
 
 /** Writes the hash of an id into the first words of `words` at `at`. */
@@ -115,30 +123,21 @@ function unpackHeader(bytes: Buffer): Header | undefined {
   };
 }
 
-/** An open index as other threads of the process can take it over. */
-export interface SharedIndex {
-  path: string;
-  /** Descriptor of the file, which the thread that opened it closes. */
-  file: number;
-  header: Header;
-  /** [2^bucketBits, 2], in shared memory: end and checksum of each bucket. */
-  directory: Uint32Array;
-}
-
 /** A collection's index, open for reading: document id → position of its line. Built by `collectionIndex`. */
 export class DocumentIndex {
   /** Words of the hash asked for. */
   readonly #wanted = new Uint32Array(HASH_WORDS);
+  readonly #wantedBucket: CheckedRegions = new Float64Array(3);
   #bucket = new Uint32Array(64 * RECORD_WORDS);
   #bytes = bytesOf(this.#bucket);
   #isClosed = false;
   readonly #path: string;
   readonly #file: number;
   readonly #header: Header;
+  /** [2^bucketBits, 2]: end and checksum of each bucket. */
   readonly #directory: Uint32Array;
 
-  /** An index that another thread has opened and keeps open. */
-  constructor({ path, file, header, directory }: SharedIndex) {
+  private constructor(path: string, file: number, header: Header, directory: Uint32Array) {
     this.#path = path;
     this.#file = file;
     this.#header = header;
@@ -172,16 +171,11 @@ export class DocumentIndex {
       const bytes = DIRECTORY_BYTES * 2 ** header.bucketBits;
       const start = layoutOf(header.documents).directory;
       if (size !== start + bytes) return undefined;
-      const directory = Buffer.from(new SharedArrayBuffer(bytes));
+      const directory = Buffer.allocUnsafeSlow(bytes);
       readInto(directory, opened, start);
       if (crc32(directory) !== header.directory) return undefined;
-      return new DocumentIndex({ path: at, file: opened, header, directory: wordsOf(directory) });
+      return new DocumentIndex(at, opened, header, wordsOf(directory));
     }
-  }
-
-  /** This index for other threads, which must not use it after it is closed here. */
-  get shared(): SharedIndex {
-    return { path: this.#path, file: this.#file, header: this.#header, directory: this.#directory };
   }
 
   get path(): string {
@@ -208,6 +202,35 @@ export class DocumentIndex {
     return at === -1 ? undefined : regionAt(this.#bucket, at);
   }
 
+  /** The same for many documents, whose buckets are read without blocking this thread. Do not close it meanwhile. */
+  async findAll(docIds: readonly string[]): Promise<Places> {
+    this.#throwIfClosed();
+    const hashes = new Uint32Array(docIds.length * HASH_WORDS);
+    const buckets = new Float64Array(3 * docIds.length);
+    for (let i = 0; i < docIds.length; i++) {
+      hashInto(hashes, i * HASH_WORDS, docIds[i]!);
+      this.#bucketInto(buckets, 3 * i, hashes[i * HASH_WORDS]!);
+    }
+    const findIn = (bytes: Buffer): Places => {
+      const words = wordsOf(bytes);
+      const regions = new Float64Array(3 * docIds.length);
+      const lines = new Float64Array(docIds.length);
+      for (let i = 0, start = 0; i < docIds.length; i++) {
+        const end = start + buckets[3 * i + 1]! / 4;
+        const at = recordOf(words, start, end, hashes, i * HASH_WORDS);
+        start = end;
+        if (at === -1) continue;
+        const { offset, length, checksum, line } = regionAt(words, at);
+        regions[3 * i] = offset;
+        regions[3 * i + 1] = length;
+        regions[3 * i + 2] = checksum;
+        lines[i] = line;
+      }
+      return { regions, lines };
+    };
+    return readRegions(this.#file, buckets, findIn, (cause) => damagedIndex(this.#path, cause));
+  }
+
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
@@ -216,37 +239,43 @@ export class DocumentIndex {
 
   /** Where the document's record is in `#bucket`, or -1. */
   #search(docId: string): number {
-    // by now the descriptor may be another file's
-    if (this.#isClosed) throw new RankDistillmError('closed', `${this.#path}: the collection is closed`);
+    this.#throwIfClosed();
     const wanted = this.#wanted;
     hashInto(wanted, 0, docId);
-    const end = this.#read(wanted[0]! >>> (32 - this.#header.bucketBits));
-    const words = this.#bucket;
-    for (let at = 0; at < end; at += RECORD_WORDS) {
-      if (words[at] === wanted[0] && words[at + 1] === wanted[1] && words[at + 2] === wanted[2]) return at;
-    }
-    return -1;
+    const bucket = this.#wantedBucket;
+    this.#bucketInto(bucket, 0, wanted[0]!);
+    const [offset, length, checksum] = bucket as unknown as [number, number, number];
+    this.#read(offset, length, checksum);
+    return recordOf(this.#bucket, 0, length / 4, wanted, 0);
   }
 
-  /** Reads the records of a bucket into `#bucket`. Returns the number of their words. */
-  #read(bucket: number): number {
+  #throwIfClosed(): void {
+    // by now the descriptor may be another file's
+    if (this.#isClosed) throw new RankDistillmError('closed', `${this.#path}: the collection is closed`);
+  }
+
+  /** Writes where the bucket of a hash is, of which `word` is the first. */
+  #bucketInto(regions: CheckedRegions, at: number, word: number): void {
+    const bucket = word >>> (32 - this.#header.bucketBits);
     const start = bucket === 0 ? 0 : this.#directory[2 * bucket - 2]!;
-    const length = (this.#directory[2 * bucket]! - start) * RECORD_BYTES;
+    regions[at] = layoutOf(this.#header.documents).records + start * RECORD_BYTES;
+    regions[at + 1] = (this.#directory[2 * bucket]! - start) * RECORD_BYTES;
+    regions[at + 2] = this.#directory[2 * bucket + 1]!;
+  }
+
+  /** Reads a bucket into `#bucket`. */
+  #read(offset: number, length: number, checksum: number): void {
     if (length > this.#bytes.length) {
       this.#bucket = new Uint32Array(length / 2);
       this.#bytes = bytesOf(this.#bucket);
     }
-    const position = layoutOf(this.#header.documents).records + start * RECORD_BYTES;
     let isRead: boolean;
     try {
-      isRead = readSync(this.#file, this.#bytes, 0, length, position) === length;
+      isRead = readSync(this.#file, this.#bytes, 0, length, offset) === length;
     } catch (error) {
       throw damagedIndex(this.#path, error);
     }
-    if (!isRead || crc32(this.#bytes.subarray(0, length)) !== this.#directory[2 * bucket + 1]) {
-      throw damagedIndex(this.#path);
-    }
-    return length / 4;
+    if (!isRead || crc32(this.#bytes.subarray(0, length)) !== checksum) throw damagedIndex(this.#path);
   }
 
   /** Whether the records fit their checksums. Lets other work run after every piece. */
@@ -278,6 +307,15 @@ export class DocumentIndex {
     }
     return true;
   }
+}
+
+/** Where in `words`, from `start` to `end`, the record with the hash that `hashes` has at `hash` is, or -1. */
+export function recordOf(words: Uint32Array, start: number, end: number, hashes: Uint32Array, hash: number): number {
+  const [first, second, third] = [hashes[hash], hashes[hash + 1], hashes[hash + 2]];
+  for (let at = start; at < end; at += RECORD_WORDS) {
+    if (words[at] === first && words[at + 1] === second && words[at + 2] === third) return at;
+  }
+  return -1;
 }
 
 function readExactly(file: number, position: number, length: number): Buffer {

@@ -8,6 +8,7 @@ import {
   layoutOf,
   packHeader,
   RECORD_BYTES,
+  recordOf,
   regionAt,
   regionInto,
   type Region,
@@ -227,15 +228,6 @@ function groupByBucket(words: Uint32Array, bucketBits: number, buckets: number) 
   return { grouped, ends };
 }
 
-/** The record from `start` to `end` that has the hash of the one at `at`, or -1. */
-function earlier(words: Uint32Array, start: number, end: number, at: number): number {
-  const [first, second, third] = [words[at], words[at + 1], words[at + 2]];
-  for (let other = start; other < end; other += RECORD_WORDS) {
-    if (words[other + 1] === second && words[other] === first && words[other + 2] === third) return other;
-  }
-  return -1;
-}
-
 /** Finds documents that occur more than once: with the same text they are ignored, with another they are an error. */
 class Duplicates {
   readonly #source: IndexSource;
@@ -252,7 +244,7 @@ class Duplicates {
     for (let bucket = 0, at = 0; bucket < ends.length; bucket++) {
       const start = next;
       for (const end = ends[bucket]! * RECORD_WORDS; at < end; at += RECORD_WORDS) {
-        const before = earlier(grouped, start, next, at);
+        const before = recordOf(grouped, start, next, grouped, at);
         if (before !== -1) {
           await this.#compare(regionAt(grouped, before), regionAt(grouped, at));
           continue;

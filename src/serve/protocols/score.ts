@@ -7,9 +7,16 @@ import { failure, failures, jsonAnswer, jsonBody, model, usage } from './fields.
 
 const texts = z.union([z.string(), z.array(z.string()).min(1)]);
 
-const route = createRoute({
-  method: 'post',
-  path: '/score',
+/** vLLM's names for the two sides of pairs, newest first. */
+const SIDES = [
+  ['queries', 'documents'],
+  ['queries', 'items'],
+  ['data_1', 'data_2'],
+  ['text_1', 'text_2'],
+] as const;
+
+const route = {
+  method: 'post' as const,
   summary: "Scores of pairs; also as vLLM's score",
   request: jsonBody(
     z
@@ -19,12 +26,17 @@ const route = createRoute({
           .array(z.object({ query: z.string(), document: z.string() }))
           .min(1)
           .optional()
-          .openapi({ description: 'Pairs to score, or text_1 and text_2.' }),
-        text_1: texts.optional().openapi({ description: 'One query for all of text_2, or one for each.' }),
+          .openapi({ description: "Pairs to score, or vLLM's queries and documents." }),
+        queries: texts.optional().openapi({ description: 'One for all documents, or one for each.' }),
+        documents: texts.optional(),
+        items: texts.optional().openapi({ description: 'Another name for documents.' }),
+        data_1: texts.optional().openapi({ description: 'Another name for queries, with data_2.' }),
+        data_2: texts.optional(),
+        text_1: texts.optional().openapi({ description: 'Another name for queries, with text_2.' }),
         text_2: texts.optional(),
         raw_scores: z.boolean().nullish().openapi({ description: 'Logits instead of numbers from 0 to 1.' }),
       })
-      .openapi('ScoreRequest', { anyOf: [{ required: ['pairs'] }, { required: ['text_1', 'text_2'] }] }),
+      .openapi('ScoreRequest', { anyOf: [{ required: ['pairs'] }, ...SIDES.map((side) => ({ required: [...side] }))] }),
   ),
   responses: {
     200: jsonAnswer(
@@ -49,38 +61,47 @@ const route = createRoute({
     ),
     ...failures(failure),
   },
-});
+};
+
+type Texts = z.infer<typeof texts>;
 
 export function addScoreRoute(app: OpenAPIHono<ServerEnv>, scoring: Scoring): void {
-  app.openapi(route, async (c) => {
-    const request = c.req.valid('json');
-    const pairs = request.pairs ?? crossed(request.text_1, request.text_2);
-    const answer = await scoring.score(
-      { model: request.model ?? null, pairs, rawScores: request.raw_scores ?? false },
-      c.var.deadline,
-    );
-    const cut = new Set(answer.truncated);
-    const data = answer.scores.map((score, index) => ({
-      index,
-      object: 'score' as const,
-      score,
-      ...(cut.has(index) ? { truncated: true as const } : {}),
-    }));
-    const body = { id: c.var.id, object: 'list' as const, created: Math.floor(Date.now() / 1000), model: answer.model };
-    return c.json({ ...body, data, usage: { total_tokens: answer.tokens, prompt_tokens: answer.tokens } }, 200);
-  });
+  const addAt = (path: '/score' | '/v1/score') =>
+    app.openapi(createRoute({ ...route, path }), async (c) => {
+      const request = c.req.valid('json');
+      const pairs = request.pairs ?? crossed(request);
+      const answer = await scoring.score(
+        { model: request.model ?? null, pairs, rawScores: request.raw_scores ?? false },
+        c.var.deadline,
+      );
+      const cut = new Set(answer.truncated);
+      const data = answer.scores.map((score, index) => ({
+        index,
+        object: 'score' as const,
+        score,
+        ...(cut.has(index) ? { truncated: true as const } : {}),
+      }));
+      const body = {
+        id: c.var.id,
+        object: 'list' as const,
+        created: Math.floor(Date.now() / 1000),
+        model: answer.model,
+      };
+      return c.json({ ...body, data, usage: { total_tokens: answer.tokens, prompt_tokens: answer.tokens } }, 200);
+    });
+  addAt('/score');
+  addAt('/v1/score');
 }
 
-/** One text of the first for all of the second, or one for each. */
-function crossed(first: string | string[] | undefined, second: string | string[] | undefined): TextPair[] {
-  if (first === undefined || second === undefined) {
-    throw new BadRequest(422, 'invalid_request', 'give pairs, or text_1 and text_2');
-  }
-  const queries = typeof first === 'string' ? [first] : first;
-  const documents = typeof second === 'string' ? [second] : second;
+/** One text of the first side for all of the second, or one for each. */
+function crossed(request: Partial<Record<(typeof SIDES)[number][number], Texts | undefined>>): TextPair[] {
+  const sides = SIDES.find(([one, other]) => request[one] !== undefined && request[other] !== undefined);
+  if (sides === undefined) throw new BadRequest(422, 'invalid_request', 'give pairs, or queries and documents');
+  const [queries, documents] = sides.map((side) => [request[side]!].flat()) as [string[], string[]];
   if (queries.length !== 1 && queries.length !== documents.length) {
-    const counts = `text_1 has ${queries.length} texts and text_2 has ${documents.length}`;
-    throw new BadRequest(422, 'invalid_request', `${counts}; text_1 must have one, or as many as text_2`);
+    const [one, other] = sides;
+    const counts = `${one} has ${queries.length} texts and ${other} has ${documents.length}`;
+    throw new BadRequest(422, 'invalid_request', `${counts}; ${one} must have one, or as many as ${other}`);
   }
   return documents.map((document, i) => ({ query: queries[queries.length === 1 ? 0 : i]!, document }));
 }

@@ -1,8 +1,8 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { RankDistillmError } from '../errors.js';
-import { libtorchFolder } from '../fetch/libtorch.js';
+import { cacheFolder } from './make-folder.js';
 
 /** An installed LibTorch with CUDA. */
 export interface FoundLibtorch {
@@ -39,20 +39,29 @@ export function findLibtorch(minors: readonly string[]): FoundLibtorch {
     });
   }
   const python = pythonTorch();
-  const cached = libtorchFolder('cuda');
   const places: [string, string][] = [
     ...(python === undefined ? [] : [[python, "it is python3's torch"] as [string, string]]),
-    [cached, 'install-libtorch put it into the cache'],
+    ...cachedFolders().map((folder) => [folder, 'install-libtorch put it into the cache'] as [string, string]),
   ];
   const looked = places.map(([folder, why]) => look(folder, why, minors));
   const found = looked.find((each) => typeof each !== 'string');
   if (found !== undefined) return found;
   const complaints = places.map(([folder], i) => `${folder}: ${looked[i] as string}`);
-  throw new RankDistillmError(
-    'native',
-    `no ${wanted}: ${[...(python === undefined ? ['python3 has no torch'] : []), ...complaints].join('; ')}`,
-    { hint: `${INSTALL} downloads it (2.5 GB); or let RANK_DISTILLM_LIBTORCH name its folder.` },
-  );
+  if (python === undefined) complaints.push('python3 has no torch');
+  if (cachedFolders().length === 0) complaints.push(`${cacheFolder()} has none`);
+  throw new RankDistillmError('native', `no ${wanted}: ${complaints.join('; ')}`, {
+    hint: `${INSTALL} downloads it (2.5 GB); or let RANK_DISTILLM_LIBTORCH name its folder.`,
+  });
+}
+
+/** LibTorch with CUDA's libraries in the cache, where `install-libtorch` and the set-up of a checkout put it. */
+export function cachedFolder(version: string): string {
+  return join(cacheFolder(), `torch-${version}-cuda`, 'torch');
+}
+
+function cachedFolders(): string[] {
+  const names = existsSync(cacheFolder()) ? readdirSync(cacheFolder()) : [];
+  return names.flatMap((name) => /^torch-([\d.]+)-cuda$/.exec(name)?.[1] ?? []).map(cachedFolder);
 }
 
 /** What is in a folder, or what is wrong with it. */

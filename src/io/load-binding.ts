@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import type { Binding, DeviceBinding, TorchBinding } from '../../binding.js';
 import { docsPage, RankDistillmError } from '../errors.js';
-import { GPU_PACKAGE, gpuPackageFolder, platformFile, platformPackage, runningGlibc } from '../io/platform-package.js';
+import { GPU_PACKAGE, gpuPackageFolder, platformFile, platformPackage, runningGlibc } from './platform-package.js';
 import { findLibtorch, type FoundLibtorch } from './find-libtorch.js';
 
 /** Requirements of a binary, written beside it by the build. */

@@ -25,7 +25,7 @@ async function outcome(
   expression = "'loaded ' + binding.loadBinding().info().kernels",
   variables: Record<string, string> = {},
 ): Promise<string> {
-  const { href } = new URL('../../src/engine/load-binding.ts', import.meta.url);
+  const { href } = new URL('../../src/io/load-binding.ts', import.meta.url);
   const script = `import * as binding from '${href}';
     try { console.log(${expression}); }
     catch (error) { console.log([error.code, error.message, error.hint].join('|')); }`;
@@ -257,7 +257,7 @@ test('a LibTorch that does not fit is one error that says what is needed', async
   assert.match(await packagedOutcome({ RANK_DISTILLM_LIBTORCH: folder }), /it has no lib\/libtorch_cpu\.so, needed/);
   assert.match(
     await packagedOutcome(),
-    /^native\|no LibTorch 2\.11, 2\.12, 2\.13 for CUDA 13: python3 has no torch; .*torch-2\.13\.0-cuda\/torch: there is no such folder\|.*install-libtorch --cuda downloads it/,
+    /^native\|no LibTorch 2\.11, 2\.12, 2\.13 for CUDA 13: python3 has no torch; .*\/cache\/rank-distillm has none\|.*install-libtorch --cuda downloads it/,
   );
 });
 
