@@ -30,11 +30,11 @@ export type {
   RankedDocument,
   Ranking,
   RankOptions,
-  RefinedCounts,
   RefineRequest,
   ScoreOptions,
   StreamOptions,
 } from './engine/cross-encoder.js';
+export type { RefinedCounts } from './engine/finer-scores.js';
 export { doctor, type DoctorOptions } from './doctor/doctor.js';
 export type {
   DoctorCheck,

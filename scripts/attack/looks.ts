@@ -49,9 +49,9 @@ const median = (values: readonly number[]): number =>
   [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 
 /**
- * What was not as it should be, in words. The first fifth of the looks is for what has to settle.
+ * What was not as it should be, in words. The first third of the looks is for what has to settle.
  *
- * @param growth percent by which memory may differ between the second fifth and the last; 0: by any
+ * @param growth percent by which memory may differ between the second third and the last; 0: by any
  * @param constant further numbers that must not change
  */
 export function findings<T extends Look>(
@@ -59,8 +59,8 @@ export function findings<T extends Look>(
   growth: number,
   constant: readonly (keyof T)[] = [],
 ): string[] {
-  const fifth = Math.floor(looks.length / 5);
-  const settled = looks.slice(fifth);
+  const third = Math.floor(looks.length / 3);
+  const settled = looks.slice(third);
   const found: string[] = [];
   for (const key of ['descriptors', 'threads', ...constant] as const) {
     const values = new Set(settled.map((look) => look[key]));
@@ -69,7 +69,7 @@ export function findings<T extends Look>(
   const before = new Set(settled[0]?.files);
   const opened = new Set(settled.flatMap(({ files }) => files).filter((file) => /^\//.test(file) && !before.has(file)));
   if (opened.size > 0) found.push(`files left open: ${[...opened].join(', ')}`);
-  const [start, end] = [looks.slice(fifth, 2 * fifth), looks.slice(-fifth)].map((part) =>
+  const [start, end] = [looks.slice(third, 2 * third), looks.slice(-third)].map((part) =>
     median(part.map(({ anonymousMiB }) => anonymousMiB)),
   ) as [number, number];
   const percent = (100 * (end - start)) / start;
@@ -80,11 +80,15 @@ export function findings<T extends Look>(
 }
 
 /** A line of progress. */
-export function tellLook({ anonymousMiB, descriptors, lost, threads }: Look, number: number, count: number): void {
-  const memory = `${anonymousMiB.toFixed(1)} MiB`;
-  console.error(
-    `look ${number} of ${count}: ${memory}, ${descriptors} file descriptors${lost > 0 ? ` and ${lost} that Node.js lost` : ''}, ${threads} threads`,
-  );
+export function tellLook(
+  { anonymousMiB, descriptors, lost, threads }: Look,
+  number: number,
+  count: number,
+  more = '',
+): void {
+  const files = `${descriptors} file descriptors${lost > 0 ? ` and ${lost} that Node.js lost` : ''}`;
+  const facts = [`${anonymousMiB.toFixed(1)} MiB`, files, `${threads} threads`, ...(more === '' ? [] : [more])];
+  console.error(`look ${number} of ${count}: ${facts.join(', ')}`);
 }
 
 /** Prints what was found, and fails for it. */

@@ -1,6 +1,7 @@
 // `npm run soak`: one process that scores, loads, closes, aborts, trains and ends worker threads for minutes, and must
 // not grow. Needs the flags of Node.js that `npm run soak` gives: --expose-gc, and --max-semi-space-size=2, without which V8
 // holds and frees 30 MiB of empty space for new objects as it likes.
+import { once } from 'node:events';
 import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,7 +19,7 @@ import { openTarget, type Target } from './package.js';
 
 /** Actions at a time. */
 const LANES = 4;
-/** Looks at the process, with nothing under way, three a minute. The first fifth is for what has to settle. */
+/** Looks at the process, with nothing under way, three a minute. The first third is for what has to settle. */
 const LOOKS_PER_SECOND = 3 / 60;
 const LEAST_LOOKS = 10;
 const MOST_PAIRS = 400;
@@ -27,14 +28,14 @@ const MOST_MS = 60;
 const THREADS = 2;
 const MODELS = ['mono-rank', 'electra-classification', 'mono-bert', 'zip-bin', 'bert-classification'];
 
-const USAGE = `usage: npm run soak -- [--minutes 10] [--growth 2] [--seed S] [--package FOLDER]
+const USAGE = `usage: npm run soak -- [--minutes 15] [--growth 2] [--seed S] [--package FOLDER]
 
 Scores, ranks, streams, loads, closes, aborts, trains and ends worker threads at random, ${LANES} at a time in one process, with
 ${MODELS.length} models. Fails where a score or a loss is not what it is alone, to the bit; where an error is none that the action can
 give; where file descriptors or threads have changed; and where anonymous memory has grown or shrunk by more than --growth percent.
 
 Memory is Anonymous of /proc/self/smaps_rollup after a garbage collection with nothing under way, three times a minute: the
-median of the second fifth of the run against that of the last. --growth 0 does not judge it.
+median of the second third of the run against that of the last. --growth 0 does not judge it.
 --package soaks an installed package instead of the checkout's dist/.`;
 
 type Model = CrossEncoder;
@@ -77,7 +78,7 @@ class Soak {
       this.#models.set(name, model);
       this.#scores.set(name, await model.score(pairs));
       this.#losses.set(name, await this.#steps(name, 3));
-      cpSync(folderOf(name), join(this.#copies, name), { recursive: true });
+      cpSync(folderOf(name), join(this.#copies, name), { recursive: true, dereference: true });
     }
   }
 
@@ -203,20 +204,23 @@ class Soak {
   }
 
   /**
-   * A thread that loads and scores, ended at any moment. Node.js loses the descriptor of a file that the thread is opening
-   * then, by `import` or by fs.promises: a thread that does nothing but `readFile` loses 139 in 200 ends (Node.js 20). So it
-   * has files of its own, whose descriptors are counted apart, and modules by `require`.
+   * A thread that loads and scores, ended at any moment after it has our modules: Node.js 20 aborts the process where a
+   * thread ends within `require` of a module, and loses the descriptor of a file that the thread is opening, by `import` or
+   * by fs.promises (a thread that does nothing but `readFile` loses 139 in 200 ends). So it has model files of its own,
+   * whose descriptors are counted apart.
    */
   async #endWorker(random: RandomStream): Promise<void> {
     const folder = join(this.#copies, pick(random, MODELS));
     const source = `(async ({ CrossEncoder }) => {
+      require('node:worker_threads').parentPort.postMessage('has our modules');
       const model = await CrossEncoder.load(${JSON.stringify(folder)}, { threads: ${THREADS}, onWarning: () => undefined });
       for (;;) await model.score(Array.from({ length: 500 }, (_, i) => ({ query: 'a', document: 'b ' + i })));
     })(require(${JSON.stringify(this.#target.entry)}))`;
     const thread = new Worker(source, { eval: true });
     let failure: unknown;
     thread.on('error', (error) => (failure = error));
-    await wait(random.below(20 * MOST_MS));
+    await once(thread, 'message');
+    await wait(random.below(10 * MOST_MS));
     await thread.terminate();
     if (failure !== undefined) throw failure as Error;
   }
@@ -245,7 +249,7 @@ async function unless<T>(
 const option = { type: 'string' } as const;
 
 await runScript(USAGE, { minutes: option, growth: option, seed: option, package: option }, async (values) => {
-  const seconds = 60 * (numberOf('minutes', values.minutes) ?? 10);
+  const seconds = 60 * (numberOf('minutes', values.minutes) ?? 15);
   const growth = numberOf('growth', values.growth, 'a number of at least 0') ?? 2;
   const seed = numberOf('seed', values.seed, 'a number of at least 0') ?? 1;
   const soak = new Soak(await openTarget(values.package ?? root));
@@ -256,7 +260,7 @@ await runScript(USAGE, { minutes: option, growth: option, seed: option, package:
     await soak.run(seconds / count, seed, i);
     const look = await soak.look();
     looks.push(look);
-    tellLook(look, i + 1, count);
+    tellLook(look, i + 1, count, `${look.weightBytes} bytes of weights`);
   }
   await soak.close();
   console.log(formatTable([{ head: 'action' }, { head: 'times' }], [...soak.counts].sort()));

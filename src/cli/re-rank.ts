@@ -14,7 +14,7 @@ import { formatDuration } from '../report/figures.js';
 import { onDevice } from '../report/figures.js';
 import { createProgress, type Progress } from '../report/progress.js';
 import { formatMetrics, type MetricsRow } from '../report/table.js';
-import type { RefinedCounts } from '../engine/cross-encoder.js';
+import type { RefinedCounts } from '../engine/finer-scores.js';
 import type { RerankedRun, RerankRunsOptions } from '../rerank/rerank-options.js';
 import { rerankRuns } from '../rerank/rerank-runs.js';
 import { note, print, warn, type CliIo } from './cli-io.js';

@@ -15,12 +15,11 @@ import {
   type PairTokenizer,
   type TextPair,
 } from '../tokenize/pair-tokenizer.js';
-import type { Passages } from '../tokenize/passages.js';
 import { modelKeys, passed, resolveEngine, type ResolvedEngine } from './engine-options.js';
-import { ErrorBound, PAIRS_FOR_BOUND } from './error-bound.js';
+import { DocumentPairs, longDocuments } from './document-pairs.js';
+import { FinerScores, type RefinedCounts } from './finer-scores.js';
 import { checkMemory, loadBoth } from './load-both.js';
 import { fromNative } from './native-error.js';
-import { refineTop } from './refine.js';
 import { halvedWarning, type ScoredWindow, scoreWindows, warnOnce } from './score-windows.js';
 
 export const loadOptions = z.strictObject({
@@ -54,15 +53,6 @@ export const scoreOptions = z.strictObject({
   activation: key(
     z.enum(['identity', 'sigmoid']).default('identity'),
     '`sigmoid` maps logits to (0, 1) for display; it keeps the order but may tie the top.',
-  ),
-});
-
-const longDocuments = z.strictObject({
-  max_passages: key(z.int().min(1).max(10_000).default(10), 'Most passages of a document; the rest is left out.'),
-  overlap: key(z.int().min(0).default(0), 'Tokens that neighbouring passages share, at most half of a passage.'),
-  aggregate: key(
-    z.enum(['max', 'mean']).default('max'),
-    "A document's score: that of its best passage (MaxP, Dai and Callan 2019), or the mean over its passages.",
   ),
 });
 
@@ -107,16 +97,6 @@ export interface Ranking {
   refined?: RefinedCounts | undefined;
 }
 
-/** How many documents were scored again in the finer arithmetic. */
-export interface RefinedCounts {
-  documents: number;
-  rescored: number;
-  /** What a score was taken to be off at most; undefined: not known yet, and everything was scored again. */
-  bound: number | undefined;
-  /** Scores that were off by more. The bound was raised and the documents looked at again; 0 where the bound holds. */
-  exceeded: number;
-}
-
 /** Documents of a query with their scores, of which the best are wanted exactly. */
 export interface RefineRequest {
   query: string;
@@ -139,19 +119,6 @@ export interface DetailedScores {
   tokens: number;
 }
 
-/** How documents become pairs, and pairs' scores those of documents. */
-interface RefineWork {
-  bound?: number | undefined;
-  signal?: AbortSignal | undefined;
-  pairsOf: (index: number) => TextPair[];
-  valueOf: (index: number, finer: Float32Array) => number;
-}
-
-/** A document's passages among the pairs that are scored. */
-interface DocumentPassages extends Passages {
-  first: number;
-}
-
 interface Parts {
   warn: (message: string) => void;
   queueLimit: number;
@@ -160,12 +127,6 @@ interface Parts {
   tokenizer: PairTokenizer;
   checkpoint: Checkpoint;
   engine: ResolvedEngine;
-}
-
-/** The same weights in the finer arithmetic. */
-interface Finer {
-  native: NativeModel;
-  bound: ErrorBound;
 }
 
 /** A cross-encoder: scores how well a document answers a query, both read together (Nogueira and Cho 2019). */
@@ -185,9 +146,7 @@ export class CrossEncoder implements AsyncDisposable {
   readonly #binding: DeviceBinding;
   readonly #native: NativeModel;
   readonly #tokenizer: PairTokenizer;
-  readonly #checkpoint: Checkpoint;
-  readonly #engine: ResolvedEngine;
-  #finer: Promise<Finer> | undefined;
+  readonly #finer: FinerScores;
   /** The model's files, where `load` read them. */
   #held: Disposable | undefined;
   readonly #running = new Set<Promise<unknown>>();
@@ -200,13 +159,19 @@ export class CrossEncoder implements AsyncDisposable {
     this.modelClass = checkpoint.modelClass;
     this.activation = checkpoint.activation;
     this.device = engine.device;
-    this.#checkpoint = checkpoint;
-    this.#engine = engine;
     this.#warn = warnOnce(warn);
     this.#queueLimit = queueLimit;
     this.#binding = binding;
     this.#native = native;
     this.#tokenizer = tokenizer;
+    this.#finer = new FinerScores({
+      checkpoint,
+      engine,
+      binding,
+      native,
+      warn: this.#warn,
+      scoreIn: (model, pairs, signal) => this.#scoreIn(model, pairs, signal),
+    });
   }
 
   /**
@@ -369,24 +334,21 @@ export class CrossEncoder implements AsyncDisposable {
       );
     }
     this.#assertOpen();
-    const split = longDocuments && (await this.#passages(query, documents, longDocuments, options.signal));
-    const texts = split ? split.flatMap(({ passages }) => passages.map(({ text }) => text)) : documents;
-    const pairs = texts.map((document) => ({ query, document }));
-    const { scores, truncated, tokens } = await this.#scoreAll(pairs, options);
-    const logitOf = (one: DocumentPassages): number => documentScore(one, scores, longDocuments!.aggregate);
-    let logits: ArrayLike<number> = split ? split.map(logitOf) : scores;
+    const all = await DocumentPairs.of(query, documents, {
+      long: longDocuments,
+      tokenizer: this.#tokenizer,
+      signal: options.signal,
+    });
+    const { scores, truncated, tokens } = await this.#scoreAll(all.pairs, options);
+    let logits = all.scores(scores);
     let refined: RefinedCounts | undefined;
     if (exact) {
-      const placeOf = (index: number): [number, number] => {
-        const { first, passages } = split?.[index] ?? { first: index, passages: [0] };
-        return [first, first + passages.length];
-      };
-      const found = await this.#refine(logits, topK, {
+      const found = await this.#finer.refine(logits, topK, {
         signal: options.signal,
-        pairsOf: (index) => pairs.slice(...placeOf(index)),
+        pairsOf: (index) => all.pairs.slice(...all.placeOf(index)),
         valueOf: (index, finer) => {
-          scores.set(finer, placeOf(index)[0]);
-          return split ? logitOf(split[index]!) : finer[0]!;
+          scores.set(finer, all.placeOf(index)[0]);
+          return all.score(index, scores);
         },
       });
       ({ scores: logits, counts: refined } = found);
@@ -399,14 +361,9 @@ export class CrossEncoder implements AsyncDisposable {
     const ranked = order.map((index): RankedDocument => {
       const document: RankedDocument = { index, score: shown(logits[index]!) };
       if (returnDocuments) document.document = documents[index]!;
-      const own = split?.[index];
-      const first = own?.first ?? index;
-      const parts = truncated.slice(first, first + (own?.passages.length ?? 1));
-      if (own?.cut || parts.includes(true)) document.truncated = true;
-      if (own && own.passages.length > 1) {
-        const { start, text } = own.passages[bestOf(own, scores)]!;
-        document.passage = { start, end: start + text.length };
-      }
+      if (all.isTruncated(index, truncated)) document.truncated = true;
+      const passage = all.bestPassage(index, scores);
+      if (passage) document.passage = passage;
       return document;
     });
     return { documents: ranked, tokens, refined };
@@ -421,8 +378,9 @@ export class CrossEncoder implements AsyncDisposable {
    */
   async refine(request: RefineRequest): Promise<{ scores: ArrayLike<number>; counts: RefinedCounts | undefined }> {
     const { query, documents, scores, topK, bound, signal } = request;
+    this.#assertOpen();
     return this.#track(
-      this.#refine(scores, topK, {
+      this.#finer.refine(scores, topK, {
         signal,
         bound,
         pairsOf: (index) => [{ query, document: documents[index]! }],
@@ -436,57 +394,8 @@ export class CrossEncoder implements AsyncDisposable {
    * these pairs; if they are too few, it stays unknown.
    */
   async errorBound(pairs: () => AsyncIterable<TextPair>, signal?: AbortSignal): Promise<number | undefined> {
-    if (this.precision === 'float32') return 0;
-    return this.#track(this.#measureBound(pairs, signal));
-  }
-
-  async #measureBound(
-    pairs: () => AsyncIterable<TextPair>,
-    signal: AbortSignal | undefined,
-  ): Promise<number | undefined> {
-    const { native, bound } = await this.#openFiner();
-    if (bound.value !== undefined) return bound.value;
-    const sample: TextPair[] = [];
-    for await (const pair of pairs()) if (sample.push(pair) === PAIRS_FOR_BOUND) break;
-    const own = await this.#scoreIn(this.#native, sample, signal);
-    const finer = await this.#scoreIn(native, sample, signal);
-    await bound.add(sample, largestDifference(own, finer));
-    return bound.value;
-  }
-
-  async #refine(
-    scores: ArrayLike<number>,
-    topK: number,
-    { pairsOf, valueOf, bound: fixed, signal }: RefineWork,
-  ): Promise<{ scores: ArrayLike<number>; counts: RefinedCounts | undefined }> {
     this.#assertOpen();
-    if (this.precision === 'float32') return { scores, counts: undefined };
-    const { native, bound } = await this.#openFiner();
-    const width = fixed ?? bound.value;
-    const all: TextPair[] = [];
-    const refined = await refineTop(scores, {
-      topK,
-      bound: width,
-      finer: async (indices) => {
-        const pairs = indices.map(pairsOf);
-        const flat = pairs.flat();
-        all.push(...flat);
-        const found = await this.#scoreIn(native, flat, signal);
-        let at = 0;
-        return indices.map((index, i) => valueOf(index, found.subarray(at, (at += pairs[i]!.length))));
-      },
-    });
-    const { largestError, exceeded, rescored } = refined;
-    if (width === undefined) await bound.add(all, largestError);
-    if (exceeded > 0) {
-      this.#warn(
-        `${this.name}: a score in ${this.precision} was off by ${largestError.toPrecision(2)}, more than the bound of ` +
-          `${width!.toPrecision(2)}; the bound is raised, and the documents were looked at again`,
-      );
-      await bound.raise(largestError, exceeded);
-    }
-    const counts = { documents: scores.length, rescored: rescored.length, bound: width, exceeded };
-    return { scores: refined.scores, counts };
+    return this.#track(this.#finer.errorBound(pairs, signal));
   }
 
   /** Scores beside the calls that `queueLimit` counts: this is part of one of them. */
@@ -497,43 +406,6 @@ export class CrossEncoder implements AsyncDisposable {
   ): Promise<Float32Array> {
     const options = { signal, nonFinite: 'return' as const };
     return (await this.#scoreAll(pairs, options, (distinct) => this.#windowsOf(model, distinct, options))).scores;
-  }
-
-  /** Loads the weights once more, in 32-true, when they are first needed. */
-  #openFiner(): Promise<Finer> {
-    this.#finer ??= this.#loadFiner();
-    this.#finer.catch(() => (this.#finer = undefined)); // the next call tries again
-    return this.#finer;
-  }
-
-  async #loadFiner(): Promise<Finer> {
-    const { encoder, head, tensors } = this.#checkpoint;
-    const { threads, kernels } = this.engine;
-    const arithmetic = `${this.precision} by ${kernels} on ${this.device}`;
-    const [bound, native] = await Promise.all([
-      ErrorBound.of(this.#checkpoint, arithmetic, 'float32'),
-      this.#binding
-        .createModel({ encoder, head, ...this.#engine.native, precision: 'float32', threads }, tensors)
-        .catch((error: unknown) => Promise.reject(fromNative(error))),
-    ]);
-    return { native, bound };
-  }
-
-  async #passages(
-    query: string,
-    documents: readonly string[],
-    { maxPassages, overlap }: SettingsOf<typeof longDocuments>,
-    signal: AbortSignal | undefined,
-  ): Promise<DocumentPassages[]> {
-    const split: DocumentPassages[] = [];
-    let first = 0;
-    for (const document of documents) {
-      throwIfAborted(signal);
-      const found = await this.#tokenizer.passages({ query, document }, overlap, maxPassages);
-      split.push({ ...found, first });
-      first += found.passages.length;
-    }
-    return split;
   }
 
   /** @param score scores distinct pairs */
@@ -594,8 +466,7 @@ export class CrossEncoder implements AsyncDisposable {
   async #end(): Promise<void> {
     this.#held?.[Symbol.dispose]();
     await Promise.allSettled(this.#running);
-    const finer = await this.#finer?.catch(() => undefined);
-    await Promise.all([this.#native.close(), finer?.native.close(), this.#tokenizer.close()]);
+    await Promise.all([this.#native.close(), this.#finer.close(), this.#tokenizer.close()]);
   }
 
   async #track<T>(run: Promise<T>): Promise<T> {
@@ -613,25 +484,6 @@ export class CrossEncoder implements AsyncDisposable {
       hint: 'Load the model again; a closed model cannot be reopened.',
     });
   }
-}
-
-/** Where the best passage stands among the document's; NaN is no better than anything. */
-function bestOf({ first, passages }: DocumentPassages, scores: Float32Array): number {
-  let best = 0;
-  for (let i = 1; i < passages.length; i++) {
-    if (scores[first + i]! > scores[first + best]! || Number.isNaN(scores[first + best]!)) best = i;
-  }
-  return best;
-}
-
-function documentScore(document: DocumentPassages, scores: Float32Array, aggregate: 'max' | 'mean'): number {
-  const { first, passages } = document;
-  if (aggregate === 'max') return scores[first + bestOf(document, scores)]!;
-  return scores.subarray(first, first + passages.length).reduce((sum, score) => sum + score, 0) / passages.length;
-}
-
-function largestDifference(a: Float32Array, b: Float32Array): number {
-  return a.reduce((largest, score, i) => Math.max(largest, Math.abs(score - b[i]!) || 0), 0);
 }
 
 export function sigmoid(logit: number): number {

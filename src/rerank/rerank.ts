@@ -1,6 +1,7 @@
 import type { RankingSample } from '../data/records.js';
 import { writeRunTopics, type ScoredDocument, type WrittenRun } from '../data/write-run.js';
-import type { CrossEncoder, RefinedCounts } from '../engine/cross-encoder.js';
+import type { CrossEncoder } from '../engine/cross-encoder.js';
+import type { RefinedCounts } from '../engine/finer-scores.js';
 import type { ScoredWindow } from '../engine/score-windows.js';
 import { holdInputs, refuseOverInput } from '../io/inputs.js';
 import type { TextPair } from '../tokenize/pair-tokenizer.js';
