@@ -88,8 +88,8 @@ export interface ModelOptions {
   encoder: EncoderConfig;
   head: HeadConfig;
   /**
-   * What is asked for. A CPU without instructions for bfloat16 or int8 scores in int16 and, asked for bfloat16, trains in
-   * float32, see `NativeModel.precision`.
+   * What is asked for; src/engine/arithmetic.ts chooses it. A CPU without instructions for bfloat16 or int8 scores in
+   * int16 and, asked for bfloat16, trains in float32, see `NativeModel.precision`.
    */
   precision: ComputePrecision;
   /** Intra-op threads of the engine; 0 means physical cores or the cgroup's share. Process-wide. */

@@ -34,6 +34,7 @@ export type {
   ScoreOptions,
   StreamOptions,
 } from './engine/cross-encoder.js';
+export type { ArithmeticChoice } from './engine/arithmetic.js';
 export type { RefinedCounts } from './engine/finer-scores.js';
 export { doctor, type DoctorOptions } from './doctor/doctor.js';
 export type {

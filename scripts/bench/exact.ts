@@ -27,7 +27,7 @@ ${OPTIONS_USAGE}
   --model FOLDER     default: the model that \`npm run demo\` has left in build/demo
   --precision NAME   instead of int8
   --only WORD        runs whose name holds it
-  --rounds N         pairs of calls for each depth, default 15; 0: no times`;
+  --rounds N         pairs of calls for each depth, default 15`;
 
 interface RunResult {
   run: string;
@@ -222,7 +222,7 @@ export const run = (args: string[]): Promise<void> =>
             for (const document of documents.slice(0, 32)) yield { query, document };
         };
         const bound = (await model.errorBound(pairs))!;
-        if (speeds.length === 0 && rounds > 0) {
+        if (speeds.length === 0) {
           for (const depth of DEPTHS) speeds.push(await time(model, found, depth, rounds));
         }
         results.push(await check(found, bound, coarse, exact));

@@ -59,18 +59,18 @@ export const PRECISIONS: Readonly<Record<Device, readonly PrecisionName[]>> = {
   cuda: ['32-true', 'tf32', 'bf16-mixed', 'bf16-true'],
 };
 
-/** What is worth a row: where bf16-mixed is computed in int16, the row of int8 says how fast that is. */
-const COMPUTED: Record<PrecisionName, readonly ComputePrecision[]> = {
-  '32-true': ['float32'],
-  tf32: ['float32'],
-  'bf16-mixed': ['bfloat16'],
-  'bf16-true': ['bfloat16'],
-  int8: ['int8', 'int16'],
-};
-
-/** A row's name for its precision: int8 is not the same everywhere. */
+/** A row's name for its precision: what a CPU computes it in is chosen by measurement. */
 export const precisionLabel = (asked: string, computed: ComputePrecision): string =>
-  computed === 'int16' ? `${asked} (int16)` : asked;
+  computed === COMPUTED[asked] ? asked : `${asked} (${computed})`;
+
+/** What a name says. */
+const COMPUTED: Readonly<Record<string, ComputePrecision>> = {
+  '32-true': 'float32',
+  tf32: 'float32',
+  'bf16-mixed': 'bfloat16',
+  'bf16-true': 'bfloat16',
+  int8: 'int8',
+};
 
 /** What a tiny model is computed in when it is asked for each precision, or why a precision is left out. */
 export async function nativePrecisions(
@@ -79,16 +79,23 @@ export async function nativePrecisions(
 ): Promise<Map<PrecisionName, ComputePrecision | { leftOut: string }>> {
   const folder = await randomModel('tiny');
   const found = new Map<PrecisionName, ComputePrecision | { leftOut: string }>();
+  const kinds = new Map<PrecisionName, string>();
   for (const precision of PRECISIONS[device]) {
     try {
       const options = { ...engineOptions(device, precision), threads, freshHead: true, onWarning: () => undefined };
       await using model = await CrossEncoder.load(folder, options);
-      const computed: ComputePrecision = model.precision;
-      const isNative = COMPUTED[precision].includes(computed);
-      found.set(precision, isNative ? computed : { leftOut: `this machine computes it in ${computed}` });
+      found.set(precision, model.precision);
+      const { products, why } = model.arithmetic;
+      say(`${precision} is computed in ${products}: ${why}`);
+      if (device === 'cpu') kinds.set(precision, products);
     } catch (error) {
       found.set(precision, { leftOut: (error as Error).message });
     }
+  }
+  const names = [...kinds.keys()];
+  for (const [i, precision] of names.entries()) {
+    const same = names.slice(i + 1).find((other) => kinds.get(other) === kinds.get(precision));
+    if (same !== undefined) found.set(precision, { leftOut: `it is computed as ${same} is` });
   }
   return found;
 }

@@ -117,7 +117,7 @@ async function checkEngine(
   }
   const { kernels, cpuFeatures, threads } = binding.info();
   const lines = [`${found.file}: ${found.why}`, `kernels ${kernels}; CPU features ${cpuFeatures.join(' ') || 'none'}`];
-  const forced = Object.keys(set).filter((name) => /^RANK_DISTILLM_(CPU_FEATURES|EMULATE_\w+)$/.test(name));
+  const forced = Object.keys(set).filter((name) => /^RANK_DISTILLM_(CPU_FEATURES|ARITHMETIC|EMULATE_\w+)$/.test(name));
   add(
     forced.length === 0
       ? okay('engine', ...lines)
@@ -233,11 +233,12 @@ async function checkScores(add: (check: DoctorCheck) => void, engine: EngineRepo
   );
 }
 
-function precisionLine({ asked, device, runs, gflops, largestError, isRight }: PrecisionReport): string {
+function precisionLine({ asked, device, runs, why, gflops, largestError, isRight }: PrecisionReport): string {
   const rate =
     gflops === undefined ? '' : gflops > 0 ? `, ${gflops.toFixed(gflops < 10 ? 1 : 0)} GFLOP/s` : ', emulated';
   const where = device === 'cpu' ? '' : ` on ${device}`;
-  return `${asked} runs in ${runs}${where}${rate}; scores off by ${largestError.toExponential(0)}${isRight ? '' : ': WRONG'}`;
+  const error = `scores off by ${largestError.toExponential(0)}${isRight ? '' : ': WRONG'}`;
+  return `${asked} runs in ${runs}${where}${rate}; ${error} (${why})`;
 }
 
 function checkHub({ folder, models, bytes, notWritable, offline }: HubReport): DoctorCheck {

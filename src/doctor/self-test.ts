@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { EncoderConfig, HeadConfig, NamedTensor } from '../../binding.js';
 import { packagePath, RankDistillmError } from '../errors.js';
+import { chooseArithmetic } from '../engine/arithmetic.js';
 import { scoreWindows } from '../engine/score-windows.js';
 import { bindingOf, loadBinding } from '../io/load-binding.js';
 import { MAX_JSON_BYTES } from '../models/json-file.js';
@@ -83,7 +84,8 @@ export class SelfTest {
     const binding = bindingOf(device);
     // the number of threads belongs to the process: leave it as it is
     const { threads } = binding.info();
-    const precision = enginePrecision(asked);
+    const use = { device, asked: enginePrecision(asked), encoder, work: 'scoring' } as const;
+    const { products: precision, why } = await chooseArithmetic(binding, use);
     const model = await binding.createModel({ encoder, head, precision, threads, device }, this.#tensors);
     try {
       const cancel = binding.createCancelToken();
@@ -100,6 +102,7 @@ export class SelfTest {
         asked,
         device,
         runs: model.precision,
+        why,
         gflops: device === 'cpu' ? await loadBinding().gemmRate(shape, model.precision, REPEATS) : undefined,
         largestError: largest,
         isRight: largest <= TOLERANCE[model.precision],

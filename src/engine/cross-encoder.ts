@@ -15,6 +15,7 @@ import {
   type PairTokenizer,
   type TextPair,
 } from '../tokenize/pair-tokenizer.js';
+import { chooseArithmetic, type ArithmeticChoice } from './arithmetic.js';
 import { modelKeys, passed, resolveEngine, type ResolvedEngine } from './engine-options.js';
 import { DocumentPairs, longDocuments } from './document-pairs.js';
 import { FinerScores, type RefinedCounts } from './finer-scores.js';
@@ -127,6 +128,7 @@ interface Parts {
   tokenizer: PairTokenizer;
   checkpoint: Checkpoint;
   engine: ResolvedEngine;
+  arithmetic: ArithmeticChoice;
 }
 
 /** A cross-encoder: scores how well a document answers a query, both read together (Nogueira and Cho 2019). */
@@ -142,6 +144,8 @@ export class CrossEncoder implements AsyncDisposable {
   readonly activation: ScoreActivation | undefined;
   /** `cpu` or `cuda:N`. */
   readonly device: string;
+  /** What the scores are computed in, and why. */
+  readonly arithmetic: ArithmeticChoice;
   readonly #warn: (message: string) => void;
   readonly #binding: DeviceBinding;
   readonly #native: NativeModel;
@@ -154,11 +158,12 @@ export class CrossEncoder implements AsyncDisposable {
   #unfinished = 0;
   #closed: Promise<void> | undefined;
 
-  private constructor({ checkpoint, engine, warn, queueLimit, binding, native, tokenizer }: Parts) {
+  private constructor({ checkpoint, engine, arithmetic, warn, queueLimit, binding, native, tokenizer }: Parts) {
     this.name = checkpoint.name;
     this.modelClass = checkpoint.modelClass;
     this.activation = checkpoint.activation;
     this.device = engine.device;
+    this.arithmetic = arithmetic;
     this.#warn = warnOnce(warn);
     this.#queueLimit = queueLimit;
     this.#binding = binding;
@@ -201,24 +206,20 @@ export class CrossEncoder implements AsyncDisposable {
     throwIfAborted(options.signal);
     checkMemory(checkpoint, engine);
     const { encoder, head } = checkpoint;
+    const { device, compute: asked } = engine;
+    const arithmetic = await chooseArithmetic(binding, { device, asked, encoder, work: 'scoring' });
     const [tokenizer, native] = await loadBoth(
       createPairTokenizer(checkpoint, { threads: engine.tokenizerThreads, onWarning: warn }),
       binding
-        .createModel({ encoder, head, ...engine.native }, checkpoint.tensors)
+        .createModel({ encoder, head, ...engine.native, precision: arithmetic.products }, checkpoint.tensors)
         .catch((error: unknown) => Promise.reject(fromNative(error))),
       options.signal,
     );
-    if (engine.compute === 'bfloat16' && native.precision === 'int16') {
-      const why = binding.info().bf16
-        ? 'bf16 needs an even head size, which this model does not have'
-        : 'this CPU has no bf16 instructions (AVX512_BF16 or AMX)';
-      warn(`${why}; ${checkpoint.name} runs in 16-bit integers instead, which round less`);
-    }
     const { queueLimit } = options;
-    return new CrossEncoder({ checkpoint, engine, warn, queueLimit, binding, native, tokenizer });
+    return new CrossEncoder({ checkpoint, engine, arithmetic, warn, queueLimit, binding, native, tokenizer });
   }
 
-  /** Effective precision of the scores; int16 if the CPU has no instructions for bf16 or int8. */
+  /** What the products are computed in: at least as exact as the precision that was asked for, see `arithmetic`. */
   get precision(): ComputePrecision {
     return this.#native.precision;
   }

@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
-import type { ComputePrecision, EncoderConfig, EngineInfo, ModelOptions } from '../../binding.js';
+import type { ComputePrecision, ModelOptions } from '../../binding.js';
 import { enginePrecision, readPrecision, type PrecisionName } from '../config/precision.js';
 import { section, type OptionsOf, type SettingsOf } from '../config/read-settings.js';
 import { engineOptions } from '../config/schema/engine.js';
@@ -96,17 +96,6 @@ export function resolveEngine(
       timed,
     },
   };
-}
-
-/** Effective precision of the scores; must match `scoring_precision` in native/model/config.cc. */
-export function scoringPrecision(
-  { device, compute }: ResolvedEngine,
-  { hiddenSize, heads }: EncoderConfig,
-  { bf16, int8 }: EngineInfo,
-): ComputePrecision {
-  if (device !== 'cpu' || compute === 'float32') return compute;
-  const has = compute === 'int8' ? int8 : bf16 && (hiddenSize / heads) % 2 === 0;
-  return has ? compute : 'int16';
 }
 
 /** Fewer threads already tokenize faster than one GPU scores. */

@@ -26,7 +26,7 @@ const kept = z.object({
 type Facts = Pick<z.input<typeof kept>, 'model' | 'weights' | 'arithmetic' | 'finer'>;
 
 /**
- * The most that a model's scores are taken to be off from those of a finer arithmetic: twice the largest error over 256
+ * The most that a model's scores are taken to be off from those of a finer arithmetic: three times the largest error over 256
  * or more of the pairs that it was first used for. It is measured once for weights, arithmetic and release, and kept in
  * the cache folder. No sample proves a bound: each score that is computed in both ways is one more test of it, and an
  * error above it raises it for good.

@@ -20,7 +20,7 @@ export interface Refined {
 }
 
 /** A bound is this many times the largest error that was seen. */
-export const SAFETY = 2;
+export const SAFETY = 3;
 
 /**
  * Finds the top K of a finer arithmetic with few of its scores. While a score is known to within the bound only, it

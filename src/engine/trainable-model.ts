@@ -22,6 +22,7 @@ import { replaceFolder } from '../io/replace-folder.js';
 import { DEFAULT_SEED, SEEDS } from '../random/random-stream.js';
 import type { TextPair } from '../tokenize/pair-tokenizer.js';
 import { createPairTokenizer, type PairTokenizer } from '../tokenize/pair-tokenizer.js';
+import { chooseArithmetic } from './arithmetic.js';
 import { modelKeys, resolveEngine } from './engine-options.js';
 import { checkMemory, loadBoth } from './load-both.js';
 import { halvedWarning, warnOnce } from './score-windows.js';
@@ -125,17 +126,22 @@ export class TrainableModel implements AsyncDisposable {
     const { encoder, head, training } = checkpoint;
     const dropout = options.dropout === false ? NO_DROPOUT : training.dropout;
     const paddingId = training.padTokenId ?? -1;
+    const { device, compute: asked } = engine;
+    const { products: precision, why } = await chooseArithmetic(binding, { device, asked, encoder, work: 'training' });
     const [tokenizer, native] = await loadBoth(
       createPairTokenizer(checkpoint, { threads: engine.tokenizerThreads, onWarning: warn }),
       binding
-        .createTrainer({ encoder, head, ...engine.native, dropout, paddingId, seed: options.seed }, checkpoint.tensors)
+        .createTrainer(
+          { encoder, head, ...engine.native, precision, dropout, paddingId, seed: options.seed },
+          checkpoint.tensors,
+        )
         .catch((error: unknown) => Promise.reject(fromNative(error))),
       options.signal,
     );
     if (native.precision !== engine.compute) {
-      warn(`this CPU has no bf16 instructions (AVX512_BF16 or AMX); ${checkpoint.name} is trained in float32`);
+      warn(`${checkpoint.name} is trained in float32, which is no slower than bf16 on this CPU (${why})`);
     }
-    return new TrainableModel({ checkpoint, device: engine.device, warn, tokenizer, native, binding });
+    return new TrainableModel({ checkpoint, device, warn, tokenizer, native, binding });
   }
 
   /** Engine, CPU features, threads, memory. */

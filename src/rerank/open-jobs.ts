@@ -4,11 +4,12 @@ import { SettingError } from '../config/setting-error.js';
 import { DatasetRegistry } from '../data/registry.js';
 import { RunDataset } from '../data/run-dataset.js';
 import type { RunDatasetOptions } from '../data/run-options.js';
-import { resolveEngine, scoringPrecision, type ResolvedEngine } from '../engine/engine-options.js';
+import { chooseArithmetic, type ArithmeticChoice } from '../engine/arithmetic.js';
+import { resolveEngine, type ResolvedEngine } from '../engine/engine-options.js';
 import { throwIfAborted } from '../errors.js';
 import { differences, fingerprintFile, fingerprintLargeFile, type Facts } from '../io/fingerprint.js';
 import { overInput } from '../io/inputs.js';
-import { loadBinding } from '../io/load-binding.js';
+import { bindingOf } from '../io/load-binding.js';
 import { assertWritable, isThere } from '../io/output-file.js';
 import { packageVersion } from '../io/package-version.js';
 import type { Checkpoint } from '../models/checkpoint.js';
@@ -70,7 +71,10 @@ export async function openJobs(
   }
   const engine = resolveEngine(options, false);
   const model = await modelOf(options, checkpoint);
-  const computed = computedBy(engine, checkpoint);
+  const { device, compute: asked } = engine;
+  const { encoder } = checkpoint;
+  const use = { device, asked, encoder, work: 'scoring' } as const;
+  const computed = computedBy(engine, await chooseArithmetic(bindingOf(device), use));
   const folder =
     options.saveDir ?? (await defaultRunFolder(checkpoint, options.revision, options.onNote ?? (() => undefined)));
   for (const run of runs) {
@@ -107,7 +111,7 @@ export async function openJobs(
   }
   const open: Job[] = [];
   for (const job of jobs) if (!(await isDone(job, options))) open.push(job);
-  const kernels = engine.device === 'cpu' ? loadBinding().info().kernels : engine.device;
+  const kernels = device === 'cpu' ? bindingOf(device).info().kernels : device;
   const begun = { begun: new Date().toISOString(), by: `rank-distillm ${packageVersion()}`, kernels };
   for (const job of open) {
     job.journal = await openJournal(job, { ...begun, identity: job.identity }, options, warn);
@@ -218,10 +222,10 @@ async function modelOf({ model, label }: RerankRunsSettings, checkpoint: Checkpo
   return { name: model, folder: resolve(folder), revision, ...(await fingerprintModel(checkpoint)), settings };
 }
 
-function computedBy(engine: ResolvedEngine, { encoder }: Checkpoint): RunIdentity['computed'] {
+function computedBy(engine: ResolvedEngine, { products }: ArithmeticChoice): RunIdentity['computed'] {
   const onGpu = engine.device !== 'cpu';
   return {
-    precision: scoringPrecision(engine, encoder, loadBinding().info()),
+    precision: products,
     device: engine.device,
     tf32: onGpu && engine.native.tf32 === true,
     bfloat16_stream: onGpu && engine.native.bfloat16Stream === true,

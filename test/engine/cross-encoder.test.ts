@@ -278,18 +278,6 @@ test('bad arguments name the argument', async () => {
   }
 });
 
-test('bf16 without the instructions runs in int16, with one warning', async () => {
-  const { stdout, stderr } = await inProcess(
-    `const model = await CrossEncoder.load(folder, { precision: 'bf16-mixed' });
-     await model.score([{ query: 'a', document: 'b' }]);
-     console.log(model.precision);
-     await model.close();`,
-    { RANK_DISTILLM_CPU_FEATURES: 'avx2' },
-  );
-  assert.is(stdout.trim(), 'int16');
-  assert.is(stderr.match(/has no bf16 instructions/g)?.length, 1);
-});
-
 test('threads that tokenize change no score, end with the model, and do not keep the process', async () => {
   const { stdout } = await inProcess(
     `const [one, two] = await Promise.all([0, 2].map((tokenizerThreads) => CrossEncoder.load(folder, { tokenizerThreads })));
@@ -360,10 +348,10 @@ test('workers load the addon again, and one may be terminated in the middle of a
 
 test('the engine says what it runs on', async () => {
   await using model = await CrossEncoder.load(folder, { precision: 'bf16-mixed', onWarning: () => undefined });
-  const { devices, bf16, threads } = model.engine;
+  const { devices, threads } = model.engine;
   assert.equal(devices, ['cpu']);
   assert.ok(threads >= 1);
-  assert.is(model.precision, bf16 ? 'bfloat16' : 'int16');
+  assert.is(model.precision, model.arithmetic.products);
   assert.is(loadBinding(), loadBinding());
 });
 

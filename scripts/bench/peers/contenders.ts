@@ -1,10 +1,14 @@
 import type { ComputePrecision } from '../../../binding.js';
 import type { Device } from '../host.js';
+import type { PrecisionName } from '../models.js';
 
-/** Ours in int16 stands among int8: it is what we compute where no instruction multiplies bytes. */
+/** Ours stands among peers by what it is asked for, whatever keeps that promise here. */
 export type PeerPrecision = Exclude<ComputePrecision, 'int16'>;
 
-export const peerPrecision = (computed: ComputePrecision): PeerPrecision => (computed === 'int16' ? 'int8' : computed);
+export function peerPrecision(asked: PrecisionName): PeerPrecision {
+  if (asked === 'int8') return 'int8';
+  return asked.startsWith('bf16') ? 'bfloat16' : 'float32';
+}
 
 /** What make_models.py makes; `onnx` is in the folder of `classification`. */
 export type ModelPart = 'classification' | 'mono' | 'onnx';

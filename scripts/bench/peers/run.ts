@@ -97,12 +97,12 @@ async function runnable(
   threads: number | undefined,
   allBf16: boolean,
 ): Promise<Contender[]> {
-  const found = [...(await nativePrecisions(device, threads)).values()];
-  const native = found.flatMap((computed) => (typeof computed === 'string' ? [peerPrecision(computed)] : []));
+  const found = [...(await nativePrecisions(device, threads))];
+  const native = found.flatMap(([asked, computed]) => (typeof computed === 'string' ? [peerPrecision(asked)] : []));
   return contenders.filter(({ name, precision }) => {
     const runs = native.includes(precision);
     if (name === OURS ? runs : precision !== 'bfloat16' || runs || allBf16) return true;
-    say(`${name} ${precision} left out: this machine does not run it natively`);
+    say(`${name} ${precision} left out: this machine computes it in another precision`);
     return false;
   });
 }
