@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { deserialize, serialize } from 'node:v8';
@@ -6,7 +5,7 @@ import type { NativeCommunicator } from '../../binding.js';
 import { RankDistillmError } from '../errors.js';
 import { differences, type Facts } from '../io/fingerprint.js';
 import { fromNative } from '../engine/native-error.js';
-import { loadBinding, loadTorchBinding, torchBinary } from '../io/load-binding.js';
+import { findTorchEngine, loadBinding, loadTorchBinding } from '../io/load-binding.js';
 import type { RankEnvironment } from './environment.js';
 
 export interface JoinOptions {
@@ -59,9 +58,9 @@ export class RankGroup implements AsyncDisposable {
   static async join(environment: RankEnvironment, options: JoinOptions = {}): Promise<RankGroup> {
     const { joinSeconds = JOIN_SECONDS, timeoutSeconds = TIMEOUT_SECONDS } = options;
     const { rank, ranks, host, port, serves, attempt } = environment;
-    if (!existsSync(torchBinary())) {
+    if (findTorchEngine() === undefined) {
       const what = `${ranks} ranks need the engine for GPUs, which has LibTorch's communication`;
-      throw new RankDistillmError('native', `${what}: there is no ${torchBinary()}`, {
+      throw new RankDistillmError('native', `${what}; it is not installed`, {
         hint: 'In a checkout, node scripts/setup.mjs --torch builds it, also for ranks on the CPU. Or run one process.',
       });
     }

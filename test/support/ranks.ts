@@ -1,13 +1,12 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
-import { torchBinary } from '../../src/io/load-binding.js';
+import { findTorchEngine } from '../../src/io/load-binding.js';
 import { LOADER } from './programs.js';
 
 /** Whether LibTorch's engine, which communicates, was built; without it a line says what is left out. */
 export function hasRanks(): boolean {
-  if (existsSync(torchBinary())) return true;
+  if (findTorchEngine() !== undefined) return true;
   console.log('left out: tests of several ranks, which need the engine for GPUs (node scripts/setup.mjs --torch)');
   return false;
 }
