@@ -320,6 +320,11 @@ export interface Binding extends DeviceBinding {
    */
   lockFile(fd: number): boolean;
   /**
+   * Loads a shared library that is no addon, with what it needs, for as long as the process runs (dlopen(3)). An addon that
+   * is loaded later and needs libraries of these names gets these. Throws what the system says.
+   */
+  openLibrary(path: string): void;
+  /**
    * Reads regions of an open file on a thread of libuv's pool and compares them with their checksums. One call for many:
    * a promise for each costs more than the read.
    *

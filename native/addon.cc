@@ -5,6 +5,7 @@
 #include "api/exports.h"
 #include "api/file_lock.h"
 #include "api/gemm_rate.h"
+#include "api/open_library.h"
 #include "api/read_regions.h"
 #include "model/cross_encoder.h"
 #include "train/trainer.h"
@@ -38,6 +39,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("gemmRate", Napi::Function::New(env, gemm_rate));
   exports.Set("readRegions", Napi::Function::New(env, read_regions));
   exports.Set("lockFile", Napi::Function::New(env, lock_file));
+  exports.Set("openLibrary", Napi::Function::New(env, open_library));
   return exports;
 }
 

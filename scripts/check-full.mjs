@@ -8,6 +8,7 @@ import { compileAddon } from './lib/addon.mjs';
 import { root } from './lib/root.mjs';
 import { output, run } from './lib/run.mjs';
 import { giveUp, say, SetupError } from './lib/say.mjs';
+import { PLATFORMS } from './release/platforms.mjs';
 
 /** The compiler's sanitizer library: a program that was built without sanitizers must preload it. @param {string} name */
 function sanitizerLibrary(name) {
@@ -107,11 +108,14 @@ async function soak() {
   }
 }
 
-/** Makes a release for all platforms, and uses it where there is nothing but Node.js and npm. */
+/**
+ * Makes a release for all platforms, and uses it where there is nothing but Node.js and npm. The package for GPUs, which
+ * needs CUDA's compiler, is left out.
+ */
 async function packaged() {
-  for (const name of ['pack', 'try-install']) {
-    await run(process.execPath, [join(root, `scripts/release/${name}.mjs`)], { what: name, cwd: root });
-  }
+  const script = (/** @type {string} */ name) => join(root, `scripts/release/${name}.mjs`);
+  await run(process.execPath, [script('pack'), ...PLATFORMS.map(({ name }) => name)], { what: 'pack', cwd: root });
+  await run(process.execPath, [script('try-install')], { what: 'try-install', cwd: root });
 }
 
 const checks = /** @type {Record<string, () => Promise<void>>} */ ({

@@ -1,3 +1,5 @@
+/** @module rank-distillm */
+
 export type {
   Activation,
   AdamWStep,

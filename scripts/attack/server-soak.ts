@@ -1,6 +1,6 @@
 // `npm run soak:serve`: a server that answers an hour's requests, hostile ones among them, and must not grow. The server is
 // this process, so that it can collect its garbage before it is looked at; its clients are another one.
-import { fork, type ChildProcess } from 'node:child_process';
+import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { modelFolder } from '../../test/support/models.js';
 import type { LogEntry } from '../../src/serve/options.js';
@@ -57,22 +57,20 @@ await runScript(USAGE, options, async (values) => {
 });
 
 function startClients({ url }: RerankServer) {
-  const child: ChildProcess = fork(CLIENTS, [url]);
+  const child = fork(CLIENTS, [url]);
+  let hear: (answered: Answered) => void = () => undefined;
+  child.on('message', (answered: Answered) => hear(answered));
+  const exit = once(child, 'exit').then(([code, signal]) => hear({ failure: `the clients ended: ${code ?? signal}` }));
   return {
-    async run(load: Load): Promise<Answered> {
-      child.send(load);
-      const [answered] = (await Promise.race([once(child, 'message'), ended(child)])) as [Answered];
-      return answered;
+    run(load: Load): Promise<Answered> {
+      return new Promise((resolve) => {
+        hear = resolve;
+        child.send(load);
+      });
     },
     async [Symbol.asyncDispose]() {
-      if (child.exitCode !== null) return;
-      child.disconnect();
-      await once(child, 'exit');
+      if (child.connected) child.disconnect();
+      await exit;
     },
   };
-}
-
-async function ended(child: ChildProcess): Promise<never> {
-  const [code, signal] = (await once(child, 'exit')) as [number | null, string | null];
-  throw new Error(`the clients ended: ${code ?? signal}`);
 }

@@ -6,13 +6,13 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { dropStaleCache } from '../lib/cmake.mjs';
-import { compileCache, cudaLibtorchToCompile } from '../lib/libtorch.mjs';
+import { ADDON_NAME } from '../lib/addon.mjs';
+import { ARCHITECTURES, compileForCuda } from '../lib/cuda.mjs';
+import { compileCache } from '../lib/libtorch.mjs';
 import { ensureDependencies } from '../lib/npm.mjs';
 import { LIBTORCH_VERSION, root } from '../lib/root.mjs';
-import { output, run } from '../lib/run.mjs';
 import { giveUp, say } from '../lib/say.mjs';
-import { checkBuildTools, checkCudaCompiler, nvccVersion } from '../lib/tools.mjs';
+import { nvccVersion } from '../lib/tools.mjs';
 
 /** @param {string} version */
 function whatIsLacking(version) {
@@ -27,7 +27,7 @@ try {
   const { values } = parseArgs({
     options: {
       torch: { type: 'string', default: LIBTORCH_VERSION },
-      architectures: { type: 'string', default: '80-real;90' },
+      architectures: { type: 'string', default: ARCHITECTURES },
       'if-at-hand': { type: 'boolean', default: false },
     },
   });
@@ -36,25 +36,11 @@ try {
     say(`left out: the engine was not compiled for CUDA, ${lacks}`);
     process.exit(0);
   }
-  checkBuildTools();
-  checkCudaCompiler();
   await ensureDependencies();
-  const torch = await cudaLibtorchToCompile(values.torch);
   const out = join(root, `build/cuda-${values.torch}`);
-  const generator = output('ninja', ['--version']) ? ['-G', 'Ninja'] : [];
-  const options = [
-    '-DRANK_DISTILLM_CUDA=ON',
-    `-DRANK_DISTILLM_TORCH=${torch}`,
-    `-DCMAKE_CUDA_ARCHITECTURES=${values.architectures}`,
-  ];
-  dropStaleCache(out, torch);
-  await run('cmake', ['-S', root, '-B', out, ...generator, ...options], { what: 'configuring for CUDA', quiet: true });
-  say(`compiling for CUDA ${values.architectures} against torch ${values.torch} (minutes the first time)`);
-  for (const target of ['rank_distillm', 'rank_distillm_torch', 'cuda_test']) {
-    const build = ['--build', out, '--parallel', '--target', target];
-    await run('cmake', build, { what: `building ${target} for CUDA`, quiet: true });
-  }
-  const addon = [join(out, 'Release'), out].map((folder) => join(folder, 'rank_distillm.node')).find(existsSync);
+  const targets = ['rank_distillm', 'rank_distillm_torch', 'cuda_test'];
+  await compileForCuda({ torch: values.torch, architectures: values.architectures, out, targets });
+  const addon = [join(out, 'Release'), out].map((folder) => join(folder, ADDON_NAME)).find(existsSync);
   console.log(addon);
 } catch (error) {
   giveUp(error);

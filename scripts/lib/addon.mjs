@@ -5,7 +5,7 @@ import { dropCache, dropStaleCache } from './cmake.mjs';
 import { filesBelow, hashOf } from './hash.mjs';
 import { findLibtorch, presentLibtorch } from './libtorch.mjs';
 import { libraryClosure, REQUIREMENTS, TORCH_REQUIREMENTS, unmetNeeds, writeRequirements } from './requirements.mjs';
-import { root } from './root.mjs';
+import { LIBTORCH_VERSION, root } from './root.mjs';
 import { run } from './run.mjs';
 import { say, SetupError } from './say.mjs';
 import { fingerprint, readStamp, writeStamp } from './stamp.mjs';
@@ -14,7 +14,7 @@ import { checkBuildTools, checkCudaCompiler } from './tools.mjs';
 /** The engine for the CPU, which needs no library. */
 export const ADDON_NAME = 'rank_distillm.node';
 /** The engine for LibTorch's devices. It lies beside the other. */
-const TORCH_ADDON_NAME = 'rank_distillm_torch.node';
+export const TORCH_ADDON_NAME = 'rank_distillm_torch.node';
 /** LibTorch's headers take that much memory in each compiler process. */
 const MEMORY_PER_JOB = 1.5 * 2 ** 30;
 
@@ -53,7 +53,8 @@ async function compileTorchAddon({ out, torch, options = [] }) {
   if (cuda) for (const name of names) rmSync(join(folder, name), { force: true });
   else linkLibraries(folder, libtorch, names);
   const libraries = names.map((name) => join(libtorch, 'lib', name));
-  writeRequirements(join(folder, TORCH_REQUIREMENTS), [addon, ...libraries], join(out, 'compile_commands.json'), true);
+  const commands = join(out, 'compile_commands.json');
+  writeRequirements(join(folder, TORCH_REQUIREMENTS), [addon, ...libraries], commands, LIBTORCH_VERSION);
   return names;
 }
 
@@ -84,7 +85,7 @@ export async function compileAddon({ out, ...more }) {
   await compile({ out, targets: ['rank_distillm'], ...more });
   const addon = join(out, 'Release', ADDON_NAME);
   const requirements = join(out, 'Release', REQUIREMENTS);
-  writeRequirements(requirements, [addon], join(out, 'compile_commands.json'), false, more.arch);
+  writeRequirements(requirements, [addon], join(out, 'compile_commands.json'), undefined, more.arch);
   return addon;
 }
 

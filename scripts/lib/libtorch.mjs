@@ -4,13 +4,13 @@ import { download } from './download.mjs';
 import { hashOfFile } from './hash.mjs';
 import { makeOnce } from './once.mjs';
 import { hasPip, pip } from './pip.mjs';
-import { cacheFolder, LIBTORCH_VERSION } from './root.mjs';
+import { cacheFolder, LIBTORCH, LIBTORCH_VERSION } from './root.mjs';
 import { output, run } from './run.mjs';
 import { say, SetupError } from './say.mjs';
 import { checkBuildTools } from './tools.mjs';
 
 /** Always the wheel of one Python version, whatever Python is here: only its C++ part is used, and one hash is enough. */
-const WHEEL_SHA256 = '6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264667b';
+const WHEEL_SHA256 = LIBTORCH.cpu[0].sha256;
 const WHEEL_TAGS = '--python-version 3.11 --implementation cp --abi cp311 --platform manylinux_2_28_x86_64'.split(' ');
 /** The official archive. PyTorch publishes no hash; this is the one that several projects pin independently. */
 const ZIP_URL = `https://download.pytorch.org/libtorch/cpu/libtorch-shared-with-deps-${LIBTORCH_VERSION}%2Bcpu.zip`;
@@ -23,9 +23,14 @@ const WHEEL_FILES = [
 ];
 const ZIP_FILES = ['libtorch/lib/*.so*', 'libtorch/include', 'libtorch/share', 'libtorch/build-version'];
 /** The same of a wheel with CUDA, without the libraries of CUDA that running needs. */
-const CUDA_COMPILE_FILES = ['torch/include', 'torch/lib/*.so*', 'torch/version.py'];
+const CUDA_COMPILE_FILES = [
+  'torch/include',
+  'torch/lib/*.so*',
+  'torch/version.py',
+  'torch-*.dist-info/licenses/LICENSE',
+];
 
-/** native/cuda is written for 2.11 to the minor version of LIBTORCH_VERSION. */
+/** native/cuda is written for 2.11 to the minor version of LIBTORCH_VERSION; scripts/release/platforms.mjs has a release of each. */
 const OLDEST_MINOR = 11;
 const NEWEST_MINOR = Number(LIBTORCH_VERSION.split('.')[1]);
 

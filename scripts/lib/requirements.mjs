@@ -1,6 +1,5 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { LIBTORCH_VERSION } from './root.mjs';
 import { output } from './run.mjs';
 import { SetupError } from './say.mjs';
 
@@ -90,18 +89,18 @@ export function libraryClosure(addon, libtorch) {
  * @param {string} file
  * @param {string[]} binaries the addon and its libraries
  * @param {string} compileCommands
- * @param {boolean} hasLibtorch
+ * @param {string} [libtorch] the release that they were built against
  * @param {string} [arch] as Node.js calls it
  */
-export function writeRequirements(file, binaries, compileCommands, hasLibtorch, arch = process.arch) {
+export function writeRequirements(file, binaries, compileCommands, libtorch, arch = process.arch) {
   const versions = binaries.flatMap((binary) => readElf(binary).versions);
-  const flags = [...(hasLibtorch ? LIBTORCH_CPU_FLAGS : []), ...cpuFlagsOf(compileCommands)];
+  const flags = [...(libtorch ? LIBTORCH_CPU_FLAGS : []), ...cpuFlagsOf(compileCommands)];
   const requirements = {
     platform: process.platform,
     arch,
     glibc: newest(versions, 'GLIBC'),
     cpuFlags: [...new Set(flags)].sort(),
-    ...(hasLibtorch && { libstdcxx: newest(versions, 'GLIBCXX'), libtorch: LIBTORCH_VERSION }),
+    ...(libtorch && { libstdcxx: newest(versions, 'GLIBCXX'), libtorch }),
   };
   writeFileSync(file, `${JSON.stringify(requirements, null, 2)}\n`);
 }

@@ -1,10 +1,18 @@
-import { copyFileSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
-import { ADDON_NAME } from '../lib/addon.mjs';
+import { dirname, join } from 'node:path';
+import { ADDON_NAME, TORCH_ADDON_NAME } from '../lib/addon.mjs';
+import { compileForCuda } from '../lib/cuda.mjs';
 import { makeOnce } from '../lib/once.mjs';
 import { pip } from '../lib/pip.mjs';
-import { newest, readElf, REQUIREMENTS } from '../lib/requirements.mjs';
+import {
+  libraryClosure,
+  newest,
+  readElf,
+  REQUIREMENTS,
+  TORCH_REQUIREMENTS,
+  writeRequirements,
+} from '../lib/requirements.mjs';
 import { cacheFolder, root } from '../lib/root.mjs';
 import { output, run } from '../lib/run.mjs';
 import { say, SetupError } from '../lib/say.mjs';
@@ -87,6 +95,28 @@ export async function crossCompile(platform) {
   const requirements = { platform: 'linux', arch: cpu, libc, ...glibc, cpuFlags };
   writeFileSync(join(out, 'Release', REQUIREMENTS), `${JSON.stringify(requirements, null, 2)}\n`);
   return join(out, 'Release');
+}
+
+/**
+ * The engine for LibTorch's devices against a release of LibTorch with CUDA, in build/release/cuda-<version>.
+ *
+ * @param {string} version
+ * @returns {Promise<{ folder: string, licence: string }>} the folder with the engine and its requirements; LibTorch's licence
+ */
+export async function compileGpu(version) {
+  const out = join(root, 'build/release', `cuda-${version}`);
+  const folder = join(out, 'Release');
+  // No path of this machine: src/io/load-binding.ts opens LibTorch before it.
+  const options = ['CMAKE_SKIP_RPATH=ON', `CMAKE_LIBRARY_OUTPUT_DIRECTORY=${folder}`];
+  const torch = await compileForCuda({ torch: version, out, targets: ['rank_distillm_torch'], options });
+  const addon = join(folder, TORCH_ADDON_NAME);
+  await run('strip', [addon], { what: 'strip', hint: 'It comes with binutils.' });
+  const libraries = libraryClosure(addon, torch).map((name) => join(torch, 'lib', name));
+  const commands = join(out, 'compile_commands.json');
+  writeRequirements(join(folder, TORCH_REQUIREMENTS), [addon, ...libraries], commands, version);
+  const wheel = dirname(torch);
+  const info = readdirSync(wheel).find((name) => name.endsWith('.dist-info')) ?? '';
+  return { folder, licence: join(wheel, info, 'licenses/LICENSE') };
 }
 
 /**

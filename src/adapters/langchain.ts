@@ -1,3 +1,5 @@
+/** @module rank-distillm/langchain */
+
 import { rankWith, type AdapterOptions } from './rank-with.js';
 
 /** What this reads of LangChain's documents. */

@@ -1,3 +1,5 @@
+/** @module rank-distillm/llamaindex */
+
 import { rankWith, type AdapterOptions } from './rank-with.js';
 
 /** What this reads of LlamaIndex's nodes. */

@@ -6,7 +6,7 @@ import { packageVersion } from '../io/package-version.js';
 import { commandLine, print, type CliIo } from './cli-io.js';
 import { configurationsBehindVerb } from './config-arguments.js';
 import { addCompareCommand } from './compare.js';
-import { addDatasetsCommand, addModelsCommand, downloadReport } from './downloads.js';
+import { addDatasetsCommand, addInstallLibtorchCommand, addModelsCommand, downloadReport } from './downloads.js';
 import { addDoctorCommand } from './doctor.js';
 import { addEvaluateCommand } from './evaluate.js';
 import { addFitCommand } from './fit.js';
@@ -90,6 +90,7 @@ function buildProgram(argv: readonly string[], io: CliIo, write: (text: string) 
   addMergeCommand(program, io);
   addSubsampleCommand(program, io);
   addDoctorCommand(program, io);
+  addInstallLibtorchCommand(program, io);
   addNotBuiltCommands(program);
   return program;
 }

@@ -3,6 +3,7 @@ import { DATASET_PARTS, DatasetRegistry, type RegisteredDataset } from '../data/
 import { docsPage, RankDistillmError, throwIfAborted } from '../errors.js';
 import { datasetsFolder, fileState, provideFile, PUBLIC_IDS, type FetchedFile } from '../fetch/datasets.js';
 import type { DownloadListener } from '../fetch/downloads.js';
+import { installLibtorch, LIBTORCH_VERSION } from '../fetch/libtorch.js';
 import { fetchModel } from '../models/resolve-model.js';
 import { createProgress, type Progress } from '../report/progress.js';
 import { formatTable } from '../report/table.js';
@@ -103,6 +104,21 @@ export function addModelsCommand(program: Command, io: CliIo): void {
     .command('get <id>')
     .description('Downloads the newest commit of a model (owner/name, or owner/name@revision), and prints its folder.')
     .action(async (id: string) => print(io, `${await fetchModel(id)}\n`));
+}
+
+export function addInstallLibtorchCommand(program: Command, io: CliIo): void {
+  program
+    .command('install-libtorch')
+    .summary('download LibTorch, which GPUs need')
+    .description(
+      `Downloads LibTorch ${LIBTORCH_VERSION} into the cache, as wheels of the Python package torch with known checksums, and ` +
+        'prints its folder. What was interrupted goes on where it stopped.',
+    )
+    .option(
+      '--cuda',
+      'with CUDA and its libraries, for the engine on GPUs (2.5 GB); without, for building the tests of a checkout',
+    )
+    .action(async ({ cuda }: { cuda?: true }) => print(io, `${await installLibtorch(cuda ? 'cuda' : 'cpu')}\n`));
 }
 
 function get(id: string): RegisteredDataset {

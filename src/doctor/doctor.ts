@@ -5,13 +5,12 @@ import { key } from '../config/schema/fields.js';
 import { CrossEncoder } from '../engine/cross-encoder.js';
 import { passed } from '../engine/engine-options.js';
 import {
-  builtForLibtorch,
   checkNeeds,
   findBinary,
+  findTorchEngine,
   loadBinding,
   loadTorchBinding,
   SEE_DOCTOR,
-  torchBinary,
   TORCH_HINT,
 } from '../io/load-binding.js';
 import { type RankDistillmError, throwIfAborted } from '../errors.js';
@@ -161,9 +160,14 @@ function checkGpu(add: (check: DoctorCheck) => void, isAsked: boolean): GpuRepor
   const report: GpuReport = { driver, names, file: undefined, libtorch: undefined, opened: undefined };
   const line = driver === undefined ? 'no NVIDIA driver' : `NVIDIA driver ${driver}: ${names.join(', ') || 'no GPU'}`;
   try {
-    const built = builtForLibtorch();
-    if (built) Object.assign(report, built);
-    const addon = built ? `${built.file}, built for LibTorch ${built.libtorch ?? 'of an unknown version'}` : undefined;
+    const found = findTorchEngine();
+    if (found) Object.assign(report, { file: found.file, libtorch: found.libtorch?.version ?? found.builtFor });
+    const addon = found && [
+      `${found.file}, built for LibTorch ${found.builtFor ?? 'of an unknown version'}`,
+      ...(found.libtorch
+        ? [`LibTorch ${found.libtorch.version} in ${found.libtorch.folder}: ${found.libtorch.why}`]
+        : []),
+    ];
     if (isAsked) {
       const info = loadTorchBinding().info();
       Object.assign(report, { libtorch: info.libtorch, opened: info.gpus });
@@ -180,10 +184,10 @@ function checkGpu(add: (check: DoctorCheck) => void, isAsked: boolean): GpuRepor
             },
       );
     } else if (driver !== undefined && addon === undefined) {
-      const lines = [`${line}; the engine for GPUs is not installed: there is no ${torchBinary()}`];
+      const lines = [`${line}; the engine for GPUs is not installed`];
       add({ name: 'GPU', status: 'warning', lines, fix: TORCH_HINT });
     } else {
-      add(okay('GPU', line, ...(addon === undefined ? [] : [`${addon} (doctor --gpu loads it)`])));
+      add(okay('GPU', line, ...(addon === undefined ? [] : [...addon, 'doctor --gpu loads it'])));
     }
   } catch (error) {
     if (isAsked || driver !== undefined) add(failed('GPU', error, line));

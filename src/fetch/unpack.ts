@@ -1,7 +1,7 @@
 import { isAscii } from 'node:buffer';
 import { createReadStream, createWriteStream } from 'node:fs';
 import { rename, rm, stat } from 'node:fs/promises';
-import { basename, dirname } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
@@ -135,6 +135,36 @@ async function* zipMember(archive: string, member: string): AsyncGenerator<Buffe
     zip?.close();
   }
   throw damaged(archive, new Error(`has no member ${member}`));
+}
+
+/**
+ * Writes members of a zip into a folder: those to which `placeOf` gives a path in it. Names that lead out of an archive are
+ * refused (yauzl does that).
+ */
+export async function unzipTo(
+  folder: string,
+  archive: string,
+  placeOf: (member: string) => string | undefined,
+): Promise<void> {
+  const { signal } = downloadListener();
+  let zip: yauzl.ZipFile | undefined;
+  try {
+    zip = await yauzl.openPromise(archive, { autoClose: false });
+    for await (const entry of zip.eachEntry()) {
+      const place = entry.fileName.endsWith('/') ? undefined : placeOf(entry.fileName);
+      if (place === undefined) continue;
+      const target = join(folder, place);
+      await makeFolder(dirname(target));
+      const content = await zip.openReadStreamPromise(entry);
+      await pipeline(content, createWriteStream(target, { flags: 'wx' }), { ...(signal && { signal }) });
+    }
+  } catch (error) {
+    throwIfAborted(signal);
+    const isOfDisk = error instanceof RankDistillmError || (error as NodeJS.ErrnoException).syscall !== undefined;
+    throw isOfDisk ? error : damaged(archive, error);
+  } finally {
+    zip?.close();
+  }
 }
 
 function damaged(archive: string, cause: unknown): RankDistillmError {

@@ -1,11 +1,12 @@
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import type { Binding, DeviceBinding, TorchBinding } from '../../binding.js';
 import { docsPage, RankDistillmError } from '../errors.js';
-import { platformFile, platformPackage, runningGlibc } from './platform-package.js';
+import { GPU_PACKAGE, gpuPackageFolder, platformFile, platformPackage, runningGlibc } from './platform-package.js';
+import { findLibtorch, type FoundLibtorch } from './find-libtorch.js';
 
 /** Requirements of a binary, written beside it by the build. */
 const requirements = z.object({
@@ -42,7 +43,9 @@ const BUILD_HINT = isCheckout
   ? 'Run `npm run setup` to build it.'
   : `Install it (npm install --include=optional ${platformPackage()}), or build it: npm rebuild rank-distillm --build-from-source.`;
 export const TORCH_HINT =
-  `In a checkout, RANK_DISTILLM_CUDA=1 npm run setup builds it, and finds or fetches LibTorch (${docsPage('cuda')}); ` +
+  (isCheckout
+    ? `RANK_DISTILLM_CUDA=1 npm run setup builds it, and finds or fetches LibTorch (${docsPage('cuda')}); `
+    : `Install it (npm install ${GPU_PACKAGE}), and LibTorch for it (${docsPage('cuda')}); `) +
   'or compute on the CPU (device: cpu).';
 
 /** At the end of every hint of an engine that does not load. */
@@ -66,25 +69,65 @@ export function loadBinding(): Binding {
 }
 
 /**
- * Loads the engine for LibTorch's devices once, with LibTorch. Its file is beside that of the engine for the CPU.
+ * Loads the engine for LibTorch's devices once, with LibTorch.
  *
  * @throws RankDistillmError `native`
  */
 export function loadTorchBinding(): TorchBinding {
   if (loadedTorch) return loadedTorch;
-  const binary = torchBinary();
-  if (!existsSync(binary)) {
-    throw failure(`the engine for GPUs is not installed: there is no ${binary}`, TORCH_HINT);
+  const found = findTorchEngine();
+  if (found === undefined) {
+    throw failure(
+      `the engine for GPUs is not installed: there is no ${fileBeside()}, and no package ${GPU_PACKAGE}`,
+      TORCH_HINT,
+    );
   }
-  loadedTorch = withShortSpins(() => load<TorchBinding>(binary, TORCH_NEEDS, TORCH_HINT));
+  loadedTorch = withShortSpins(() => {
+    checkNeeds(found.file, TORCH_NEEDS);
+    if (found.libtorch) openLibtorch(found.libtorch);
+    return load<TorchBinding>(found.file, TORCH_NEEDS, TORCH_HINT);
+  });
   return loadedTorch;
 }
 
-/** The engine for GPUs and the LibTorch that it was built for, without loading either; undefined where it is not. */
-export function builtForLibtorch(): { file: string; libtorch: string | undefined } | undefined {
-  const file = torchBinary();
-  if (!existsSync(file)) return undefined;
-  return { file, libtorch: readNeeds(join(dirname(file), TORCH_NEEDS))?.libtorch };
+/** The engine for LibTorch's devices. */
+export interface FoundTorchEngine {
+  file: string;
+  /** The release of LibTorch that it was built for. */
+  builtFor: string | undefined;
+  /** What has to be opened before it; undefined where the engine finds it itself. */
+  libtorch: FoundLibtorch | undefined;
+}
+
+/**
+ * The engine for LibTorch's devices, without loading it: beside that for the CPU, as a checkout builds it, or the one in
+ * the package for GPUs that fits an installed LibTorch. Undefined where there is neither.
+ *
+ * @throws RankDistillmError `native` where the package is there, but no LibTorch that fits
+ */
+export function findTorchEngine(): FoundTorchEngine | undefined {
+  const beside = fileBeside();
+  const builtFor = (file: string): string | undefined => readNeeds(join(dirname(file), TORCH_NEEDS))?.libtorch;
+  if (existsSync(beside)) return { file: beside, builtFor: builtFor(beside), libtorch: undefined };
+  const folder = gpuPackageFolder();
+  if (folder === undefined) return undefined;
+  // one for each minor version of LibTorch: PyTorch keeps its C++ interface no longer
+  const minors = readdirSync(folder).filter((name) => existsSync(join(folder, name, TORCH_ADDON)));
+  const libtorch = findLibtorch(minors.sort((a, b) => a.localeCompare(b, 'en', { numeric: true })));
+  const file = join(folder, libtorch.minor, TORCH_ADDON);
+  return { file, builtFor: builtFor(file), libtorch };
+}
+
+function openLibtorch({ folder, version }: FoundLibtorch): void {
+  try {
+    loadBinding().openLibrary(join(folder, 'lib/libtorch_cuda.so'));
+  } catch (cause) {
+    throw failure(
+      `LibTorch ${version} in ${folder} could not be loaded: ${(cause as Error).message}`,
+      'It needs the libraries of CUDA beside it: npx rank-distillm install-libtorch --cuda installs both.',
+      cause,
+    );
+  }
 }
 
 /** The engine that computes on a device of `listDevices`. */
@@ -94,12 +137,16 @@ export function bindingOf(device: string): DeviceBinding {
 
 /** Devices that a model can be asked for. LibTorch is loaded for a GPU only: where one is asked for or may be there. */
 export function listDevices(asked: string): readonly string[] {
-  const mayHaveGpu = asked.startsWith('cuda') || (hasNvidiaDriver() && existsSync(torchBinary()));
+  const mayHaveGpu = asked.startsWith('cuda') || (hasNvidiaDriver() && hasTorchEngine());
   return (mayHaveGpu ? loadTorchBinding() : loadBinding()).info().devices;
 }
 
-/** Where the engine for GPUs is, or would be. */
-export function torchBinary(): string {
+function hasTorchEngine(): boolean {
+  return existsSync(fileBeside()) || gpuPackageFolder() !== undefined;
+}
+
+/** Where a checkout builds the engine for LibTorch's devices. */
+function fileBeside(): string {
   return join(dirname(findBinary().file), TORCH_ADDON);
 }
 

@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module';
+import { dirname } from 'node:path';
 
 const require = createRequire(import.meta.url);
 
@@ -26,6 +27,18 @@ export function platformPackage(): string {
 export function platformFile(file: string): string | undefined {
   try {
     return require.resolve(`${platformPackage()}/${file}`);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The package with the engine for NVIDIA GPUs, which is installed by those who have one. */
+export const GPU_PACKAGE = `@rank-distillm/${process.platform}-${process.arch}-cuda`;
+
+/** The folder of that package; undefined where it is not installed. */
+export function gpuPackageFolder(): string | undefined {
+  try {
+    return dirname(require.resolve(`${GPU_PACKAGE}/package.json`));
   } catch {
     return undefined;
   }

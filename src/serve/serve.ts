@@ -1,3 +1,5 @@
+/** @module rank-distillm/serve */
+
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createAdaptorServer } from '@hono/node-server';

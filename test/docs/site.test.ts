@@ -61,7 +61,7 @@ else {
       await page.locator('.VPLocalSearchBox .result').first().click();
       await page.waitForURL((url) => url.pathname !== '/');
       assert.match(await page.locator('main').innerText(), /patience/i);
-      await page.goto(`${address}/reference/interfaces/FitOptions`);
+      await page.goto(`${address}/reference/rank-distillm/interfaces/FitOptions`);
       assert.match(await page.locator('main').innerText(), /Lightning's Trainer arguments\./);
       assert.equal([...complaints, ...missing], []);
     });

@@ -23,6 +23,7 @@ const torchBinary = join(folder, 'rank_distillm_torch.node');
 async function outcome(
   named = binary,
   expression = "'loaded ' + binding.loadBinding().info().kernels",
+  variables: Record<string, string> = {},
 ): Promise<string> {
   const { href } = new URL('../../src/io/load-binding.ts', import.meta.url);
   const script = `import * as binding from '${href}';
@@ -32,7 +33,7 @@ async function outcome(
     process.execPath,
     ['--import', LOADER, '--input-type=module', '-e', script],
     {
-      env: { ...process.env, RANK_DISTILLM_BINDING: named },
+      env: { ...process.env, RANK_DISTILLM_BINDING: named, ...variables },
     },
   );
   return stdout;
@@ -82,7 +83,7 @@ test('without the engine for devices, an error says where it was looked for and 
   rmSync(torchBinary, { force: true });
   assert.match(
     await torchOutcome(),
-    /^native\|the engine for GPUs is not installed: there is no .*rank_distillm_torch\.node\|.*RANK_DISTILLM_CUDA=1 npm run setup.*device: cpu/,
+    /^native\|the engine for GPUs is not installed: there is no .*rank_distillm_torch\.node, and no package @rank-distillm\/linux-\w+-cuda\|.*RANK_DISTILLM_CUDA=1 npm run setup.*device: cpu/,
   );
   assert.match(await outcome(binary, "binding.listDevices('auto')"), /^\[ 'cpu' \]/);
 });
@@ -157,6 +158,123 @@ test('a file that is no binary says what it was built for and what the system sa
 withTorch('a missing library is named', async () => {
   rmSync(join(folder, 'libc10.so'));
   assert.match(await torchOutcome(), /^native\|.*libc10\.so.*\|LibTorch was looked for in .*RANK_DISTILLM_CUDA=1/);
+});
+
+// The package for GPUs and LibTorch, as they are installed. LibTorch is the one for the CPU that tests are built against,
+// under the names of one for CUDA.
+
+const GPU_FOLDER = 'node_modules/@rank-distillm/linux-x64-cuda';
+
+/** Installs the package with an engine for each of these versions, the engine of the tests; none lies beside the other engine. */
+function installPackage(...minors: string[]): void {
+  rmSync(torchBinary, { force: true });
+  for (const name of libraries) rmSync(join(folder, name));
+  for (const minor of minors) {
+    const place = join(folder, GPU_FOLDER, minor);
+    mkdirSync(place, { recursive: true });
+    if (HAS_TORCH) copyFileSync(join(release, 'rank_distillm_torch.node'), join(place, 'rank_distillm_torch.node'));
+    else writeFileSync(join(place, 'rank_distillm_torch.node'), '');
+  }
+  writeFileSync(join(folder, GPU_FOLDER, 'package.json'), '{}');
+}
+
+/** A LibTorch below the test's folder. */
+function libtorch(name: string, version: string, cuda = '13.0'): string {
+  const place = join(folder, name);
+  mkdirSync(join(place, 'lib'), { recursive: true });
+  for (const file of libraries) symlinkSync(join(release, file), join(place, 'lib', file));
+  if (!HAS_TORCH) writeFileSync(join(place, 'lib/libtorch_cpu.so'), '');
+  if (cuda !== '') {
+    if (HAS_TORCH) symlinkSync(join(release, 'libtorch_cpu.so'), join(place, 'lib/libtorch_cuda.so'));
+    else writeFileSync(join(place, 'lib/libtorch_cuda.so'), '');
+  }
+  writeFileSync(
+    join(place, 'version.py'),
+    `from typing import Optional\n__version__ = '${version}'\ncuda: Optional[str] = ${cuda === '' ? 'None' : `'${cuda}'`}\n`,
+  );
+  return place;
+}
+
+/** As `torchOutcome`, with the package, the cache and the python3 of the test's folder. */
+const packagedOutcome = (
+  variables: Record<string, string> = {},
+  expression = "'loaded ' + binding.loadTorchBinding().info().libtorch",
+): Promise<string> =>
+  outcome(binary, expression, {
+    NODE_PATH: join(folder, 'node_modules'),
+    XDG_CACHE_HOME: join(folder, 'cache'),
+    PATH: join(folder, 'bin'),
+    RANK_DISTILLM_LIBTORCH: '',
+    ...variables,
+  });
+
+/** A python3 that has a torch in this folder. */
+function python(torch: string): void {
+  mkdirSync(join(folder, 'bin'));
+  writeFileSync(join(folder, 'bin/python3'), `#!/bin/sh\necho '${torch}'\n`, { mode: 0o755 });
+}
+
+const FOUND = '(({ libtorch: { folder, why } }) => folder + "|" + why)(binding.findTorchEngine())';
+
+test('the package for GPUs takes the LibTorch that is named, else that of Python, else that of the cache', async () => {
+  installPackage('2.12', '2.13');
+  const cached = libtorch('cache/rank-distillm/torch-2.13.0-cuda/torch', '2.13.0');
+  assert.is((await packagedOutcome({}, FOUND)).trim(), `${cached}|install-libtorch put it into the cache`);
+  const python312 = libtorch('python', '2.12.1+cu130');
+  python(python312);
+  assert.is((await packagedOutcome({}, FOUND)).trim(), `${python312}|it is python3's torch`);
+  const named = libtorch('named', '2.13.0+cu130', '13.0');
+  assert.is(
+    (await packagedOutcome({ RANK_DISTILLM_LIBTORCH: named }, FOUND)).trim(),
+    `${named}|RANK_DISTILLM_LIBTORCH names it`,
+  );
+});
+
+test("a torch of Python that does not fit is passed over for the cache's", async () => {
+  installPackage('2.13');
+  python(libtorch('python', '2.9.0+cu130'));
+  const cached = libtorch('cache/rank-distillm/torch-2.13.0-cuda/torch', '2.13.0');
+  assert.is((await packagedOutcome({}, FOUND)).trim(), `${cached}|install-libtorch put it into the cache`);
+});
+
+test('a LibTorch that does not fit is one error that says what is needed', async () => {
+  installPackage('2.11', '2.12', '2.13');
+  const wrong: [version: string, cuda: string, words: RegExp][] = [
+    ['2.10.0+cu130', '13.0', /its version is 2\.10\.0\+cu130, needed is LibTorch 2\.11, 2\.12, 2\.13 for CUDA 13/],
+    ['2.14.0', '13.0', /its version is 2\.14\.0, needed/],
+    ['2.13.0+cpu', '', /its version is 2\.13\.0\+cpu, without CUDA, needed/],
+    ['2.12.1+cu128', '12.8', /its version is 2\.12\.1\+cu128, for CUDA 12, needed/],
+  ];
+  for (const [i, [version, cuda, words]] of wrong.entries()) {
+    const said = await packagedOutcome({ RANK_DISTILLM_LIBTORCH: libtorch(`wrong-${i}`, version, cuda) });
+    assert.match(said, words);
+    assert.match(said, /^native\|RANK_DISTILLM_LIBTORCH=.*\|.*install-libtorch --cuda/);
+  }
+  assert.match(
+    await packagedOutcome({ RANK_DISTILLM_LIBTORCH: join(folder, 'nowhere') }),
+    /there is no such folder, needed/,
+  );
+  assert.match(await packagedOutcome({ RANK_DISTILLM_LIBTORCH: folder }), /it has no lib\/libtorch_cpu\.so, needed/);
+  assert.match(
+    await packagedOutcome(),
+    /^native\|no LibTorch 2\.11, 2\.12, 2\.13 for CUDA 13: python3 has no torch; .*\/cache\/rank-distillm has none\|.*install-libtorch --cuda downloads it/,
+  );
+});
+
+withTorch('the engine of the package runs with the LibTorch that was found', async () => {
+  installPackage('2.13');
+  const place = libtorch('named', '2.13.0+cu130');
+  assert.match(await packagedOutcome({ RANK_DISTILLM_LIBTORCH: place }), /^loaded 2\.13\./);
+});
+
+withTorch('a LibTorch whose libraries are missing says which', async () => {
+  installPackage('2.13');
+  const place = libtorch('named', '2.13.0+cu130');
+  rmSync(join(place, 'lib/libc10.so'));
+  assert.match(
+    await packagedOutcome({ RANK_DISTILLM_LIBTORCH: place }),
+    /^native\|LibTorch 2\.13\.0\+cu130 in .*named could not be loaded: libc10\.so.*\|.*install-libtorch --cuda/,
+  );
 });
 
 test.run();

@@ -1,21 +1,28 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { excesses } from '../../scripts/release/build.mjs';
 import { mainManifest } from '../../scripts/release/manifest.mjs';
-import { PLATFORMS } from '../../scripts/release/platforms.mjs';
-import { readElf } from '../../scripts/lib/requirements.mjs';
+import { GPU, packageName, PLATFORMS } from '../../scripts/release/platforms.mjs';
+import { newest, readElf } from '../../scripts/lib/requirements.mjs';
 
 const test = suite('the tarballs of a release');
+/** The functions of Node-API by the version that brought them. */
+const { symbols } = createRequire(import.meta.url)('node-api-headers') as {
+  symbols: Record<string, Record<'js_native_api_symbols' | 'node_api_symbols', string[]>>;
+};
 const manifest = mainManifest() as {
   version: string;
   os: string[];
   cpu: string[];
   dependencies: Record<string, string>;
   optionalDependencies: Record<string, string>;
+  peerDependencies: Record<string, string>;
+  peerDependenciesMeta: Record<string, unknown>;
   devDependencies?: unknown;
 };
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -77,6 +84,32 @@ test("a platform's package holds the engine, the tokenizer's file, and what othe
   assert.ok(bytes < 5e6, `${bytes} bytes`);
 });
 
+test('its requirements are those of the engine and of the tokenizer', () => {
+  const folder = join(release, 'stage', `linux-${process.arch}-gnu`);
+  const { glibc } = JSON.parse(readFileSync(join(folder, 'requirements.json'), 'utf8')) as { glibc: string };
+  const asked = ['rank_distillm.node', 'tokenizers.node'].map((name) =>
+    newest(readElf(join(folder, name)).versions, 'GLIBC'),
+  );
+  assert.is(glibc, asked.sort((a, b) => a.localeCompare(b, 'en', { numeric: true })).at(-1));
+});
+
+test("the engine asks Node.js for Node-API alone, and for none of what Electron's memory cage refuses", () => {
+  const file = join(release, 'stage', `linux-${process.arch}-gnu`, 'rank_distillm.node');
+  const { stdout } = spawnSync('nm', ['-D', '--undefined-only', file], { encoding: 'utf8' });
+  const names = stdout
+    .trim()
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/).at(-1)!);
+  const versions = Object.entries(symbols).map(([version, kinds]) => [version, Object.values(kinds).flat()] as const);
+  const versionOf = (name: string): string | undefined => versions.find(([, all]) => all.includes(name))?.[0];
+  const ofNode = names.filter((name) => /^(napi|node|uv)_|v8|4node/.test(name));
+  assert.ok(ofNode.length > 20, stdout);
+  assert.equal(
+    ofNode.filter((name) => !/^v[1-9]$/.test(versionOf(name) ?? '') || /external_(array)?buffer/.test(name)),
+    [],
+  );
+});
+
 test('the notices name all that is shipped, with its licence', () => {
   const stage = join(release, 'stage');
   const main = readFileSync(join(stage, 'rank-distillm/THIRD_PARTY_NOTICES'), 'utf8');
@@ -101,11 +134,14 @@ test('the bill of materials names every package that an install brings', () => {
 });
 
 test('the published manifest asks for one engine per platform, of its own version', () => {
-  const { version, optionalDependencies, devDependencies, os, cpu } = manifest;
+  const { version, optionalDependencies, peerDependencies, peerDependenciesMeta, devDependencies, os, cpu } = manifest;
   assert.equal(
     optionalDependencies,
     Object.fromEntries(PLATFORMS.map(({ name }) => [`@rank-distillm/${name}`, version])),
   );
+  // npm installs no optional peer, but refuses another version of it
+  assert.is(peerDependencies[packageName(GPU)], version);
+  assert.equal(peerDependenciesMeta[packageName(GPU)], { optional: true });
   assert.is(devDependencies, undefined);
   assert.equal([os, cpu], [['linux'], ['x64', 'arm64']]);
 });

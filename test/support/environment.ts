@@ -6,6 +6,7 @@ const NAMES = [
     'HF_HUB_DOWNLOAD_TIMEOUT',
     'IR_DATASETS_HOME',
     'RANK_DISTILLM_DOWNLOADS',
+    'RANK_DISTILLM_WHEELS',
     'http_proxy',
     'https_proxy',
     'no_proxy',

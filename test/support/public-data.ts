@@ -65,7 +65,7 @@ export async function tar(members: Record<string, string | Buffer>): Promise<Buf
   return buffer(archive);
 }
 
-async function zip(members: Record<string, string>): Promise<Buffer> {
+export async function zipOf(members: Readonly<Record<string, string | Buffer>>): Promise<Buffer> {
   const archive = new yazl.ZipFile();
   for (const [name, content] of Object.entries(members)) archive.addBuffer(Buffer.from(content), name);
   archive.end();
@@ -117,7 +117,7 @@ async function contents(): Promise<Record<string, Buffer | string>> {
         ]),
       ),
     ),
-    'beir/nfcorpus/source.zip': await zip({
+    'beir/nfcorpus/source.zip': await zipOf({
       'nfcorpus/corpus.jsonl': lines(5, (i) =>
         JSON.stringify({ _id: `MED-${i}`, title: `title ${i}`, text: `text ${i}`, metadata: { url: 'u' } }),
       ),

@@ -49,7 +49,7 @@ function field(label: string, id: string, control: HTMLElement, note = ''): HTML
 }
 
 const query = element('input', { type: 'text', required: '', autocomplete: 'off' });
-const documents = element('textarea', { rows: '9', required: '', spellcheck: 'false' });
+const documents = element('textarea', { rows: '11', required: '', spellcheck: 'false' });
 const model = element('select');
 const key = element('input', { type: 'password', autocomplete: 'off' });
 const go = element('button', { type: 'submit' }, 'Rank');

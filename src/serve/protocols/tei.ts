@@ -17,10 +17,7 @@ const rerank = createRoute({
         texts: z.array(z.string()).openapi({ minItems: 1 }),
         raw_scores: z.boolean().nullish().openapi({ description: 'Logits instead of numbers from 0 to 1.' }),
         return_text: z.boolean().nullish(),
-        truncate: z
-          .boolean()
-          .nullish()
-          .openapi({ description: 'Without it, a text that is too long is refused (413).' }),
+        truncate: z.boolean().nullish().openapi({ description: 'If false, a text that is too long is refused (413).' }),
         truncation_direction: z.enum(['Left', 'Right', 'left', 'right']).nullish(),
       })
       .openapi('TeiRerankRequest'),
@@ -78,7 +75,7 @@ export function addTeiRoutes(app: OpenAPIHono<ServerEnv>, scoring: Scoring): voi
         query,
         documents: texts,
         rawScores: options.raw_scores ?? false,
-        refuseTruncation: options.truncate !== true,
+        refuseTruncation: options.truncate === false,
       },
       c.var.deadline,
     );
@@ -104,7 +101,7 @@ export function addTeiRoutes(app: OpenAPIHono<ServerEnv>, scoring: Scoring): voi
       max_input_length: facts.maxLength,
       max_batch_tokens: settings.maxTokens,
       max_client_batch_size: settings.maxDocuments,
-      auto_truncate: false,
+      auto_truncate: true,
       tokenization_workers: settings.tokenizerThreads ?? 0,
       version: packageVersion(),
       sha: null,
