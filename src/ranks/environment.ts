@@ -36,7 +36,7 @@ const SLURM_FIRST_PORT = 15000;
  * @returns undefined for a process of its own
  * @throws RankDistillmError `bad_input` that names the variable
  */
-export function rankEnvironment(env: Variables): RankEnvironment | undefined {
+export function rankEnvironment(env: Readonly<Record<string, string | undefined>>): RankEnvironment | undefined {
   const found = fromTorchrun(env) ?? fromSlurm(env) ?? fromOpenMpi(env);
   return found === undefined || found.ranks === 1 ? undefined : checked(found);
 }
