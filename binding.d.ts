@@ -257,6 +257,11 @@ export interface NativeTrainer {
   zeroGradients(): Promise<void>;
   read(array: FlatArray, offset: number, count: number): Promise<Float32Array>;
   write(array: FlatArray, offset: number, values: Float32Array): Promise<void>;
+  /**
+   * [size]: the engine's own memory of the gradients, to be read and written between `backward` and `step`; undefined where
+   * they are on a device. It stays valid after `close`.
+   */
+  readonly gradients: Float32Array | undefined;
   /** Waits for jobs already posted, then frees everything. Further calls throw. */
   close(): Promise<void>;
 }
@@ -336,7 +341,58 @@ export interface Binding extends DeviceBinding {
   readRegions(fd: number, regions: Float64Array, target: Uint8Array): Promise<number>;
 }
 
-/** rank_distillm_torch.node: models on devices, computed by LibTorch and our CUDA kernels. */
+export interface CommunicatorOptions {
+  /** Where the store listens, over which ranks find each other. */
+  host: string;
+  port: number;
+  /** Whether this process holds the store. */
+  serves: boolean;
+  /** 0-based. */
+  rank: number;
+  /** Number of ranks. */
+  ranks: number;
+  /** Of the keys in the store, which may serve others, too. */
+  prefix: string;
+  /** Network interface for collectives; empty: the one on the way to the store. */
+  interface: string;
+  /** How the others name this rank in errors. */
+  label: string;
+  /** How long to wait for other ranks at the start. */
+  joinSeconds: number;
+  /** How long a rank may be silent. */
+  timeoutSeconds: number;
+}
+
+/**
+ * This process as one rank of several, by c10d's TCPStore and gloo. All ranks make the same calls in the same order; calls
+ * run one after the other.
+ */
+export interface NativeCommunicator {
+  /** Waits for all ranks. Rejects with `bad_input` if some are missing or contradict each other. */
+  connect(): Promise<void>;
+  /** Sums the arrays of all ranks in place, with the same bits in all of them; nothing else may use the array meanwhile. */
+  allReduce(values: Float32Array): Promise<void>;
+  /** The bytes of all ranks, by rank; they may differ in length. */
+  allGather(bytes: Uint8Array): Promise<Uint8Array[]>;
+  /** Adds to a counter that all ranks share and returns the sum. */
+  add(key: string, number: number): Promise<number>;
+  /** Lays down a value for any rank. */
+  set(key: string, value: Uint8Array): Promise<void>;
+  /** Reads and removes a value; undefined if there is none. */
+  take(key: string): Promise<Uint8Array | undefined>;
+  /** The first rank that ended or is silent; -1 for the store. Does not wait. */
+  fault(): { rank: number; message: string } | undefined;
+  /** A collective has failed: silence is believed sooner. */
+  suspect(): void;
+  /** Tells the others that this rank ends and why; blocks until they know, at most for seconds. */
+  fail(message: string): void;
+  /** No fault is looked for from now on. */
+  leave(): void;
+  /** Frees everything. Do not call it after a fault: it would wait for collectives that do not end. */
+  close(): Promise<void>;
+}
+
+/** rank_distillm_torch.node: models on devices, computed by LibTorch and our CUDA kernels; ranks of several processes. */
 export interface TorchBinding extends DeviceBinding {
   /** The same for LibTorch's: oneDNN's on packed weights, or at::linear, also on devices. */
   rivalGemmRate(
@@ -347,6 +403,9 @@ export interface TorchBinding extends DeviceBinding {
     device: string,
     tf32: boolean,
   ): Promise<number>;
+  Communicator: new (options: CommunicatorOptions) => NativeCommunicator;
+  /** Ends the process at once, for one whose collectives will not end. */
+  exitNow(this: void, code: number): never;
 }
 
 declare const binding: Binding;

@@ -13,6 +13,7 @@ export const FOLDERS = [
   'models',
   'tokenize',
   'engine',
+  'ranks',
   'loss',
   'train',
   'evaluate',

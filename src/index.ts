@@ -80,7 +80,8 @@ export { withDownloads, type DownloadListener, type DownloadProgress } from './f
 export { provideFile } from './fetch/datasets.js';
 export { fetchModel } from './models/resolve-model.js';
 export { DatasetRegistry, type DatasetParts, type RegisteredDataset } from './data/registry.js';
-export { RunDataset, type RunDatasetFiles, type TopicChoice } from './data/run-dataset.js';
+export { RunDataset, type RunDatasetFiles } from './data/run-dataset.js';
+export type { Share, TopicChoice } from './data/training-dataset.js';
 export type { RunDatasetOptions } from './data/run-options.js';
 export type { SamplingStrategy } from './data/samplers.js';
 export type { Targets } from './data/targets.js';
@@ -107,6 +108,8 @@ export type { ReportedSpeed, TrainingLog } from './report-page/report-data.js';
 export { formatComparison, type ComparisonFormat } from './compare/format.js';
 export type { Correction } from './compare/paired-tests.js';
 
+export { RankGroup, type JoinOptions } from './ranks/rank-group.js';
+export { rankEnvironment, type RankEnvironment } from './ranks/environment.js';
 export { fit } from './fit/fit.js';
 export type { FitOptions, FitResult, FitSummary, TrainOptions, ValidateOptions } from './fit/fit-options.js';
 export type { EngineOptions } from './engine/engine-options.js';

@@ -40,6 +40,11 @@ class Environment {
   Napi::Promise submit_blocks(Napi::Env env, const CancelFlag& cancel, const std::function<BlockJob()>& make,
                               std::function<Napi::Value(Napi::Env)> to_js);
 
+  /// A JavaScript Error with `code` and, if the error has one, `hint`.
+  Napi::Error to_js_error(Napi::Env env, const std::exception_ptr& error) const;
+  /// Settles a promise with what `value` returns or throws.
+  void settle(Napi::Env env, const Napi::Promise::Deferred& deferred, const std::function<Napi::Value()>& value) const;
+
   const Backend& backend;
   Napi::FunctionReference model_class;
   Napi::FunctionReference trainer_class;
@@ -51,9 +56,6 @@ class Environment {
   void begin(Napi::Env env, const CancelFlag& cancel);
   void end(Napi::Env env, const CancelFlag& cancel);
   void deliver(Settlement settlement);
-  /// A JavaScript Error with `code` and, if the error has one, `hint`.
-  Napi::Error to_js_error(Napi::Env env, const std::exception_ptr& error) const;
-  void settle(Napi::Env env, const Napi::Promise::Deferred& deferred, const std::function<Napi::Value()>& value) const;
   void close();
   void close_at_exit(Napi::Env env);
 

@@ -1,4 +1,5 @@
-// rank_distillm_torch.node: the engine on the devices of LibTorch, and LibTorch's products as rivals in benches.
+// rank_distillm_torch.node: the engine on the devices of LibTorch, communication between ranks by its c10d, and
+// LibTorch's products as rivals in benches.
 
 #include <c10/util/Exception.h>
 #include <napi.h>
@@ -10,6 +11,7 @@
 #include "cuda/device_cross_encoder.h"
 #include "cuda/device_trainer.h"
 #include "cuda/runtime.h"
+#include "torch/native_communicator.h"
 #include "torch/rival_gemm_rate.h"
 
 namespace {
@@ -66,6 +68,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   set_exports(env, exports, backend);
   exports.Set("info", Napi::Function::New(env, info));
   exports.Set("rivalGemmRate", Napi::Function::New(env, rival_gemm_rate));
+  exports.Set("Communicator", NativeCommunicator::define(env));
+  exports.Set("exitNow", Napi::Function::New(env, exit_now));
   return exports;
 }
 

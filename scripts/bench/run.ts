@@ -16,6 +16,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   runs: () => import('./runs.js'),
   fairness: () => import('./fairness.js'),
   serve: () => import('./serve.js'),
+  ranks: () => import('./ranks.js'),
 };
 
 try {

@@ -26,7 +26,7 @@ type Callback = NonNullable<Config['trainer']['callbacks']>[number];
  *
  * @throws SettingError with the path of the configuration for losses that do not load
  */
-export async function fitOptionsOf(config: Config, registry: DatasetRegistry): Promise<FitOptions> {
+export async function fitOptionsOf(config: Config, registry: DatasetRegistry, localRank?: number): Promise<FitOptions> {
   const { trainer, optimizer } = config;
   const data = config.data!.init_args;
   const model = config.model!.init_args;
@@ -49,7 +49,7 @@ export async function fitOptionsOf(config: Config, registry: DatasetRegistry): P
     losses: await lossesOf(model.loss_functions ?? []),
     optimizer: optionsFrom(adamWOptions, optimizer!.init_args),
     lrScheduler: config.lr_scheduler === null ? undefined : (totalSteps) => scheduleOf(config, totalSteps),
-    trainer: optionsFrom(trainerOptions, { ...trainer, device: deviceOf(trainer) }),
+    trainer: optionsFrom(trainerOptions, { ...trainer, device: deviceOf(trainer, localRank) }),
     ...callbacksOf(trainer.callbacks ?? []),
   };
 }

@@ -11,12 +11,14 @@ import { writeAtomically } from '../io/atomic-write.js';
 import type { MetricLogger } from '../report/metric-logger.js';
 import { TrainingCurves } from '../report-page/training-log.js';
 import type { StepReport } from '../train/training-reports.js';
+import type { RankGroup } from '../ranks/rank-group.js';
 import { type CliIo, print, warn } from './cli-io.js';
 import { parseConfigArguments } from './config-arguments.js';
 import { FitOutput, type LoggerSettings, loggersOf } from './fit-output.js';
 import { FitReport, measuresTable } from './fit-report.js';
 import { configPath, fitOptionsOf } from './fit-settings.js';
 import { sectionsHelp } from './key-help.js';
+import { onRanks } from './on-ranks.js';
 import { checkReportPath } from '../report-page/report.js';
 import { reportTo } from './report-file.js';
 import { assertSourcesExist, indexingNotes, registryOf, wordedFor } from './shared-settings.js';
@@ -47,10 +49,11 @@ export function addFitCommand(program: Command, argv: readonly string[], io: Cli
     )
     .allowUnknownOption()
     .allowExcessArguments()
-    .action(() => fitCommand(argv.slice(argv.indexOf('fit') + 1), io));
+    .action(() => fitCommand(argv, io));
 }
 
-async function fitCommand(args: readonly string[], io: CliIo): Promise<void> {
+async function fitCommand(argv: readonly string[], io: CliIo): Promise<void> {
+  const args = argv.slice(argv.indexOf('fit') + 1);
   const { sources, printConfig: printOnly, report } = parseConfigArguments(args, 'fit');
   const loaded = await loadConfig(sources, printOnly ? undefined : 'fit');
   if (printOnly) return print(io, printConfig(loaded.config));
@@ -58,10 +61,17 @@ async function fitCommand(args: readonly string[], io: CliIo): Promise<void> {
     warn(io, `these keys of Lightning have no effect here: ${loaded.ignored.join(', ')}`);
   }
   await checkReportPath(report);
-  const curves = report === undefined ? undefined : new ReportedFit();
-  const text = await runFit(loaded, io, curves);
-  if (text !== undefined) await print(io, `${text}\n`);
-  if (report !== undefined && curves) await reportTo(report, curves.parts, io);
+  await wordedFor(
+    loaded,
+    (path) => path,
+    () =>
+      onRanks(loaded.config.trainer, argv, io, async (group, io) => {
+        const curves = report === undefined || (group?.rank ?? 0) > 0 ? undefined : new ReportedFit();
+        const text = await runFit(loaded, io, group, curves);
+        if (text !== undefined) await print(io, `${text}\n`);
+        if (report !== undefined && curves) await reportTo(report, curves.parts, io);
+      }),
+  );
 }
 
 /** What the report of a fit shows. */
@@ -108,7 +118,12 @@ class ReportedFit {
  *
  * @returns a table of the last validation's measures, or undefined when there are none
  */
-function runFit(loaded: LoadedConfig, io: CliIo, reported?: ReportedFit): Promise<string | undefined> {
+function runFit(
+  loaded: LoadedConfig,
+  io: CliIo,
+  group: RankGroup | undefined,
+  reported?: ReportedFit,
+): Promise<string | undefined> {
   const { config } = loaded;
   return wordedFor(
     loaded,
@@ -116,7 +131,7 @@ function runFit(loaded: LoadedConfig, io: CliIo, reported?: ReportedFit): Promis
     async () => {
       const registry = registryOf(config);
       await assertSourcesExist(config, registry, 'fit');
-      const options = await fitOptionsOf(config, registry);
+      const options = { ...(await fitOptionsOf(config, registry, group?.localRank)), group };
       const loggers = loggersOf(config);
       const resume = { ckptPath: config.ckpt_path ?? undefined, ckptFolders: await loggedCheckpoints(loggers) };
       const indexing = { onProgress: indexingNotes(io) };
@@ -142,6 +157,10 @@ async function train(
   io: CliIo,
   reported?: ReportedFit,
 ): Promise<FitResult> {
+  if ((options.group?.rank ?? 0) > 0) {
+    // rank 0 writes and says all
+    return fit({ ...options, signal: io.signal, onWarning: () => undefined });
+  }
   const saves = config.trainer.enable_checkpointing !== false;
   const output = await FitOutput.create(loggerSettings, saves ? (config.trainer.default_root_dir ?? '.') : undefined);
   const { logFolder, checkpointFolder } = output;

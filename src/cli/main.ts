@@ -16,6 +16,9 @@ process.on('SIGTERM', interrupt);
 process.on('SIGHUP', () => {
   if (!controller.signal.aborted) interrupt();
 });
+// Ranks end with what launched them.
+process.on('disconnect', interrupt);
+process.channel?.unref();
 // Ignore EPIPE on stderr: the reader may be gone (Ctrl-C also ends `2>&1 | tee`), and we keep working.
 process.stderr.on('error', () => undefined);
 // `print` reports the failure; this only aborts a pending read of standard input.

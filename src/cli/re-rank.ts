@@ -10,6 +10,7 @@ import { engineOptions } from '../config/schema/engine.js';
 import type { Config } from '../config/schema/schema.js';
 import type { Shard } from '../config/schema/shard.js';
 import type { SettingPath } from '../config/setting-error.js';
+import type { RankGroup } from '../ranks/rank-group.js';
 import { formatDuration } from '../report/figures.js';
 import { onDevice } from '../report/figures.js';
 import { createProgress, type Progress } from '../report/progress.js';
@@ -20,6 +21,7 @@ import { rerankRuns } from '../rerank/rerank-runs.js';
 import { note, print, warn, type CliIo } from './cli-io.js';
 import { parseConfigArguments } from './config-arguments.js';
 import { sectionsHelp } from './key-help.js';
+import { onRanks } from './on-ranks.js';
 import { checkReportPath } from '../report-page/report.js';
 import { rerankedDataset, reportTo } from './report-file.js';
 import {
@@ -60,10 +62,11 @@ export function addReRankCommand(program: Command, argv: readonly string[], io: 
     )
     .allowUnknownOption()
     .allowExcessArguments()
-    .action(() => reRank(argv.slice(argv.findIndex((argument) => /^re[-_]rank$/.test(argument)) + 1), io));
+    .action(() => reRank(argv, io));
 }
 
-async function reRank(args: readonly string[], io: CliIo): Promise<void> {
+async function reRank(argv: readonly string[], io: CliIo): Promise<void> {
+  const args = argv.slice(argv.findIndex((argument) => /^re[-_]rank$/.test(argument)) + 1);
   const { sources, printConfig: printOnly, report, shard } = parseConfigArguments(args, 're_rank');
   const loaded = await loadConfig(sources, printOnly ? undefined : 're_rank');
   if (printOnly) return print(io, printConfig(loaded.config));
@@ -76,7 +79,23 @@ async function reRank(args: readonly string[], io: CliIo): Promise<void> {
     });
   }
   await checkReportPath(report);
-  const { runs, rows } = await runReRank(loaded, shard, io);
+  await wordedFor(
+    loaded,
+    (path) => path,
+    () =>
+      onRanks(loaded.config.trainer, argv, io, async (group, io) => {
+        const result = await runReRank(loaded, shard, group, io);
+        if ((group?.rank ?? 0) === 0) await show(result, { shard, report, config: loaded.config }, io);
+      }),
+  );
+}
+
+/** Prints the measures, and writes the report. */
+async function show(
+  { runs, rows }: Awaited<ReturnType<typeof runReRank>>,
+  { shard, report, config }: { shard: Shard | undefined; report: string | undefined; config: Config },
+  io: CliIo,
+): Promise<void> {
   if (shard !== undefined) {
     note(
       io,
@@ -85,7 +104,7 @@ async function reRank(args: readonly string[], io: CliIo): Promise<void> {
   } else if (rows.every(({ values }) => Object.keys(values).length === 0)) {
     note(io, 'no measures: evaluation_metrics is empty, or no dataset has qrels');
   } else await print(io, `${formatMetrics('dataset', rows, { decorated: io.stdout.isTTY === true })}\n`);
-  if (report !== undefined) await reportReRanked(report, runs, loaded.config, io);
+  if (report !== undefined) await reportReRanked(report, runs, config, io);
 }
 
 async function reportReRanked(path: string, runs: readonly RerankedRun[], config: Config, io: CliIo): Promise<void> {
@@ -104,6 +123,7 @@ async function reportReRanked(path: string, runs: readonly RerankedRun[], config
 function runReRank(
   loaded: LoadedConfig,
   shard: Shard | undefined,
+  group: RankGroup | undefined,
   io: CliIo,
 ): Promise<{ runs: RerankedRun[]; rows: MetricsRow[] }> {
   const { config } = loaded;
@@ -119,7 +139,8 @@ function runReRank(
       const registry = registryOf(config);
       await assertSourcesExist(config, registry, 're_rank');
       const runs = await rerankRuns({
-        ...rerankOptionsOf(config),
+        ...rerankOptionsOf(config, group?.localRank),
+        group,
         shard,
         registry,
         indexing: { onProgress: indexingNotes(io) },
@@ -143,7 +164,7 @@ function runReRank(
 }
 
 /** A configuration that was checked for `re_rank`, as the options of the function `rerankRuns`. */
-function rerankOptionsOf(config: Config): RerankRunsOptions {
+function rerankOptionsOf(config: Config, localRank?: number): RerankRunsOptions {
   const { trainer } = config;
   const { inference_datasets: runs = null, inference_batch_size: batchSize = null } = config.data?.init_args ?? {};
   const callback = trainer.callbacks?.find(({ class_path: name }) => name === 'ReRankCallback');
@@ -152,7 +173,7 @@ function rerankOptionsOf(config: Config): RerankRunsOptions {
     model: config.model!.init_args.model_name_or_path!,
     config: monoOverrides(config),
     label: labelOf(config),
-    ...optionsFrom(engineOptions, { ...trainer, device: deviceOf(trainer) }),
+    ...optionsFrom(engineOptions, { ...trainer, device: deviceOf(trainer, localRank) }),
     seed: typeof config.seed_everything === 'number' ? config.seed_everything : undefined,
     runs: (runs ?? []).flatMap((run) =>
       run.class_path === 'RunDataset' ? [optionsFrom(runDatasetOptions, run.init_args)] : [],

@@ -1,4 +1,5 @@
 import { RankDistillmError, type ErrorCode } from '../errors.js';
+import { RanksEnded } from './on-ranks.js';
 import { note, readerHasLeft, type CliIo } from './cli-io.js';
 
 /** Exit codes: 0 done, 1 failure, 2 bad input, 130 interrupted. */
@@ -17,6 +18,7 @@ const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
 /** Prints one error with its hint, and returns the exit code. The stack shows with RANK_DISTILLM_DEBUG=1. */
 export function reportError(error: unknown, io: CliIo): number {
   if (readerHasLeft(error)) return 0;
+  if (error instanceof RanksEnded) return error.exitCode;
   if (io.env['RANK_DISTILLM_DEBUG'])
     io.stderr.write(`${error instanceof Error ? String(error.stack) : String(error)}\n`);
   if (error instanceof RankDistillmError) {

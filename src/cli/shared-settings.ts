@@ -5,6 +5,7 @@ import { monoOptions } from '../config/schema/model.js';
 import type { Config } from '../config/schema/schema.js';
 import { aboutSetting, settingError, SettingError, type SettingPath } from '../config/setting-error.js';
 import { DATASET_PARTS, DatasetRegistry, type DatasetParts } from '../data/registry.js';
+import { listDevices } from '../io/load-binding.js';
 import { holdInputs } from '../io/inputs.js';
 import { isRemoteName } from '../fetch/remote-files.js';
 import { parseMeasure } from '../evaluate/parse-measure.js';
@@ -127,39 +128,52 @@ export function indexingNotes(io: CliIo): (documents: number) => void {
  * `trainer.accelerator` and `trainer.devices` as the engine's device: Lightning counts devices by a number, and names
  * them in a list or in text with a comma.
  *
+ * @param localRank number among the ranks of this host, each of which has one device
  * @throws SettingError
  */
-export function deviceOf({ accelerator, devices }: Config['trainer']): string {
+export function deviceOf({ accelerator, devices }: Config['trainer'], localRank?: number): string {
   if (!['auto', 'cpu', 'gpu', 'cuda'].includes(accelerator)) {
     const what = `"${accelerator}" is not supported; the engine computes on CPUs and on NVIDIA GPUs`;
     const hint = 'Set trainer.accelerator to auto, cpu or gpu.';
     throw new SettingError(['trainer', 'accelerator'], what, { hint, code: 'unsupported' });
   }
   const named = namedDevices(devices);
-  if (named === undefined || named.length > 1) {
-    throw new SettingError(['trainer', 'devices'], 'this release computes on one device', {
-      code: 'unsupported',
-      hint: 'Set trainer.devices to auto, to 1 or to the number of one GPU in a list; trainer.threads sets how many cores are used.',
-    });
-  }
-  const [index] = named;
   if (accelerator === 'cpu') return 'cpu';
-  if (index !== undefined) return `cuda:${index}`;
-  return accelerator === 'auto' ? 'auto' : 'cuda';
+  const index = Array.isArray(named) ? named[localRank ?? 0] : localRank;
+  if (index === undefined) return accelerator === 'auto' ? 'auto' : 'cuda';
+  // by count, `auto` is the CPU where there is no GPU
+  const isSure = accelerator !== 'auto' || Array.isArray(named) || listDevices('auto').length > 1;
+  return isSure ? `cuda:${index}` : 'cpu';
 }
 
 /** The key that chose the device. */
 export function devicePath({ devices }: Config['trainer']): string[] {
-  return ['trainer', namedDevices(devices)?.[0] === undefined ? 'accelerator' : 'devices'];
+  return ['trainer', Array.isArray(namedDevices(devices)) ? 'devices' : 'accelerator'];
 }
 
-/** Numbers of GPUs; [undefined] for one of the engine's choice; undefined for another count. */
-function namedDevices(devices: number | string | number[]): (number | undefined)[] | undefined {
-  if (Array.isArray(devices)) return devices;
+/**
+ * Numbers of GPUs, or a count of GPUs or of processes on the CPU.
+ *
+ * @throws SettingError
+ */
+export function namedDevices(devices: number | string | number[]): number[] | number | 'auto' | 'all' {
+  const path = ['trainer', 'devices'];
   const text = String(devices).trim();
-  if (/^\d+(?:\s*,\s*\d+)*,?$/.test(text) && text.includes(',')) {
-    return text.split(',').flatMap((part) => (part.trim() === '' ? [] : [Number(part)]));
+  const listed = Array.isArray(devices)
+    ? devices
+    : text.includes(',') && /^\d+(?:\s*,\s*\d+)*,?$/.test(text)
+      ? text.split(',').flatMap((part) => (part.trim() === '' ? [] : [Number(part)]))
+      : undefined;
+  if (listed !== undefined) {
+    if (listed.length > 0 && new Set(listed).size === listed.length) return listed;
+    throw new SettingError(path, listed.length === 0 ? 'the list is empty' : 'a GPU is listed twice', {
+      hint: 'List each GPU once, as in [0, 1].',
+    });
   }
-  // -1: all of them, which is one on most machines; the summary shows which is used
-  return ['auto', '1', '-1'].includes(text) ? [undefined] : undefined;
+  if (text === 'auto') return 'auto';
+  if (text === '-1') return 'all';
+  if (/^[1-9]\d{0,3}$/.test(text)) return Number(text);
+  throw new SettingError(path, `expected auto, -1, a count or a list of GPUs, received "${text}"`, {
+    hint: 'Write 2 for two processes or GPUs, [1] for the second GPU, -1 for all GPUs.',
+  });
 }

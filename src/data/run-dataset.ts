@@ -9,14 +9,11 @@ import type { RunFile } from './run-file.js';
 import { checkRunOptions, type RunDatasetOptions } from './run-options.js';
 import { sampleOf, surveyTopics, type TopicUse, type UnwritableId, type UsedTopic } from './run-topics.js';
 import type { TargetOptions } from './targets.js';
-import type { ValidationDataset } from './training-dataset.js';
+import type { TopicChoice, ValidationDataset } from './training-dataset.js';
 import { refuseWhiteSpace } from './write-run.js';
 
 /** Topics read ahead. */
 const TOPICS_AHEAD = 2;
-
-/** The first so many topics, or those at these indices in the order of the topics. */
-export type TopicChoice = number | readonly number[];
 
 /** The files of a dataset that were read; undefined for unread ones. */
 export interface RunDatasetFiles {

@@ -4,6 +4,9 @@ import { RandomStream } from '../random/random-stream.js';
 import type { OpenContext } from './open-run.js';
 import type { Qrel, RankingSample } from './records.js';
 
+/** The first so many topics, or those at these indices in the order of the topics. */
+export type TopicChoice = number | readonly number[];
+
 /** Validation data of `fit`: a RunDataset or a TupleDataset. */
 export interface ValidationDataset extends AsyncDisposable {
   /** Prefix of metric names: the run file's name, or the dataset's id. */
@@ -14,8 +17,8 @@ export interface ValidationDataset extends AsyncDisposable {
   countTopics(): number;
   /** Number of documents in all samples, or in the first `topics`. */
   countPairs(topics?: number): number;
-  /** All samples, or the first `topics`, with targets if there are any. */
-  samples(topics?: number): AsyncIterable<RankingSample>;
+  /** All samples, or those chosen, with targets if there are any. */
+  samples(topics?: TopicChoice): AsyncIterable<RankingSample>;
   /** Undefined without qrels: then no measure is computed. */
   qrels(): Promise<Qrel[] | undefined>;
   close(): Promise<void>;
@@ -37,10 +40,28 @@ export function equalTargetsWarning(what: string, count: number, total: number):
 }
 
 /** The items of an epoch starting at `from`, in order or shuffled by (seed, epoch). */
-export function epochItems<T>(items: readonly T[], seed: number, { epoch, shuffle, from = 0 }: EpochOptions): T[] {
+export function epochItems<T>(
+  items: readonly T[],
+  seed: number,
+  { epoch, shuffle, from = 0 }: EpochOptions,
+  share = WHOLE,
+): T[] {
   checkStart(from, items.length);
   const ordered = shuffle ? new RandomStream({ seed, purpose: 'order', epoch }).shuffle(items) : items;
-  return ordered.slice(from);
+  return ordered.slice(from).filter((_, i) => isIn(share, from + i));
+}
+
+/** Every `of`-th of some things, from the one at `index` on: what one rank of several takes. */
+export interface Share {
+  index: number;
+  of: number;
+}
+
+export const WHOLE: Share = { index: 0, of: 1 };
+
+/** Whether a share has the thing at a position. */
+export function isIn({ index, of }: Share, position: number): boolean {
+  return position % of === index;
 }
 
 /** Refuses to resume past the end of the epoch: the data must have changed. */
@@ -82,5 +103,10 @@ export interface TrainingDataset extends AsyncDisposable {
   countSamples(): number;
   /** The samples of an epoch. They depend only on the arguments. */
   epoch(options: EpochOptions): AsyncIterable<TrainingSample>;
+  /**
+   * Those samples of an epoch whose positions in it are in a share. Without it a rank reads those of the others, too, and
+   * drops them.
+   */
+  epochShare?(options: EpochOptions, share: Share): AsyncIterable<TrainingSample>;
   close(): Promise<void>;
 }

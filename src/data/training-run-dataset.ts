@@ -12,9 +12,11 @@ import {
   epochItems,
   equalTargetsWarning,
   type EpochOptions,
+  type Share,
   type TrainingContext,
   type TrainingDataset,
   type TrainingSample,
+  WHOLE,
 } from './training-dataset.js';
 
 /** Topics read ahead. */
@@ -112,9 +114,13 @@ class TrainingRunDataset implements TrainingDataset {
   }
 
   epoch(options: EpochOptions): AsyncIterable<TrainingSample> {
+    return this.epochShare(options, WHOLE);
+  }
+
+  epochShare(options: EpochOptions, share: Share): AsyncIterable<TrainingSample> {
     const { run, use, seed, topics } = this.#parts;
     const { epoch } = options;
-    return prefetch(epochItems(topics, seed, options), TOPICS_AHEAD, async (topic) => {
+    return prefetch(epochItems(topics, seed, options, share), TOPICS_AHEAD, async (topic) => {
       const random = (): RandomStream => new RandomStream({ seed, purpose: 'sample', epoch, item: topic.queryId });
       const { targets, ...sample } = await sampleOf(run, topic, use, random);
       return { ...sample, targets: targets! };

@@ -13,9 +13,13 @@ import { DatasetRegistry, type RegisteredDataset } from './registry.js';
 import {
   checkStart,
   type EpochOptions,
+  isIn,
+  type Share,
+  type TopicChoice,
   type TrainingDataset,
   type TrainingSample,
   type ValidationDataset,
+  WHOLE,
 } from './training-dataset.js';
 import { surveyTuples, type TupleSurvey } from './tuple-survey.js';
 
@@ -147,13 +151,19 @@ class TupleDataset implements TrainingDataset, ValidationDataset {
   }
 
   /** The tuples in file order, the same in every epoch. */
-  epoch({ from = 0 }: EpochOptions): AsyncGenerator<TrainingSample> {
-    checkStart(from, this.#parts.count);
-    return this.#read(from, this.#parts.count);
+  epoch(options: EpochOptions): AsyncGenerator<TrainingSample> {
+    return this.epochShare(options, WHOLE);
   }
 
-  samples(topics = this.#parts.count): AsyncGenerator<TrainingSample> {
-    return this.#read(0, topics);
+  epochShare({ from = 0 }: EpochOptions, share: Share): AsyncGenerator<TrainingSample> {
+    checkStart(from, this.#parts.count);
+    return this.#read(from, this.#parts.count, (position) => isIn(share, position));
+  }
+
+  samples(topics: TopicChoice = this.#parts.count): AsyncGenerator<TrainingSample> {
+    if (typeof topics === 'number') return this.#read(0, topics, () => true);
+    const chosen = new Set(topics);
+    return this.#read(0, Math.max(-1, ...topics) + 1, (position) => chosen.has(position));
   }
 
   async close(): Promise<void> {
@@ -165,13 +175,14 @@ class TupleDataset implements TrainingDataset, ValidationDataset {
     await this.close();
   }
 
-  async *#read(from: number, until: number): AsyncGenerator<TrainingSample> {
+  async *#read(from: number, until: number, isWanted: (position: number) => boolean): AsyncGenerator<TrainingSample> {
     const { usable, tuples } = this.#parts;
     let position = 0;
     for await (const block of tuples()) {
       if (position >= until) return;
       const used = block.filter(usable);
-      const wanted = used.slice(Math.max(0, from - position), until - position);
+      const start = position;
+      const wanted = used.filter((_, i) => start + i >= from && start + i < until && isWanted(start + i));
       position += used.length;
       yield* prefetch(wanted, TUPLES_AHEAD, (tuple) => this.#sample(tuple));
     }

@@ -11,6 +11,7 @@ import type { TrainingDataset } from '../data/training-dataset.js';
 import type { TupleDatasetOptions } from '../data/tuple-dataset.js';
 import { modelKeys, given, passed } from '../engine/engine-options.js';
 import type { WeightedLoss } from '../loss/weighted-losses.js';
+import type { RankGroup } from '../ranks/rank-group.js';
 import { SEEDS } from '../random/random-stream.js';
 import type { MetricLogger } from '../report/metric-logger.js';
 import type { TrainingSummary } from '../report/training-summary.js';
@@ -105,6 +106,10 @@ export const fitOptions = z.strictObject({
   on_start: passed<(summary: FitSummary) => void | Promise<void>>(
     'a function',
     'Called once everything is loaded, before the first step and before anything is written.',
+  ),
+  group: passed<RankGroup>(
+    'an object',
+    'Ranks that train together, each by a call with the same options. batchSize is per rank. Rank 0 writes, the others need no loggers and no folders.',
   ),
   on_warning: modelKeys.on_warning,
 });

@@ -14,10 +14,12 @@ import { TrainableModel } from '../engine/trainable-model.js';
 import { RankDistillmError, throwIfAborted, warner } from '../errors.js';
 import { weightedLosses } from '../loss/weighted-losses.js';
 import type { Facts } from '../io/fingerprint.js';
+import { packageVersion } from '../io/package-version.js';
 import { holdInputs, refuseFolderOverInputs } from '../io/inputs.js';
 import { loadCheckpoint } from '../models/load-checkpoint.js';
 import { modelFolderFiles } from '../models/save-model.js';
 import { DEFAULT_SEED, SEEDS } from '../random/random-stream.js';
+import type { RankGroup } from '../ranks/rank-group.js';
 import type { MetricLogger } from '../report/metric-logger.js';
 import { checkpointFolders } from '../train/checkpoints/find.js';
 import { CheckpointKeeper } from '../train/checkpoints/keeper.js';
@@ -30,7 +32,8 @@ import type { StepReport } from '../train/training-reports.js';
 import { checkpointFiles, isOther, MODEL_FOLDER, removeStrays, restoreMoments } from './checkpoint-files.js';
 import { fitOptions, type FitOptions, type FitResult, type FitSettings, type FitSummary } from './fit-options.js';
 import { checkMonitors, withPlainNames } from './monitor-names.js';
-import { checkSameModel, checkSameRun, identityOf, modelFacts, openResume, type Resume } from './resume.js';
+import { checkSameModel, checkSameRun, continuationOf, identityOf, modelFacts, openResume } from './resume.js';
+import type { Continuation, Resume } from './resume.js';
 import { Validation } from './validation.js';
 
 /** Lightning's default. */
@@ -45,51 +48,64 @@ const LOG_EVERY_N_STEPS = 50;
  */
 export async function fit(given: FitOptions): Promise<FitResult> {
   const checked = checkOptions(fitOptions, given);
-  const { signal, trainer, registry = new DatasetRegistry(), indexing } = checked;
+  const { signal, trainer, registry = new DatasetRegistry(), indexing, group } = checked;
   const warn = warner(checked.onWarning);
   const rootDir = trainer.defaultRootDir ?? '.';
   throwIfAborted(signal);
   checkTrainingPrecision(resolveEngine(trainer, false, ['trainer']).precision, ['trainer', 'precision']);
   const resume = await resumeFrom(checked, rootDir, warn);
-  const seed = seedOf(checked, resume);
+  const ownSeed = seedOf(checked, resume);
+  const firstSeed = await group?.fromFirst(ownSeed);
+  const seed = checked.seed === 'random' && firstSeed !== undefined ? firstSeed : ownSeed;
   const { config: overrides, label, revision } = checked;
   const source = await loadCheckpoint(checked.model, { overrides, label, revision, seed });
   const facts = await modelFacts(source, seed);
   if (resume) checkSameModel(resume, source, facts);
   using _inputs = holdInputs([...(await modelFolderFiles(source.folder)), ...registry.files()]);
   if (checked.logFolder !== undefined) refuseFolderOverInputs(join(checked.logFolder, MODEL_FOLDER));
-  const validation = validates(checked, warn) ? await Validation.plan(checked.validate!, registry) : undefined;
+  const validation = validates(checked, warn) ? await Validation.plan(checked.validate!, registry, group) : undefined;
   const options = withPlainNames(checked, validation?.names ?? []);
   const losses = weightedLosses(options.losses).names;
   const watched = checkMonitors(options, [...losses, ...(validation?.loggedNames(losses) ?? [])]);
 
-  const dataset = await openTraining(options, registry, seed);
+  // a collection is indexed by one rank of each host
+  const dataset = await onceWithin(group, () => openTraining(options, registry, seed));
   try {
     for (const warning of dataset.warnings) warn(warning);
-    await validation?.open(watched, { warn, registry, indexing: { signal, ...indexing } });
+    await onceWithin(group, async () =>
+      validation?.open(watched, { warn, registry, indexing: { signal, ...indexing } }),
+    );
+    const samples = dataset.countSamples();
+    const batchSize = options.train.batchSize * (group?.ranks ?? 1);
+    const from = resume && continuationOf(resume, { samples, batchSize, ranks: group?.ranks ?? 1 }, warn);
     const plan = planTraining(trainer, {
-      samples: dataset.countSamples(),
-      batchSize: options.train.batchSize,
+      samples,
+      batchSize,
       shuffle: options.train.shuffle,
       validationBatches: validation?.batches ?? [],
-      done: resume && doneSteps(resume.state),
+      done: from && doneSteps(from.state),
     });
     await using model = await TrainableModel.fromCheckpoint(resume?.model ?? source, {
       device: trainer.device,
       precision: trainer.precision,
       tf32: trainer.tf32,
       memoryFraction: trainer.memoryFraction,
-      threads: trainer.threads,
+      threads: trainer.threads ?? group?.threads,
       tokenizerThreads: trainer.tokenizerThreads,
       seed,
       signal,
       onWarning: warn,
     });
-    return await train(options, { plan, model, facts, dataset, seed, validation, resume, rootDir, warn });
+    return await train(options, { plan, model, facts, dataset, seed, validation, resume, from, rootDir, warn });
   } finally {
     await validation?.close();
     if (dataset !== options.train.dataset) await dataset.close();
   }
+}
+
+/** On several ranks: on one of each host first, for the caches. */
+function onceWithin<T>(group: RankGroup | undefined, work: () => Promise<T>): Promise<T> {
+  return group === undefined ? work() : group.oncePerHost(work);
 }
 
 /** Folders of checkpoints that the options name. */
@@ -152,12 +168,15 @@ interface Parts {
   seed: number;
   validation: Validation | undefined;
   resume: Resume | undefined;
+  /** Where the loop continues. */
+  from: Continuation | undefined;
   rootDir: string;
   warn: (message: string) => void;
 }
 
 async function train(options: FitSettings, parts: Parts): Promise<FitResult> {
-  const { plan, model, facts, dataset, seed, validation, resume, warn } = parts;
+  const { plan, model, facts, dataset, seed, validation, resume, from, warn } = parts;
+  const { group } = options;
   const settings = options.trainer;
   const { lrScheduler } = options;
   const schedule = typeof lrScheduler === 'function' ? lrScheduler(plan.totalSteps) : lrScheduler;
@@ -168,10 +187,16 @@ async function train(options: FitSettings, parts: Parts): Promise<FitResult> {
     gradientClipVal: settings.gradientClipVal,
     gradientClipAlgorithm: settings.gradientClipAlgorithm,
     tokenBudget: settings.tokenBudget ?? resume?.state.run.tokenBudget,
+    group,
   });
   const identity = await identityOf({ options, plan, dataset, seed, schedule, trainer, model: facts });
-  if (resume) {
-    checkSameRun(resume, identity, warn);
+  if (group) {
+    const start = { value: resume === undefined ? null : `${resume.folder}, step ${resume.state.step}` };
+    const release = { value: packageVersion() };
+    await group.checkSame({ 'the release': release, ...identity.fixed, ...identity.free, 'the checkpoint': start });
+  }
+  if (resume && from) {
+    checkSameRun(resume.folder, from.state.run, identity, warn);
     await restoreMoments(model, resume.moments);
     trainer.goOnFrom(resume.state.step);
   }
@@ -196,7 +221,9 @@ async function train(options: FitSettings, parts: Parts): Promise<FitResult> {
     },
     onStop: warn,
     signal: options.signal,
-    resume: resume?.state,
+    resume: from?.state,
+    skip: from?.skip,
+    group,
   });
   if (options.onStart) await options.onStart(await summaryOf(options, parts, trainer));
   const saved = await keepersOf(options, parts, loop, validated);
@@ -252,7 +279,8 @@ async function keepersOf(
   loop: FitLoop,
   validated: { validatesAtEpochEnd: boolean; validates: boolean },
 ) {
-  if (options.trainer.enableCheckpointing === false || plan.batchesPerEpoch === 0) {
+  const isWriter = (options.group?.rank ?? 0) === 0;
+  if (!isWriter || options.trainer.enableCheckpointing === false || plan.batchesPerEpoch === 0) {
     return { keepers: [], newestModel: () => undefined, publish: async () => undefined };
   }
   const keepers: CheckpointKeeper[] = [];
@@ -291,7 +319,8 @@ async function summaryOf(
   { plan, model, dataset, seed, resume }: Parts,
   trainer: Trainer,
 ): Promise<FitSummary> {
-  const { batchSize } = options.train;
+  const { batchSize } = plan;
+  const ranks = options.group?.ranks ?? 1;
   return {
     model: options.model,
     modelClass: model.checkpoint.modelClass,
@@ -305,12 +334,13 @@ async function summaryOf(
     samples: dataset.countSamples(),
     docsPerSample: dataset.sampleSize,
     batchSize,
+    ranks,
     batchesPerEpoch: plan.batchesPerEpoch,
     totalSteps: plan.totalSteps,
     startStep: trainer.step,
     resumed: resume?.folder,
     accumulateGradBatches: plan.accumulate,
     maxSeconds: plan.maxSeconds,
-    secondsPerStep: await estimateSecondsPerStep(trainer, dataset, batchSize * plan.accumulate),
+    secondsPerStep: await estimateSecondsPerStep(trainer, dataset, (batchSize / ranks) * plan.accumulate),
   };
 }

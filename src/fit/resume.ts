@@ -77,6 +77,46 @@ async function damage(folder: string, { rootDir, folders }: ResumeOptions): Prom
   }
 }
 
+/** Where a resumed run's loop continues. */
+export interface Continuation {
+  /** The checkpoint's state, counted in batches of this run. */
+  state: TrainingState;
+  /** Samples of the next batch that were trained on before. */
+  skip: number;
+}
+
+const RANKS = 'the number of ranks';
+const BATCH_SIZE = 'the batch size';
+
+/**
+ * With another number of ranks, and so batches of another size, the run continues behind the same samples.
+ *
+ * @param now of this run: samples of an epoch, samples of a batch on all ranks, number of ranks
+ */
+export function continuationOf(
+  { state, folder }: Resume,
+  { samples, batchSize, ranks }: { samples: number; batchSize: number; ranks: number },
+  onWarning: (message: string) => void,
+): Continuation {
+  const { fixed, free } = state.run;
+  const before = Number(fixed[BATCH_SIZE]?.value);
+  const ranksBefore = Number(free[RANKS]?.value ?? 1);
+  const sameOfRank = before / ranksBefore === batchSize / ranks;
+  if (before === batchSize || !sameOfRank) return { state, skip: 0 };
+  const done = Math.min(samples, state.batch * before);
+  const isWhole = done === samples;
+  onWarning(
+    `${folder}: was saved by ${ranksBefore} ranks with batches of ${before} samples in all; it continues with ${batchSize}`,
+  );
+  const continued = {
+    ...state,
+    batch: isWhole ? Math.ceil(samples / batchSize) : Math.floor(done / batchSize),
+    totalBatches: Math.round((state.totalBatches * before) / batchSize),
+    run: { ...state.run, fixed: { ...fixed, [BATCH_SIZE]: { value: batchSize } } },
+  };
+  return { state: continued, skip: isWhole ? 0 : done % batchSize };
+}
+
 /** The parts of a run that identify it. */
 interface RunParts {
   options: FitSettings;
@@ -112,7 +152,7 @@ export async function identityOf(parts: RunParts): Promise<RunIdentity> {
       precision: { value: trainer.model.native.precision },
       ...((await dataset.identify?.()) ?? namedFacts(dataset)),
       'the number of samples': { value: dataset.countSamples() },
-      'the batch size': { value: batchSize },
+      [BATCH_SIZE]: { value: batchSize },
       accumulate_grad_batches: { value: plan.accumulate },
       shuffling: { value: shuffle },
     },
@@ -126,7 +166,7 @@ function namedFacts({ name, sampleSize }: TrainingDataset): Facts {
 }
 
 function freeFacts(
-  { losses, optimizer, trainer: settings }: FitSettings,
+  { losses, optimizer, trainer: settings, group }: FitSettings,
   schedule: LrSchedule | undefined,
   trainer: Trainer,
 ): Facts {
@@ -150,6 +190,8 @@ function freeFacts(
     non_finite: plain(settings.nonFinite),
     device: { value: trainer.model.device.split(':')[0]! },
     tf32: plain(settings.tf32),
+    // left out for one rank, as older releases do
+    ...(group && { [RANKS]: { value: group.ranks } }),
   };
 }
 
@@ -207,9 +249,12 @@ function refuseOther(folder: string, before: Facts, now: Facts): void {
 }
 
 /** Throws if a fixed value of the resumed run differs; warns about each other difference. */
-export function checkSameRun(resume: Resume, now: RunIdentity, onWarning: (message: string) => void): void {
-  const { folder } = resume;
-  const before = resume.state.run;
+export function checkSameRun(
+  folder: string,
+  before: RunIdentity,
+  now: RunIdentity,
+  onWarning: (message: string) => void,
+): void {
   const { label, ...others } = now.fixed;
   // releases before 0.4 did not record the label
   refuseOther(folder, before.fixed, 'label' in before.fixed && label ? now.fixed : others);

@@ -7,9 +7,10 @@ import { findRun } from '../data/open-run.js';
 import type { Qrel } from '../data/records.js';
 import type { DatasetRegistry } from '../data/registry.js';
 import { checkRunOptions, type RunDatasetOptions } from '../data/run-options.js';
-import type { ValidationDataset } from '../data/training-dataset.js';
+import { isIn, type TopicChoice, type ValidationDataset } from '../data/training-dataset.js';
 import type { TupleDatasetOptions } from '../data/tuple-dataset.js';
 import type { TrainableModel } from '../engine/trainable-model.js';
+import type { RankGroup } from '../ranks/rank-group.js';
 import { RankDistillmError, throwIfAborted } from '../errors.js';
 import { evaluateScored } from '../evaluate/evaluate.js';
 import { parseMeasure } from '../evaluate/parse-measure.js';
@@ -48,24 +49,34 @@ export class Validation implements AsyncDisposable {
   readonly #measures: readonly string[];
   readonly #withLosses: boolean;
   readonly #batchSize: number;
+  readonly #group: RankGroup | undefined;
   #open: OpenDataset[] = [];
 
-  private constructor(datasets: readonly PlannedDataset[], { metrics, batchSize }: ValidateSettings) {
+  private constructor(
+    datasets: readonly PlannedDataset[],
+    { metrics, batchSize }: ValidateSettings,
+    group: RankGroup | undefined,
+  ) {
     this.#planned = datasets;
+    this.#group = group;
     this.#measures = metrics.filter((name) => name !== LOSS).map((name) => parseMeasure(name).name);
     this.#withLosses = metrics.includes(LOSS);
-    this.#batchSize = batchSize;
+    this.#batchSize = batchSize * (group?.ranks ?? 1);
   }
 
-  /** Checks and names the datasets without opening them. */
-  static async plan(settings: ValidateSettings, registry: DatasetRegistry): Promise<Validation> {
+  /**
+   * Checks and names the datasets without opening them.
+   *
+   * @param group ranks that divide the topics; a batch is what all of them are given
+   */
+  static async plan(settings: ValidateSettings, registry: DatasetRegistry, group?: RankGroup): Promise<Validation> {
     const datasets: PlannedDataset[] = [];
     for (const [i, options] of settings.datasets.entries()) {
       const planned = await planDataset(options, ['validate', 'datasets', i], registry);
       if (datasets.some((other) => other.name === planned.name)) throw sameName(planned.name);
       datasets.push(planned);
     }
-    return new Validation(datasets, settings);
+    return new Validation(datasets, settings, group);
   }
 
   /** Opens and checks every dataset, so that errors show before training begins. */
@@ -117,15 +128,44 @@ export class Validation implements AsyncDisposable {
   ): Promise<Record<string, number>> {
     const metrics: Record<string, number> = {};
     for (const [i, { name, dataset, qrels }] of this.#open.entries()) {
-      throwIfAborted(signal);
+      if (!this.#group) throwIfAborted(signal); // ranks end together, see #score
       if (qrels === undefined && !this.#withLosses) continue;
-      const topics: ScoredTopic[] = [];
-      const samples = dataset.samples(batches[i]! * this.#batchSize);
-      for await (const topic of scoreTopics(samples, (pairs) => model.scoreWindows(pairs, signal))) topics.push(topic);
+      const count = Math.min(dataset.countTopics(), batches[i]! * this.#batchSize);
+      const topics = await this.#score(model, dataset, count, signal);
       const values = { ...this.#measure(topics, qrels), ...(this.#withLosses ? this.#losses(topics, losses) : {}) };
       for (const [measure, value] of Object.entries(values)) metrics[`${name}/${measure}`] = value;
     }
     return metrics;
+  }
+
+  /** The first `count` topics with their scores; ranks each score a part of them. */
+  async #score(
+    model: TrainableModel,
+    dataset: ValidationDataset,
+    count: number,
+    signal: AbortSignal | undefined,
+  ): Promise<ScoredTopic[]> {
+    const score = async (choice: TopicChoice): Promise<ScoredTopic[]> => {
+      const topics: ScoredTopic[] = [];
+      const scored = scoreTopics(dataset.samples(choice), (pairs) => model.scoreWindows(pairs, signal));
+      for await (const topic of scored) topics.push(topic);
+      return topics;
+    };
+    if (this.#group === undefined) return score(count);
+    const { rank, ranks } = this.#group;
+    const own = [...Array(count).keys()].filter((topic) => isIn({ index: rank, of: ranks }, topic));
+    // a rank that is aborted says so, since the others wait for it
+    const part = await score(own).catch((error: unknown) => {
+      if (signal?.aborted) return undefined;
+      throw error;
+    });
+    const parts = await this.#group.gather(part?.map(withoutTexts));
+    const result: ScoredTopic[] = [];
+    for (const [rank, topics] of parts.entries()) {
+      if (topics === undefined) throw new RankDistillmError('aborted', 'interrupted');
+      topics.forEach((topic, i) => (result[rank + i * ranks] = topic));
+    }
+    return result;
   }
 
   async close(): Promise<void> {
@@ -179,6 +219,11 @@ export class Validation implements AsyncDisposable {
     }
     return groups;
   }
+}
+
+/** Measures and losses do not need them. */
+function withoutTexts({ sample, scores }: ScoredTopic): ScoredTopic {
+  return { sample: { ...sample, query: '', docs: [] }, scores };
 }
 
 async function planDataset(

@@ -19,7 +19,10 @@ export interface TrainingSummary {
   dataset: string;
   samples: number;
   docsPerSample: number;
+  /** Samples of a batch, on all ranks. */
   batchSize: number;
+  /** Default: 1. */
+  ranks?: number | undefined;
   batchesPerEpoch: number;
   /** Optimizer steps of the whole run; undefined if only time limits it. */
   totalSteps: number | undefined;
@@ -70,6 +73,7 @@ function time({ totalSteps, startStep, maxSeconds, secondsPerStep }: TrainingSum
 export function formatTrainingSummary(summary: TrainingSummary, options: TableOptions = {}): string {
   const { batchSize, docsPerSample, batchesPerEpoch, accumulateGradBatches: accumulate = 1 } = summary;
   const grouped = accumulate === 1 ? '' : `, ${accumulate} batches a step`;
+  const divided = (summary.ranks ?? 1) === 1 ? '' : ` on ${summary.ranks} ranks`;
   const rows = [
     ['model', `${summary.model} (${summary.modelClass})`],
     ['parameters', parameterCount(summary.parameters)],
@@ -78,7 +82,7 @@ export function formatTrainingSummary(summary: TrainingSummary, options: TableOp
       summary.device === 'cpu' ? `${summary.precision}, ${counted(summary.threads, 'thread')}` : onDevice(summary),
     ],
     ['data', `${summary.dataset}: ${counted(summary.samples, 'sample')} of ${counted(docsPerSample, 'document')}`],
-    ['batch', `${counted(batchSize, 'sample')}, ${counted(batchSize * docsPerSample, 'pair')}${grouped}`],
+    ['batch', `${counted(batchSize, 'sample')}, ${counted(batchSize * docsPerSample, 'pair')}${divided}${grouped}`],
     ['at a time', counted(summary.tokenBudget, 'token')],
     ['epoch', counted(batchesPerEpoch, 'batch', 'batches')],
     ['steps', steps(summary)],

@@ -71,6 +71,8 @@ export async function openJobs(
   }
   const engine = resolveEngine(options, false);
   const model = await modelOf(options, checkpoint);
+  const { group } = options;
+  const isWriter = group === undefined || group.rank === 0;
   const { device, compute: asked } = engine;
   const { encoder } = checkpoint;
   const use = { device, asked, encoder, work: 'scoring' } as const;
@@ -79,7 +81,9 @@ export async function openJobs(
     options.saveDir ?? (await defaultRunFolder(checkpoint, options.revision, options.onNote ?? (() => undefined)));
   for (const run of runs) {
     throwIfAborted(signal);
-    const dataset = await RunDataset.open(run, registry, { signal, ...options.indexing });
+    const open = () => RunDataset.open(run, registry, { signal, ...options.indexing });
+    // a collection is indexed by one rank of each host
+    const dataset = options.group === undefined ? await open() : await options.group.oncePerHost(open);
     opened.datasets.push(dataset);
     for (const warning of dataset.warnings) warn(warning);
     dataset.assertWritable();
@@ -101,6 +105,9 @@ export async function openJobs(
     };
     jobs.push({ dataset, topics, outputPath, identity, journal: undefined });
   }
+  const kernels = device === 'cpu' ? bindingOf(device).info().kernels : 'a GPU';
+  await group?.checkSame(factsOfAll(jobs, kernels));
+  if (!isWriter) return jobs;
   refuseSharedOutputs(jobs);
   for (const { outputPath } of jobs) {
     for (const output of [outputPath, provenancePath(outputPath), await journalPath(outputPath)]) {
@@ -111,14 +118,26 @@ export async function openJobs(
   }
   const open: Job[] = [];
   for (const job of jobs) if (!(await isDone(job, options))) open.push(job);
-  const kernels = device === 'cpu' ? bindingOf(device).info().kernels : device;
-  const begun = { begun: new Date().toISOString(), by: `rank-distillm ${packageVersion()}`, kernels };
+  const by = `rank-distillm ${packageVersion()}`;
+  const begun = { begun: new Date().toISOString(), by, kernels: device === 'cpu' ? kernels : device };
   for (const job of open) {
     job.journal = await openJournal(job, { ...begun, identity: job.identity }, options, warn);
     if (job.journal !== undefined) opened.journals.push(job.journal);
   }
   if (options.overwrite) await skipFinished(jobs, begun.begun);
   return jobs;
+}
+
+/** What ranks must have in common: one run is put together from the scores of all. */
+function factsOfAll(jobs: readonly Job[], kernels: string): Facts {
+  const release = { value: packageVersion() };
+  const facts = jobs.flatMap(({ dataset, identity }) =>
+    Object.entries(factsOf(identity)).map(([name, fact]) => [
+      `${name} of ${dataset.label}`,
+      { ...fact, ...(fact.follows && { follows: `${fact.follows} of ${dataset.label}` }) },
+    ]),
+  );
+  return { 'the release': release, 'the CPU': { value: kernels }, ...(Object.fromEntries(facts) as Facts) };
 }
 
 /**

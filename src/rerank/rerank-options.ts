@@ -10,6 +10,7 @@ import type { RunDatasetOptions } from '../data/run-options.js';
 import { loadOptions } from '../engine/cross-encoder.js';
 import { given, modelKeys, passed } from '../engine/engine-options.js';
 import type { MeasureValues } from '../evaluate/evaluate.js';
+import type { RankGroup } from '../ranks/rank-group.js';
 import type { RerankProgress, RerankResult } from './rerank.js';
 
 const { timed: _, ...keys } = modelKeys;
@@ -31,6 +32,10 @@ export const rerankRunsOptions = z.strictObject({
   overwrite: reRankCallbackKeys.overwrite,
   refine: reRankCallbackKeys.refine,
   shard: key(section(shardOptions).optional(), 'Score a part of the topics of each run; `mergeRuns` joins the parts.'),
+  group: passed<RankGroup>(
+    'an object',
+    'Ranks that divide the topics, each by a call with the same options. Rank 0 writes the runs; the others return none.',
+  ),
   metrics: key(z.array(z.string().min(1)).default([]), 'Measures such as `nDCG@10`, for runs with qrels.'),
   command: key(z.string().optional(), 'Command line, for the record of each run.'),
   on_progress: passed<(progress: RerankProgress & { label: string }) => void>(

@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import type { ComputePrecision } from '../../binding.js';
 import { checkOptions } from '../config/read-settings.js';
 import { aboutSetting, SettingError } from '../config/setting-error.js';
-import type { RunEntry } from '../data/records.js';
+import type { RankingSample, RunEntry } from '../data/records.js';
 import { readRun } from '../data/run-file.js';
 import type { RunDataset } from '../data/run-dataset.js';
 import { checkRunOptions } from '../data/run-options.js';
@@ -22,6 +22,7 @@ import type { Checkpoint } from '../models/checkpoint.js';
 import { fingerprintModel } from '../models/fingerprint.js';
 import { loadCheckpoint } from '../models/load-checkpoint.js';
 import { modelFolderFiles } from '../models/save-model.js';
+import { DividedTopics } from './divided-topics.js';
 import type { RunJournal } from './journal.js';
 import { openJobs, type Job } from './open-jobs.js';
 import { writeProvenance, type RunIdentity } from './provenance.js';
@@ -31,7 +32,7 @@ import {
   type RerankRunsOptions,
   type RerankRunsSettings,
 } from './rerank-options.js';
-import { scoreSamples, type Counts, type RerankResult } from './rerank.js';
+import { type Counts, type RerankResult, type SampleWork, scoreSamples, sumOf } from './rerank.js';
 import type { TextPair } from '../tokenize/pair-tokenizer.js';
 import { checkShard } from './shards.js';
 
@@ -52,7 +53,8 @@ export async function rerankRuns(given: RerankRunsOptions): Promise<RerankedRun[
   checkRunName(options.runName);
   if (options.shard) checkShard(options.shard);
   const measures = [...new Set(options.metrics.map((name) => parseMeasure(name).name))];
-  const { device, precision, tf32, memoryFraction, threads, tokenizerThreads, signal } = options;
+  const { device, precision, tf32, memoryFraction, tokenizerThreads, signal, group } = options;
+  const threads = options.threads ?? group?.threads;
   resolveEngine(options, false);
   const warn = warner(options.onWarning);
   const engine = { device, precision, tf32, memoryFraction, threads, tokenizerThreads, signal, onWarning: warn };
@@ -65,12 +67,19 @@ export async function rerankRuns(given: RerankRunsOptions): Promise<RerankedRun[
   let model: CrossEncoder | undefined;
   let current: Job | undefined;
   try {
-    for (const job of await openJobs(opened, options, checkpoint, warn)) {
+    for (const [i, job] of (await openJobs(opened, options, checkpoint, warn)).entries()) {
       throwIfAborted(signal);
       current = job;
-      const isScored = job.journal === undefined || job.journal.count === job.topics.length;
-      if (!isScored) model ??= await loadUnchanged(checkpoint, engine, job.identity);
-      const run = await finish(job, model, measures, options);
+      const { journal, topics } = job;
+      const own = journal === undefined ? [] : [...topics.keys()].filter((position) => !journal.has(position));
+      const rest = (await group?.fromFirst(own)) ?? own;
+      if (rest.length > 0) model ??= await loadUnchanged(checkpoint, engine, job.identity);
+      const work: Work = { rest, divided: group && new DividedTopics(group, `run ${i}`, rest) };
+      if (group !== undefined && group.rank > 0) {
+        if (model !== undefined && rest.length > 0) await help(job, model, work, options);
+        continue;
+      }
+      const run = await finish(job, model, work, measures, options);
       options.onRun?.(run);
       done.push(run);
     }
@@ -124,6 +133,7 @@ async function loadUnchanged(
 async function finish(
   job: Job,
   model: CrossEncoder | undefined,
+  work: Work,
   measures: readonly string[],
   options: RerankRunsSettings,
 ): Promise<RerankedRun> {
@@ -147,7 +157,7 @@ async function finish(
           command: options.command,
         },
       );
-    scoring = await score(job as JobToDo, model, options, (text) => {
+    scoring = await score(job as JobToDo, model, work, options, (text) => {
       if (isMeasured) entries.push(...entriesOf(text));
     }).catch(async (error: unknown) => {
       // with its record, the run can be moved to its place later
@@ -199,6 +209,56 @@ async function* samplePairs(dataset: RunDataset, topics: readonly number[]): Asy
 
 type JobToDo = Job & { journal: RunJournal };
 
+/** The topics of a job that are to be scored, by their positions; on several ranks they are divided. */
+interface Work {
+  rest: readonly number[];
+  divided: DividedTopics | undefined;
+}
+
+/** Scores topics for rank 0. */
+async function help(
+  { dataset, topics, outputPath }: Job,
+  model: CrossEncoder,
+  { divided }: Work,
+  options: RerankRunsSettings,
+): Promise<void> {
+  const { signal, group } = options;
+  const refine = await refineOf(dataset, topics, model, options);
+  const taken: number[] = [];
+  const samples = samplesOf(dataset, topics, divided!.take(), taken);
+  const counts = await scoreSamples({ model, samples, signal, totalPairs: 0, refine }, async (queryId, documents) => {
+    const text = topicText(outputPath, queryId, documents, model.modelClass);
+    await divided!.send({ position: taken.shift()!, text, pairs: documents.length });
+  });
+  await group!.gather(counts);
+}
+
+/** What is exact in the scores of a topic; the bound is of all topics, so that a call that continues takes the same pairs. */
+async function refineOf(
+  dataset: RunDataset,
+  topics: readonly number[],
+  model: CrossEncoder,
+  { refine, signal, group }: RerankRunsSettings,
+): Promise<SampleWork['refine']> {
+  if (refine === null) return undefined;
+  const isFirst = group === undefined || group.rank === 0;
+  const own = isFirst ? await model.errorBound(() => samplePairs(dataset, topics), signal) : undefined;
+  return { topK: refine, bound: group === undefined ? own : await group.fromFirst(own) };
+}
+
+/** The samples of topics as their positions come, which `taken` receives. */
+async function* samplesOf(
+  dataset: RunDataset,
+  topics: readonly number[],
+  positions: AsyncIterable<number>,
+  taken: number[],
+): AsyncGenerator<RankingSample> {
+  for await (const position of positions) {
+    taken.push(position);
+    yield* dataset.samples([topics[position]!]);
+  }
+}
+
 /**
  * Scores the topics that the journal lacks, and then writes the run from the journal.
  *
@@ -208,11 +268,12 @@ type JobToDo = Job & { journal: RunJournal };
 async function score(
   { dataset, topics, outputPath, journal, identity }: JobToDo,
   model: CrossEncoder | undefined,
-  { refine, signal, onProgress, onNote, onWarning }: RerankRunsSettings,
+  { rest, divided }: Work,
+  options: RerankRunsSettings,
   onText: (text: string) => void,
 ): Promise<RerankResult> {
+  const { signal, onProgress, onNote, onWarning, group } = options;
   const { label } = dataset;
-  const rest = [...topics.keys()].filter((position) => !journal.has(position));
   if (rest.length < topics.length) {
     onNote?.(
       `${outputPath}: continues after ${amount(topics.length - rest.length)} of ${amount(topics.length)} topics`,
@@ -220,12 +281,9 @@ async function score(
   }
   const left = rest.map((position) => topics[position]!);
   const totalPairs = dataset.countPairs(topics);
-  const work = {
-    signal,
-    samples: dataset.samples(left),
-    totalPairs,
-    earlierPairs: totalPairs - dataset.countPairs(left),
-  };
+  const earlierPairs = totalPairs - dataset.countPairs(left);
+  const taken = divided === undefined ? [...rest] : [];
+  const samples = divided === undefined ? dataset.samples(left) : samplesOf(dataset, topics, divided.take(), taken);
   const start = performance.now();
   const earlierSeconds = journal.seconds;
   const seconds = (): number => (performance.now() - start) / 1000;
@@ -233,21 +291,50 @@ async function score(
   const written = await writeRunText(outputPath, async (write) => {
     if (model !== undefined && rest.length > 0) {
       const tag = model.modelClass; // as lightning-ir writes it
-      let next = 0;
-      // of all topics, so that a call that continues takes the same pairs
-      const bound = refine === null ? undefined : await model.errorBound(() => samplePairs(dataset, topics), signal);
-      counts = await scoreSamples(
-        {
-          ...work,
-          model,
-          refine: refine === null ? undefined : { topK: refine, bound },
-          onProgress: (progress) => onProgress?.({ ...progress, label }),
-        },
-        async (queryId, documents) => {
-          const text = topicText(outputPath, queryId, documents, tag);
-          await journal.add(rest[next++]!, text, earlierSeconds + seconds(), warner(onWarning));
-        },
-      );
+      let adding = Promise.resolve();
+      // one after the other: topics of this rank and of others
+      const add = (position: number, text: string): Promise<void> =>
+        (adding = adding.then(() => journal.add(position, text, earlierSeconds + seconds(), warner(onWarning))));
+      const pairs = { own: 0, others: 0 };
+      const report = (): void =>
+        onProgress?.({ pairs: earlierPairs + pairs.own + pairs.others, totalPairs, earlierPairs, label });
+      let ended = false;
+      const receive = async (): Promise<void> => {
+        const isDone = (): boolean => ended || journal.count === topics.length;
+        for await (const topic of divided?.receive(isDone) ?? []) {
+          await add(topic.position, topic.text);
+          pairs.others += topic.pairs;
+          report();
+        }
+      };
+      const refine = await refineOf(dataset, topics, model, options);
+      const receiving = receive();
+      receiving.catch(() => undefined); // if this rank fails first
+      try {
+        counts = await scoreSamples(
+          {
+            model,
+            samples,
+            signal,
+            totalPairs,
+            refine,
+            onProgress: (progress) => {
+              pairs.own = progress.pairs;
+              report();
+            },
+          },
+          (queryId, documents) => add(taken.shift()!, topicText(outputPath, queryId, documents, tag)),
+        );
+        await receiving;
+      } finally {
+        ended = true;
+      }
+      for (const other of ((await group?.gather(counts)) ?? []).slice(1)) {
+        counts.pairs += other.pairs;
+        counts.topics += other.topics;
+        counts.tokens += other.tokens;
+        if (other.refined) counts.refined = sumOf(counts.refined, other.refined);
+      }
     }
     for (const position of topics.keys()) {
       throwIfAborted(signal);

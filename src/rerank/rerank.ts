@@ -126,7 +126,8 @@ export async function scoreSamples(
   return counts;
 }
 
-function sumOf(
+/** What was refined before and now. */
+export function sumOf(
   before: RefinedCounts | undefined,
   { documents, rescored, bound, exceeded }: RefinedCounts,
 ): RefinedCounts {

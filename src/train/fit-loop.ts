@@ -1,6 +1,7 @@
 import type { TrainingDataset } from '../data/training-dataset.js';
 import { RankDistillmError, throwIfAborted } from '../errors.js';
 import type { NonFinite } from '../loss/find-non-finite.js';
+import type { RankGroup } from '../ranks/rank-group.js';
 import type { CheckpointKeeper, CheckpointMoment } from './checkpoints/keeper.js';
 import type { RunIdentity, TrainingPhase, TrainingState } from './checkpoints/state.js';
 import type { EarlyStopper } from './early-stopping.js';
@@ -29,7 +30,22 @@ export interface FitLoopOptions {
   signal?: AbortSignal | undefined;
   /** State of the checkpoint to continue from. */
   resume?: TrainingState | undefined;
+  /** Samples of the first batch after a resume that were trained on before. */
+  skip?: number | undefined;
+  /** Ranks that train together, `trainer`'s. They end together: when one's signal fires, or at the time of the first. */
+  group?: RankGroup | undefined;
 }
+
+/** What ranks tell each other after a step. */
+interface RankStep {
+  aborted: boolean;
+  seconds: number;
+  pairs: number;
+  tokens: number;
+  linearFlops: number;
+}
+
+type NamedSample = Pick<BatchSample, 'queryId' | 'docIds'>;
 
 /** The part of a state that a validation changes. */
 type Validated = Pick<TrainingState, 'metrics' | 'stoppers'>;
@@ -58,6 +74,8 @@ export class FitLoop {
   #skippedInARow = 0;
   #metrics: Record<string, number> = {};
   #stopped: string | undefined;
+  /** Whether the signal of any rank had fired at the last step. */
+  #aborted = false;
 
   constructor(options: FitLoopOptions) {
     this.#options = options;
@@ -141,7 +159,8 @@ export class FitLoop {
 
   /** Trains to the end of the epoch or of the run. */
   async #trainEpoch(): Promise<void> {
-    const { trainer, dataset, plan, signal } = this.#options;
+    const { trainer, dataset, plan, signal, group: ranks, resume, skip } = this.#options;
+    const isResumed = this.#epoch === resume?.epoch && this.#batch === resume.batch;
     const batches = trainingBatches({
       dataset,
       trainer,
@@ -149,6 +168,8 @@ export class FitLoop {
       shuffle: plan.shuffle,
       epoch: this.#epoch,
       from: this.#batch,
+      skip: isResumed ? skip : 0,
+      share: ranks && { index: ranks.rank, of: ranks.ranks },
       until: plan.batchesPerEpoch,
     });
     const group = new StepGroup();
@@ -161,7 +182,7 @@ export class FitLoop {
         await this.#trainBatch(next.value, group);
         await this.#finishBatch();
         if (this.#batch !== this.#steppedBatch) continue;
-        if (signal?.aborted) await this.#interrupt(signal);
+        if (ranks ? this.#aborted : signal?.aborted) await this.#interrupt();
         if (this.#batch >= plan.batchesPerEpoch || this.#limit()) return;
       }
     } finally {
@@ -173,7 +194,8 @@ export class FitLoop {
     const { trainer, plan, nonFinite } = this.#options;
     if (this.#batch === this.#steppedBatch) this.#stepValidated = this.#validated();
     const result = await trainer.backward(batch, 1 / plan.accumulate);
-    if (result.nonFinite && nonFinite === 'stop') throw nonFiniteError(trainer.step, batch.samples, result.nonFinite);
+    if (result.nonFinite && nonFinite === 'stop')
+      throw nonFiniteError(trainer.step, await this.#wholeSamples(batch), result.nonFinite);
     group.add(batch, result);
     this.#batch += 1;
     this.#totalBatches += 1;
@@ -202,7 +224,8 @@ export class FitLoop {
     skipped: boolean,
   ): Promise<void> {
     const { loss, losses } = group.means();
-    const seconds = (performance.now() - group.start) / 1000;
+    const own = (performance.now() - group.start) / 1000;
+    const { seconds, pairs, tokens, linearFlops } = await this.#agree(group, own);
     this.#seconds += seconds;
     this.#steppedBatch = this.#batch;
     this.#skipped += skipped ? 1 : 0;
@@ -214,11 +237,11 @@ export class FitLoop {
       batch: this.#batch,
       loss,
       losses,
-      pairs: group.pairs,
-      tokens: group.tokens,
-      linearFlops: group.linearFlops,
+      pairs,
+      tokens,
+      linearFlops,
       seconds,
-      waitShare: Math.min(1, group.waited / 1000 / seconds),
+      waitShare: Math.min(1, group.waited / 1000 / own),
       skipped,
     });
     if (this.#skippedInARow < MOST_SKIPPED_IN_A_ROW) return;
@@ -229,6 +252,32 @@ export class FitLoop {
         hint: 'All their losses or gradients are NaN or infinite: lower the learning rate and resume from an earlier checkpoint.',
       },
     );
+  }
+
+  /** The step's sums over all ranks, and what must be the same on all of them. */
+  async #agree({ pairs, tokens, linearFlops }: StepGroup, seconds: number): Promise<RankStep> {
+    const own: RankStep = { aborted: this.#options.signal?.aborted === true, seconds, pairs, tokens, linearFlops };
+    const all = (await this.#options.group?.gather(own)) ?? [own];
+    this.#aborted = all.some(({ aborted }) => aborted);
+    const sum = (key: 'pairs' | 'tokens' | 'linearFlops'): number => all.reduce((total, each) => total + each[key], 0);
+    return {
+      aborted: this.#aborted,
+      seconds: all[0]!.seconds,
+      pairs: sum('pairs'),
+      tokens: sum('tokens'),
+      linearFlops: sum('linearFlops'),
+    };
+  }
+
+  /** The samples of a batch on all ranks, without texts, in the batch's order. */
+  async #wholeSamples({ samples, whole }: EncodedBatch): Promise<readonly NamedSample[]> {
+    const own = samples.map(({ queryId, docIds }) => ({ queryId, docIds }));
+    if (!this.#options.group || !whole) return own;
+    const result: NamedSample[] = [];
+    for (const part of await this.#options.group.gather({ own, positions: whole.positions })) {
+      part.positions.forEach((position, i) => (result[position] = part.own[i]!));
+    }
+    return result;
   }
 
   /** Runs the checkpoints and the validation that are due after a batch. A resumed run may start here. */
@@ -263,12 +312,11 @@ export class FitLoop {
   }
 
   async #validation(batches: readonly number[], sanityCheck: boolean): Promise<void> {
-    const { validate, trainer, onValidation, signal } = this.#options;
+    const { validate, trainer, onValidation } = this.#options;
     if (!validate) return;
     const metrics = await validate(batches).catch(async (error: unknown) => {
       // its metrics are not in the state yet, so a resumed run repeats the validation
-      if (signal?.aborted && error instanceof RankDistillmError && error.code === 'aborted')
-        await this.#interrupt(signal);
+      if (error instanceof RankDistillmError && error.code === 'aborted') await this.#interrupt();
       throw error;
     });
     if (!sanityCheck) this.#metrics = { ...this.#metrics, ...metrics };
@@ -288,9 +336,11 @@ export class FitLoop {
     this.#stopped ??= why;
   }
 
-  async #interrupt(signal: AbortSignal): Promise<void> {
+  async #interrupt(): Promise<never> {
+    const { signal } = this.#options;
     await this.#keepers[0]?.saveNow(this.#moment());
     throwIfAborted(signal);
+    throw new RankDistillmError('aborted', 'interrupted on another rank');
   }
 
   #moment(): CheckpointMoment {
@@ -351,7 +401,7 @@ const IDS_SHOWN = 8;
 /** Error for a NaN or infinite loss, score or gradient. Names the step and, if known, the query and document. */
 function nonFiniteError(
   step: number,
-  samples: readonly BatchSample[],
+  samples: readonly NamedSample[],
   { what, value, query, doc }: NonFinite,
 ): RankDistillmError {
   const sample = query === undefined ? undefined : samples[query];
@@ -361,12 +411,12 @@ function nonFiniteError(
 }
 
 /** Error for a NaN or infinite gradient norm when scores and losses are finite. */
-function gradientOverflow(step: number, samples: readonly BatchSample[], norm: number): RankDistillmError {
+function gradientOverflow(step: number, samples: readonly NamedSample[], norm: number): RankDistillmError {
   const message = `step ${step + 1}: the norm of the gradient is ${norm} (${queriesOf(samples)})`;
   return new RankDistillmError('bad_input', message, { hint: HINT });
 }
 
-function queriesOf(samples: readonly BatchSample[]): string {
+function queriesOf(samples: readonly NamedSample[]): string {
   const shown = samples.slice(0, IDS_SHOWN).map(({ queryId }) => `'${queryId}'`);
   const more = samples.length > shown.length ? ` and ${samples.length - shown.length} more` : '';
   const documents = [...new Set(samples.flatMap(({ docIds }) => docIds))];

@@ -24,12 +24,15 @@ export interface CachedPass {
 export interface PassOptions {
   /** Optimizer step, 0-based; dropout masks depend on it. */
   step: number;
-  /** Index of the first pair within the optimizer step; dropout masks depend on it. */
-  firstPair?: number | undefined;
+  /** Number within the optimizer step of the pair at an index; dropout masks depend on it. Default: the index. */
+  numberOf?: ((index: number) => number) | undefined;
   budget: PassBudget;
   /** Called when the device ran out of memory, with the new limit of tokens per part. */
   onHalved?: ((partTokens: number) => void) | undefined;
 }
+
+/** Scores [pairs] → dLoss/dScores [pairs], or undefined to add no gradient. */
+type LossGradient = (scores: Float32Array) => Float32Array | undefined | Promise<Float32Array | undefined>;
 
 /** Part of a batch, with the caller's indices of its sequences. */
 interface Part {
@@ -44,13 +47,11 @@ interface Part {
  * each part is computed again, with activations, for its slice of dLoss/dScores. A batch within the budget is computed
  * once. The gradient equals that of the undivided batch up to the order of sums. This includes dropout, as masks depend
  * only on seed, step and pair. Therefore a part that does not fit into the device's memory can be halved and retried.
- *
- * @param lossGradient scores [pairs] → dLoss/dScores [pairs], or undefined to add no gradient
  */
 export function cachedPass(
   native: NativeTrainer,
   pairs: readonly PairTokens[],
-  lossGradient: (scores: Float32Array) => Float32Array | undefined,
+  lossGradient: LossGradient,
   options: PassOptions,
 ): Promise<CachedPass> {
   return new GradientCache(native, pairs, options).run(lossGradient);
@@ -72,11 +73,11 @@ class GradientCache {
     this.#tokens = pairs.reduce((sum, pair) => sum + pair.inputIds.length, 0);
   }
 
-  async run(lossGradient: (scores: Float32Array) => Float32Array | undefined): Promise<CachedPass> {
+  async run(lossGradient: LossGradient): Promise<CachedPass> {
     const { parts, kept } = await this.#scoreAll();
     let gradient: Float32Array | undefined;
     try {
-      gradient = lossGradient(this.#scores);
+      gradient = await lossGradient(this.#scores);
     } catch (error) {
       await this.#discard(kept);
       throw error;
@@ -150,7 +151,7 @@ class GradientCache {
 
   /** Splits into parts, longest sequences first; a part has at least one sequence. */
   #cut(indices: number[]): Part[] {
-    const { budget, firstPair = 0 } = this.#options;
+    const { budget, numberOf = (index: number) => index } = this.#options;
     const mostTokens = Math.min(budget.partTokens, budget.tokens);
     const lengthOf = (index: number): number => this.#pairs[index]!.inputIds.length;
     const groups: number[][] = [];
@@ -166,7 +167,7 @@ class GradientCache {
     return groups.map((group) => {
       const { batch, order: within } = packByLength(group.map((index) => this.#pairs[index]!));
       const pairs = Int32Array.from(within, (i) => group[i]!);
-      return { batch: { ...batch, pairs: Uint32Array.from(pairs, (index) => firstPair + index) }, pairs };
+      return { batch: { ...batch, pairs: Uint32Array.from(pairs, numberOf) }, pairs };
     });
   }
 }

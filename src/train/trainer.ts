@@ -8,6 +8,7 @@ import { given, passed } from '../engine/engine-options.js';
 import { fromNative } from '../engine/native-error.js';
 import type { TrainableModel } from '../engine/trainable-model.js';
 import { RankDistillmError } from '../errors.js';
+import type { RankGroup } from '../ranks/rank-group.js';
 import { findNonFinite, type NonFinite } from '../loss/find-non-finite.js';
 import type { ScoreMatrix } from '../loss/loss.js';
 import { weightedLosses, type WeightedLoss, type WeightedLosses } from '../loss/weighted-losses.js';
@@ -23,6 +24,10 @@ export const trainerClassOptions = z.strictObject({
   gradient_clip_val: trainerOptions.shape.gradient_clip_val,
   gradient_clip_algorithm: trainerOptions.shape.gradient_clip_algorithm,
   token_budget: trainerOptions.shape.token_budget,
+  group: passed<RankGroup>(
+    'an object',
+    'Ranks that train this model together: a batch is what all of them are given, and each step is taken by all.',
+  ),
 });
 
 export type TrainerOptions = OptionsOf<typeof trainerClassOptions>;
@@ -37,8 +42,11 @@ export interface EncodedBatch {
   samples: readonly BatchSample[];
   /** [samples · documents] */
   pairs: EncodedPair[];
+  /** With a group: the size of the batch on all ranks, and the positions in it of this rank's samples. */
+  whole?: { size: number; positions: readonly number[] };
 }
 
+/** With a group, loss and losses are those of the whole batch; the rest is this rank's. */
 export interface BatchResult {
   /** Weighted sum. */
   loss: number;
@@ -49,7 +57,7 @@ export interface BatchResult {
   tokens: number;
   /** FLOPs of the linear layers. */
   linearFlops: number;
-  /** Set when a value is not finite; no gradient was added then. */
+  /** Set when a value is not finite; no gradient was added then. It counts the queries of the whole batch. */
   nonFinite: NonFinite | undefined;
 }
 
@@ -78,9 +86,12 @@ export class Trainer {
   readonly #losses: WeightedLosses;
   readonly #optimizer: SettingsOf<typeof adamWOptions>;
   readonly #schedule: LrSchedule | undefined;
+  readonly #group: RankGroup | undefined;
+  /** The engine's gradients where it shares their memory. */
+  readonly #gradients: Float32Array | undefined;
   readonly #clip: { norm: number | undefined; value: number };
   #step = 0;
-  /** Pairs of this optimizer step so far; dropout masks depend on the index of the pair. */
+  /** Pairs of this optimizer step so far, on all ranks; dropout masks depend on the index of the pair. */
   #pairs = 0;
 
   /** @throws SettingError */
@@ -91,6 +102,8 @@ export class Trainer {
     this.#optimizer = options.optimizer;
     this.#schedule = options.lrScheduler;
     this.#clip = clipOf(options);
+    this.#group = options.group;
+    this.#gradients = this.#group && model.native.gradients;
     const tokens = options.tokenBudget ?? defaultTokenBudget(model.native);
     this.#budget = { tokens, partTokens: model.native.tokensPerPart };
   }
@@ -132,8 +145,11 @@ export class Trainer {
    * @param share 1 / number of batches of an optimizer step
    * @throws RankDistillmError `native`, `closed`; errors of the losses
    */
-  async backward({ samples, pairs }: EncodedBatch, share = 1): Promise<BatchResult> {
-    const targets = targetsOf(samples);
+  async backward(batch: EncodedBatch, share = 1): Promise<BatchResult> {
+    const { samples, pairs } = batch;
+    const own = samples.length > 0 || this.#group === undefined ? targetsOf(samples) : NO_TARGETS;
+    const { size, positions } = batch.whole ?? { size: samples.length, positions: [...samples.keys()] };
+    const first = this.#pairs;
     const result: BatchResult = {
       loss: Number.NaN,
       losses: {},
@@ -142,25 +158,64 @@ export class Trainer {
       linearFlops: 0,
       nonFinite: undefined,
     };
-    const lossGradient = (found: Float32Array): Float32Array | undefined => {
-      const scores = { ...targets, values: Float64Array.from(found) };
+    const lossGradient = async (found: Float32Array): Promise<Float32Array | undefined> => {
+      const { scores, targets } = await this.#wholeBatch(own, found, { size, positions });
       const computed = this.#losses.compute(scores, targets);
+      this.#pairs = first + scores.values.length;
       result.loss = computed.value;
       result.losses = computed.losses;
       result.nonFinite = findNonFinite(scores, computed);
-      return result.nonFinite ? undefined : Float32Array.from(computed.gradient, (value) => value * share);
+      if (result.nonFinite) return undefined;
+      const { docs } = own;
+      return Float32Array.from(
+        found,
+        (_, i) => computed.gradient[positions[Math.floor(i / docs)]! * docs + (i % docs)]! * share,
+      );
     };
     try {
       const { scores, tokens, linearFlops } = await cachedPass(this.model.native, pairs, lossGradient, {
         step: this.#step,
-        firstPair: this.#pairs,
+        numberOf: (i) => first + positions[Math.floor(i / own.docs)]! * own.docs + (i % own.docs),
         budget: this.#budget,
         onHalved: this.model.warnHalved,
       });
-      this.#pairs += pairs.length;
       return Object.assign(result, { scores, tokens, linearFlops });
     } catch (error) {
       throw fromNative(error);
+    }
+  }
+
+  /** Scores and targets of all ranks, in the batch's order. */
+  async #wholeBatch(
+    targets: ScoreMatrix,
+    found: Float32Array,
+    { size, positions }: NonNullable<EncodedBatch['whole']>,
+  ): Promise<{ scores: ScoreMatrix; targets: ScoreMatrix }> {
+    if (this.#group === undefined) return { scores: { ...targets, values: Float64Array.from(found) }, targets };
+    const parts = await this.#group.gather({ docs: targets.docs, positions, scores: found, targets: targets.values });
+    const sizes = [...new Set(parts.filter(({ positions: some }) => some.length > 0).map(({ docs }) => docs))];
+    if (sizes.length !== 1) throw unequalDocs(`ranks have ${sizes.join(' and ')}`);
+    const [docs] = sizes as [number];
+    const whole = () => ({ queries: size, docs, values: new Float64Array(size * docs) });
+    const all = { scores: whole(), targets: whole() };
+    for (const part of parts) {
+      part.positions.forEach((position, i) => {
+        all.scores.values.set(part.scores.subarray(i * docs, (i + 1) * docs), position * docs);
+        all.targets.values.set(part.targets.subarray(i * docs, (i + 1) * docs), position * docs);
+      });
+    }
+    return all;
+  }
+
+  /** Sums the gradients over all ranks: that of the whole batch. */
+  async #sumGradients(group: RankGroup): Promise<void> {
+    if (this.#gradients) return group.sum(this.#gradients);
+    // on a device: through the host's memory
+    const { native } = this.model;
+    for (let offset = 0; offset < native.size; offset += PART_VALUES) {
+      const part = await native.read('gradients', offset, Math.min(PART_VALUES, native.size - offset));
+      await group.sum(part);
+      await native.write('gradients', offset, part);
     }
   }
 
@@ -174,7 +229,10 @@ export class Trainer {
   async update(): Promise<UpdateResult> {
     const { native } = this.model;
     const learningRate = this.learningRate;
-    const gradientNorm = await native.gradientNorm();
+    if (this.#group) await this.#sumGradients(this.#group);
+    const ownNorm = await native.gradientNorm();
+    // CPUs that differ sum in other orders, and ranks must not drift apart
+    const gradientNorm = (await this.#group?.fromFirst(ownNorm)) ?? ownNorm;
     if (!Number.isFinite(gradientNorm)) {
       await this.dropGradients();
       return { step: this.#step, learningRate, gradientNorm, taken: false };
@@ -213,16 +271,24 @@ function clipOf({ gradientClipVal, gradientClipAlgorithm }: SettingsOf<typeof tr
   return { norm: value > 0 && !byValue ? value : undefined, value: byValue ? value : 0 };
 }
 
+const NO_TARGETS: ScoreMatrix = { queries: 0, docs: 0, values: new Float64Array() };
+
+/** Numbers that go over the network at a time from a device: 64 MiB. */
+const PART_VALUES = 16 * 2 ** 20;
+
 function targetsOf(samples: readonly BatchSample[]): ScoreMatrix {
   const docs = samples[0]?.docs.length ?? 0;
   const odd = samples.find(({ docs: texts, targets }) => texts.length !== docs || targets.length !== docs);
   if (docs === 0 || odd) {
-    const found = odd
-      ? `query '${odd.queryId}' has ${odd.docs.length}, with ${odd.targets.length} targets`
-      : 'there are none';
-    throw new RankDistillmError('bad_input', `a batch needs the same number of documents for each query; ${found}`, {
-      hint: 'Give every query of a batch the same number of documents, and each document a target.',
-    });
+    throw unequalDocs(
+      odd ? `query '${odd.queryId}' has ${odd.docs.length}, with ${odd.targets.length} targets` : 'there are none',
+    );
   }
   return { queries: samples.length, docs, values: Float64Array.from(samples.flatMap(({ targets }) => targets)) };
+}
+
+function unequalDocs(found: string): RankDistillmError {
+  return new RankDistillmError('bad_input', `a batch needs the same number of documents for each query; ${found}`, {
+    hint: 'Give every query of a batch the same number of documents, and each document a target.',
+  });
 }

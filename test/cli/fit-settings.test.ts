@@ -188,9 +188,9 @@ const REFUSED: [yaml: string, code: string, message: RegExp][] = [
     /gains 2\^target - 1 overflow/,
   ],
   ['trainer: {fast_dev_run: true}', 'unsupported', /fast_dev_run: is not supported/],
-  ['trainer: {devices: 2}', 'unsupported', /devices: this release computes on one device/],
-  ['trainer: {devices: [0, 1]}', 'unsupported', /one device/],
-  ['trainer: {num_nodes: 2}', 'unsupported', /one machine/],
+  ['trainer: {devices: 0}', 'bad_input', /devices: expected auto, -1, a count or a list of GPUs, received "0"/],
+  ['trainer: {devices: [0, 0]}', 'bad_input', /devices: a GPU is listed twice/],
+  ['trainer: {strategy: fsdp}', 'unsupported', /strategy: fsdp is not supported/],
   ['trainer: {accelerator: tpu}', 'unsupported', /trainer\.accelerator: "tpu" is not supported/],
   ['trainer: {min_steps: 5, max_time: {hours: 1}}', 'unsupported', /min_steps: is not supported with/],
   [

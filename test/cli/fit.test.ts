@@ -272,12 +272,12 @@ testInCollection('keys of re_rank are accepted in silence, those of Lightning wi
   const { stderr } = await fit(
     folder,
     '--trainer.callbacks+=ReRankCallback',
-    '--trainer.strategy=ddp',
+    '--trainer.profiler=simple',
     '--data.num_workers=4',
     '--trainer.max_steps=1',
   );
   assert.is(stderr.match(/^warning: /gm)?.length, 1, stderr);
-  assert.match(stderr, /^warning: these keys of Lightning .*trainer\.strategy .*num_workers/m);
+  assert.match(stderr, /^warning: these keys of Lightning .*trainer\.profiler .*num_workers/m);
 });
 
 testInCollection('--print_config prints what --config reads again, and does nothing else', async (folder) => {

@@ -134,13 +134,13 @@ for (const [yaml, message] of UNSUPPORTED) {
 
 test('keys of Lightning that mean nothing here are listed with their places, unless they have its defaults', async () => {
   const { ignored } = await load([
-    'trainer:\n  logger: false\n  strategy: ddp\n  benchmark: null\n  callbacks: [{class_path: ModelSummary, init_args: {max_depth: 2}}, TQDMProgressBar]\ndata: {num_workers: 4}\n',
+    'trainer:\n  logger: false\n  sync_batchnorm: true\n  benchmark: null\n  callbacks: [{class_path: ModelSummary, init_args: {max_depth: 2}}, TQDMProgressBar]\ndata: {num_workers: 4}\n',
   ]);
   assert.equal(
     ignored.map((text) => text.replace(/\(\S*\//, '(')),
     [
       'trainer.callbacks.0.init_args.max_depth (0.yaml:5)',
-      'trainer.strategy (0.yaml:3)',
+      'trainer.sync_batchnorm (0.yaml:3)',
       'data.init_args.num_workers (0.yaml:6)',
     ],
   );

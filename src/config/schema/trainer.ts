@@ -99,12 +99,6 @@ const onlyDefaults = {
   ),
   min_epochs: count(0, 'Fewest passes over the training data; not supported with EarlyStopping or max_time.'),
   min_steps: count(0, 'Fewest optimizer steps; not supported with EarlyStopping or max_time.'),
-  num_nodes: key(
-    z.int().default(1),
-    'Must be 1.',
-    'fit',
-    onlyDefault('this release trains on one machine', 'Set trainer.num_nodes to 1.', 1),
-  ),
 };
 
 /** `trainer` of the API's `fit`. */
@@ -117,7 +111,16 @@ export const trainer = z.strictObject({
   ),
   devices: key(
     z.union([z.int(), z.string(), z.array(z.int().min(0))]).default('auto'),
-    'auto, 1, or the number of one GPU as a list: [1].',
+    'Processes on this host, each with one GPU or on the CPU: a count, or numbers of GPUs as a list, [1]; auto: one per GPU, else one; -1: all GPUs.',
+  ),
+  num_nodes: key(z.int().min(1).default(1), 'Hosts; each is started by its own command.'),
+  strategy: key(z.string().default('auto'), 'How processes share the work: auto and ddp, which are the same.', 'used', {
+    what: (name) => (['auto', 'ddp'].includes(name) ? undefined : `${name} is not supported`),
+    hint: 'Set trainer.strategy to auto or ddp: every process holds the whole model.',
+  }),
+  rank_timeout: ours(
+    z.number().min(1).default(60),
+    'Seconds that one of several processes may be silent before the others end.',
   ),
   ...engineKeys,
   enable_progress_bar: key(z.boolean().nullable().default(null), 'false: show no progress.'),
@@ -128,7 +131,6 @@ export const trainer = z.strictObject({
   enable_model_summary: flag('false: show no summary at the start.'),
   ...onlyDefaults,
   ...allIgnored({
-    strategy: 'auto',
     limit_predict_batches: null,
     deterministic: null,
     benchmark: null,

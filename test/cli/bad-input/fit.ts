@@ -121,10 +121,16 @@ const CONFIGURATION: BadInput[] = [
     argv: [...FIT, '--trainer.max_time', '12 hours'],
   },
   {
-    what: 'two devices',
-    code: 'unsupported',
-    message: /^--trainer\.devices: trainer\.devices: this release computes on one device/,
-    argv: [...FIT, '--trainer.devices', '2'],
+    what: 'no device',
+    code: 'bad_input',
+    message: /^--trainer\.devices: trainer\.devices: expected auto, -1, a count or a list of GPUs, received "0"/,
+    argv: [...FIT, '--trainer.devices', '0'],
+  },
+  {
+    what: 'hosts that nothing tells apart',
+    code: 'bad_input',
+    message: /^--trainer\.num_nodes: trainer\.num_nodes: this is one of 2 hosts, but nothing says which/,
+    argv: [...FIT, '--trainer.num_nodes', '2'],
   },
   {
     what: 'a precision of CUDA',

@@ -1,0 +1,229 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { run } from '../support/cli.js';
+import { writeLongCollection, writeTrainingCollection } from '../support/collections.js';
+import { inFolder, useOwnCache } from '../support/files.js';
+import { MAIN, start } from '../support/programs.js';
+import { freePort, hasRanks, runRanks, startRanks, type Rank, type RankOptions } from '../support/ranks.js';
+
+const test = suite('commands on several ranks');
+useOwnCache(test);
+
+const VERSION = 'out/lightning_logs/version_0';
+const FIT = [
+  'fit',
+  '--config',
+  'config.yaml',
+  '--trainer.accelerator=cpu',
+  '--trainer.threads=1',
+  '--trainer.logger=CSVLogger',
+];
+const STEPS = ['--trainer.max_steps=4', '--data.inference_datasets=null'];
+const OFTEN =
+  '--trainer.callbacks+={class_path: ModelCheckpoint, init_args: {every_n_train_steps: 2, save_top_k: 2, monitor: step, mode: max}}';
+const ENDLESS = [...FIT, '--trainer.max_steps=1000000', '--data.inference_datasets=null', OFTEN];
+/** For the tests of ranks that fail; a loaded machine lets a rank wait for seconds. */
+const TIMEOUT = '--trainer.rank_timeout=10';
+
+const slurm: RankOptions['variables'] = (rank, ranks, port) => ({
+  SLURM_JOB_ID: '7',
+  SLURM_STEP_ID: '0',
+  SLURM_STEP_NUM_TASKS: String(ranks),
+  SLURM_STEP_NUM_NODES: '1',
+  SLURM_STEP_NODELIST: '127.0.0.1',
+  SLURM_PROCID: String(rank),
+  SLURM_LOCALID: String(rank),
+  MASTER_PORT: String(port),
+});
+
+const openMpi: RankOptions['variables'] = (rank, ranks, port) => ({
+  OMPI_COMM_WORLD_RANK: String(rank),
+  OMPI_COMM_WORLD_SIZE: String(ranks),
+  OMPI_COMM_WORLD_LOCAL_RANK: String(rank),
+  OMPI_COMM_WORLD_LOCAL_SIZE: String(ranks),
+  MASTER_PORT: String(port),
+});
+
+/** The losses of a run by step. */
+function losses(folder: string, version = VERSION): Map<number, number> {
+  const [head = '', ...rows] = readFileSync(join(folder, version, 'metrics.csv'), 'utf8')
+    .trim()
+    .split('\n');
+  const [step, loss] = ['step', 'loss'].map((name) => head.split(',').indexOf(name)) as [number, number];
+  const cells = rows.map((row) => row.split(',')).filter((row) => row[loss] !== '');
+  return new Map(cells.map((row) => [Number(row[step]), Number(row[loss])]));
+}
+
+/** Each loss hangs on the samples of its step and on all steps before. */
+function assertClose(found: Map<number, number>, expected: Map<number, number>): void {
+  assert.ok(found.size > 0);
+  for (const [step, loss] of found) {
+    const other = expected.get(step)!;
+    assert.ok(Math.abs(loss - other) <= 1e-4 * Math.abs(other), `step ${step}: ${loss}, not ${other}`);
+  }
+}
+
+/** Waits for the first checkpoint of a run. */
+async function checkpointed(folder: string, ranks: readonly Rank[]): Promise<void> {
+  let ended = false;
+  void Promise.race(ranks.map(({ ended }) => ended)).then(() => (ended = true));
+  const path = join(folder, VERSION, 'checkpoints');
+  while (!ended && !(existsSync(path) && readdirSync(path).some((name) => name.startsWith('epoch=')))) await sleep(20);
+}
+
+if (hasRanks()) {
+  for (const [what, variables] of [
+    ['plain variables', undefined],
+    ["SLURM's variables", slurm],
+    ["Open MPI's variables", openMpi],
+  ] as const) {
+    test(`fit on two ranks by ${what} trains the model of one with the whole batch`, () =>
+      inFolder(async (folder) => {
+        await writeTrainingCollection(folder);
+        const batch = (size: number): string => `--data.train_batch_size=${size}`;
+        const ended = await runRanks(2, [MAIN, ...FIT, ...STEPS, batch(1)], {
+          cwd: folder,
+          ...(variables && { variables }),
+        });
+        for (const { code, stderr } of ended) assert.is(code, 0, stderr);
+        assert.match(ended[0]!.stderr, /2 samples, \d+ pairs on 2 ranks/);
+        assert.is(ended[1]!.stderr, '');
+        assert.equal(readdirSync(join(folder, 'out/lightning_logs')), ['version_0']);
+        const alone = await run([...FIT, ...STEPS, batch(2), '--trainer.default_root_dir=alone'], { cwd: folder });
+        assert.is(alone.code, 0, alone.stderr);
+        assertClose(losses(folder), losses(folder, 'alone/lightning_logs/version_0'));
+      }));
+  }
+
+  test('fit starts its ranks itself where devices asks for them, and validates on all', () =>
+    inFolder(async (folder) => {
+      await writeTrainingCollection(folder);
+      const steps = ['--trainer.max_steps=4', '--data.train_batch_size=1'];
+      const { code, stdout, stderr } = await start([...FIT, ...steps, '--trainer.devices=2'], folder);
+      assert.is(code, 0, stderr);
+      const alone = await run(
+        [...FIT, '--trainer.max_steps=4', '--data.train_batch_size=2', '--trainer.default_root_dir=alone'],
+        { cwd: folder },
+      );
+      assert.is(alone.code, 0, alone.stderr);
+      assert.is(stdout, alone.stdout);
+      assertClose(losses(folder), losses(folder, 'alone/lightning_logs/version_0'));
+    }));
+
+  test('torchrun --no-python starts ranks', () =>
+    inFolder(async (folder) => {
+      const torchrun = process.env['RANK_DISTILLM_TORCHRUN'];
+      if (!torchrun) return console.log('left out: needs RANK_DISTILLM_TORCHRUN, the torchrun of a venv with torch');
+      await writeTrainingCollection(folder);
+      const { LOADER } = await import('../support/programs.js');
+      const program = [process.execPath, '--import', LOADER, MAIN, ...FIT, ...STEPS];
+      execFileSync(torchrun, ['--standalone', '--nproc-per-node', '2', '--no-python', ...program], {
+        cwd: folder,
+        stdio: 'pipe',
+      });
+      assert.ok(losses(folder).size > 0);
+    }));
+
+  for (const [victim, signal] of [
+    [1, 'SIGKILL'],
+    [0, 'SIGKILL'],
+    [1, 'SIGSTOP'],
+  ] as const) {
+    test(`${signal} of rank ${victim} ends the other with its name, and the run continues on one rank`, () =>
+      inFolder(async (folder) => {
+        await writeTrainingCollection(folder);
+        const ranks = await startRanks(2, [MAIN, ...ENDLESS, TIMEOUT, '--data.train_batch_size=1'], { cwd: folder });
+        await checkpointed(folder, ranks);
+        await sleep(Math.random() * 500);
+        const { pid } = ranks[victim]!.child;
+        ranks[victim]!.child.kill(signal);
+        const { code, stderr } = await ranks[1 - victim]!.ended;
+        ranks[victim]!.child.kill('SIGKILL');
+        await ranks[victim]!.ended;
+        assert.is(code, 1, stderr);
+        assert.ok(stderr.includes(`rank ${victim} (${hostname()}, process ${pid})`), stderr);
+        assert.is(stderr.match(/^error: /gm)?.length, 1, stderr);
+
+        const last = Math.max(
+          ...readdirSync(join(folder, VERSION, 'checkpoints')).map((name) =>
+            Number(/step=(\d+)$/.exec(name)?.[1] ?? 0),
+          ),
+        );
+        const on = [...FIT, '--data.inference_datasets=null', '--ckpt_path=last', '--data.train_batch_size=1'];
+        const resumed = await run([...on, `--trainer.max_steps=${last + 2}`], { cwd: folder });
+        assert.is(resumed.code, 0, resumed.stderr);
+        assert.match(resumed.stderr, new RegExp(`^continuing from step ${last} of `, 'm'));
+        assert.match(resumed.stderr, /was saved by 2 ranks with batches of 2 samples in all; it continues with 1/);
+      }));
+  }
+
+  test('a run of one rank continues on two with the same batch as if nothing had changed', () =>
+    inFolder(async (folder) => {
+      await writeTrainingCollection(folder);
+      const to = (steps: number, ...more: string[]): string[] => [
+        ...FIT,
+        '--data.inference_datasets=null',
+        `--trainer.max_steps=${steps}`,
+        ...more,
+      ];
+      const first = await run(to(3, '--data.train_batch_size=2'), { cwd: folder });
+      assert.is(first.code, 0, first.stderr);
+      const on = to(6, '--data.train_batch_size=1', '--ckpt_path=last');
+      for (const { code, stderr } of await runRanks(2, [MAIN, ...on], { cwd: folder })) assert.is(code, 0, stderr);
+      const whole = await run(to(6, '--data.train_batch_size=2', '--trainer.default_root_dir=whole'), { cwd: folder });
+      assert.is(whole.code, 0, whole.stderr);
+      assertClose(losses(folder, 'out/lightning_logs/version_1'), losses(folder, 'whole/lightning_logs/version_0'));
+    }));
+
+  test('ranks that differ are told before the first step', () =>
+    inFolder(async (folder) => {
+      await writeTrainingCollection(folder);
+      const port = await freePort();
+      const ranks = await Promise.all(
+        [0, 1].map((rank) =>
+          start([...FIT, ...STEPS, `--optimizer.lr=${rank === 0 ? '1e-3' : '2e-3'}`], folder, {
+            env: {
+              RANK: String(rank),
+              WORLD_SIZE: '2',
+              LOCAL_RANK: String(rank),
+              LOCAL_WORLD_SIZE: '2',
+              MASTER_ADDR: '127.0.0.1',
+              MASTER_PORT: String(port),
+            },
+          }),
+        ),
+      );
+      for (const { code, stderr } of ranks) {
+        assert.is(code, 2, stderr);
+        assert.match(stderr, /rank 1 \(\S+\) does not do the same as rank 0 \(\S+\): lr is 0.002, not 0.001/);
+      }
+    }));
+
+  test('re_rank on three ranks writes the bytes of one process', () =>
+    inFolder(async (folder) => {
+      await writeLongCollection(folder, 40);
+      const command = (to: string): string[] => [
+        're_rank',
+        '--config',
+        'config.yaml',
+        '--trainer.accelerator=cpu',
+        '--trainer.threads=1',
+        `--trainer.callbacks+={class_path: ReRankCallback, init_args: {save_dir: ${to}}}`,
+      ];
+      const alone = await run(command('alone'), { cwd: folder });
+      assert.is(alone.code, 0, alone.stderr);
+      const ended = await runRanks(3, [MAIN, ...command('divided')], { cwd: folder });
+      for (const { code, stderr } of ended) assert.is(code, 0, stderr);
+      assert.is(ended[0]!.stdout, alone.stdout);
+      const bytes = (name: string): Buffer => readFileSync(join(folder, name, '__bm25__tiny-set.run'));
+      assert.ok(bytes('divided').equals(bytes('alone')));
+      assert.equal(readdirSync(join(folder, 'divided')).sort(), ['__bm25__tiny-set.run', '__bm25__tiny-set.run.json']);
+    }));
+}
+
+test.run();
