@@ -8,6 +8,8 @@ import { join } from 'node:path';
 import { root } from '../lib/root.mjs';
 import { output, run } from '../lib/run.mjs';
 import { giveUp, say, SetupError } from '../lib/say.mjs';
+import { platformManifest } from './manifest.mjs';
+import { PLATFORMS } from './platforms.mjs';
 
 const release = join(root, 'build/release');
 const PUBLIC = 'https://registry.npmjs.org';
@@ -23,7 +25,7 @@ const PUBLIC = 'https://registry.npmjs.org';
 
 /** @param {'node-modules' | 'pnp'} linker */
 const yarnrc = (linker) =>
-  `nodeLinker: ${linker}\nenableTelemetry: false\nenableImmutableInstalls: false\nunsafeHttpWhitelist: ['127.0.0.1']\n`;
+  `nodeLinker: ${linker}\nenableTelemetry: false\nnpmMinimalAgeGate: 0\nenableImmutableInstalls: false\nunsafeHttpWhitelist: ['127.0.0.1']\n`;
 
 const YARN = { package: '@yarnpkg/cli-dist@4', program: 'bin/yarn.js', add: ['add'] };
 const QUIET = ['--no-audit', '--no-fund', '--loglevel=error'];
@@ -37,17 +39,31 @@ const MANAGERS = {
   'yarn-pnp': { ...YARN, settings: yarnrc('pnp'), runsNode: true },
 };
 
-/** What a registry says of a package, by its name. @param {string} url of the registry */
-function packuments(url) {
-  const archives = readdirSync(release).filter((name) => name.endsWith('.tgz'));
-  if (archives.length < 2) throw new SetupError(`${release} has no tarballs`, 'npm run pack:release makes them.');
+/** Tarballs by name. A platform that was not packed has one with its manifest alone: yarn asks for all of them. */
+async function findArchives() {
+  const names = readdirSync(release).filter((name) => name.endsWith('.tgz'));
+  if (names.length < 2) throw new SetupError(`${release} has no tarballs`, 'npm run pack:release makes them.');
+  const archives = new Map(names.map((name) => [name, join(release, name)]));
+  for (const platform of PLATFORMS) {
+    const manifest = platformManifest(platform);
+    const name = `rank-distillm-${platform.name}-${manifest.version}.tgz`;
+    if (archives.has(name)) continue;
+    const folder = join(release, 'absent', platform.name);
+    mkdirSync(join(folder, 'package'), { recursive: true });
+    writeFileSync(join(folder, 'package/package.json'), JSON.stringify(manifest));
+    await run('tar', ['-czf', name, 'package'], { what: 'tar', cwd: folder });
+    archives.set(name, join(folder, name));
+  }
+  return archives;
+}
+
+/** What a registry says of each package, by name. @param {string} url of the registry @param {Map<string, string>} archives */
+function packuments(url, archives) {
   return new Map(
-    archives.map((file) => {
-      const manifest = JSON.parse(output('tar', ['-xOzf', join(release, file), 'package/package.json']) ?? '');
+    [...archives].map(([file, path]) => {
+      const manifest = JSON.parse(output('tar', ['-xOzf', path, 'package/package.json']) ?? '');
       const { name, version } = manifest;
-      const integrity = `sha512-${createHash('sha512')
-        .update(readFileSync(join(release, file)))
-        .digest('base64')}`;
+      const integrity = `sha512-${createHash('sha512').update(readFileSync(path)).digest('base64')}`;
       const versions = { [version]: { ...manifest, dist: { tarball: `${url}/-/${file}`, integrity } } };
       return [name, JSON.stringify({ name, 'dist-tags': { latest: version }, versions })];
     }),
@@ -55,18 +71,19 @@ function packuments(url) {
 }
 
 async function startRegistry() {
+  const archives = await findArchives();
   const server = createServer((request, response) => {
     const path = decodeURIComponent(request.url ?? '');
     const ours = known.get(path.slice(1));
     if (ours !== undefined) response.setHeader('content-type', 'application/json').end(ours);
-    else if (path.startsWith('/-/rank-distillm')) createReadStream(join(release, path.slice(3))).pipe(response);
+    else if (archives.has(path.slice(3))) createReadStream(archives.get(path.slice(3)) ?? '').pipe(response);
     else if (path.startsWith('/@rank-distillm/')) response.writeHead(404).end('{}');
     else response.writeHead(307, { location: `${PUBLIC}${request.url}` }).end();
   });
   await new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(undefined)));
   const address = /** @type {import('node:net').AddressInfo} */ (server.address());
   const url = `http://127.0.0.1:${address.port}`;
-  const known = packuments(url);
+  const known = packuments(url, archives);
   return { url, close: () => server.close() };
 }
 

@@ -7,7 +7,7 @@ import { sync } from '../io/atomic-write.js';
 import { loadBinding } from '../io/load-binding.js';
 import { makeFolder } from '../io/make-folder.js';
 import { outputFile } from '../io/output-file.js';
-import { openNameless, readRegion } from '../io/regions.js';
+import { changedWhileRead, openNameless, readRegion } from '../io/regions.js';
 import { outputError } from './provenance.js';
 
 // A journal holds the finished topics of a run that is being computed: `.dev.run.partial` beside `dev.run`. It begins with
@@ -35,7 +35,7 @@ const SYNC_MS = 1000;
 
 /** Where the lines of a topic are. */
 interface Region {
-  file: FileHandle;
+  reader: BlockReader;
   offset: number;
   bytes: number;
 }
@@ -71,6 +71,7 @@ export class RunJournal {
   damagedBytes = 0;
   readonly #output: string;
   readonly #file: FileHandle;
+  readonly #reader: BlockReader;
   /** Made for the journal, outermost first. */
   readonly #folders: readonly string[];
   /** By index of the topic. */
@@ -82,7 +83,7 @@ export class RunJournal {
   /** End of the last record. */
   #end = 0;
   /** A nameless file for topics after the journal could not be written any more, see `add`. */
-  #spare: { file: FileHandle; end: number } | undefined;
+  #spare: { file: FileHandle; reader: BlockReader; end: number } | undefined;
   #syncedAt = performance.now();
   #syncing: Promise<void> | undefined;
   #closed = false;
@@ -95,6 +96,7 @@ export class RunJournal {
     const beside = join(dirname(output), basename(path));
     this.name = resolve(beside) === path ? beside : path;
     this.#file = file;
+    this.#reader = new BlockReader(file, this.name);
   }
 
   /**
@@ -154,6 +156,7 @@ export class RunJournal {
     this.#topics = [];
     this.#sum = sha256(line);
     const text = Buffer.from(`${MAGIC}${VERSION} ${bytes} ${this.#sum}\n${line}`);
+    this.#reader.forget();
     try {
       await this.#file.truncate(0);
       this.#end = await writeAll(this.#file, text, 0);
@@ -166,6 +169,7 @@ export class RunJournal {
 
   /** Cuts off what was found damaged, and continues behind it. */
   async continue(): Promise<void> {
+    this.#reader.forget();
     try {
       await this.#file.truncate(this.#end);
     } catch (error) {
@@ -196,25 +200,28 @@ export class RunJournal {
           `${ioError('write', this.name, error).message}; scoring goes on, but the topics from here on are lost ` +
             'if this process does not end well',
         );
-        this.#spare = { file: (await openNameless()).handle, end: 0 };
+        const { handle: file } = await openNameless();
+        this.#spare = { file, reader: new BlockReader(file, this.name), end: 0 };
       }
     }
-    let [file, end] = [this.#file, this.#end];
+    let [reader, end] = [this.#reader, this.#end];
     if (this.#spare !== undefined) {
       this.#spare.end = end = await writeAll(this.#spare.file, record, this.#spare.end).catch((error: unknown) =>
         Promise.reject(ioError('write', this.#output, error)),
       );
-      file = this.#spare.file;
+      reader = this.#spare.reader;
     }
     this.#sum = sum;
     this.seconds = seconds;
-    this.#set(index, { file, offset: end - lines.length, bytes: lines.length });
+    this.#set(index, { reader, offset: end - lines.length, bytes: lines.length });
   }
 
-  /** The lines of a finished topic. */
+  /** The lines of a finished topic. Those of topics finished one after the other are read together. */
   async text(index: number): Promise<string> {
-    const { file, offset, bytes } = this.#topics[index]!;
-    return (await readRegion(file, offset, bytes, this.name)).toString('utf8');
+    const { reader, offset, bytes } = this.#topics[index]!;
+    const lines = await reader.read(offset, bytes);
+    if (lines.length < bytes) throw changedWhileRead(this.name);
+    return lines.toString('utf8');
   }
 
   /** Of the run that the first `count` topics make, as in its record. */
@@ -275,14 +282,14 @@ export class RunJournal {
 
   /** Reads header and records; stops at the first that does not fit. */
   async #read(): Promise<void> {
-    const reader = new BlockReader(this.#file, this.name);
+    const reader = this.#reader;
     const { size } = await this.#file.stat();
     await this.#readHeader(reader, size);
     while (this.header !== undefined) {
       const head = RECORD.exec((await reader.read(this.#end, LONGEST_RECORD_HEAD)).toString('latin1'));
       if (!head) break;
       const [line, index, bytes, seconds, sum] = head as unknown as [string, string, string, string, string];
-      const region = { file: this.#file, offset: this.#end + line.length, bytes: Number(bytes) };
+      const region = { reader, offset: this.#end + line.length, bytes: Number(bytes) };
       const end = region.offset + region.bytes;
       if (end > size || this.has(Number(index))) break;
       const hash = createHash('sha256').update(`${this.#sum}${index} ${bytes} ${seconds}\n`);
@@ -341,6 +348,11 @@ class BlockReader {
     private readonly file: FileHandle,
     private readonly name: string,
   ) {}
+
+  /** Call it when bytes that were read may change. */
+  forget(): void {
+    this.#block = Buffer.alloc(0);
+  }
 
   /** @returns fewer bytes at the end of the file */
   async read(offset: number, length: number): Promise<Buffer> {
