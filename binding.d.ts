@@ -257,11 +257,6 @@ export interface NativeTrainer {
   zeroGradients(): Promise<void>;
   read(array: FlatArray, offset: number, count: number): Promise<Float32Array>;
   write(array: FlatArray, offset: number, values: Float32Array): Promise<void>;
-  /**
-   * [size]: the engine's own memory of the gradients, to be read and written between `backward` and `step`; undefined where
-   * they are on a device. It stays valid after `close`.
-   */
-  readonly gradients: Float32Array | undefined;
   /** Waits for jobs already posted, then frees everything. Further calls throw. */
   close(): Promise<void>;
 }

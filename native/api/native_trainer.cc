@@ -38,7 +38,6 @@ Napi::Function NativeTrainer::define(Napi::Env env) {
        InstanceMethod("gradientNorm", &NativeTrainer::gradient_norm), InstanceMethod("step", &NativeTrainer::step),
        InstanceMethod("zeroGradients", &NativeTrainer::zero_gradients), InstanceMethod("read", &NativeTrainer::read),
        InstanceMethod("write", &NativeTrainer::write), InstanceMethod("close", &NativeTrainer::close),
-       InstanceAccessor("gradients", &NativeTrainer::gradients, nullptr),
        InstanceAccessor("parameters", &NativeTrainer::parameters, nullptr),
        InstanceAccessor("precision", &NativeTrainer::precision, nullptr),
        InstanceAccessor("size", &NativeTrainer::size, nullptr),
@@ -157,17 +156,6 @@ Napi::Value NativeTrainer::write(const Napi::CallbackInfo& info) {
   return submit(info.Env(), [trainer = trainer(info.Env()), array = read_flat_array(info[0]),
                              offset = read_integer(info[1], "offset"), values = read_floats(info[2], "values")](
                                 Workers&) { trainer->write(array, offset, values); });
-}
-
-Napi::Value NativeTrainer::gradients(const Napi::CallbackInfo& info) {
-  const auto env = info.Env();
-  auto owner = trainer(env);
-  auto* numbers = owner->memory(FlatArray::gradients);
-  if (numbers == nullptr) return env.Undefined();
-  const auto count = static_cast<size_t>(owner->layout().size());
-  const auto buffer =
-      Napi::ArrayBuffer::New(env, numbers, count * sizeof(float), [owner = std::move(owner)](Napi::Env, void*) {});
-  return Napi::Float32Array::New(env, count, buffer, 0);
 }
 
 Napi::Value NativeTrainer::close(const Napi::CallbackInfo& info) {

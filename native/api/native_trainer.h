@@ -27,7 +27,6 @@ class NativeTrainer : public Napi::ObjectWrap<NativeTrainer> {
   Napi::Value zero_gradients(const Napi::CallbackInfo& info);
   Napi::Value read(const Napi::CallbackInfo& info);
   Napi::Value write(const Napi::CallbackInfo& info);
-  Napi::Value gradients(const Napi::CallbackInfo& info);
   Napi::Value close(const Napi::CallbackInfo& info);
   Napi::Value parameters(const Napi::CallbackInfo& info);
   Napi::Value precision(const Napi::CallbackInfo& info);

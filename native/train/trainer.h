@@ -23,7 +23,6 @@ class Trainer : public TrainingModel {
   void step(const AdamWStep& step, Workers& workers) override;
 
   void zero_gradients() override;
-  float* memory(FlatArray array) override { return parameters_.flat(array).data(); }
   const ParameterLayout& layout() const override { return parameters_.layout(); }
   int64_t bytes() const override { return parameters_.bytes() + encoder_.bytes(); }
   int64_t bytes_per_token() const override { return encoder_.bytes_per_token(); }

@@ -57,8 +57,6 @@ class TrainingModel {
   /// Throw `bad_input` for a range outside the array.
   std::vector<float> read(FlatArray array, int64_t offset, int64_t count) const;
   void write(FlatArray array, int64_t offset, const std::vector<float>& values);
-  /// An array in the host's memory; nullptr where it is on a device.
-  virtual float* memory(FlatArray) { return nullptr; }
 
   ElementType precision() const { return precision_; }
   virtual int64_t bytes() const = 0;

@@ -8,9 +8,9 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { ADDON_NAME } from '../lib/addon.mjs';
 import { ARCHITECTURES, compileForCuda } from '../lib/cuda.mjs';
-import { compileCache } from '../lib/libtorch.mjs';
+import { compileCache, LIBTORCH_VERSION } from '../lib/libtorch.mjs';
 import { ensureDependencies } from '../lib/npm.mjs';
-import { LIBTORCH_VERSION, root } from '../lib/root.mjs';
+import { root } from '../lib/root.mjs';
 import { giveUp, say } from '../lib/say.mjs';
 import { nvccVersion } from '../lib/tools.mjs';
 

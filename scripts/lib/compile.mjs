@@ -1,6 +1,6 @@
 // Compiles src into dist, as `tsc -p tsconfig.json` does, copies the tables beside modules, and then writes each type of options as an interface with the
 // sentences that the settings' declarations have, so that editors and the reference show them. usage: node compile.mjs
-import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import ts from 'typescript';
@@ -38,6 +38,7 @@ function copyTables() {
   const source = join(root, 'src');
   return filesBelow(source, (name) => name.endsWith('.json') && !name.startsWith('tsconfig')).map((file) => {
     const copy = join(root, 'dist', relative(source, file));
+    mkdirSync(dirname(copy), { recursive: true });
     copyFileSync(file, copy);
     return copy;
   });

@@ -4,10 +4,18 @@ import { download } from './download.mjs';
 import { hashOfFile } from './hash.mjs';
 import { makeOnce } from './once.mjs';
 import { hasPip, pip } from './pip.mjs';
-import { cacheFolder, LIBTORCH, LIBTORCH_VERSION } from './root.mjs';
+import { cacheFolder, root } from './root.mjs';
 import { output, run } from './run.mjs';
 import { say, SetupError } from './say.mjs';
 import { checkBuildTools } from './tools.mjs';
+
+/**
+ * Release of LibTorch that the addon is written for, and its wheels.
+ *
+ * @type {{ version: string, cpu: [{ sha256: string }] }}
+ */
+const LIBTORCH = JSON.parse(readFileSync(join(root, 'src/fetch/libtorch.json'), 'utf8'));
+export const LIBTORCH_VERSION = LIBTORCH.version;
 
 /** Always the wheel of one Python version, whatever Python is here: only its C++ part is used, and one hash is enough. */
 const WHEEL_SHA256 = LIBTORCH.cpu[0].sha256;

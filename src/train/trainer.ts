@@ -87,8 +87,6 @@ export class Trainer {
   readonly #optimizer: SettingsOf<typeof adamWOptions>;
   readonly #schedule: LrSchedule | undefined;
   readonly #group: RankGroup | undefined;
-  /** The engine's gradients where it shares their memory. */
-  readonly #gradients: Float32Array | undefined;
   readonly #clip: { norm: number | undefined; value: number };
   #step = 0;
   /** Pairs of this optimizer step so far, on all ranks; dropout masks depend on the index of the pair. */
@@ -103,7 +101,6 @@ export class Trainer {
     this.#schedule = options.lrScheduler;
     this.#clip = clipOf(options);
     this.#group = options.group;
-    this.#gradients = this.#group && model.native.gradients;
     const tokens = options.tokenBudget ?? defaultTokenBudget(model.native);
     this.#budget = { tokens, partTokens: model.native.tokensPerPart };
   }
@@ -209,8 +206,6 @@ export class Trainer {
 
   /** Sums the gradients over all ranks: that of the whole batch. */
   async #sumGradients(group: RankGroup): Promise<void> {
-    if (this.#gradients) return group.sum(this.#gradients);
-    // on a device: through the host's memory
     const { native } = this.model;
     for (let offset = 0; offset < native.size; offset += PART_VALUES) {
       const part = await native.read('gradients', offset, Math.min(PART_VALUES, native.size - offset));
@@ -273,7 +268,7 @@ function clipOf({ gradientClipVal, gradientClipAlgorithm }: SettingsOf<typeof tr
 
 const NO_TARGETS: ScoreMatrix = { queries: 0, docs: 0, values: new Float64Array() };
 
-/** Numbers that go over the network at a time from a device: 64 MiB. */
+/** Gradients that are copied and go over the network at a time: 64 MiB. Electron refuses memory that JavaScript and the engine share. */
 const PART_VALUES = 16 * 2 ** 20;
 
 function targetsOf(samples: readonly BatchSample[]): ScoreMatrix {

@@ -125,20 +125,8 @@ function commandsOf(text: string): string[] {
 test('commands name scripts, files and options that there are', async () => {
   const { scripts } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { scripts: object };
   const help = new Map<string, string>();
-  const verbs = [
-    're_rank',
-    'fit',
-    'score',
-    'evaluate',
-    'compare',
-    'report',
-    'subsample',
-    'doctor',
-    'datasets',
-    'models',
-    'serve',
-    'merge',
-  ];
+  const verbs = (await run(['--help'])).stdout.match(/(?<=^ {2})[a-z][\w-]+/gm) ?? [];
+  assert.ok(verbs.includes('re_rank'));
   for (const verb of verbs) help.set(verb, (await run([verb, '--help'])).stdout);
   const problems: string[] = [];
   for (const { place, text } of allBlocks('sh', 'bash')) {
@@ -149,7 +137,7 @@ test('commands name scripts, files and options that there are', async () => {
       for (const [path] of command.matchAll(/\b(?:scripts|configs|test)\/[\w./-]+\.\w+/g)) {
         if (!ts.sys.fileExists(join(root, path))) bad(`no such file: ${path}`);
       }
-      const [, verb, rest = ''] = /\brank-distillm (\w+)(.*)/.exec(command) ?? [];
+      const [, verb, rest = ''] = /\brank-distillm ([\w-]+)(.*)/.exec(command) ?? [];
       if (verb === undefined) continue;
       if (!help.has(verb)) bad('no such command');
       // keys of the configuration have a dot

@@ -16,7 +16,7 @@ export async function inCheckout(
 ): Promise<void> {
   await inFolder(async (folder) => {
     cpSync(join(root, 'scripts/lib'), join(folder, 'scripts/lib'), { recursive: true });
-    cpSync(join(root, 'scripts/setup.mjs'), join(folder, 'scripts/setup.mjs'));
+    for (const file of ['scripts/setup.mjs', 'src/fetch/libtorch.json']) cpSync(join(root, file), join(folder, file));
     symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
     await writeFiles(folder, { 'package.json': JSON.stringify({ type: 'module', engines }), ...files });
     await work(folder, (script) => import(pathToFileURL(join(folder, script)).href));
