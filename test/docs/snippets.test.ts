@@ -125,7 +125,7 @@ function commandsOf(text: string): string[] {
 test('commands name scripts, files and options that there are', async () => {
   const { scripts } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { scripts: object };
   const help = new Map<string, string>();
-  const verbs = (await run(['--help'])).stdout.match(/(?<=^ {2})[a-z][\w-]+/gm) ?? [];
+  const verbs: readonly string[] = (await run(['--help'])).stdout.match(/(?<=^ {2})[a-z][\w-]+/gm) ?? [];
   assert.ok(verbs.includes('re_rank'));
   for (const verb of verbs) help.set(verb, (await run([verb, '--help'])).stdout);
   const problems: string[] = [];
