@@ -14,13 +14,7 @@ const HANGS_MS = 45 * 60_000;
 /** Files. Each starts as many engine threads as there are cores, for moments, and waits for processes at others. */
 const AT_ONCE = Math.min(8, Math.max(3, Math.floor(availableParallelism() / 2)));
 /** Files that start first, longest first, so that none of them is left alone at the end. */
-const LONG = [
-  'test/attack/kills',
-  'test/fit/resume',
-  'test/cli/process',
-  'test/cli/fit-process',
-  'test/tokenize/round-trip',
-];
+const LONG = ['test/attack/kills', 'test/fit/resume', 'test/cli/process', 'test/tokenize/round-trip'];
 /** Files that compile, on all cores: one at a time, since the others would wait for its lock. */
 const COMPILES = 'test/native/';
 /** With another Node.js, of arm64 perhaps (scripts/arm64/test.mjs), each file is run by that. */
