@@ -88,7 +88,8 @@ BlockJobs::Taken BlockJobs::take(Which which, int threads) {
     if (stream.model() == model) waiting += stream.waiting_tokens();
   }
   int64_t room = shrinking_block_tokens(waiting, threads);
-  block.yields = order.front().tokens > int64_t{2} * threads * largest_block_tokens;
+  // The last blocks of a long job are as long as its first ones.
+  block.yields = first.tokens_so_far() + order.front().tokens > int64_t{2} * threads * largest_block_tokens;
   served_ = first.served;
   for (const auto& [stream, tokens] : order) {
     const bool shares = stream->model() == model && tokens <= largest_block_tokens;

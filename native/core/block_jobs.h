@@ -86,13 +86,15 @@ class BlockJobs {
  private:
   struct Stream {
     CancelFlag flag;
-    int64_t served;  // tokens, counted from where the stream started
+    int64_t started;  // at this count of tokens
+    int64_t served = started;
     bool is_new = true;
     std::deque<std::shared_ptr<Entry>> entries = {};
 
     bool waits() const;
     const void* model() const { return entries.front()->job.model; }
     int64_t waiting_tokens() const;
+    int64_t tokens_so_far() const { return served - started; }
     /// Adds its next sequences that fit into `room` to a block, at least one to an empty block. Returns their tokens.
     int64_t give(int64_t room, Taken& block);
   };

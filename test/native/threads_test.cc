@@ -118,6 +118,25 @@ void test_order_of_blocks() {
          {1, 1, 1, 0, 2, 0, 3, 1, 3, 1, 3, 1});
 }
 
+/// Every block of a long job lets new streams come between its layers, the last ones too; those of a short job do not.
+void test_blocks_that_yield() {
+  std::vector<int> yields;
+  for (const int sequences : {1, 2, 3, 12}) {
+    BlockJobs jobs;
+    jobs.add(job_of(make_cancel_flag(), std::vector<int>(sequences, 700)));
+    int blocks = 0;
+    for (auto block = jobs.take(BlockJobs::Which::any, 1); !block.empty();
+         block = jobs.take(BlockJobs::Which::any, 1)) {
+      if (block.yields) ++blocks;
+      for (const auto& piece : block.pieces) {
+        if (jobs.finish(piece, nullptr)) jobs.remove(piece.entry);
+      }
+    }
+    yields.push_back(blocks);
+  }
+  report("all blocks of a long job yield", yields, {0, 0, 3, 12});
+}
+
 /// Small requests share blocks of their model, in turn; a large one fills blocks alone.
 void test_shared_blocks() {
   BlockJobs jobs;
@@ -215,6 +234,7 @@ void test_cancelled_piece() {
 
 int main() {
   test_order_of_blocks();
+  test_blocks_that_yield();
   test_shared_blocks();
   test_cancelled_piece();
   test_block_between_layers();
