@@ -102,7 +102,9 @@ async function show(
       'when all shards are there, rank-distillm merge joins them; this command without --shard measures the run',
     );
   } else if (rows.every(({ values }) => Object.keys(values).length === 0)) {
-    note(io, 'no measures: evaluation_metrics is empty, or no dataset has qrels');
+    const isAsked = measureNames(config).some((name) => name !== 'loss');
+    const lacking = `no qrels are known for ${rows.map(({ label }) => label).join(', ')}`;
+    note(io, `no measures: ${isAsked ? lacking : 'evaluation_metrics is empty'}`);
   } else await print(io, `${formatMetrics('dataset', rows, { decorated: io.stdout.isTTY === true })}\n`);
   if (report !== undefined) await reportReRanked(report, runs, config, io);
 }
