@@ -12,6 +12,7 @@ import { root } from '../lib/root.mjs';
 import { type ColumnOf, say, tableOf, watchAnonymous } from './host.js';
 import { idV2, passagesOfFileV2, V1_PASSAGES, V2_PASSAGES, writePassages, writePassagesV2 } from './scale/stand-ins.js';
 
+const LOADER = new URL('../lib/load-typescript.mjs', import.meta.url).href;
 const V2_SHARE = 50;
 const LOOKUPS = 500_000;
 const READS = 500_000;
@@ -86,7 +87,10 @@ async function measured(written: Written): Promise<CollectionRow> {
 const PHASES = { build: measureBuild, read: measureReads };
 
 async function inChild<P extends keyof typeof PHASES>(phase: P, written: Written) {
-  const child = fork(fileURLToPath(import.meta.url), [phase, JSON.stringify(written)]);
+  // tsx keeps some 100 MB of its own
+  const child = fork(fileURLToPath(import.meta.url), [phase, JSON.stringify(written)], {
+    execArgv: ['--import', LOADER],
+  });
   const [message] = await Promise.all([once(child, 'message'), once(child, 'close')]);
   return message[0] as Awaited<ReturnType<(typeof PHASES)[P]>>;
 }

@@ -163,7 +163,8 @@ class TupleDataset implements TrainingDataset, ValidationDataset {
   samples(topics: TopicChoice = this.#parts.count): AsyncGenerator<TrainingSample> {
     if (typeof topics === 'number') return this.#read(0, topics, () => true);
     const chosen = new Set(topics);
-    return this.#read(0, Math.max(-1, ...topics) + 1, (position) => chosen.has(position));
+    const end = topics.reduce((most, topic) => Math.max(most, topic + 1), 0);
+    return this.#read(0, end, (position) => chosen.has(position));
   }
 
   async close(): Promise<void> {

@@ -83,7 +83,7 @@ export class FinerScores {
       finer: async (indices) => {
         const pairs = indices.map(pairsOf);
         const flat = pairs.flat();
-        all.push(...flat);
+        for (const pair of flat) all.push(pair);
         const found = await scoreIn(native, flat, signal);
         let at = 0;
         return indices.map((index, i) => valueOf(index, found.subarray(at, (at += pairs[i]!.length))));

@@ -174,12 +174,14 @@ async function localCopy(key: string, { md5 }: FetchedFile): Promise<string | un
   return (await digestOf(path, 'md5')) === md5 ? path : undefined;
 }
 
+const LOCAL_FILES = 'register local files for the dataset under `datasets:` in the configuration';
+
 async function fetch(key: string, given: FetchedFile, target: string, unpackedRatio = 0): Promise<void> {
   const { urls, md5, size = 0, headers } = await fetchedFile(key, given);
   const name = key.startsWith('downloads/') ? basename(new URL(urls[0]!).pathname) : key;
   const [first, ...others] = urls.map((url) => atEndpoint(url) ?? url);
   const isHub = atEndpoint(urls[0]!) !== undefined;
-  refuseOffline(name, isHub, 'register local files for the dataset under `datasets:` in the configuration');
+  refuseOffline(name, isHub, LOCAL_FILES);
   const terms = TERMS.find(([prefix]) => prefix.test(key) || key.startsWith('downloads/'))?.[1];
   if (terms !== undefined) noteOnce(terms);
   await download({
@@ -191,6 +193,7 @@ async function fetch(key: string, given: FetchedFile, target: string, unpackedRa
     digest: { algorithm: 'md5', hex: md5 },
     unpackedSize: size * unpackedRatio,
     movedBy: 'IR_DATASETS_HOME',
+    instead: LOCAL_FILES,
   });
 }
 

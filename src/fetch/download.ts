@@ -21,7 +21,7 @@ export interface Digest {
   hex: string;
 }
 
-export interface Download extends Pick<HttpRequest, 'name' | 'token' | 'explain'> {
+export interface Download extends Pick<HttpRequest, 'name' | 'token' | 'explain' | 'instead'> {
   /** The same file at several addresses; the next one is tried where one fails. */
   urls: readonly [string, ...string[]];
   target: string;

@@ -16,6 +16,8 @@ export interface HttpRequest {
   leavesHost?: boolean;
   /** Words an answer of 400 or more, if it knows better than its status. */
   explain?: ((answer: HttpAnswer) => RankDistillmError | undefined) | undefined;
+  /** What to do without the network, for hints. */
+  instead?: string | undefined;
 }
 
 export interface HttpAnswer {
@@ -108,7 +110,7 @@ export async function send(given: HttpRequest): Promise<HttpAnswer> {
       headersTimeout: timeoutMs(),
       bodyTimeout: timeoutMs(),
       signal: signal ?? null,
-    }).catch((error: unknown) => Promise.reject(transportError(error, url, name)));
+    }).catch((error: unknown) => Promise.reject(transportError(error, url, given)));
     raw.body.on('error', () => undefined); // whoever reads the body hears of it
     const headers = Object.fromEntries(
       Object.entries(raw.headers).map(([key, value]) => [key, Array.isArray(value) ? value[0] : value]),
@@ -228,13 +230,15 @@ function retryAfterMs(text: string | undefined): number | undefined {
   return Number.isFinite(ms) ? Math.max(0, ms) : undefined;
 }
 
-function transportError(error: unknown, url: string, name: string): Error {
+function transportError(error: unknown, url: string, { name, instead }: HttpRequest): Error {
   throwIfAborted(downloadListener().signal);
   const { code } = error as NodeJS.ErrnoException;
   const message = `${hostOf(url)}: ${reasonOf(error)}`;
   if (code !== undefined && LASTING_CODES.test(code)) {
+    const endpoint = process.env['HF_ENDPOINT'] ? ', HF_ENDPOINT' : '';
+    const or = instead ?? 'set RANK_DISTILLM_OFFLINE=1 to use only what is here';
     return new RankDistillmError('io', `${name}: cannot be downloaded: ${message}`, {
-      hint: 'Check the network, HF_ENDPOINT and the proxy variables, or set RANK_DISTILLM_OFFLINE=1 to use only what is here.',
+      hint: `Check the network${endpoint} and the proxy variables, or ${or}.`,
       cause: error,
     });
   }

@@ -41,6 +41,7 @@ export async function* linesOf(chunks: AsyncIterable<Buffer>, name: string): Asy
 
 /** Bytes of whole lines, and what was made of those lines. */
 export interface Block<T> {
+  /** Valid until the next block is asked for. */
   bytes: Buffer;
   /** Where the block starts in the decompressed content, in bytes. */
   offset: number;
@@ -58,29 +59,32 @@ export async function* blocksOf<T>(
   name: string,
   split: (block: Buffer, place: BlockPlace) => SplitBlock<T>,
 ): AsyncGenerator<Block<T>> {
-  let rest: Buffer[] = [];
+  let rest: Buffer[] = []; // copies: a source may use its chunks again
   let restBytes = 0;
   let offset = 0;
   let number = 1;
-  for await (const chunk of chunks) {
-    const end = chunk.lastIndexOf(LF) + 1;
-    if (end === 0) {
-      rest.push(chunk);
-      restBytes += chunk.length;
-      if (restBytes > MAX_LINE_BYTES) throw endlessLine(at(name, number));
-      continue;
-    }
-    const bytes = Buffer.concat([...rest, chunk.subarray(0, end)]);
-    rest = end < chunk.length ? [chunk.subarray(end)] : [];
-    restBytes = chunk.length - end;
+  const blockOf = (bytes: Buffer): Block<T> => {
     const { lines, count } = split(bytes, { name, offset, number });
-    yield { bytes, offset, lines };
+    const block = { bytes, offset, lines };
     offset += bytes.length;
     number += count;
+    return block;
+  };
+  for await (const chunk of chunks) {
+    const end = chunk.lastIndexOf(LF) + 1;
+    let start = 0;
+    if (end > 0 && restBytes > 0) {
+      start = chunk.indexOf(LF) + 1;
+      yield blockOf(Buffer.concat([...rest, chunk.subarray(0, start)]));
+      [rest, restBytes] = [[], 0];
+    }
+    if (start < end) yield blockOf(chunk.subarray(start, end));
+    if (end === chunk.length) continue;
+    rest.push(Buffer.from(chunk.subarray(end)));
+    restBytes += chunk.length - end;
+    if (restBytes > MAX_LINE_BYTES) throw endlessLine(at(name, number));
   }
-  if (restBytes === 0) return;
-  const bytes = Buffer.concat(rest);
-  yield { bytes, offset, lines: split(bytes, { name, offset, number }).lines };
+  if (restBytes > 0) yield blockOf(Buffer.concat(rest));
 }
 
 /** Position of a block of bytes: the file's name, the byte offset and the number of the first line. */

@@ -12,6 +12,12 @@ const CHUNK_BYTES = 1024 * 1024;
 /** Reads `length` bytes at `offset`; `name` names the file in errors. Throws if the file has become shorter. */
 export async function readRegion(handle: FileHandle, offset: number, length: number, name: string): Promise<Buffer> {
   const buffer = Buffer.allocUnsafe(length);
+  await fill(buffer, handle, offset, name);
+  return buffer;
+}
+
+async function fill(buffer: Buffer, handle: FileHandle, offset: number, name: string): Promise<void> {
+  const { length } = buffer;
   for (let done = 0; done < length;) {
     const { bytesRead } = await handle
       .read(buffer, done, length - done, offset + done)
@@ -19,7 +25,6 @@ export async function readRegion(handle: FileHandle, offset: number, length: num
     if (bytesRead === 0) throw changedWhileRead(name);
     done += bytesRead;
   }
-  return buffer;
 }
 
 /** Regions of a file: [regions, 3], offset and length in bytes, and CRC-32. */
@@ -82,11 +87,18 @@ function systemError(errno: number): Error {
   return Object.assign(new Error(`${code}: ${reason}`), { code });
 }
 
-/** A file's bytes from start to end. */
-export async function* chunksOf(handle: FileHandle, name: string): AsyncGenerator<Buffer> {
+/**
+ * A file's bytes from start to end. A chunk is valid until `kept` more have been asked for: the garbage collector would
+ * let a hundred MB of chunks pile up.
+ */
+export async function* chunksOf(handle: FileHandle, name: string, kept = 0): AsyncGenerator<Buffer> {
   const { size } = await handle.stat();
-  for (let offset = 0; offset < size; offset += CHUNK_BYTES) {
-    yield await readRegion(handle, offset, Math.min(CHUNK_BYTES, size - offset), name);
+  const buffers: Buffer[] = [];
+  for (let offset = 0, i = 0; offset < size; offset += CHUNK_BYTES, i++) {
+    const buffer = (buffers[i % (kept + 1)] ??= Buffer.allocUnsafeSlow(Math.min(CHUNK_BYTES, size)));
+    const chunk = buffer.subarray(0, size - offset);
+    await fill(chunk, handle, offset, name);
+    yield chunk;
   }
 }
 

@@ -1,5 +1,6 @@
 import { basename } from 'node:path';
 import { z } from 'zod';
+import { shardOptions } from '../config/schema/shard.js';
 import { SettingError, type SettingErrorDetails } from '../config/setting-error.js';
 import { RankDistillmError } from '../errors.js';
 import type { WrittenRun } from '../data/write-run.js';
@@ -33,7 +34,7 @@ const identity = {
   }),
   topics: z.object({ scored: count, of: count, ids: text, queries: text }),
   /** The part of the topics that the run holds; missing when it holds them all. `topics` counts all parts. */
-  shard: z.object({ index: count, count, scored: count, ids: text }).optional(),
+  shard: z.object({ ...shardOptions.shape, scored: count, ids: text }).optional(),
   limit: z.union([z.object({ batches: z.number() }), z.object({ share: z.number() })]).nullable(),
   batch_size: count,
   /** Documents of a topic that are the best of a finer precision; missing where none was asked for. */

@@ -158,7 +158,7 @@ async function finish(
         },
       );
     scoring = await score(job as JobToDo, model, work, options, (text) => {
-      if (isMeasured) entries.push(...entriesOf(text));
+      if (isMeasured) for (const entry of entriesOf(text)) entries.push(entry);
     }).catch(async (error: unknown) => {
       // with its record, the run can be moved to its place later
       if (error instanceof KeptElsewhereError) await record(error.kept, await describeRun(error.kept));

@@ -84,13 +84,12 @@ function roleValue(settings: Record<string, unknown>, role: Role, defaults: Spec
 }
 
 function specialValues(settings: Record<string, unknown>, defaults: SpecialTokenDefaults): unknown[] {
-  const values = ROLES.map((role) => roleValue(settings, role, defaults));
-  const additional = settings['additional_special_tokens'];
-  if (Array.isArray(additional)) values.push(...(additional as unknown[]));
-  const extra = settings['extra_special_tokens'];
-  if (isRecord(extra)) values.push(...Object.values(extra));
-  else if (Array.isArray(extra)) values.push(...(extra as unknown[]));
-  return values;
+  const named = ROLES.map((role) => roleValue(settings, role, defaults));
+  // not push(...list): a file may list more than a call takes arguments
+  const lists = [settings['additional_special_tokens'], settings['extra_special_tokens']].map((list) =>
+    Array.isArray(list) ? (list as unknown[]) : isRecord(list) ? Object.values(list) : [],
+  );
+  return [...named, ...lists.flat(1)];
 }
 
 function sortedById(tokens: Record<string, unknown> | undefined): [string, unknown][] {

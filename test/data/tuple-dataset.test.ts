@@ -77,6 +77,9 @@ test('for validation: the first so many, with targets and without judgements', a
   );
   assert.equal(await collect(dataset.samples(2)), all.slice(0, 2));
   assert.equal(await collect(dataset.samples(9)), all);
+  assert.equal(await collect(dataset.samples([0, 2])), [all[0], all[2]]);
+  // more than a call takes arguments: ranks divide the tuples of a validation
+  assert.equal(await collect(dataset.samples(Array.from({ length: 200_000 }, (_, i) => i))), all);
   await using run = await openValidationDataset(
     { runPathOrId: inTraining('__made__training-grades.run'), targets: 'rank' },
     { registry: trainingRegistry() },

@@ -254,6 +254,23 @@ test('offline, the error says how to go on', async () => {
   assert.equal(asked(), []);
 });
 
+test('without a network, the error says how to go on', async () => {
+  const { root, data, within, part } = await place();
+  await using _ = data;
+  const mirrors = join(root, 'mirrors.json');
+  const nowhere = { url: 'http://mirror.invalid/qrels', md5: '0'.repeat(32) };
+  writeFileSync(mirrors, JSON.stringify({ 'msmarco-passage/dev/qrels': nowhere }));
+  const variables = { RANK_DISTILLM_DOWNLOADS: mirrors, HF_ENDPOINT: '' };
+  const error = await within(
+    () => refuses(() => readQrels(part('msmarco-passage/dev', 'qrels')), 'io', 'mirror.invalid: no such host'),
+    variables,
+  );
+  assert.is(
+    error.hint,
+    'Check the network and the proxy variables, or register local files for the dataset under `datasets:` in the configuration.',
+  );
+});
+
 test('files of Zenodo and of datasets on the hub', async () => {
   const { data, within, asked } = await place();
   await using _ = data;

@@ -88,6 +88,19 @@ inPrepared('merged runs are those of an undivided command, with their records', 
   assert.equal(await listing('out'), before);
 });
 
+inPrepared('records with numbers of shards that no command takes are refused', async () => {
+  const path = 'out/a.shard-01-of-03.run.json';
+  const original = readFileSync(path, 'utf8');
+  for (const [from, to] of [
+    ['"count": 3', '"count": 4000000000'],
+    ['"count": 3', '"count": 1e15'],
+    ['"index": 1', '"index": 0'],
+  ] as const) {
+    await writeFile(path, original.replace(from, to));
+    await refuses(() => mergeRuns({ shards: shardsOf('a', 3) }), 'bad_input', path, 'shard');
+  }
+});
+
 test('a shard tells how to go on, is interrupted and continued as a run is, and is not measured', () =>
   inFolder(async (folder) => {
     await writeLongCollection(folder, 400, ['a']);

@@ -391,6 +391,22 @@ test('refine: the best of each topic are those of 32-true, and the record says s
     await refuses(() => rerank('refined', { precision: 'int8' }), 'bad_input', /refine was 3 and is now not set/);
   }));
 
+test('a topic of more documents than a call takes arguments is scored and measured', () =>
+  inFolder(async (folder) => {
+    await writeCollection(folder);
+    const numbers = Array.from({ length: 130_000 }, (_, i) => i);
+    await writeFiles(folder, {
+      'data/docs.tsv': numbers.map((i) => `d${i}\ta\n`).join(''),
+      'data/queries.tsv': 'q\ta\n',
+      'data/test.qrels': 'q 0 d10 1\n',
+      'data/large.run': numbers.map((i) => `q Q0 d${i} ${i + 1} ${-i} x\n`).join(''),
+    });
+    const runs = [{ runPathOrId: join(folder, 'data/large.run'), dataset: 'tiny-set' }];
+    const [reranked] = await rerankRuns(optionsIn(folder, { runs, metrics: ['RR@10'] }));
+    // all scores are equal, and MS MARCO's script breaks ties by document id: d0, d1, d10
+    assert.equal([reranked!.pairs, reranked!.metrics], [numbers.length, { 'RR@10': 1 / 3 }]);
+  }));
+
 for (const [what, more, message] of [
   ['an unknown option', { limit: 1 }, /options: unknown option "limit"/],
   ['a name above the folder', { runName: '../a.run' }, /options\.runName: expected the name of a file/],

@@ -49,6 +49,13 @@ const CASES: Case[] = [
     message: /spiece\.model/,
   },
   {
+    name: 'more special tokens than a call takes arguments',
+    from: 'cased-json',
+    spoil: config({ additional_special_tokens: Array.from({ length: 130_000 }, (_, i) => i.toString(36)) }),
+    code: 'bad_input',
+    message: /added tokens: .*16384/,
+  },
+  {
     name: 'tokenizer.json cut short',
     from: 'cased-json',
     spoil: edit('tokenizer.json', (text) => text.slice(0, text.length / 2)),

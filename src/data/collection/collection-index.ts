@@ -35,7 +35,8 @@ export async function openIndexed(path: string, options: CollectionIndexOptions 
       options: [],
       isCopy,
       expansion: isCopy ? TEXT_COMPRESSION : 1,
-      read: (plain) => linesOf(path, format, plain, isCopy ? copied(unpack(path), plain) : chunksOf(plain, path)),
+      read: (plain) =>
+        linesOf(path, format, plain, isCopy ? copied(unpack(path), plain) : chunksOf(plain, path, CHUNKS_AHEAD + 1)),
     },
     options,
   );

@@ -24,7 +24,7 @@ const PARTITION_TEXT_BYTES = 4 * 2 ** 20;
 /** Beyond this the partitions grow: their buffers have 32 MiB in total. */
 const MOST_PARTITION_BITS = 10;
 /** Records that a partition holds in memory before they are written to disk. */
-const HELD_RECORDS = 1024;
+const HELD_RECORDS = 256;
 /** Buckets are made for this many documents on average, so that a lookup reads a few hundred bytes. */
 const BUCKET_DOCUMENTS = 16;
 /** A longer id is a text: the columns are swapped. */
