@@ -28,10 +28,8 @@ Napi::Error Environment::to_js_error(Napi::Env env, const std::exception_ptr& er
   return js;
 }
 
-Environment::Environment(Napi::Env env, const Backend& backend) : backend(backend), engine_(EngineThread::instance()) {
-  to_js_thread_ = Napi::ThreadSafeFunction::New(env, Napi::Function::New(env, [](const Napi::CallbackInfo&) {}),
-                                                "rank_distillm", 0, 1);
-  to_js_thread_.Unref(env);
+Environment::Environment(Napi::Env env, const Backend& backend)
+    : backend(backend), engine_(EngineThread::instance()), to_js_thread_(env, "rank_distillm") {
   try {
     engine_.retain();
   } catch (...) {
@@ -57,18 +55,18 @@ void Environment::close() {
   for (const auto& flag : pending_) flag->store(true);
   engine_.drop(this);
   engine_.release();
-  to_js_thread_.Release();
+  to_js_thread_.release();
 }
 
 void Environment::begin(Napi::Env env, const CancelFlag& cancel) {
   if (closed_) throw Napi::Error::New(env, "the process is exiting");
-  if (pending_.empty()) to_js_thread_.Ref(env);
+  if (pending_.empty()) to_js_thread_.ref(env);
   pending_.insert(cancel);
 }
 
 void Environment::end(Napi::Env env, const CancelFlag& cancel) {
   pending_.erase(pending_.find(cancel));
-  if (pending_.empty()) to_js_thread_.Unref(env);
+  if (pending_.empty()) to_js_thread_.unref(env);
 }
 
 Napi::Promise Environment::submit_blocks(Napi::Env env, const CancelFlag& cancel, const std::function<BlockJob()>& make,
@@ -85,7 +83,7 @@ Napi::Promise Environment::submit_blocks(Napi::Env env, const CancelFlag& cancel
   job.owner = this;
   job.cancel = cancel;
   job.done = [this, cancel, deferred, to_js = std::move(to_js)](const std::exception_ptr& error) {
-    deliver([this, cancel, deferred, error, to_js](Napi::Env env) {
+    to_js_thread_.post([this, cancel, deferred, error, to_js](Napi::Env env) {
       end(env, cancel);
       settle(env, deferred, [&] {
         if (error) throw to_js_error(env, error);
@@ -95,15 +93,6 @@ Napi::Promise Environment::submit_blocks(Napi::Env env, const CancelFlag& cancel
   };
   engine_.post_blocks(std::move(job));
   return deferred.Promise();
-}
-
-void Environment::deliver(Settlement settlement) {
-  auto* boxed = new Settlement(std::move(settlement));
-  const auto status = to_js_thread_.NonBlockingCall(boxed, [](Napi::Env env, Napi::Function, Settlement* settlement) {
-    const std::unique_ptr<Settlement> owned(settlement);
-    if (env != nullptr) (*owned)(env);
-  });
-  if (status != napi_ok) delete boxed;  // the environment is closing; nothing awaits the promise
 }
 
 void Environment::settle(Napi::Env env, const Napi::Promise::Deferred& deferred,

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "api/backend.h"
+#include "api/to_js_thread.h"
 #include "core/cancel.h"
 #include "core/engine_thread.h"
 #include "core/error.h"
@@ -51,16 +52,13 @@ class Environment {
   Napi::FunctionReference cancel_token_class;
 
  private:
-  using Settlement = std::function<void(Napi::Env)>;
-
   void begin(Napi::Env env, const CancelFlag& cancel);
   void end(Napi::Env env, const CancelFlag& cancel);
-  void deliver(Settlement settlement);
   void close();
   void close_at_exit(Napi::Env env);
 
   EngineThread& engine_;
-  Napi::ThreadSafeFunction to_js_thread_;
+  ToJsThread to_js_thread_;
   std::unordered_multiset<CancelFlag> pending_;  // one per job: the jobs of a stream share a flag
   bool closed_ = false;
 };
@@ -82,7 +80,7 @@ Napi::Promise Environment::submit(Napi::Env env, const CancelFlag& cancel, Work 
     } catch (...) {
       error = std::current_exception();
     }
-    deliver([this, cancel, deferred, result, error, to_js = std::move(to_js)](Napi::Env env) mutable {
+    to_js_thread_.post([this, cancel, deferred, result, error, to_js = std::move(to_js)](Napi::Env env) mutable {
       end(env, cancel);
       settle(env, deferred, [&] {
         if (error) throw to_js_error(env, error);

@@ -102,9 +102,7 @@ Napi::Value NativeCommunicator::submit(Napi::Env env, Call call) {
   auto deferred = Napi::Promise::Deferred::New(env);
   if (!calls_) throw Napi::Error::New(env, "the communicator is closed");
   const auto* environment = &Environment::of(env);
-  auto back = Napi::ThreadSafeFunction::New(env, Napi::Function::New(env, [](const Napi::CallbackInfo&) {}),
-                                            "communicator", 0, 1);
-  back.Unref(env);  // after a fault the process must be able to end
+  ToJsThread back(env, "communicator");  // not kept alive by it: after a fault the process must be able to end
   calls_->post([call = std::move(call), calls = calls_.get(), deferred, back, environment]() mutable {
     ToJs to_js;
     std::exception_ptr error;
@@ -114,17 +112,13 @@ Napi::Value NativeCommunicator::submit(Napi::Env env, Call call) {
       error = std::current_exception();
     }
     // With the call, whose references to JavaScript objects are let go of on that thread.
-    auto* settlement = new std::function<void(Napi::Env)>([=, call = std::move(call)](Napi::Env env) {
+    back.post([=, call = std::move(call)](Napi::Env env) {
       environment->settle(env, deferred, [&] {
         if (error) throw environment->to_js_error(env, error);
         return to_js(env);
       });
     });
-    back.NonBlockingCall(settlement, [](Napi::Env env, Napi::Function, std::function<void(Napi::Env)>* settle) {
-      const std::unique_ptr<std::function<void(Napi::Env)>> owned(settle);
-      if (env != nullptr) (*owned)(env);
-    });
-    back.Release();
+    back.release();
   });
   return deferred.Promise();
 }

@@ -11,7 +11,7 @@ export const ARCHITECTURES = '80-real;90';
 /**
  * Compiles for CUDA where there need be no GPU, against the wheel of torch.
  *
- * @param {{ torch: string, architectures?: string, out: string, targets: string[], options?: string[] }} build `torch`: the
+ * @param {{ torch: string, architectures?: string | undefined, out: string, targets: string[], options?: string[] }} build `torch`: the
  *   version of the wheel; `options`: more for CMake, as `NAME=VALUE`
  * @returns {Promise<string>} LibTorch's folder
  */

@@ -101,14 +101,15 @@ export async function crossCompile(platform) {
  * The engine for LibTorch's devices against a release of LibTorch with CUDA, in build/release/cuda-<version>.
  *
  * @param {string} version
+ * @param {string} [architectures] of GPUs, as CMake writes them
  * @returns {Promise<{ folder: string, licence: string }>} the folder with the engine and its requirements; LibTorch's licence
  */
-export async function compileGpu(version) {
+export async function compileGpu(version, architectures) {
   const out = join(root, 'build/release', `cuda-${version}`);
   const folder = join(out, 'Release');
   // No path of this machine: src/io/load-binding.ts opens LibTorch before it.
   const options = ['CMAKE_SKIP_RPATH=ON', `CMAKE_LIBRARY_OUTPUT_DIRECTORY=${folder}`];
-  const torch = await compileForCuda({ torch: version, out, targets: ['rank_distillm_torch'], options });
+  const torch = await compileForCuda({ torch: version, architectures, out, targets: ['rank_distillm_torch'], options });
   const addon = join(folder, TORCH_ADDON_NAME);
   await run('strip', [addon], { what: 'strip', hint: 'It comes with binutils.' });
   const libraries = libraryClosure(addon, torch).map((name) => join(torch, 'lib', name));

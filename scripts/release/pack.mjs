@@ -1,7 +1,9 @@
 // Makes the tarballs of a release in build/release: rank-distillm itself, a package with the engine for each platform, and one
 // for GPUs.
-// usage: node scripts/release/pack.mjs [--own] [PLATFORM ...]
-//   --own   for this machine only, from its own build (npm run setup): quick, but it asks for this machine's glibc
+// usage: node scripts/release/pack.mjs [--own] [--torch VERSION] [--architectures LIST] [PLATFORM ...]
+//   --own            for this machine only, from its own build (npm run setup): quick, but it asks for this machine's glibc
+//   --torch          linux-x64-cuda for this one of LibTorch's releases alone: a trial, not a release
+//   --architectures  GPUs that it is compiled for, as CMake writes them, for example 90: likewise
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -94,11 +96,12 @@ function writeReadme(folder, platform, more) {
   writeFileSync(join(folder, 'README.md'), `# ${packageName(platform)}\n\n${what} ${more}\n`);
 }
 
-async function stageGpu() {
+/** @param {readonly string[]} versions of LibTorch @param {string} [architectures] */
+async function stageGpu(versions, architectures) {
   const folder = emptyStage(GPU.name);
   const notices = [];
-  for (const version of GPU.torch) {
-    const { folder: built, licence } = await compileGpu(version);
+  for (const version of versions) {
+    const { folder: built, licence } = await compileGpu(version, architectures);
     const place = join(folder, version.replace(/\.\d+$/, ''));
     mkdirSync(place);
     for (const file of [TORCH_ADDON_NAME, TORCH_REQUIREMENTS]) cpSync(join(built, file), join(place, file));
@@ -122,10 +125,12 @@ const megabytes = (/** @type {number} */ bytes) => `${(bytes / 1e6).toFixed(2)} 
 
 try {
   const { values, positionals } = parseArgs({
-    options: { own: { type: 'boolean', default: false } },
+    options: { own: { type: 'boolean', default: false }, torch: { type: 'string' }, architectures: { type: 'string' } },
     allowPositionals: true,
   });
-  const { own } = values;
+  const { own, torch, architectures } = values;
+  const releases = GPU.torch.filter((version) => torch === undefined || version === torch);
+  if (releases.length === 0) throw new SetupError(`--torch ${torch}: there are ${GPU.torch.join(', ')}`);
   const here = `linux-${process.arch}-gnu`;
   const all = [...PLATFORMS, GPU].map(({ name }) => name);
   const names = positionals.length > 0 ? positionals : own ? [here] : all;
@@ -140,7 +145,7 @@ try {
   mkdirSync(target, { recursive: true });
   const folders = [await stageMain()];
   for (const platform of platforms) folders.push(await stagePlatform(platform, own));
-  if (names.includes(GPU.name)) folders.push(await stageGpu());
+  if (names.includes(GPU.name)) folders.push(await stageGpu(releases, architectures));
   for (const name of readdirSync(target)) if (name.endsWith('.tgz')) rmSync(join(target, name));
   const sums = [];
   for (const folder of folders) {

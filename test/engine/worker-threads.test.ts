@@ -1,7 +1,9 @@
+import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { referenceModel } from '../support/engine.js';
 
 const test = suite('worker threads that share the engine');
 const binary =
@@ -43,6 +45,44 @@ test('the last one ends while the next loads the addon', async () => {
     });
     assert.equal(await Promise.all([first, start('second')]), [0, 0], `round ${round}`);
   }
+});
+
+/** Is ended while the engine loads one of its models. */
+const LOADING = `
+const { parentPort, workerData } = require('node:worker_threads');
+const { createModel } = require(workerData.binary);
+for (let i = 0; i < 6; i++) createModel(workerData.options, workerData.tensors);
+parentPort.postMessage('loading');
+Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+`;
+const MODEL_MIB = 32;
+const MOST_GROWTH_MIB = 3 * MODEL_MIB;
+
+test('one that ends while it loads leaves no weights behind', async () => {
+  const { checkpoint } = await referenceModel('mono-rank');
+  const { head } = checkpoint;
+  const vocabSize = (MODEL_MIB * 2 ** 20) / 4 / checkpoint.encoder.embeddingSize;
+  const tensors = checkpoint.tensors.map((tensor) =>
+    tensor.name === 'embeddings.word_embeddings.weight'
+      ? {
+          ...tensor,
+          dtype: 'float32',
+          shape: [vocabSize, checkpoint.encoder.embeddingSize],
+          data: new Uint8Array(MODEL_MIB * 2 ** 20),
+        }
+      : tensor,
+  );
+  const options = { encoder: { ...checkpoint.encoder, vocabSize }, head, precision: 'float32', threads: 1 };
+  const end = async (): Promise<void> => {
+    const thread = new Worker(LOADING, { eval: true, workerData: { binary, options, tensors } });
+    await once(thread, 'message');
+    await thread.terminate();
+  };
+  await end();
+  const before = process.memoryUsage.rss();
+  for (let round = 0; round < 8; ++round) await end();
+  const growth = (process.memoryUsage.rss() - before) / 2 ** 20;
+  assert.ok(growth < MOST_GROWTH_MIB, `${growth} MiB`);
 });
 
 test.run();
