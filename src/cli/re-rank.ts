@@ -206,8 +206,9 @@ function configPath([section = '', ...rest]: SettingPath, { trainer }: Config): 
   return [section, ...rest];
 }
 
-function refinedNote({ documents, rescored, bound, exceeded }: RefinedCounts): string {
-  const share = `${rescored.toLocaleString('en-US')} of ${documents.toLocaleString('en-US')} pairs were scored again in 32-true`;
+function refinedNote({ documents, rescored, inFloat32, bound, exceeded }: RefinedCounts): string {
+  const [all, again, exact] = [documents, rescored, inFloat32].map((count) => count.toLocaleString('en-US'));
+  const share = `${again} of ${all} pairs were scored again, ${exact} of them in 32-true`;
   const why = bound === undefined ? 'there were too few to measure a bound' : `the bound is ${bound.toPrecision(2)}`;
   return `refined: ${share}; ${why}${exceeded > 0 ? `, which ${exceeded} scores exceeded: it is raised` : ''}`;
 }
