@@ -127,6 +127,8 @@ function written(text: string, family: MeasureFamily, list: string, behindAt: st
  */
 export function parseMeasure(text: string): Measure {
   const match = SYNTAX.exec(text);
+  const parts = text.split(/,(?![^(]*\))/); // outside of brackets
+  if (parts.length > 1) throw bad(text, 'is more than one', `Put spaces between measures: ${parts.join(' ')}.`);
   if (!match) throw bad(text, 'invalid syntax');
   const { family, preset } = find(text, match[1]!);
   const parameters: Record<string, unknown> = { ...preset };
