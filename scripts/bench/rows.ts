@@ -99,6 +99,7 @@ Other benches, each with --help:
   npm run bench -- peers       other libraries on the same pairs, in turn with ours
   npm run bench -- ranking     what each precision costs in nDCG@10
   npm run bench -- exact       what the exact top K costs, and whether it is one
+  npm run bench -- arithmetic  what each precision is computed in here and with features of the CPU taken away
   npm run bench -- train       training with sizes of your choice, and a peer beside it
   npm run bench -- tokenize    how fast pairs become token ids
   npm run bench -- memory      the bound on memory while a million pairs are re-ranked

@@ -13,12 +13,12 @@ import {
   type PairTokenizer,
   type TextPair,
 } from '../tokenize/pair-tokenizer.js';
-import { chooseArithmetic, type ArithmeticChoice } from './arithmetic.js';
+import { chooseArithmetic, nativeArithmetic, type ArithmeticChoice } from './arithmetic.js';
 import { loadOptions, rankOptions, scoreOptions, streamOptions } from './cross-encoder-options.js';
 import type { LoadOptions, RankOptions, ScoreOptions, StreamOptions } from './cross-encoder-options.js';
 import { DocumentPairs } from './document-pairs.js';
 import { resolveEngine, type ResolvedEngine } from './engine-options.js';
-import { FinerScores, type RefinedCounts } from './finer-scores.js';
+import { FinerScores, type ErrorBounds, type RefinedCounts } from './finer-scores.js';
 import { checkMemory, loadBoth } from './load-both.js';
 import { fromNative } from './native-error.js';
 import { halvedWarning, type ScoredWindow, scoreWindows, warnOnce } from './score-windows.js';
@@ -52,8 +52,8 @@ export interface RefineRequest {
   /** [documents], of this model. */
   scores: ArrayLike<number>;
   topK: number;
-  /** Instead of the model's own. */
-  bound?: number | undefined;
+  /** Instead of the model's own, see `CrossEncoder.errorBounds`. */
+  bounds?: ErrorBounds | undefined;
   signal?: AbortSignal | undefined;
 }
 
@@ -119,6 +119,7 @@ export class CrossEncoder implements AsyncDisposable {
     this.#finer = new FinerScores({
       checkpoint,
       engine,
+      arithmetic,
       binding,
       native,
       warn: this.#warn,
@@ -158,7 +159,7 @@ export class CrossEncoder implements AsyncDisposable {
     const [tokenizer, native] = await loadBoth(
       createPairTokenizer(checkpoint, { threads: engine.tokenizerThreads, onWarning: warn }),
       binding
-        .createModel({ encoder, head, ...engine.native, precision: arithmetic.products }, checkpoint.tensors)
+        .createModel({ encoder, head, ...engine.native, ...nativeArithmetic(arithmetic) }, checkpoint.tensors)
         .catch((error: unknown) => Promise.reject(fromNative(error))),
       options.signal,
     );
@@ -325,12 +326,12 @@ export class CrossEncoder implements AsyncDisposable {
    * @throws RankDistillmError `bad_input`, `aborted`, `closed`, `native`, `out_of_memory`
    */
   async refine(request: RefineRequest): Promise<{ scores: ArrayLike<number>; counts: RefinedCounts | undefined }> {
-    const { query, documents, scores, topK, bound, signal } = request;
+    const { query, documents, scores, topK, bounds, signal } = request;
     this.#assertOpen();
     return this.#track(
       this.#finer.refine(scores, topK, {
         signal,
-        bound,
+        bounds,
         pairsOf: (index) => [{ query, document: documents[index]! }],
         valueOf: (_, finer) => finer[0]!,
       }),
@@ -338,12 +339,12 @@ export class CrossEncoder implements AsyncDisposable {
   }
 
   /**
-   * What scores are taken to be off from those of 32-true, see `ErrorBound`. Where that is not known, it is measured on
-   * these pairs; if they are too few, it stays unknown.
+   * What scores are taken to be off from those of 32-true, see `ErrorBound`; after that the same of the finer scores that
+   * `refine` takes first. Where that is not known, it is measured on these pairs; if they are too few, it stays unknown.
    */
-  async errorBound(pairs: () => AsyncIterable<TextPair>, signal?: AbortSignal): Promise<number | undefined> {
+  async errorBounds(pairs: () => AsyncIterable<TextPair>, signal?: AbortSignal): Promise<ErrorBounds | undefined> {
     this.#assertOpen();
-    return this.#track(this.#finer.errorBound(pairs, signal));
+    return this.#track(this.#finer.errorBounds(pairs, signal));
   }
 
   /** Scores beside the calls that `queueLimit` counts: this is part of one of them. */

@@ -57,6 +57,10 @@ export class ErrorBound {
     return bound;
   }
 
+  get arithmetic(): string {
+    return this.#facts.arithmetic;
+  }
+
   /** Undefined until enough pairs were seen. */
   get value(): number | undefined {
     return this.#pairs < PAIRS_FOR_BOUND ? undefined : SAFETY * this.#largest;

@@ -48,6 +48,17 @@ export function parseHubId(text: string, revision?: string): Omit<HubRevision, '
   return match && isPlain && !text.includes('..') ? { id: match[1]!, revision: wanted } : undefined;
 }
 
+const HUB_PAGE =
+  /^(?:(?:https?:\/\/)?(?:www\.)?(?:huggingface\.co|hf\.co)\/|hf:\/\/(?:models\/)?)(\w[\w.-]*\/\w[\w.-]*?)(?:\.git)?(?:@([\w.-]+)|\/(?:tree|blob|resolve)\/([\w.-]+).*)?\/?(?:[?#].*)?$/;
+
+/** `owner/name` or `owner/name@revision` of a model's page on the public hub; undefined for another text. */
+export function hubIdOfUrl(url: string): string | undefined {
+  const [, id, behindAt, ofTree] = HUB_PAGE.exec(url) ?? [];
+  const revision = behindAt ?? ofTree ?? 'main';
+  if (id === undefined || /^(?:datasets|spaces)\//.test(id)) return undefined;
+  return revision === 'main' ? id : `${id}@${revision}`;
+}
+
 /** The revision for people: `webis/monoelectra-base`, or with `at revision X`. */
 export function nameOfRevision({ id, revision }: HubRevision): string {
   return revision === 'main' ? id : `${id} at revision ${revision}`;
