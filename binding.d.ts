@@ -83,6 +83,7 @@ export interface NamedTensor {
  * fit into 32 bits, finer than bfloat16.
  */
 export type ComputePrecision = 'float32' | 'bfloat16' | 'int16' | 'int8';
+export type FloatPrecision = Extract<ComputePrecision, 'float32' | 'bfloat16'>;
 
 export interface ModelOptions {
   encoder: EncoderConfig;
@@ -92,6 +93,15 @@ export interface ModelOptions {
    * int16 and, asked for bfloat16, trains in float32, see `NativeModel.precision`.
    */
   precision: ComputePrecision;
+  /**
+   * Scoring on a CPU, ignored in float32: what queries, keys and values are and what attention multiplies, and how the
+   * activation's output is kept; around bfloat16 products always in bfloat16, and without instructions for it in float32. Default:
+   * bfloat16 with int8 and bfloat16 where there are instructions, else float32.
+   */
+  attention?: FloatPrecision;
+  between?: FloatPrecision;
+  /** Scoring on a CPU with AMX: bfloat16 and int8 on tiles. Default true. */
+  tiles?: boolean;
   /** Intra-op threads of the engine; 0 means physical cores or the cgroup's share. Process-wide. */
   threads: number;
   /** `cpu` (default), `cuda` or `cuda:N`. */

@@ -13,7 +13,7 @@ import { shardOptions } from '../src/config/schema/shard.js';
 import { trainerOptions } from '../src/config/schema/trainer.js';
 import { adamWOptions } from '../src/config/schema/training.js';
 import { doctorOptions } from '../src/doctor/doctor.js';
-import { loadOptions, rankOptions, scoreOptions, streamOptions } from '../src/engine/cross-encoder.js';
+import { loadOptions, rankOptions, scoreOptions, streamOptions } from '../src/engine/cross-encoder-options.js';
 import { trainableOptions } from '../src/engine/trainable-model.js';
 import { fitOptions, trainSection, validateSection } from '../src/fit/fit-options.js';
 import { mergeRunsOptions } from '../src/rerank/merge-runs.js';

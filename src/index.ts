@@ -5,6 +5,7 @@ export type {
   AdamWStep,
   CancelToken,
   ComputePrecision,
+  FloatPrecision,
   DropoutRates,
   Dtype,
   EncoderConfig,
@@ -24,18 +25,10 @@ export type {
   TrainingBatch,
 } from '../binding.js';
 export { CrossEncoder } from './engine/cross-encoder.js';
-export type {
-  DetailedScores,
-  LoadOptions,
-  RankedDocument,
-  Ranking,
-  RankOptions,
-  RefineRequest,
-  ScoreOptions,
-  StreamOptions,
-} from './engine/cross-encoder.js';
-export type { ArithmeticChoice } from './engine/arithmetic.js';
-export type { RefinedCounts } from './engine/finer-scores.js';
+export type { DetailedScores, RankedDocument, Ranking, RefineRequest } from './engine/cross-encoder.js';
+export type { LoadOptions, RankOptions, ScoreOptions, StreamOptions } from './engine/cross-encoder-options.js';
+export type { Arithmetic, ArithmeticChoice } from './engine/arithmetic.js';
+export type { ErrorBounds, RefinedCounts } from './engine/finer-scores.js';
 export { doctor, type DoctorOptions } from './doctor/doctor.js';
 export type {
   DoctorCheck,

@@ -238,11 +238,21 @@ DeviceOptions read_device(const Napi::Object& options) {
   return device;
 }
 
+ArithmeticOptions read_arithmetic(const Napi::Object& options) {
+  const auto float_type = [&](const char* key) -> std::optional<ElementType> {
+    const auto value = options.Get(key);
+    if (value.IsUndefined()) return std::nullopt;
+    return one_of<ElementType>(value, key, {{"float32", ElementType::float32}, {"bfloat16", ElementType::bfloat16}});
+  };
+  const auto tiles = options.Get("tiles");
+  return {float_type("attention"), float_type("between"), tiles.IsUndefined() || tiles.ToBoolean()};
+}
+
 }  // namespace
 
 ModelOptions read_model_options(const Napi::Object& options) {
   return {read_encoder(object_of(options.Get("encoder"), "encoder")), read_head(object_of(options.Get("head"), "head")),
-          read_precision(options.Get("precision")), read_device(options)};
+          read_precision(options.Get("precision")), read_device(options), read_arithmetic(options)};
 }
 
 std::vector<TensorSource> read_tensors(const Napi::Value& value) {

@@ -14,9 +14,10 @@
 namespace rank_distillm {
 
 // Weak, so that a test can leave out levels that its machine cannot run.
-#define RD_LEVEL(name)                      \
-  namespace name {                          \
-  [[gnu::weak]] extern const Kernels table; \
+#define RD_LEVEL(name)                                \
+  namespace name {                                    \
+  [[gnu::weak]] extern const Kernels table;           \
+  [[gnu::weak]] extern const Kernels table_of_vectors; \
   }
 #if defined(__aarch64__)
 RD_LEVEL(neon)
@@ -68,7 +69,8 @@ int kernel_levels(const Kernels** levels, int most) {
       has({"avx512f", "avx512bw", "avx512dq", "avx512vl"}) && add(&avx512::table) &&  //
       has({"avx512_vnni"}) && add(&avx512_vnni::table) &&                             //
       has({"avx512_bf16"}) && add(&avx512_bf16::table) &&                             //
-      has({"amx_tile", "amx_bf16", "amx_int8"}) && may_use_tiles() && add(&amx::table);
+      has({"amx_tile", "amx_bf16", "amx_int8"}) && may_use_tiles() &&  //
+      add(&amx::table_of_vectors) && add(&amx::table);
 #endif
   return count;
 }
@@ -79,6 +81,13 @@ const Kernels& kernels() {
     return *levels[kernel_levels(levels, 8) - 1];
   }();
   return best;
+}
+
+const Kernels& kernels_without_tiles() {
+#if defined(__x86_64__)
+  if (&kernels() == &amx::table) return amx::table_of_vectors;
+#endif
+  return kernels();
 }
 
 }  // namespace rank_distillm

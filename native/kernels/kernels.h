@@ -307,6 +307,9 @@ struct Kernels {
 /// The best level of this CPU.
 const Kernels& kernels();
 
+/// The same with all products on vectors, for weights that are packed alike.
+const Kernels& kernels_without_tiles();
+
 /// All levels of this CPU and this build, the lowest first, for tests.
 int kernel_levels(const Kernels** levels, int most);
 

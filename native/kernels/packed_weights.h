@@ -34,6 +34,7 @@ class PackedWeights {
 
   bool defined() const { return view_.panels != nullptr; }
   ElementType type() const { return type_; }
+  const Kernels& level() const { return *kernels_; }
   const PackedMatrix& view() const { return view_; }
   int64_t bytes() const { return static_cast<int64_t>(panels_.size() + rows_.size()); }
 

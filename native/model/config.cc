@@ -23,10 +23,21 @@ bool can_compute_bf16(const EncoderConfig& encoder) {
 
 }  // namespace
 
-ElementType scoring_precision(const EncoderConfig& encoder, ElementType asked) {
-  if (asked == ElementType::bfloat16) return can_compute_bf16(encoder) ? asked : ElementType::int16;
-  if (asked == ElementType::int8) return cpu_has_int8() ? asked : ElementType::int16;
-  return asked;
+Arithmetic scoring_arithmetic(const ModelOptions& options) {
+  const bool bf16 = can_compute_bf16(options.encoder);
+  auto products = options.precision;
+  if ((products == ElementType::bfloat16 && !bf16) || (products == ElementType::int8 && !cpu_has_int8())) {
+    products = ElementType::int16;
+  }
+  if (products == ElementType::float32) return {};
+  const bool usually_bf16 = bf16 && products != ElementType::int16;
+  const auto usual = usually_bf16 ? ElementType::bfloat16 : ElementType::float32;
+  const auto allowed = [&](std::optional<ElementType> asked) {
+    return bf16 && asked.value_or(usual) == ElementType::bfloat16 ? ElementType::bfloat16 : ElementType::float32;
+  };
+  // bf16 products read what the activation writes
+  const auto between = products == ElementType::bfloat16 ? products : allowed(options.arithmetic.between);
+  return {products, allowed(options.arithmetic.attention), between, options.arithmetic.tiles};
 }
 
 ElementType training_precision(const EncoderConfig& encoder, ElementType asked) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "kernels/kernels.h"
@@ -54,20 +55,36 @@ struct DeviceOptions {
   bool is_cpu() const { return name == "cpu"; }
 };
 
+/// What a CPU computes in. Which combination is fast is measured, see src/engine/arithmetic.ts.
+struct Arithmetic {
+  ElementType products = ElementType::float32;   // of the linear layers over all tokens
+  ElementType attention = ElementType::float32;  // queries, keys, values and their products: float32 or bfloat16
+  ElementType between = ElementType::float32;    // the activation's output: float32 or bfloat16
+  bool tiles = true;                             // bf16 and int8 products on tiles where there are some
+};
+
+/// What is asked for; empty: as the CPU's instructions suggest.
+struct ArithmeticOptions {
+  std::optional<ElementType> attention, between;
+  bool tiles = true;
+};
+
 struct ModelOptions {
   EncoderConfig encoder;
   HeadConfig head;
   ElementType precision = ElementType::float32;  // asked for; see ScoringModel::precision
   DeviceOptions device;
+  ArithmeticOptions arithmetic;  // scoring on a CPU only
 };
 
 /// The epilogue that multiplies by an activation's derivative, for its backward.
 Epilogue derivative_epilogue(Epilogue activation);
 
-/// The type that the linear layers multiply, from the requested precision. bf16 needs its instructions and an even
-/// number of inputs; int8 needs its instructions. Without them int16 replaces both: it rounds less, and every
-/// instruction set that has float32 has it.
-ElementType scoring_precision(const EncoderConfig& encoder, ElementType asked);
+/// What a model scores in, from the requested precision. bf16 needs its instructions and heads of an even size; int8
+/// needs its instructions. Without them int16 replaces both: it rounds less, and every instruction set that has float32
+/// has it. Unless asked for otherwise, what is around bytes is bf16 where the CPU has it, and around int16, which is
+/// finer than bf16, float32.
+Arithmetic scoring_arithmetic(const ModelOptions& options);
 
 /// For training: gradients cannot be integers, so float32 replaces bf16 on CPUs without it.
 ElementType training_precision(const EncoderConfig& encoder, ElementType asked);

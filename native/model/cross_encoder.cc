@@ -6,12 +6,13 @@
 
 namespace rank_distillm {
 CrossEncoder::CrossEncoder(const ModelOptions& options, std::vector<TensorSource> tensors, Workers& workers)
-    : CrossEncoder(options, Weights(std::move(tensors), loop_on(workers))) {}
+    : CrossEncoder(options, Weights(std::move(tensors), loop_on(workers),
+                                   options.arithmetic.tiles ? kernels() : kernels_without_tiles())) {}
 
 CrossEncoder::CrossEncoder(const ModelOptions& options, Weights weights)
     : options_(options),
-      precision_(scoring_precision(options.encoder, options.precision)),
-      encoder_(options.encoder, precision_, rows_needed(options.head.pooling), weights),
+      arithmetic_(scoring_arithmetic(options)),
+      encoder_(options.encoder, arithmetic_, rows_needed(options.head.pooling), weights),
       head_(options.encoder, options.head, weights) {
   weights.check_unchanged();
   holds(weights.allocated_bytes());

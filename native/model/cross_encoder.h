@@ -20,8 +20,7 @@ class CrossEncoder : public ScoringModel {
   void check(const PackedBatch& batch) const override;
   void score_block(const std::vector<BatchPart>& parts, const std::function<void()>& between_layers) const override;
 
-  /// float32 where the CPU has no instructions for bf16.
-  ElementType precision() const override { return precision_; }
+  ElementType precision() const override { return arithmetic_.products; }
 
  private:
   void score_all(const PackedBatch& batch, float* scores, const std::function<void()>& between_layers,
@@ -30,7 +29,7 @@ class CrossEncoder : public ScoringModel {
   CrossEncoder(const ModelOptions& options, Weights weights);
 
   ModelOptions options_;
-  ElementType precision_;
+  Arithmetic arithmetic_;
   Encoder encoder_;
   Head head_;
 };

@@ -4,18 +4,10 @@
 #include <cstring>
 #include <string>
 
-#include "core/cpu.h"
 #include "model/tensor_names.h"
 
 namespace rank_distillm {
 namespace {
-
-/// The other operations around integer products use a floating-point type that the CPU computes fast; int16 is finer
-/// than bf16, so it gets float32.
-ElementType between_products(ElementType products) {
-  if (!are_integers(products)) return products;
-  return products == ElementType::int8 && cpu_has_bf16() ? ElementType::bfloat16 : ElementType::float32;
-}
 
 Rows columns(const Rows& rows, int64_t first, ElementType type) {
   return {rows.data + first * element_bytes(type), rows.stride};
@@ -23,8 +15,13 @@ Rows columns(const Rows& rows, int64_t first, ElementType type) {
 
 }  // namespace
 
-Encoder::Encoder(const EncoderConfig& config, ElementType precision, RowsNeeded rows, Weights& weights)
-    : config_(config), type_(precision), attention_type_(between_products(type_)), activation_(config.activation) {
+Encoder::Encoder(const EncoderConfig& config, const Arithmetic& arithmetic, RowsNeeded rows, Weights& weights)
+    : config_(config),
+      kernels_(arithmetic.tiles ? kernels() : kernels_without_tiles()),
+      type_(arithmetic.products),
+      attention_type_(arithmetic.attention),
+      between_type_(arithmetic.between),
+      activation_(config.activation) {
   const auto width = config.embedding_size;
   const auto table = [&](const std::string& name, int64_t size) {
     return size == 0 ? Tensor({1, width}) : weights.take(name, {size, width});
@@ -102,7 +99,7 @@ void Encoder::embed(Pass& pass) const {
       auto copy = direct ? compute : ComputeCopy{};
       copy.rows.data = copy.rows.row(row);
       if (copy.scales != nullptr) copy.scales += row;
-      kernels().embed({run.tokens,
+      kernels_.embed({run.tokens,
                        width,
                        batch.input_ids.data() + run.first_token,
                        batch.token_type_ids.data() + run.first_token,
@@ -117,7 +114,7 @@ void Encoder::embed(Pass& pass) const {
   if (direct) return;
   linear(*embedding_.project, block.tokens, {embedded}, Epilogue::none, exact, ElementType::float32, counters);
   if (compute.type != ElementType::float32) {
-    kernels().convert({block.tokens, config_.hidden_size, exact, ElementType::float32, compute});
+    kernels_.convert({block.tokens, config_.hidden_size, exact, ElementType::float32, compute});
   }
 }
 
@@ -126,7 +123,7 @@ void Encoder::attend(const Pass& pass, const Rows& query, bool first_rows_only, 
   const OpTimer timer(pass.counters.ticks.attention);
   const auto& offsets = pass.batch.cu_seqlens;
   const int64_t head_size = config_.hidden_size / config_.heads;
-  const auto attention = kernels().attention_of(attention_type_);
+  const auto attention = kernels_.attention_of(attention_type_);
   for (int64_t s = 0; s < pass.block.sequences; ++s) {
     const int64_t start = offsets[pass.block.first_sequence + s], row = start - pass.block.first_token;
     const int64_t length = offsets[pass.block.first_sequence + s + 1] - start;
@@ -143,12 +140,12 @@ void Encoder::apply(const AfterAttention& after, int64_t rows, const LinearInput
   auto& [batch, block, workspace, counters, stream, compute] = pass;
   const int64_t hidden = config_.hidden_size, intermediate = config_.intermediate_size;
   const auto type = after.up.type();
-  const auto wide_type = type == ElementType::float32 ? ElementType::float32 : attention_type_;
+  const auto wide_type = type == ElementType::float32 ? ElementType::float32 : between_type_;
   const auto branch = workspace.rows(Slot::branch, rows, hidden, 4);
   linear(after.attention_output, rows, context, Epilogue::none, branch, ElementType::float32, counters);
   {
     const OpTimer timer(counters.ticks.norm);
-    kernels().residual_norm({rows, hidden, branch, exact, after.attention_norm.view, exact, copy});
+    kernels_.residual_norm({rows, hidden, branch, exact, after.attention_norm.view, exact, copy});
   }
   const LinearInput narrow = {copy.type == ElementType::float32 ? exact : copy.rows, copy.scales};
   const auto wide = workspace.rows(wide_slot, rows, intermediate, element_bytes(wide_type));
@@ -156,12 +153,12 @@ void Encoder::apply(const AfterAttention& after, int64_t rows, const LinearInput
   LinearInput widened = {wide};
   if (are_integers(type)) {
     const auto integers = compute_copy(workspace, Slot::wide_compute, Slot::wide_scales, rows, intermediate);
-    kernels().convert({rows, intermediate, wide, wide_type, integers});
+    kernels_.convert({rows, intermediate, wide, wide_type, integers});
     widened = {integers.rows, integers.scales};
   }
   linear(after.down, rows, widened, Epilogue::none, branch, ElementType::float32, counters);
   const OpTimer timer(counters.ticks.norm);
-  kernels().residual_norm({rows, hidden, branch, exact, after.output_norm.view, exact, copy});
+  kernels_.residual_norm({rows, hidden, branch, exact, after.output_norm.view, exact, copy});
 }
 
 void Encoder::apply(const Layer& layer, Pass& pass) const {
@@ -173,8 +170,8 @@ void Encoder::apply(const Layer& layer, Pass& pass) const {
   const auto context = workspace.rows(Slot::context, block.tokens, hidden, bytes_each);
   attend(pass, qkv, false, columns(qkv, hidden, attention_type_), columns(qkv, 2 * hidden, attention_type_), context);
   LinearInput attended = {context};
-  if (are_integers(type_)) {
-    kernels().convert({block.tokens, hidden, context, attention_type_, compute});
+  if (attention_type_ != type_) {
+    kernels_.convert({block.tokens, hidden, context, attention_type_, compute});
     attended = {compute.rows, compute.scales};
   }
   apply(layer.after, block.tokens, attended, exact, compute, Slot::wide, pass);
@@ -200,10 +197,10 @@ Rows Encoder::apply(const FirstRowsLayer& layer, Pass& pass) const {
     attend(pass, exact_query, true, kv, columns(kv, hidden, attention_type_), context);
   } else {
     const auto query = workspace.rows(Slot::query, sequences, hidden, bytes_each);
-    kernels().convert({sequences, hidden, exact_query, ElementType::float32, {attention_type_, query, nullptr}});
+    kernels_.convert({sequences, hidden, exact_query, ElementType::float32, {attention_type_, query, nullptr}});
     const auto rounded = workspace.rows(Slot::context, sequences, hidden, bytes_each);
     attend(pass, query, true, kv, columns(kv, hidden, attention_type_), rounded);
-    kernels().convert({sequences, hidden, rounded, attention_type_, {ElementType::float32, context}});
+    kernels_.convert({sequences, hidden, rounded, attention_type_, {ElementType::float32, context}});
   }
   apply(layer.after, sequences, {context}, first, {}, Slot::first_wide, pass);
   return first;
@@ -224,7 +221,7 @@ Rows Encoder::forward(const PackedBatch& batch, const Block& block, Workspace& w
   }
   between_layers();
   const auto result = last_ ? apply(*last_, pass) : pass.exact;
-  kernels().release();
+  kernels_.release();
   return result;
 }
 

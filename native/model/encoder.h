@@ -26,7 +26,7 @@ inline RowsNeeded rows_needed(Pooling pooling) {
 /// the products read its copy in the type they multiply.
 class Encoder {
  public:
-  Encoder(const EncoderConfig& config, ElementType precision, RowsNeeded rows, Weights& weights);
+  Encoder(const EncoderConfig& config, const Arithmetic& arithmetic, RowsNeeded rows, Weights& weights);
 
   /// Last hidden state of a block in float32: [tokens, hidden], or [sequences, hidden] if only first rows are needed.
   /// It stays valid in `workspace` until the next block. Calls `between_layers`, which may throw.
@@ -93,8 +93,10 @@ class Encoder {
   Rows apply(const FirstRowsLayer& layer, Pass& pass) const;
 
   EncoderConfig config_;
+  const Kernels& kernels_;
   ElementType type_;            // of the products over all tokens
-  ElementType attention_type_;  // of queries, keys, values and everything else between products
+  ElementType attention_type_;  // of queries, keys and values
+  ElementType between_type_;    // of the activation's output
   Epilogue activation_;
   Embedding embedding_;
   std::vector<Layer> layers_;

@@ -15,7 +15,7 @@ struct LinearInput {
 };
 
 /// The product of a type; counts its multiplications and its time (`call.epilogue_ticks` is not read).
-void multiply(GemmCall call, ElementType type, Counters& counters);
+void multiply(GemmCall call, ElementType type, Counters& counters, const Kernels& level = kernels());
 
 /// `output_type`: float32 or bfloat16.
 void linear(const Linear& layer, int64_t rows, const LinearInput& input, Epilogue epilogue, const Rows& output,

@@ -56,7 +56,8 @@ void to_float32(Dtype dtype, const std::byte* from, int64_t count, float* to) {
 
 }  // namespace
 
-Weights::Weights(std::vector<TensorSource> sources, ParallelLoop parallel) : parallel_(std::move(parallel)) {
+Weights::Weights(std::vector<TensorSource> sources, ParallelLoop parallel, const Kernels& level)
+    : parallel_(std::move(parallel)), level_(level) {
   for (auto& source : sources) {
     auto name = source.name;
     sources_.emplace(std::move(name), std::move(source));
@@ -124,7 +125,7 @@ Linear Weights::packed(const std::vector<Stored>& weights, const std::vector<flo
       to += part * in;
     }
   };
-  auto layer = Linear(kernels(), type, rows, bias.data(), static_cast<int64_t>(bias.size()), in, parallel_);
+  auto layer = Linear(level_, type, rows, bias.data(), static_cast<int64_t>(bias.size()), in, parallel_);
   allocated_bytes_ += layer.bytes();
   return layer;
 }

@@ -36,7 +36,8 @@ struct TensorSource {
 /// the bytes it allocates.
 class Weights {
  public:
-  Weights(std::vector<TensorSource> sources, ParallelLoop parallel);
+  /// @param level whose kernels multiply
+  Weights(std::vector<TensorSource> sources, ParallelLoop parallel, const Kernels& level = kernels());
 
   /// Throws `bad_input` with the name if the tensor is missing or has another shape.
   Tensor take(const std::string& name, const Shape& shape);
@@ -73,6 +74,7 @@ class Weights {
   std::unordered_map<std::string, TensorSource> sources_;
   std::unordered_map<std::string, std::shared_ptr<const ModelFile>> files_;
   ParallelLoop parallel_;
+  const Kernels& level_;
   int64_t allocated_bytes_ = 0;
 };
 

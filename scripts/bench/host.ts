@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import type { ComputePrecision, GemmShape, GpuInfo } from '../../binding.js';
-import type { LoadOptions } from '../../src/engine/cross-encoder.js';
+import type { LoadOptions } from '../../src/engine/cross-encoder-options.js';
 import { bindingOf, loadBinding, loadTorchBinding } from '../../src/io/load-binding.js';
 import { formatTable, type Cell, type Column } from '../../src/report/table.js';
 import { SetupError } from '../lib/say.mjs';

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { readQrels } from '../../src/data/formats/qrels.js';
 import type { Qrel, RunEntry } from '../../src/data/records.js';
+import { nameOf } from '../../src/engine/arithmetic.js';
 import { CrossEncoder } from '../../src/engine/cross-encoder.js';
 import { evaluate } from '../../src/evaluate/evaluate.js';
 import { trainedModel } from '../demo/configurations.js';
@@ -26,12 +27,22 @@ import { nativePrecisions, precisionLabel } from './models.js';
 import { readRunPairs } from './pairs.js';
 
 const MEASURE = 'nDCG@10';
+/** What is chosen on this CPU, then each kind of products, with what is usually around them. */
+const VARIABLE = 'RANK_DISTILLM_ARITHMETIC';
+const SETTINGS = [
+  ['bf16-mixed', 'measured'],
+  ['int8', 'measured'],
+  ['bf16-mixed', 'bf16-mixed=int16'],
+  ['bf16-mixed', 'bf16-mixed=bfloat16'],
+  ['int8', 'int8=int8'],
+] as const;
 const DEMO = join(root, 'build', 'demo');
 
 const USAGE = `usage: npm run bench -- ranking [options]
 
 What a precision or a device costs in quality: ${MEASURE} of a first stage's run, re-ranked in each precision that the device
-computes, beside float32 on the CPU, and how far scores and their order differ from that.
+computes, beside float32 on the CPU, and how far scores and their order differ from that. On a CPU in each arithmetic that it has
+(products/attention/between products), those that are chosen by measurement first.
 
 ${OPTIONS_USAGE}
   --model FOLDER   a trained model; without it the model and the test queries that \`npm run demo\` has left in build/demo
@@ -129,21 +140,29 @@ export const run = (args: string[]): Promise<void> =>
       const qrels = await readQrels(from.qrels);
       const judged = new Set(qrels.map(({ queryId }) => queryId));
       const { entries, pairs } = await readRunPairs(from, ({ queryId, rank }) => rank <= depth && judged.has(queryId));
-      const scored = async (on: Device, precision: string): Promise<Float32Array> => {
+      const scored = async (on: Device, precision: string) => {
         await using model = await CrossEncoder.load(from.model, engineOptions(on, precision));
-        return model.score(pairs);
+        return { scores: await model.score(pairs), arithmetic: nameOf(model.arithmetic) };
       };
-      const exact = await scored('cpu', '32-true');
+      const { scores: exact } = await scored('cpu', '32-true');
       const results: RankingResult[] = [];
       const add = (on: Device, precision: string, scores: Float32Array): void =>
         void results.push({ device: on, precision, ...compare(entries, qrels, scores, exact) });
       add('cpu', '32-true', exact);
-      const precisions = await nativePrecisions(device, undefined);
-      if ([...precisions.values()].every((found) => typeof found === 'object')) process.exitCode = 1; // each is told below
-      for (const [precision, found] of precisions) {
-        if (device === 'cpu' && precision === '32-true') continue;
-        if (typeof found === 'object') say(`${precision} is left out: ${found.leftOut}`);
-        else add(device, precisionLabel(precision, found), await scored(device, precision));
+      if (device === 'cpu') {
+        const seen = new Set<string>();
+        for (const [precision, setting] of SETTINGS) {
+          process.env[VARIABLE] = setting;
+          const { scores, arithmetic } = await scored('cpu', precision);
+          if (seen.size < seen.add(arithmetic).size) add('cpu', `${precision}: ${arithmetic}`, scores);
+        }
+      } else {
+        const precisions = await nativePrecisions(device, undefined);
+        if ([...precisions.values()].every((found) => typeof found === 'object')) process.exitCode = 1; // each is told below
+        for (const [precision, found] of precisions) {
+          if (typeof found === 'object') say(`${precision} is left out: ${found.leftOut}`);
+          else add(device, precisionLabel(precision, found), (await scored(device, precision)).scores);
+        }
       }
       const data = { model: from.model, run: from.run, pairs: pairs.length, results };
       printReport(values, data, tableOf(COLUMNS, results));

@@ -9,6 +9,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   peers: () => import('./peers/run.js'),
   ranking: () => import('./ranking.js'),
   exact: () => import('./exact.js'),
+  arithmetic: () => import('./arithmetic.js'),
   tokenize: () => import('./tokenize.js'),
   memory: () => import('./memory.js'),
   'event-loop': () => import('./event-loop.js'),

@@ -1,4 +1,5 @@
-import type { CrossEncoder, RankOptions } from '../engine/cross-encoder.js';
+import type { CrossEncoder } from '../engine/cross-encoder.js';
+import type { RankOptions } from '../engine/cross-encoder-options.js';
 
 /** Options of all adapters. */
 export interface AdapterOptions extends Pick<RankOptions, 'activation' | 'longDocuments' | 'signal'> {

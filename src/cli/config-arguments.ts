@@ -2,7 +2,8 @@ import type { ConfigSource } from '../config/load-config.js';
 import type { Verb } from '../config/read-settings.js';
 import type { Shard } from '../config/schema/shard.js';
 import { RankDistillmError } from '../errors.js';
-import { parseShard } from '../rerank/shards.js';
+import { SettingError } from '../config/setting-error.js';
+import { checkShard, parseShard } from '../rerank/shards.js';
 
 export interface ConfigArguments {
   /** Files and overrides in the order of the command line: later wins. */
@@ -52,7 +53,14 @@ export function parseConfigArguments(args: readonly string[], verb: Verb): Confi
 
 function readShard(text: string): Shard {
   const shard = parseShard(text);
-  if (shard !== undefined) return shard;
+  if (shard !== undefined) {
+    try {
+      checkShard(shard);
+      return shard;
+    } catch (error) {
+      throw error instanceof SettingError ? error.worded('--shard') : error;
+    }
+  }
   throw new RankDistillmError('bad_input', `--shard: expected a part such as 2/8, received "${text}"`, {
     hint: 'Write --shard I/N: part I of N, counted from 1.',
   });

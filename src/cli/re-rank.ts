@@ -102,7 +102,9 @@ async function show(
       'when all shards are there, rank-distillm merge joins them; this command without --shard measures the run',
     );
   } else if (rows.every(({ values }) => Object.keys(values).length === 0)) {
-    note(io, 'no measures: evaluation_metrics is empty, or no dataset has qrels');
+    const isAsked = measureNames(config).some((name) => name !== 'loss');
+    const lacking = `no qrels are known for ${rows.map(({ label }) => label).join(', ')}`;
+    note(io, `no measures: ${isAsked ? lacking : 'evaluation_metrics is empty'}`);
   } else await print(io, `${formatMetrics('dataset', rows, { decorated: io.stdout.isTTY === true })}\n`);
   if (report !== undefined) await reportReRanked(report, runs, config, io);
 }
@@ -204,8 +206,9 @@ function configPath([section = '', ...rest]: SettingPath, { trainer }: Config): 
   return [section, ...rest];
 }
 
-function refinedNote({ documents, rescored, bound, exceeded }: RefinedCounts): string {
-  const share = `${rescored.toLocaleString('en-US')} of ${documents.toLocaleString('en-US')} pairs were scored again in 32-true`;
+function refinedNote({ documents, rescored, inFloat32, bound, exceeded }: RefinedCounts): string {
+  const [all, again, exact] = [documents, rescored, inFloat32].map((count) => count.toLocaleString('en-US'));
+  const share = `${again} of ${all} pairs were scored again, ${exact} of them in 32-true`;
   const why = bound === undefined ? 'there were too few to measure a bound' : `the bound is ${bound.toPrecision(2)}`;
   return `refined: ${share}; ${why}${exceeded > 0 ? `, which ${exceeded} scores exceeded: it is raised` : ''}`;
 }

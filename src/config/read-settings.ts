@@ -150,19 +150,21 @@ const inConfiguration: Wording = {
   asText: (value) => `Put the value in quotes: "${String(value)}".`,
 };
 
-/** Classes whose arguments the command line sets below a section. */
-const SECTIONS: Readonly<Record<string, string>> = {
-  trainer: 'trainer',
-  LightningIRDataModule: 'data',
-  CrossEncoderModule: 'model',
-  MonoConfig: 'model.config',
-  AdamW: 'optimizer',
+/** Classes whose arguments the command line sets below a section; of a list, those of its last item. */
+const SECTIONS: Readonly<Record<string, readonly string[]>> = {
+  trainer: ['trainer'],
+  LightningIRDataModule: ['data'],
+  CrossEncoderModule: ['model'],
+  MonoConfig: ['model.config'],
+  AdamW: ['optimizer'],
+  RunDataset: ['data.inference_datasets', 'data.train_dataset'],
+  ReRankCallback: ['trainer.callbacks'],
 };
 
 /** For a key of a section that was written without the section: `--max_steps`. */
 function sectionHint(key: string): string | undefined {
   const owner = keyGroups().find(({ owner, rows }) => SECTIONS[owner] && rows.some((row) => row.key === key))?.owner;
-  return owner && `The key is in a section: --${SECTIONS[owner]}.${key}.`;
+  return owner && `The key is in a section: ${SECTIONS[owner]!.map((section) => `--${section}.${key}`).join(' or ')}.`;
 }
 
 /** Options of the command line that are no keys; a misspelt one looks like a key. */

@@ -233,12 +233,12 @@ async function checkScores(add: (check: DoctorCheck) => void, engine: EngineRepo
   );
 }
 
-function precisionLine({ asked, device, runs, why, gflops, largestError, isRight }: PrecisionReport): string {
+function precisionLine({ asked, device, arithmetic, why, gflops, largestError, isRight }: PrecisionReport): string {
   const rate =
     gflops === undefined ? '' : gflops > 0 ? `, ${gflops.toFixed(gflops < 10 ? 1 : 0)} GFLOP/s` : ', emulated';
   const where = device === 'cpu' ? '' : ` on ${device}`;
   const error = `scores off by ${largestError.toExponential(0)}${isRight ? '' : ': WRONG'}`;
-  return `${asked} runs in ${runs}${where}${rate}; ${error} (${why})`;
+  return `${asked} runs in ${arithmetic}${where}${rate}; ${error} (${why})`;
 }
 
 function checkHub({ folder, models, bytes, notWritable, offline }: HubReport): DoctorCheck {

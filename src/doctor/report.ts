@@ -18,6 +18,8 @@ export interface PrecisionReport {
   device: string;
   /** What the products are really computed in. */
   runs: ComputePrecision;
+  /** The same with what is around the products. */
+  arithmetic: string;
   /** Why it is this arithmetic: one sentence. */
   why: string;
   /** Rate of the products on all threads; 0 where the instructions are emulated, undefined on a GPU. */

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { EncoderConfig, HeadConfig, NamedTensor } from '../../binding.js';
 import { packagePath, RankDistillmError } from '../errors.js';
-import { chooseArithmetic } from '../engine/arithmetic.js';
+import { chooseArithmetic, describe, nativeArithmetic } from '../engine/arithmetic.js';
 import { scoreWindows } from '../engine/score-windows.js';
 import { bindingOf, loadBinding } from '../io/load-binding.js';
 import { MAX_JSON_BYTES } from '../models/json-file.js';
@@ -85,8 +85,9 @@ export class SelfTest {
     // the number of threads belongs to the process: leave it as it is
     const { threads } = binding.info();
     const use = { device, asked: enginePrecision(asked), encoder, work: 'scoring' } as const;
-    const { products: precision, why } = await chooseArithmetic(binding, use);
-    const model = await binding.createModel({ encoder, head, precision, threads, device }, this.#tensors);
+    const choice = await chooseArithmetic(binding, use);
+    const options = { encoder, head, ...nativeArithmetic(choice), threads, device };
+    const model = await binding.createModel(options, this.#tensors);
     try {
       const cancel = binding.createCancelToken();
       let largest = 0;
@@ -98,14 +99,17 @@ export class SelfTest {
         }
       }
       const shape = { m: ROWS_OF_THREAD * threads, n: WIDTH, k: WIDTH };
+      // int16 is finer than what may be around it
+      const around = choice.attention === 'bfloat16' || choice.between === 'bfloat16' ? TOLERANCE.bfloat16 : 0;
       return {
         asked,
         device,
         runs: model.precision,
-        why,
+        arithmetic: describe(choice),
+        why: choice.why,
         gflops: device === 'cpu' ? await loadBinding().gemmRate(shape, model.precision, REPEATS) : undefined,
         largestError: largest,
-        isRight: largest <= TOLERANCE[model.precision],
+        isRight: largest <= Math.max(TOLERANCE[model.precision], around),
       };
     } finally {
       await model.close();

@@ -1,7 +1,5 @@
-import { z } from 'zod';
 import type { ComputePrecision, DeviceBinding, EngineInfo, NativeModel } from '../../binding.js';
-import { checkOptions, section, type OptionsOf, type SettingsOf } from '../config/read-settings.js';
-import { key } from '../config/schema/fields.js';
+import { checkOptions, type SettingsOf } from '../config/read-settings.js';
 import { badArgument, RankDistillmError, throwIfAborted, warner } from '../errors.js';
 import { holdInputs } from '../io/inputs.js';
 import { bindingOf } from '../io/load-binding.js';
@@ -15,66 +13,15 @@ import {
   type PairTokenizer,
   type TextPair,
 } from '../tokenize/pair-tokenizer.js';
-import { chooseArithmetic, type ArithmeticChoice } from './arithmetic.js';
-import { modelKeys, passed, resolveEngine, type ResolvedEngine } from './engine-options.js';
-import { DocumentPairs, longDocuments } from './document-pairs.js';
-import { FinerScores, type RefinedCounts } from './finer-scores.js';
+import { chooseArithmetic, nativeArithmetic, type ArithmeticChoice } from './arithmetic.js';
+import { loadOptions, rankOptions, scoreOptions, streamOptions } from './cross-encoder-options.js';
+import type { LoadOptions, RankOptions, ScoreOptions, StreamOptions } from './cross-encoder-options.js';
+import { DocumentPairs } from './document-pairs.js';
+import { resolveEngine, type ResolvedEngine } from './engine-options.js';
+import { FinerScores, type ErrorBounds, type RefinedCounts } from './finer-scores.js';
 import { checkMemory, loadBoth } from './load-both.js';
 import { fromNative } from './native-error.js';
 import { halvedWarning, type ScoredWindow, scoreWindows, warnOnce } from './score-windows.js';
-
-export const loadOptions = z.strictObject({
-  ...modelKeys,
-  fresh_head: key(z.boolean().default(false), 'Give a model without a trained head a random one, instead of throwing.'),
-  seed: key(z.int().min(0).optional(), 'Seed of a fresh head; default 42.'),
-  queue_limit: key(
-    z.int().min(1).default(1024),
-    'Most calls (`score`, `rank`, streams) that may be unfinished at a time; one more throws `busy`.',
-  ),
-});
-
-export const streamOptions = z.strictObject({
-  signal: modelKeys.signal,
-  non_finite: key(
-    z.enum(['error', 'return']).default('error'),
-    'When a score is NaN or infinite: throw an error that names the pair, or return the score. `rank` puts NaN last.',
-  ),
-});
-
-export const scoreOptions = z.strictObject({
-  ...streamOptions.shape,
-  max_tokens: key(
-    z.int().min(1).optional(),
-    'Most tokens that the model may read in this call; more throws `bad_input`.',
-  ),
-  on_progress: passed<(progress: { done: number; total: number }) => void>(
-    'a function',
-    'Called after each window of pairs.',
-  ),
-  activation: key(
-    z.enum(['identity', 'sigmoid']).default('identity'),
-    '`sigmoid` maps logits to (0, 1) for display; it keeps the order but may tie the top.',
-  ),
-});
-
-export const rankOptions = z.strictObject({
-  ...scoreOptions.shape,
-  long_documents: key(
-    section(longDocuments).optional(),
-    'Score a document that is longer than the model reads in passages. When left out, its end is not read.',
-  ),
-  top_k: key(z.int().min(0).optional(), 'Number of documents to return, best first; default all.'),
-  exact: key(
-    z.boolean().default(false),
-    'Return the topK documents of 32-true: those that this precision leaves in doubt are scored again. Needs topK.',
-  ),
-  return_documents: key(z.boolean().default(false), 'Also return the texts of the documents.'),
-});
-
-export type LoadOptions = OptionsOf<typeof loadOptions>;
-export type ScoreOptions = OptionsOf<typeof scoreOptions>;
-export type RankOptions = OptionsOf<typeof rankOptions>;
-export type StreamOptions = OptionsOf<typeof streamOptions>;
 
 export interface RankedDocument {
   /** Index into the given documents. */
@@ -105,8 +52,8 @@ export interface RefineRequest {
   /** [documents], of this model. */
   scores: ArrayLike<number>;
   topK: number;
-  /** Instead of the model's own. */
-  bound?: number | undefined;
+  /** Instead of the model's own, see `CrossEncoder.errorBounds`. */
+  bounds?: ErrorBounds | undefined;
   signal?: AbortSignal | undefined;
 }
 
@@ -172,6 +119,7 @@ export class CrossEncoder implements AsyncDisposable {
     this.#finer = new FinerScores({
       checkpoint,
       engine,
+      arithmetic,
       binding,
       native,
       warn: this.#warn,
@@ -211,7 +159,7 @@ export class CrossEncoder implements AsyncDisposable {
     const [tokenizer, native] = await loadBoth(
       createPairTokenizer(checkpoint, { threads: engine.tokenizerThreads, onWarning: warn }),
       binding
-        .createModel({ encoder, head, ...engine.native, precision: arithmetic.products }, checkpoint.tensors)
+        .createModel({ encoder, head, ...engine.native, ...nativeArithmetic(arithmetic) }, checkpoint.tensors)
         .catch((error: unknown) => Promise.reject(fromNative(error))),
       options.signal,
     );
@@ -378,12 +326,12 @@ export class CrossEncoder implements AsyncDisposable {
    * @throws RankDistillmError `bad_input`, `aborted`, `closed`, `native`, `out_of_memory`
    */
   async refine(request: RefineRequest): Promise<{ scores: ArrayLike<number>; counts: RefinedCounts | undefined }> {
-    const { query, documents, scores, topK, bound, signal } = request;
+    const { query, documents, scores, topK, bounds, signal } = request;
     this.#assertOpen();
     return this.#track(
       this.#finer.refine(scores, topK, {
         signal,
-        bound,
+        bounds,
         pairsOf: (index) => [{ query, document: documents[index]! }],
         valueOf: (_, finer) => finer[0]!,
       }),
@@ -391,12 +339,12 @@ export class CrossEncoder implements AsyncDisposable {
   }
 
   /**
-   * What scores are taken to be off from those of 32-true, see `ErrorBound`. Where that is not known, it is measured on
-   * these pairs; if they are too few, it stays unknown.
+   * What scores are taken to be off from those of 32-true, see `ErrorBound`; after that the same of the finer scores that
+   * `refine` takes first. Where that is not known, it is measured on these pairs; if they are too few, it stays unknown.
    */
-  async errorBound(pairs: () => AsyncIterable<TextPair>, signal?: AbortSignal): Promise<number | undefined> {
+  async errorBounds(pairs: () => AsyncIterable<TextPair>, signal?: AbortSignal): Promise<ErrorBounds | undefined> {
     this.#assertOpen();
-    return this.#track(this.#finer.errorBound(pairs, signal));
+    return this.#track(this.#finer.errorBounds(pairs, signal));
   }
 
   /** Scores beside the calls that `queueLimit` counts: this is part of one of them. */

@@ -1,18 +1,8 @@
-import { z } from 'zod';
 import type { SettingsOf } from '../config/read-settings.js';
-import { key } from '../config/schema/fields.js';
 import { throwIfAborted } from '../errors.js';
 import type { PairTokenizer, TextPair } from '../tokenize/pair-tokenizer.js';
 import type { Passages } from '../tokenize/passages.js';
-
-export const longDocuments = z.strictObject({
-  max_passages: key(z.int().min(1).max(10_000).default(10), 'Most passages of a document; the rest is left out.'),
-  overlap: key(z.int().min(0).default(0), 'Tokens that neighbouring passages share, at most half of a passage.'),
-  aggregate: key(
-    z.enum(['max', 'mean']).default('max'),
-    "A document's score: that of its best passage (MaxP, Dai and Callan 2019), or the mean over its passages.",
-  ),
-});
+import type { longDocuments } from './cross-encoder-options.js';
 
 interface Splitting {
   /** Undefined: each document is one pair. */

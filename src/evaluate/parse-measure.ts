@@ -52,6 +52,9 @@ const EXPECTED = 'Write for example nDCG@10 or P(rel=2)@10; rank-distillm evalua
 
 const SYNTAX = /^\s*([A-Za-z_]\w*)\s*(?:\(([^()]*)\))?\s*(?:@\s*(\S+?))?\s*$/;
 
+/** A comma outside of parentheses. */
+const BETWEEN = /,(?![^()]*\))/;
+
 function bad(text: string, problem: string, hint = EXPECTED): RankDistillmError {
   return new RankDistillmError('bad_input', `measure ${JSON.stringify(text)}: ${problem}`, { hint });
 }
@@ -126,6 +129,12 @@ function written(text: string, family: MeasureFamily, list: string, behindAt: st
  * @throws RankDistillmError `bad_input`, with a suggestion for an unknown name
  */
 export function parseMeasure(text: string): Measure {
+  const several = text.split(BETWEEN).map((part) => part.trim());
+  if (several.length > 1) {
+    const each = several.filter((part) => part !== '');
+    const hint = `Give each by itself: ${each.join(' ')} on the command line, [${each.join(', ')}] in YAML.`;
+    throw bad(text, 'a comma between measures', hint);
+  }
   const match = SYNTAX.exec(text);
   if (!match) throw bad(text, 'invalid syntax');
   const { family, preset } = find(text, match[1]!);

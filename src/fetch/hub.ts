@@ -48,6 +48,17 @@ export function parseHubId(text: string, revision?: string): Omit<HubRevision, '
   return match && isPlain && !text.includes('..') ? { id: match[1]!, revision: wanted } : undefined;
 }
 
+const HUB_PAGE =
+  /^(?:(?:https?:\/\/)?(?:www\.)?(?:huggingface\.co|hf\.co)\/|hf:\/\/(?:models\/)?)(\w[\w.-]*\/\w[\w.-]*?)(?:\.git)?(?:@([\w.-]+)|\/(?:tree|blob|resolve)\/([\w.-]+).*)?\/?(?:[?#].*)?$/;
+
+/** `owner/name` or `owner/name@revision` of a model's page on the public hub; undefined for another text. */
+export function hubIdOfUrl(url: string): string | undefined {
+  const [, id, behindAt, ofTree] = HUB_PAGE.exec(url) ?? [];
+  const revision = behindAt ?? ofTree ?? 'main';
+  if (id === undefined || /^(?:datasets|spaces)\//.test(id)) return undefined;
+  return revision === 'main' ? id : `${id}@${revision}`;
+}
+
 /** The revision for people: `webis/monoelectra-base`, or with `at revision X`. */
 export function nameOfRevision({ id, revision }: HubRevision): string {
   return revision === 'main' ? id : `${id} at revision ${revision}`;
@@ -157,10 +168,12 @@ export async function fetchRevision(
   return folder;
 }
 
+const LOCAL_FILES = 'name a file or folder of this machine';
+
 async function listFiles(of: HubRevision, token: string | undefined): Promise<{ commit: string; files: Set<string> }> {
   const name = nameOfRevision(of);
   const url = `${hubEndpoint()}/api/${of.type}s/${of.id}/revision/${encodeURIComponent(of.revision)}`;
-  const answer = await fetchJson({ url, name, token, explain: explainFor(of, token) });
+  const answer = await fetchJson({ url, name, token, explain: explainFor(of, token), instead: LOCAL_FILES });
   const { sha, siblings } = isJsonObject(answer) ? answer : {};
   if (typeof sha !== 'string' || !COMMIT.test(sha) || !Array.isArray(siblings)) {
     throw badAnswer(name, url, 'something that is no list of files');

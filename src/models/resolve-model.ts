@@ -6,6 +6,7 @@ import {
   cachedCommit,
   fetchRevision,
   hubCacheFolder,
+  hubIdOfUrl,
   isKnownAbsent,
   nameOfRevision,
   parseHubId,
@@ -69,6 +70,12 @@ export function downloadHint(hubId: string, revision?: string): string {
 function modelRevision(nameOrPath: string, revision: string | undefined): HubRevision {
   const parsed = parseHubId(nameOrPath, revision);
   if (parsed) return { type: 'model', ...parsed };
+  const id = hubIdOfUrl(nameOrPath);
+  if (id !== undefined) {
+    throw new RankDistillmError('bad_input', `${nameOrPath}: is an address, not a model folder or a Hugging Face id`, {
+      hint: `Name the model by its id: ${id}.`,
+    });
+  }
   throw new RankDistillmError('not_found', `${nameOrPath}: no such model folder`, {
     hint: 'Check the path; relative paths start from the current working directory.',
   });

@@ -4,7 +4,7 @@ import { SettingError } from '../config/setting-error.js';
 import { DatasetRegistry } from '../data/registry.js';
 import { RunDataset } from '../data/run-dataset.js';
 import type { RunDatasetOptions } from '../data/run-options.js';
-import { chooseArithmetic, type ArithmeticChoice } from '../engine/arithmetic.js';
+import { chooseArithmetic, nameOf, type ArithmeticChoice } from '../engine/arithmetic.js';
 import { resolveEngine, type ResolvedEngine } from '../engine/engine-options.js';
 import { throwIfAborted } from '../errors.js';
 import { differences, fingerprintFile, fingerprintLargeFile, type Facts } from '../io/fingerprint.js';
@@ -241,10 +241,11 @@ async function modelOf({ model, label }: RerankRunsSettings, checkpoint: Checkpo
   return { name: model, folder: resolve(folder), revision, ...(await fingerprintModel(checkpoint)), settings };
 }
 
-function computedBy(engine: ResolvedEngine, { products }: ArithmeticChoice): RunIdentity['computed'] {
+function computedBy(engine: ResolvedEngine, choice: ArithmeticChoice): RunIdentity['computed'] {
   const onGpu = engine.device !== 'cpu';
   return {
-    precision: products,
+    precision: choice.products,
+    ...(onGpu ? {} : { arithmetic: nameOf(choice) }),
     device: engine.device,
     tf32: onGpu && engine.native.tf32 === true,
     bfloat16_stream: onGpu && engine.native.bfloat16Stream === true,

@@ -39,7 +39,14 @@ const identity = {
   batch_size: count,
   /** Documents of a topic that are the best of a finer precision; missing where none was asked for. */
   refine: z.object({ top: count, precision: text }).optional(),
-  computed: z.object({ precision: text, device: text, tf32: z.boolean(), bfloat16_stream: z.boolean() }),
+  computed: z.object({
+    precision: text,
+    /** Products, attention and what lies between products; CPUs only. */
+    arithmetic: text.optional(),
+    device: text,
+    tf32: z.boolean(),
+    bfloat16_stream: z.boolean(),
+  }),
 };
 
 /** Provenance of a run, in a file beside it; docs/cli.md explains the keys. */
@@ -178,6 +185,7 @@ export function factsOf({ model, input, dataset, topics, shard, refine, computed
       follows: 'the set of topics scored',
     },
     precision: plain(computed.precision),
+    arithmetic: { value: computed.arithmetic ?? null, follows: 'precision' },
     refine: { value: refine?.top ?? null },
     device: plain(device),
     tf32: plain(computed.tf32),

@@ -7,7 +7,7 @@ import { trainer } from '../config/schema/trainer.js';
 import type { CollectionIndexOptions } from '../data/collection/index-cache.js';
 import type { DatasetRegistry } from '../data/registry.js';
 import type { RunDatasetOptions } from '../data/run-options.js';
-import { loadOptions } from '../engine/cross-encoder.js';
+import { loadOptions } from '../engine/cross-encoder-options.js';
 import { given, modelKeys, passed } from '../engine/engine-options.js';
 import type { MeasureValues } from '../evaluate/evaluate.js';
 import type { RankGroup } from '../ranks/rank-group.js';

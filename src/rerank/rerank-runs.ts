@@ -242,8 +242,8 @@ async function refineOf(
 ): Promise<SampleWork['refine']> {
   if (refine === null) return undefined;
   const isFirst = group === undefined || group.rank === 0;
-  const own = isFirst ? await model.errorBound(() => samplePairs(dataset, topics), signal) : undefined;
-  return { topK: refine, bound: group === undefined ? own : await group.fromFirst(own) };
+  const own = isFirst ? await model.errorBounds(() => samplePairs(dataset, topics), signal) : undefined;
+  return { topK: refine, bounds: group === undefined ? own : await group.fromFirst(own) };
 }
 
 /** The samples of topics as their positions come, which `taken` receives. */

@@ -1,7 +1,7 @@
 import type { RankingSample } from '../data/records.js';
 import { writeRunTopics, type ScoredDocument, type WrittenRun } from '../data/write-run.js';
 import type { CrossEncoder } from '../engine/cross-encoder.js';
-import type { RefinedCounts } from '../engine/finer-scores.js';
+import type { ErrorBounds, RefinedCounts } from '../engine/finer-scores.js';
 import type { ScoredWindow } from '../engine/score-windows.js';
 import { holdInputs, refuseOverInput } from '../io/inputs.js';
 import type { TextPair } from '../tokenize/pair-tokenizer.js';
@@ -92,8 +92,8 @@ export interface SampleWork extends Pick<RerankOptions, 'model' | 'signal' | 'on
   /** For progress, with those of `earlierPairs`. */
   totalPairs: number;
   earlierPairs?: number;
-  /** How many documents of each topic are to be the best of 32-true, and the bound of `CrossEncoder.errorBound`. */
-  refine?: { topK: number; bound: number | undefined } | undefined;
+  /** How many documents of each topic are to be the best of 32-true, and the bounds of `CrossEncoder.errorBounds`. */
+  refine?: { topK: number; bounds: ErrorBounds | undefined } | undefined;
 }
 
 /** Scores topics and passes each on as soon as it is complete, in order, documents in first-stage order. */
@@ -129,12 +129,13 @@ export async function scoreSamples(
 /** What was refined before and now. */
 export function sumOf(
   before: RefinedCounts | undefined,
-  { documents, rescored, bound, exceeded }: RefinedCounts,
+  { documents, rescored, inFloat32, bound, exceeded }: RefinedCounts,
 ): RefinedCounts {
-  if (before === undefined) return { documents, rescored, bound, exceeded };
+  if (before === undefined) return { documents, rescored, inFloat32, bound, exceeded };
   return {
     documents: before.documents + documents,
     rescored: before.rescored + rescored,
+    inFloat32: before.inFloat32 + inFloat32,
     bound,
     exceeded: before.exceeded + exceeded,
   };

@@ -1,5 +1,6 @@
 import { SpanStatusCode, trace, type Span } from '@opentelemetry/api';
-import type { CrossEncoder, Ranking, RankOptions } from '../engine/cross-encoder.js';
+import type { CrossEncoder, Ranking } from '../engine/cross-encoder.js';
+import type { RankOptions } from '../engine/cross-encoder-options.js';
 import { RankDistillmError } from '../errors.js';
 import type { TextPair } from '../tokenize/pair-tokenizer.js';
 import type { Metrics } from './metrics.js';

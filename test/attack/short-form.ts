@@ -10,7 +10,7 @@ const FILES = {
   folders: ['cache-indexes', 'checkpoints', 'models', 'outputs', 'journals', 'planted-names', 'weights'],
   readers: ['evaluation', 'jsonl', 'parquet', 'pickles', 'qrels', 'safetensors', 'trec-runs', 'tsv', 'yaml'],
   processes: ['downloads', 'hostile-data', 'storms', 'index-kills'],
-  kills: ['fit-kills', 'kills', 'shard-kills'],
+  kills: ['download-kills', 'fit-kills', 'kills', 'shard-kills'],
   servers: ['server-kills', 'servers'],
 };
 

@@ -272,7 +272,18 @@ test('a collection without qrels is re-ranked and says that there are no measure
     const { code, stdout, stderr } = await run(argv, { cwd: folder });
     assert.is(code, 0, stderr);
     assert.is(stdout, '');
-    assert.match(stderr, /no measures/);
+    assert.match(stderr, /^no measures: no qrels are known for \S*bm25\S*$/m);
+    const without = [...argv, '--model.evaluation_metrics=[]'];
+    assert.match((await run(without, { cwd: folder })).stderr, /^no measures: evaluation_metrics is empty$/m);
+  }));
+
+test('a shard that cannot be is found before the model is looked for', () =>
+  inFolder(async (folder) => {
+    await writeCollection(folder);
+    const argv = ['re_rank', '--config', 'config.yaml', '--model.model_name_or_path=nowhere', '--shard', '3/2'];
+    const { code, stderr } = await run(argv, { cwd: folder });
+    assert.is(code, 2);
+    assert.match(stderr, /^error: --shard: there is no part 3 of 2\nhint: Parts are counted from 1: 1\/8 to 8\/8\.\n$/);
   }));
 
 test('an error is one line whatever it quotes', () =>

@@ -1,7 +1,8 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { kendallTau } from '../../scripts/bench/ranking.js';
-import { CrossEncoder, type LoadOptions } from '../../src/engine/cross-encoder.js';
+import { CrossEncoder } from '../../src/engine/cross-encoder.js';
+import type { LoadOptions } from '../../src/engine/cross-encoder-options.js';
 import { assertClose, expectedPairs, modelFolder, readScoredPairs, type ScoredPair } from '../support/models.js';
 import { useDevices } from '../support/devices.js';
 import { sharedPath } from '../support/shared.js';

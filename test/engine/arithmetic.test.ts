@@ -4,13 +4,14 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { chooseArithmetic } from '../../src/engine/arithmetic.js';
+import { chooseArithmetic, nameOf, type ArithmeticChoice } from '../../src/engine/arithmetic.js';
 import { CrossEncoder } from '../../src/engine/cross-encoder.js';
 import { loadBinding } from '../../src/io/load-binding.js';
 import { refuses } from '../support/errors.js';
 import { temporaryFolder } from '../support/files.js';
 import { expectedPairs, modelFolder } from '../support/models.js';
 import { HANGS_MS, LOADER } from '../support/programs.js';
+import { TOLERANCES } from '../support/tolerances.js';
 
 const test = suite('the arithmetic of a precision');
 
@@ -48,7 +49,16 @@ test('the variable fixes it, within what is exact enough and what the engine has
   assert.is(await choice('bfloat16'), bf16 ? 'bfloat16' : 'int16');
   process.env[VARIABLE] = 'bf16-mixed=int8'; // is not as exact
   assert.is(await choice('bfloat16'), bf16 ? 'bfloat16' : 'int16');
-  for (const wrong of ['fast', 'int8=int4', '32-true=int8']) {
+  const named = async (asked: 'bfloat16' | 'int8', encoder = even): Promise<string> =>
+    nameOf(await chooseArithmetic(loadBinding(), { device: 'cpu', asked, encoder, work: 'scoring' }));
+  const around = bf16 ? 'bfloat16' : 'float32';
+  process.env[VARIABLE] = 'bf16-mixed=int16,int8=int16/float32/bfloat16';
+  assert.is(await named('bfloat16'), 'int16/float32/float32');
+  assert.is(await named('int8'), bf16 ? 'int16/float32/bfloat16' : `${int8 ? 'int8' : 'int16'}/float32/float32`);
+  process.env[VARIABLE] = 'flags';
+  if (int8) assert.is(await named('int8'), `int8/${around}/${around}`);
+  if (int8) assert.is(await named('int8', odd), 'int8/float32/float32'); // bf16 takes heads of an even size
+  for (const wrong of ['fast', 'int8=int4', '32-true=int8', 'int8=int8/float32', 'int8=int8/int16/float32']) {
     process.env[VARIABLE] = wrong;
     await refuses(() => choice('int8'), 'bad_input', VARIABLE, wrong);
   }
@@ -97,26 +107,43 @@ test('processes that measure at the same time agree, and later ones follow what 
   const answers = await Promise.all([1, 2, 3].map(() => inProcess(cache, SHOW)));
   assert.is(new Set(answers).size, 1, answers.join(''));
   const { path, content } = kept(cache, 'scoring');
-  const names = ['float32', 'int16', ...(bf16 ? ['bfloat16'] : []), ...(int8 ? ['int8'] : [])];
-  assert.equal(Object.keys(content.tokensPerCpuSecond), names);
+  const floats = bf16 ? ['float32', 'bfloat16'] : ['float32'];
+  const around = (products: string, outputs = floats): string[] =>
+    floats.flatMap((attention) => outputs.map((between) => `${products}/${attention}/${between}`));
+  const names = [
+    'float32',
+    ...around('int16'),
+    ...(bf16 ? around('bfloat16', ['bfloat16']) : []),
+    ...(int8 ? around('int8') : []),
+  ];
+  // beside each on AMX: the same by vectors
+  const measured = Object.keys(content.tokensPerCpuSecond).filter((name) => !name.endsWith('/vectors'));
+  assert.equal(measured, names);
   const write = (changes: Record<string, number>): void => {
     const all = Object.fromEntries(names.map((name) => [name, 100]));
     writeFileSync(path, JSON.stringify({ ...content, tokensPerCpuSecond: { ...all, ...changes } }));
   };
   for (const [changes, products] of [
     [{ float32: 200 }, 'float32'],
-    [{ int16: 200 }, 'int16'],
-    [{ int16: 104 }, 'float32'], // about as fast, and finer
-    [{ int8: 900 }, 'float32'], // not as exact
+    [{ 'int16/float32/float32': 200 }, 'int16/float32/float32'],
+    [{ 'int16/float32/float32': 104 }, 'float32'], // about as fast, and finer
+    [{ 'int8/float32/float32': 900 }, 'float32'], // not as exact
+    ...(bf16
+      ? ([
+          [{ 'int16/bfloat16/float32': 200 }, 'int16/bfloat16/float32'],
+          [{ 'int16/float32/bfloat16': 200, 'int16/bfloat16/bfloat16': 205 }, 'int16/float32/bfloat16'],
+          [{ 'bfloat16/float32/bfloat16': 200 }, 'bfloat16/float32/bfloat16'],
+        ] as const)
+      : []),
   ] as const) {
     write(changes);
-    const { products: found, why } = JSON.parse(await inProcess(cache, SHOW)) as { products: string; why: string };
-    assert.is(found, products);
+    const { why, ...found } = JSON.parse(await inProcess(cache, SHOW)) as ArithmeticChoice;
+    assert.is(nameOf(found), products);
     assert.match(why, /^measured on \d{4}-\d\d-\d\d, shares of the fastest: float32 /);
   }
   writeFileSync(path, 'damaged');
   await inProcess(cache, SHOW);
-  assert.equal(Object.keys(kept(cache, 'scoring').content.tokensPerCpuSecond), names);
+  assert.equal(Object.keys(kept(cache, 'scoring').content.tokensPerCpuSecond), Object.keys(content.tokensPerCpuSecond));
 });
 
 test('training falls back to float32 where bf16 is slower, and says so in one line', async () => {
@@ -129,12 +156,15 @@ test('training falls back to float32 where bf16 is slower, and says so in one li
   const answer = async () => JSON.parse(await inProcess(cache, body, EMULATED)) as [string, string[]];
   await answer();
   const { path, content } = kept(cache, 'training');
-  assert.equal(Object.keys(content.tokensPerCpuSecond), ['float32', 'bfloat16']);
+  assert.equal(Object.keys(content.tokensPerCpuSecond), ['float32', 'bfloat16/bfloat16/bfloat16']);
   for (const [float32, precision, lines] of [
     [200, 'float32', 1],
     [50, 'bfloat16', 0],
   ] as const) {
-    writeFileSync(path, JSON.stringify({ ...content, tokensPerCpuSecond: { float32, bfloat16: 100 } }));
+    writeFileSync(
+      path,
+      JSON.stringify({ ...content, tokensPerCpuSecond: { float32, 'bfloat16/bfloat16/bfloat16': 100 } }),
+    );
     const [found, warnings] = await answer();
     assert.is(found, precision);
     assert.is(
@@ -149,17 +179,32 @@ test('where nothing can be kept, the flags choose', async () => {
   assert.match(answer, /chosen by the flags of the CPU, since the cache folder cannot be written/);
 });
 
-test('a model says what it computes in, and computes in that', async () => {
+test('a model says what it computes in, and computes in that; its scores are close, and the same alone', async () => {
   const pairs = await expectedPairs('mono-rank');
+  const wanted = pairs.map(({ score }) => score);
+  const spread = Math.max(...wanted) - Math.min(...wanted);
   const scores = new Set<string>();
-  for (const kind of ['float32', 'int16']) {
+  const kinds = ['float32', 'int16/float32/float32', ...(int8 ? ['int8/float32/float32'] : [])];
+  if (bf16) kinds.push('int16/bfloat16/float32', 'int16/float32/bfloat16', 'int16/bfloat16/bfloat16');
+  if (bf16) kinds.push('bfloat16/float32/bfloat16', 'bfloat16/bfloat16/bfloat16');
+  if (bf16 && int8) kinds.push('int8/bfloat16/float32', 'int8/float32/bfloat16', 'int8/bfloat16/bfloat16');
+  for (const kind of kinds) {
     process.env[VARIABLE] = `int8=${kind}`;
     await using model = await CrossEncoder.load(folder, { precision: 'int8' });
-    assert.equal([model.precision, model.arithmetic.products], [kind, kind]);
-    assert.is(model.arithmetic.why, `${VARIABLE} is int8=${kind}`);
-    scores.add(String(await model.score(pairs)));
+    const { arithmetic } = model;
+    assert.equal([model.precision, nameOf(arithmetic)], [arithmetic.products, kind]);
+    assert.is(arithmetic.why, `${VARIABLE} is int8=${kind}`);
+    const found = await model.score(pairs);
+    const { float32, bfloat16, int8: bytes, int16 } = TOLERANCES.cpu;
+    const share = kind.includes('bfloat16') ? bfloat16.scoreOfMixed : int16.score;
+    const most = kind === 'float32' ? float32.score : spread * (arithmetic.products === 'int8' ? bytes.score : share);
+    wanted.forEach((score, i) =>
+      assert.ok(Math.abs(found[i]! - score) <= most, `${kind}, pair ${i}: ${found[i]}, reference ${score}`),
+    );
+    for (const i of [0, 7, pairs.length - 1]) assert.is((await model.score([pairs[i]!]))[0], found[i], kind);
+    scores.add(String(found));
   }
-  assert.is(scores.size, 2);
+  assert.is(scores.size, kinds.length);
 });
 
 test.run();

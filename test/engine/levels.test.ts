@@ -3,27 +3,11 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { loadBinding } from '../../src/io/load-binding.js';
 import { createNative, gradientOf, isSanitized, referenceModel } from '../support/engine.js';
+import { environmentOf, LEVELS } from '../support/levels.js';
 import { LOADER } from '../support/programs.js';
 import { TOLERANCES, relativeDistance } from '../support/tolerances.js';
 
 const test = suite('levels of instruction sets');
-
-/** Flags of /proc/cpuinfo that a level needs, with those of the levels before it. */
-const LEVELS: Record<string, readonly string[]> =
-  process.arch === 'arm64'
-    ? {
-        neon: [],
-        neon_dotprod: ['asimddp'],
-        neon_bf16: ['bf16'],
-      }
-    : {
-        generic: [],
-        avx2: ['avx2'],
-        avx512: ['avx512f', 'avx512bw', 'avx512dq', 'avx512vl'],
-        avx512_vnni: ['avx512_vnni'],
-        avx512_bf16: ['avx512_bf16'],
-        amx: ['amx_tile', 'amx_bf16', 'amx_int8'],
-      };
 
 interface Answer {
   kernels: string;
@@ -34,8 +18,8 @@ interface Answer {
   gradient: number[];
 }
 
-/** Scores the reference model in a process of its own, in which the CPU seems to have only `features`. */
-function scoreWith(features: readonly string[], env: Record<string, string> = {}): Answer {
+/** Scores the reference model in a process of its own, in which the CPU seems to have only that level. */
+function scoreWith(level: string, env: Record<string, string> = {}): Answer {
   const { href } = new URL('../support/engine.ts', import.meta.url);
   const source = `
     const { createNative, gradientOf, referenceModel } = await import('${href}');
@@ -55,9 +39,8 @@ function scoreWith(features: readonly string[], env: Record<string, string> = {}
     {
       encoding: 'utf8',
       env: {
-        ...process.env,
+        ...environmentOf(level),
         ...env,
-        RANK_DISTILLM_CPU_FEATURES: features.join(','),
         RANK_DISTILLM_EMULATE_INT8: '1', // products of bytes at each level, by other instructions where it has none for them
       },
     },
@@ -70,7 +53,6 @@ const own = loadBinding().info().cpuFeatures;
 const reference = await referenceModel('mono-rank');
 const wanted = reference.pairs.map(({ score }) => score);
 const spread = Math.max(...wanted) - Math.min(...wanted);
-const allowed: string[] = [];
 /** Levels that have instructions for products of bytes; the others take int16 for int8. */
 const WITH_BYTES = ['avx512_vnni', 'avx512_bf16', 'amx', 'neon_dotprod', 'neon_bf16'];
 let bytes: number[] | undefined;
@@ -78,8 +60,6 @@ let bytes: number[] | undefined;
 const gradient = await gradientOf('mono-rank');
 
 for (const [level, features] of Object.entries(LEVELS)) {
-  allowed.push(...features);
-  const upToHere = [...allowed];
   if (!features.every((feature) => own.includes(feature))) {
     console.log(`left out: ${level}, this CPU has no ${features.join(', ')}`);
     continue;
@@ -90,7 +70,7 @@ for (const [level, features] of Object.entries(LEVELS)) {
   }
   const limits = level === 'generic' ? { ATEN_CPU_CAPABILITY: 'default', ONEDNN_MAX_CPU_ISA: 'SSE41' } : {};
   test(`${level}: float32, int16 and int8 score as the references do`, () => {
-    const { kernels, float32, int16, int8, gradient: found } = scoreWith(upToHere, limits);
+    const { kernels, float32, int16, int8, gradient: found } = scoreWith(level, limits);
     assert.is(kernels, level);
     const off = relativeDistance(found, gradient);
     assert.ok(off <= TOLERANCES.cpu.float32.gradient, `the gradient is off by ${off} of its norm`);

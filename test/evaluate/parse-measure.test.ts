@@ -57,6 +57,9 @@ const REFUSED: [string, RegExp, RegExp][] = [
   ['nDCG(gains={0:0,1:5})@10', /nDCG takes cutoff, dcg and judged_only, got "gains/, /nDCG@10/],
   ['NumQ@10', /NumQ takes nothing behind @/, /nDCG@10/],
   ['', /invalid syntax/, /nDCG@10/],
+  ['nDCG@10,AP', /a comma between measures/, /nDCG@10 AP on the command line, \[nDCG@10, AP\] in YAML/],
+  ['RBP(rel=1,p=0.9),AP', /a comma between measures/, /RBP\(rel=1,p=0\.9\) AP/],
+  ['nDCG@10,', /a comma between measures/, /nDCG@10/],
   ['nDCG@10 AP', /cut-off must be|invalid syntax/, /nDCG@10/],
 ];
 for (const [written, message, hint] of REFUSED) {

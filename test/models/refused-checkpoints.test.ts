@@ -256,6 +256,15 @@ test('a file, a missing folder and no name at all', async () => {
     /is a file, not a model folder/,
   );
   await refuses(() => loadCheckpoint('./no/such/folder'), 'not_found', /no such model folder/);
+  for (const [url, id] of [
+    ['https://huggingface.co/webis/monoelectra-base', 'webis/monoelectra-base'],
+    ['https://huggingface.co/webis/monoelectra-base/tree/main?library=x', 'webis/monoelectra-base'],
+    ['hf.co/webis/monoelectra-base.git', 'webis/monoelectra-base'],
+    ['https://huggingface.co/webis/a/blob/v1.0/config.json', 'webis/a@v1.0'],
+  ] as const) {
+    const error = await refuses(() => loadCheckpoint(url), 'bad_input', /is an address/);
+    assert.is(error.hint, `Name the model by its id: ${id}.`);
+  }
   await refuses(() => loadCheckpoint(''), 'bad_input', /expected a folder or a Hugging Face id/);
 });
 

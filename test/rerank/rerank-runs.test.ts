@@ -236,7 +236,8 @@ test('the record says what the run was computed from', () =>
     assert.is(dataset!['id'], 'tiny-set');
     assert.equal([topics!['scored'], topics!['of']], [1, 2]);
     assert.equal(record['limit'], { batches: 1 });
-    assert.equal(record['computed'], { precision: 'float32', device: 'cpu', tf32: false, bfloat16_stream: false });
+    const onCpu = { device: 'cpu', tf32: false, bfloat16_stream: false };
+    assert.equal(record['computed'], { precision: 'float32', arithmetic: 'float32', ...onCpu });
     assert.match(String(record['written']!['by']), /^rank-distillm \d/);
   }));
 
