@@ -1,6 +1,7 @@
 #include "api/native_trainer.h"
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "api/cancel_token.h"
@@ -159,7 +160,7 @@ Napi::Value NativeTrainer::write(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value NativeTrainer::close(const Napi::CallbackInfo& info) {
-  return submit(info.Env(), [trainer = std::exchange(trainer_, nullptr)](Workers&) mutable { trainer.reset(); });
+  return Environment::of(info.Env()).close_model(info.Env(), std::exchange(trainer_, nullptr));
 }
 
 Napi::Value NativeTrainer::parameters(const Napi::CallbackInfo& info) {
