@@ -1,9 +1,5 @@
 #include "api/environment.h"
 
-#ifdef __GLIBC__
-#include <malloc.h>
-#endif
-
 namespace rank_distillm {
 
 Napi::Error Environment::to_js_error(Napi::Env env, const std::exception_ptr& error) const {
@@ -97,19 +93,6 @@ Napi::Promise Environment::submit_blocks(Napi::Env env, const CancelFlag& cancel
   };
   engine_.post_blocks(std::move(job));
   return deferred.Promise();
-}
-
-Napi::Promise Environment::close_model(Napi::Env env, std::shared_ptr<void> model, const void* after_model) {
-  return submit(
-      env, make_cancel_flag(),
-      [model = std::move(model)](Workers&) mutable {
-        model.reset();
-#ifdef __GLIBC__
-        malloc_trim(0);
-#endif
-        return true;
-      },
-      [](Napi::Env env, bool&) -> Napi::Value { return env.Undefined(); }, 0, after_model);
 }
 
 void Environment::settle(Napi::Env env, const Napi::Promise::Deferred& deferred,

@@ -1,6 +1,5 @@
 #include "api/native_model.h"
 
-#include <utility>
 #include <vector>
 
 #include "api/cancel_token.h"
@@ -73,7 +72,14 @@ Napi::Value NativeModel::score_in_blocks(Napi::Env env, PackedBatch packed, cons
 Napi::Value NativeModel::close(const Napi::CallbackInfo& info) {
   // The engine runs jobs in order, and this one after the model's blocks: all earlier jobs have ended when it runs.
   const void* model = model_.get();
-  return Environment::of(info.Env()).close_model(info.Env(), std::exchange(model_, nullptr), model);
+  return Environment::of(info.Env())
+      .submit(
+          info.Env(), make_cancel_flag(),
+          [model = std::exchange(model_, nullptr)](Workers&) mutable {
+            model.reset();
+            return true;
+          },
+          [](Napi::Env env, bool&) -> Napi::Value { return env.Undefined(); }, 0, model);
 }
 
 Napi::Value NativeModel::precision(const Napi::CallbackInfo& info) {

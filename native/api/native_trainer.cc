@@ -1,7 +1,6 @@
 #include "api/native_trainer.h"
 
 #include <algorithm>
-#include <utility>
 #include <vector>
 
 #include "api/cancel_token.h"
@@ -160,7 +159,7 @@ Napi::Value NativeTrainer::write(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value NativeTrainer::close(const Napi::CallbackInfo& info) {
-  return Environment::of(info.Env()).close_model(info.Env(), std::exchange(trainer_, nullptr));
+  return submit(info.Env(), [trainer = std::exchange(trainer_, nullptr)](Workers&) mutable { trainer.reset(); });
 }
 
 Napi::Value NativeTrainer::parameters(const Napi::CallbackInfo& info) {
