@@ -128,8 +128,11 @@ interface Wording {
 
 const inConfiguration: Wording = {
   wrong({ place }, path, what, hint) {
-    const message = `${placeText(place)}: ${path.join('.') || 'the configuration'}: ${what}`;
-    return new RankDistillmError('bad_input', message, { hint });
+    const key = path.join('.') || 'the configuration';
+    const where = placeText(place);
+    // an option is named by its key
+    const prefix = where === `--${key}` ? where : `${where}: ${key}`;
+    return new RankDistillmError('bad_input', `${prefix}: ${what}`, { hint });
   },
   unknown(key, place, known, path, owner) {
     const where = path.length === 0 ? '' : ` in ${path.join('.')}${owner ? ` (${owner})` : ''}`;

@@ -101,7 +101,8 @@ export class ErrorBound {
   async raise(largestError: number, times: number): Promise<void> {
     this.#exceeded += times;
     this.#largest = Math.max(this.#largest, largestError);
-    await this.#file.replace(this.#content());
+    // a bound that another rank measured
+    if (this.value !== undefined) await this.#file.replace(this.#content());
   }
 
   #content(): z.input<typeof kept> {

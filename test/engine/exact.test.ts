@@ -103,6 +103,21 @@ test('1,024 pairs make the bound final: twice the largest error', async () => {
   assert.equal(keptIn(boundFile(model)), kept);
 });
 
+test('bounds of another rank are raised where this process has measured none', async () => {
+  const config = { docLength: 20 }; // a model of its own for what is kept
+  await using model = await load('int8', { config });
+  await using finer = await load('32-true', { config });
+  const documents = made(60, 5);
+  const pairs = documents.map((document) => ({ query, document }));
+  // one for each arithmetic before 32-true, of which there are one or two
+  for (const bounds of [[1e-9], [1e-9, 1e-9]]) {
+    const request = { query, documents, scores: await model.score(pairs), topK: 30, bounds };
+    const { scores } = await model.refine(request);
+    const order = [...documents.keys()].sort((a, b) => scores[b]! - scores[a]!).slice(0, 30);
+    assert.equal(indices(order.map((index) => ({ index }))), indices(await finer.rank(query, documents, { topK: 30 })));
+  }
+});
+
 test('long documents are refined by their passages', async () => {
   await using model = await load('int8');
   await using finer = await load('32-true');
