@@ -109,7 +109,6 @@ c10::intrusive_ptr<c10d::Store> Communicator::open_store(bool serves, double sec
 void Communicator::connect() {
   store_ = open_store(options_.serves, options_.join_seconds);
   meet();
-  reached_ = Clock::now();
   watcher_ = std::thread([this] { watch(); });
   auto own = options_.interface.empty() ? address_towards(options_.host, options_.port) : "";
   const auto gloo = c10d::ProcessGroupGloo::Options::create(collective_timeout);
@@ -148,7 +147,15 @@ void Communicator::meet() {
     throw bad_input("of " + std::to_string(ranks) + " ranks these did not come within " +
                     std::to_string(static_cast<int64_t>(options_.join_seconds)) + " s: " + missing);
   }
-  for (const auto& bytes : store_->multiGet(keys)) labels_.push_back(text_of(bytes));
+  {
+    const std::lock_guard lock(mutex_);
+    reached_ = Clock::now();
+    met_ = true;
+  }
+  std::vector<std::string> labels;
+  for (const auto& bytes : store_->multiGet(keys)) labels.push_back(text_of(bytes));
+  const std::lock_guard lock(mutex_);
+  labels_ = std::move(labels);
 }
 
 void Communicator::begin_sum(float* values, int64_t count, int device) {
@@ -282,9 +289,9 @@ std::optional<Fault> Communicator::fault() {
   if (now - asked_ > timeout / 2) reached_ = now;  // this process was stopped
   asked_ = now;
   // A broken network gives no error before TCP gives up, which takes a quarter of an hour.
-  if (!fault_ && !leaving_ && watcher_.joinable() && now - reached_ > timeout) {
-    fault_ = {-1, "the store at " + options_.host + ":" + std::to_string(options_.port) + ", held by " + labels_[0] +
-                      " or its launcher, does not answer any more"};
+  if (!fault_ && !leaving_ && met_ && now - reached_ > timeout) {
+    fault_ = {-1, "the store at " + options_.host + ":" + std::to_string(options_.port) + ", held by " +
+                      (labels_.empty() ? "rank 0" : labels_[0]) + " or its launcher, does not answer any more"};
   }
   return fault_;
 }

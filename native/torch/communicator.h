@@ -104,6 +104,7 @@ class Communicator {
   std::atomic<bool> suspicious_ = false;
   std::mutex mutex_;  // guards the members below
   std::condition_variable changed_;
+  bool met_ = false;  // all ranks were there, so that silence of the store is a fault
   bool leaving_ = false;
   std::optional<Fault> fault_;
   Clock::time_point reached_ = Clock::now();  // when the store last answered
