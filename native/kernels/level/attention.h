@@ -75,6 +75,11 @@ RD_INLINE DropoutMask mask_of(DropoutMask mask, int64_t query, int64_t head) {
   return mask;
 }
 
+/// Fetches the lines of `bytes` bytes into the second-level cache.
+RD_INLINE void fetch(const char* from, int64_t bytes) {
+  for (int64_t b = 0; b < bytes; b += 64) __builtin_prefetch(from + b, 0, 2);
+}
+
 template <class Product, class Dot>
 static void attention(const AttentionCall& call) {
   constexpr int64_t bytes = sizeof(typename Dot::Number);
@@ -96,7 +101,18 @@ static void attention(const AttentionCall& call) {
   const float scale = to_powers_of_two(call.head_size);
   Product product;
   for (int64_t head = 0; head < call.heads; ++head) {
-    const int64_t offset = head * call.head_size * bytes;
+    const int64_t offset = head * call.head_size * bytes, head_bytes = call.head_size * bytes;
+    // A head's part of a row is a line or a few, and the next row's is far from it: the processor foresees none of
+    // them.
+    const auto fetch_next_head = [&](int64_t query) __attribute__((always_inline)) {
+      if (head + 1 == call.heads) return;
+      fetch(call.query.row(query) + offset + head_bytes, head_bytes);
+      const int64_t key = query * call.keys / call.queries, end = (query + 1) * call.keys / call.queries;
+      for (int64_t k = key; k < end; ++k) {
+        fetch(call.key.row(k) + offset + head_bytes, head_bytes);
+        fetch(call.value.row(k) + offset + head_bytes, head_bytes);
+      }
+    };
     pack_as_outputs<Dot>(call.key, call.keys, offset, call.head_size, key_steps, keys);
     pack_as_steps<Dot>(call.value, call.keys, offset, call.head_size, value_steps, values);
     for (int64_t first = 0; first < call.queries; first += queries_at_once) {
@@ -114,6 +130,7 @@ static void attention(const AttentionCall& call) {
         store(shifts + q,
               reduce_rows(by_lane, [](F a, F b) __attribute__((always_inline)) { return max(a, b); }) * scale);
         for (int64_t r = 0; r < rows; ++r) {
+          fetch_next_head(first + q + r);
           const auto* row = scores + (q + r) * scores_stride;
           char* const to = weights + (q + r) * weights_stride;
           if (call.dropout.active()) {
