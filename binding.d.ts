@@ -256,8 +256,16 @@ export interface NativeTrainer {
    * Adds the gradient of Σ gradient[i] · score[i] and frees what was kept.
    *
    * @param gradient [sequences] of that forward, in its order
+   * @param sums for the last backward of a step: each range of the gradients begins to be summed over the ranks as soon as
+   *   it is complete. Until `finishSums` nothing may use the gradients.
    */
-  backward(kept: number, gradient: Float32Array): Promise<{ linearRows: number; linearFlops: number }>;
+  backward(
+    kept: number,
+    gradient: Float32Array,
+    sums?: GradientSums,
+  ): Promise<{ linearRows: number; linearFlops: number }>;
+  /** Begins to sum all gradients over the ranks, as the last `backward` of a step does with `sums`. */
+  sumGradients(sums: GradientSums): Promise<void>;
   /** Frees what was kept without a backward. */
   discard(kept: number): Promise<void>;
   /** Euclidean norm of all gradients. */
@@ -368,6 +376,11 @@ export interface CommunicatorOptions {
   timeoutSeconds: number;
 }
 
+/** Of a communicator, for trainers: a pointer that only they read. */
+export interface GradientSums {
+  readonly isGradientSums: never;
+}
+
 /**
  * This process as one rank of several, by c10d's TCPStore and gloo. All ranks make the same calls in the same order; calls
  * run one after the other.
@@ -377,6 +390,10 @@ export interface NativeCommunicator {
   connect(): Promise<void>;
   /** Sums the arrays of all ranks in place, with the same bits in all of them; nothing else may use the array meanwhile. */
   allReduce(values: Float32Array): Promise<void>;
+  /** For the trainers of this process, of either addon. */
+  gradientSums(): GradientSums;
+  /** Waits for the sums that trainers have begun. */
+  finishSums(): Promise<void>;
   /** The bytes of all ranks, by rank; they may differ in length. */
   allGather(bytes: Uint8Array): Promise<Uint8Array[]>;
   /** Adds to a counter that all ranks share and returns the sum. */

@@ -108,13 +108,27 @@ async function soak() {
   }
 }
 
+/** Programs that look at a package as others find it: its manifest, and its types. It is ESM alone. */
+const PACKAGE_LINTERS = [
+  ['publint@0.3.25', '--strict'],
+  ['@arethetypeswrong/cli@0.18.5', '--profile', 'esm-only', '--pack'],
+];
+
 /**
- * Makes a release for all platforms, and uses it where there is nothing but Node.js and npm. The package for GPUs, which
- * needs CUDA's compiler, is left out.
+ * Makes a release for all platforms, has its package looked at, and uses it where there is nothing but Node.js and npm. The
+ * package for GPUs, which needs CUDA's compiler, is left out.
  */
 async function packaged() {
   const script = (/** @type {string} */ name) => join(root, `scripts/release/${name}.mjs`);
   await run(process.execPath, [script('pack'), ...PLATFORMS.map(({ name }) => name)], { what: 'pack', cwd: root });
+  for (const [name = '', ...args] of PACKAGE_LINTERS) {
+    const folder = join(root, 'build/release/stage/rank-distillm');
+    await run('npm', ['exec', '--yes', name, '--', ...args, folder], {
+      what: name,
+      hint: 'It needs the npm registry once.',
+      cwd: root,
+    });
+  }
   await run(process.execPath, [script('try-install')], { what: 'try-install', cwd: root });
 }
 

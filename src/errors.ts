@@ -6,7 +6,7 @@ export function packagePath(relative: string): string {
 }
 
 /** A page of the documentation, for hints. */
-export function docsPage(page: 'api' | 'cli' | 'cuda' | 'downloads' | 'losses' | 'training'): string {
+export function docsPage(page: 'api' | 'cli' | 'cuda' | 'distributed' | 'downloads' | 'losses' | 'training'): string {
   return packagePath(`docs/${page}.md`);
 }
 

@@ -1,5 +1,9 @@
 #include "api/environment.h"
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 namespace rank_distillm {
 
 Napi::Error Environment::to_js_error(Napi::Env env, const std::exception_ptr& error) const {
@@ -29,9 +33,9 @@ Napi::Error Environment::to_js_error(Napi::Env env, const std::exception_ptr& er
 }
 
 Environment::Environment(Napi::Env env, const Backend& backend)
-    : backend(backend), engine_(EngineThread::instance()), to_js_thread_(env, "rank_distillm") {
+    : backend(backend), to_js_thread_(env, "rank_distillm") {
   try {
-    engine_.retain();
+    lane_of(0);
   } catch (...) {
     throw to_js_error(env, std::current_exception());
   }
@@ -50,11 +54,23 @@ void Environment::close_at_exit(Napi::Env env) {
 
 Environment::~Environment() { close(); }
 
+EngineThread& Environment::lane_of(int lane) {
+  auto& engine = lanes_[lane];
+  if (engine == nullptr) {
+    auto& found = EngineThread::instance(lane);
+    found.retain();
+    engine = &found;
+  }
+  return *engine;
+}
+
 void Environment::close() {
   if (std::exchange(closed_, true)) return;
   for (const auto& flag : pending_) flag->store(true);
-  engine_.drop(this);
-  engine_.release();
+  for (const auto& [lane, engine] : lanes_) {
+    engine->drop(this);
+    engine->release();
+  }
   to_js_thread_.release();
 }
 
@@ -91,8 +107,21 @@ Napi::Promise Environment::submit_blocks(Napi::Env env, const CancelFlag& cancel
       });
     });
   };
-  engine_.post_blocks(std::move(job));
+  lane_of(0).post_blocks(std::move(job));
   return deferred.Promise();
+}
+
+Napi::Promise Environment::close_model(Napi::Env env, std::shared_ptr<void> model, const void* after_model, int lane) {
+  return submit(
+      env, make_cancel_flag(),
+      [model = std::move(model)](Workers&) mutable {
+        model.reset();
+#ifdef __GLIBC__
+        malloc_trim(0);
+#endif
+        return true;
+      },
+      [](Napi::Env env, bool&) -> Napi::Value { return env.Undefined(); }, 0, after_model, lane);
 }
 
 void Environment::settle(Napi::Env env, const Napi::Promise::Deferred& deferred,

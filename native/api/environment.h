@@ -4,6 +4,7 @@
 
 #include <exception>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <type_traits>
@@ -32,14 +33,20 @@ class Environment {
   /// Runs `work(workers)` on the engine thread, then `to_js(env, result)` on this one, and settles the promise.
   /// `cancel` is set if the environment closes while the job runs. `threads` is the engine's number of threads from
   /// this job on; 0 keeps it.
-  /// `after_model`: see EngineThread::post.
+  /// `after_model`: see EngineThread::post; `lane`: see EngineThread::instance.
   template <typename Work, typename ToJs>
   Napi::Promise submit(Napi::Env env, const CancelFlag& cancel, Work work, ToJs to_js, int threads = 0,
-                       const void* after_model = nullptr);
+                       const void* after_model = nullptr, int lane = 0);
 
   /// The same for a job of blocks: `make` makes it, without `owner` and `done`. `to_js` gives the result of its end.
   Napi::Promise submit_blocks(Napi::Env env, const CancelFlag& cancel, const std::function<BlockJob()>& make,
                               std::function<Napi::Value(Napi::Env)> to_js);
+
+  /// Frees a model once its jobs have ended, see `submit`. Then the C library gives the memory that it has kept back to
+  /// the system: glibc keeps what its many arenas had at their worst, several times what is in use where models come
+  /// and go.
+  Napi::Promise close_model(Napi::Env env, std::shared_ptr<void> model, const void* after_model = nullptr,
+                            int lane = 0);
 
   /// A JavaScript Error with `code` and, if the error has one, `hint`.
   Napi::Error to_js_error(Napi::Env env, const std::exception_ptr& error) const;
@@ -57,7 +64,10 @@ class Environment {
   void close();
   void close_at_exit(Napi::Env env);
 
-  EngineThread& engine_;
+  /// Retains it when it is first used.
+  EngineThread& lane_of(int lane);
+
+  std::map<int, EngineThread*> lanes_;  // in use
   ToJsThread to_js_thread_;
   std::unordered_multiset<CancelFlag> pending_;  // one per job: the jobs of a stream share a flag
   bool closed_ = false;
@@ -65,17 +75,18 @@ class Environment {
 
 template <typename Work, typename ToJs>
 Napi::Promise Environment::submit(Napi::Env env, const CancelFlag& cancel, Work work, ToJs to_js, int threads,
-                                  const void* after_model) {
+                                  const void* after_model, int lane) {
   using Result = std::invoke_result_t<Work, Workers&>;
   auto deferred = Napi::Promise::Deferred::New(env);
+  auto& engine = closed_ ? EngineThread::instance() : lane_of(lane);  // `begin` throws then
   begin(env, cancel);
-  auto job = [this, cancel, deferred, threads, work = std::move(work),
+  auto job = [this, &engine, cancel, deferred, threads, work = std::move(work),
               to_js = std::move(to_js)](const EngineThread::TakeWorkers& workers) mutable {
     auto result = std::make_shared<std::optional<Result>>();
     std::exception_ptr error;
     try {
       throw_if_cancelled(cancel);
-      engine_.set_threads(threads);
+      engine.set_threads(threads);
       result->emplace(work(workers()));
     } catch (...) {
       error = std::current_exception();
@@ -88,7 +99,7 @@ Napi::Promise Environment::submit(Napi::Env env, const CancelFlag& cancel, Work 
       });
     });
   };
-  engine_.post(this, std::move(job), after_model);
+  engine.post(this, std::move(job), after_model);
   return deferred.Promise();
 }
 

@@ -1,5 +1,6 @@
 #include "api/native_model.h"
 
+#include <utility>
 #include <vector>
 
 #include "api/cancel_token.h"
@@ -47,7 +48,8 @@ Napi::Value NativeModel::score(const Napi::CallbackInfo& info) {
       [model = model_, batch = std::move(batch), cancel](Workers& workers) {
         return model->score(batch, workers, cancel);
       },
-      [precision = precision_](Napi::Env env, Scores& scores) { return scores_to_js(env, scores, precision); });
+      [precision = precision_](Napi::Env env, Scores& scores) { return scores_to_js(env, scores, precision); }, 0,
+      nullptr, model_->lane());
 }
 
 Napi::Value NativeModel::score_in_blocks(Napi::Env env, PackedBatch packed, const CancelFlag& cancel) const {
@@ -72,14 +74,8 @@ Napi::Value NativeModel::score_in_blocks(Napi::Env env, PackedBatch packed, cons
 Napi::Value NativeModel::close(const Napi::CallbackInfo& info) {
   // The engine runs jobs in order, and this one after the model's blocks: all earlier jobs have ended when it runs.
   const void* model = model_.get();
-  return Environment::of(info.Env())
-      .submit(
-          info.Env(), make_cancel_flag(),
-          [model = std::exchange(model_, nullptr)](Workers&) mutable {
-            model.reset();
-            return true;
-          },
-          [](Napi::Env env, bool&) -> Napi::Value { return env.Undefined(); }, 0, model);
+  const int lane = model_ ? model_->lane() : 0;
+  return Environment::of(info.Env()).close_model(info.Env(), std::exchange(model_, nullptr), model, lane);
 }
 
 Napi::Value NativeModel::precision(const Napi::CallbackInfo& info) {

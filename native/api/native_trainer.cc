@@ -1,6 +1,8 @@
 #include "api/native_trainer.h"
 
 #include <algorithm>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "api/cancel_token.h"
@@ -15,6 +17,15 @@ namespace {
 using SharedTrainer = std::shared_ptr<TrainingModel>;
 
 Napi::Value nothing(Napi::Env env, bool&) { return env.Undefined(); }
+
+/// `NativeCommunicator.gradientSums`, perhaps of the other addon.
+GradientSums read_sums(const Napi::Value& value) {
+  const auto* sums = value.IsExternal() ? value.As<Napi::External<GradientSums>>().Data() : nullptr;
+  if (sums == nullptr || sums->kind != GradientSums::expected_kind) {
+    throw Napi::TypeError::New(value.Env(), "sums: expected a communicator's gradientSums");
+  }
+  return *sums;
+}
 
 /// A job without a result.
 template <typename Work>
@@ -35,6 +46,7 @@ Napi::Function NativeTrainer::define(Napi::Env env) {
       env, "NativeTrainer",
       {InstanceMethod("score", &NativeTrainer::score), InstanceMethod("forward", &NativeTrainer::forward),
        InstanceMethod("backward", &NativeTrainer::backward), InstanceMethod("discard", &NativeTrainer::discard),
+       InstanceMethod("sumGradients", &NativeTrainer::sum_gradients),
        InstanceMethod("gradientNorm", &NativeTrainer::gradient_norm), InstanceMethod("step", &NativeTrainer::step),
        InstanceMethod("zeroGradients", &NativeTrainer::zero_gradients), InstanceMethod("read", &NativeTrainer::read),
        InstanceMethod("write", &NativeTrainer::write), InstanceMethod("close", &NativeTrainer::close),
@@ -98,11 +110,12 @@ Napi::Value NativeTrainer::forward(const Napi::CallbackInfo& info) {
 Napi::Value NativeTrainer::backward(const Napi::CallbackInfo& info) {
   const auto kept = read_integer(info[0], "kept");
   auto gradient = read_floats(info[1], "gradient");
+  const auto sums = info[2].IsUndefined() ? std::optional<GradientSums>() : read_sums(info[2]);
   return Environment::of(info.Env())
       .submit(
           info.Env(), make_cancel_flag(),
-          [trainer = trainer(info.Env()), kept, gradient = std::move(gradient)](Workers& workers) {
-            return trainer->backward(kept, gradient, workers);
+          [trainer = trainer(info.Env()), kept, gradient = std::move(gradient), sums](Workers& workers) {
+            return trainer->backward(kept, gradient, workers, sums ? &*sums : nullptr);
           },
           [](Napi::Env env, Counters& counters) -> Napi::Value {
             auto result = Napi::Object::New(env);
@@ -116,6 +129,11 @@ Napi::Value NativeTrainer::discard(const Napi::CallbackInfo& info) {
   return submit(info.Env(), [trainer = trainer(info.Env()), kept = read_integer(info[0], "kept")](Workers&) {
     trainer->discard(kept);
   });
+}
+
+Napi::Value NativeTrainer::sum_gradients(const Napi::CallbackInfo& info) {
+  return submit(info.Env(),
+                [trainer = trainer(info.Env()), sums = read_sums(info[0])](Workers&) { trainer->sum_gradients(sums); });
 }
 
 Napi::Value NativeTrainer::gradient_norm(const Napi::CallbackInfo& info) {
@@ -159,7 +177,7 @@ Napi::Value NativeTrainer::write(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value NativeTrainer::close(const Napi::CallbackInfo& info) {
-  return submit(info.Env(), [trainer = std::exchange(trainer_, nullptr)](Workers&) mutable { trainer.reset(); });
+  return Environment::of(info.Env()).close_model(info.Env(), std::exchange(trainer_, nullptr));
 }
 
 Napi::Value NativeTrainer::parameters(const Napi::CallbackInfo& info) {

@@ -22,6 +22,7 @@ class NativeTrainer : public Napi::ObjectWrap<NativeTrainer> {
   Napi::Value forward(const Napi::CallbackInfo& info);
   Napi::Value backward(const Napi::CallbackInfo& info);
   Napi::Value discard(const Napi::CallbackInfo& info);
+  Napi::Value sum_gradients(const Napi::CallbackInfo& info);
   Napi::Value gradient_norm(const Napi::CallbackInfo& info);
   Napi::Value step(const Napi::CallbackInfo& info);
   Napi::Value zero_gradients(const Napi::CallbackInfo& info);

@@ -83,11 +83,16 @@ BlockJobs::Taken BlockJobs::take(Which which, int threads) {
   }
   auto& first = *order.front().stream;
   const void* model = first.model();
-  int64_t waiting = 0;
+  int64_t waiting = 0, all = 0;
   for (const auto& stream : streams_) {
-    if (stream.model() == model) waiting += stream.waiting_tokens();
+    if (stream.model() != model || !stream.waits()) continue;
+    waiting += stream.waiting_tokens();
+    all += stream.tokens_so_far() + stream.waiting_tokens();
   }
+  // What one block for each thread holds is divided evenly: each further block is another pass over the weights.
+  const bool is_small = all <= threads * largest_block_tokens;
   int64_t room = shrinking_block_tokens(waiting, threads);
+  if (is_small) room = std::max(shrinking_block_tokens(0, threads), (all + threads - 1) / threads);
   // The last blocks of a long job are as long as its first ones.
   block.yields = first.tokens_so_far() + order.front().tokens > int64_t{2} * threads * largest_block_tokens;
   served_ = first.served;

@@ -1,15 +1,20 @@
 #include "core/engine_thread.h"
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "core/cpu.h"
 
 namespace rank_distillm {
 
-EngineThread& EngineThread::instance() {
-  // Leaked on purpose: at process exit other threads may still be inside it.
-  static auto* engine = new EngineThread();
+EngineThread& EngineThread::instance(int lane) {
+  // Leaked on purpose: at process exit other threads may still be inside them.
+  static auto* mutex = new std::mutex();
+  static auto* engines = new std::map<int, EngineThread*>();
+  const std::lock_guard lock(*mutex);
+  auto& engine = (*engines)[lane];
+  if (engine == nullptr) engine = new EngineThread();
   return *engine;
 }
 

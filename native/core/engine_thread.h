@@ -12,10 +12,11 @@
 
 namespace rank_distillm {
 
-/// The process's one thread for the engine's work, and its workers. Jobs run in the order they were posted. Jobs of
-/// blocks (BlockJob) run beside each other on all workers; where both wait, a job and a round of blocks take turns.
-/// Users (one per JavaScript environment) retain it: it starts with the first and is joined when the last releases it.
-/// A new first user waits for that join, so there are never two threads.
+/// A thread for the engine's work, and its workers: the process has one, and one more for each further GPU that it
+/// uses, so that GPUs compute beside each other. Jobs run in the order they were posted. Jobs of blocks (BlockJob) run
+/// beside each other on all workers; where both wait, a job and a round of blocks take turns. Users (one per JavaScript
+/// environment) retain it: it starts with the first and is joined when the last releases it. A new first user waits for
+/// that join, so there are never two threads.
 class EngineThread {
  public:
   /// Throws `native` if the OS cannot start the configured number of workers; the previous workers stay in use, and the
@@ -23,7 +24,8 @@ class EngineThread {
   using TakeWorkers = std::function<Workers&()>;
   using Job = std::function<void(const TakeWorkers&)>;
 
-  static EngineThread& instance();
+  /// `lane` 0 is the CPU's and the first GPU's.
+  static EngineThread& instance(int lane = 0);
 
   /// Throws `native` if the OS cannot start the thread.
   void retain();

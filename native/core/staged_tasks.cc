@@ -69,7 +69,7 @@ void StagedTasks::run(Workers& workers) const {
         throw;
       }
       progress[number]->done[task] = true;
-      ++progress[number]->count;
+      if (++progress[number]->count == stage.tasks && stage.done) stage.done();
     }
   };
   workers.run(std::min<int64_t>(workers.count(), tasks), take);

@@ -18,8 +18,9 @@ class StagedTasks {
   struct Stage {
     int64_t tasks = 0;
     std::function<void(int64_t)> run;
-    int after_all = none;   // an earlier stage that must be complete before a task of this one begins
-    int after_same = none;  // an earlier stage whose task of the same number must be complete
+    int after_all = none;                  // an earlier stage that must be complete before a task of this one begins
+    int after_same = none;                 // an earlier stage whose task of the same number must be complete
+    std::function<void()> done = nullptr;  // called by the thread that completes the last task; throws nothing
   };
 
   /// Returns the stage's number.

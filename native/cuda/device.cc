@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
+#include <cstring>
 
 #include "core/error.h"
 #include "cuda/kernels/kernels.h"
@@ -54,8 +55,14 @@ bool means_out_of_memory(const std::exception& error) {
 
 bool cuda_is_emulated() { return emulation() != nullptr; }
 
+int emulated_gpus() {
+  const char* comma = std::strchr(emulation(), ',');
+  return comma == nullptr ? 1 : static_cast<int>(std::strtol(comma + 1, nullptr, 10));
+}
+
 Device::Device(const std::string& name, double memory_fraction) : memory_fraction_(memory_fraction) {
   const int index = index_of(name);
+  index_ = index;
   name_ = "cuda:" + std::to_string(index);
   if (cuda_is_emulated()) {
     emulated_bytes_ = emulated_bytes();

@@ -21,6 +21,7 @@ class Device {
   Device(const std::string& name, double memory_fraction);
 
   c10::Device place() const { return place_; }
+  int index() const { return index_; }
   /// `cuda:N`.
   const std::string& name() const { return name_; }
 
@@ -39,6 +40,7 @@ class Device {
 
  private:
   c10::Device place_ = c10::Device(c10::kCPU);
+  int index_ = 0;
   std::string name_;
   double memory_fraction_ = 0;
   std::optional<int64_t> emulated_bytes_;
@@ -49,6 +51,8 @@ bool means_out_of_memory(const std::exception& error);
 
 /// True if `cuda` is emulated on the CPU.
 bool cuda_is_emulated();
+/// How many GPUs are emulated: what follows a comma in the variable, as in `1,2`; else one.
+int emulated_gpus();
 
 /// The types that a model on a device computes in.
 struct DeviceTypes {

@@ -19,6 +19,7 @@ class DeviceCrossEncoder : public ScoringModel {
 
   ElementType precision() const override { return precision_; }
   int64_t window_tokens() const override;
+  int lane() const override { return model_.device().index(); }
 
  private:
   DeviceCrossEncoder(const ModelOptions& options, const Device& device, std::vector<TensorSource> tensors,

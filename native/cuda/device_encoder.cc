@@ -216,12 +216,14 @@ DeviceEncoder::Gradient DeviceEncoder::attend_backward(const DevicePass& pass, i
   return {all, more};
 }
 
-void DeviceEncoder::backward(const DevicePass& pass, DeviceEncoderState& state, at::Tensor gradient) const {
+void DeviceEncoder::backward(const DevicePass& pass, DeviceEncoderState& state, at::Tensor gradient,
+                             const LayerDone& layer_done) const {
   Gradient current = {std::move(gradient), {}};
   for (int64_t i = config_.layers - 1; i >= 0; --i) {
     current = feed_forward_backward(pass, i, current, state.layers[i]);
     current = attend_backward(pass, i, current, state.layers[i]);
     state.layers[i] = {};  // frees its memory for the layers below
+    layer_done(i);
   }
   current.exact.add_(current.more);
   if (project_.weight.defined()) {

@@ -14,6 +14,7 @@
 #include "cuda/ops/norm.h"
 #include "model/config.h"
 #include "model/encoder.h"
+#include "train/gradient_buckets.h"
 #include "train/training_batch.h"
 
 namespace rank_distillm {
@@ -66,7 +67,8 @@ class DeviceEncoder {
   at::Tensor forward(const DevicePass& pass, DeviceEncoderState* state) const;
 
   /// Adds the gradients of all parameters from that of forward's result (float32, overwritten). Consumes the state.
-  void backward(const DevicePass& pass, DeviceEncoderState& state, at::Tensor gradient) const;
+  void backward(const DevicePass& pass, DeviceEncoderState& state, at::Tensor gradient,
+                const LayerDone& layer_done) const;
 
   const EncoderConfig& config() const { return config_; }
 

@@ -36,22 +36,20 @@ at::Tensor DeviceModel::forward(const DevicePass& pass, State* state) const {
   return scores;
 }
 
-void DeviceModel::backward(const DevicePass& pass, State& state, const at::Tensor& gradient) const {
+void DeviceModel::backward(const DevicePass& pass, State& state, const at::Tensor& gradient,
+                           const LayerDone& layer_done) const {
   auto rows = head_.backward(gradient, drop_on(pass.block), pass.dropout, state.head, pass.counters);
   if (pooling_ != Pooling::first) {
     rows = device_pool_backward(rows, state.encoder.last, state.pooled, pass.block, pooling_);
   }
-  encoder_.backward(pass, state.encoder, rows);
+  encoder_.backward(pass, state.encoder, rows, layer_done);
 }
 
-DeviceScope::DeviceScope(const Device& device, bool tf32)
-    : guard_(device.place()), tf32_before_(at::globalContext().allowTF32CuBLAS()) {
+DeviceScope::DeviceScope(const Device& device, bool tf32) : guard_(device.place()) {
   at::globalContext().setAllowTF32CuBLAS(tf32);
   // By default cuBLAS may sum the parts of a bfloat16 product in bfloat16. No model needs that, so it is not restored.
   at::globalContext().setAllowBF16ReductionCuBLAS(false);
 }
-
-DeviceScope::~DeviceScope() { at::globalContext().setAllowTF32CuBLAS(tf32_before_); }
 
 ElementType device_precision(const ModelOptions& options) {
   if (are_integers(options.precision)) {

@@ -30,7 +30,7 @@ class DeviceModel {
   at::Tensor forward(const DevicePass& pass, State* state) const;
 
   /// Adds the gradients of all parameters from that of the scores, [sequences] float32.
-  void backward(const DevicePass& pass, State& state, const at::Tensor& gradient) const;
+  void backward(const DevicePass& pass, State& state, const at::Tensor& gradient, const LayerDone& layer_done) const;
 
   DeviceEncoder& encoder() { return encoder_; }
   const DeviceEncoder& encoder() const { return encoder_; }
@@ -47,14 +47,12 @@ class DeviceModel {
 class DeviceScope {
  public:
   DeviceScope(const Device& device, bool tf32);
-  ~DeviceScope();
   DeviceScope(const DeviceScope&) = delete;
   DeviceScope& operator=(const DeviceScope&) = delete;
 
  private:
   c10::InferenceMode inference_mode_;
   c10::DeviceGuard guard_;
-  bool tf32_before_;
 };
 
 /// Throws `unsupported` for a precision that no device computes in.

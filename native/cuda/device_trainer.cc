@@ -49,6 +49,7 @@ DeviceTrainer::DeviceTrainer(const TrainerOptions& options, const Device& device
       model_(options.model, device, options.padding_id, parameters_),
       block_tokens_(first_block_tokens(model_, options.model.device.block_tokens)),
       activation_bytes_(static_cast<int64_t>(share_of_free * static_cast<double>(device.free_bytes()))),
+      buckets_(gradient_buckets(parameters_.layout(), options.model.encoder.layers)),
       steps_(at::zeros({}, parameters_.values().options())) {}
 
 Scores DeviceTrainer::score(const PackedBatch& batch, Workers&, const CancelFlag& cancel) {
@@ -104,7 +105,17 @@ TrainingModel::Forward DeviceTrainer::forward(TrainingBatch batch, uint32_t step
   return result;
 }
 
-Counters DeviceTrainer::backward(int64_t name, const std::vector<float>& gradient, Workers&) {
+GradientHandover DeviceTrainer::handover(const GradientSums* sums) const {
+  const auto& gradients = parameters_.gradients();
+  return {buckets_, sums, gradients.data_ptr<float>(), gradients.is_cpu() ? -1 : gradients.get_device()};
+}
+
+void DeviceTrainer::sum_gradients(const GradientSums& sums) {
+  const DeviceScope scope(model_.device(), tf32());
+  handover(&sums).all_done();
+}
+
+Counters DeviceTrainer::backward(int64_t name, const std::vector<float>& gradient, Workers&, const GradientSums* sums) {
   const auto found = kept_.find(name);
   if (found == kept_.end()) throw bad_input("backward: nothing is kept under this number");
   const auto kept = std::move(found->second);
@@ -117,7 +128,14 @@ Counters DeviceTrainer::backward(int64_t name, const std::vector<float>& gradien
   OpClock clock(model_.device(), false);
   const auto on_host = at::from_blob(const_cast<float*>(gradient.data()), {kept->block.sequences}, at::kFloat);
   const auto scores = on_host.clone().to(model_.device().place());
-  model_.backward({kept->block, kept->dropout, make_cancel_flag(), counters, clock}, kept->state, scores);
+  // What is handed over may still be computed: sums on a GPU follow in the order of its stream.
+  auto completed = handover(sums);
+  model_.backward({kept->block, kept->dropout, make_cancel_flag(), counters, clock}, kept->state, scores,
+                  [&](int64_t layer) {
+                    completed.head_done();
+                    completed.layer_done(layer, options_.model.encoder.layers);
+                  });
+  completed.all_done();
   model_.device().synchronize();
   return counters;
 }

@@ -17,7 +17,9 @@ class DeviceTrainer : public TrainingModel {
 
   Scores score(const PackedBatch& batch, Workers& workers, const CancelFlag& cancel) override;
   Forward forward(TrainingBatch batch, uint32_t step, bool keep, Workers& workers, const CancelFlag& cancel) override;
-  Counters backward(int64_t kept, const std::vector<float>& gradient, Workers& workers) override;
+  Counters backward(int64_t kept, const std::vector<float>& gradient, Workers& workers,
+                    const GradientSums* sums) override;
+  void sum_gradients(const GradientSums& sums) override;
   void discard(int64_t kept) override { kept_.erase(kept); }
   double gradient_norm(Workers& workers) const override;
   void step(const AdamWStep& step, Workers& workers) override;
@@ -34,6 +36,7 @@ class DeviceTrainer : public TrainingModel {
 
   DeviceTrainer(const TrainerOptions& options, const Device& device, std::vector<TensorSource> tensors,
                 Workers& workers);
+  GradientHandover handover(const GradientSums* sums) const;
   int64_t kept_tokens() const;
   /// Throws without room for backward's temporaries: a backward that fails midway cannot be repeated.
   void try_room(int64_t bytes) const;
@@ -45,6 +48,7 @@ class DeviceTrainer : public TrainingModel {
   DeviceModel model_;
   int64_t block_tokens_;
   int64_t activation_bytes_;
+  std::vector<GradientBucket> buckets_;
   at::Tensor steps_;  // the step count of the fused AdamW, on the device
   std::map<int64_t, std::shared_ptr<Kept>> kept_;
   int64_t next_kept_ = 1;

@@ -34,6 +34,8 @@ class ScoringModel {
 
   /// The precision that it computes in, which may differ from the one asked for.
   virtual ElementType precision() const = 0;
+  /// The engine thread that its batches are scored on (core/engine_thread.h).
+  virtual int lane() const { return 0; }
   /// Memory of the weights.
   int64_t weight_bytes() const { return weight_bytes_; }
   /// Tokens of a batch that keep it busy for long enough; 0 where the time they take should decide.

@@ -59,7 +59,7 @@ Napi::Value info(const Napi::CallbackInfo& call) {
   result.Set("libtorch", TORCH_VERSION);
   result.Set("gpus", gpus(env));
   auto devices = result.Get("devices").As<Napi::Array>();
-  const int count = cuda_is_emulated() ? 1 : cuda::gpu_count();
+  const int count = cuda_is_emulated() ? emulated_gpus() : cuda::gpu_count();
   for (int i = 0; i < count; ++i) devices.Set(devices.Length(), "cuda:" + std::to_string(i));
   return result;
 }

@@ -6,6 +6,7 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
 #include <arpa/inet.h>
+#include <c10/core/DeviceGuard.h>
 #include <netdb.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -18,6 +19,8 @@
 #include <utility>
 
 #include "core/error.h"
+#include "cuda/runtime.h"
+#include "torch/nccl.h"
 
 namespace rank_distillm {
 namespace {
@@ -116,6 +119,8 @@ void Communicator::connect() {
                                         : c10d::ProcessGroupGloo::createDeviceForHostname(own));
   group_ = c10::make_intrusive<c10d::ProcessGroupGloo>(c10::make_intrusive<c10d::PrefixStore>("gloo", store_),
                                                        options_.rank, options_.ranks, gloo);
+  gpu_group_ = make_nccl(c10::make_intrusive<c10d::PrefixStore>("nccl", store_), options_.rank, options_.ranks,
+                         collective_timeout);
 }
 
 /// Waits until every rank is there, once.
@@ -146,14 +151,32 @@ void Communicator::meet() {
   for (const auto& bytes : store_->multiGet(keys)) labels_.push_back(text_of(bytes));
 }
 
-void Communicator::all_reduce(float* values, int64_t count) {
+void Communicator::begin_sum(float* values, int64_t count, int device) {
   constexpr int64_t together = bucket_bytes / sizeof(float);
-  std::vector<c10::intrusive_ptr<c10d::Work>> works;
-  for (int64_t first = 0; first < count; first += together) {
-    std::vector<at::Tensor> bucket = {tensor_of(values + first, std::min(together, count - first), at::kFloat)};
-    works.push_back(group_->allreduce(bucket));
+  const auto place = device < 0 ? at::Device(at::kCPU) : at::Device(at::kCUDA, static_cast<at::DeviceIndex>(device));
+  try {
+    if (sum_error_) return;
+    sum_device_ = device;
+    const c10::OptionalDeviceGuard guard(device < 0 ? std::nullopt : std::optional(place));
+    for (int64_t first = 0; first < count; first += together) {
+      const auto part = std::min(together, count - first);
+      std::vector<at::Tensor> bucket = {at::from_blob(values + first, {part}, at::TensorOptions().device(place))};
+      // gloo copies what is on a GPU to the host and back
+      auto& group = device >= 0 && gpu_group_ ? *gpu_group_ : *group_;
+      sums_.push_back(group.allreduce(bucket));
+    }
+  } catch (...) {
+    sum_error_ = std::current_exception();
   }
-  for (const auto& work : works) work->wait();
+}
+
+void Communicator::finish_sums() {
+  if (sum_error_) std::rethrow_exception(sum_error_);
+  const auto device = static_cast<at::DeviceIndex>(sum_device_);
+  const c10::OptionalDeviceGuard guard(device < 0 ? std::nullopt : std::optional(at::Device(at::kCUDA, device)));
+  for (const auto& work : std::exchange(sums_, {})) work->wait();
+  // On a GPU that made its stream wait.
+  if (device >= 0) cuda::synchronize(device);
 }
 
 std::vector<Bytes> Communicator::all_gather(const Bytes& bytes) {

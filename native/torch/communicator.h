@@ -6,6 +6,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -16,6 +17,7 @@
 namespace c10d {
 class Backend;
 class Store;
+class Work;
 }  // namespace c10d
 
 namespace rank_distillm {
@@ -57,8 +59,10 @@ class Communicator {
 
   /// Waits for all ranks and connects them. Throws `bad_input` if ranks are missing or contradict each other.
   void connect();
-  /// Sums in place. Throws whatever LibTorch throws when a connection breaks.
-  void all_reduce(float* values, int64_t count);
+  /// Begins to sum in place; `device` is the number of a GPU, or -1. What fails is thrown by `finish_sums`.
+  void begin_sum(float* values, int64_t count, int device);
+  /// Waits for the sums that were begun. Throws whatever LibTorch throws when a connection breaks.
+  void finish_sums();
   /// The bytes of all ranks by rank; they may differ in length.
   std::vector<Bytes> all_gather(const Bytes& bytes);
 
@@ -90,6 +94,10 @@ class Communicator {
   const CommunicatorOptions options_;
   c10::intrusive_ptr<c10d::Store> store_;
   c10::intrusive_ptr<c10d::Backend> group_;
+  c10::intrusive_ptr<c10d::Backend> gpu_group_;  // null without NCCL
+  std::vector<c10::intrusive_ptr<c10d::Work>> sums_;
+  int sum_device_ = -1;
+  std::exception_ptr sum_error_;
   std::vector<std::string> labels_;
 
   std::thread watcher_;

@@ -7,6 +7,7 @@
 
 #include "api/environment.h"
 #include "api/js_values.h"
+#include "train/gradient_buckets.h"
 
 namespace rank_distillm {
 namespace {
@@ -86,6 +87,8 @@ Napi::Function NativeCommunicator::define(Napi::Env env) {
       env, "NativeCommunicator",
       {InstanceMethod("connect", &NativeCommunicator::connect),
        InstanceMethod("allReduce", &NativeCommunicator::all_reduce),
+       InstanceMethod("gradientSums", &NativeCommunicator::gradient_sums),
+       InstanceMethod("finishSums", &NativeCommunicator::finish_sums),
        InstanceMethod("allGather", &NativeCommunicator::all_gather), InstanceMethod("add", &NativeCommunicator::add),
        InstanceMethod("set", &NativeCommunicator::set), InstanceMethod("take", &NativeCommunicator::take),
        InstanceMethod("fault", &NativeCommunicator::fault), InstanceMethod("suspect", &NativeCommunicator::suspect),
@@ -139,9 +142,30 @@ Napi::Value NativeCommunicator::all_reduce(const Napi::CallbackInfo& info) {
   return submit(info.Env(),
                 [values = array.Data(), count = static_cast<int64_t>(array.ElementLength()),
                  held](Communicator& communicator) -> ToJs {
-                  communicator.all_reduce(values, count);
+                  communicator.begin_sum(values, count, -1);
+                  communicator.finish_sums();
                   return undefined;
                 });
+}
+
+/// The sums are begun on the thread of the calls, in the order in which they were handed over.
+Napi::Value NativeCommunicator::gradient_sums(const Napi::CallbackInfo& info) {
+  if (!calls_) throw Napi::Error::New(info.Env(), "the communicator is closed");
+  const auto begin = [](void* state, float* values, int64_t count, int device) {
+    auto& calls = *static_cast<Calls*>(state);
+    calls.post([&calls, values, count, device] { calls.communicator->begin_sum(values, count, device); });
+  };
+  // What the thread shares is there as long as the value, which JavaScript holds while trainers use it.
+  auto* sums = new GradientSums{.state = calls_.get(), .begin = begin};
+  const auto release = [calls = calls_](Napi::Env, GradientSums* data) { delete data; };
+  return Napi::External<GradientSums>::New(info.Env(), sums, release);
+}
+
+Napi::Value NativeCommunicator::finish_sums(const Napi::CallbackInfo& info) {
+  return submit(info.Env(), [](Communicator& communicator) -> ToJs {
+    communicator.finish_sums();
+    return undefined;
+  });
 }
 
 Napi::Value NativeCommunicator::all_gather(const Napi::CallbackInfo& info) {

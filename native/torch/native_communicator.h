@@ -28,6 +28,8 @@ class NativeCommunicator : public Napi::ObjectWrap<NativeCommunicator> {
 
   Napi::Value connect(const Napi::CallbackInfo& info);
   Napi::Value all_reduce(const Napi::CallbackInfo& info);
+  Napi::Value gradient_sums(const Napi::CallbackInfo& info);
+  Napi::Value finish_sums(const Napi::CallbackInfo& info);
   Napi::Value all_gather(const Napi::CallbackInfo& info);
   Napi::Value add(const Napi::CallbackInfo& info);
   Napi::Value set(const Napi::CallbackInfo& info);

@@ -221,15 +221,16 @@ void TrainableEncoder::embed_backward(const EncoderState& state, const BlockStat
 /// Queues the blocks of the layer below before the gradients of a layer's weights, so that no thread waits for the last
 /// block. Returns the stage of the lowest layer's blocks.
 int TrainableEncoder::add_layer_tasks(StagedTasks& tasks, const EncoderState& state, const Gradients& gradients,
-                                      int pooled, SharedCounters& counters) const {
+                                      int pooled, SharedCounters& counters, const LayerDone& layer_done) const {
   const auto blocks = static_cast<int64_t>(state.blocks.size()), layers = static_cast<int64_t>(layers_.size());
   std::vector<int> added(layers, StagedTasks::none);
   const auto add_weights = [&](int64_t i, int placed) {
     const auto& layer = layers_[i];
     const auto& of_layer = gradients.layers[i];
-    added[i] = tasks.add(
-        {layer.gradient_tasks(of_layer),
-         counted(counters, [&](int64_t task, Counters& own) { layer.add_gradients(of_layer, task, own); }), placed});
+    added[i] =
+        tasks.add({layer.gradient_tasks(of_layer),
+                   counted(counters, [&](int64_t task, Counters& own) { layer.add_gradients(of_layer, task, own); }),
+                   placed, StagedTasks::none, [&layer_done, i] { layer_done(i); }});
   };
   int above = pooled;
   for (int64_t i = layers; i-- > 0;) {
@@ -282,13 +283,14 @@ void TrainableEncoder::add_embedding_tasks(StagedTasks& tasks, const EncoderStat
              norms});
 }
 
-void TrainableEncoder::backward(EncoderState& state, const Rows& pooled, Workers& workers, Counters& counters) {
+void TrainableEncoder::backward(EncoderState& state, const Rows& pooled, Workers& workers, Counters& counters,
+                                const LayerDone& layer_done) {
   const auto gradients = prepare_gradients(state);
   StagedTasks tasks;
   SharedCounters shared(counters);
   const auto blocks = static_cast<int64_t>(state.blocks.size());
   const int start = tasks.add({blocks, [&](int64_t b) { pool_backward(state, state.blocks[b], pooled); }});
-  const int above = add_layer_tasks(tasks, state, gradients, start, shared);
+  const int above = add_layer_tasks(tasks, state, gradients, start, shared, layer_done);
   add_embedding_tasks(tasks, state, gradients, above, shared);
   tasks.run(workers);
 }

@@ -10,6 +10,7 @@
 #include "model/config.h"
 #include "ops/embedding_training.h"
 #include "train/arena.h"
+#include "train/gradient_buckets.h"
 #include "train/trainable_layer.h"
 
 namespace rank_distillm {
@@ -53,7 +54,8 @@ class TrainableEncoder {
                Counters& counters);
 
   /// Adds the gradients of all parameters from that of the pooled rows [sequences, hidden] float32.
-  void backward(EncoderState& state, const Rows& pooled, Workers& workers, Counters& counters);
+  void backward(EncoderState& state, const Rows& pooled, Workers& workers, Counters& counters,
+                const LayerDone& layer_done);
 
   /// Reclaims the state's memory for the next one.
   void give_back(EncoderState& state);
@@ -83,7 +85,7 @@ class TrainableEncoder {
   void embed_backward(const EncoderState& state, const BlockState& block_state, const Gradients& gradients,
                       Counters& counters) const;
   int add_layer_tasks(StagedTasks& tasks, const EncoderState& state, const Gradients& gradients, int pooled,
-                      SharedCounters& counters) const;
+                      SharedCounters& counters, const LayerDone& layer_done) const;
   void add_embedding_tasks(StagedTasks& tasks, const EncoderState& state, const Gradients& gradients, int above,
                            SharedCounters& counters) const;
 

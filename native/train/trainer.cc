@@ -34,7 +34,8 @@ Trainer::Trainer(const TrainerOptions& options, std::vector<TensorSource> tensor
     : TrainingModel(options, training_precision(options.model.encoder, options.model.precision)),
       parameters_(make_parameters(std::move(tensors), loop_on(workers))),
       encoder_(options.model.encoder, options.model.head.pooling, precision_, options.padding_id, parameters_),
-      head_(options.model.encoder, options.model.head, parameters_) {}
+      head_(options.model.encoder, options.model.head, parameters_),
+      buckets_(gradient_buckets(parameters_.layout(), options.model.encoder.layers)) {}
 
 std::vector<float> Trainer::run(State& state, bool keep, Workers& workers, const CancelFlag& cancel,
                                 Counters& counters) {
@@ -66,7 +67,14 @@ void Trainer::discard(int64_t kept) {
   kept_.erase(found);
 }
 
-Counters Trainer::backward(int64_t kept, const std::vector<float>& gradient, Workers& workers) {
+GradientHandover Trainer::handover(const GradientSums* sums) const {
+  return {buckets_, sums, parameters_.gradients().data(), -1};
+}
+
+void Trainer::sum_gradients(const GradientSums& sums) { handover(&sums).all_done(); }
+
+Counters Trainer::backward(int64_t kept, const std::vector<float>& gradient, Workers& workers,
+                           const GradientSums* sums) {
   const auto found = kept_.find(kept);
   if (found == kept_.end()) throw bad_input("backward: nothing is kept under this number");
   const auto state = std::move(found->second);
@@ -79,7 +87,11 @@ Counters Trainer::backward(int64_t kept, const std::vector<float>& gradient, Wor
   Counters counters;
   const auto pooled =
       head_.backward(gradient, state->head, state->rows.first, state->encoder.dropout, state->head_arena, counters);
-  encoder_.backward(state->encoder, pooled, workers, counters);
+  auto completed = handover(sums);
+  completed.head_done();
+  encoder_.backward(state->encoder, pooled, workers, counters,
+                    [&](int64_t layer) { completed.layer_done(layer, options_.model.encoder.layers); });
+  completed.all_done();
   encoder_.give_back(state->encoder);
   return counters;
 }

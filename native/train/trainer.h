@@ -17,7 +17,9 @@ class Trainer : public TrainingModel {
 
   Scores score(const PackedBatch& batch, Workers& workers, const CancelFlag& cancel) override;
   Forward forward(TrainingBatch batch, uint32_t step, bool keep, Workers& workers, const CancelFlag& cancel) override;
-  Counters backward(int64_t kept, const std::vector<float>& gradient, Workers& workers) override;
+  Counters backward(int64_t kept, const std::vector<float>& gradient, Workers& workers,
+                    const GradientSums* sums) override;
+  void sum_gradients(const GradientSums& sums) override;
   void discard(int64_t kept) override;
   double gradient_norm(Workers& workers) const override;
   void step(const AdamWStep& step, Workers& workers) override;
@@ -32,6 +34,7 @@ class Trainer : public TrainingModel {
   struct State;
 
   std::vector<float> run(State& state, bool keep, Workers& workers, const CancelFlag& cancel, Counters& counters);
+  GradientHandover handover(const GradientSums* sums) const;
   void weights_changed();
   std::vector<float> read_part(FlatArray array, int64_t offset, int64_t count) const override;
   void write_part(FlatArray array, int64_t offset, const std::vector<float>& values) override;
@@ -39,6 +42,7 @@ class Trainer : public TrainingModel {
   Parameters parameters_;
   TrainableEncoder encoder_;
   TrainableHead head_;
+  std::vector<GradientBucket> buckets_;
   std::map<int64_t, std::shared_ptr<State>> kept_;
   int64_t next_kept_ = 1;
 };

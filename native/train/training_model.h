@@ -8,6 +8,7 @@
 #include "model/config.h"
 #include "model/scoring_model.h"
 #include "train/adamw.h"
+#include "train/gradient_buckets.h"
 #include "train/parameters.h"
 #include "train/training_batch.h"
 
@@ -43,8 +44,14 @@ class TrainingModel {
   virtual Forward forward(TrainingBatch batch, uint32_t step, bool keep, Workers& workers,
                           const CancelFlag& cancel) = 0;
 
-  /// Adds the gradients of Σ gradient[i] · score[i] and frees the kept state. gradient [sequences].
-  virtual Counters backward(int64_t kept, const std::vector<float>& gradient, Workers& workers) = 0;
+  /// Adds the gradients of Σ gradient[i] · score[i] and frees the kept state. gradient [sequences]. With `sums`
+  /// each range of the gradients begins to be summed as soon as it is complete; until the sums have ended nothing else
+  /// may use the gradients.
+  virtual Counters backward(int64_t kept, const std::vector<float>& gradient, Workers& workers,
+                            const GradientSums* sums) = 0;
+
+  /// Begins to sum all gradients, as a backward with `sums` does.
+  virtual void sum_gradients(const GradientSums& sums) = 0;
 
   /// Frees a kept state unused.
   virtual void discard(int64_t kept) = 0;

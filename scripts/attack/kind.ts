@@ -33,6 +33,8 @@ export interface Kind {
    * memory, it runs them again one by one. Default 1.
    */
   together?: number;
+  /** Says what it needs and this machine lacks; it is then left out. */
+  needs?: () => string | undefined;
   open(place: Place): Try | Promise<Try>;
 }
 

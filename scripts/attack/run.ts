@@ -3,7 +3,7 @@ import { formatTable } from '../../src/report/table.js';
 import { numberOf, runScript } from '../lib/command.js';
 import { SetupError } from '../lib/say.mjs';
 import { attack, type Report } from './attack.js';
-import { OUTCOMES } from './kind.js';
+import { loadKind, OUTCOMES } from './kind.js';
 import { KINDS } from './kinds.js';
 
 const USAGE = `usage: npm run attack -- [KIND ...] [--full] [--tries N] [--from I] [--seed S] [--package FOLDER]
@@ -25,6 +25,11 @@ await runScript(
     const seed = numberOf('seed', values.seed, 'a number of at least 0') ?? 1;
     const reports: Report[] = [];
     for (const name of names.length > 0 ? names : KINDS.keys()) {
+      const lacking = (await loadKind(KINDS.get(name)!)).needs?.();
+      if (lacking !== undefined) {
+        console.error(`${name}: left out, it needs ${lacking}`);
+        continue;
+      }
       const report = await attack(KINDS.get(name)!, {
         seed,
         tries: numberOf('tries', values.tries, 'a whole number above 0') ?? (values.full ? 'full' : 'short'),

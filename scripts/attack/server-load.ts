@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { request } from 'undici';
 import { expectedPairs } from '../../test/support/models.js';
 import { RandomStream } from '../../src/random/random-stream.js';
-import { attackServer, dropConnections, GoodRequest } from './hostile-requests.js';
+import { attackServer, dropConnections, GoodRequest, LIMITS } from './hostile-requests.js';
 
 export interface Load {
   requests: number;
@@ -23,6 +23,8 @@ export interface Answered {
 const LANES = 16;
 /** Requests for one hostile one. */
 const PER_ATTACK = 10;
+/** As many texts fill the server's caches of texts, which are bounded but would else grow until the end. */
+const TEXTS = 40_000;
 /** Connections that are opened at a time. */
 const TOGETHER = 200;
 const MOST_DOCUMENTS = 20;
@@ -41,6 +43,21 @@ async function goodRequests(): Promise<GoodRequest[]> {
     requests.push(await GoodRequest.ask(url, { query: golden[count % golden.length]!.query, texts, truncate: true }));
   }
   return requests;
+}
+
+/** Pairs of texts that differ, as long as those of hostile requests. */
+async function fillCaches(): Promise<void> {
+  for (let first = 0; first < TEXTS; first += LIMITS.maxDocuments) {
+    const pairs = Array.from({ length: LIMITS.maxDocuments }, (_, i) => {
+      const number = first + i;
+      return { query: `query ${number}`, document: `${number} ${'word '.repeat(number % 40)}` };
+    });
+    const body = JSON.stringify({ pairs });
+    const headers = { 'content-type': 'application/json' };
+    const answer = await request(`${url}/score`, { method: 'POST', headers, body });
+    if (answer.statusCode !== 200) throw new Error(`status ${answer.statusCode}: ${await answer.body.text()}`);
+    await answer.body.dump();
+  }
 }
 
 async function openCrowd(count: number): Promise<Socket[]> {
@@ -82,6 +99,7 @@ async function settled(): Promise<void> {
 }
 
 const good = await goodRequests();
+await fillCaches();
 process.on('message', (load: Load) => {
   run(good, load).then(
     () => process.send!({} satisfies Answered),

@@ -182,7 +182,7 @@ async function goldenTests(level: string): Promise<GoldenRow> {
     process.exitCode = 1;
     say(out);
   }
-  return { level, tests: /^.*\d+ passed, \d+ failed.*$/m.exec(out)?.[0].trim() ?? `exit status ${status}` };
+  return { level, tests: /^\d+ passed, \d+ failed.*$/m.exec(out)?.[0].trim() ?? `exit status ${status}` };
 }
 
 const option = { type: 'string' } as const;

@@ -1,5 +1,6 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { finestAround, nameOf } from '../../src/engine/arithmetic.js';
 import { CrossEncoder } from '../../src/engine/cross-encoder.js';
 import type { ErrorBounds } from '../../src/engine/finer-scores.js';
 import { refineTop } from '../../src/engine/refine.js';
@@ -17,6 +18,7 @@ import { readRunPairs } from './pairs.js';
 const DEMO = join(root, 'build', 'demo');
 const TOP = 10;
 const DEPTHS = [100, 1000];
+const VARIABLE = 'RANK_DISTILLM_ARITHMETIC';
 
 const USAGE = `usage: npm run bench -- exact [options]
 
@@ -226,6 +228,19 @@ async function time(model: CrossEncoder, { topics }: Topics, depth: number, roun
   return { documents: depth, ratio, cpuRatio, milliseconds, exactMilliseconds, ...means };
 }
 
+/** What stands between int8 and 32-true: the arithmetic of bf16-mixed, with the finest around its products. */
+async function loadBetween(load: (precision: string) => Promise<CrossEncoder>): Promise<CrossEncoder> {
+  const chosen = await load('bf16-mixed');
+  await chosen.close();
+  const before = process.env[VARIABLE];
+  process.env[VARIABLE] = `bf16-mixed=${nameOf(finestAround(chosen.arithmetic))}`;
+  try {
+    return await load('bf16-mixed');
+  } finally {
+    process.env[VARIABLE] = before ?? '';
+  }
+}
+
 const option = { type: 'string' } as const;
 
 export const run = (args: string[]): Promise<void> =>
@@ -240,7 +255,7 @@ export const run = (args: string[]): Promise<void> =>
       const load = (precision: string) =>
         CrossEncoder.load(folder, { device: values.device, precision, freshHead: true, onWarning: say });
       await using model = await load(values.precision ?? 'int8');
-      await using between = await load('bf16-mixed');
+      await using between = await loadBetween(load);
       await using finer = await load('32-true');
       const all = [model, between, finer];
       const results: RunResult[] = [];

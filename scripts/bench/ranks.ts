@@ -1,21 +1,54 @@
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
+import { runRanks, type RankOptions } from '../../test/support/ranks.js';
+import { TrainableModel } from '../../src/engine/trainable-model.js';
+import { createLoss } from '../../src/loss/create-loss.js';
 import { rankEnvironment } from '../../src/ranks/environment.js';
 import { RankGroup } from '../../src/ranks/rank-group.js';
+import { Trainer } from '../../src/train/trainer.js';
 import { numberOf, runScript } from '../lib/command.js';
+import { SetupError } from '../lib/say.mjs';
+import { TwoHosts } from '../lib/two-hosts.js';
+import { randomModel } from './models.js';
+import { trainingSamples } from './row.js';
 
-/** Numbers of ELECTRA-base with its head. */
-const ELECTRA_BASE = 108_892_417;
-const USAGE = `usage: npm run bench -- ranks [--ranks 2] [--numbers ${ELECTRA_BASE}] [--repeats 5]
+const USAGE = `usage: npm run bench -- ranks [--ranks 2] [--docs 8] [--repeats 5] [--gbit G]
 
-Sums an array over ranks of this host through loopback, by default the gradients of ELECTRA-base, and compares the median
-time with the lower bound of an all-reduce, 2 (N - 1) / N x bytes over the bandwidth of one connection through loopback.`;
+What ranks cost: sums of arrays over ranks of this host, up to the gradients of ELECTRA-base, beside the lower bound of an
+all-reduce, 2 (N - 1) / N x bytes over the bandwidth of one connection; steps of ELECTRA-base (one query with --docs documents
+on each rank, one thread each) without sums, with sums after the backward, and with sums that overlap with it, in turn; and
+what a model that is fitted to these sums says of 8 GPUs on each of 16 hosts.
+
+--gbit G runs two ranks in network namespaces whose link carries G Gbit/s, instead of through loopback. Needs root.`;
+
+/** Numbers of the arrays that are summed; the last stands for the gradients. */
+const SIZES = [2 ** 10, 2 ** 14, 2 ** 18, 2 ** 22];
+/** Of the ranks that the model speaks of, and bandwidths of their hosts' links in Gbit/s. */
+const HOSTS = 16;
+const GPUS = 8;
+const LINKS = [10, 25, 100, 400];
 
 const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
 
-/** Bytes a second of one TCP connection through loopback, between two threads of work in this process. */
+/** Medians in seconds. */
+interface Sums {
+  numbers: number;
+  seconds: number;
+}
+
+interface Steps {
+  alone: number;
+  after: number;
+  overlapping: number;
+}
+
+interface Measured {
+  sums: Sums[];
+  steps: Steps;
+}
+
+/** Bytes a second of one TCP connection, between this process and itself or the one that listens. */
 async function bandwidth(bytes: number): Promise<number> {
   const part = Buffer.alloc(1 << 20);
   const server = createServer((socket) => {
@@ -37,66 +70,116 @@ async function bandwidth(bytes: number): Promise<number> {
   return bytes / seconds;
 }
 
-/** One of the ranks; rank 0 prints the seconds of each all-reduce as JSON. */
-async function sumAsRank(numbers: number, repeats: number): Promise<void> {
-  await using group = await RankGroup.join(rankEnvironment(process.env)!);
-  const values = new Float32Array(numbers).fill(1);
-  const seconds: number[] = [];
-  for (let i = 0; i <= repeats; i++) {
-    await group.barrier();
-    const start = performance.now();
-    await group.sum(values);
-    seconds.push((performance.now() - start) / 1000);
-  }
-  if (values[0] !== group.ranks ** (repeats + 1)) throw new Error(`the sum is ${values[0]}`);
-  if (group.rank === 0) console.log(JSON.stringify(seconds.slice(1))); // the first touches the memory
+async function timed(work: () => Promise<unknown>): Promise<number> {
+  const start = performance.now();
+  await work();
+  return (performance.now() - start) / 1000;
 }
 
-async function measure(ranks: number, numbers: number, repeats: number): Promise<void> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  const children = Array.from({ length: ranks }, (_, rank) =>
-    spawn(
-      process.execPath,
-      [
-        ...process.execArgv,
-        fileURLToPath(new URL('./run.ts', import.meta.url)),
-        'ranks',
-        '--numbers',
-        String(numbers),
-        '--repeats',
-        String(repeats),
-      ],
-      {
-        env: {
-          ...process.env,
-          RANK: String(rank),
-          WORLD_SIZE: String(ranks),
-          LOCAL_RANK: String(rank),
-          LOCAL_WORLD_SIZE: String(ranks),
-          MASTER_ADDR: '127.0.0.1',
-          MASTER_PORT: String(port),
-        },
-        stdio: ['ignore', 'pipe', 'inherit'],
-      },
-    ),
-  );
-  let text = '';
-  children[0]!.stdout.on('data', (chunk: Buffer) => (text += chunk.toString()));
-  const codes = await Promise.all(children.map(async (child) => ((await once(child, 'close')) as [number])[0]));
-  if (codes.some((code) => code !== 0)) throw new Error(`ranks ended with ${codes.join(', ')}`);
-  const seconds = median(JSON.parse(text) as number[]);
+async function measureSums(group: RankGroup, sizes: readonly number[], repeats: number): Promise<Sums[]> {
+  const result: Sums[] = [];
+  for (const numbers of sizes) {
+    const values = new Float32Array(numbers);
+    const seconds: number[] = [];
+    for (let i = 0; i <= repeats; i++) {
+      await group.barrier();
+      seconds.push(await timed(() => group.sum(values)));
+    }
+    result.push({ numbers, seconds: median(seconds.slice(1)) }); // the first touches the memory
+  }
+  return result;
+}
+
+/** Steps of the three kinds in turn, since other work on the machine comes and goes. */
+async function measureSteps(group: RankGroup, model: TrainableModel, docs: number, repeats: number): Promise<Steps> {
+  const samples = await trainingSamples(1, docs);
+  const options = { losses: [createLoss('RankNet')], optimizer: { lr: 1e-6 } };
+  const trainer = new Trainer(model, { ...options, group });
+  const lone = new Trainer(model, options);
+  const batch = await trainer.encode(samples);
+  const whole = { size: group.ranks, positions: [group.rank] };
+  const kinds = {
+    alone: () => lone.backward(batch).then(() => lone.update()),
+    after: () => trainer.backward({ ...batch, whole }).then(() => trainer.update()),
+    overlapping: () => trainer.backward({ ...batch, whole }, 1, true).then(() => trainer.update()),
+  };
+  const seconds = { alone: [] as number[], after: [] as number[], overlapping: [] as number[] };
+  for (let i = 0; i <= repeats; i++) {
+    for (const kind of ['alone', 'after', 'overlapping'] as const) {
+      await group.barrier();
+      seconds[kind].push(await timed(kinds[kind]));
+    }
+  }
+  const of = (kind: keyof Steps): number => median(seconds[kind].slice(1));
+  return { alone: of('alone'), after: of('after'), overlapping: of('overlapping') };
+}
+
+/** One of the ranks; rank 0 prints what it measured as JSON. */
+async function measureAsRank(docs: number, repeats: number): Promise<void> {
+  await using group = await RankGroup.join(rankEnvironment(process.env)!);
+  await using model = await TrainableModel.load(await randomModel('electra-base'), { threads: 1, device: 'cpu' });
+  const sums = await measureSums(group, [...SIZES, model.native.size], repeats);
+  const steps = await measureSteps(group, model, docs, repeats);
+  if (group.rank === 0) console.log(JSON.stringify({ sums, steps } satisfies Measured));
+}
+
+/** Seconds of a message and bytes a second of a ring, by least squares of relative errors. */
+function fitted(sums: readonly Sums[], ranks: number): { message: number; rate: number } {
+  // seconds = 2 (N - 1) message + 2 (N - 1) / N x bytes / rate; each equation divided by its seconds
+  const rows = sums.map(({ numbers, seconds }) => {
+    const rounds = 2 * (ranks - 1);
+    return [rounds / seconds, (rounds * numbers * 4) / ranks / seconds] as const;
+  });
+  const sum = (of: (row: readonly [number, number]) => number): number =>
+    rows.reduce((total, row) => total + of(row), 0);
+  const [aa, ab, bb] = [sum(([a]) => a * a), sum(([a, b]) => a * b), sum(([, b]) => b * b)];
+  const [a1, b1] = [sum(([a]) => a), sum(([, b]) => b)];
+  const determinant = aa * bb - ab * ab;
+  return { message: (a1 * bb - b1 * ab) / determinant, rate: determinant / (aa * b1 - ab * a1) };
+}
+
+async function measure(ranks: number, docs: number, repeats: number, gbit: number | undefined): Promise<void> {
+  using hosts = gbit === undefined ? undefined : new TwoHosts();
+  if (hosts && gbit !== undefined) hosts.limit(gbit * 1e9);
+  await randomModel('electra-base'); // once, not by each rank
+  const own = [process.execPath, ...process.execArgv];
+  const apart: RankOptions | undefined = hosts && {
+    command: (rank) => hosts.command(rank, own),
+    variables: (...of) => hosts.variables(...of),
+  };
+  const program = [fileURLToPath(new URL('./run.ts', import.meta.url)), 'ranks', '--docs', `${docs}`];
+  const ended = await runRanks(ranks, [...program, '--repeats', `${repeats}`], apart ?? { command: own });
+  for (const { code, stderr } of ended) if (code !== 0) throw new SetupError(`a rank ended with ${code}: ${stderr}`);
+  const { sums, steps } = JSON.parse(ended[0]!.stdout) as Measured;
+
+  const { numbers, seconds } = sums.at(-1)!;
   const bytes = numbers * 4;
-  const rate = await bandwidth(Math.max(bytes, 1 << 28));
+  const rate = gbit === undefined ? await bandwidth(Math.max(bytes, 1 << 28)) : (gbit * 1e9) / 8;
   const sent = (2 * (ranks - 1) * bytes) / ranks;
   const bound = sent / rate;
+  const mb = (of: number): string => (of / 1e6).toFixed(of < 1e6 ? 3 : 0);
+  for (const each of sums) console.log(`${ranks} ranks sum ${mb(each.numbers * 4)} MB in ${each.seconds.toFixed(4)} s`);
   console.log(
-    `${ranks} ranks, ${(bytes / 1e6).toFixed(0)} MB of gradients: ${seconds.toFixed(3)} s, median of ${repeats}; ` +
-      `each rank sends ${(sent / 1e6).toFixed(0)} MB, which takes ${bound.toFixed(3)} s at ${(rate / 1e9).toFixed(2)} GB/s ` +
-      `of one connection: ${(bound / seconds).toFixed(2)} of the bound`,
+    `ELECTRA-base's gradients: each rank sends ${mb(sent)} MB; the bound is ${bound.toFixed(3)} s at ` +
+      `${(rate / 1e9).toFixed(2)} GB/s, ${(bound / seconds).toFixed(2)} of the time taken`,
   );
+  const cost = steps.after - steps.alone;
+  console.log(
+    `a step of ${docs} documents a rank: ${steps.alone.toFixed(3)} s without sums, ${steps.after.toFixed(3)} s with sums ` +
+      `after the backward, ${steps.overlapping.toFixed(3)} s with sums that overlap with it: ` +
+      `${((100 * (steps.after - steps.overlapping)) / cost).toFixed(0)} % of ${cost.toFixed(3)} s hidden`,
+  );
+  const { message, rate: ring } = fitted(sums, ranks);
+  console.log(
+    `fitted: ${(message * 1e6).toFixed(0)} us a message and ${(ring / 1e9).toFixed(2)} GB/s in a ring. By this model, not by ` +
+      `measurement, ${GPUS * HOSTS} ranks (${GPUS} GPUs on each of ${HOSTS} hosts) sum the same gradients in`,
+  );
+  const all = GPUS * HOSTS;
+  for (const link of LINKS) {
+    // one connection of the ring leaves each host
+    const time = 2 * (all - 1) * message + (2 * (all - 1) * bytes) / all / ((link * 1e9) / 8);
+    console.log(`  ${time.toFixed(3)} s where hosts have ${link} Gbit/s`);
+  }
 }
 
 const option = { type: 'string' } as const;
@@ -104,12 +187,15 @@ const option = { type: 'string' } as const;
 export const run = (args: string[]): Promise<void> =>
   runScript(
     USAGE,
-    { ranks: option, numbers: option, repeats: option },
+    { ranks: option, docs: option, repeats: option, gbit: option },
     async (values) => {
-      const numbers = numberOf('numbers', values.numbers) ?? ELECTRA_BASE;
+      const docs = numberOf('docs', values.docs) ?? 8;
       const repeats = numberOf('repeats', values.repeats) ?? 5;
-      if (rankEnvironment(process.env)) await sumAsRank(numbers, repeats);
-      else await measure(numberOf('ranks', values.ranks) ?? 2, numbers, repeats);
+      const gbit = numberOf('gbit', values.gbit);
+      const ranks = numberOf('ranks', values.ranks) ?? 2;
+      if (gbit !== undefined && ranks !== 2) throw new SetupError('--gbit: there are two hosts, with a rank each');
+      if (rankEnvironment(process.env)) await measureAsRank(docs, repeats);
+      else await measure(ranks, docs, repeats, gbit);
     },
     args,
   );

@@ -1,3 +1,4 @@
+import type { ComputePrecision } from '../../binding.js';
 import { DEVICES, OPTIONS_USAGE, type Device } from './host.js';
 import { MODEL_NAMES, PRECISIONS, type PrecisionName, type RandomModelName } from './models.js';
 
@@ -23,6 +24,37 @@ export interface Row {
   model: RandomModelName;
   precision: PrecisionName;
 }
+
+/** What the project aims at, as shares of the GEMM peak in float32, in 16 bits and in bytes. */
+type Goals = readonly [float32: number, bits16: number, bytes: number];
+const GOALS = {
+  large: [0.9, 0.85, 0.75],
+  small: [0.8, 0.75, 0.6],
+  smallest: [0.7, 0.65, 0.55],
+} as const satisfies Record<string, Goals>;
+const TRAINING_GOAL = 0.85;
+/** On AMX's tiles, which are harder to feed. */
+const TILES_GOAL = 0.8;
+
+/** Undefined where there is none. */
+export function goalOf({ workload, model }: Row, computed: ComputePrecision, kernels: string): number | undefined {
+  if (workload.startsWith('train'))
+    return computed === 'float32' && model === 'electra-base' ? TRAINING_GOAL : undefined;
+  if (workload !== 'dl20-bm25' && workload !== 'short') return undefined;
+  const isLarge = model.startsWith('electra') && workload !== 'short';
+  const goals: Goals = GOALS[model === 'minilm-l6' ? 'smallest' : isLarge ? 'large' : 'small'];
+  if (computed === 'bfloat16' && kernels === 'amx' && isLarge) return TILES_GOAL;
+  return goals[computed === 'float32' ? 0 : computed === 'int8' ? 2 : 1];
+}
+
+/** The rows that goals are shown by. */
+const GOAL_ROWS = [
+  'dl20-bm25 electra-base',
+  'short electra-base',
+  'dl20-bm25 minilm-l12',
+  'dl20-bm25 minilm-l6',
+  'train-2x16 electra-base',
+];
 
 /** What is measured when nothing else is asked for: workload, model and, unless in each, precision. */
 const QUICK: Readonly<Record<Device, readonly string[]>> = {
@@ -55,12 +87,14 @@ function allRows(device: Device): Row[] {
   );
 }
 
-/** Rows whose "workload model precision" holds all of the words; of all rows, or of the quick set. */
-export function chooseRows(device: Device, only: readonly string[], full: boolean): Row[] {
+/** Rows whose "workload model precision" holds all of the words; of all rows, or of a set. */
+export function chooseRows(device: Device, only: readonly string[], set: 'full' | 'goals' | 'quick'): Row[] {
   const rows = allRows(device);
   const nameOf = ({ workload, model, precision }: Row): string => `${workload} ${model} ${precision}`;
   if (only.length > 0) return rows.filter((row) => only.every((word) => nameOf(row).includes(word)));
-  return full ? rows : QUICK[device].flatMap((name) => rows.filter((row) => `${nameOf(row)} `.startsWith(`${name} `)));
+  if (set === 'full') return rows;
+  const names = set === 'goals' ? GOAL_ROWS : QUICK[device];
+  return names.flatMap((name) => rows.filter((row) => `${nameOf(row)} `.startsWith(`${name} `)));
 }
 
 const perDevice = (show: (device: Device) => readonly string[]): string =>
@@ -73,7 +107,8 @@ process, with random weights (speed does not depend on them; the folders are mad
 
 ${OPTIONS_USAGE}
   --only WORDS     the rows, of all, that have each of these words in "workload model precision"
-  --full           all rows; without --only and --full a quick set, within five minutes on two slow cores
+  --goals          the rows that the project's goals are about; docs/performance.md has them
+  --full           all rows; without --only, --goals and --full a quick set, within five minutes on two slow cores
   --seconds N      time to measure a row for, default 10, on cuda 5; a row takes as many pairs as fit, by a short probe
                    (on cuda: as many as it gets through), and at least one request or training step
   --threads N      default: as many as the engine takes by itself
@@ -92,6 +127,7 @@ GFLOP/s     multiplications and additions of the linear layers that were really 
 GEMM peak   the best that our kernel, oneDNN with packed weights and at::linear reach on the model's matrices; measured
             before and after a row, the run's best counts
 of peak     the one over the other
+goal        what the project aims at there
 engine busy share of the time in which the engine computed and did not wait for tokens
 x dl20      the median latency over the time that as many pairs of dl20-bm25 take at full throughput
 

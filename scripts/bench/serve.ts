@@ -12,6 +12,10 @@ import { machineLine } from './host.js';
 import { MODEL_NAMES, randomModel, wholeWords, type RandomModelName } from './models.js';
 import { PeerServer } from './peers/server.js';
 
+/** Node.js compiles for about as long. */
+const WARM_REQUESTS = 3000;
+const WARM_SECONDS = 20;
+
 const USAGE = `usage: npm run bench -- serve [--model FOLDER] [--precision 32-true] [--clients 1,8,64] [--documents 10] [--tokens 100]
                               [--seconds 5] [--rounds 3] [--peer PYTHON]
                               [--package FOLDER]
@@ -20,8 +24,9 @@ Requests per second and their times, each a query with 10 documents of 100 token
 own rate in a process without a server; and the share of it that arrives at the clients. MiniLM-L6 by default; "tiny" names a
 model that costs next to nothing, so what is left is the server.
 
-The engine, our server and the peer are measured in turn, in as many rounds; medians. Clients share the cores with the server, so
-"share of CPU" is that of the time by the clock without them: CPU seconds of a request in the engine alone over those in the server.
+The engine, our server and the peer are measured in turn, in as many rounds, after ${WARM_REQUESTS} requests or ${WARM_SECONDS} s; medians. Requests are
+made before they are measured. "share" has two columns: by the clock, where the clients share the cores with the server and one
+client alone leaves them idle between its requests; and by CPU, the CPU seconds of a request in the engine alone over those in the server.
 --peer names a Python with infinity-emb (pip install infinity-emb[server,torch]), which serves the same model of random weights.
 --package measures another checkout's or an installed package's server beside ours.`;
 
@@ -55,17 +60,39 @@ const TOGETHER = 64;
 const SPECIAL_TOKENS = 3;
 
 /** Requests that differ, so that no cache of the tokenizer or of equal pairs answers for the engine. */
-async function requestMaker({ documents, tokens }: Workload): Promise<() => Request> {
-  const words = await wholeWords();
-  let at = 1;
-  const text = (length: number): string => {
-    const picked = Array.from({ length }, () => words[(at = (at * 48_271) % 2_147_483_647) % words.length]!);
-    return picked.join(' ');
-  };
-  return () => ({
-    query: text(QUERY_TOKENS),
-    documents: Array.from({ length: documents }, () => text(tokens - QUERY_TOKENS - SPECIAL_TOKENS)),
-  });
+class Requests {
+  readonly #words: readonly string[];
+  readonly #workload: Workload;
+  #made: Request[] = [];
+  #at = 1;
+
+  constructor(words: readonly string[], workload: Workload) {
+    this.#words = words;
+    this.#workload = workload;
+  }
+
+  /** Makes as many as a measurement will take. */
+  prepare(count: number): void {
+    while (this.#made.length < count) this.#made.push(this.#make());
+  }
+
+  next(): Request {
+    return this.#made.pop() ?? this.#make();
+  }
+
+  #make(): Request {
+    const { documents, tokens } = this.#workload;
+    const text = (length: number): string => Array.from({ length }, () => this.#word()).join(' ');
+    return {
+      query: text(QUERY_TOKENS),
+      documents: Array.from({ length: documents }, () => text(tokens - QUERY_TOKENS - SPECIAL_TOKENS)),
+    };
+  }
+
+  #word(): string {
+    this.#at = (this.#at * 48_271) % 2_147_483_647;
+    return this.#words[this.#at % this.#words.length]!;
+  }
 }
 
 interface Model {
@@ -110,18 +137,27 @@ const ours = ({ url, child }: ServerProcess): Endpoint => ({
   bodyOf: (request) => request,
 });
 
-async function load(endpoint: Endpoint, clients: number, seconds: number, next: () => Request): Promise<Rate> {
+/** @param most requests, where they are fewer than `seconds` take */
+async function load(
+  endpoint: Endpoint,
+  clients: number,
+  seconds: number,
+  requests: Requests,
+  most = Infinity,
+): Promise<Rate> {
   const pool = new Pool(endpoint.url, { connections: clients, pipelining: 1, headersTimeout: 0 });
   const times: number[] = [];
   const end = performance.now() + seconds * 1000;
+  let sent = 0;
   const client = async (): Promise<void> => {
-    while (performance.now() < end) {
+    while (performance.now() < end && sent < most) {
+      sent += 1;
       const start = performance.now();
       const { statusCode, body } = await pool.request({
         method: 'POST',
         path: endpoint.path,
         headers: { 'content-type': 'application/json' },
-        body: JSON.stringify(endpoint.bodyOf(next())),
+        body: JSON.stringify(endpoint.bodyOf(requests.next())),
       });
       const answer = await body.text();
       if (statusCode !== 200) throw new SetupError(`status ${statusCode}: ${answer}`);
@@ -141,17 +177,17 @@ async function load(endpoint: Endpoint, clients: number, seconds: number, next: 
 }
 
 /** Requests' worth of pairs a second, scored in this process without a server. */
-async function engineRate(model: CrossEncoder, seconds: number, next: () => Request): Promise<Rate> {
-  let requests = 0;
+async function engineRate(model: CrossEncoder, seconds: number, requests: Requests, most = Infinity): Promise<Rate> {
+  let done = 0;
   const [start, cpu] = [performance.now(), cpuSeconds(process.pid)];
-  while (performance.now() - start < seconds * 1000) {
-    const batch = Array.from({ length: TOGETHER }, next);
+  while (performance.now() - start < seconds * 1000 && done < most) {
+    const batch = Array.from({ length: TOGETHER }, () => requests.next());
     await model.score(batch.flatMap(({ query, documents }) => documents.map((document) => ({ query, document }))));
-    requests += TOGETHER;
+    done += TOGETHER;
   }
   const took = (performance.now() - start) / 1000;
   const none = { p50: Number.NaN, p99: Number.NaN, clientCpu: Number.NaN };
-  return { ...none, rate: requests / took, cpu: ((cpuSeconds(process.pid) - cpu) / requests) * 1000 };
+  return { ...none, rate: done / took, cpu: ((cpuSeconds(process.pid) - cpu) / done) * 1000 };
 }
 
 const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
@@ -169,7 +205,7 @@ async function main(
   peer?: string,
   other?: string,
 ): Promise<void> {
-  const next = await requestMaker(workload);
+  const requests = new Requests(await wholeWords(), workload);
   const args = ['--model', `bench=${folder}`, '--port', '0', '--precision', precision];
   await using model = await CrossEncoder.load(folder, { precision });
   await using server = await ServerProcess.start([process.execPath, join(root, MAIN)], args);
@@ -182,18 +218,22 @@ async function main(
   const found = new Map<string, Rate[]>();
   const keep = (name: string, rate: Rate): void => void found.set(name, [...(found.get(name) ?? []), rate]);
 
-  await engineRate(model, 1, next);
-  for (const endpoint of endpoints.values()) await load(endpoint, 4, 1, next);
+  // what is compiled on the way would count as a request's
+  const { rate } = await engineRate(model, WARM_SECONDS, requests, WARM_REQUESTS);
+  for (const endpoint of endpoints.values()) await load(endpoint, 16, WARM_SECONDS, requests, WARM_REQUESTS);
+  const prepared = Math.ceil(rate * workload.seconds) + TOGETHER;
   for (let round = 0; round < rounds; round++) {
     for (const clients of workload.clients) {
-      keep('the engine alone', await engineRate(model, workload.seconds, next));
+      requests.prepare(prepared);
+      keep('the engine alone', await engineRate(model, workload.seconds, requests));
       for (const [name, endpoint] of endpoints) {
-        keep(`${name}, ${clients}`, await load(endpoint, clients, workload.seconds, next));
+        requests.prepare(prepared);
+        keep(`${name}, ${clients}`, await load(endpoint, clients, workload.seconds, requests));
       }
     }
   }
   const engine = medians(found.get('the engine alone')!);
-  const columns = ['', 'requests/s', 'p50, ms', 'p99, ms', 'share', 'CPU ms', 'client CPU ms', 'share of CPU'];
+  const columns = ['', 'requests/s', 'p50, ms', 'p99, ms', 'share by the clock', 'CPU ms', 'client CPU ms', 'by CPU'];
   const shown = (value: number, digits: number): string => (Number.isNaN(value) ? '' : value.toFixed(digits));
   const rows = [...found].map(([name, own]) => {
     const { rate, p50, p99, cpu, clientCpu } = medians(own);

@@ -1,4 +1,5 @@
 import type { ComputePrecision, OpSeconds } from '../../binding.js';
+import { loadBinding } from '../../src/io/load-binding.js';
 import { numberOf, runScript } from '../lib/command.js';
 import { SetupError } from '../lib/say.mjs';
 import { GemmPeaks, type GemmPeak } from './gemm-peak.js';
@@ -20,7 +21,7 @@ import {
 } from './host.js';
 import { nativePrecisions, precisionLabel, RANDOM_MODELS, randomModel } from './models.js';
 import { measureInProcess, OPS, opsOf, type Measured } from './row.js';
-import { chooseRows, USAGE, type Row } from './rows.js';
+import { chooseRows, goalOf, USAGE, type Row } from './rows.js';
 
 /** A row of the report: what `--json` prints. */
 interface SuiteResult extends Omit<Row, 'precision'>, Omit<Measured, 'opSeconds'> {
@@ -33,6 +34,7 @@ interface SuiteResult extends Omit<Row, 'precision'>, Omit<Measured, 'opSeconds'
   gemmPeakGflops: number | undefined;
   gemmPeak: GemmPeak | undefined;
   ratio: number | undefined;
+  goal: number | undefined;
   /** Of the time, that the engine was at work and did not wait for tokenization; training does not say. */
   engineShare: number | undefined;
   /** Of the threads' time, by class of op. */
@@ -52,6 +54,7 @@ function resultOf(row: Row, { opSeconds, ...measured }: Measured, gemmPeak: Gemm
     gemmPeakGflops: gemmPeak?.gflops,
     gemmPeak,
     ratio: gemmPeak && gflops / gemmPeak.gflops,
+    goal: goalOf(row, computed, loadBinding().info().kernels),
     engineShare: engineSeconds === undefined ? undefined : engineSeconds / seconds,
     opShare: ops ? opsOf((op) => opSeconds[op] / ops) : undefined,
     ...measured,
@@ -69,6 +72,7 @@ const speedColumns = (device: Device): ColumnOf<SuiteResult>[] => [
   ...rateColumns(device),
   { head: 'by', of: ({ gemmPeak }) => gemmPeak?.kernel },
   { head: 'of peak', digits: 2, of: ({ ratio }) => ratio },
+  ...(device === 'cpu' ? [{ head: 'goal', digits: 2, of: ({ goal }: SuiteResult) => goal }] : []),
   { head: 'engine busy', digits: 2, of: ({ engineShare }) => engineShare },
   { head: 'load s', digits: 2, of: ({ loadSeconds }) => loadSeconds },
   { head: 'first score s', digits: 2, of: ({ firstSeconds }) => firstSeconds },
@@ -144,6 +148,7 @@ async function measureRows(
 }
 
 const option = { type: 'string' } as const;
+const flag = { type: 'boolean', default: false } as const;
 
 /** `npm run bench` without the name of another bench. */
 export const run = (args: string[]): Promise<void> =>
@@ -152,14 +157,14 @@ export const run = (args: string[]): Promise<void> =>
     {
       ...OPTIONS,
       only: { ...option, multiple: true, default: [] },
-      ...{ full: { type: 'boolean', default: false }, seconds: option, threads: option },
+      ...{ full: flag, goals: flag, seconds: option, threads: option },
     },
     async (values, positionals) => {
       const device = oneOf('device', values.device, DEVICES);
       const threads = numberOf('threads', values.threads);
       const seconds = numberOf('seconds', values.seconds) ?? { cpu: 10, cuda: 5 }[device];
       const only = wordsOf(values.only, positionals);
-      const rows = chooseRows(device, only, values.full);
+      const rows = chooseRows(device, only, values.full ? 'full' : values.goals ? 'goals' : 'quick');
       if (rows.length === 0) throw new SetupError(`no row has all of these words: ${only.join(' ')}`, 'See --help.');
       const peaks = new GemmPeaks(device);
       const done: Done = [];

@@ -35,8 +35,11 @@ const CUDA_COMPILE_FILES = [
   'torch/include',
   'torch/lib/*.so*',
   'torch/version.py',
+  'torch-*.dist-info/METADATA',
   'torch-*.dist-info/licenses/LICENSE',
 ];
+/** NCCL's packages are for other releases of glibc than torch's. */
+const NCCL_PLATFORMS = ['manylinux_2_18_x86_64', 'manylinux2014_x86_64'].flatMap((tag) => ['--platform', tag]);
 
 /** native/cuda is written for 2.11 to the minor version of LIBTORCH_VERSION; scripts/release/platforms.mjs has a release of each. */
 const OLDEST_MINOR = 11;
@@ -121,8 +124,8 @@ async function unpack(archive, files, work) {
 }
 
 /** Lets pip fetch a wheel: it knows mirrors and local folders that we do not. @param {string} requirement @param {string} work */
-async function downloadWheel(requirement, work) {
-  const args = ['download', '--no-deps', '--only-binary=:all:', ...WHEEL_TAGS, '--dest', work, requirement];
+async function downloadWheel(requirement, work, /** @type {string[]} */ more = []) {
+  const args = ['download', '--no-deps', '--only-binary=:all:', ...WHEEL_TAGS, ...more, '--dest', work, requirement];
   await pip(args, { what: `pip download ${requirement}` });
   return join(work, readdirSync(work).find((file) => file.endsWith('.whl')) ?? '');
 }
@@ -174,6 +177,18 @@ export function compileCache(version) {
   return join(cacheFolder(), `torch-${version}-cuda-compile`);
 }
 
+/** Puts NCCL's header beside LibTorch, of the release that it was built with. @param {string} work */
+async function unpackNccl(work) {
+  const info = readdirSync(work).find((name) => name.endsWith('.dist-info')) ?? '';
+  const found = /^Requires-Dist: (nvidia-nccl-\w+) ?\(?== ?([\w.]+)/m.exec(
+    readFileSync(join(work, info, 'METADATA'), 'utf8'),
+  );
+  if (!found) return;
+  const wheel = await downloadWheel(`${found[1]}==${found[2]}`, work, NCCL_PLATFORMS);
+  await unpack(wheel, ['nvidia/nccl/include'], work);
+  rmSync(wheel);
+}
+
 /**
  * A LibTorch with CUDA to compile and link against, without the libraries of CUDA that running needs.
  * @param {string} version of torch on the package index
@@ -184,6 +199,7 @@ export async function cudaLibtorchToCompile(version) {
     const wheel = await downloadWheel(`torch===${version}`, work);
     await unpack(wheel, CUDA_COMPILE_FILES, work);
     rmSync(wheel);
+    await unpackNccl(work);
   });
   return join(folder, 'torch');
 }

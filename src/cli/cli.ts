@@ -104,7 +104,12 @@ function unknownCommand([verb, word]: readonly string[], program: Command): Rank
     hint:
       known.length > 0
         ? `Commands: ${known.map((name) => `${verb} ${name}`).join(', ')}. See rank-distillm ${verb} --help.`
-        : 'See rank-distillm --help.',
+        : nearestHint(
+            word ?? '',
+            program.commands.map((command) => command.name()),
+            'command',
+            'rank-distillm --help',
+          ),
   });
 }
 

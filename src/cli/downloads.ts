@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { DATASET_PARTS, DatasetRegistry, type RegisteredDataset } from '../data/registry.js';
+import { nearestHint } from '../config/nearest.js';
 import { docsPage, RankDistillmError, throwIfAborted } from '../errors.js';
 import { datasetsFolder, fileState, provideFile, PUBLIC_IDS, type FetchedFile } from '../fetch/datasets.js';
 import type { DownloadListener } from '../fetch/downloads.js';
@@ -122,7 +123,11 @@ export function addInstallLibtorchCommand(program: Command, io: CliIo): void {
 }
 
 function get(id: string): RegisteredDataset {
-  return new DatasetRegistry().get(id, 'datasets');
+  const dataset = new DatasetRegistry().find(id);
+  if (dataset !== undefined) return dataset;
+  throw new RankDistillmError('not_found', `${id}: no public dataset has this id`, {
+    hint: nearestHint(id, PUBLIC_IDS, 'id', '`rank-distillm datasets list`'),
+  });
 }
 
 function partsOf(dataset: RegisteredDataset): Part[] {

@@ -4,7 +4,8 @@ import { createServer, type AddressInfo } from 'node:net';
 import { constants } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { onAbort } from '../io/on-abort.js';
-import type { CliIo } from './cli-io.js';
+import { rankLabel, rankVariables } from '../ranks/environment.js';
+import { note, type CliIo } from './cli-io.js';
 
 /** How many processes to start, of how many. */
 export interface Launch {
@@ -24,7 +25,7 @@ const MAIN = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? './main.ts'
 
 /** A rank that ended. */
 interface Ended {
-  rank: number;
+  label: string;
   /** As a shell gives it: 128 and the number of a signal. */
   code: number;
 }
@@ -37,18 +38,14 @@ interface Ended {
  */
 export async function launchRanks(argv: readonly string[], launch: Launch, io: CliIo): Promise<number> {
   const { localRanks, node, nodes } = launch;
-  const shared = {
-    WORLD_SIZE: String(localRanks * nodes),
-    LOCAL_WORLD_SIZE: String(localRanks),
-    MASTER_ADDR: io.env['MASTER_ADDR'] ?? '127.0.0.1',
-    MASTER_PORT: io.env['MASTER_PORT'] ?? String(await freePort()),
-  };
+  const host = io.env['MASTER_ADDR'] ?? '127.0.0.1';
+  const port = io.env['MASTER_PORT'] ?? (await freePort());
   const texts = new Map<number, string>();
   const start = (localRank: number): ChildProcess => {
     const rank = node * localRanks + localRank;
     const isShown = localRank === 0;
     const child = spawn(process.execPath, [...process.execArgv, MAIN, ...argv], {
-      env: { ...io.env, ...shared, RANK: String(rank), LOCAL_RANK: String(localRank) },
+      env: { ...io.env, ...rankVariables({ rank, ranks: localRanks * nodes, localRank, localRanks, host, port }) },
       // through the channel a rank hears of our end; in its own group Ctrl-C reaches it once, through us
       stdio: ['ignore', isShown ? streamOf(io.stdout) : 'ignore', isShown ? streamOf(io.stderr) : 'pipe', 'ipc'],
       detached: true,
@@ -72,9 +69,10 @@ export async function launchRanks(argv: readonly string[], launch: Launch, io: C
   const stopHearing = onAbort(io.signal, () => killAll('SIGTERM'));
   let first: Ended | undefined;
   let grace: NodeJS.Timeout | undefined;
-  const ends = children.map(async (child, rank) => {
+  const ends = children.map(async (child, localRank) => {
     const [code, signal] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null];
-    const ended: Ended = { rank, code: code ?? 128 + (signal === null ? 0 : constants.signals[signal]) };
+    const label = rankLabel(node * localRanks + localRank, child.pid);
+    const ended: Ended = { label, code: code ?? 128 + (signal === null ? 0 : constants.signals[signal]) };
     if (ended.code !== 0) {
       first ??= ended;
       grace ??= setTimeout(() => killAll('SIGKILL'), GRACE_MS);
@@ -85,10 +83,11 @@ export async function launchRanks(argv: readonly string[], launch: Launch, io: C
   clearTimeout(grace);
   stopHearing();
   process.off('exit', atExit);
-  // a rank that was killed could not say why
-  if (ended[0]!.code > 128 && ended[0]!.code !== 130) {
-    const spoken = [...texts.entries()].sort(([a], [b]) => a - b).find(([, text]) => text.trim() !== '');
+  // rank 0 was killed and could not say why; if it was before the ranks had met, nobody has
+  if (first !== undefined && ended[0]!.code > 128 && ended[0]!.code !== 130) {
+    const spoken = [...texts.entries()].sort(([a], [b]) => a - b).find(([, text]) => text.includes('error: '));
     if (spoken !== undefined) io.stderr.write(spoken[1]);
+    else note(io, `error: ${first.label} ended with exit code ${first.code}`);
   }
   return first?.code ?? 0;
 }
@@ -101,7 +100,8 @@ function isRunning({ exitCode, signalCode }: ChildProcess): boolean {
   return exitCode === null && signalCode === null;
 }
 
-async function freePort(): Promise<number> {
+/** A TCP port of loopback that nothing listens on at the moment. */
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;

@@ -1,6 +1,6 @@
 import { docsPage, RankDistillmError } from '../errors.js';
 import { placeText, type Place } from './node.js';
-import { nearestHint } from './nearest.js';
+import { nearestHint, nearestOf } from './nearest.js';
 import { isOwnClass, type Slot } from './schema/fields.js';
 import { whyNotBuilt } from './schema/not-built.js';
 
@@ -22,9 +22,9 @@ export function className(written: string, slot: Slot, place: Place, path: strin
   const known = [...slot.classes.keys(), ...Object.keys(slot.aliases)];
   if (foreign) {
     throw new RankDistillmError('unsupported', `${where}: cannot load the Python class "${written}"`, {
-      hint: slot.classes.has('RunDataset')
-        ? `A run file is written {run_path_or_id: ${written}}; ${docsPage('cli')} describes it.`
-        : `Only classes of lightning-ir, Lightning and torch can be named here; ${docsPage('cli')} lists them.`,
+      hint:
+        insteadOf(written, slot) ??
+        `Only classes of lightning-ir, Lightning and torch can be named here; ${docsPage('cli')} lists them.`,
     });
   }
   const reason = whyNotBuilt(name);
@@ -34,15 +34,25 @@ export function className(written: string, slot: Slot, place: Place, path: strin
     });
   }
   throw new RankDistillmError('bad_input', `${where}: unknown class "${written}"`, {
-    hint: nearestHint(last, known, 'class'),
+    hint: (nearestOf(last, known) === undefined && insteadOf(written, slot)) || nearestHint(last, known, 'class'),
   });
+}
+
+/** For the name of a run or a model where that of its class belongs. */
+function insteadOf(name: string, { classes }: Slot): string | undefined {
+  if (classes.has('RunDataset'))
+    return `A run file is written {run_path_or_id: ${name}}; ${docsPage('cli')} describes it.`;
+  if (!classes.has('CrossEncoderModule')) return undefined;
+  return `A model is written {model_name_or_path: ${name}}, or --model.model_name_or_path ${name} on the command line.`;
 }
 
 function ownClassName(written: string, slot: Slot, place: Place, path: string): string {
   const where = `${placeText(place)}: ${path}`;
   if (!slot.takesOwn) {
     throw new RankDistillmError('unsupported', `${where}: custom classes are not allowed here ("${written}")`, {
-      hint: `Classes known here: ${[...slot.classes.keys()].join(', ')}. Only losses can be custom.`,
+      hint:
+        insteadOf(written, slot) ??
+        `Classes known here: ${[...slot.classes.keys()].join(', ')}. Only losses can be custom.`,
     });
   }
   if (isOwnClass(written)) return written;

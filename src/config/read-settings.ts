@@ -128,8 +128,11 @@ interface Wording {
 
 const inConfiguration: Wording = {
   wrong({ place }, path, what, hint) {
-    const message = `${placeText(place)}: ${path.join('.') || 'the configuration'}: ${what}`;
-    return new RankDistillmError('bad_input', message, { hint });
+    const key = path.join('.') || 'the configuration';
+    const where = placeText(place);
+    // an option is named by its key
+    const prefix = where === `--${key}` ? where : `${where}: ${key}`;
+    return new RankDistillmError('bad_input', `${prefix}: ${what}`, { hint });
   },
   unknown(key, place, known, path, owner) {
     const where = path.length === 0 ? '' : ` in ${path.join('.')}${owner ? ` (${owner})` : ''}`;
@@ -150,19 +153,21 @@ const inConfiguration: Wording = {
   asText: (value) => `Put the value in quotes: "${String(value)}".`,
 };
 
-/** Classes whose arguments the command line sets below a section. */
-const SECTIONS: Readonly<Record<string, string>> = {
-  trainer: 'trainer',
-  LightningIRDataModule: 'data',
-  CrossEncoderModule: 'model',
-  MonoConfig: 'model.config',
-  AdamW: 'optimizer',
+/** Classes whose arguments the command line sets below a section; of a list, those of its last item. */
+const SECTIONS: Readonly<Record<string, readonly string[]>> = {
+  trainer: ['trainer'],
+  LightningIRDataModule: ['data'],
+  CrossEncoderModule: ['model'],
+  MonoConfig: ['model.config'],
+  AdamW: ['optimizer'],
+  RunDataset: ['data.inference_datasets', 'data.train_dataset'],
+  ReRankCallback: ['trainer.callbacks'],
 };
 
 /** For a key of a section that was written without the section: `--max_steps`. */
 function sectionHint(key: string): string | undefined {
   const owner = keyGroups().find(({ owner, rows }) => SECTIONS[owner] && rows.some((row) => row.key === key))?.owner;
-  return owner && `The key is in a section: --${SECTIONS[owner]}.${key}.`;
+  return owner && `The key is in a section: ${SECTIONS[owner]!.map((section) => `--${section}.${key}`).join(' or ')}.`;
 }
 
 /** Options of the command line that are no keys; a misspelt one looks like a key. */

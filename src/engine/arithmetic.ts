@@ -56,6 +56,13 @@ export function describe({ products, attention, between, tiles }: Arithmetic): s
   return `${products} ${around}${tiles ? '' : ', without tiles'}`;
 }
 
+/** The same products with the finest that can be around them. */
+export const finestAround = (arithmetic: Arithmetic): Arithmetic => ({
+  ...arithmetic,
+  attention: 'float32',
+  between: arithmetic.products === 'bfloat16' ? 'bfloat16' : 'float32',
+});
+
 export const isFiner = (a: Arithmetic, b: Arithmetic): boolean => KINDS.indexOf(a.products) < KINDS.indexOf(b.products);
 
 /** How the engine is asked for an arithmetic. */

@@ -5,6 +5,10 @@ import { modelKeys, passed } from './engine-options.js';
 
 export const loadOptions = z.strictObject({
   ...modelKeys,
+  devices: key(
+    z.union([z.int().min(1), z.array(z.string()).min(1)]).optional(),
+    'Instead of device: several GPUs, as a number or by names. Each has a copy of the model; windows of pairs go to the one with the least to do.',
+  ),
   fresh_head: key(z.boolean().default(false), 'Give a model without a trained head a random one, instead of throwing.'),
   seed: key(z.int().min(0).optional(), 'Seed of a fresh head; default 42.'),
   queue_limit: key(

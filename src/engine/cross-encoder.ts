@@ -20,6 +20,7 @@ import { DocumentPairs } from './document-pairs.js';
 import { resolveEngine, type ResolvedEngine } from './engine-options.js';
 import { FinerScores, type ErrorBounds, type RefinedCounts } from './finer-scores.js';
 import { checkMemory, loadBoth } from './load-both.js';
+import { chooseDevices, loadOnEach } from './many-devices.js';
 import { fromNative } from './native-error.js';
 import { halvedWarning, type ScoredWindow, scoreWindows, warnOnce } from './score-windows.js';
 
@@ -75,6 +76,7 @@ interface Parts {
   tokenizer: PairTokenizer;
   checkpoint: Checkpoint;
   engine: ResolvedEngine;
+  devices: readonly string[];
   arithmetic: ArithmeticChoice;
 }
 
@@ -89,8 +91,9 @@ export class CrossEncoder implements AsyncDisposable {
    * or an unknown one. `score` and `rank` apply an activation only with their option `activation`.
    */
   readonly activation: ScoreActivation | undefined;
-  /** `cpu` or `cuda:N`. */
+  /** `cpu` or `cuda:N`; of several the first. */
   readonly device: string;
+  readonly devices: readonly string[];
   /** What the scores are computed in, and why. */
   readonly arithmetic: ArithmeticChoice;
   readonly #warn: (message: string) => void;
@@ -105,11 +108,13 @@ export class CrossEncoder implements AsyncDisposable {
   #unfinished = 0;
   #closed: Promise<void> | undefined;
 
-  private constructor({ checkpoint, engine, arithmetic, warn, queueLimit, binding, native, tokenizer }: Parts) {
+  private constructor(parts: Parts) {
+    const { checkpoint, engine, devices, arithmetic, warn, queueLimit, binding, native, tokenizer } = parts;
     this.name = checkpoint.name;
     this.modelClass = checkpoint.modelClass;
     this.activation = checkpoint.activation;
     this.device = engine.device;
+    this.devices = devices;
     this.arithmetic = arithmetic;
     this.#warn = warnOnce(warn);
     this.#queueLimit = queueLimit;
@@ -135,7 +140,7 @@ export class CrossEncoder implements AsyncDisposable {
   static async load(nameOrPath: string, given: LoadOptions = {}): Promise<CrossEncoder> {
     const options = checkOptions(loadOptions, given);
     throwIfAborted(options.signal);
-    resolveEngine(options, options.timed); // check options before reading files
+    enginesOf(options); // check options before reading files
     const { label, config: overrides, freshHead, seed, revision } = options;
     const checkpoint = await loadCheckpoint(nameOrPath, { label, overrides, freshHead, seed, revision });
     const files = await modelFolderFiles(checkpoint.folder);
@@ -148,7 +153,8 @@ export class CrossEncoder implements AsyncDisposable {
   static async fromCheckpoint(checkpoint: Checkpoint, given: LoadOptions = {}): Promise<CrossEncoder> {
     const options = checkOptions(loadOptions, given);
     const warn = warner(options.onWarning);
-    const engine = resolveEngine(options, options.timed);
+    const engines = enginesOf(options);
+    const engine = engines[0]!;
     const binding = bindingOf(engine.device);
     for (const warning of checkpoint.warnings) warn(warning);
     throwIfAborted(options.signal);
@@ -158,13 +164,16 @@ export class CrossEncoder implements AsyncDisposable {
     const arithmetic = await chooseArithmetic(binding, { device, asked, encoder, work: 'scoring' });
     const [tokenizer, native] = await loadBoth(
       createPairTokenizer(checkpoint, { threads: engine.tokenizerThreads, onWarning: warn }),
-      binding
-        .createModel({ encoder, head, ...engine.native, ...nativeArithmetic(arithmetic) }, checkpoint.tensors)
-        .catch((error: unknown) => Promise.reject(fromNative(error))),
+      loadOnEach(engines, (each) =>
+        binding
+          .createModel({ encoder, head, ...each.native, ...nativeArithmetic(arithmetic) }, checkpoint.tensors)
+          .catch((error: unknown) => Promise.reject(fromNative(error))),
+      ),
       options.signal,
     );
     const { queueLimit } = options;
-    return new CrossEncoder({ checkpoint, engine, arithmetic, warn, queueLimit, binding, native, tokenizer });
+    const devices = engines.map((each) => each.device);
+    return new CrossEncoder({ checkpoint, engine, devices, arithmetic, warn, queueLimit, binding, native, tokenizer });
   }
 
   /** What the products are computed in: at least as exact as the precision that was asked for, see `arithmetic`. */
@@ -240,7 +249,8 @@ export class CrossEncoder implements AsyncDisposable {
   ): AsyncGenerator<ScoredWindow, void, undefined> {
     const cancel = this.#binding.createCancelToken();
     const onHalved = (tokens: number): void => this.#warn(halvedWarning(this.device, tokens));
-    return scoreWindows(pairs, { model, tokenizer: this.#tokenizer, cancel, signal, maxTokens, onHalved });
+    const devices = this.devices.length;
+    return scoreWindows(pairs, { model, tokenizer: this.#tokenizer, cancel, signal, devices, maxTokens, onHalved });
   }
 
   /**
@@ -433,6 +443,13 @@ export class CrossEncoder implements AsyncDisposable {
       hint: 'Load the model again; a closed model cannot be reopened.',
     });
   }
+}
+
+/** An engine on each device. */
+function enginesOf(options: SettingsOf<typeof loadOptions>): ResolvedEngine[] {
+  const { devices } = options;
+  if (devices === undefined) return [resolveEngine(options, options.timed)];
+  return chooseDevices(devices).map((device) => resolveEngine({ ...options, device }, options.timed));
 }
 
 export function sigmoid(logit: number): number {

@@ -9,6 +9,10 @@ import { SAFETY } from './refine.js';
 
 /** Pairs whose error must have been seen before a bound follows from it. */
 export const PAIRS_FOR_BOUND = 256;
+/** With so many the bound is final. */
+export const PAIRS_WANTED = 1024;
+/** How many times the largest error a bound is while fewer pairs were seen. With more the largest itself grows. */
+const SAFETY_OF_FEW = 3;
 
 const kept = z.object({
   model: z.string(),
@@ -26,15 +30,15 @@ const kept = z.object({
 type Facts = Pick<z.input<typeof kept>, 'model' | 'weights' | 'arithmetic' | 'finer'>;
 
 /**
- * The most that a model's scores are taken to be off from those of a finer arithmetic: three times the largest error over 256
- * or more of the pairs that it was first used for. It is measured once for weights, arithmetic and release, and kept in
+ * The most that a model's scores are taken to be off from those of a finer arithmetic: three times the largest error over the first 256
+ * pairs, and twice the largest over 1,024. It is measured once for weights, arithmetic and release, and kept in
  * the cache folder. No sample proves a bound: each score that is computed in both ways is one more test of it, and an
  * error above it raises it for good.
  */
 export class ErrorBound {
   readonly #file: KeptValue<typeof kept>;
   readonly #facts: Facts;
-  /** Pairs that were seen while there was no bound: the same ones again say nothing new. */
+  /** Pairs that were seen while the bound was not final: the same ones again say nothing new. */
   #seen = new Set<string>();
   #pairs = 0;
   #largest = 0;
@@ -63,25 +67,42 @@ export class ErrorBound {
 
   /** Undefined until enough pairs were seen. */
   get value(): number | undefined {
-    return this.#pairs < PAIRS_FOR_BOUND ? undefined : SAFETY * this.#largest;
+    if (this.#pairs < PAIRS_FOR_BOUND) return undefined;
+    return (this.isFinal ? SAFETY : SAFETY_OF_FEW) * this.#largest;
   }
 
-  /** Adds what was seen while there was no bound; the bound that follows is kept, or the one that another process kept. */
+  /** Pairs that it follows from. */
+  get pairs(): number {
+    return this.#pairs;
+  }
+
+  get isFinal(): boolean {
+    return this.#pairs >= PAIRS_WANTED;
+  }
+
+  /** Adds what was seen before the bound is final; it is kept when it is the first one and when it is final, or one that another process kept. */
   async add(pairs: readonly TextPair[], largestError: number): Promise<void> {
-    if (this.value !== undefined) return;
+    if (this.isFinal) return;
+    const before = this.value;
     for (const { query, document } of pairs) this.#seen.add(JSON.stringify([query, document]));
-    this.#pairs = this.#seen.size;
+    this.#pairs = Math.max(this.#pairs, this.#seen.size);
     this.#largest = Math.max(this.#largest, largestError);
-    if (this.value === undefined) return;
-    this.#seen.clear();
-    this.#take(await this.#file.keep(this.#content()));
+    if (this.isFinal) {
+      this.#seen.clear();
+      const found = await this.#file.read();
+      if (found !== undefined && found.pairs >= PAIRS_WANTED) this.#take(found);
+      else await this.#file.replace(this.#content());
+    } else if (before === undefined && this.value !== undefined) {
+      this.#take(await this.#file.keep(this.#content()));
+    }
   }
 
   /** Raises the bound after errors above it. */
   async raise(largestError: number, times: number): Promise<void> {
     this.#exceeded += times;
     this.#largest = Math.max(this.#largest, largestError);
-    await this.#file.replace(this.#content());
+    // a bound that another rank measured
+    if (this.value !== undefined) await this.#file.replace(this.#content());
   }
 
   #content(): z.input<typeof kept> {

@@ -1,9 +1,9 @@
 import type { DeviceBinding, NativeModel } from '../../binding.js';
 import type { Checkpoint } from '../models/checkpoint.js';
 import type { TextPair } from '../tokenize/pair-tokenizer.js';
-import { chooseArithmetic, isFiner, nameOf, nativeArithmetic, type Arithmetic } from './arithmetic.js';
+import { chooseArithmetic, finestAround, isFiner, nameOf, nativeArithmetic, type Arithmetic } from './arithmetic.js';
 import type { ResolvedEngine } from './engine-options.js';
-import { ErrorBound, PAIRS_FOR_BOUND } from './error-bound.js';
+import { ErrorBound, PAIRS_WANTED } from './error-bound.js';
 import { fromNative } from './native-error.js';
 import { refineTop } from './refine.js';
 
@@ -89,10 +89,12 @@ export class FinerScores {
     const { native: own, scoreIn } = this.#parts;
     if (own.precision === 'float32') return [];
     const finer = await this.#open();
-    if (valuesOf(finer.bounds) === undefined) {
+    if (finer.bounds.some(({ isFinal }) => !isFinal)) {
       const sample: TextPair[] = [];
-      for await (const pair of pairs()) if (sample.push(pair) === PAIRS_FOR_BOUND) break;
-      await this.#measure(finer, sample, await scoreIn(own, sample, signal), signal);
+      for await (const pair of pairs()) if (sample.push(pair) === PAIRS_WANTED) break;
+      // a small run has no more to say the next time
+      if (finer.bounds.some((bound) => bound.pairs < sample.length))
+        await this.#measure(finer, sample, await scoreIn(own, sample, signal), signal);
     }
     return valuesOf(finer.bounds);
   }
@@ -131,6 +133,10 @@ export class FinerScores {
         score: async (indices) => valuesIn(indices, await scoreIn(await native, indices.flatMap(pairsOf), signal)),
       })),
     });
+    const again = refined.rescored.map(pairsOf);
+    // the mean of a document's passages is off by less than they are
+    if (fixed === undefined && again.every(({ length }) => length === 1))
+      await finer.bounds[0]!.add(again.flat(), refined.errors[0]!.largest);
     for (const [i, { largest, exceeded }] of refined.errors.entries()) {
       if (exceeded === 0) continue;
       const { arithmetic } = finer.bounds[i]!;
@@ -185,7 +191,8 @@ export class FinerScores {
     const choice = (asked: 'bfloat16' | 'float32') =>
       chooseArithmetic(binding, { device, asked, encoder, work: 'scoring' });
     const [between, last] = await Promise.all([choice('bfloat16'), choice('float32')]);
-    const finer = isFiner(between, own) && isFiner(last, between) ? [between, last] : [last];
+    const middle = finestAround(between); // the finer, the fewer documents are left in doubt
+    const finer = isFiner(middle, own) && isFiner(last, middle) ? [middle, last] : [last];
     const on = `by ${binding.info().kernels} on ${device}`;
     return {
       models: finer.map((arithmetic) => new FinerModel(() => this.#load(arithmetic))),
@@ -208,9 +215,12 @@ export class FinerScores {
   }
 }
 
+/** Between the own scores and float32 errors are so small that a wide bound costs little. */
+const WIDER = 2;
+
 /** Undefined until all are known. */
 function valuesOf(bounds: readonly ErrorBound[]): number[] | undefined {
-  const values = bounds.flatMap(({ value }) => value ?? []);
+  const values = bounds.flatMap(({ value }, i) => (value === undefined ? [] : i === 0 ? value : WIDER * value));
   return values.length === bounds.length ? values : undefined;
 }
 

@@ -34,8 +34,8 @@ interface ScoreErrors {
   exceeded: number;
 }
 
-/** A bound is this many times the largest error that was seen. */
-export const SAFETY = 3;
+/** A bound is this many times the largest error of many that were seen. */
+export const SAFETY = 2;
 
 /**
  * Finds the top K of a fine arithmetic with few of its scores. While a score is known to within a bound only, it
@@ -52,6 +52,8 @@ export async function refineTop(given: ArrayLike<number>, { topK, bound, stages 
   const { stage: stageOf, bounds } = state;
   const errors = stages.map((): ScoreErrors => ({ largest: 0, exceeded: 0 }));
   const refined: Refined = { scores, rescored: [], inLast: 0, errors };
+  /** [stages][documents]: what was known before each. */
+  const earlier = stages.map(() => scores.slice());
   for (;;) {
     const next = nextToScore(state, topK);
     if (next.length === 0) return refined;
@@ -59,12 +61,15 @@ export async function refineTop(given: ArrayLike<number>, { topK, bound, stages 
     const found = await stages[before]!.score(next);
     if (before + 1 === stages.length) refined.inLast += next.length;
     for (const [i, index] of next.entries()) {
-      const error = Math.abs(found[i]! - scores[index]!);
-      const off = errors[before]!;
-      if (error > off.largest) off.largest = error;
-      if (error > bounds[before]! + bounds[before + 1]!) {
-        off.exceeded += 1;
-        bounds[before] = SAFETY * error;
+      earlier[before]![index] = scores[index]!;
+      for (let of = 0; of <= before; of++) {
+        const error = Math.abs(found[i]! - earlier[of]![index]!);
+        const off = errors[of]!;
+        if (error > off.largest) off.largest = error;
+        if (error > bounds[of]! + bounds[before + 1]!) {
+          off.exceeded += 1;
+          bounds[of] = SAFETY * error;
+        }
       }
       scores[index] = found[i]!;
       stageOf[index] = before + 1;

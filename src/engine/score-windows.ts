@@ -21,6 +21,8 @@ export interface WindowOptions {
   /** Must not be shared with another stream. */
   cancel: CancelToken;
   signal?: AbortSignal | undefined;
+  /** Devices that the model has windows for at the same time. Default 1. */
+  devices?: number | undefined;
   /** More tokens than these throw `bad_input`. */
   maxTokens?: number | undefined;
   /** Called when the device ran out of memory, with the new limit of tokens per block. */
@@ -31,7 +33,7 @@ export interface WindowOptions {
 const SECONDS_PER_WINDOW = 1.5;
 const FEWEST_TOKENS = 8_192;
 const MOST_TOKENS = 32_768;
-/** One window runs and the next waits in the engine's queue, while a third is tokenized. */
+/** Of each device: one window runs and the next waits in the engine's queue, while a third is tokenized. */
 const WINDOWS_IN_FLIGHT = 2;
 
 /**
@@ -41,7 +43,7 @@ const WINDOWS_IN_FLIGHT = 2;
  */
 export async function* scoreWindows(
   pairs: Iterable<TextPair> | AsyncIterable<TextPair>,
-  { model, tokenizer, cancel, signal, maxTokens = Infinity, onHalved }: WindowOptions,
+  { model, tokenizer, cancel, signal, devices = 1, maxTokens = Infinity, onHalved }: WindowOptions,
 ): AsyncGenerator<ScoredWindow, void, undefined> {
   throwIfAborted(signal);
   const forget = signal && onAbort(signal, () => cancel.cancel());
@@ -86,7 +88,7 @@ export async function* scoreWindows(
         post(encoded);
         encoded = [];
         tokens = 0;
-        while (inFlight.length >= WINDOWS_IN_FLIGHT) yield await next();
+        while (inFlight.length >= WINDOWS_IN_FLIGHT * devices) yield await next();
       }
     }
     if (encoded.length > 0) post(encoded);

@@ -168,10 +168,12 @@ export async function fetchRevision(
   return folder;
 }
 
+const LOCAL_FILES = 'name a file or folder of this machine';
+
 async function listFiles(of: HubRevision, token: string | undefined): Promise<{ commit: string; files: Set<string> }> {
   const name = nameOfRevision(of);
   const url = `${hubEndpoint()}/api/${of.type}s/${of.id}/revision/${encodeURIComponent(of.revision)}`;
-  const answer = await fetchJson({ url, name, token, explain: explainFor(of, token) });
+  const answer = await fetchJson({ url, name, token, explain: explainFor(of, token), instead: LOCAL_FILES });
   const { sha, siblings } = isJsonObject(answer) ? answer : {};
   if (typeof sha !== 'string' || !COMMIT.test(sha) || !Array.isArray(siblings)) {
     throw badAnswer(name, url, 'something that is no list of files');

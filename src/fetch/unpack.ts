@@ -31,7 +31,7 @@ export interface Unpacking {
 
 /** Writes a file that is taken from an archive; it gets its name when it is complete. */
 export function unpackTo(target: string, archive: string, how: Unpacking): Promise<void> {
-  return writeTo(target, changed(contentOf(archive, how), how.change));
+  return writeTo(target, changed(archive, how));
 }
 
 /** Writes files one after the other into one. */
@@ -174,11 +174,11 @@ function damaged(archive: string, cause: unknown): RankDistillmError {
   });
 }
 
-function changed(chunks: AsyncIterable<Buffer>, change: Unpacking['change']): AsyncIterable<Buffer> {
-  if (change === undefined) return chunks;
-  return change === 'repair'
-    ? linewise(chunks, (block) => (isAscii(block) ? block : Buffer.from(repairUtf8(block.toString('utf8')))))
-    : linewise(chunks, (block) =>
+function changed(archive: string, how: Unpacking): AsyncIterable<Buffer> {
+  if (how.change === undefined) return contentOf(archive, how);
+  return how.change === 'repair'
+    ? linewise(archive, how, (block) => (isAscii(block) ? block : Buffer.from(repairUtf8(block.toString('utf8')))))
+    : linewise(archive, how, (block) =>
         Buffer.from(block.toString('latin1').replace(/^([^\t\n]*\t[^\t\n]*).*$/gm, '$1'), 'latin1'),
       );
 }
@@ -187,10 +187,10 @@ function changed(chunks: AsyncIterable<Buffer>, change: Unpacking['change']): As
 const MOST_LINE_BYTES = 64 * 1024 * 1024;
 
 /** Changes blocks of whole lines. */
-async function* linewise(chunks: AsyncIterable<Buffer>, change: (block: Buffer) => Buffer): AsyncGenerator<Buffer> {
+async function* linewise(archive: string, how: Unpacking, change: (block: Buffer) => Buffer): AsyncGenerator<Buffer> {
   let rest: Buffer[] = [];
   let bytes = 0;
-  for await (const chunk of chunks) {
+  for await (const chunk of contentOf(archive, how)) {
     const end = chunk.lastIndexOf(10) + 1;
     if (end > 0) {
       yield change(Buffer.concat([...rest, chunk.subarray(0, end)]));
@@ -199,7 +199,7 @@ async function* linewise(chunks: AsyncIterable<Buffer>, change: (block: Buffer) 
     }
     if (end < chunk.length) rest.push(chunk.subarray(end));
     bytes += chunk.length - end;
-    if (bytes > MOST_LINE_BYTES) throw new RankDistillmError('bad_input', 'a download has a line of more than 64 MiB');
+    if (bytes > MOST_LINE_BYTES) throw damaged(archive, new Error('it has a line of more than 64 MiB'));
   }
   if (rest.length > 0) yield change(Buffer.concat(rest));
 }

@@ -222,8 +222,8 @@ export class Validation implements AsyncDisposable {
 }
 
 /** Measures and losses do not need them. */
-function withoutTexts({ sample, scores }: ScoredTopic): ScoredTopic {
-  return { sample: { ...sample, query: '', docs: [] }, scores };
+function withoutTexts({ sample, ...scored }: ScoredTopic): ScoredTopic {
+  return { sample: { ...sample, query: '', docs: [] }, ...scored };
 }
 
 async function planDataset(

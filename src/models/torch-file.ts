@@ -27,7 +27,7 @@ async function readZipTorch(file: WeightFile): Promise<RawTensors> {
     throw weightFileError(file.path, 'is a zip archive, but not a torch.save file (no data.pkl)');
   }
   if (pickle.bytes > MAX_PICKLE_BYTES) {
-    throw weightFileError(file.path, `data.pkl has ${pickle.bytes} bytes; a state dict needs a few thousand`);
+    throw weightFileError(file.path, `data.pkl has ${pickle.bytes} bytes, more than the ${MAX_PICKLE_BYTES} allowed`);
   }
   const prefix = pickleName.slice(0, -'data.pkl'.length);
   await checkByteOrder(file, await zip.locate(`${prefix}byteorder`));
@@ -71,10 +71,7 @@ async function readLegacyTorch(file: WeightFile): Promise<RawTensors> {
     return stateDictTensors(root, file.path, (storage) => starts.get(storage.key) as number);
   } catch (error) {
     if (error instanceof PickleTruncated && file.size > MAX_PICKLE_BYTES) {
-      throw weightFileError(
-        file.path,
-        `its pickles do not end within ${MAX_PICKLE_BYTES} bytes; a state dict needs a few thousand`,
-      );
+      throw weightFileError(file.path, `its pickles do not end within the ${MAX_PICKLE_BYTES} bytes allowed`);
     }
     if (error instanceof PickleError) throw weightFileError(file.path, error.message, error.hint);
     throw error;

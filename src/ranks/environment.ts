@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import { RankDistillmError } from '../errors.js';
 
 /** This process among those that one start made, as its launcher says in environment variables. */
@@ -21,7 +22,26 @@ export interface RankEnvironment {
   attempt: string;
 }
 
+/** How errors name a rank of this host. */
+export function rankLabel(rank: number, pid: number | undefined): string {
+  return `rank ${rank} (${hostname()}, process ${pid})`;
+}
+
 type Variables = Readonly<Record<string, string | undefined>>;
+
+/** The variables that torchrun sets for a rank, as `rankEnvironment` reads them. */
+export function rankVariables(
+  place: Pick<RankEnvironment, 'rank' | 'ranks' | 'localRank' | 'localRanks'> & { host: string; port: number | string },
+): Record<string, string> {
+  return {
+    RANK: String(place.rank),
+    WORLD_SIZE: String(place.ranks),
+    LOCAL_RANK: String(place.localRank),
+    LOCAL_WORLD_SIZE: String(place.localRanks),
+    MASTER_ADDR: place.host,
+    MASTER_PORT: String(place.port),
+  };
+}
 
 /** torch's default. */
 const DEFAULT_PORT = 29500;

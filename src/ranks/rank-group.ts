@@ -1,12 +1,12 @@
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { deserialize, serialize } from 'node:v8';
-import type { NativeCommunicator } from '../../binding.js';
+import type { GradientSums, NativeCommunicator } from '../../binding.js';
 import { RankDistillmError } from '../errors.js';
 import { differences, type Facts } from '../io/fingerprint.js';
 import { fromNative } from '../engine/native-error.js';
 import { findTorchEngine, loadBinding, loadTorchBinding } from '../io/load-binding.js';
-import type { RankEnvironment } from './environment.js';
+import { rankLabel, type RankEnvironment } from './environment.js';
 
 export interface JoinOptions {
   /** How long to wait for the other ranks. Default 600, as torch does. */
@@ -37,6 +37,7 @@ export class RankGroup implements AsyncDisposable {
   #reportFault!: (fault: RankDistillmError) => void;
   #fault: RankDistillmError | undefined;
   readonly #timeoutSeconds: number;
+  #gradientSums: GradientSums | undefined;
 
   private constructor(environment: RankEnvironment, native: NativeCommunicator, timeoutSeconds: number) {
     this.rank = environment.rank;
@@ -73,7 +74,7 @@ export class RankGroup implements AsyncDisposable {
       ranks,
       prefix: `rank-distillm/${attempt}`,
       interface: process.env['GLOO_SOCKET_IFNAME'] ?? '',
-      label: `rank ${rank} (${hostname()}, process ${process.pid})`,
+      label: rankLabel(rank, process.pid),
       joinSeconds,
       timeoutSeconds,
     });
@@ -102,6 +103,16 @@ export class RankGroup implements AsyncDisposable {
   /** Sums an array over all ranks, in place; the sums are the same bits in all of them. */
   async sum(values: Float32Array): Promise<void> {
     await this.#call(() => this.#native.allReduce(values));
+  }
+
+  /** With which trainers sum their gradients over all ranks while they compute; `finishSums` waits for that. */
+  get gradientSums(): GradientSums {
+    this.#gradientSums ??= this.#native.gradientSums();
+    return this.#gradientSums;
+  }
+
+  async finishSums(): Promise<void> {
+    await this.#call(() => this.#native.finishSums());
   }
 
   /** The values of all ranks, by rank: whatever `structuredClone` takes. */

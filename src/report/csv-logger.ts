@@ -39,7 +39,7 @@ export function parseMetrics(text: string, path: string): { columns: string[]; r
   const columns = headCells(head);
   if (!columns.includes('step')) {
     throw new RankDistillmError('bad_input', `${path}:1: this is not a metrics log: there is no column "step"`, {
-      hint: 'Choose another folder for the log, or move the file away.',
+      hint: 'It should be the metrics.csv of a fit. If a log is to be written here, choose another folder, or move the file away.',
     });
   }
   const rows = lines

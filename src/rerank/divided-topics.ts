@@ -1,22 +1,37 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { deserialize, serialize } from 'node:v8';
+import type { RankingSample } from '../data/records.js';
+import type { ScoredDocument } from '../data/write-run.js';
+import { RankDistillmError } from '../errors.js';
+import { onAbort } from '../io/on-abort.js';
 import type { RankGroup } from '../ranks/rank-group.js';
+import { scoreSamples, type Counts, type SampleWork } from './rerank.js';
 
 /** How often rank 0 looks for finished topics. */
 const POLL_MS = 50;
+/** How often each rank looks whether all topics are finished. */
+const LOOK_MS = 250;
 
 /** A topic that is finished. */
-interface FinishedTopic {
+export interface FinishedTopic {
   /** Its position among the topics of the run. */
   position: number;
   /** Its lines. */
   text: string;
-  pairs: number;
+  scored: Counts;
+}
+
+/** What scoring topics needs besides them. */
+export interface DividedWork extends Pick<SampleWork, 'model' | 'signal' | 'refine'> {
+  /** The topic at a position of the run. */
+  sampleOf: (position: number) => AsyncIterable<RankingSample>;
+  textOf: (queryId: string, documents: readonly ScoredDocument[]) => string;
 }
 
 /**
- * The topics of a run that several ranks score. Each takes the next one that nobody has taken, so that none waits long for
- * the others at the end. Finished ones go to rank 0, which keeps them in its journal.
+ * The topics of a run that several ranks score. Each takes the next one that nobody has taken. A rank has taken some more
+ * than it is scoring; so, when there are none left, the others score those, too, and of two results, which are the same, the
+ * first counts. Finished topics go to rank 0, which keeps them in its journal.
  */
 export class DividedTopics {
   readonly #group: RankGroup;
@@ -33,19 +48,51 @@ export class DividedTopics {
     this.#positions = positions;
   }
 
-  /** The positions that this rank is to score. */
-  async *take(): AsyncGenerator<number, void, undefined> {
-    for (;;) {
-      const taken = await this.#group.add(`${this.#name}/taken`, 1);
-      const position = this.#positions[taken - 1];
-      if (position === undefined) return;
-      yield position;
+  /** Scores topics until all are finished by one rank or another; passes on those that this rank was the first to finish. */
+  async score(work: DividedWork, onTopic: (topic: FinishedTopic) => Promise<void>): Promise<void> {
+    const { model, signal, refine, sampleOf, textOf } = work;
+    const over = new AbortController();
+    const forget = signal && onAbort(signal, () => over.abort());
+    const looking = setInterval(() => {
+      this.#isOver().then(
+        (isOver) => isOver && over.abort(),
+        () => undefined, // other calls report what failed
+      );
+    }, LOOK_MS);
+    const scoreAll = async (positions: AsyncIterable<number>): Promise<void> => {
+      const taken: number[] = [];
+      async function* samples(): AsyncGenerator<RankingSample> {
+        for await (const position of positions) {
+          taken.push(position);
+          yield* sampleOf(position);
+        }
+      }
+      const all = { model, samples: samples(), signal: over.signal, totalPairs: 0, refine };
+      await scoreSamples(all, async (queryId, documents, scored) => {
+        const position = taken.shift()!;
+        if (await this.#finish(position)) await onTopic({ position, text: textOf(queryId, documents), scored });
+      });
+    };
+    try {
+      await scoreAll(this.#take());
+      // one after the other, so that a rank begins at once, and does not take what it cannot begin
+      for (let more = true; more;) {
+        const position = await this.#takeBegun();
+        more = position !== undefined;
+        if (position !== undefined) await scoreAll(listed(position));
+      }
+    } catch (error) {
+      const isOver = over.signal.aborted && signal?.aborted !== true;
+      if (!isOver || !(error instanceof RankDistillmError) || error.code !== 'aborted') throw error;
+    } finally {
+      clearInterval(looking);
+      forget?.();
     }
   }
 
   /** Sends a finished topic to rank 0. */
   async send(topic: FinishedTopic): Promise<void> {
-    const number = await this.#group.add(`${this.#name}/sent`, 1);
+    const number = await this.#add('sent', 1);
     await this.#group.put(`${this.#name}/${number}`, serialize(topic));
   }
 
@@ -61,4 +108,42 @@ export class DividedTopics {
       yield deserialize(bytes) as FinishedTopic;
     }
   }
+
+  /** The positions that this rank is the first to take. */
+  async *#take(): AsyncGenerator<number, void, undefined> {
+    for (;;) {
+      const position = this.#positions[(await this.#add('taken', 1)) - 1];
+      if (position === undefined) return;
+      yield position;
+    }
+  }
+
+  /** A position that another rank has taken and not finished, from the last one on; undefined if there is none left. */
+  async #takeBegun(): Promise<number | undefined> {
+    for (;;) {
+      if (await this.#isOver()) return undefined;
+      const position = this.#positions.at(-(await this.#add('taken again', 1)));
+      if (position === undefined) return undefined;
+      if ((await this.#add(`finished ${position}`, 0)) === 0) return position;
+    }
+  }
+
+  /** @returns false if another rank was faster */
+  async #finish(position: number): Promise<boolean> {
+    if ((await this.#add(`finished ${position}`, 1)) > 1) return false;
+    await this.#add('finished', 1);
+    return true;
+  }
+
+  async #isOver(): Promise<boolean> {
+    return (await this.#add('finished', 0)) === this.#positions.length;
+  }
+
+  #add(counter: string, number: number): Promise<number> {
+    return this.#group.add(`${this.#name}/${counter}`, number);
+  }
+}
+
+async function* listed<T>(...items: readonly T[]): AsyncGenerator<T> {
+  yield* items;
 }

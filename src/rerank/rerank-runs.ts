@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import type { ComputePrecision } from '../../binding.js';
 import { checkOptions } from '../config/read-settings.js';
 import { aboutSetting, SettingError } from '../config/setting-error.js';
-import type { RankingSample, RunEntry } from '../data/records.js';
+import type { RunEntry } from '../data/records.js';
 import { readRun } from '../data/run-file.js';
 import type { RunDataset } from '../data/run-dataset.js';
 import { checkRunOptions } from '../data/run-options.js';
@@ -22,7 +22,7 @@ import type { Checkpoint } from '../models/checkpoint.js';
 import { fingerprintModel } from '../models/fingerprint.js';
 import { loadCheckpoint } from '../models/load-checkpoint.js';
 import { modelFolderFiles } from '../models/save-model.js';
-import { DividedTopics } from './divided-topics.js';
+import { DividedTopics, type DividedWork, type FinishedTopic } from './divided-topics.js';
 import type { RunJournal } from './journal.js';
 import { openJobs, type Job } from './open-jobs.js';
 import { writeProvenance, type RunIdentity } from './provenance.js';
@@ -32,7 +32,7 @@ import {
   type RerankRunsOptions,
   type RerankRunsSettings,
 } from './rerank-options.js';
-import { type Counts, type RerankResult, type SampleWork, scoreSamples, sumOf } from './rerank.js';
+import { addCounts, type Counts, type RerankResult, type SampleWork, scoreSamples } from './rerank.js';
 import type { TextPair } from '../tokenize/pair-tokenizer.js';
 import { checkShard } from './shards.js';
 
@@ -216,21 +216,23 @@ interface Work {
 }
 
 /** Scores topics for rank 0. */
-async function help(
+async function help(job: Job, model: CrossEncoder, { divided }: Work, options: RerankRunsSettings): Promise<void> {
+  const work = await dividedWork(job, model, options);
+  await divided!.score(work, (topic) => divided!.send(topic));
+}
+
+async function dividedWork(
   { dataset, topics, outputPath }: Job,
   model: CrossEncoder,
-  { divided }: Work,
   options: RerankRunsSettings,
-): Promise<void> {
-  const { signal, group } = options;
-  const refine = await refineOf(dataset, topics, model, options);
-  const taken: number[] = [];
-  const samples = samplesOf(dataset, topics, divided!.take(), taken);
-  const counts = await scoreSamples({ model, samples, signal, totalPairs: 0, refine }, async (queryId, documents) => {
-    const text = topicText(outputPath, queryId, documents, model.modelClass);
-    await divided!.send({ position: taken.shift()!, text, pairs: documents.length });
-  });
-  await group!.gather(counts);
+): Promise<DividedWork> {
+  return {
+    model,
+    signal: options.signal,
+    refine: await refineOf(dataset, topics, model, options),
+    sampleOf: (position) => dataset.samples([topics[position]!]),
+    textOf: (queryId, documents) => topicText(outputPath, queryId, documents, model.modelClass),
+  };
 }
 
 /** What is exact in the scores of a topic; the bound is of all topics, so that a call that continues takes the same pairs. */
@@ -246,19 +248,6 @@ async function refineOf(
   return { topK: refine, bounds: group === undefined ? own : await group.fromFirst(own) };
 }
 
-/** The samples of topics as their positions come, which `taken` receives. */
-async function* samplesOf(
-  dataset: RunDataset,
-  topics: readonly number[],
-  positions: AsyncIterable<number>,
-  taken: number[],
-): AsyncGenerator<RankingSample> {
-  for await (const position of positions) {
-    taken.push(position);
-    yield* dataset.samples([topics[position]!]);
-  }
-}
-
 /**
  * Scores the topics that the journal lacks, and then writes the run from the journal.
  *
@@ -266,13 +255,14 @@ async function* samplesOf(
  * @param onText receives the lines of each topic of the run
  */
 async function score(
-  { dataset, topics, outputPath, journal, identity }: JobToDo,
+  job: JobToDo,
   model: CrossEncoder | undefined,
   { rest, divided }: Work,
   options: RerankRunsSettings,
   onText: (text: string) => void,
 ): Promise<RerankResult> {
-  const { signal, onProgress, onNote, onWarning, group } = options;
+  const { dataset, topics, outputPath, journal, identity } = job;
+  const { signal, onProgress, onNote, onWarning } = options;
   const { label } = dataset;
   if (rest.length < topics.length) {
     onNote?.(
@@ -282,59 +272,48 @@ async function score(
   const left = rest.map((position) => topics[position]!);
   const totalPairs = dataset.countPairs(topics);
   const earlierPairs = totalPairs - dataset.countPairs(left);
-  const taken = divided === undefined ? [...rest] : [];
-  const samples = divided === undefined ? dataset.samples(left) : samplesOf(dataset, topics, divided.take(), taken);
+  const report = (pairs: number): void =>
+    onProgress?.({ pairs: earlierPairs + pairs, totalPairs, earlierPairs, label });
   const start = performance.now();
   const earlierSeconds = journal.seconds;
   const seconds = (): number => (performance.now() - start) / 1000;
+  let adding = Promise.resolve();
+  // one after the other: topics of this rank and of others
+  const add = (position: number, text: string): Promise<void> =>
+    (adding = adding.then(() => journal.add(position, text, earlierSeconds + seconds(), warner(onWarning))));
   let counts: Counts = { pairs: 0, topics: 0, tokens: 0 };
+  const scoreAlone = async (alone: CrossEncoder): Promise<void> => {
+    const refine = await refineOf(dataset, topics, alone, options);
+    const positions = [...rest];
+    const work = { model: alone, samples: dataset.samples(left), signal, totalPairs, refine };
+    counts = await scoreSamples({ ...work, onProgress: ({ pairs }) => report(pairs) }, (queryId, documents) =>
+      add(positions.shift()!, topicText(outputPath, queryId, documents, alone.modelClass)),
+    );
+  };
+  const scoreDivided = async (first: CrossEncoder, topicsOfAll: DividedTopics): Promise<void> => {
+    const take = async ({ position, text, scored }: FinishedTopic): Promise<void> => {
+      await add(position, text);
+      addCounts(counts, scored);
+      report(counts.pairs);
+    };
+    const work = await dividedWork(job, first, options);
+    let ended = false;
+    const receive = async (): Promise<void> => {
+      const isDone = (): boolean => ended || journal.count === topics.length;
+      for await (const topic of topicsOfAll.receive(isDone)) await take(topic);
+    };
+    const receiving = receive();
+    receiving.catch(() => undefined); // if this rank fails first
+    try {
+      await topicsOfAll.score(work, take);
+      await receiving;
+    } finally {
+      ended = true;
+    }
+  };
   const written = await writeRunText(outputPath, async (write) => {
     if (model !== undefined && rest.length > 0) {
-      const tag = model.modelClass; // as lightning-ir writes it
-      let adding = Promise.resolve();
-      // one after the other: topics of this rank and of others
-      const add = (position: number, text: string): Promise<void> =>
-        (adding = adding.then(() => journal.add(position, text, earlierSeconds + seconds(), warner(onWarning))));
-      const pairs = { own: 0, others: 0 };
-      const report = (): void =>
-        onProgress?.({ pairs: earlierPairs + pairs.own + pairs.others, totalPairs, earlierPairs, label });
-      let ended = false;
-      const receive = async (): Promise<void> => {
-        const isDone = (): boolean => ended || journal.count === topics.length;
-        for await (const topic of divided?.receive(isDone) ?? []) {
-          await add(topic.position, topic.text);
-          pairs.others += topic.pairs;
-          report();
-        }
-      };
-      const refine = await refineOf(dataset, topics, model, options);
-      const receiving = receive();
-      receiving.catch(() => undefined); // if this rank fails first
-      try {
-        counts = await scoreSamples(
-          {
-            model,
-            samples,
-            signal,
-            totalPairs,
-            refine,
-            onProgress: (progress) => {
-              pairs.own = progress.pairs;
-              report();
-            },
-          },
-          (queryId, documents) => add(taken.shift()!, topicText(outputPath, queryId, documents, tag)),
-        );
-        await receiving;
-      } finally {
-        ended = true;
-      }
-      for (const other of ((await group?.gather(counts)) ?? []).slice(1)) {
-        counts.pairs += other.pairs;
-        counts.topics += other.topics;
-        counts.tokens += other.tokens;
-        if (other.refined) counts.refined = sumOf(counts.refined, other.refined);
-      }
+      await (divided === undefined ? scoreAlone(model) : scoreDivided(model, divided));
     }
     for (const position of topics.keys()) {
       throwIfAborted(signal);

@@ -96,38 +96,44 @@ export interface SampleWork extends Pick<RerankOptions, 'model' | 'signal' | 'on
   refine?: { topK: number; bounds: ErrorBounds | undefined } | undefined;
 }
 
-/** Scores topics and passes each on as soon as it is complete, in order, documents in first-stage order. */
+/**
+ * Scores topics and passes each on as soon as it is complete, in order, documents in first-stage order, with what was
+ * scored for it.
+ */
 export async function scoreSamples(
   { model, samples, signal, totalPairs, earlierPairs = 0, refine, onProgress }: SampleWork,
-  onTopic: (queryId: string, documents: readonly ScoredDocument[]) => Promise<void>,
+  onTopic: (queryId: string, documents: readonly ScoredDocument[], scored: Counts) => Promise<void>,
 ): Promise<Counts> {
   const counts: Counts = { pairs: 0, topics: 0, tokens: 0 };
-  const count = ({ scores, encoded }: ScoredWindow): void => {
-    counts.pairs += scores.length;
-    counts.tokens += encoded.reduce((sum, pair) => sum + pair.inputIds.length, 0);
-    onProgress?.({ pairs: earlierPairs + counts.pairs, totalPairs, earlierPairs });
+  let pairs = 0;
+  const count = ({ scores }: ScoredWindow): void => {
+    pairs += scores.length;
+    onProgress?.({ pairs: earlierPairs + pairs, totalPairs, earlierPairs });
   };
   const score = (pairs: AsyncIterable<TextPair>) => model.scoreWindows(pairs, { signal });
-  const refined = async ({ sample: { query, docs }, scores }: ScoredTopic): Promise<ArrayLike<number>> => {
-    if (refine === undefined) return scores;
-    const found = await model.refine({ query, documents: docs, scores, signal, ...refine });
-    if (found.counts) counts.refined = sumOf(counts.refined, found.counts);
-    return found.scores;
-  };
+  type Finer = { scores: ArrayLike<number>; counts?: RefinedCounts | undefined };
+  const refined = async ({ sample: { query, docs }, scores }: ScoredTopic): Promise<Finer> =>
+    refine === undefined ? { scores } : model.refine({ query, documents: docs, scores, signal, ...refine });
   for await (const topic of scoreTopics(samples, score, count)) {
-    const scores = await refined(topic); // while the next windows are scored
+    const { scores, counts: finer } = await refined(topic); // while the next windows are scored
     const { queryId, docIds } = topic.sample;
-    await onTopic(
-      queryId,
-      docIds.map((docId, i) => ({ docId, score: scores[i]! })),
-    );
-    counts.topics += 1;
+    const own: Counts = { pairs: docIds.length, topics: 1, tokens: topic.tokens, ...(finer && { refined: finer }) };
+    const documents = docIds.map((docId, i) => ({ docId, score: scores[i]! }));
+    await onTopic(queryId, documents, own);
+    addCounts(counts, own);
   }
   return counts;
 }
 
+export function addCounts(to: Counts, { pairs, topics, tokens, refined }: Counts): void {
+  to.pairs += pairs;
+  to.topics += topics;
+  to.tokens += tokens;
+  if (refined) to.refined = sumOf(to.refined, refined);
+}
+
 /** What was refined before and now. */
-export function sumOf(
+function sumOf(
   before: RefinedCounts | undefined,
   { documents, rescored, inFloat32, bound, exceeded }: RefinedCounts,
 ): RefinedCounts {

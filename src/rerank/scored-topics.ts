@@ -7,6 +7,8 @@ export interface ScoredTopic {
   sample: RankingSample;
   /** [docIds.length] */
   scores: number[];
+  /** That the model read. */
+  tokens: number;
 }
 
 /**
@@ -25,24 +27,25 @@ export async function* scoreTopics(
   const begun: ScoredTopic[] = [];
   async function* pairs(): AsyncGenerator<TextPair> {
     for await (const sample of samples) {
-      begun.push({ sample, scores: [] }); // before its pairs, so that it is there for their scores
+      begun.push({ sample, scores: [], tokens: 0 }); // before its pairs, so that it is there for their scores
       for (const document of sample.docs) yield { query: sample.query, document };
     }
   }
   for await (const window of score(pairs())) {
-    distribute(window.scores, begun);
+    distribute(window, begun);
     onWindow?.(window);
     while (begun[0] && isWhole(begun[0])) yield begun.shift()!;
   }
   yield* begun; // topics without documents after the last window
 }
 
-function distribute(scores: Float32Array, begun: readonly ScoredTopic[]): void {
+function distribute({ scores, encoded }: ScoredWindow, begun: readonly ScoredTopic[]): void {
   let topic = 0;
-  for (const score of scores) {
+  scores.forEach((score, i) => {
     while (isWhole(begun[topic]!)) topic += 1;
     begun[topic]!.scores.push(score);
-  }
+    begun[topic]!.tokens += encoded[i]!.inputIds.length;
+  });
 }
 
 function isWhole({ sample, scores }: ScoredTopic): boolean {

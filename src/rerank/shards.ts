@@ -1,5 +1,5 @@
 import { extname } from 'node:path';
-import type { Shard } from '../config/schema/shard.js';
+import { type Shard, shardOptions } from '../config/schema/shard.js';
 import { SettingError } from '../config/setting-error.js';
 
 /**
@@ -15,7 +15,7 @@ export function topicsOfShard(topics: number, { index, count }: Shard): number[]
 /** The text `2/8`. Undefined if it is another one. */
 export function parseShard(text: string): Shard | undefined {
   const [, index, count] = /^(\d{1,4})\/(\d{1,4})$/.exec(text) ?? [];
-  return index === undefined || count === undefined ? undefined : { index: Number(index), count: Number(count) };
+  return shardOptions.safeParse({ index: Number(index), count: Number(count) }).data;
 }
 
 /** @throws SettingError */

@@ -2,6 +2,7 @@
 
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setImmediate } from 'node:timers/promises';
 import { createAdaptorServer } from '@hono/node-server';
 import { checkOptions } from '../config/read-settings.js';
 import { CrossEncoder } from '../engine/cross-encoder.js';
@@ -27,6 +28,8 @@ export interface RerankServer extends AsyncDisposable {
 const HEAD_MILLISECONDS = 15_000;
 const IDLE_MILLISECONDS = 65_000;
 const MOST_CONNECTIONS = 16_384;
+/** Of the event loop, in which a connection that waits is accepted, and what it has sent is read. */
+const TURNS = 8;
 
 /**
  * Serves re-rankers over HTTP in the words of Cohere, Jina, Voyage, vLLM and text-embeddings-inference, see
@@ -135,6 +138,8 @@ class Listening implements RerankServer {
   async #end(): Promise<void> {
     this.#log({ level: 'info', event: 'draining' });
     this.#state.isReady = false;
+    // connections whose request has arrived but was not read yet would count as idle
+    for (let i = 0; i < TURNS; i++) await setImmediate();
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     this.#server.closeIdleConnections();
     const timer = setTimeout(() => {

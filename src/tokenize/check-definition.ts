@@ -21,8 +21,11 @@ const MOST_UNIGRAM_BYTES = 2 ** 22;
 const MOST_CHARS_PER_WORD = 256;
 /** Steps of a normalizer, pre-tokenizer, post-processor or decoder; published ones have up to 8. */
 const MOST_STEPS = 32;
-/** How many times longer the replacements of a normalizer may make a text; published ones 3. */
-const MOST_GROWTH = 64;
+/**
+ * How many times longer the replacements of a normalizer may make a text; published ones 3. The library takes about 160
+ * bytes of memory for each byte of the result.
+ */
+const MOST_GROWTH = 4;
 /** Pieces of a template. */
 const MOST_PIECES = 64;
 

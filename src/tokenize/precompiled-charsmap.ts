@@ -1,7 +1,7 @@
 /** A published one has 240 kB (sentencepiece's nmt_nfkc). */
 const MOST_BYTES = 4 * 2 ** 20;
 /** The longest replacement of nmt_nfkc has 33 bytes; each can stand for one character of a text. */
-const LONGEST_REPLACEMENT = 128;
+const LONGEST_REPLACEMENT = 40;
 
 /**
  * Checks sentencepiece's normalization rules (`precompiled_charsmap`), which the tokenizers library follows without

@@ -193,7 +193,7 @@ export class FitLoop {
   async #trainBatch(batch: EncodedBatch, group: StepGroup): Promise<void> {
     const { trainer, plan, nonFinite } = this.#options;
     if (this.#batch === this.#steppedBatch) this.#stepValidated = this.#validated();
-    const result = await trainer.backward(batch, 1 / plan.accumulate);
+    const result = await trainer.backward(batch, 1 / plan.accumulate, isStepDue(plan, this.#batch + 1));
     if (result.nonFinite && nonFinite === 'stop')
       throw nonFiniteError(trainer.step, await this.#wholeSamples(batch), result.nonFinite);
     group.add(batch, result);

@@ -1,4 +1,4 @@
-import type { ForwardResult, NativeTrainer, TrainingBatch } from '../../binding.js';
+import type { ForwardResult, GradientSums, NativeTrainer, TrainingBatch } from '../../binding.js';
 import { fromNative } from '../engine/native-error.js';
 import { packByLength } from '../engine/pack-by-length.js';
 import type { PairTokens } from '../tokenize/pair-tokenizer.js';
@@ -27,6 +27,8 @@ export interface PassOptions {
   /** Number within the optimizer step of the pair at an index; dropout masks depend on it. Default: the index. */
   numberOf?: ((index: number) => number) | undefined;
   budget: PassBudget;
+  /** Over ranks: sums of gradients begin during the last backward of this pass. */
+  sums?: GradientSums | undefined;
   /** Called when the device ran out of memory, with the new limit of tokens per part. */
   onHalved?: ((partTokens: number) => void) | undefined;
 }
@@ -85,9 +87,9 @@ class GradientCache {
     if (gradient === undefined) {
       await this.#discard(kept);
     } else if (kept.length > 0) {
-      await Promise.all(parts.map((part, i) => this.#backward(part, kept[i]!, gradient)));
+      await Promise.all(parts.map((part, i) => this.#backward(part, kept[i]!, gradient, part === parts.at(-1))));
     } else {
-      for (const part of parts) await this.#computeAgain(part, gradient);
+      for (const part of parts) await this.#computeAgain(part, gradient, part === parts.at(-1));
     }
     return {
       scores: this.#scores,
@@ -112,16 +114,17 @@ class GradientCache {
     }
   }
 
-  async #computeAgain(part: Part, gradient: Float32Array): Promise<void> {
+  async #computeAgain(part: Part, gradient: Float32Array, isLast: boolean): Promise<void> {
     let kept: number;
     try {
       ({ kept } = await this.#forward(part, true));
     } catch (error) {
       this.#halveOrThrow(error, [part]);
-      for (const smaller of this.#cut([...part.pairs])) await this.#computeAgain(smaller, gradient);
+      const smaller = this.#cut([...part.pairs]);
+      for (const each of smaller) await this.#computeAgain(each, gradient, isLast && each === smaller.at(-1));
       return;
     }
-    await this.#backward(part, kept, gradient);
+    await this.#backward(part, kept, gradient, isLast);
   }
 
   async #forward(part: Part, keep: boolean): Promise<ForwardResult> {
@@ -131,9 +134,10 @@ class GradientCache {
     return result;
   }
 
-  async #backward(part: Part, kept: number, gradient: Float32Array): Promise<void> {
+  async #backward(part: Part, kept: number, gradient: Float32Array, isLast: boolean): Promise<void> {
     const slice = Float32Array.from(part.pairs, (pair) => gradient[pair]!);
-    this.#linearFlops += (await this.#native.backward(kept, slice)).linearFlops;
+    const sums = isLast ? this.#options.sums : undefined;
+    this.#linearFlops += (await this.#native.backward(kept, slice, sums)).linearFlops;
   }
 
   async #discard(kept: readonly number[]): Promise<void> {

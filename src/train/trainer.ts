@@ -91,6 +91,8 @@ export class Trainer {
   #step = 0;
   /** Pairs of this optimizer step so far, on all ranks; dropout masks depend on the index of the pair. */
   #pairs = 0;
+  /** Whether the gradients are being summed over the ranks, so that nothing may be added. */
+  #summing = false;
 
   /** @throws SettingError */
   constructor(model: TrainableModel, given: TrainerOptions) {
@@ -140,9 +142,11 @@ export class Trainer {
    * Adds the gradients of `share` times the loss over a batch.
    *
    * @param share 1 / number of batches of an optimizer step
+   * @param isLast of the step: with a group, gradients are then summed over its ranks while they are computed, and are not
+   *   to be touched before `update`; else `update` sums them
    * @throws RankDistillmError `native`, `closed`; errors of the losses
    */
-  async backward(batch: EncodedBatch, share = 1): Promise<BatchResult> {
+  async backward(batch: EncodedBatch, share = 1, isLast = false): Promise<BatchResult> {
     const { samples, pairs } = batch;
     const own = samples.length > 0 || this.#group === undefined ? targetsOf(samples) : NO_TARGETS;
     const { size, positions } = batch.whole ?? { size: samples.length, positions: [...samples.keys()] };
@@ -174,8 +178,14 @@ export class Trainer {
         step: this.#step,
         numberOf: (i) => first + positions[Math.floor(i / own.docs)]! * own.docs + (i % own.docs),
         budget: this.#budget,
+        sums: isLast ? this.#group?.gradientSums : undefined,
         onHalved: this.model.warnHalved,
       });
+      if (isLast && this.#group !== undefined && result.nonFinite === undefined) {
+        this.#summing = true;
+        // without a part of the batch nothing went backward here
+        if (pairs.length === 0) await this.model.native.sumGradients(this.#group.gradientSums);
+      }
       return Object.assign(result, { scores, tokens, linearFlops });
     } catch (error) {
       throw fromNative(error);
@@ -204,18 +214,17 @@ export class Trainer {
     return all;
   }
 
-  /** Sums the gradients over all ranks: that of the whole batch. */
-  async #sumGradients(group: RankGroup): Promise<void> {
-    const { native } = this.model;
-    for (let offset = 0; offset < native.size; offset += PART_VALUES) {
-      const part = await native.read('gradients', offset, Math.min(PART_VALUES, native.size - offset));
-      await group.sum(part);
-      await native.write('gradients', offset, part);
-    }
+  /** Waits until the gradients are summed over all ranks: that of the whole batch. */
+  async #summedGradients(): Promise<void> {
+    if (this.#group === undefined) return;
+    if (!this.#summing) await this.model.native.sumGradients(this.#group.gradientSums);
+    await this.#group.finishSums();
+    this.#summing = false;
   }
 
   /** Drops the gradients, to skip a step. */
   async dropGradients(): Promise<void> {
+    if (this.#summing) await this.#summedGradients();
     await this.model.native.zeroGradients();
     this.#pairs = 0;
   }
@@ -224,7 +233,7 @@ export class Trainer {
   async update(): Promise<UpdateResult> {
     const { native } = this.model;
     const learningRate = this.learningRate;
-    if (this.#group) await this.#sumGradients(this.#group);
+    await this.#summedGradients();
     const ownNorm = await native.gradientNorm();
     // CPUs that differ sum in other orders, and ranks must not drift apart
     const gradientNorm = (await this.#group?.fromFirst(ownNorm)) ?? ownNorm;
@@ -267,9 +276,6 @@ function clipOf({ gradientClipVal, gradientClipAlgorithm }: SettingsOf<typeof tr
 }
 
 const NO_TARGETS: ScoreMatrix = { queries: 0, docs: 0, values: new Float64Array() };
-
-/** Gradients that are copied and go over the network at a time: 64 MiB. Electron refuses memory that JavaScript and the engine share. */
-const PART_VALUES = 16 * 2 ** 20;
 
 function targetsOf(samples: readonly BatchSample[]): ScoreMatrix {
   const docs = samples[0]?.docs.length ?? 0;

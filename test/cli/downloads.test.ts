@@ -62,7 +62,7 @@ test('wrong ids and parts', async () => {
   for (const [argv, words] of [
     [
       ['info', 'msmarco-pasage'],
-      /no dataset is registered as 'msmarco-pasage'\nhint: .*Did you mean msmarco-passage\?/,
+      /msmarco-pasage: no public dataset has this id\nhint: The nearest known id is "msmarco-passage"/,
     ],
     [
       ['get', 'msmarco-passage', '--parts', 'qrels'],

@@ -157,7 +157,10 @@ test('mistakes are found before the work, and inputs are never replaced', () =>
     const cases: [string[], RegExp][] = [
       [['report', '--run', 'one.run', '--output', 'page.html'], /--qrels is missing\nhint: .*--training/],
       [['report', '--qrels', 'tiny/qrels.txt', '--output', 'page.html'], /report needs runs \(--run\) or a folder/],
-      [['report', '--training', 'one.run', '--output', 'page.html'], /one\.run:1: this is not a metrics log/],
+      [
+        ['report', '--training', 'one.run', '--output', 'page.html'],
+        /one\.run:1: this is not a metrics log.*\nhint: It should be the metrics\.csv of a fit/,
+      ],
       [['report', ...RUNS, '--output', 'one.run'], /one\.run/],
       [['evaluate', ...RUNS, '--report', 'two.run'], /two\.run/],
       [['compare', ...RUNS, '--report', 'tiny'], /tiny/],

@@ -13,6 +13,7 @@ test('help about a verb that does not exist names it', async () => {
   const { code, stderr } = await run(['help', 'nonsense']);
   assert.is(code, 2);
   assert.match(stderr, /^error: unknown command 'nonsense'$/m);
+  assert.match((await run(['help', 'fitt'])).stderr, /^hint: The nearest known command is "fit"\.$/m);
 });
 
 test('--version prints the version', async () => {

@@ -129,6 +129,8 @@ for (const [option, hint] of [
   ['--label', '--model.label'],
   ['--train_batch_size', '--data.train_batch_size'],
   ['--doc_length', '--model.config.doc_length'],
+  ['--depth', '--data.inference_datasets.depth or --data.train_dataset.depth'],
+  ['--save_dir', '--trainer.callbacks.save_dir'],
 ] as const) {
   test(`${option} without its section is told the section`, async () => {
     const error = await failure([], [[option, '5']]);

@@ -154,6 +154,23 @@ for (const [yaml, message] of OWN_WRONG) {
   });
 }
 
+for (const name of ['./model', 'webis/monoelectra-base', 'model', '/models/mono.v2']) {
+  test(`${name} where the class of a model belongs gets a hint on how a model is named`, async () => {
+    const error = await failure([], [['--model', name]]);
+    assert.is(
+      error.hint,
+      `A model is written {model_name_or_path: ${name}}, or --model.model_name_or_path ${name} on the command line.`,
+    );
+  });
+}
+
+test('a misspelt class of a dataset gets the nearest, and a run file the key of one', async () => {
+  const hint = async (name: string): Promise<string | undefined> =>
+    (await failure([`data: {inference_datasets: [${name}]}`])).hint;
+  assert.is(await hint('RunDatset'), 'The nearest known class is "RunDataset".');
+  assert.match((await hint('bm25'))!, /^A run file is written \{run_path_or_id: bm25\}/);
+});
+
 const SCHEDULES: [yaml: string, initArgs: object][] = [
   ['torch.optim.lr_scheduler.LinearLR', { start_factor: 1 / 3, end_factor: 1, total_iters: 5 }],
   ['{class_path: ConstantLR, init_args: {factor: 0.5}}', { factor: 0.5, total_iters: 5 }],

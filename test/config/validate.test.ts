@@ -14,6 +14,11 @@ test('an unknown key is named with file, line and the nearest known key', async 
   });
 });
 
+test('an error of an option names it once', async () => {
+  const error = await failure([], [['--trainer.max_steps', 'many']]);
+  assert.match(error.message, /^--trainer\.max_steps: expected .*received the text "many"$/);
+});
+
 test('a misspelt option is told from a key', async () => {
   const error = await failure([], [['--confg', 'x.yaml']]);
   assert.is(error.message, '--confg: unknown option or key "confg"');

@@ -29,9 +29,19 @@ const load = (precision: string, more: LoadOptions = {}): Promise<CrossEncoder> 
 const indices = (found: readonly { index: number }[]): number[] =>
   found.map(({ index }) => index).sort((a, b) => a - b);
 
-function boundFiles(): string[] {
+interface Kept {
+  arithmetic: string;
+  pairs: number;
+  largestError: number;
+}
+
+const keptIn = (path: string): Kept => JSON.parse(readFileSync(path, 'utf8')) as Kept;
+
+/** The file with the bound on the errors of a model's own scores. */
+function boundFile({ precision }: CrossEncoder): string {
   const bounds = join(cacheFolder(), 'error-bounds');
-  return readdirSync(bounds).map((name) => join(bounds, name));
+  const paths = readdirSync(bounds).map((name) => join(bounds, name));
+  return paths.find((path) => keptIn(path).arithmetic.startsWith(`${precision}/`))!;
 }
 
 test('the first calls measure the bound on their own pairs, and later ones score few documents again', async () => {
@@ -52,8 +62,8 @@ test('the first calls measure the bound on their own pairs, and later ones score
       assert.ok(refined!.bound! > 0 && refined!.rescored > 0 && refined!.rescored < count, String(refined!.rescored));
     else assert.equal([refined!.bound, refined!.rescored], [undefined, count]);
   }
-  const [path] = boundFiles();
-  const kept = JSON.parse(readFileSync(path!, 'utf8')) as { pairs: number; largestError: number };
+  const path = boundFile(model);
+  const kept = keptIn(path);
   assert.is(kept.pairs, 400);
 
   // another process starts with it
@@ -62,7 +72,7 @@ test('the first calls measure the bound on their own pairs, and later ones score
   assert.is(refined!.bound, 3 * kept.largestError);
 
   // a bound that is too small is found out, and raised
-  writeFileSync(path!, JSON.stringify({ ...kept, largestError: 1e-9 }));
+  writeFileSync(path, JSON.stringify({ ...kept, largestError: 1e-9 }));
   const warnings: string[] = [];
   await using wrong = await load('int8', { onWarning: (warning) => warnings.push(warning) });
   const documents = made(200);
@@ -70,7 +80,42 @@ test('the first calls measure the bound on their own pairs, and later ones score
   assert.ok(caught.refined!.exceeded > 0);
   assert.equal(indices(caught.documents), indices(await finer.rank(query, documents, { topK: 100 })));
   assert.ok(warnings.some((warning) => /more than the bound of 3.0e-9; the bound is raised/.test(warning)));
-  assert.ok((JSON.parse(readFileSync(path!, 'utf8')) as typeof kept).largestError > 1e-9);
+  assert.ok(keptIn(path).largestError > 1e-9);
+});
+
+test('1,024 pairs make the bound final: twice the largest error', async () => {
+  await using model = await load('int8');
+  await using finer = await load('32-true');
+  const documents = made(1100, 3);
+  const pairsOf = (count: number) =>
+    async function* () {
+      for (const document of documents.slice(0, count)) yield await Promise.resolve({ query, document });
+    };
+  const [few] = (await model.errorBounds(pairsOf(300)))!;
+  const [final] = (await model.errorBounds(pairsOf(1100)))!;
+  const kept = keptIn(boundFile(model));
+  assert.equal([kept.pairs, final], [1024, 2 * kept.largestError]);
+  assert.ok(few! > 0);
+  assert.equal(await model.errorBounds(pairsOf(0)), await model.errorBounds(pairsOf(1100)));
+  const { documents: found, refined } = await model.rankInDetail(query, documents, { topK: 50, exact: true });
+  assert.equal(indices(found), indices(await finer.rank(query, documents, { topK: 50 })));
+  assert.equal([refined!.bound, refined!.exceeded], [final, 0]);
+  assert.equal(keptIn(boundFile(model)), kept);
+});
+
+test('bounds of another rank are raised where this process has measured none', async () => {
+  const config = { docLength: 20 }; // a model of its own for what is kept
+  await using model = await load('int8', { config });
+  await using finer = await load('32-true', { config });
+  const documents = made(60, 5);
+  const pairs = documents.map((document) => ({ query, document }));
+  // one for each arithmetic before 32-true, of which there are one or two
+  for (const bounds of [[1e-9], [1e-9, 1e-9]]) {
+    const request = { query, documents, scores: await model.score(pairs), topK: 30, bounds };
+    const { scores } = await model.refine(request);
+    const order = [...documents.keys()].sort((a, b) => scores[b]! - scores[a]!).slice(0, 30);
+    assert.equal(indices(order.map((index) => ({ index }))), indices(await finer.rank(query, documents, { topK: 30 })));
+  }
 });
 
 test('long documents are refined by their passages', async () => {

@@ -6,7 +6,7 @@ import * as assert from 'uvu/assert';
 import { CrossEncoder } from '../../src/engine/cross-encoder.js';
 import { TrainableModel } from '../../src/engine/trainable-model.js';
 import type { RankDistillmError } from '../../src/errors.js';
-import type { TrainingDataset, TrainingSample } from '../../src/data/training-dataset.js';
+import type { TrainingSample } from '../../src/data/training-dataset.js';
 import type { RunDatasetOptions } from '../../src/data/run-options.js';
 import type { FitOptions } from '../../src/fit/fit-options.js';
 import { fit } from '../../src/fit/fit.js';
@@ -19,23 +19,9 @@ import { inFolder } from '../support/files.js';
 import { expectedPairs, modelFolder } from '../support/models.js';
 import { sharedPath } from '../support/shared.js';
 import { TOLERANCES } from '../support/tolerances.js';
+import { datasetOf, goldenRuns } from '../support/training-samples.js';
 
 const test = suite('fit');
-
-/** Samples that are at hand already. */
-function datasetOf(samples: readonly TrainingSample[]): TrainingDataset {
-  return {
-    name: 'given',
-    sampleSize: samples[0]!.docs.length,
-    warnings: [],
-    countSamples: () => samples.length,
-    async *epoch({ from = 0 }) {
-      yield* samples.slice(from);
-    },
-    close: async () => undefined,
-    [Symbol.asyncDispose]: async () => undefined,
-  };
-}
 
 async function tinySamples(): Promise<TrainingSample[]> {
   const pairs = await expectedPairs();
@@ -66,31 +52,11 @@ async function run(root: string, options: Partial<FitOptions> = {}) {
 const golden = sharedPath('golden/training.json');
 const goldenModel = sharedPath('golden/tiny-monoelectra');
 
-interface GoldenTraining {
-  queries: Record<string, string>;
-  docs: Record<string, string[]>;
-  runs: {
-    loss: string;
-    init_args: Record<string, unknown>;
-    lr: number;
-    weight_decay: number;
-    targets: number[][];
-    trace: { loss: number }[];
-  }[];
-}
-
 if (golden && goldenModel) {
-  const { queries, docs, runs } = JSON.parse(readFileSync(golden, 'utf8')) as GoldenTraining;
-  for (const reference of runs) {
+  for (const reference of goldenRuns(golden)) {
     test(`the losses of ${reference.trace.length} steps of ${reference.loss} are lightning-ir's`, () =>
       inFolder(async (root) => {
-        const samples = Object.keys(queries).map((queryId, q) => ({
-          queryId,
-          query: queries[queryId]!,
-          docIds: docs[queryId]!.map((_, i) => `d${i}`),
-          docs: docs[queryId]!,
-          targets: reference.targets[q]!,
-        }));
+        const { samples } = reference;
         const losses: number[] = [];
         await fit({
           model: goldenModel,

@@ -286,7 +286,8 @@ void test_model(int64_t embedding, ElementType precision) {
             OpClock clock(device(), false);
             DeviceModel::State state;
             const auto scores = model.forward({block, rates, make_cancel_flag(), counters, clock}, &state);
-            model.backward({block, rates, make_cancel_flag(), counters, clock}, state, place(at::ones({3})));
+            model.backward({block, rates, make_cancel_flag(), counters, clock}, state, place(at::ones({3})),
+                           [](int64_t) {});
             return {scores, parameters.gradients()};
           });
 }

@@ -137,6 +137,25 @@ void test_blocks_that_yield() {
   report("all blocks of a long job yield", yields, {0, 0, 3, 12});
 }
 
+/// A job of one block for each thread is divided evenly, a longer one in blocks that shrink.
+void test_even_blocks() {
+  std::vector<int> found;  // of each block its sequences, of each job 100
+  for (const int sequences : {1, 2, 3, 10, 15, 20}) {
+    BlockJobs jobs;
+    jobs.add(job_of(make_cancel_flag(), std::vector<int>(sequences, 100)));
+    for (auto block = jobs.take(BlockJobs::Which::any, 2); !block.empty();
+         block = jobs.take(BlockJobs::Which::any, 2)) {
+      for (const auto& piece : block.pieces) {
+        found.push_back(static_cast<int>(piece.part.sequences));
+        if (jobs.finish(piece, nullptr)) jobs.remove(piece.entry);
+      }
+    }
+    found.push_back(100);
+  }
+  report("a small job has one block for each thread", found,
+         {1, 100, 1, 1, 100, 1, 1, 1, 100, 5, 5, 100, 7, 7, 1, 100, 5, 3, 3, 2, 1, 1, 1, 1, 1, 1, 1, 100});
+}
+
 /// Small requests share blocks of their model, in turn; a large one fills blocks alone.
 void test_shared_blocks() {
   BlockJobs jobs;
@@ -165,7 +184,7 @@ void test_shared_blocks() {
   add(5, {50, 30});
   for (int block = 0; block < 7; ++block) take();
   report("small jobs of a model share blocks", found,
-         {4, 1, 1, 2, 3, 3, 100, 0, 1, 5, 1, 100, 2, 1, 100, 5, 1, 100, 2, 1, 100, 0, 1, 100, 0, 1, 100});
+         {4, 1, 1, 2, 3, 3, 100, 0, 1, 5, 1, 100, 2, 2, 100, 5, 1, 100, 0, 1, 100, 0, 1, 100, 0, 1, 100});
 }
 
 /// A job that arrives while a block runs is done when that block goes on to its next layer.
@@ -235,6 +254,7 @@ void test_cancelled_piece() {
 int main() {
   test_order_of_blocks();
   test_blocks_that_yield();
+  test_even_blocks();
   test_shared_blocks();
   test_cancelled_piece();
   test_block_between_layers();

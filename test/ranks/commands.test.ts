@@ -1,15 +1,16 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { hostname } from 'node:os';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { freePort } from '../../src/cli/launch.js';
+import { rankVariables } from '../../src/ranks/environment.js';
 import { run } from '../support/cli.js';
 import { writeLongCollection, writeTrainingCollection } from '../support/collections.js';
 import { inFolder, useOwnCache } from '../support/files.js';
 import { MAIN, start } from '../support/programs.js';
-import { freePort, hasRanks, runRanks, startRanks, type Rank, type RankOptions } from '../support/ranks.js';
+import { hasRanks, runRanks, startRanks, type RankOptions } from '../support/ranks.js';
 
 const test = suite('commands on several ranks');
 useOwnCache(test);
@@ -24,11 +25,6 @@ const FIT = [
   '--trainer.logger=CSVLogger',
 ];
 const STEPS = ['--trainer.max_steps=4', '--data.inference_datasets=null'];
-const OFTEN =
-  '--trainer.callbacks+={class_path: ModelCheckpoint, init_args: {every_n_train_steps: 2, save_top_k: 2, monitor: step, mode: max}}';
-const ENDLESS = [...FIT, '--trainer.max_steps=1000000', '--data.inference_datasets=null', OFTEN];
-/** For the tests of ranks that fail; a loaded machine lets a rank wait for seconds. */
-const TIMEOUT = '--trainer.rank_timeout=10';
 
 const slurm: RankOptions['variables'] = (rank, ranks, port) => ({
   SLURM_JOB_ID: '7',
@@ -66,14 +62,6 @@ function assertClose(found: Map<number, number>, expected: Map<number, number>):
     const other = expected.get(step)!;
     assert.ok(Math.abs(loss - other) <= 1e-4 * Math.abs(other), `step ${step}: ${loss}, not ${other}`);
   }
-}
-
-/** Waits for the first checkpoint of a run. */
-async function checkpointed(folder: string, ranks: readonly Rank[]): Promise<void> {
-  let ended = false;
-  void Promise.race(ranks.map(({ ended }) => ended)).then(() => (ended = true));
-  const path = join(folder, VERSION, 'checkpoints');
-  while (!ended && !(existsSync(path) && readdirSync(path).some((name) => name.startsWith('epoch=')))) await sleep(20);
 }
 
 if (hasRanks()) {
@@ -129,39 +117,6 @@ if (hasRanks()) {
       assert.ok(losses(folder).size > 0);
     }));
 
-  for (const [victim, signal] of [
-    [1, 'SIGKILL'],
-    [0, 'SIGKILL'],
-    [1, 'SIGSTOP'],
-  ] as const) {
-    test(`${signal} of rank ${victim} ends the other with its name, and the run continues on one rank`, () =>
-      inFolder(async (folder) => {
-        await writeTrainingCollection(folder);
-        const ranks = await startRanks(2, [MAIN, ...ENDLESS, TIMEOUT, '--data.train_batch_size=1'], { cwd: folder });
-        await checkpointed(folder, ranks);
-        await sleep(Math.random() * 500);
-        const { pid } = ranks[victim]!.child;
-        ranks[victim]!.child.kill(signal);
-        const { code, stderr } = await ranks[1 - victim]!.ended;
-        ranks[victim]!.child.kill('SIGKILL');
-        await ranks[victim]!.ended;
-        assert.is(code, 1, stderr);
-        assert.ok(stderr.includes(`rank ${victim} (${hostname()}, process ${pid})`), stderr);
-        assert.is(stderr.match(/^error: /gm)?.length, 1, stderr);
-
-        const last = Math.max(
-          ...readdirSync(join(folder, VERSION, 'checkpoints')).map((name) =>
-            Number(/step=(\d+)$/.exec(name)?.[1] ?? 0),
-          ),
-        );
-        const on = [...FIT, '--data.inference_datasets=null', '--ckpt_path=last', '--data.train_batch_size=1'];
-        const resumed = await run([...on, `--trainer.max_steps=${last + 2}`], { cwd: folder });
-        assert.is(resumed.code, 0, resumed.stderr);
-        assert.match(resumed.stderr, new RegExp(`^continuing from step ${last} of `, 'm'));
-        assert.match(resumed.stderr, /was saved by 2 ranks with batches of 2 samples in all; it continues with 1/);
-      }));
-  }
-
   test('a run of one rank continues on two with the same batch as if nothing had changed', () =>
     inFolder(async (folder) => {
       await writeTrainingCollection(folder);
@@ -187,14 +142,7 @@ if (hasRanks()) {
       const ranks = await Promise.all(
         [0, 1].map((rank) =>
           start([...FIT, ...STEPS, `--optimizer.lr=${rank === 0 ? '1e-3' : '2e-3'}`], folder, {
-            env: {
-              RANK: String(rank),
-              WORLD_SIZE: '2',
-              LOCAL_RANK: String(rank),
-              LOCAL_WORLD_SIZE: '2',
-              MASTER_ADDR: '127.0.0.1',
-              MASTER_PORT: String(port),
-            },
+            env: rankVariables({ rank, ranks: 2, localRank: rank, localRanks: 2, host: '127.0.0.1', port }),
           }),
         ),
       );
@@ -204,25 +152,49 @@ if (hasRanks()) {
       }
     }));
 
+  const RUN = '__bm25__tiny-set.run';
+  const reRank = (to: string): string[] => [
+    're_rank',
+    '--config',
+    'config.yaml',
+    '--trainer.accelerator=cpu',
+    '--trainer.threads=1',
+    `--trainer.callbacks+={class_path: ReRankCallback, init_args: {save_dir: ${to}}}`,
+  ];
+
   test('re_rank on three ranks writes the bytes of one process', () =>
     inFolder(async (folder) => {
       await writeLongCollection(folder, 40);
-      const command = (to: string): string[] => [
-        're_rank',
-        '--config',
-        'config.yaml',
-        '--trainer.accelerator=cpu',
-        '--trainer.threads=1',
-        `--trainer.callbacks+={class_path: ReRankCallback, init_args: {save_dir: ${to}}}`,
-      ];
-      const alone = await run(command('alone'), { cwd: folder });
+      const alone = await run(reRank('alone'), { cwd: folder });
       assert.is(alone.code, 0, alone.stderr);
-      const ended = await runRanks(3, [MAIN, ...command('divided')], { cwd: folder });
+      const ended = await runRanks(3, [MAIN, ...reRank('divided')], { cwd: folder });
       for (const { code, stderr } of ended) assert.is(code, 0, stderr);
       assert.is(ended[0]!.stdout, alone.stdout);
-      const bytes = (name: string): Buffer => readFileSync(join(folder, name, '__bm25__tiny-set.run'));
+      const bytes = (name: string): Buffer => readFileSync(join(folder, name, RUN));
       assert.ok(bytes('divided').equals(bytes('alone')));
-      assert.equal(readdirSync(join(folder, 'divided')).sort(), ['__bm25__tiny-set.run', '__bm25__tiny-set.run.json']);
+      assert.equal(readdirSync(join(folder, 'divided')).sort(), [RUN, `${RUN}.json`]);
+    }));
+
+  test('re_rank scores what a rank has taken that hangs', () =>
+    inFolder(async (folder) => {
+      await writeLongCollection(folder, 600);
+      const alone = await run(reRank('alone'), { cwd: folder });
+      assert.is(alone.code, 0, alone.stderr);
+      const ranks = await startRanks(2, [MAIN, ...reRank('divided'), '--trainer.rank_timeout=600'], { cwd: folder });
+      let ended = false;
+      void Promise.race(ranks.map((rank) => rank.ended)).then(() => (ended = true));
+      const until = async (isThere: () => boolean): Promise<void> => {
+        while (!ended && !isThere()) await sleep(20);
+      };
+      const journal = join(folder, 'divided', `.${RUN}.partial`);
+      await until(() => existsSync(journal) && statSync(journal).size > 4096);
+      ranks[1]!.child.kill('SIGSTOP');
+      await until(() => existsSync(join(folder, 'divided', `${RUN}.json`)));
+      assert.not.ok(ended);
+      ranks[1]!.child.kill('SIGCONT');
+      for (const { code, stderr } of await Promise.all(ranks.map((rank) => rank.ended))) assert.is(code, 0, stderr);
+      const bytes = (name: string): Buffer => readFileSync(join(folder, name, RUN));
+      assert.ok(bytes('divided').equals(bytes('alone')));
     }));
 }
 

@@ -1,11 +1,10 @@
-import { readFileSync } from 'node:fs';
 import type { TrainableModel } from '../../src/engine/trainable-model.js';
-import type { TrainingDataset, TrainingSample } from '../../src/data/training-dataset.js';
 import type { Loss } from '../../src/loss/loss.js';
 import type { RankGroup } from '../../src/ranks/rank-group.js';
 import { Trainer } from '../../src/train/trainer.js';
 import { trainingBatches } from '../../src/train/training-batches.js';
 import { norm } from '../support/tolerances.js';
+import { datasetOf, goldenRuns } from '../support/training-samples.js';
 
 export interface TrainJob {
   model: string;
@@ -27,12 +26,6 @@ export interface Trained {
   steps: { loss: number; norm: number }[];
 }
 
-interface Golden {
-  queries: Record<string, string>;
-  docs: Record<string, string[]>;
-  runs: { loss: string; lr: number; targets: number[][] }[];
-}
-
 /** Some steps on the golden texts, with clipping; epochs in the order of the file. */
 export async function trainGolden(
   model: TrainableModel,
@@ -40,26 +33,8 @@ export async function trainGolden(
   { golden, batchSize, steps: count, ...job }: TrainJob,
   group?: RankGroup,
 ): Promise<Trained> {
-  const { queries, docs, runs } = JSON.parse(readFileSync(golden, 'utf8')) as Golden;
-  const { targets, lr } = runs.find((run) => run.loss === job.loss)!;
-  const samples: TrainingSample[] = Object.keys(queries).map((queryId, i) => ({
-    queryId,
-    query: queries[queryId]!,
-    docIds: docs[queryId]!.map((_, doc) => `d${doc}`),
-    docs: docs[queryId]!,
-    targets: targets[i]!,
-  }));
-  const dataset: TrainingDataset = {
-    name: 'golden',
-    sampleSize: samples[0]!.docs.length,
-    warnings: [],
-    countSamples: () => samples.length,
-    async *epoch({ from = 0 }) {
-      yield* samples.slice(from);
-    },
-    close: async () => undefined,
-    [Symbol.asyncDispose]: async () => undefined,
-  };
+  const { samples, lr } = goldenRuns(golden).find((run) => run.loss === job.loss)!;
+  const dataset = datasetOf(samples);
   const trainer = new Trainer(model, { losses: [loss], optimizer: { lr }, gradientClipVal: 0.5, group });
   const steps: Trained['steps'] = [];
   let gradient: Float32Array = new Float32Array();
@@ -70,8 +45,9 @@ export async function trainGolden(
     const batches = trainingBatches({ dataset, trainer, batchSize, shuffle: false, epoch, from: 0, until, share });
     for await (const batch of batches) {
       if (steps.length === count) break;
-      const { loss: value } = await trainer.backward(batch);
-      if (steps.length === 0) {
+      const isFirst = steps.length === 0; // of which the gradients are looked at before they are summed
+      const { loss: value } = await trainer.backward(batch, 1, !isFirst);
+      if (isFirst) {
         gradient = await model.native.read('gradients', 0, model.native.size);
         parts = (await group?.gather(norm(gradient))) ?? [norm(gradient)];
         if (group) await group.sum(gradient);

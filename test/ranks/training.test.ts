@@ -19,8 +19,8 @@ const golden = sharedPath('golden/training.json');
 const goldenModel = sharedPath('golden/tiny-monoelectra');
 
 /**
- * The issue's bound on gradients, as a share of the norms that are added up: only the order of sums differs. Samples
- * partly cancel out, so that of the sum's own norm RankNet's is 1.05e-6.
+ * The bound on gradients, as a share of the norms that are added up: only the order of sums differs. Samples partly cancel
+ * out, so that of the sum's own norm RankNet's is 1.05e-6; one process whose samples come in another order is off by 1.6e-6.
  */
 const GRADIENT = 1e-6;
 /** Of ten AdamW steps, which divide by the gradient's own size: rounding noise takes either sign. */

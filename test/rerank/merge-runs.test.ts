@@ -153,7 +153,7 @@ inPrepared('a limit counts the topics of all shards', async (folder) => {
 });
 
 for (const [argv, message] of [
-  [['--shard', '0/3'], /--shard|options\.shard\.index|shard/],
+  [['--shard', '0/3'], /--shard: expected a part such as 2\/8, received "0\/3"/],
   [['--shard=4/3'], /shard: there is no part 4 of 3/],
   [['--shard=2'], /--shard: expected a part such as 2\/8, received "2"/],
   [['--shard=-1/3'], /--shard: expected a part such as 2\/8/],

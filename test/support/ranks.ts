@@ -1,7 +1,8 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer, type AddressInfo } from 'node:net';
+import { freePort } from '../../src/cli/launch.js';
 import { findTorchEngine } from '../../src/io/load-binding.js';
+import { rankVariables } from '../../src/ranks/environment.js';
 import { LOADER } from './programs.js';
 
 /** Whether LibTorch's engine, which communicates, was built; without it a line says what is left out. */
@@ -9,15 +10,6 @@ export function hasRanks(): boolean {
   if (findTorchEngine() !== undefined) return true;
   console.log('left out: tests of several ranks, which need the engine for GPUs (node scripts/setup.mjs --torch)');
   return false;
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 interface EndedRank {
@@ -36,38 +28,37 @@ export interface RankOptions {
   cwd?: string | undefined;
   /** Variables of a rank; default: torch's plain ones. */
   variables?: (rank: number, ranks: number, port: number) => Record<string, string>;
+  /** What runs the program; default: Node.js with TypeScript. */
+  command?: readonly string[] | ((rank: number) => readonly string[]);
 }
 
-const plainVariables = (rank: number, ranks: number, port: number): Record<string, string> => ({
-  RANK: String(rank),
-  WORLD_SIZE: String(ranks),
-  LOCAL_RANK: String(rank),
-  LOCAL_WORLD_SIZE: String(ranks),
-  MASTER_ADDR: '127.0.0.1',
-  MASTER_PORT: String(port),
-});
+const plainVariables = (rank: number, ranks: number, port: number): Record<string, string> =>
+  rankVariables({ rank, ranks, localRank: rank, localRanks: ranks, host: '127.0.0.1', port });
 
-/** Starts a TypeScript program once per rank. */
+/** Starts a program and keeps what it writes. */
+export function startProgram(argv: readonly string[], cwd: string | undefined, env: Record<string, string> = {}): Rank {
+  const [program = '', ...rest] = argv;
+  const child = spawn(program, rest, { cwd, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+  const end: EndedRank = { code: null, signal: null, stdout: '', stderr: '' };
+  child.stdout.on('data', (chunk: Buffer) => (end.stdout += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => (end.stderr += chunk.toString()));
+  const ended = once(child, 'close').then(([code, signal]) =>
+    Object.assign(end, { code: code as number | null, signal: signal as NodeJS.Signals | null }),
+  );
+  return { child, ended };
+}
+
+/** Starts a program once per rank. */
 export async function startRanks(
   ranks: number,
   program: readonly string[],
   options: RankOptions = {},
 ): Promise<Rank[]> {
   const port = await freePort();
-  const variables = options.variables ?? plainVariables;
+  const { variables = plainVariables, command = [process.execPath, '--import', LOADER] } = options;
   return Array.from({ length: ranks }, (_, rank) => {
-    const child = spawn(process.execPath, ['--import', LOADER, ...program], {
-      cwd: options.cwd,
-      env: { ...process.env, ...variables(rank, ranks, port) },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    const end: EndedRank = { code: null, signal: null, stdout: '', stderr: '' };
-    child.stdout.on('data', (chunk: Buffer) => (end.stdout += chunk.toString()));
-    child.stderr.on('data', (chunk: Buffer) => (end.stderr += chunk.toString()));
-    const ended = once(child, 'close').then(([code, signal]) =>
-      Object.assign(end, { code: code as number | null, signal: signal as NodeJS.Signals | null }),
-    );
-    return { child, ended };
+    const before = typeof command === 'function' ? command(rank) : command;
+    return startProgram([...before, ...program], options.cwd, variables(rank, ranks, port));
   });
 }
 

@@ -27,10 +27,13 @@ const charsmap = Buffer.from(
   (xlm['normalizer'] as { normalizers: [{ precompiled_charsmap: string }] }).normalizers[0].precompiled_charsmap,
   'base64',
 );
+const precompiled = (bytes: Buffer) => ({
+  normalizer: { type: 'Precompiled', precompiled_charsmap: bytes.toString('base64') },
+});
 const spoiled = (change: (bytes: Buffer) => void) => {
   const bytes = Buffer.from(charsmap);
   change(bytes);
-  return { normalizer: { type: 'Precompiled', precompiled_charsmap: bytes.toString('base64') } };
+  return precompiled(bytes);
 };
 const sequence = (...normalizers: unknown[]) => ({ normalizer: { type: 'Sequence', normalizers } });
 const grown = { type: 'Replace', pattern: { String: 'a' }, content: 'aaaaaaaaaa' };
@@ -68,6 +71,12 @@ const CASES: [name: string, base: object, change: object, message: RegExp][] = [
     spoiled((bytes) => bytes.fill(0xff, bytes.readUInt32LE(0) + 4)),
     /not UTF-8/,
   ],
+  [
+    'rules that make 63 bytes of a character',
+    xlm,
+    precompiled(Buffer.concat([charsmap.subarray(0, charsmap.readUInt32LE(0) + 4), Buffer.alloc(63, 'a')])),
+    /has no replacement for unit/,
+  ],
   ['an empty prefix before each text', bert, { normalizer: { type: 'Prepend', prepend: '' } }, /prepend: is empty/],
   [
     'a replacement of nothing',
@@ -82,6 +91,12 @@ const CASES: [name: string, base: object, change: object, message: RegExp][] = [
     /pattern/,
   ],
   ['replacements that grow a text a million times', bert, sequence(...Array<unknown>(6).fill(grown)), /too long/],
+  [
+    'a replacement that grows a text five times, of which the library makes gigabytes',
+    bert,
+    sequence({ ...grown, content: 'aaaaa' }),
+    /too long/,
+  ],
   ['chunks of no length', bert, { pre_tokenizer: { type: 'FixedLength', length: 0 } }, /length/],
   ['a decoder that strips past itself', bert, { decoder: { type: 'Strip', content: 'a', start: 1, stop: 1 } }, /stop/],
   [

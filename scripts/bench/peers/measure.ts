@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { CrossEncoder } from '../../../src/engine/cross-encoder.js';
 import { engineOptions, say, type Device } from '../host.js';
-import { headOf, OURS, type Head } from './contenders.js';
+import { headOf, OURS, type Head, type PeerPrecision } from './contenders.js';
 import type { PeerPair, Worker } from './worker.js';
 
 /** Pairs to try a batch size on: at least two batches of a small one, one of a large one, or some tenths of a second. */
@@ -44,6 +44,28 @@ function median(values: readonly number[]): number {
 export function ratioOf(result: PeerResult, results: readonly PeerResult[]): number | undefined {
   const ours = results.find(({ name, precision }) => name === OURS && precision === result.precision);
   return ours && median(result.rounds.map((rate, i) => ours.rounds[i]! / rate));
+}
+
+/** What the project aims at against the best peer, by the precision that ours is asked for, and the peers it counts among. */
+const GOALS: readonly { precision: PeerPrecision; peers: readonly PeerPrecision[]; goal: number }[] = [
+  { precision: 'float32', peers: ['float32'], goal: 1.5 },
+  { precision: 'bfloat16', peers: ['float32', 'bfloat16'], goal: 2.5 },
+  { precision: 'int8', peers: ['int8'], goal: 2.5 },
+];
+
+/** How many times as fast ours is as the best peer: a line for each precision. */
+export function goalLines(results: readonly PeerResult[]): string[] {
+  return GOALS.flatMap(({ precision, peers, goal }) => {
+    const ours = results.find((result) => result.name === OURS && result.precision === precision);
+    const [best] = results
+      .filter((result) => result.name !== OURS && peers.some((of) => of === result.precision))
+      .sort((a, b) => b.pairsPerSecond - a.pairsPerSecond);
+    if (ours === undefined || best === undefined) return [];
+    const times = median(best.rounds.map((rate, i) => ours.rounds[i]! / rate));
+    return [
+      `${precision}: ${times.toFixed(2)} times the best peer in ${peers.join(' or ')} (${best.name} ${best.precision}); goal ${goal}`,
+    ];
+  });
 }
 
 /**

@@ -25,7 +25,7 @@ import { dl20Pairs, endless, TRUNCATION } from '../pairs.js';
 import { take } from '../row.js';
 import { choosePeers, CONTENDERS, headOf, OURS, peerPrecision, withOurs, type Contender } from './contenders.js';
 import { peerEnvironment, peerModels, type PeerEnvironment } from './environment.js';
-import { measure, ratioOf, type MeasureOptions, type PeerResult } from './measure.js';
+import { goalLines, measure, ratioOf, type MeasureOptions, type PeerResult } from './measure.js';
 import { Worker, type PeerPair } from './worker.js';
 
 const USAGE = `usage: npm run bench -- peers [options]
@@ -182,7 +182,9 @@ export const run = (args: string[]): Promise<void> =>
         const head = `${machineLine(device)}; ${model}, ${count} pairs, ${results[0]?.rounds.length ?? 0} rounds`;
         const foot = 'difference: the largest of a score from ours in float32, in standard deviations of all scores';
         const data = { machine: machine(device), model, pairs: pairs.length, results: rows };
-        printReport(values, data, [head, tableOf(columns(device, results), results), foot].join('\n\n'));
+        const goals = device === 'cpu' ? goalLines(results) : [];
+        const text = [head, tableOf(columns(device, results), results), foot, ...goals].join('\n\n');
+        printReport(values, { ...data, goals }, text);
         check(results);
       };
       reportWhenEnded(report);

@@ -1,0 +1,161 @@
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { availableParallelism, hostname, loadavg } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { writeTrainingCollection } from '../../test/support/collections.js';
+import { runRanks, startRanks, type Rank, type RankOptions } from '../../test/support/ranks.js';
+import { Broken } from './kind.js';
+
+const RUNS = 'out/lightning_logs';
+/** Of a rank that does not answer. */
+export const TIMEOUT_SECONDS = 10;
+
+const CHECKPOINT =
+  '{class_path: ModelCheckpoint, init_args: {every_n_train_steps: 2, save_top_k: 2, monitor: step, mode: max, save_last: true}}';
+
+/**
+ * How far a model may be from that of another number of ranks, of the distance between the models of undisturbed runs: sums
+ * have another order, and AdamW, which divides by the gradient's own size, makes much of it.
+ */
+const BESIDE = 3;
+
+/** A training run of several ranks that is disturbed and continued. */
+export class RankRun {
+  readonly #folder: string;
+  readonly #command: NonNullable<RankOptions['command']>;
+  readonly #variables: RankOptions['variables'];
+  readonly #steps: number;
+  /** Models of undisturbed runs, by samples of a step and ranks. */
+  readonly #models = new Map<string, Float32Array>();
+
+  constructor(options: {
+    folder: string;
+    command: NonNullable<RankOptions['command']>;
+    variables?: RankOptions['variables'];
+    steps: number;
+  }) {
+    this.#folder = options.folder;
+    this.#command = options.command;
+    this.#variables = options.variables;
+    this.#steps = options.steps;
+  }
+
+  static async open(options: ConstructorParameters<typeof RankRun>[0]): Promise<RankRun> {
+    await writeTrainingCollection(options.folder);
+    return new RankRun(options);
+  }
+
+  /** The command line for `ranks` ranks with steps of `samples` samples. */
+  argv(ranks: number, samples: number, ...more: string[]): string[] {
+    return [
+      'fit',
+      '--config=config.yaml',
+      '--trainer.accelerator=cpu',
+      '--trainer.threads=1',
+      `--trainer.max_steps=${this.#steps}`,
+      `--trainer.rank_timeout=${TIMEOUT_SECONDS}`,
+      `--trainer.callbacks+=${CHECKPOINT}`,
+      `--data.train_batch_size=${samples / ranks}`,
+      '--ckpt_path=last',
+      ...more,
+    ];
+  }
+
+  /** Forgets the last run. */
+  clear(): void {
+    rmSync(join(this.#folder, 'out'), { recursive: true, force: true });
+  }
+
+  start(ranks: number, samples: number): Promise<Rank[]> {
+    return startRanks(ranks, this.argv(ranks, samples), this.#options);
+  }
+
+  /** Trains undisturbed, once, for `checkEnd` to compare with; returns the milliseconds from the first line of rank 0 on. */
+  async whole(ranks: number, samples: number): Promise<number> {
+    const argv = this.argv(ranks, samples, `--trainer.default_root_dir=whole-${samples}-${ranks}`);
+    const started = await startRanks(ranks, argv, this.#options);
+    await spoken(started[0]!);
+    const start = performance.now();
+    for (const { code, stderr } of await Promise.all(started.map(({ ended }) => ended))) {
+      if (code !== 0) throw new Broken(`an undisturbed run of ${ranks} ranks ended with ${code}: ${stderr}`);
+    }
+    this.#models.set(`${samples} ${ranks}`, this.#model(`whole-${samples}-${ranks}/lightning_logs`));
+    return performance.now() - start;
+  }
+
+  /**
+   * Continues to the end: the checkpoints were whole, and the model is that of an undisturbed run.
+   *
+   * @param before ranks of the runs before, all alike
+   */
+  async checkEnd(before: number, ranks: number, samples: number): Promise<void> {
+    const [ended] = await runRanks(ranks, this.argv(ranks, samples), this.#options);
+    const { code, stderr } = ended!;
+    if (code !== 0) throw new Broken(`the run did not continue on ${ranks} ranks: exit code ${code}: ${stderr}`);
+    if (/damaged|not whole|incomplete/.test(stderr)) throw new Broken(`a checkpoint was not whole: ${stderr}`);
+    const left = readdirSync(join(this.#folder, RUNS), { recursive: true, encoding: 'utf8' });
+    const strays = left.filter((name) => /(?:^|\/)\./.test(name));
+    if (strays.length > 0) throw new Broken(`left behind: ${strays.join(', ')}`);
+    const model = this.#model(RUNS);
+    const expected = this.#models.get(`${samples} ${before}`)!;
+    if (before === ranks) {
+      if (!Buffer.from(model.buffer).equals(Buffer.from(expected.buffer))) throw new Broken('the model is another one');
+      return;
+    }
+    const usual = distance(this.#models.get(`${samples} ${ranks}`)!, expected);
+    const off = distance(model, expected);
+    if (!(off <= BESIDE * usual)) throw new Broken(`the model is off by ${off}, undisturbed runs by ${usual}`);
+  }
+
+  /** Numbers of the newest model below a folder of runs. */
+  #model(runs: string): Float32Array {
+    const versions = readdirSync(join(this.#folder, runs)).sort((a, b) => versionOf(a) - versionOf(b));
+    const path = join(this.#folder, runs, versions.at(-1)!, 'huggingface_checkpoint/model.safetensors');
+    const bytes = readFileSync(path);
+    const start = 8 + Number(bytes.readBigUInt64LE(0));
+    return new Float32Array(bytes.buffer.slice(bytes.byteOffset + start, bytes.byteOffset + bytes.length));
+  }
+
+  get #options(): RankOptions {
+    return { cwd: this.#folder, command: this.#command, ...(this.#variables && { variables: this.#variables }) };
+  }
+}
+
+const versionOf = (name: string): number => Number(/\d+$/.exec(name)?.[0] ?? 0);
+
+function distance(a: Float32Array, b: Float32Array): number {
+  return Math.sqrt(a.reduce((sum, value, i) => sum + (value - b[i]!) ** 2, 0));
+}
+
+/** Waits until a rank says something, which rank 0 does once all ranks are there, or ends. */
+export async function spoken({ child, ended }: Rank): Promise<void> {
+  await Promise.race([ended, new Promise((resolve) => child.stderr!.once('data', resolve))]);
+}
+
+/** How much longer than on an idle machine something may take. */
+const slowness = (): number => Math.max(1, (loadavg()[0] ?? 0) / availableParallelism());
+
+/** Seconds that the others of a disturbed rank may take until they have ended: the timeout, and to write and to end. */
+export const mostSeconds = (): number => TIMEOUT_SECONDS + 10 * slowness();
+
+/** Checks that a rank ended in time with one error that names another one. */
+export async function checkFault(
+  { child, ended }: Rank,
+  culprit: { rank: number; host?: string; pid?: number | undefined },
+  since: number,
+): Promise<void> {
+  const most = mostSeconds();
+  const late = sleep(since + most * 1000 - performance.now(), undefined, { ref: false });
+  const end = await Promise.race([ended, late]);
+  if (end === undefined) {
+    child.kill('SIGKILL');
+    throw new Broken(`a rank has not ended ${Math.round(most)} s after another one`);
+  }
+  const { code, stderr } = end;
+  if (code === 0) return; // the run had just ended
+  const errors = stderr.match(/^error: .*$/gm) ?? [];
+  if (code !== 1 || errors.length !== 1) throw new Broken(`exit code ${code}, not 1 with one error: ${stderr}`);
+  const { rank, host = hostname(), pid } = culprit;
+  const label = `rank ${rank} (${host}, process ${pid ?? ''}`;
+  if (!errors[0].includes(label)) throw new Broken(`the error does not name ${label}: ${errors[0]}`);
+}
