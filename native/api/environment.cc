@@ -1,9 +1,5 @@
 #include "api/environment.h"
 
-#ifdef __GLIBC__
-#include <malloc.h>
-#endif
-
 namespace rank_distillm {
 
 Napi::Error Environment::to_js_error(Napi::Env env, const std::exception_ptr& error) const {
@@ -116,9 +112,6 @@ Napi::Promise Environment::close_model(Napi::Env env, std::shared_ptr<void> mode
       env, make_cancel_flag(),
       [model = std::move(model)](Workers&) mutable {
         model.reset();
-#ifdef __GLIBC__
-        malloc_trim(0);
-#endif
         return true;
       },
       [](Napi::Env env, bool&) -> Napi::Value { return env.Undefined(); }, 0, after_model, lane);

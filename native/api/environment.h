@@ -42,9 +42,7 @@ class Environment {
   Napi::Promise submit_blocks(Napi::Env env, const CancelFlag& cancel, const std::function<BlockJob()>& make,
                               std::function<Napi::Value(Napi::Env)> to_js);
 
-  /// Frees a model once its jobs have ended, see `submit`. Then the C library gives the memory that it has kept back to
-  /// the system: glibc keeps what its many arenas had at their worst, several times what is in use where models come
-  /// and go.
+  /// Frees a model once its jobs have ended, see `submit`.
   Napi::Promise close_model(Napi::Env env, std::shared_ptr<void> model, const void* after_model = nullptr,
                             int lane = 0);
 

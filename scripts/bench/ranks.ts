@@ -44,30 +44,35 @@ interface Steps {
 }
 
 interface Measured {
+  /** Bytes a second of one connection. */
+  rate: number;
   sums: Sums[];
   steps: Steps;
 }
 
-/** Bytes a second of one TCP connection, between this process and itself or the one that listens. */
-async function bandwidth(bytes: number): Promise<number> {
-  const part = Buffer.alloc(1 << 20);
-  const server = createServer((socket) => {
-    socket.resume();
-    socket.on('end', () => socket.end());
-  }).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const socket = connect((server.address() as AddressInfo).port, '127.0.0.1');
+/** Bytes a second of one TCP connection from rank 1 to rank 0, the most of `repeats`; the others wait. */
+async function bandwidth(group: RankGroup, bytes: number, repeats: number): Promise<number> {
+  let most = 0;
+  for (let i = 0; i < repeats; i++) {
+    const server = createServer((socket) => socket.resume().on('end', () => socket.end()));
+    if (group.rank === 0) await once(server.listen(0), 'listening');
+    const { port } = (await group.fromFirst(server.address())) as AddressInfo;
+    if (group.rank === 1) most = Math.max(most, bytes / (await timed(() => sendTo(port, bytes))));
+    await group.barrier();
+    server.close();
+  }
+  return Math.max(...(await group.gather(most)));
+}
+
+async function sendTo(port: number, bytes: number): Promise<void> {
+  const part = Buffer.alloc(1 << 22);
+  const socket = connect(port, process.env['MASTER_ADDR']);
   await once(socket, 'connect');
-  const start = performance.now();
   for (let sent = 0; sent < bytes; sent += part.length) {
     if (!socket.write(part)) await once(socket, 'drain');
   }
-  socket.end();
-  socket.resume();
+  socket.end().resume();
   await once(socket, 'close');
-  const seconds = (performance.now() - start) / 1000;
-  server.close();
-  return bytes / seconds;
 }
 
 async function timed(work: () => Promise<unknown>): Promise<number> {
@@ -119,8 +124,9 @@ async function measureAsRank(docs: number, repeats: number): Promise<void> {
   await using group = await RankGroup.join(rankEnvironment(process.env)!);
   await using model = await TrainableModel.load(await randomModel('electra-base'), { threads: 1, device: 'cpu' });
   const sums = await measureSums(group, [...SIZES, model.native.size], repeats);
+  const rate = await bandwidth(group, 4 * model.native.size, repeats);
   const steps = await measureSteps(group, model, docs, repeats);
-  if (group.rank === 0) console.log(JSON.stringify({ sums, steps } satisfies Measured));
+  if (group.rank === 0) console.log(JSON.stringify({ rate, sums, steps } satisfies Measured));
 }
 
 /** Seconds of a message and bytes a second of a ring, by least squares of relative errors. */
@@ -150,11 +156,10 @@ async function measure(ranks: number, docs: number, repeats: number, gbit: numbe
   const program = [fileURLToPath(new URL('./run.ts', import.meta.url)), 'ranks', '--docs', `${docs}`];
   const ended = await runRanks(ranks, [...program, '--repeats', `${repeats}`], apart ?? { command: own });
   for (const { code, stderr } of ended) if (code !== 0) throw new SetupError(`a rank ended with ${code}: ${stderr}`);
-  const { sums, steps } = JSON.parse(ended[0]!.stdout) as Measured;
+  const { rate, sums, steps } = JSON.parse(ended[0]!.stdout) as Measured;
 
   const { numbers, seconds } = sums.at(-1)!;
   const bytes = numbers * 4;
-  const rate = gbit === undefined ? await bandwidth(Math.max(bytes, 1 << 28)) : (gbit * 1e9) / 8;
   const sent = (2 * (ranks - 1) * bytes) / ranks;
   const bound = sent / rate;
   const mb = (of: number): string => (of / 1e6).toFixed(of < 1e6 ? 3 : 0);

@@ -33,6 +33,8 @@ interface Work {
   /** Of the linear layers that were really executed; of training three times the forward's. */
   linearFlops: number;
   seconds: number;
+  /** Of all threads of the process: what a busy machine gives to others does not count. */
+  cpuSeconds: number;
   /** The engine thread's; in the rest of `seconds` it waited for tokenization and JavaScript. Training has none. */
   engineSeconds?: number;
   /** Thread seconds; training has none. */
@@ -95,7 +97,7 @@ export async function measureInProcess(task: RowTask): Promise<Measured> {
 }
 
 function add(sum: Work, work: Work): void {
-  for (const key of ['pairs', 'tokens', 'linearFlops', 'seconds'] as const) sum[key] += work[key];
+  for (const key of ['pairs', 'tokens', 'linearFlops', 'seconds', 'cpuSeconds'] as const) sum[key] += work[key];
   if (work.engineSeconds !== undefined) sum.engineSeconds = (sum.engineSeconds ?? 0) + work.engineSeconds;
   const [of, more] = [sum.opSeconds, work.opSeconds];
   if (more) sum.opSeconds = of ? opsOf((op) => of[op] + more[op]) : more;
@@ -105,7 +107,12 @@ export function opsOf(value: (op: keyof OpSeconds) => number): OpSeconds {
   return Object.fromEntries(OPS.map((op) => [op, value(op)])) as Record<keyof OpSeconds, number>;
 }
 
-const noWork = (): Work => ({ pairs: 0, tokens: 0, linearFlops: 0, seconds: 0 });
+const noWork = (): Work => ({ pairs: 0, tokens: 0, linearFlops: 0, seconds: 0, cpuSeconds: 0 });
+
+function cpuSecondsSince(start: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(start);
+  return (user + system) / 1e6;
+}
 
 /** Scores a stream from text to scores, and counts. */
 async function scorePairs(
@@ -114,6 +121,7 @@ async function scorePairs(
 ): Promise<Work> {
   const work = noWork();
   const start = performance.now();
+  const cpuStart = process.cpuUsage();
   for await (const { encoded, result } of model.scoreWindows(pairs)) {
     const tokens = encoded.reduce((sum, { inputIds }) => sum + inputIds.length, 0);
     const { linearFlops, opSeconds, seconds: engineSeconds } = result;
@@ -122,11 +130,13 @@ async function scorePairs(
       tokens,
       linearFlops,
       seconds: 0,
+      cpuSeconds: 0,
       engineSeconds,
       ...(opSeconds && { opSeconds }),
     });
   }
   work.seconds = secondsSince(start);
+  work.cpuSeconds = cpuSecondsSince(cpuStart);
   return work;
 }
 
@@ -274,6 +284,7 @@ export async function measureTraining(task: RowTask, queries: number, docs: numb
   let tokens = 0;
   let steps = 0;
   const timed = performance.now();
+  const cpuStart = process.cpuUsage();
   do {
     tokens += await step();
     steps += 1;
@@ -284,6 +295,7 @@ export async function measureTraining(task: RowTask, queries: number, docs: numb
     tokens,
     linearFlops: FLOPS_OF_A_STEP * forward.linearFlops * steps,
     seconds: secondsSince(timed),
+    cpuSeconds: cpuSecondsSince(cpuStart),
     loadSeconds,
     firstSeconds,
     ...peaks(task.device, memory),

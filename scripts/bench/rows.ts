@@ -127,6 +127,7 @@ GFLOP/s     multiplications and additions of the linear layers that were really 
 GEMM peak   the best that our kernel, oneDNN with packed weights and at::linear reach on the model's matrices; measured
             before and after a row, the run's best counts
 of peak     the one over the other
+by CPU time the same where only the process's own CPU time counts: what a busy machine gives to others does not
 goal        what the project aims at there
 engine busy share of the time in which the engine computed and did not wait for tokens
 x dl20      the median latency over the time that as many pairs of dl20-bm25 take at full throughput

@@ -34,6 +34,8 @@ interface SuiteResult extends Omit<Row, 'precision'>, Omit<Measured, 'opSeconds'
   gemmPeakGflops: number | undefined;
   gemmPeak: GemmPeak | undefined;
   ratio: number | undefined;
+  /** The same where only the process's own CPU time counts, divided by its threads. */
+  cpuRatio: number | undefined;
   goal: number | undefined;
   /** Of the time, that the engine was at work and did not wait for tokenization; training does not say. */
   engineShare: number | undefined;
@@ -41,7 +43,12 @@ interface SuiteResult extends Omit<Row, 'precision'>, Omit<Measured, 'opSeconds'
   opShare: OpSeconds | undefined;
 }
 
-function resultOf(row: Row, { opSeconds, ...measured }: Measured, gemmPeak: GemmPeak | undefined): SuiteResult {
+function resultOf(
+  row: Row,
+  { opSeconds, ...measured }: Measured,
+  gemmPeak: GemmPeak | undefined,
+  threads: number,
+): SuiteResult {
   const { pairs, tokens, linearFlops, seconds, engineSeconds, computed } = measured;
   const gflops = linearFlops / seconds / 1e9;
   const ops = opSeconds && OPS.reduce((sum, op) => sum + opSeconds[op], 0);
@@ -54,6 +61,7 @@ function resultOf(row: Row, { opSeconds, ...measured }: Measured, gemmPeak: Gemm
     gemmPeakGflops: gemmPeak?.gflops,
     gemmPeak,
     ratio: gemmPeak && gflops / gemmPeak.gflops,
+    cpuRatio: gemmPeak && linearFlops / (measured.cpuSeconds / threads) / 1e9 / gemmPeak.gflops,
     goal: goalOf(row, computed, loadBinding().info().kernels),
     engineShare: engineSeconds === undefined ? undefined : engineSeconds / seconds,
     opShare: ops ? opsOf((op) => opSeconds[op] / ops) : undefined,
@@ -72,7 +80,12 @@ const speedColumns = (device: Device): ColumnOf<SuiteResult>[] => [
   ...rateColumns(device),
   { head: 'by', of: ({ gemmPeak }) => gemmPeak?.kernel },
   { head: 'of peak', digits: 2, of: ({ ratio }) => ratio },
-  ...(device === 'cpu' ? [{ head: 'goal', digits: 2, of: ({ goal }: SuiteResult) => goal }] : []),
+  ...(device === 'cpu'
+    ? [
+        { head: 'by CPU time', digits: 2, of: ({ cpuRatio }: SuiteResult) => cpuRatio },
+        { head: 'goal', digits: 2, of: ({ goal }: SuiteResult) => goal },
+      ]
+    : []),
   { head: 'engine busy', digits: 2, of: ({ engineShare }) => engineShare },
   { head: 'load s', digits: 2, of: ({ loadSeconds }) => loadSeconds },
   { head: 'first score s', digits: 2, of: ({ firstSeconds }) => firstSeconds },
@@ -136,7 +149,8 @@ async function measureRows(
       const folder = await randomModel(model);
       await peaks.measure(RANDOM_MODELS[model], peakOf);
       const measured = await measureInProcess({ workload, folder, precision, ...where });
-      await peaks.measure(RANDOM_MODELS[model], peakOf);
+      // training may be in another arithmetic than scoring
+      await peaks.measure(RANDOM_MODELS[model], gemmPrecision(row, measured.computed));
       done.push({ row, measured });
       const rate = (measured.pairs / measured.seconds).toFixed(1);
       say(`${i + 1} of ${runs.length}: ${workload} ${model} ${precision}: ${rate} pairs/s`);
@@ -169,9 +183,11 @@ export const run = (args: string[]): Promise<void> =>
       const peaks = new GemmPeaks(device);
       const done: Done = [];
       const report = (): void => {
-        const results = done.map(({ row, measured }) =>
-          resultOf(row, measured, peaks.peak(RANDOM_MODELS[row.model], gemmPrecision(row, measured.computed))),
-        );
+        const inUse = threads ?? machine(device).threads;
+        const results = done.map(({ row, measured }) => {
+          const peak = peaks.peak(RANDOM_MODELS[row.model], gemmPrecision(row, measured.computed));
+          return resultOf(row, measured, peak, inUse);
+        });
         const text = `${machineLine(device)}\n\n${formatResults(results, device)}`;
         printReport(values, { machine: machine(device), results }, text);
       };

@@ -1,7 +1,7 @@
 // Runs the steps of examples/docker/Dockerfile without Docker: in a bare Debian with what node:22-slim adds to it, offline
 // with npm's cache as a registry fills it. As root. The image's command ranks with a small model, as the image's user.
 // usage: node scripts/release/try-docker.mjs   (after scripts/release/pack.mjs)
-import { appendFileSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { appendFileSync, chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { makeOnce } from '../lib/once.mjs';
 import { root } from '../lib/root.mjs';
@@ -30,6 +30,7 @@ async function baseImage() {
   const system = join(release, 'roots', 'docker');
   rmSync(system, { recursive: true, force: true });
   await run('cp', ['-a', await bareDebian(SUITE, false), system], { what: 'cp' });
+  chmodSync(system, 0o755); // it was a temporary folder, and the image's user has to enter it
   const local = join(system, 'usr/local');
   cpSync(join(await fetchNode(), 'bin/node'), join(local, 'bin/node'));
   copyNpm(join(local, 'lib/node_modules/npm'));
@@ -56,7 +57,11 @@ const matches = (file, pattern) => new RegExp(`^${pattern.replaceAll('.', '\\.')
 
 class Image {
   /** @type {Record<string, string>} */
-  env = { PATH: '/usr/local/bin:/usr/bin:/bin', npm_config_cache: '/npm-cache', npm_config_offline: 'true' };
+  env = {
+    PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+    npm_config_cache: '/npm-cache',
+    npm_config_offline: 'true',
+  };
   folder = '/';
   user = 'root';
   /** @type {string[]} */

@@ -5,7 +5,7 @@
 //   --debian SUITE  in a bare Debian of that release, which debootstrap makes: bullseye (11) has glibc 2.31. As root
 //   --musl          in a root with musl and busybox alone, with Node.js for musl from PyPI, where Alpine has the like. As root
 //   --arm64         the engine for arm64, under qemu-user; --node is an arm64 program. With --debian, in an arm64 Debian
-//   --rivals        also installs other packages that run models, from the registry, and prints their sizes
+//   --rivals        also installs other packages that run models, from the registry, and prints their sizes and times
 import { cpSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -79,22 +79,34 @@ async function tryInstall({ node, system, arm64, musl }) {
   return readFigures(folder);
 }
 
-/** The size of packages of others, as npm installs them. */
-async function rivalSizes() {
-  const sizes = [];
+/**
+ * Packages of others, as npm installs them: their size, and the seconds of an install from npm's cache and of an import. A
+ * first score takes longer by the load of a model.
+ */
+async function tryRivals() {
+  const found = [];
   for (const name of RIVALS) {
     const folder = join(release, 'rivals', name.replace('/', '-'));
-    mkdirSync(folder, { recursive: true });
-    writeFileSync(join(folder, 'package.json'), '{ "private": true }');
-    say(`installing ${name}`);
-    // Without its install script, which may download more.
-    const args = ['install', '--no-audit', '--no-fund', '--ignore-scripts', name];
-    await run('npm', args, { what: `npm install ${name}`, cwd: folder, quiet: true });
     const modules = join(folder, 'node_modules');
+    // Without its install script, which may download more.
+    const install = async (/** @type {string[]} */ ...more) => {
+      rmSync(folder, { recursive: true, force: true });
+      mkdirSync(folder, { recursive: true });
+      writeFileSync(join(folder, 'package.json'), '{ "private": true }');
+      const args = ['install', '--no-audit', '--no-fund', '--ignore-scripts', ...more, name];
+      await run('npm', args, { what: `npm install ${name}`, cwd: folder, quiet: true });
+    };
+    say(`installing ${name}`);
+    await install();
+    const start = performance.now();
+    await install('--offline');
+    const importing = ['--input-type=module', '-e', `await import('${name}'); process.exit();`];
+    await run(process.execPath, importing, { what: `import of ${name}`, cwd: folder, quiet: true });
+    const seconds = (performance.now() - start) / 1000;
     const { version } = JSON.parse(readFileSync(join(modules, name, 'package.json'), 'utf8'));
-    sizes.push({ name: `${name} ${version}`, bytes: bytesOf(modules) });
+    found.push({ name: `${name} ${version}`, bytes: bytesOf(modules), seconds });
   }
-  return sizes;
+  return found;
 }
 
 try {
@@ -125,7 +137,10 @@ try {
   for (const [name, bytes] of Object.entries(tarballs)) addSize(name, bytes);
   for (const [name, bytes] of Object.entries(installed)) addSize(`${name}, installed`, bytes);
   if (values.rivals) {
-    for (const { name, bytes } of await rivalSizes()) addSize(`${name}, with what it needs`, bytes);
+    for (const { name, bytes, seconds } of await tryRivals()) {
+      addSize(`${name}, with what it needs`, bytes);
+      rows.push([`${name}, npm install offline and import`, `${seconds.toFixed(1)} s`]);
+    }
   }
   const width = Math.max(...rows.map(([name]) => name.length));
   for (const [name, value] of rows) console.log(`${name.padEnd(width)}  ${value}`);
