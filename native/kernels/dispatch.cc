@@ -14,9 +14,9 @@
 namespace rank_distillm {
 
 // Weak, so that a test can leave out levels that its machine cannot run.
-#define RD_LEVEL(name)                                \
-  namespace name {                                    \
-  [[gnu::weak]] extern const Kernels table;           \
+#define RD_LEVEL(name)                                 \
+  namespace name {                                     \
+  [[gnu::weak]] extern const Kernels table;            \
   [[gnu::weak]] extern const Kernels table_of_vectors; \
   }
 #if defined(__aarch64__)
@@ -69,7 +69,7 @@ int kernel_levels(const Kernels** levels, int most) {
       has({"avx512f", "avx512bw", "avx512dq", "avx512vl"}) && add(&avx512::table) &&  //
       has({"avx512_vnni"}) && add(&avx512_vnni::table) &&                             //
       has({"avx512_bf16"}) && add(&avx512_bf16::table) &&                             //
-      has({"amx_tile", "amx_bf16", "amx_int8"}) && may_use_tiles() &&  //
+      has({"amx_tile", "amx_bf16", "amx_int8"}) && may_use_tiles() &&                 //
       add(&amx::table_of_vectors) && add(&amx::table);
 #endif
   return count;

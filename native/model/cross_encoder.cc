@@ -7,7 +7,7 @@
 namespace rank_distillm {
 CrossEncoder::CrossEncoder(const ModelOptions& options, std::vector<TensorSource> tensors, Workers& workers)
     : CrossEncoder(options, Weights(std::move(tensors), loop_on(workers),
-                                   options.arithmetic.tiles ? kernels() : kernels_without_tiles())) {}
+                                    options.arithmetic.tiles ? kernels() : kernels_without_tiles())) {}
 
 CrossEncoder::CrossEncoder(const ModelOptions& options, Weights weights)
     : options_(options),

@@ -100,15 +100,15 @@ void Encoder::embed(Pass& pass) const {
       copy.rows.data = copy.rows.row(row);
       if (copy.scales != nullptr) copy.scales += row;
       kernels_.embed({run.tokens,
-                       width,
-                       batch.input_ids.data() + run.first_token,
-                       batch.token_type_ids.data() + run.first_token,
-                       embedding_.word.data(),
-                       embedding_.position.data() + run.position * width,
-                       embedding_.type.data(),
-                       embedding_.norm.view,
-                       {embedded.row(row), embedded.stride},
-                       copy});
+                      width,
+                      batch.input_ids.data() + run.first_token,
+                      batch.token_type_ids.data() + run.first_token,
+                      embedding_.word.data(),
+                      embedding_.position.data() + run.position * width,
+                      embedding_.type.data(),
+                      embedding_.norm.view,
+                      {embedded.row(row), embedded.stride},
+                      copy});
     }
   }
   if (direct) return;

@@ -8,7 +8,7 @@ import type { TextPair } from '../tokenize/pair-tokenizer.js';
 import { SAFETY } from './refine.js';
 
 /** Pairs whose error must have been seen before a bound follows from it. */
-export const PAIRS_FOR_BOUND = 256;
+const PAIRS_FOR_BOUND = 256;
 /** With so many the bound is final. */
 export const PAIRS_WANTED = 1024;
 /** How many times the largest error a bound is while fewer pairs were seen. With more the largest itself grows. */

@@ -18,19 +18,22 @@ struct Softmax {
   float inverse = 0;
 };
 
-/// weights = 2^(score · to_powers_of_two - shift) · factors in the product's type, zeros from `keys` to `width`.
-template <class Dot, bool drops>
-RD_INLINE Softmax exponentials(const float* scores, int64_t keys, int64_t width, float to_powers_of_two,
-                               const float* factors, char* weights) {
+/// A row's greatest scores, lane by lane.
+RD_INLINE F greatest_scores(const float* scores, int64_t keys) {
   const int64_t whole = keys / lanes * lanes;
-  const I tail = first_lanes(keys - whole);
   F greatest = broadcast(-3.4e38F);
   for (int64_t i = 0; i < whole; i += lanes) greatest = max(greatest, load(scores + i));
-  if (whole < keys) {
-    const F last = load(scores + whole);
-    greatest = max(greatest, tail ? last : broadcast(-3.4e38F));
-  }
-  const float shift = max_of(greatest) * to_powers_of_two;
+  if (whole == keys) return greatest;
+  const F last = load(scores + whole);
+  return max(greatest, first_lanes(keys - whole) ? last : broadcast(-3.4e38F));
+}
+
+/// weights = 2^(score · to_powers_of_two - shift) · factors in the product's type, zeros from `keys` to `width`.
+/// Returns the powers' sums, lane by lane.
+template <class Dot, bool drops>
+RD_INLINE F exponentials(const float* scores, int64_t keys, int64_t width, float to_powers_of_two, float shift,
+                         const float* factors, char* weights) {
+  const int64_t whole = keys / lanes * lanes;
   F sum{};
   int64_t i = 0;
   const auto store_next = [&](F value) __attribute__((always_inline)) {
@@ -41,11 +44,11 @@ RD_INLINE Softmax exponentials(const float* scores, int64_t keys, int64_t width,
   for (; i < whole; i += lanes) store_next(exp2_negative(load(scores + i) * to_powers_of_two - shift));
   if (whole < keys) {
     const F last = exp2_negative(min(load(scores + i) * to_powers_of_two - shift, F{}));
-    store_next(tail ? last : F{});
+    store_next(first_lanes(keys - whole) ? last : F{});
     i += lanes;
   }
   for (; i < width; i += lanes) store_values(Dot{}, weights, i, F{});
-  return {shift, 1 / sum_of(sum)};
+  return sum;
 }
 
 /// Stores `count` values · factor in the product's type.
@@ -72,6 +75,11 @@ RD_INLINE DropoutMask mask_of(DropoutMask mask, int64_t query, int64_t head) {
   return mask;
 }
 
+/// Fetches the lines of `bytes` bytes into the second-level cache.
+RD_INLINE void fetch(const char* from, int64_t bytes) {
+  for (int64_t b = 0; b < bytes; b += 64) __builtin_prefetch(from + b, 0, 2);
+}
+
 template <class Product, class Dot>
 static void attention(const AttentionCall& call) {
   constexpr int64_t bytes = sizeof(typename Dot::Number);
@@ -93,7 +101,18 @@ static void attention(const AttentionCall& call) {
   const float scale = to_powers_of_two(call.head_size);
   Product product;
   for (int64_t head = 0; head < call.heads; ++head) {
-    const int64_t offset = head * call.head_size * bytes;
+    const int64_t offset = head * call.head_size * bytes, head_bytes = call.head_size * bytes;
+    // A head's part of a row is a line or a few, and the next row's is far from it: the processor foresees none of
+    // them.
+    const auto fetch_next_head = [&](int64_t query) __attribute__((always_inline)) {
+      if (head + 1 == call.heads) return;
+      fetch(call.query.row(query) + offset + head_bytes, head_bytes);
+      const int64_t key = query * call.keys / call.queries, end = (query + 1) * call.keys / call.queries;
+      for (int64_t k = key; k < end; ++k) {
+        fetch(call.key.row(k) + offset + head_bytes, head_bytes);
+        fetch(call.value.row(k) + offset + head_bytes, head_bytes);
+      }
+    };
     pack_as_outputs<Dot>(call.key, call.keys, offset, call.head_size, key_steps, keys);
     pack_as_steps<Dot>(call.value, call.keys, offset, call.head_size, value_steps, values);
     for (int64_t first = 0; first < call.queries; first += queries_at_once) {
@@ -102,19 +121,31 @@ static void attention(const AttentionCall& call) {
         product.multiply(count, call.query.row(first) + offset, call.query.stride, keys + key * key_steps * 4,
                          key_steps, scores + key, scores_stride, false);
       }
-      float inverses[queries_at_once];
-      for (int64_t q = 0; q < count; ++q) {
-        const auto* row = scores + q * scores_stride;
-        char* const to = weights + q * weights_stride;
-        Softmax softmax;
-        if (call.dropout.active()) {
-          drop_factors(mask_of(call.dropout, first + q, head), round_up(call.keys, lanes), factors);
-          softmax = exponentials<Dot, true>(row, call.keys, width, scale, factors, to);
-        } else {
-          softmax = exponentials<Dot, false>(row, call.keys, width, scale, nullptr, to);
+      // A vector's lanes of rows at a time: a row alone would wait for its maximum and for its sum.
+      float shifts[queries_at_once], inverses[queries_at_once];
+      for (int64_t q = 0; q < count; q += lanes) {
+        const int64_t rows = min(lanes, count - q);
+        F by_lane[lanes] = {};
+        for (int64_t r = 0; r < rows; ++r) by_lane[r] = greatest_scores(scores + (q + r) * scores_stride, call.keys);
+        store(shifts + q,
+              reduce_rows(by_lane, [](F a, F b) __attribute__((always_inline)) { return max(a, b); }) * scale);
+        for (int64_t r = 0; r < rows; ++r) {
+          fetch_next_head(first + q + r);
+          const auto* row = scores + (q + r) * scores_stride;
+          char* const to = weights + (q + r) * weights_stride;
+          if (call.dropout.active()) {
+            drop_factors(mask_of(call.dropout, first + q + r, head), round_up(call.keys, lanes), factors);
+            by_lane[r] = exponentials<Dot, true>(row, call.keys, width, scale, shifts[q + r], factors, to);
+          } else {
+            by_lane[r] = exponentials<Dot, false>(row, call.keys, width, scale, shifts[q + r], nullptr, to);
+          }
         }
-        inverses[q] = softmax.inverse;
-        if (call.softmax != nullptr) store_as(call.softmax + 2 * ((first + q) * call.heads + head), softmax);
+        store(inverses + q, 1 / reduce_rows(by_lane, [](F a, F b) __attribute__((always_inline)) { return a + b; }));
+      }
+      if (call.softmax != nullptr) {
+        for (int64_t q = 0; q < count; ++q) {
+          store_as(call.softmax + 2 * ((first + q) * call.heads + head), Softmax{shifts[q], inverses[q]});
+        }
       }
       for (int64_t column = 0; column < value_width; column += panel_width) {
         product.multiply(count, weights, weights_stride, values + column * value_steps * 4, value_steps,

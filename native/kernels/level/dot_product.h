@@ -14,6 +14,12 @@ constexpr int64_t panel_width = int64_t{2} * lanes;
 /// Distance between a panel's two vectors of a step.
 constexpr int64_t vector_bytes = int64_t{4} * lanes;
 
+/// Memory that a product fetches into the second-level cache while it multiplies: the next panel's lines.
+struct Lines {
+  const char* next;
+  int64_t bytes_each;  // 0: the same line again and again, where there is nothing to fetch
+};
+
 }  // namespace rank_distillm::RANK_DISTILLM_LEVEL
 
 #if defined(__aarch64__)
@@ -32,14 +38,14 @@ RD_INLINE void store_values(BFloat16, char* row, int64_t c, F value) { store_bf1
 
 template <class Dot, int rows, class Stride>
 [[gnu::noinline]] static void multiply_rows(const char* input, int64_t stride, const char* panel, int64_t steps,
-                                            float* sums, Stride sums_stride, bool add) {
+                                            float* sums, Stride sums_stride, bool add, Lines ahead) {
   using Sum = typename Dot::Sum;
   Sum low[rows], high[rows];
   unroll<rows>([&](auto r) __attribute__((always_inline)) {
     low[r] = add ? load_as<Sum>(sums + r * sums_stride) : Sum{};
     high[r] = add ? load_as<Sum>(sums + r * sums_stride + lanes) : Sum{};
   });
-  add_products<Dot>(input, stride, panel, steps, low, high);
+  add_products<Dot>(input, stride, panel, steps, low, high, ahead);
   unroll<rows>([&](auto r) __attribute__((always_inline)) {
     store_as(sums + r * sums_stride, low[r]);
     store_as(sums + r * sums_stride + lanes, high[r]);
@@ -53,25 +59,27 @@ template <class Dot>
 struct VectorProduct : Dot {
   /// Block sizes of gemm.h. Products and epilogues use the same units, so overlapping them gains nothing.
   static constexpr bool leaves_vectors_free = false;
-  static constexpr int64_t group_rows = 192, tile_columns = 96, chunk_steps = 384;
+  static constexpr int64_t group_rows = 192, tile_columns = 96, chunk_steps = lanes == 16 ? 1536 : 384;
   RD_INLINE int64_t chunk_rows(int64_t /*row_bytes*/) { return group_rows; }
   RD_INLINE int64_t rows_of_group(int64_t left) { return min(group_rows, left); }
 
   /// sums[rows][panel_width] (+)= input · panel; integer sums take the same 4 bytes each. A constant stride, where the
   /// caller knows it, saves an instruction per address.
-  template <class Stride, class... Unused>
+  template <class Stride, class... Overlap>
   RD_INLINE void multiply(int64_t rows, const char* input, int64_t stride, const char* panel, int64_t steps,
-                          float* sums, Stride sums_stride, bool add, Unused&... /*overlap*/) {
+                          float* sums, Stride sums_stride, bool add, Overlap&... overlap) {
+    const auto multiply_some = [&](auto count, int64_t row) __attribute__((always_inline)) {
+      Lines ahead = {panel, 0};
+      if constexpr (count == rows_at_once) ((ahead = overlap.next_lines(steps / steps_a_line, panel)), ...);
+      multiply_rows<Dot, count>(input + row * stride, stride, panel, steps, sums + row * sums_stride, sums_stride, add,
+                                ahead);
+    };
     int64_t row = 0;
     for (; row + rows_at_once <= rows; row += rows_at_once) {
-      multiply_rows<Dot, rows_at_once>(input + row * stride, stride, panel, steps, sums + row * sums_stride,
-                                       sums_stride, add);
+      multiply_some(std::integral_constant<int, rows_at_once>{}, row);
     }
     unroll<rows_at_once - 1>([&](auto left) __attribute__((always_inline)) {
-      if (rows - row == left + 1) {
-        multiply_rows<Dot, left + 1>(input + row * stride, stride, panel, steps, sums + row * sums_stride, sums_stride,
-                                     add);
-      }
+      if (rows - row == left + 1) multiply_some(std::integral_constant<int, left + 1>{}, row);
     });
   }
 };

@@ -19,18 +19,31 @@ struct Group {
   const float* sums = nullptr;
 };
 
-/// Work done during the products: the epilogue of the last group of sums and prefetches of the next panels. A product
-/// that leaves the vector units free calls it after each of its steps.
+/// Work done during the products: prefetches of the next panels and, where they leave the vector units free, the
+/// epilogue of the last group of sums. Such a product calls it after each of its steps; others ask for the lines to
+/// fetch.
 template <class Product>
 class Overlap {
  public:
   explicit Overlap(const GemmCall& call) : call_(call), finish_(epilogue_of<Product>(call)) {}
 
-  /// Spreads the prefetch of panels over this many calls.
-  [[gnu::always_inline]] void fetch(const char* panels, int64_t bytes, int64_t calls) {
+  /// Sets the panels to prefetch.
+  [[gnu::always_inline]] void fetch(const char* panels, int64_t bytes) {
     next_line_ = panels;
     lines_end_ = panels + bytes;
-    bytes_a_call_ = min(share(bytes / line, calls), max_lines) * line;
+  }
+
+  /// Spreads the prefetch over this many calls.
+  [[gnu::always_inline]] void fetch_within(int64_t calls) {
+    bytes_a_call_ = min(share((lines_end_ - next_line_) / line, calls), max_lines) * line;
+  }
+
+  /// About `count` lines for the caller to prefetch. Where none is left, one that is cached.
+  [[gnu::always_inline]] Lines next_lines(int64_t count, const char* cached) {
+    if (next_line_ >= lines_end_) return {cached, 0};
+    const Lines lines = {next_line_, line};
+    next_line_ += count * line;
+    return lines;
   }
 
   /// Spreads the group's epilogue over this many calls.
@@ -89,11 +102,9 @@ static void gemm(const GemmCall& call) {
     for (int64_t column = 0; column < all_columns; column += width) {
       const int64_t columns = min(width, all_columns - column);
       const char* const panels = weights.panels + column / panel_width * panel_bytes;
-      if constexpr (between) {
-        const int64_t next = min(width, all_columns - column - columns);
-        overlap.fetch(panels + columns / panel_width * panel_bytes, next / panel_width * panel_bytes,
-                      Product::calls(end - first, columns, weights.steps));
-      }
+      const int64_t next = min(width, all_columns - column - columns);
+      overlap.fetch(panels + columns / panel_width * panel_bytes, next / panel_width * panel_bytes);
+      if constexpr (between) overlap.fetch_within(Product::calls(end - first, columns, weights.steps));
       for (int64_t row = first; row < end;) {
         const int64_t rows = Product::rows_of_group(end - row);
         if constexpr (between) overlap.finish_within(Product::calls(rows, columns, weights.steps));

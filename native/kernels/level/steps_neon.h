@@ -122,10 +122,13 @@ struct Int8 {
   }
 };
 
-/// low, high += `steps` products of rows with a panel's two vectors.
+constexpr int64_t steps_a_line = 4;
+
+/// low, high += `steps` products of rows with a panel's two vectors. Nothing is fetched ahead: no hardware has measured
+/// it.
 template <class Dot, int rows, class Sum>
 RD_INLINE void add_products(const char* input, int64_t stride, const char* panel, int64_t steps, Sum (&low)[rows],
-                            Sum (&high)[rows]) {
+                            Sum (&high)[rows], Lines /*ahead*/) {
   constexpr int64_t together = 4;
   I inputs[rows];
   for (; steps >= together; steps -= together, input += 4 * together, panel += 4 * panel_width * together) {

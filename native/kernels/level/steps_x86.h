@@ -94,16 +94,55 @@ struct Int8 {
   }
 };
 
-/// low, high += `steps` products of rows with a panel's two vectors.
+/// Steps of rows_at_once rows that fetch one line ahead: 96 rows fetch all of the next panel.
+constexpr int64_t steps_a_line = 4;
+
+/// low, high += `steps` products of rows with a panel's two vectors. With 32 registers, every fourth row has a pointer,
+/// from which the three after it are addressed: with a distance for each of 12 rows the compiler reads two of them back
+/// in each step. With 16 registers four steps together spill (int16 1.4 times as slow on AVX2).
 template <class Dot, int rows, class Sum>
 RD_INLINE void add_products(const char* input, int64_t stride, const char* panel, int64_t steps, Sum (&low)[rows],
-                            Sum (&high)[rows]) {
-  for (int64_t step = 0; step < steps; ++step, input += 4, panel += 4 * panel_width) {
+                            Sum (&high)[rows], [[maybe_unused]] Lines ahead) {
+#if defined(__AVX512F__)
+  constexpr int fours = (rows + 3) / 4;
+  const char* four[fours];
+  unroll<fours>([&](auto i) __attribute__((always_inline)) { four[i] = input + 4 * i * stride; });
+  const int64_t three = 3 * stride;
+  const auto add = [&](int64_t step) __attribute__((always_inline)) {
+    const char* const weights = panel + step * 4 * panel_width;
+    unroll<rows>([&](auto r) __attribute__((always_inline)) {
+      const char* const at = four[r / 4] + (r % 4 == 3 ? three : r % 4 * stride) + 4 * step;
+      low[r] = Dot::add(low[r], at, weights);
+      high[r] = Dot::add(high[r], at, weights + vector_bytes);
+    });
+  };
+  const auto advance = [&](int64_t by) __attribute__((always_inline)) {
+    unroll<fours>([&](auto i) __attribute__((always_inline)) {
+      four[i] += 4 * by;
+      asm("" : "+r"(four[i]));  // the compiler would derive all pointers from one, with a distance for each row
+    });
+    panel += by * 4 * panel_width;
+  };
+  if constexpr (rows == rows_at_once) {
+    for (; steps >= steps_a_line; steps -= steps_a_line) {
+      __builtin_prefetch(ahead.next, 0, 2);
+      ahead.next += ahead.bytes_each;
+      unroll<steps_a_line>([&](auto step) __attribute__((always_inline)) { add(step); });
+      advance(steps_a_line);
+    }
+  }
+  for (; steps > 0; --steps) {
+    add(0);
+    advance(1);
+  }
+#else
+  for (; steps > 0; --steps, input += 4, panel += 4 * panel_width) {
     unroll<rows>([&](auto r) __attribute__((always_inline)) {
       low[r] = Dot::add(low[r], input + r * stride, panel);
       high[r] = Dot::add(high[r], input + r * stride, panel + vector_bytes);
     });
   }
+#endif
 }
 
 }  // namespace rank_distillm::RANK_DISTILLM_LEVEL

@@ -9,8 +9,8 @@
 namespace rank_distillm::RANK_DISTILLM_LEVEL {
 
 /// Within each part of 2 · `block` lanes: the first (or second) blocks of `block` lanes of a and of b.
-template <int block, bool second>
-RD_INLINE I blocks_of(I a, I b) {
+template <int block, bool second, class Vector>
+RD_INLINE Vector blocks_of(Vector a, Vector b) {
   return [&]<int... lane>(std::integer_sequence<int, lane...>) __attribute__((always_inline)) {
     constexpr auto from = [](int l) {
       const int part = l / (2 * block) * (2 * block) + (second ? block : 0);
@@ -39,6 +39,17 @@ RD_INLINE void exchange_blocks(I (&rows)[lanes]) {
       rows[i + block] = blocks_of<block, true>(a, b);
     }
   });
+}
+
+/// Lane i of the result combines all lanes of row i, in the order of reduce().
+template <int block = lanes / 2, class Reduce>
+RD_INLINE F reduce_rows(F (&rows)[lanes], Reduce combine) {
+  unroll<block>([&](auto i) __attribute__((always_inline)) {
+    const F a = rows[i], b = rows[i + block];
+    rows[i] = combine(blocks_of<block, false>(a, b), blocks_of<block, true>(a, b));
+  });
+  if constexpr (block > 1) return reduce_rows<block / 2>(rows, combine);
+  return rows[0];
 }
 
 /// Transposes rows: first within parts of four lanes, then whole parts. Each step is a single instruction.
