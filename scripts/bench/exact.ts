@@ -11,7 +11,7 @@ import { numberOf, runScript } from '../lib/command.js';
 import { groupBy } from '../lib/data.js';
 import { root } from '../lib/root.mjs';
 import { SetupError } from '../lib/say.mjs';
-import { OPTIONS, OPTIONS_USAGE, printReport, say, tableOf, type ColumnOf } from './host.js';
+import { OPTIONS, OPTIONS_USAGE, median, printReport, say, tableOf, type ColumnOf } from './host.js';
 import { sharedRoot } from './models.js';
 import { readRunPairs } from './pairs.js';
 
@@ -116,8 +116,6 @@ async function* allTopics(only: string): AsyncGenerator<Topics> {
   if (existsSync(test.bm25) && 'demo'.includes(only))
     yield { ...(await topicsOf(test.bm25, collection, test.queries)), run: 'demo' };
 }
-
-const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
 
 function bestOf(scores: ArrayLike<number>): string {
   const order = Array.from(scores, (_, i) => i).sort((a, b) => scores[b]! - scores[a]! || a - b);

@@ -10,6 +10,7 @@ import { Trainer } from '../../src/train/trainer.js';
 import { numberOf, runScript } from '../lib/command.js';
 import { SetupError } from '../lib/say.mjs';
 import { TwoHosts } from '../lib/two-hosts.js';
+import { median } from './host.js';
 import { randomModel } from './models.js';
 import { trainingSamples } from './row.js';
 
@@ -28,8 +29,6 @@ const SIZES = [2 ** 10, 2 ** 14, 2 ** 18, 2 ** 22];
 const HOSTS = 16;
 const GPUS = 8;
 const LINKS = [10, 25, 100, 400];
-
-const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
 
 /** Medians in seconds. */
 interface Sums {

@@ -8,7 +8,7 @@ import { numberOf, runScript } from '../lib/command.js';
 import { root } from '../lib/root.mjs';
 import { SetupError } from '../lib/say.mjs';
 import { ServerProcess } from '../lib/server-process.js';
-import { machineLine } from './host.js';
+import { machineLine, median } from './host.js';
 import { MODEL_NAMES, randomModel, wholeWords, type RandomModelName } from './models.js';
 import { PeerServer } from './peers/server.js';
 
@@ -189,8 +189,6 @@ async function engineRate(model: CrossEncoder, seconds: number, requests: Reques
   const none = { p50: Number.NaN, p99: Number.NaN, clientCpu: Number.NaN };
   return { ...none, rate: done / took, cpu: ((cpuSeconds(process.pid) - cpu) / done) * 1000 };
 }
-
-const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
 
 function medians(rounds: readonly Rate[]): Rate {
   const of = (key: keyof Rate): number => median(rounds.map((round) => round[key]));

@@ -5,6 +5,7 @@ import type { DeviceBinding, EncoderConfig, HeadConfig, ModelOptions, NamedTenso
 import { KeptValue } from '../io/kept.js';
 import { packageVersion } from '../io/package-version.js';
 import { expectedShapes } from '../models/tensors.js';
+import { NO_DROPOUT } from './engine-options.js';
 
 export type Work = 'scoring' | 'training';
 export type NativeArithmetic = Pick<ModelOptions, 'precision' | 'attention' | 'between' | 'tiles'>;
@@ -139,15 +140,7 @@ async function measureRates(
       const model = await binding.createModel(options, tensors);
       return { run: () => model.score(batch), close: () => model.close() };
     }
-    const dropout = {
-      embeddings: 0,
-      attentionWeights: 0,
-      attentionOutput: 0,
-      layerOutput: 0,
-      headInput: 0,
-      headHidden: 0,
-    };
-    const trainer = await binding.createTrainer({ ...options, dropout, paddingId: -1, seed: 0 }, tensors);
+    const trainer = await binding.createTrainer({ ...options, dropout: NO_DROPOUT, paddingId: -1, seed: 0 }, tensors);
     const pairs = Uint32Array.from({ length: sequences }, (_, i) => i);
     const run = async (): Promise<void> => {
       const { kept } = await trainer.forward({ ...batch, pairs }, 0, true);

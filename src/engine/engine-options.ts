@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
-import type { ComputePrecision, ModelOptions } from '../../binding.js';
+import type { ComputePrecision, DropoutRates, ModelOptions } from '../../binding.js';
 import { enginePrecision, readPrecision, type PrecisionName } from '../config/precision.js';
 import { section, type OptionsOf, type SettingsOf } from '../config/read-settings.js';
 import { engineOptions } from '../config/schema/engine.js';
@@ -12,6 +12,15 @@ import { chooseDevice } from './device.js';
 
 /** Device, precision, threads and memory of a model. */
 export type EngineOptions = OptionsOf<typeof engineOptions>;
+
+export const NO_DROPOUT: DropoutRates = {
+  embeddings: 0,
+  attentionWeights: 0,
+  attentionOutput: 0,
+  layerOutput: 0,
+  headInput: 0,
+  headHidden: 0,
+};
 
 const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null;
 

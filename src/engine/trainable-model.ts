@@ -1,13 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { z } from 'zod';
-import type {
-  DeviceBinding,
-  DropoutRates,
-  EngineInfo,
-  FlatArray,
-  NativeTrainer,
-  ParameterPlace,
-} from '../../binding.js';
+import type { DeviceBinding, EngineInfo, FlatArray, NativeTrainer, ParameterPlace } from '../../binding.js';
 import { bindingOf } from '../io/load-binding.js';
 import type { Checkpoint } from '../models/checkpoint.js';
 import { loadCheckpoint } from '../models/load-checkpoint.js';
@@ -23,7 +16,7 @@ import { DEFAULT_SEED, SEEDS } from '../random/random-stream.js';
 import type { TextPair } from '../tokenize/pair-tokenizer.js';
 import { createPairTokenizer, type PairTokenizer } from '../tokenize/pair-tokenizer.js';
 import { chooseArithmetic } from './arithmetic.js';
-import { modelKeys, resolveEngine } from './engine-options.js';
+import { modelKeys, NO_DROPOUT, resolveEngine } from './engine-options.js';
 import { checkMemory, loadBoth } from './load-both.js';
 import { halvedWarning, warnOnce } from './score-windows.js';
 import { fromNative } from './native-error.js';
@@ -53,15 +46,6 @@ interface Parts {
   native: NativeTrainer;
   binding: DeviceBinding;
 }
-
-const NO_DROPOUT: DropoutRates = {
-  embeddings: 0,
-  attentionWeights: 0,
-  attentionOutput: 0,
-  layerOutput: 0,
-  headInput: 0,
-  headHidden: 0,
-};
 
 /** Values, gradients and AdamW's two moments. */
 const FLAT_ARRAYS = 4;

@@ -157,7 +157,6 @@ export class RankGroup implements AsyncDisposable {
   /**
    * Compares what ranks are about to do.
    *
-   * @param what it is about: `this configuration`
    * @throws RankDistillmError `bad_input` that says which rank differs in what; on all ranks
    */
   async checkSame(facts: Facts): Promise<void> {

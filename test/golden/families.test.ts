@@ -7,6 +7,7 @@ import type { ComputePrecision } from '../../binding.js';
 import { CrossEncoder } from '../../src/engine/cross-encoder.js';
 import { TrainableModel } from '../../src/engine/trainable-model.js';
 import { bindingOf } from '../../src/io/load-binding.js';
+import { NO_DROPOUT } from '../../src/engine/engine-options.js';
 import type { Checkpoint } from '../../src/models/checkpoint.js';
 import { canonicalName } from '../../src/models/families/family.js';
 import { loadCheckpoint, type LoadOptions } from '../../src/models/load-checkpoint.js';
@@ -29,14 +30,6 @@ interface Expected {
 
 const ROOT = fileURLToPath(new URL('families/', import.meta.url));
 const devices = useDevices();
-const NO_DROPOUT = {
-  embeddings: 0,
-  attentionWeights: 0,
-  attentionOutput: 0,
-  layerOutput: 0,
-  headInput: 0,
-  headHidden: 0,
-};
 /** Of the norm of a tensor's gradient. */
 const GRADIENT_TOLERANCE = 1e-5;
 /** Zero in exact arithmetic, since softmax does not see a constant added to all keys: of the norm of all gradients. */

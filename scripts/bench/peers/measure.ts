@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { CrossEncoder } from '../../../src/engine/cross-encoder.js';
-import { engineOptions, say, type Device } from '../host.js';
+import { engineOptions, median, say, type Device } from '../host.js';
 import { headOf, OURS, type Head, type PeerPrecision } from './contenders.js';
 import type { PeerPair, Worker } from './worker.js';
 
@@ -32,12 +32,6 @@ export interface MeasureOptions {
   models: string;
   /** Called after each round with the results of all rounds so far. */
   onRound: (results: readonly PeerResult[]) => void;
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
 /** How many times as fast ours is in the same precision: the median over rounds, in which noise falls on both alike. */
