@@ -31,7 +31,8 @@ export interface DividedWork extends Pick<SampleWork, 'model' | 'signal' | 'refi
 /**
  * The topics of a run that several ranks score. Each takes the next one that nobody has taken. A rank has taken some more
  * than it is scoring; so, when there are none left, the others score those, too, and of two results, which are the same, the
- * first counts. Finished topics go to rank 0, which keeps them in its journal.
+ * first counts. Finished topics go to rank 0, which keeps them in its journal. A topic counts as finished only when rank 0
+ * can have it, so that a rank may hang at any moment.
  */
 export class DividedTopics {
   readonly #group: RankGroup;
@@ -48,7 +49,10 @@ export class DividedTopics {
     this.#positions = positions;
   }
 
-  /** Scores topics until all are finished by one rank or another; passes on those that this rank was the first to finish. */
+  /**
+   * Scores topics until all are finished by one rank or another; passes on those that no other rank has finished. Two ranks
+   * may pass on the same one.
+   */
   async score(work: DividedWork, onTopic: (topic: FinishedTopic) => Promise<void>): Promise<void> {
     const { model, signal, refine, sampleOf, textOf } = work;
     const over = new AbortController();
@@ -70,7 +74,9 @@ export class DividedTopics {
       const all = { model, samples: samples(), signal: over.signal, totalPairs: 0, refine };
       await scoreSamples(all, async (queryId, documents, scored) => {
         const position = taken.shift()!;
-        if (await this.#finish(position)) await onTopic({ position, text: textOf(queryId, documents), scored });
+        if (await this.#isFinished(position)) return;
+        await onTopic({ position, text: textOf(queryId, documents), scored });
+        await this.#finish(position);
       });
     };
     try {
@@ -96,16 +102,22 @@ export class DividedTopics {
     await this.#group.put(`${this.#name}/${number}`, serialize(topic));
   }
 
-  /** On rank 0: the topics of other ranks, until `isDone` or an abort. */
+  /** On rank 0: the topics of other ranks, perhaps more than once, until `isDone` or an abort. */
   async *receive(isDone: () => boolean): AsyncGenerator<FinishedTopic, void, undefined> {
-    for (let number = 1; !isDone();) {
-      const bytes = await this.#group.take(`${this.#name}/${number}`);
-      if (bytes === undefined) {
-        await sleep(POLL_MS);
-        continue;
+    const expected = new Set<number>(); // a rank that hangs may have taken a number and not put its topic there
+    let known = 0;
+    while (!isDone()) {
+      const sent = await this.#add('sent', 0);
+      while (known < sent) expected.add(++known);
+      let received = 0;
+      for (const number of expected) {
+        const bytes = await this.#group.take(`${this.#name}/${number}`);
+        if (bytes === undefined) continue;
+        expected.delete(number);
+        received += 1;
+        yield deserialize(bytes) as FinishedTopic;
       }
-      number += 1;
-      yield deserialize(bytes) as FinishedTopic;
+      if (received === 0) await sleep(POLL_MS);
     }
   }
 
@@ -124,15 +136,16 @@ export class DividedTopics {
       if (await this.#isOver()) return undefined;
       const position = this.#positions.at(-(await this.#add('taken again', 1)));
       if (position === undefined) return undefined;
-      if ((await this.#add(`finished ${position}`, 0)) === 0) return position;
+      if (!(await this.#isFinished(position))) return position;
     }
   }
 
-  /** @returns false if another rank was faster */
-  async #finish(position: number): Promise<boolean> {
-    if ((await this.#add(`finished ${position}`, 1)) > 1) return false;
-    await this.#add('finished', 1);
-    return true;
+  async #isFinished(position: number): Promise<boolean> {
+    return (await this.#add(`finished ${position}`, 0)) > 0;
+  }
+
+  async #finish(position: number): Promise<void> {
+    if ((await this.#add(`finished ${position}`, 1)) === 1) await this.#add('finished', 1);
   }
 
   async #isOver(): Promise<boolean> {

@@ -291,7 +291,10 @@ async function score(
     );
   };
   const scoreDivided = async (first: CrossEncoder, topicsOfAll: DividedTopics): Promise<void> => {
+    const taken = new Set<number>();
     const take = async ({ position, text, scored }: FinishedTopic): Promise<void> => {
+      if (taken.has(position)) return;
+      taken.add(position);
       await add(position, text);
       addCounts(counts, scored);
       report(counts.pairs);
