@@ -204,7 +204,8 @@ export const kinds: Readonly<Record<string, Kind>> = {
         else for await (const record of parquetRunRecords(path)) void record;
       };
     },
-    { seconds: 30 },
+    // a few bytes may decode to hundreds of MB, which that process bounds; here several do so at a time
+    { seconds: 30, megabytes: 8 * 512, together: 8 },
   ),
   safetensors: reader(
     'safetensors',
