@@ -101,7 +101,7 @@ export async function attack(module: string, options: AttackOptions): Promise<Re
       if (together > 1) {
         aloneUntil = Math.min(next + step * together, to);
         const message = `${together} tries from here on, but none of them alone: ${end.message}`;
-        brokenGroup = { index: next, outcome: end.outcome, message };
+        brokenGroup = kind.isIsolated ? undefined : { index: next, outcome: end.outcome, message };
         continue;
       }
       brokenGroup = undefined;

@@ -33,6 +33,8 @@ export interface Kind {
    * memory, it runs them again one by one. Default 1.
    */
   together?: number;
+  /** The package does this work in a process of its own, as a try alone does: what breaks only together is no failure. */
+  isIsolated?: boolean;
   /** Says what it needs and this machine lacks; it is then left out. */
   needs?: () => string | undefined;
   open(place: Place): Try | Promise<Try>;

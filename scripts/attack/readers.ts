@@ -205,7 +205,7 @@ export const kinds: Readonly<Record<string, Kind>> = {
       };
     },
     // a few bytes may decode to hundreds of MB, which that process bounds; here several do so at a time
-    { seconds: 30, megabytes: 8 * 512, together: 8 },
+    { seconds: 30, megabytes: 8 * 512, together: 8, isIsolated: true },
   ),
   safetensors: reader(
     'safetensors',
