@@ -3,6 +3,7 @@ import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } 
 import { join } from 'node:path';
 import type { BatchSample, FitOptions } from '../../../src/index.js';
 import type { RandomStream } from '../../../src/random/random-stream.js';
+import { datasetOf } from '../../../test/support/training-samples.js';
 import { Broken, type Kind, type Place } from '../kind.js';
 import { mutateBytes, mutateJson, pick } from '../mutate.js';
 
@@ -90,17 +91,7 @@ async function train(api: Place['api'], root: string, options: Partial<FitOption
   await api.fit({
     model: MODEL,
     train: {
-      dataset: {
-        name: 'attack',
-        sampleSize: 2,
-        warnings: [],
-        countSamples: () => samples.length,
-        async *epoch({ from = 0 }) {
-          yield* samples.slice(from);
-        },
-        close: async () => undefined,
-        [Symbol.asyncDispose]: async () => undefined,
-      },
+      dataset: datasetOf(samples),
       batchSize: 2,
       shuffle: false,
     },
