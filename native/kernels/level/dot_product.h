@@ -54,13 +54,21 @@ template <class Dot, int rows, class Stride>
 
 RD_INLINE int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
 
+/// Rounded down, but one group at least.
+template <int64_t group>
+RD_INLINE int64_t whole_groups(int64_t rows) {
+  return rows < group ? group : rows / group * group;
+}
+
 /// A product on vector registers.
 template <class Dot>
 struct VectorProduct : Dot {
-  /// Block sizes of gemm.h. Products and epilogues use the same units, so overlapping them gains nothing.
+  /// Block sizes of gemm.h. One panel at a time leaves the second-level cache to the rows, and to the next panel.
   static constexpr bool leaves_vectors_free = false;
-  static constexpr int64_t group_rows = 192, tile_columns = 96, chunk_steps = lanes == 16 ? 1536 : 384;
-  RD_INLINE int64_t chunk_rows(int64_t /*row_bytes*/) { return group_rows; }
+  static constexpr int64_t group_rows = 192, tile_columns = panel_width, chunk_steps = lanes == 16 ? 1536 : 384;
+
+  /// Rows that take half of a second-level cache of 1 MiB: panels come from memory once per chunk.
+  RD_INLINE int64_t chunk_rows(int64_t row_bytes) { return whole_groups<group_rows>((int64_t{1} << 19) / row_bytes); }
   RD_INLINE int64_t rows_of_group(int64_t left) { return min(group_rows, left); }
 
   /// sums[rows][panel_width] (+)= input · panel; integer sums take the same 4 bytes each. A constant stride, where the
@@ -71,8 +79,10 @@ struct VectorProduct : Dot {
     const auto multiply_some = [&](auto count, int64_t row) __attribute__((always_inline)) {
       Lines ahead = {panel, 0};
       if constexpr (count == rows_at_once) ((ahead = overlap.next_lines(steps / steps_a_line, panel)), ...);
+      (overlap.fetch_output(count), ...);
       multiply_rows<Dot, count>(input + row * stride, stride, panel, steps, sums + row * sums_stride, sums_stride, add,
                                 ahead);
+      (overlap.finish_next(count), ...);
     };
     int64_t row = 0;
     for (; row + rows_at_once <= rows; row += rows_at_once) {

@@ -16,33 +16,34 @@ constexpr bool is_slope(Epilogue epilogue) {
   return epilogue == Epilogue::gelu_slope || epilogue == Epilogue::gelu_tanh_slope || epilogue == Epilogue::relu_slope;
 }
 
-/// Stores the outputs [column, column + columns) of rows from their sums.
+/// Stores the outputs [column, column + columns) of rows from their sums. A column's factors are loaded once for all
+/// rows.
 template <class Product, Epilogue epilogue, class Stored>
 [[gnu::noinline]] static void apply_epilogue(const GemmCall& call, int64_t first_row, int64_t rows, int64_t column,
                                              int64_t columns, const float* sums) {
   const bool keeps = !is_slope(epilogue) && call.pre_activation.data != nullptr;
-  for (int64_t r = first_row; r < first_row + rows; ++r, sums += Product::tile_columns) {
-    char* const to = call.output.row(r);
-    char* const pre_activation = is_slope(epilogue) || keeps ? call.pre_activation.row(r) : nullptr;
-    for (int64_t c = 0; c < columns; c += lanes) {
+  for (int64_t c = 0; c < columns; c += lanes) {
+    const F bias = is_slope(epilogue) ? F{} : load(call.weights.bias + column + c);
+    const F scale = integer_sums<Product> ? load(call.weights.scales + column + c) : F{};
+    const I weight_sums = Product::has_zero_point ? load_as<I>(call.weights.weight_sums + column + c) : I{};
+    const float* from = sums + c;
+    for (int64_t r = first_row; r < first_row + rows; ++r, from += Product::tile_columns) {
       F value;
       if constexpr (integer_sums<Product>) {
-        I whole = load_as<I>(sums + c);
-        if constexpr (Product::has_zero_point) {
-          whole -= call.input_scales[r].zero_point * load_as<I>(call.weights.weight_sums + column + c);
-        }
-        value = to_float(whole) * (call.input_scales[r].scale * load(call.weights.scales + column + c));
+        I whole = load_as<I>(from);
+        if constexpr (Product::has_zero_point) whole -= call.input_scales[r].zero_point * weight_sums;
+        value = to_float(whole) * (call.input_scales[r].scale * scale);
       } else {
-        value = load(sums + c);
+        value = load(from);
       }
       if constexpr (is_slope(epilogue)) {
-        value *= slope<epilogue>(load_values(Stored{}, pre_activation, column + c));
+        value *= slope<epilogue>(load_values(Stored{}, call.pre_activation.row(r), column + c));
       } else {
-        value += load(call.weights.bias + column + c);
-        if (keeps) store_values(Stored{}, pre_activation, column + c, value);
+        value += bias;
+        if (keeps) store_values(Stored{}, call.pre_activation.row(r), column + c, value);
         value = activated<epilogue>(value);
       }
-      store_values(Stored{}, to, column + c, value);
+      store_values(Stored{}, call.output.row(r), column + c, value);
     }
   }
 }

@@ -1,9 +1,8 @@
 #pragma once
 
 // output = epilogue(input · weightsᵀ + bias), blocked for the caches: a chunk of rows stays in the second-level cache
-// while groups of its rows are multiplied with panels of a few columns, as many steps of them as fit in the first
-// level. Sums stay in a small tile, where the epilogue is applied before they are rounded. The block sizes belong to
-// the product: see VectorProduct and TileProduct.
+// while groups of its rows are multiplied with panels of a few columns. Sums stay in a small tile, where the epilogue
+// is applied before they are rounded. The block sizes belong to the product: see VectorProduct and TileProduct.
 
 #include "core/instructions.h"
 #include "kernels/level/epilogue.h"
@@ -19,9 +18,10 @@ struct Group {
   const float* sums = nullptr;
 };
 
-/// Work done during the products: prefetches of the next panels and, where they leave the vector units free, the
-/// epilogue of the last group of sums. Such a product calls it after each of its steps; others ask for the lines to
-/// fetch.
+/// Work done during the products: prefetches of the next panels and the epilogue. A product that leaves the vector
+/// units free calls it after each of its steps, and has the epilogue of the last group of sums done meanwhile. Others
+/// ask for the lines to fetch, and have the epilogue done for each few rows, whose place in the output is fetched while
+/// they are multiplied.
 template <class Product>
 class Overlap {
  public:
@@ -55,14 +55,37 @@ class Overlap {
     for (; next_line_ < until; next_line_ += line) __builtin_prefetch(next_line_, 0, 2);
   }
 
+  /// Fetches the place of the group's next rows in the output.
+  [[gnu::always_inline]] void fetch_output(int64_t rows) const {
+    const int64_t bytes = element_bytes(call_.output_type), end = left_.row + min(rows, left_.rows);
+    for (int64_t r = left_.row; r < end; ++r) {
+      const char* const to = call_.output.row(r) + left_.column * bytes;
+      for (int64_t at = 0; at < left_.columns * bytes; at += line) __builtin_prefetch(to + at, 1, 3);
+    }
+  }
+
+  /// Applies the epilogue to the group's next rows.
+  [[gnu::always_inline]] void finish_next(int64_t rows) {
+    if (left_.rows == 0) return;
+    const bool timed = counts() && parts_++ % timed_parts == 0;
+    const uint64_t before = timed ? clock_ticks() : 0;
+    finish_rows(min(rows, left_.rows));
+    if (timed) *call_.epilogue_ticks += timed_parts * (clock_ticks() - before);
+  }
+
   /// Applies the epilogue to the rest of the group.
   [[gnu::always_inline]] void finish_all() { finish_rows(left_.rows); }
 
   /// Sets the group whose epilogue comes next.
   [[gnu::always_inline]] void take(const Group& group) { left_ = group; }
 
+  /// Whether the epilogue's time counts.
+  bool counts() const { return call_.epilogue != Epilogue::none && call_.epilogue != Epilogue::add; }
+
  private:
   static constexpr int64_t line = 64, max_lines = 8;  // per call: memory delivers no more in that time
+  /// One of so many stands for all: reading the clock takes as long as several vectors.
+  static constexpr uint64_t timed_parts = 8;
 
   RD_INLINE int64_t share(int64_t all, int64_t calls) { return (all + calls - 1) / calls; }
 
@@ -77,6 +100,7 @@ class Overlap {
   const GemmCall& call_;
   const ApplyEpilogue finish_;
   Group left_;
+  uint64_t parts_ = 0;
   int64_t rows_a_call_ = 0;
   const char* next_line_ = nullptr;
   const char* lines_end_ = nullptr;
@@ -94,7 +118,6 @@ static void gemm(const GemmCall& call) {
   const int64_t panel_bytes = weights.steps * panel_width * 4;
   const int64_t all_columns = (weights.out + panel_width - 1) / panel_width * panel_width;
   const int64_t chunk_rows = Product::chunk_rows(4 * weights.steps);
-  const bool counts = call.epilogue != Epilogue::none && call.epilogue != Epilogue::add;
   Product product;
   Overlap<Product> overlap(call);
   for (int64_t first = 0; first < call.rows; first += chunk_rows) {
@@ -111,17 +134,21 @@ static void gemm(const GemmCall& call) {
         for (int64_t step = 0; step < weights.steps; step += Product::chunk_steps) {
           const int64_t steps = min(Product::chunk_steps, weights.steps - step);
           for (int64_t c = 0; c < columns; c += panel_width) {
+            if constexpr (!between) {
+              if (step + steps == weights.steps) overlap.take({row, rows, column + c, panel_width, sums[buffer] + c});
+            }
             product.multiply(rows, call.input.row(row) + 4 * step, call.input.stride,
                              panels + c / panel_width * panel_bytes + step * panel_width * 4, steps, sums[buffer] + c,
                              std::integral_constant<int64_t, width>{}, step > 0, overlap);
           }
         }
-        const uint64_t before = clock_ticks();
-        overlap.finish_all();  // of the previous group
-        overlap.take({row, rows, column, columns, sums[buffer]});
-        if constexpr (!between) overlap.finish_all();
-        if (counts) *call.epilogue_ticks += clock_ticks() - before;
-        buffer = (buffer + 1) % buffers;
+        if constexpr (between) {
+          const uint64_t before = clock_ticks();
+          overlap.finish_all();  // of the previous group
+          overlap.take({row, rows, column, columns, sums[buffer]});
+          if (overlap.counts()) *call.epilogue_ticks += clock_ticks() - before;
+          buffer = (buffer + 1) % buffers;
+        }
         row += rows;
       }
     }

@@ -16,6 +16,7 @@ struct Float32 {
   using Sum = F;
   using Number = float;
   static constexpr int group = 1;
+  static constexpr bool has_zero_point = false;
   struct Step {
     float32x4_t low, high;
   };
@@ -37,6 +38,7 @@ struct BFloat16 {
   using Sum = F;
   using Number = uint16_t;
   static constexpr int group = 2;
+  static constexpr bool has_zero_point = false;
 #if defined(__ARM_FEATURE_BF16_VECTOR_ARITHMETIC)
   struct Step {
     bfloat16x8_t low, high;

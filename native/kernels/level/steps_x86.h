@@ -18,6 +18,7 @@ struct Float32 {
   using Sum = F;
   using Number = float;
   static constexpr int group = 1;
+  static constexpr bool has_zero_point = false;
   RD_INLINE Sum add(Sum sum, const char* input, const char* panel) {
     return sum + load_as<float>(input) * load_as<F>(panel);
   }
@@ -29,6 +30,7 @@ struct BFloat16 {
   using Sum = F;
   using Number = uint16_t;
   static constexpr int group = 2;
+  static constexpr bool has_zero_point = false;
   RD_INLINE Sum add(Sum sum, const char* input, const char* panel) {
 #if defined(__AVX512BF16__)
     const auto repeated = _mm512_set1_epi32(load_as<int32_t>(input));

@@ -92,11 +92,8 @@ struct TileProduct : Dot {
   static constexpr bool leaves_vectors_free = true;
   static constexpr int64_t group_rows = 64, tile_columns = 64, chunk_steps = 64;
 
-  /// Rows that take half of a second-level cache of 2 MiB: weights are loaded from memory once per chunk.
-  RD_INLINE int64_t chunk_rows(int64_t row_bytes) {
-    const int64_t groups = (int64_t{1} << 20) / row_bytes / group_rows;
-    return (groups < 1 ? 1 : groups) * group_rows;
-  }
+  /// Rows that take half of a second-level cache of 2 MiB: panels come from memory once per chunk.
+  RD_INLINE int64_t chunk_rows(int64_t row_bytes) { return whole_groups<group_rows>((int64_t{1} << 20) / row_bytes); }
   /// Remaining rows, which need other tiles, are a separate group: reconfiguring costs as much as several products.
   RD_INLINE int64_t rows_of_group(int64_t left) {
     if (left >= group_rows) return group_rows;
