@@ -41,7 +41,7 @@ export function readElf(file) {
 }
 
 /** @param {string} a @param {string} b */
-const byVersion = (a, b) => a.localeCompare(b, 'en', { numeric: true });
+export const byVersion = (a, b) => a.localeCompare(b, 'en', { numeric: true });
 
 /**
  * The newest version of a family among symbol versions: `newest(['GLIBC_2.4', 'GLIBC_2.28'], 'GLIBC')` is `2.28`.

@@ -6,6 +6,7 @@ import { compileForCuda } from '../lib/cuda.mjs';
 import { makeOnce } from '../lib/once.mjs';
 import { pip } from '../lib/pip.mjs';
 import {
+  byVersion,
   libraryClosure,
   newest,
   readElf,
@@ -16,7 +17,7 @@ import {
 import { cacheFolder, root } from '../lib/root.mjs';
 import { output, run } from '../lib/run.mjs';
 import { say, SetupError } from '../lib/say.mjs';
-import { OLDEST_GLIBC } from './platforms.mjs';
+import { GPU, OLDEST_VERSIONS } from './platforms.mjs';
 
 /** @typedef {import('./platforms.mjs').Platform} Platform */
 
@@ -28,7 +29,7 @@ const SYSTEM_LIBRARIES = /^(lib(c|m|pthread|dl|rt)\.so(\.\d)?|ld-linux-[\w-]+\.s
 
 const zigFolder = () => join(cacheFolder(), `ziglang-${ZIG_VERSION}`);
 
-/** Where zig is once `crossCompile` has fetched it. */
+/** Where zig is once a package was compiled. */
 export const zigProgram = () => join(zigFolder(), 'ziglang', 'zig');
 
 async function fetchZig() {
@@ -43,14 +44,23 @@ async function fetchZig() {
  * What a binary asks for beyond what its platform has.
  *
  * @param {{ needed: string[], versions: string[] }} elf
- * @param {Pick<Platform, 'libc'>} platform
+ * @param {Pick<Platform, 'libc'> & { libraries?: RegExp }} platform
  */
-export function excesses({ needed, versions }, { libc }) {
-  const found = needed.filter((name) => !SYSTEM_LIBRARIES.test(name)).map((name) => `it needs ${name}`);
-  const glibc = newest(versions, 'GLIBC');
-  const allowed = libc === 'glibc' ? OLDEST_GLIBC : '0';
-  if (glibc.localeCompare(allowed, 'en', { numeric: true }) > 0) found.push(`it needs glibc ${glibc}`);
+export function excesses({ needed, versions }, { libc, libraries }) {
+  const isThere = (/** @type {string} */ name) => SYSTEM_LIBRARIES.test(name) || libraries?.test(name);
+  const found = needed.filter((name) => !isThere(name)).map((name) => `it needs ${name}`);
+  for (const [family, oldest] of Object.entries(OLDEST_VERSIONS)) {
+    const asked = newest(versions, family);
+    const allowed = libc === 'glibc' ? oldest : '0';
+    if (byVersion(asked, allowed) > 0) found.push(`it needs ${family}_${asked}`);
+  }
   return found;
+}
+
+/** @param {string} addon @param {{ needed: string[], versions: string[] }} elf @param {Parameters<typeof excesses>[1] & { name: string }} platform */
+function throwIfExcessive(addon, elf, platform) {
+  const wrong = excesses(elf, platform);
+  if (wrong.length > 0) throw new SetupError(`${addon} would not run on every ${platform.name}: ${wrong.join('; ')}`);
 }
 
 /**
@@ -89,8 +99,7 @@ export async function crossCompile(platform) {
   });
   const addon = join(out, 'Release', ADDON_NAME);
   const elf = readElf(addon);
-  const wrong = excesses(elf, platform);
-  if (wrong.length > 0) throw new SetupError(`${addon} would not run on every ${name}: ${wrong.join('; ')}`);
+  throwIfExcessive(addon, elf, platform);
   const glibc = libc === 'glibc' ? { glibc: newest(elf.versions, 'GLIBC') } : {};
   const requirements = { platform: 'linux', arch: cpu, libc, ...glibc, cpuFlags };
   writeFileSync(join(out, 'Release', REQUIREMENTS), `${JSON.stringify(requirements, null, 2)}\n`);
@@ -105,13 +114,22 @@ export async function crossCompile(platform) {
  * @returns {Promise<{ folder: string, licence: string }>} the folder with the engine and its requirements; LibTorch's licence
  */
 export async function compileGpu(version, architectures) {
+  await fetchZig();
   const out = join(root, 'build/release', `cuda-${version}`);
   const folder = join(out, 'Release');
-  // No path of this machine: src/io/load-binding.ts opens LibTorch before it.
-  const options = ['CMAKE_SKIP_RPATH=ON', `CMAKE_LIBRARY_OUTPUT_DIRECTORY=${folder}`];
+  const ours = (/** @type {string} */ name) => join(root, 'scripts/release', name);
+  const options = [
+    'CMAKE_SKIP_RPATH=ON', // no path of this machine: src/io/load-binding.ts opens LibTorch before it
+    `CMAKE_LIBRARY_OUTPUT_DIRECTORY=${folder}`,
+    // g++ compiles, since zig's C++ library is not LibTorch's
+    `CMAKE_CXX_FLAGS=-include ${ours('oldest-libraries.h')}`,
+    `CMAKE_CXX_LINKER_LAUNCHER=${[ours('oldest-linker.sh'), zigProgram(), GPU.target].join(';')}`,
+    'HAS_EXCLUDE_LIBS=OFF', // of g++'s linker
+  ];
   const torch = await compileForCuda({ torch: version, architectures, out, targets: ['rank_distillm_torch'], options });
   const addon = join(folder, TORCH_ADDON_NAME);
   await run('strip', [addon], { what: 'strip', hint: 'It comes with binutils.' });
+  throwIfExcessive(addon, readElf(addon), GPU);
   const libraries = libraryClosure(addon, torch).map((name) => join(torch, 'lib', name));
   const commands = join(out, 'compile_commands.json');
   writeRequirements(join(folder, TORCH_REQUIREMENTS), [addon, ...libraries], commands, version);

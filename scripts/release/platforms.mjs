@@ -13,8 +13,13 @@
  * @property {string[]} cpuFlags what that asks of /proc/cpuinfo
  */
 
-/** Red Hat 8, Debian 10 and Ubuntu 20.04 have it or a newer one; Node.js itself asks for it from version 18 on. */
-export const OLDEST_GLIBC = '2.28';
+/**
+ * The newest symbol versions that a release may ask for, by their names in a binary. Red Hat 8, Debian 10 and Ubuntu 20.04
+ * have them or newer ones. Node.js itself asks for this glibc from version 18 on; the other two are libstdc++'s.
+ */
+export const OLDEST_VERSIONS = { GLIBC: '2.28', GLIBCXX: '3.4.25', CXXABI: '1.3.11' };
+
+const X64_GNU = `x86_64-linux-gnu.${OLDEST_VERSIONS.GLIBC}`;
 
 /** x86-64-v2: every x86-64 CPU since about 2009. */
 const V2 = ['cx16', 'popcnt', 'sse4_1', 'sse4_2', 'ssse3'];
@@ -27,7 +32,7 @@ export const PLATFORMS = [
     name: 'linux-x64-gnu',
     cpu: 'x64',
     libc: 'glibc',
-    target: `x86_64-linux-gnu.${OLDEST_GLIBC}`,
+    target: X64_GNU,
     mcpu: 'x86_64_v2',
     kernels: X64_GCC,
     cpuFlags: V2,
@@ -45,7 +50,7 @@ export const PLATFORMS = [
     name: 'linux-arm64-gnu',
     cpu: 'arm64',
     libc: 'glibc',
-    target: `aarch64-linux-gnu.${OLDEST_GLIBC}`,
+    target: `aarch64-linux-gnu.${OLDEST_VERSIONS.GLIBC}`,
     mcpu: 'generic',
     cpuFlags: [],
   },
@@ -59,6 +64,9 @@ export const GPU = /** @type {const} */ ({
   name: 'linux-x64-cuda',
   cpu: 'x64',
   libc: 'glibc',
+  target: X64_GNU,
+  /** What it needs beyond the C library. */
+  libraries: /^lib(torch(_cpu|_cuda)?|c10(_cuda)?|cudart|stdc\+\+|gcc_s)\.so/,
   torch: ['2.11.0', '2.12.1', '2.13.0'],
 });
 

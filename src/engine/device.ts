@@ -30,8 +30,8 @@ export function chooseDevice(
   const [message, hint] =
     gpus.length === 0
       ? [
-          'no GPU was found: this build of the engine has no CUDA, or the machine has no NVIDIA driver',
-          `Use cpu, or see ${docsPage('cuda')} on how to build for CUDA.`,
+          'no GPU was found: the machine has no NVIDIA driver, or this build of the engine has no CUDA',
+          `Use cpu. \`npx rank-distillm doctor --gpu\` shows what was found, ${docsPage('cuda')} how to get an engine with CUDA.`,
         ]
       : [`there is no such GPU; found: ${gpus.join(', ')}`, 'Choose one of these.'];
   throw new SettingError(path, `${name}: ${message}`, { hint, code: 'unsupported' });

@@ -150,11 +150,14 @@ test('a binary that asks for a newer glibc, or for a library, is not packed', ()
   const gnu = { libc: 'glibc' } as const;
   const elf = { needed: ['libc.so.6', 'libm.so.6'], versions: ['GLIBC_2.2.5', 'GLIBC_2.28'] };
   assert.equal(excesses(elf, gnu), []);
-  assert.equal(excesses({ ...elf, versions: ['GLIBC_2.29', 'GLIBC_2.4'] }, gnu), ['it needs glibc 2.29']);
-  assert.equal(excesses(elf, { libc: 'musl' }), ['it needs glibc 2.28']);
+  assert.equal(excesses({ ...elf, versions: ['GLIBC_2.29', 'GLIBC_2.4'] }, gnu), ['it needs GLIBC_2.29']);
+  assert.equal(excesses(elf, { libc: 'musl' }), ['it needs GLIBC_2.28']);
   // of somebody else: it links libstdc++
   const tokenizers = readElf(join(root, 'node_modules/tokenizers/tokenizers.linux-x64-gnu.node'));
   assert.equal(excesses(tokenizers, gnu), ['it needs libstdc++.so.6', 'it needs libgcc_s.so.1']);
+  assert.equal(excesses(tokenizers, GPU), []);
+  const newer = { needed: ['libstdc++.so.6', 'libcuda.so.1'], versions: ['GLIBCXX_3.4.26', 'CXXABI_1.3.11'] };
+  assert.equal(excesses(newer, GPU), ['it needs libcuda.so.1', 'it needs GLIBCXX_3.4.26']);
 });
 
 test('offline, with nothing but Node.js and npm: install, import, require, a ranking, doctor, 20 steps of fit', () => {
