@@ -11,7 +11,7 @@ import { writeAtomically } from '../io/atomic-write.js';
 import type { MetricLogger } from '../report/metric-logger.js';
 import { TrainingCurves } from '../report-page/training-log.js';
 import type { StepReport } from '../train/training-reports.js';
-import type { RankGroup } from '../ranks/rank-group.js';
+import { isFirst, type RankGroup } from '../ranks/rank-group.js';
 import { type CliIo, print, warn } from './cli-io.js';
 import { parseConfigArguments } from './config-arguments.js';
 import { FitOutput, type LoggerSettings, loggersOf } from './fit-output.js';
@@ -66,7 +66,7 @@ async function fitCommand(argv: readonly string[], io: CliIo): Promise<void> {
     (path) => path,
     () =>
       onRanks(loaded.config.trainer, argv, io, async (group, io) => {
-        const curves = report === undefined || (group?.rank ?? 0) > 0 ? undefined : new ReportedFit();
+        const curves = report !== undefined && isFirst(group) ? new ReportedFit() : undefined;
         const text = await runFit(loaded, io, group, curves);
         if (text !== undefined) await print(io, `${text}\n`);
         if (report !== undefined && curves) await reportTo(report, curves.parts, io);
@@ -157,7 +157,7 @@ async function train(
   io: CliIo,
   reported?: ReportedFit,
 ): Promise<FitResult> {
-  if ((options.group?.rank ?? 0) > 0) {
+  if (!isFirst(options.group)) {
     // rank 0 writes and says all
     return fit({ ...options, signal: io.signal, onWarning: () => undefined });
   }

@@ -3,7 +3,7 @@ import type { Config } from '../config/schema/schema.js';
 import { SettingError } from '../config/setting-error.js';
 import { listDevices } from '../io/load-binding.js';
 import { rankEnvironment, type RankEnvironment } from '../ranks/environment.js';
-import { RankGroup } from '../ranks/rank-group.js';
+import { isFirst, RankGroup } from '../ranks/rank-group.js';
 import type { CliIo } from './cli-io.js';
 import { launchRanks, type Launch } from './launch.js';
 import { namedDevices } from './shared-settings.js';
@@ -49,7 +49,7 @@ async function asRank(
 ): Promise<void> {
   const group = await RankGroup.join(environment, { timeoutSeconds });
   try {
-    await work(group, group.rank === 0 ? io : { ...io, stdout: nowhere(), stderr: nowhere() });
+    await work(group, isFirst(group) ? io : { ...io, stdout: nowhere(), stderr: nowhere() });
     await group.close();
   } catch (error) {
     group.fail(error);

@@ -10,7 +10,7 @@ import { engineOptions } from '../config/schema/engine.js';
 import type { Config } from '../config/schema/schema.js';
 import type { Shard } from '../config/schema/shard.js';
 import type { SettingPath } from '../config/setting-error.js';
-import type { RankGroup } from '../ranks/rank-group.js';
+import { isFirst, type RankGroup } from '../ranks/rank-group.js';
 import { formatDuration } from '../report/figures.js';
 import { onDevice } from '../report/figures.js';
 import { createProgress, type Progress } from '../report/progress.js';
@@ -85,7 +85,7 @@ async function reRank(argv: readonly string[], io: CliIo): Promise<void> {
     () =>
       onRanks(loaded.config.trainer, argv, io, async (group, io) => {
         const result = await runReRank(loaded, shard, group, io);
-        if ((group?.rank ?? 0) === 0) await show(result, { shard, report, config: loaded.config }, io);
+        if (isFirst(group)) await show(result, { shard, report, config: loaded.config }, io);
       }),
   );
 }

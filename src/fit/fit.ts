@@ -19,7 +19,7 @@ import { holdInputs, refuseFolderOverInputs } from '../io/inputs.js';
 import { loadCheckpoint } from '../models/load-checkpoint.js';
 import { modelFolderFiles } from '../models/save-model.js';
 import { DEFAULT_SEED, SEEDS } from '../random/random-stream.js';
-import type { RankGroup } from '../ranks/rank-group.js';
+import { isFirst, oncePerHost } from '../ranks/rank-group.js';
 import type { MetricLogger } from '../report/metric-logger.js';
 import { checkpointFolders } from '../train/checkpoints/find.js';
 import { CheckpointKeeper } from '../train/checkpoints/keeper.js';
@@ -69,10 +69,10 @@ export async function fit(given: FitOptions): Promise<FitResult> {
   const watched = checkMonitors(options, [...losses, ...(validation?.loggedNames(losses) ?? [])]);
 
   // a collection is indexed by one rank of each host
-  const dataset = await onceWithin(group, () => openTraining(options, registry, seed));
+  const dataset = await oncePerHost(group, () => openTraining(options, registry, seed));
   try {
     for (const warning of dataset.warnings) warn(warning);
-    await onceWithin(group, async () =>
+    await oncePerHost(group, async () =>
       validation?.open(watched, { warn, registry, indexing: { signal, ...indexing } }),
     );
     const samples = dataset.countSamples();
@@ -101,11 +101,6 @@ export async function fit(given: FitOptions): Promise<FitResult> {
     await validation?.close();
     if (dataset !== options.train.dataset) await dataset.close();
   }
-}
-
-/** On several ranks: on one of each host first, for the caches. */
-function onceWithin<T>(group: RankGroup | undefined, work: () => Promise<T>): Promise<T> {
-  return group === undefined ? work() : group.oncePerHost(work);
 }
 
 /** Folders of checkpoints that the options name. */
@@ -279,7 +274,7 @@ async function keepersOf(
   loop: FitLoop,
   validated: { validatesAtEpochEnd: boolean; validates: boolean },
 ) {
-  const isWriter = (options.group?.rank ?? 0) === 0;
+  const isWriter = isFirst(options.group);
   if (!isWriter || options.trainer.enableCheckpointing === false || plan.batchesPerEpoch === 0) {
     return { keepers: [], newestModel: () => undefined, publish: async () => undefined };
   }

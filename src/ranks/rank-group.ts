@@ -131,14 +131,6 @@ export class RankGroup implements AsyncDisposable {
     await this.#call(() => this.#native.allGather(new Uint8Array()));
   }
 
-  /** Does some work on one rank of each host first, which leaves in a cache what the others then find there. */
-  async oncePerHost<T>(work: () => Promise<T>): Promise<T> {
-    if (this.localRank !== 0) await this.barrier();
-    const result = await work();
-    if (this.localRank === 0) await this.barrier();
-    return result;
-  }
-
   /** Adds to a counter that all ranks share, and returns the sum. */
   add(counter: string, number: number): Promise<number> {
     return this.#call(() => this.#native.add(counter, number));
@@ -233,4 +225,18 @@ export class RankGroup implements AsyncDisposable {
     this.#end(loadTorchBinding().exitNow);
     this.#reportFault(this.#fault);
   }
+}
+
+/** Whether this process writes what all ranks made: rank 0, or one alone. */
+export function isFirst(group: RankGroup | undefined): boolean {
+  return group === undefined || group.rank === 0;
+}
+
+/** Does some work on one rank of each host first, which leaves in a cache what the others then find there. */
+export async function oncePerHost<T>(group: RankGroup | undefined, work: () => Promise<T>): Promise<T> {
+  if (group === undefined) return work();
+  if (group.localRank !== 0) await group.barrier();
+  const result = await work();
+  if (group.localRank === 0) await group.barrier();
+  return result;
 }

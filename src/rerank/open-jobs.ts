@@ -14,6 +14,7 @@ import { assertWritable, isThere } from '../io/output-file.js';
 import { packageVersion } from '../io/package-version.js';
 import type { Checkpoint } from '../models/checkpoint.js';
 import { fingerprintModel, modelSettings } from '../models/fingerprint.js';
+import { isFirst, oncePerHost } from '../ranks/rank-group.js';
 import { limitBatches, plainLimit } from '../train/train-limits.js';
 import { journalPath, RunJournal } from './journal.js';
 import {
@@ -72,7 +73,7 @@ export async function openJobs(
   const engine = resolveEngine(options, false);
   const model = await modelOf(options, checkpoint);
   const { group } = options;
-  const isWriter = group === undefined || group.rank === 0;
+  const isWriter = isFirst(group);
   const { device, compute: asked } = engine;
   const { encoder } = checkpoint;
   const use = { device, asked, encoder, work: 'scoring' } as const;
@@ -83,7 +84,7 @@ export async function openJobs(
     throwIfAborted(signal);
     const open = () => RunDataset.open(run, registry, { signal, ...options.indexing });
     // a collection is indexed by one rank of each host
-    const dataset = options.group === undefined ? await open() : await options.group.oncePerHost(open);
+    const dataset = await oncePerHost(group, open);
     opened.datasets.push(dataset);
     for (const warning of dataset.warnings) warn(warning);
     dataset.assertWritable();

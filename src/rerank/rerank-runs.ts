@@ -22,6 +22,7 @@ import type { Checkpoint } from '../models/checkpoint.js';
 import { fingerprintModel } from '../models/fingerprint.js';
 import { loadCheckpoint } from '../models/load-checkpoint.js';
 import { modelFolderFiles } from '../models/save-model.js';
+import { isFirst } from '../ranks/rank-group.js';
 import { DividedTopics, type DividedWork, type FinishedTopic } from './divided-topics.js';
 import type { RunJournal } from './journal.js';
 import { openJobs, type Job } from './open-jobs.js';
@@ -75,7 +76,7 @@ export async function rerankRuns(given: RerankRunsOptions): Promise<RerankedRun[
       const rest = (await group?.fromFirst(own)) ?? own;
       if (rest.length > 0) model ??= await loadUnchanged(checkpoint, engine, job.identity);
       const work: Work = { rest, divided: group && new DividedTopics(group, `run ${i}`, rest) };
-      if (group !== undefined && group.rank > 0) {
+      if (!isFirst(group)) {
         if (model !== undefined && rest.length > 0) await help(job, model, work, options);
         continue;
       }
@@ -243,8 +244,7 @@ async function refineOf(
   { refine, signal, group }: RerankRunsSettings,
 ): Promise<SampleWork['refine']> {
   if (refine === null) return undefined;
-  const isFirst = group === undefined || group.rank === 0;
-  const own = isFirst ? await model.errorBounds(() => samplePairs(dataset, topics), signal) : undefined;
+  const own = isFirst(group) ? await model.errorBounds(() => samplePairs(dataset, topics), signal) : undefined;
   return { topK: refine, bounds: group === undefined ? own : await group.fromFirst(own) };
 }
 
