@@ -35,9 +35,15 @@ Environment::Environment(Napi::Env env, const Backend& backend)
   } catch (...) {
     throw to_js_error(env, std::current_exception());
   }
-  // Registered after the thread-safe function, so it runs before that one is torn down.
+  try {
+    close_at_exit(env);
+  } catch (...) {
+    close();  // a worker thread that is being ended runs no JavaScript
+    throw;
+  }
+  // Registered after the thread-safe function, so it runs before that one is torn down; last, since a constructor that
+  // throws leaves no object to close.
   env.AddCleanupHook([this] { close(); });
-  close_at_exit(env);
 }
 
 /// process.exit() on the main thread skips cleanup hooks but runs static destructors while the engine thread

@@ -47,6 +47,24 @@ test('the last one ends while the next loads the addon', async () => {
   }
 });
 
+const STARTING = `
+const { binary, flag } = require('node:worker_threads').workerData;
+Atomics.store(flag, 0, 1);
+require(binary);
+Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+`;
+
+test('one that ends while it loads the addon leaves nothing to call', async () => {
+  for (let round = 0; round < 60; ++round) {
+    const flag = new Int32Array(new SharedArrayBuffer(4));
+    const thread = new Worker(STARTING, { eval: true, workerData: { binary, flag } });
+    while (Atomics.load(flag, 0) === 0);
+    const jitter = BigInt((round % 30) * 30_000); // nanoseconds
+    for (const end = process.hrtime.bigint() + jitter; process.hrtime.bigint() < end;);
+    assert.is(await thread.terminate(), 1, `round ${round}`);
+  }
+});
+
 /** Is ended while the engine loads one of its models. */
 const LOADING = `
 const { parentPort, workerData } = require('node:worker_threads');
