@@ -97,7 +97,14 @@ template <class Dot>
   for (int64_t column = 0; column < call.columns; column += lanes) {
     const int64_t columns = min(lanes, call.columns - column);
     for (int64_t first = 0; first < call.rows; first += together) {
-      const int64_t rows = min(together, call.rows - first);
+      const int64_t rows = min(together, call.rows - first), next_rows = first + together;
+      // both sides are single lines of many rows, which processors do not foresee
+      unroll<together>([&](auto i) __attribute__((always_inline)) {
+        __builtin_prefetch(call.input.row(next_rows + i) + column * bytes, 0, 3);
+      });
+      unroll<lanes>([&](auto i) __attribute__((always_inline)) {
+        __builtin_prefetch(call.output.row(column + i) + (call.first + next_rows) * bytes, 1, 3);
+      });
       I block[lanes];
       unroll<lanes>([&](auto i) __attribute__((always_inline)) {
         const int64_t row = first + i * group;
