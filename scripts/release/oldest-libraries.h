@@ -1,9 +1,10 @@
-// Included before every file of the package for GPUs. g++ compiles it with the headers of a newer Linux than platforms.mjs
-// allows; this leaves out what they would use of newer C and C++ libraries.
+// Included before every file of the package for GPUs. g++ compiles it with the headers of a newer Linux than
+// platforms.mjs allows; this leaves out what they would use of newer C and C++ libraries.
 #pragma once
 #include <bits/c++config.h>
 
-// pthread_cond_clockwait is of glibc 2.30. Without it libstdc++ waits by the system's clock and checks std::chrono::steady_clock.
+// pthread_cond_clockwait is of glibc 2.30. Without it libstdc++ waits by the system's clock and checks
+// std::chrono::steady_clock.
 #undef _GLIBCXX_USE_PTHREAD_COND_CLOCKWAIT
 
 // glibc 2.32: a variable that tells std::shared_ptr whether it may count without atomic instructions. It never may.
