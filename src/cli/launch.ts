@@ -83,11 +83,13 @@ export async function launchRanks(argv: readonly string[], launch: Launch, io: C
   clearTimeout(grace);
   stopHearing();
   process.off('exit', atExit);
-  // rank 0 was killed and could not say why; if it was before the ranks had met, nobody has
-  if (first !== undefined && ended[0]!.code > 128 && ended[0]!.code !== 130) {
+  const shown = ended[0]!.code;
+  const said = shown === 130 || (shown > 0 && shown <= 128);
+  // the rank that is shown was killed, or had done its work before; if nobody had met yet, no other has said why either
+  if (first !== undefined && !said) {
     const spoken = [...texts.entries()].sort(([a], [b]) => a - b).find(([, text]) => text.includes('error: '));
     if (spoken !== undefined) io.stderr.write(spoken[1]);
-    else note(io, `error: ${first.label} ended with exit code ${first.code}`);
+    else note(io, `error: ${first.label} ended with exit code ${first.code}${shown === 0 ? ', its work done' : ''}`);
   }
   return first?.code ?? 0;
 }
