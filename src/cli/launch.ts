@@ -89,7 +89,7 @@ export async function launchRanks(argv: readonly string[], launch: Launch, io: C
   if (first !== undefined && !said) {
     const spoken = [...texts.entries()].sort(([a], [b]) => a - b).find(([, text]) => text.includes('error: '));
     if (spoken !== undefined) io.stderr.write(spoken[1]);
-    else note(io, `error: ${first.label} ended with exit code ${first.code}${shown === 0 ? ', its work done' : ''}`);
+    else note(io, `error: ${first.label} ended with exit code ${first.code}`);
   }
   return first?.code ?? 0;
 }
