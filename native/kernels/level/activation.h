@@ -1,19 +1,20 @@
 #pragma once
 
 #include "kernels/kernels.h"
-#include "kernels/level/vector.h"
+#include "kernels/level/dot_product.h"
 
 namespace rank_distillm::RANK_DISTILLM_LEVEL {
 
 /// Σ coefficients[i] · xⁱ with separate sums of even and odd powers, which a processor computes in parallel.
-template <size_t count>
-RD_INLINE F polynomial(const float (&coefficients)[count], F x) {
+template <size_t count, class V>
+RD_INLINE V polynomial(const float (&coefficients)[count], V x) {
   constexpr int last = static_cast<int>(count) - 1;
-  const F square = x * x;
-  F sums[2] = {broadcast(coefficients[last]),
-               broadcast(coefficients[last - 1])};  // of the powers last, last - 2, … and the others
-  unroll<last - 1>(
-      [&](auto i) __attribute__((always_inline)) { sums[i % 2] = sums[i % 2] * square + coefficients[last - 2 - i]; });
+  const V square = x * x;
+  // of the powers last, last - 2, … and the others
+  V sums[2] = {square * coefficients[last] + coefficients[last - 2],
+               square * coefficients[last - 1] + coefficients[last - 3]};
+  unroll<last - 3>(
+      [&](auto i) __attribute__((always_inline)) { sums[i % 2] = sums[i % 2] * square + coefficients[last - 4 - i]; });
   return last % 2 == 1 ? sums[0] * x + sums[1] : sums[1] * x + sums[0];
 }
 
@@ -22,14 +23,26 @@ RD_INLINE F polynomial(const float (&coefficients)[count], F x) {
 /// a division and a power took 1.6 times as long.
 ///
 /// x Φ(x) with an absolute error of 4e-7.
-RD_INLINE F gelu(F x) {
+template <class V>
+RD_INLINE V gelu(V x) {
   constexpr float bound = 5.4F, to_variable = 2 / (bound * bound);
   constexpr float half_minus[] = {0.130928114F,   -0.0653279871F,  0.0484994017F,  -0.0392093249F,   0.0321210288F,
                                   -0.0257218275F, 0.0196087863F,   -0.0140648288F, 0.00978676043F,   -0.00651519652F,
                                   0.00340804085F, -0.00137329474F, 0.00109929079F, -0.000962015765F, 0.000315637415F};
-  const F above = max(x, broadcast(-bound)), inside = min(above, broadcast(bound));
-  const F share = inside * polynomial(half_minus, inside * inside * to_variable - 1) + 0.5F;
+  const V above = max(x, broadcast(-bound)), inside = min(above, broadcast(bound));
+  const V share = inside * polynomial(half_minus, inside * inside * to_variable - 1.0F) + 0.5F;
   return above * share;
+}
+
+/// x Φ(x) for a result that is rounded to bf16, whose half is the least that it moves a number of size 0.05 by: with an
+/// absolute error of 1e-4, and 0 and x beyond the bound.
+template <class V>
+RD_INLINE V coarse_gelu(V x) {
+  constexpr float bound = 4.2F;
+  constexpr float half_minus[] = {0.398465902F,   -0.065528214F,   0.00929823238F,  -0.000950657879F,
+                                  6.6890716e-05F, -3.0379324e-06F, 7.94134039e-08F, -9.01753283e-10F};
+  const V above = max(x, broadcast(-bound)), inside = min(above, broadcast(bound));
+  return above * (inside * polynomial(half_minus, inside * inside) + 0.5F);
 }
 
 /// 0.5 x (1 + tanh(√(2/π) (x + 0.044715 x³))), with tanh(y) computed from exp(-2|y|).
@@ -48,7 +61,7 @@ RD_INLINE F gelu_slope(F x) {
                                   0.0600380227F, -0.0558828041F,  0.0575312563F, -0.0321612842F,
                                   0.0018446726F, -0.00690473104F, 0.0162352659F, -0.00676903175F};
   const F inside = min(max(x, broadcast(-bound)), broadcast(bound));
-  return inside * polynomial(half_minus, inside * inside * to_variable - 1) + 0.5F;
+  return inside * polynomial(half_minus, inside * inside * to_variable - 1.0F) + 0.5F;
 }
 
 RD_INLINE F gelu_tanh_slope(F x) {
@@ -65,6 +78,19 @@ RD_INLINE F activated(F x) {
   if constexpr (epilogue == Epilogue::gelu_tanh) return gelu_tanh(x);
   if constexpr (epilogue == Epilogue::relu) return max(x, F{});
   return x;
+}
+
+template <Epilogue epilogue, class Stored, int count>
+RD_INLINE Several<count> activated(const Several<count>& x) {
+  if constexpr (epilogue == Epilogue::gelu && std::is_same_v<Stored, BFloat16>) {
+    return coarse_gelu(x);
+  } else if constexpr (epilogue == Epilogue::gelu) {
+    return gelu(x);
+  } else {
+    Several<count> result;
+    unroll<count>([&](auto i) __attribute__((always_inline)) { result.each[i] = activated<epilogue>(x.each[i]); });
+    return result;
+  }
 }
 
 /// The derivative of an activation at x.

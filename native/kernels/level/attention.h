@@ -121,6 +121,7 @@ static void attention(const AttentionCall& call) {
         product.multiply(count, call.query.row(first) + offset, call.query.stride, keys + key * key_steps * 4,
                          key_steps, scores + key, scores_stride, false);
       }
+      product.flush();
       // A vector's lanes of rows at a time: a row alone would wait for its maximum and for its sum.
       float shifts[queries_at_once], inverses[queries_at_once];
       for (int64_t q = 0; q < count; q += lanes) {
@@ -151,6 +152,7 @@ static void attention(const AttentionCall& call) {
         product.multiply(count, weights, weights_stride, values + column * value_steps * 4, value_steps,
                          context + column, context_stride, false);
       }
+      product.flush();
       for (int64_t q = 0; q < count; ++q) {
         store_context<Dot>(call.output.row(first + q) + offset, context + q * context_stride, call.head_size,
                            inverses[q]);

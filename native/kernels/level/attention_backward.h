@@ -114,6 +114,7 @@ static void attention_backward(const AttentionBackwardCall& call) {
         product.multiply(count, gradients.data + offset, gradients.stride, value_outputs + key * size_steps * 4,
                          size_steps, slopes + key, rows_stride, false);
       }
+      product.flush();
       for (int64_t q = 0; q < count; ++q) {
         const RowGradient row = {keys,
                                  zeros_to,
@@ -143,6 +144,7 @@ static void attention_backward(const AttentionBackwardCall& call) {
         product.multiply(count, typed_slopes, typed_stride, key_rows + c * key_steps * 4, key_steps, query_sums + c,
                          sums_stride, false);
       }
+      product.flush();
       for (int64_t q = 0; q < count; ++q) {
         store_context<Dot>(call.query_gradient.row(first + q) + offset, query_sums + q * sums_stride, size, 1);
       }

@@ -65,10 +65,13 @@ template <class Dot>
 struct VectorProduct : Dot {
   /// Block sizes of gemm.h. One panel at a time leaves the second-level cache to the rows, and to the next panel.
   static constexpr bool leaves_vectors_free = false;
-  static constexpr int64_t group_rows = 192, tile_columns = panel_width, chunk_steps = lanes == 16 ? 1536 : 384;
+  static constexpr int64_t group_rows = 192;
 
   /// Rows that take half of a second-level cache of 1 MiB: panels come from memory once per chunk.
-  RD_INLINE int64_t chunk_rows(int64_t row_bytes) { return whole_groups<group_rows>((int64_t{1} << 19) / row_bytes); }
+  RD_INLINE int64_t chunk_rows(int64_t, int64_t row_bytes) {
+    return whole_groups<group_rows>((int64_t{1} << 19) / row_bytes);
+  }
+  RD_INLINE int64_t chunk_steps(int64_t) { return lanes == 16 ? 1536 : 384; }
   RD_INLINE int64_t rows_of_group(int64_t left) { return min(group_rows, left); }
 
   /// sums[rows][panel_width] (+)= input · panel; integer sums take the same 4 bytes each. A constant stride, where the
@@ -92,6 +95,9 @@ struct VectorProduct : Dot {
       if (rows - row == left + 1) multiply_some(std::integral_constant<int, left + 1>{}, row);
     });
   }
+
+  /// All sums are in memory already.
+  RD_INLINE void flush() {}
 };
 
 }  // namespace rank_distillm::RANK_DISTILLM_LEVEL

@@ -16,44 +16,68 @@ constexpr bool is_slope(Epilogue epilogue) {
   return epilogue == Epilogue::gelu_slope || epilogue == Epilogue::gelu_tanh_slope || epilogue == Epilogue::relu_slope;
 }
 
-/// Stores the outputs [column, column + columns) of rows from their sums. A column's factors are loaded once for all
+/// The same for some rows at a time, of one vector of columns.
+template <class Product, Epilogue epilogue, class Stored>
+struct ColumnEpilogue {
+  const GemmCall& call;
+  int64_t column;
+  F bias = is_slope(epilogue) ? F{} : load(call.weights.bias + column);
+  F scale = integer_sums<Product> ? load(call.weights.scales + column) : F{};
+  I weight_sums = Product::has_zero_point ? load_as<I>(call.weights.weight_sums + column) : I{};
+
+  template <int count>
+  [[gnu::always_inline]] void apply(int64_t row, const float* sums) const {
+    Several<count> values;
+    unroll<count>([&](auto i) __attribute__((always_inline)) {
+      const float* const from = sums + i * panel_width;
+      if constexpr (integer_sums<Product>) {
+        const RowScale row_scale = call.input_scales[row + i];
+        I whole = load_as<I>(from);
+        if constexpr (Product::has_zero_point) whole -= row_scale.zero_point * weight_sums;
+        values.each[i] = to_float(whole) * (row_scale.scale * scale);
+      } else {
+        values.each[i] = load(from);
+      }
+    });
+    if constexpr (is_slope(epilogue)) {
+      unroll<count>([&](auto i) __attribute__((always_inline)) {
+        values.each[i] *= slope<epilogue>(load_values(Stored{}, call.pre_activation.row(row + i), column));
+      });
+    } else {
+      values = values + bias;
+      if (call.pre_activation.data != nullptr) store_all(call.pre_activation, row, values);
+      values = activated<epilogue, Stored>(values);
+    }
+    store_all(call.output, row, values);
+  }
+
+  template <int count>
+  [[gnu::always_inline]] void store_all(const Rows& to, int64_t row, const Several<count>& values) const {
+    unroll<count>([&](auto i) __attribute__((always_inline)) {
+      store_values(Stored{}, to.row(row + i), column, values.each[i]);
+    });
+  }
+};
+
+/// Stores a panel's outputs, from `column` on, of rows from their sums. A column's factors are loaded once for all
 /// rows.
 template <class Product, Epilogue epilogue, class Stored>
 [[gnu::noinline]] static void apply_epilogue(const GemmCall& call, int64_t first_row, int64_t rows, int64_t column,
-                                             int64_t columns, const float* sums) {
-  const bool keeps = !is_slope(epilogue) && call.pre_activation.data != nullptr;
-  for (int64_t c = 0; c < columns; c += lanes) {
-    const F bias = is_slope(epilogue) ? F{} : load(call.weights.bias + column + c);
-    const F scale = integer_sums<Product> ? load(call.weights.scales + column + c) : F{};
-    const I weight_sums = Product::has_zero_point ? load_as<I>(call.weights.weight_sums + column + c) : I{};
-    const float* from = sums + c;
-    for (int64_t r = first_row; r < first_row + rows; ++r, from += Product::tile_columns) {
-      F value;
-      if constexpr (integer_sums<Product>) {
-        I whole = load_as<I>(from);
-        if constexpr (Product::has_zero_point) whole -= call.input_scales[r].zero_point * weight_sums;
-        value = to_float(whole) * (call.input_scales[r].scale * scale);
-      } else {
-        value = load(from);
-      }
-      if constexpr (is_slope(epilogue)) {
-        value *= slope<epilogue>(load_values(Stored{}, call.pre_activation.row(r), column + c));
-      } else {
-        value += bias;
-        if (keeps) store_values(Stored{}, call.pre_activation.row(r), column + c, value);
-        value = activated<epilogue>(value);
-      }
-      store_values(Stored{}, call.output.row(r), column + c, value);
-    }
+                                             const float* sums) {
+  for (int64_t c = 0; c < panel_width; c += lanes) {
+    const ColumnEpilogue<Product, epilogue, Stored> of_column{call, column + c};
+    int64_t r = 0;
+    for (; r + 4 <= rows; r += 4) of_column.template apply<4>(first_row + r, sums + r * panel_width + c);
+    for (; r < rows; ++r) of_column.template apply<1>(first_row + r, sums + r * panel_width + c);
   }
 }
 
 /// Adds sums to an output that has no slack after its columns.
 template <class Product>
 [[gnu::noinline]] static void add_to_output(const GemmCall& call, int64_t first_row, int64_t rows, int64_t column,
-                                            int64_t columns, const float* sums) {
-  columns = min(columns, call.weights.out - column);
-  for (int64_t r = first_row; r < first_row + rows; ++r, sums += Product::tile_columns) {
+                                            const float* sums) {
+  const int64_t columns = min(panel_width, call.weights.out - column);
+  for (int64_t r = first_row; r < first_row + rows; ++r, sums += panel_width) {
     auto* to = reinterpret_cast<float*>(call.output.row(r)) + column;
     int64_t c = 0;
     for (; c + lanes <= columns; c += lanes) store(to + c, load(to + c) + load(sums + c));
@@ -61,7 +85,7 @@ template <class Product>
   }
 }
 
-using ApplyEpilogue = void (*)(const GemmCall& call, int64_t first_row, int64_t rows, int64_t column, int64_t columns,
+using ApplyEpilogue = void (*)(const GemmCall& call, int64_t first_row, int64_t rows, int64_t column,
                                const float* sums);
 
 template <class Product, Epilogue epilogue>

@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 #include <utility>
 
 #define RD_INLINE [[gnu::always_inline]] static inline
@@ -77,6 +78,48 @@ RD_INLINE F bits_to_float(I bits) { return load_as<F>(&bits); }
 RD_INLINE I float_to_bits(F value) { return load_as<I>(&value); }
 RD_INLINE F magnitude(F value) { return bits_to_float(float_to_bits(value) & 0x7fffffff); }
 RD_INLINE F to_float(I value) { return __builtin_convertvector(value, F); }
+
+/// Vectors that are computed with side by side: a lone one waits for each of its results, and operations behind it fill
+/// the processor's queue meanwhile.
+template <int count>
+struct Several {
+  F each[count];
+
+  /// Vector i is operation(a[i], b[i]); `b` may be one for all.
+  template <class Operation, class Other>
+  [[gnu::always_inline]] Several with(const Other& other, Operation operation) const {
+    Several result;
+    unroll<count>([&](auto i) __attribute__((always_inline)) {
+      if constexpr (std::is_same_v<Other, Several>) {
+        result.each[i] = operation(each[i], other.each[i]);
+      } else {
+        result.each[i] = operation(each[i], other);
+      }
+    });
+    return result;
+  }
+  template <class Other>
+  [[gnu::always_inline]] Several operator+(const Other& other) const {
+    return with(other, [](F a, auto b) __attribute__((always_inline)) { return a + b; });
+  }
+  template <class Other>
+  [[gnu::always_inline]] Several operator-(const Other& other) const {
+    return with(other, [](F a, auto b) __attribute__((always_inline)) { return a - b; });
+  }
+  template <class Other>
+  [[gnu::always_inline]] Several operator*(const Other& other) const {
+    return with(other, [](F a, auto b) __attribute__((always_inline)) { return a * b; });
+  }
+};
+
+template <int count, class Other>
+RD_INLINE Several<count> max(const Several<count>& a, const Other& b) {
+  return a.with(b, [](F x, F y) __attribute__((always_inline)) { return max(x, y); });
+}
+template <int count, class Other>
+RD_INLINE Several<count> min(const Several<count>& a, const Other& b) {
+  return a.with(b, [](F x, F y) __attribute__((always_inline)) { return min(x, y); });
+}
 
 /// Lanes below `count`.
 RD_INLINE I first_lanes(int64_t count) {
