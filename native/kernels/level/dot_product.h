@@ -65,7 +65,7 @@ template <class Dot>
 struct VectorProduct : Dot {
   /// Block sizes of gemm.h. One panel at a time leaves the second-level cache to the rows, and to the next panel.
   static constexpr bool leaves_vectors_free = false;
-  static constexpr int64_t group_rows = 192;
+  static constexpr int64_t group_rows = 96;
 
   /// Rows that take half of a second-level cache of 1 MiB: panels come from memory once per chunk.
   RD_INLINE int64_t chunk_rows(int64_t, int64_t row_bytes) {
