@@ -13,13 +13,11 @@ import { cp, copyFile, readFile, rm, truncate, writeFile } from 'node:fs/promise
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { DatasetRegistry } from '../../src/data/registry.js';
 import { RankDistillmError } from '../../src/errors.js';
 import { journalPath, RunJournal } from '../../src/rerank/journal.js';
-import type { RerankRunsOptions } from '../../src/rerank/rerank-options.js';
 import { rerankRuns } from '../../src/rerank/rerank-runs.js';
 import { run, type CliResult } from '../support/cli.js';
-import { writeLongCollection } from '../support/collections.js';
+import { INTO_OUT, rerankOptions, RUN_NAME, writeLongCollection } from '../support/collections.js';
 import { changeFile, inFolder, temporaryFolder, useOwnCache } from '../support/files.js';
 import { LOADER, start } from '../support/programs.js';
 
@@ -27,11 +25,9 @@ const test = suite('re-ranking goes on where it was');
 useOwnCache(test);
 
 const TOPICS = 400;
-const NAME = '__bm25__tiny-set.run';
-const OUTPUT = `out/${NAME}`;
-const JOURNAL = `out/.${NAME}.partial`;
-const RE_RANK = ['re_rank', '--config', 'config.yaml', '--trainer.callbacks+=ReRankCallback'];
-const INTO_OUT = [...RE_RANK, '--trainer.callbacks.save_dir=out', '--trainer.enable_progress_bar=false'];
+const OUTPUT = `out/${RUN_NAME}`;
+const JOURNAL = `out/.${RUN_NAME}.partial`;
+const QUIETLY = [...INTO_OUT, '--trainer.enable_progress_bar=false'];
 const OVERWRITE = '--trainer.callbacks.overwrite=true';
 
 /** The collection, its run re-ranked without a disturbance, and the journal of an interrupted call. */
@@ -39,7 +35,7 @@ const prepared = temporaryFolder();
 let whole: Buffer;
 test.before(async () => {
   await writeLongCollection(prepared, TOPICS);
-  const { code, stderr } = await run(INTO_OUT, { cwd: prepared });
+  const { code, stderr } = await run(QUIETLY, { cwd: prepared });
   assert.is(code, 0, stderr);
   whole = await readFile(join(prepared, OUTPUT));
   await cp(join(prepared, 'out'), join(prepared, 'whole'), { recursive: true });
@@ -47,15 +43,6 @@ test.before(async () => {
   const { stderr: interrupted } = await interrupt(prepared);
   assert.match(interrupted, /interrupted: /);
 });
-
-/** Options of the command in a folder. */
-function optionsIn(folder: string, more: Partial<RerankRunsOptions> = {}): RerankRunsOptions {
-  const registry = new DatasetRegistry();
-  const file = (name: string): string => join(folder, 'data', name);
-  registry.register('tiny-set', { docs: file('docs.tsv'), queries: file('queries.tsv'), qrels: file('test.qrels') });
-  const runs = [{ runPathOrId: file(NAME) }];
-  return { model: join(folder, 'mono-rank'), runs, registry, saveDir: join(folder, 'out'), ...more };
-}
 
 /** Runs the command, and aborts it when it has finished 30 more topics. */
 async function interrupt(folder: string, argv: readonly string[] = []): Promise<CliResult> {
@@ -70,7 +57,7 @@ async function interrupt(folder: string, argv: readonly string[] = []): Promise<
   };
   Object.defineProperty(RunJournal.prototype, 'add', { ...original, value: counting });
   try {
-    return await run([...INTO_OUT, ...argv], { cwd: folder, signal: controller.signal });
+    return await run([...QUIETLY, ...argv], { cwd: folder, signal: controller.signal });
   } finally {
     Object.defineProperty(RunJournal.prototype, 'add', original);
   }
@@ -88,10 +75,10 @@ function inInterrupted(name: string, act: (folder: string) => Promise<void>): vo
 
 /** Runs the command to its end: the same bytes as an undisturbed one, and nothing beside them. */
 async function completes(folder: string, expected = whole, argv: readonly string[] = []): Promise<string> {
-  const { code, stderr } = await run([...INTO_OUT, ...argv], { cwd: folder });
+  const { code, stderr } = await run([...QUIETLY, ...argv], { cwd: folder });
   assert.is(code, 0, stderr);
   assert.ok((await readFile(join(folder, OUTPUT))).equals(expected), 'the bytes of an undisturbed run');
-  assert.equal(readdirSync(join(folder, 'out')).sort(), [NAME, `${NAME}.json`]);
+  assert.equal(readdirSync(join(folder, 'out')).sort(), [RUN_NAME, `${RUN_NAME}.json`]);
   return stderr;
 }
 
@@ -119,7 +106,7 @@ inInterrupted('the record is that of an undisturbed run, but for the times', asy
     const { written: _, timing, ...rest } = JSON.parse(await readFile(path, 'utf8')) as Record<string, unknown>;
     return { ...rest, pairs: (timing as { pairs: number }).pairs };
   };
-  const expected = await record(join(prepared, `whole/${NAME}.json`));
+  const expected = await record(join(prepared, `whole/${RUN_NAME}.json`));
   assert.equal(
     JSON.stringify(await record(join(folder, `${OUTPUT}.json`))).replaceAll(folder, prepared),
     JSON.stringify(expected),
@@ -129,7 +116,7 @@ inInterrupted('the record is that of an undisturbed run, but for the times', asy
 for (const precision of ['bf16-mixed', 'int8']) {
   inInterrupted(`scores do not depend on where a run was interrupted: ${precision}`, async (folder) => {
     const argv = [`--trainer.precision=${precision}`, OVERWRITE];
-    assert.is((await run([...INTO_OUT, ...argv], { cwd: folder })).code, 0);
+    assert.is((await run([...QUIETLY, ...argv], { cwd: folder })).code, 0);
     const expected = await readFile(join(folder, OUTPUT));
     assert.not.ok(expected.equals(whole));
     rmSync(join(folder, 'out'), { recursive: true });
@@ -145,8 +132,8 @@ inInterrupted('a journal that was cut off anywhere', async (folder) => {
     await copyFile(join(prepared, JOURNAL), join(folder, JOURNAL));
     await truncate(join(folder, JOURNAL), Math.floor(share * size));
     await completes(folder);
-    rmSync(join(folder, 'out', NAME));
-    rmSync(join(folder, 'out', `${NAME}.json`));
+    rmSync(join(folder, 'out', RUN_NAME));
+    rmSync(join(folder, 'out', `${RUN_NAME}.json`));
   }
 });
 
@@ -168,8 +155,8 @@ inInterrupted('what is behind damage counts no more, and that is said', async (f
     const lost = bytes.length - at;
     assert.match(stderr, new RegExp(`^warning: ${JOURNAL}: the last ${lost} bytes are incomplete or damaged`, 'm'));
     assert.match(stderr, /continues after 9 of 400 topics/);
-    rmSync(join(folder, 'out', NAME));
-    rmSync(join(folder, 'out', `${NAME}.json`));
+    rmSync(join(folder, 'out', RUN_NAME));
+    rmSync(join(folder, 'out', `${RUN_NAME}.json`));
   }
 });
 
@@ -178,7 +165,7 @@ const OTHER_RESULTS: [message: RegExp, argv: string[], change?: (folder: string)
   [/the set of topics scored was 400 of 400 \(.*\) and is now 7 of 400 \(/, ['--trainer.limit_test_batches=7']],
   [/precision was float32 and is now/, ['--trainer.precision=bf16-mixed']],
   [/query_length was 8 and is now 4/, ['--model.config.query_length=4', '--model.config.doc_length=40']],
-  [/the input run was /, [], (folder) => changeFile(join(folder, 'data', NAME), 'd5 6 5 bm25', 'd5 6 4 bm25')],
+  [/the input run was /, [], (folder) => changeFile(join(folder, 'data', RUN_NAME), 'd5 6 5 bm25', 'd5 6 4 bm25')],
   [/the collection was /, [], (folder) => changeFile(join(folder, 'data/docs.tsv'), 'd0\t', 'd0\tanother ')],
   [
     /the version was rank-distillm 0.*-old and is now/,
@@ -204,7 +191,7 @@ for (const [message, argv, change] of OTHER_RESULTS) {
   inInterrupted(`never taken for another result: ${message.source}`, async (folder) => {
     await change?.(folder);
     const before = await readFile(join(folder, JOURNAL));
-    const { code, stderr } = await run([...INTO_OUT, ...argv], { cwd: folder });
+    const { code, stderr } = await run([...QUIETLY, ...argv], { cwd: folder });
     assert.is(code, 2, stderr);
     assert.match(
       stderr,
@@ -213,10 +200,10 @@ for (const [message, argv, change] of OTHER_RESULTS) {
     assert.match(stderr, message);
     assert.match(stderr, /^hint: Set overwrite to drop these topics, or save_dir or run_name to keep them\./m);
     assert.ok((await readFile(join(folder, JOURNAL))).equals(before));
-    const anew = await run([...INTO_OUT, ...argv, OVERWRITE], { cwd: folder });
+    const anew = await run([...QUIETLY, ...argv, OVERWRITE], { cwd: folder });
     assert.is(anew.code, 0, anew.stderr);
     assert.not.match(anew.stderr, /continues after/);
-    assert.equal(readdirSync(join(folder, 'out')).sort(), [NAME, `${NAME}.json`]);
+    assert.equal(readdirSync(join(folder, 'out')).sort(), [RUN_NAME, `${RUN_NAME}.json`]);
   });
 }
 
@@ -224,13 +211,13 @@ test('one process at a time writes a run, and after a kill -9 the next one goes 
   inFolder(async (folder) => {
     await writeLongCollection(folder, 3000);
     let refused: CliResult | undefined;
-    await start(INTO_OUT, folder, {
+    await start(QUIETLY, folder, {
       act(kill) {
         const timer = setInterval(() => {
           if ((statSync(join(folder, JOURNAL), { throwIfNoEntry: false })?.size ?? 0) < 20_000) return;
           clearInterval(timer);
           kill('SIGSTOP');
-          void run(INTO_OUT, { cwd: folder }).then((result) => {
+          void run(QUIETLY, { cwd: folder }).then((result) => {
             refused = result;
             kill('SIGKILL');
           });
@@ -242,13 +229,13 @@ test('one process at a time writes a run, and after a kill -9 the next one goes 
       refused!.stderr,
       `error: ${OUTPUT}: another process is writing it\nhint: Wait until that process has ended, or write another file.\n`,
     );
-    const { code, stderr } = await run(INTO_OUT, { cwd: folder });
+    const { code, stderr } = await run(QUIETLY, { cwd: folder });
     assert.is(code, 0, stderr);
     assert.match(stderr, /continues after [\d,]+ of 3,000 topics/);
-    const reference = [...INTO_OUT, '--trainer.callbacks.save_dir=whole'];
+    const reference = [...QUIETLY, '--trainer.callbacks.save_dir=whole'];
     assert.is((await run(reference, { cwd: folder })).code, 0);
-    assert.ok(readFileSync(join(folder, OUTPUT)).equals(readFileSync(join(folder, 'whole', NAME))));
-    assert.equal(readdirSync(join(folder, 'out')).sort(), [NAME, `${NAME}.json`]);
+    assert.ok(readFileSync(join(folder, OUTPUT)).equals(readFileSync(join(folder, 'whole', RUN_NAME))));
+    assert.equal(readdirSync(join(folder, 'out')).sort(), [RUN_NAME, `${RUN_NAME}.json`]);
   }));
 
 /** A journal with all topics, as it is when the process ends while the run is placed. */
@@ -278,7 +265,7 @@ inInterrupted('killed before the run was placed, or between the run and its reco
   await copyFile(join(prepared, JOURNAL), join(folder, JOURNAL));
   await rm(join(folder, `${OUTPUT}.json`));
   await writeFile(join(folder, OUTPUT), 'q Q0 d 1 1 mine\n');
-  const { code, stderr } = await run(INTO_OUT, { cwd: folder });
+  const { code, stderr } = await run(QUIETLY, { cwd: folder });
   assert.is(code, 2);
   assert.match(stderr, /exists, without a __bm25__tiny-set\.run\.json that records its provenance/);
   await completes(folder, whole, [OVERWRITE]);
@@ -294,7 +281,7 @@ test('an interrupted command of several runs, with overwrite, computes none of t
     const names = ['a', 'b', 'c'];
     await writeLongCollection(folder, 300, names);
     const datasets = names.map((name) => `{run_path_or_id: data/${name}.run, dataset: tiny-set}`);
-    const argv = [...INTO_OUT, OVERWRITE, `--data.inference_datasets=[${datasets.join(', ')}]`];
+    const argv = [...QUIETLY, OVERWRITE, `--data.inference_datasets=[${datasets.join(', ')}]`];
     assert.is((await run(argv, { cwd: folder })).code, 0);
     const files = (): string[] => names.map((name) => readFileSync(join(folder, `out/${name}.run`), 'utf8'));
     const times = (): number[] => names.map((name) => statSync(join(folder, `out/${name}.run`)).mtimeMs);
@@ -341,10 +328,10 @@ test('a file of that name that is no journal stays as it is', () =>
     ];
     for (const [make, message] of plants) {
       make();
-      const { code, stderr } = await run(INTO_OUT, { cwd: folder });
+      const { code, stderr } = await run(QUIETLY, { cwd: folder });
       assert.is(code, 2, stderr);
       assert.match(stderr, message);
-      assert.equal(readdirSync(join(folder, 'out')), [`.${NAME}.partial`]);
+      assert.equal(readdirSync(join(folder, 'out')), [`.${RUN_NAME}.partial`]);
       rmSync(join(folder, JOURNAL), { recursive: true });
     }
     assert.is(readFileSync(precious, 'utf8'), 'precious');
@@ -357,7 +344,7 @@ test('a name that leaves no room for that of the journal', () =>
     for (const runName of names) {
       const path = await journalPath(join(folder, runName));
       await rerankRuns(
-        optionsIn(folder, { runName, onProgress: () => assert.ok(existsSync(join(path))), saveDir: folder }),
+        rerankOptions(folder, { runName, onProgress: () => assert.ok(existsSync(join(path))), saveDir: folder }),
       );
       assert.ok(existsSync(join(folder, runName)));
       assert.not.ok(existsSync(path));
@@ -371,7 +358,7 @@ inInterrupted('when the folder is taken away, nothing is said to be kept', async
     rmSync(join(folder, 'out'), { recursive: true, force: true });
     controller.abort();
   };
-  const options = optionsIn(folder, { onProgress, signal: controller.signal });
+  const options = rerankOptions(folder, { saveDir: join(folder, 'out'), onProgress, signal: controller.signal });
   const error = await rerankRuns(options).catch((thrown: unknown) => thrown);
   assert.instance(error, RankDistillmError);
   assert.is((error as RankDistillmError).message, 'interrupted');
@@ -396,7 +383,7 @@ else {
       registry.register('tiny-set', { docs: 'data/docs.tsv', queries: 'data/queries.tsv', qrels: 'data/test.qrels' });
       const warnings = [];
       const rerank = (roomAtEnd) => rerankRuns({
-        model: 'mono-rank', runs: [{ runPathOrId: 'data/${NAME}' }], registry, saveDir: 'disk',
+        model: 'mono-rank', runs: [{ runPathOrId: 'data/${RUN_NAME}' }], registry, saveDir: 'disk',
         onWarning: (message) => warnings.push(message),
         onProgress: ({ pairs, totalPairs }) => {
           if (!existsSync('disk/other')) {
@@ -409,7 +396,7 @@ else {
       rmSync('disk/other');
       for (const name of readdirSync('disk')) rmSync('disk/' + name);
       await rerank(true);
-      const placed = readFileSync('disk/${NAME}', 'utf8');
+      const placed = readFileSync('disk/${RUN_NAME}', 'utf8');
       console.log(JSON.stringify([error.message, kept, placed, readdirSync('disk').join(), warnings]));`,
       );
       mkdirSync(join(folder, 'disk'));
@@ -423,7 +410,7 @@ else {
       assert.match(message, /^disk\/.*\.run: cannot write: no space left on the device; the complete text is kept in /);
       assert.is(kept, whole.toString());
       assert.is(placed, whole.toString());
-      assert.is(left, `${NAME},${NAME}.json`);
+      assert.is(left, `${RUN_NAME},${RUN_NAME}.json`);
       assert.match(
         warnings[0]!,
         /^disk\/\.__bm25__tiny-set\.run\.partial: cannot write: no space left on the device; scoring goes on/,

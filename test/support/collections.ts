@@ -1,4 +1,6 @@
 import { join } from 'node:path';
+import { DatasetRegistry } from '../../src/data/registry.js';
+import type { RerankRunsOptions } from '../../src/rerank/rerank-options.js';
 import { writeFiles } from './files.js';
 import { copyModel, expectedPairs, modelFolder, type ScoredPair } from './models.js';
 
@@ -15,7 +17,7 @@ export async function writeCollection(folder: string): Promise<ScoredPair[]> {
     'data/docs.tsv': pairs.map((pair, i) => `d${i}\t${tsv(pair.document)}\n`).join(''),
     'data/queries.tsv': pairs.map((pair, i) => `q${i}\t${tsv(pair.query)}\n`).join(''),
     'data/test.qrels': 'q0 0 d0 3\nq0 0 d3 1\nq1 0 d1 2\nq1 0 d2 0\n',
-    'data/__bm25__tiny-set.run': topics
+    [`data/${RUN_NAME}`]: topics
       .flatMap((topic) => pairs.map((_, i) => `${topic} Q0 d${i} ${i + 1} ${10 - i} bm25\n`))
       .join(''),
     'config.yaml': [
@@ -33,7 +35,23 @@ export async function writeCollection(folder: string): Promise<ScoredPair[]> {
   return pairs;
 }
 
-/** The same with so many topics of six documents, in several runs; `t0` … all ask nearly the same. */
+/** Of the first stage's run of the test collection, and so of the re-ranked one. */
+export const RUN_NAME = '__bm25__tiny-set.run';
+/** Re-ranks the test collection in the current folder, and writes the run below the model's folder. */
+export const RE_RANK = ['re_rank', '--config', 'config.yaml', '--trainer.callbacks+=ReRankCallback'];
+/** Writes it into `out`. */
+export const INTO_OUT = [...RE_RANK, '--trainer.callbacks.save_dir=out'];
+
+/** From TypeScript, what `RE_RANK` does in a folder. */
+export function rerankOptions(folder: string, more: Partial<RerankRunsOptions> = {}): RerankRunsOptions {
+  const registry = new DatasetRegistry();
+  const file = (name: string): string => join(folder, 'data', name);
+  registry.register('tiny-set', { docs: file('docs.tsv'), queries: file('queries.tsv'), qrels: file('test.qrels') });
+  const runs = [{ runPathOrId: file(RUN_NAME) }];
+  return { model: join(folder, 'mono-rank'), runs, registry, metrics: ['nDCG@10'], ...more };
+}
+
+/** The test collection with so many topics of six documents, in several runs; `t0` … all ask nearly the same. */
 export async function writeLongCollection(folder: string, topics: number, runs = ['__bm25__tiny-set']): Promise<void> {
   const [pair] = await writeCollection(folder);
   const ids = Array.from({ length: topics }, (_, topic) => `t${topic}`);
