@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs';
 import { availableParallelism, loadavg } from 'node:os';
 import { loadKind, OUTCOMES, type Failure, type Outcome, type Told } from './kind.js';
 
-/** How often a child's memory and its time for a try are looked at. */
-const LOOK_MS = 250;
+/** How often a child's memory and its time for a try are looked at. A process's last peak before its end is missed. */
+const LOOK_MS = 25;
 const LOADER = new URL('../lib/load-typescript.mjs', import.meta.url).href;
 const WORKER = new URL('worker.ts', import.meta.url).pathname;
 
@@ -26,15 +26,42 @@ export interface Report {
   outcomes: Record<Outcome, number>;
   /** Everything that broke a promise, with the index that repeats it. */
   failures: Failure[];
+  /** Tries that were run again alone, for their group broke. */
+  again: number;
+  /**
+   * The most that a process held, in MiB: a child that ran several tries at a time or one, and, for kinds with `apart`, what
+   * they started.
+   */
+  peaks: Peaks;
   seconds: number;
 }
 
-/** Resident memory of a process in MiB; 0 when it has ended. */
-function residentMegabytes(pid: number): number {
+type Peaks = Record<'together' | 'alone' | 'apart', number>;
+
+/** Empty when the process has ended. */
+function readProc(path: string): string {
   try {
-    return Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024;
+    return readFileSync(`/proc/${path}`, 'utf8');
   } catch {
-    return 0;
+    return '';
+  }
+}
+
+/** The most resident memory that a process ever held, in MiB; 0 when it has ended. */
+function peakMegabytes(pid: number | string): number {
+  return Number(/^VmHWM:\s+(\d+)/m.exec(readProc(`${pid}/status`))?.[1] ?? 0) / 1024;
+}
+
+/** Processes that the main thread of one has started. */
+function startedBy(pid: number): string[] {
+  return readProc(`${pid}/task/${pid}/children`).split(' ').filter(Boolean);
+}
+
+function killIfThere(pid: string): void {
+  try {
+    process.kill(Number(pid), 'SIGKILL');
+  } catch {
+    // it has ended
   }
 }
 
@@ -46,7 +73,7 @@ function slowness(): number {
 /**
  * Runs a kind of attack in child processes. A child that dies, hangs or takes too much memory counts as one try, and
  * another one goes on behind it. A group of tries that does so (see `together`) though none of them does alone is a failure
- * beside the tries.
+ * beside the tries, unless their work belongs into a process of its own (see `apart`).
  *
  * @param module the kind's module as a URL, see `loadKind`
  */
@@ -61,6 +88,8 @@ export async function attack(module: string, options: AttackOptions): Promise<Re
     tries: 0,
     outcomes: Object.fromEntries(OUTCOMES.map((outcome) => [outcome, 0])) as Report['outcomes'],
     failures: [],
+    again: 0,
+    peaks: { together: 0, alone: 0, apart: 0 },
     seconds: 0,
   };
   const count = (outcome: Outcome, times: number): void => {
@@ -86,25 +115,29 @@ export async function attack(module: string, options: AttackOptions): Promise<Re
         brokenGroup = undefined;
       }
       if (next >= to) return;
-      const together = next < aloneUntil ? 1 : (kind.together ?? 1);
-      const until = together === 1 && kind.together !== undefined ? aloneUntil : to;
+      const isAgain = next < aloneUntil;
+      const together = isAgain ? 1 : (kind.together ?? 1);
+      const until = isAgain ? aloneUntil : to;
       const argv = [module, options.seed, next, until, step, together, options.packageFolder ?? ''].map(String);
       const child = fork(WORKER, argv, { execArgv: ['--import', LOADER], stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
-      const end = await watch(child, ({ worked, refused, failures }) => {
+      const end = await watch(child, together > 1, ({ worked, refused, failures }) => {
         count('worked', worked);
         count('refused', refused);
         failures.forEach(fail);
-        next += step * (worked + refused + failures.length);
+        const tries = worked + refused + failures.length;
+        if (isAgain) report.again += tries;
+        next += step * tries;
       });
       if (next >= until) continue;
       if (!end.isReady && end.outcome === 'died') throw new Error(`${kind.name}: ${end.message}`);
       if (together > 1) {
         aloneUntil = Math.min(next + step * together, to);
         const message = `${together} tries from here on, but none of them alone: ${end.message}`;
-        brokenGroup = kind.isIsolated ? undefined : { index: next, outcome: end.outcome, message };
+        brokenGroup = kind.apart ? undefined : { index: next, outcome: end.outcome, message };
         continue;
       }
       brokenGroup = undefined;
+      if (isAgain) report.again += 1;
       fail({ index: next, outcome: end.outcome, message: end.message });
       next += step;
     }
@@ -112,6 +145,7 @@ export async function attack(module: string, options: AttackOptions): Promise<Re
 
   function watch(
     child: ChildProcess,
+    isTogether: boolean,
     hear: (told: Exclude<Told, { ready: true }>) => void,
   ): Promise<{ outcome: Outcome; message: string; isReady: boolean }> {
     return new Promise((resolve, reject) => {
@@ -121,15 +155,23 @@ export async function attack(module: string, options: AttackOptions): Promise<Re
       let stderr = '';
       const give = (outcome: Outcome, message: string): void => {
         cause ??= { outcome, message };
+        const started = kind.apart ? startedBy(child.pid!) : [];
         child.kill('SIGKILL');
+        started.forEach(killIfThere);
+      };
+      const look = (which: keyof Peaks, pid: number | string, atMost: number): void => {
+        const megabytes = peakMegabytes(pid);
+        report.peaks[which] = Math.max(report.peaks[which], megabytes);
+        if (megabytes > atMost) give('memory', `${which}, a process held ${Math.round(megabytes)} MiB`);
       };
       const timer = setInterval(() => {
         const seconds = (performance.now() - last) / 1000;
-        const megabytes = residentMegabytes(child.pid!);
         // at first the package is loaded and the kind opened
         const limit = (kind.seconds ?? 10) + (isReady ? 0 : 20);
         if (seconds > limit * slowness()) give('hung', `no answer for ${Math.round(seconds)} s`);
-        if (megabytes > (kind.megabytes ?? 1024)) give('memory', `holds ${Math.round(megabytes)} MiB`);
+        const atMost = (isTogether ? kind.apart?.together : undefined) ?? kind.megabytes ?? 1024;
+        look(isTogether ? 'together' : 'alone', child.pid!, atMost);
+        if (kind.apart) for (const pid of startedBy(child.pid!)) look('apart', pid, kind.apart.megabytes);
       }, LOOK_MS);
       child.stderr!.on('data', (chunk: Buffer) => (stderr = (stderr + chunk.toString()).slice(-2000)));
       child.on('message', (told: Told) => {

@@ -26,15 +26,19 @@ export interface Kind {
   gives?: readonly ('worked' | 'refused')[];
   /** A try that takes longer hangs. Default 10. */
   seconds?: number;
-  /** A child process that holds more resident memory has swallowed it. Default 1024. */
+  /** A child process that holds more resident memory at any time has swallowed it, in MiB. Default 1024. */
   megabytes?: number;
   /**
    * Tries that a child runs at a time and tells of at once: a million take minutes. Where it dies, hangs or swallows
    * memory, it runs them again one by one. Default 1.
    */
   together?: number;
-  /** The package does this work in a process of its own, as a try alone does: what breaks only together is no failure. */
-  isIsolated?: boolean;
+  /**
+   * For work that the package does in a process of its own: alone, a try does so, too, and this is what such processes
+   * may hold in MiB. Several at a time do it in the child, which then may hold `together`; what breaks only there is no
+   * failure.
+   */
+  apart?: { megabytes: number; together: number };
   /** Says what it needs and this machine lacks; it is then left out. */
   needs?: () => string | undefined;
   open(place: Place): Try | Promise<Try>;

@@ -39,6 +39,9 @@ await runScript(
       reports.push(report);
       const rate = Math.round(report.tries / report.seconds);
       console.error(`${name}: ${report.tries} tries in ${Math.round(report.seconds)} s, ${rate} a second`);
+      const peaks = Object.entries(report.peaks).filter(([, megabytes]) => megabytes > 0);
+      const held = peaks.map(([which, megabytes]) => `${Math.round(megabytes)} MiB ${which}`);
+      console.error(`  a process held at most ${held.join(', ')}; ${report.again} tries ran again, alone`);
       for (const { index, outcome, message } of report.failures.slice(0, 10)) {
         console.error(`  ${outcome} in try ${index} (seed ${seed}): ${message ?? ''}`);
       }

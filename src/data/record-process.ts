@@ -10,11 +10,11 @@ const HEAP_MIB = 640;
 /** Of V8's young generation, which holds a window of decoded rows: a third less time for the whole. */
 const SEMI_SPACE_MIB = 32;
 /** The process is killed beyond this: buffers are not in the heap. */
-const MOST_RESIDENT_BYTES = 900 * 2 ** 20;
+export const MOST_RESIDENT_MIB = 900;
 /** CPU time until the next records, and more for each byte of the file. A good file takes a tenth. */
 const MOST_SECONDS = 5;
 const LEAST_BYTES_PER_SECOND = 2 * 2 ** 20;
-const LOOK_EVERY_MS = 100;
+const LOOK_EVERY_MS = 25;
 /** Clock ticks in /proc, which Linux fixes (proc(5), sysconf(3)). */
 const TICKS_PER_SECOND = 100;
 const MOST_STDERR_CHARACTERS = 100_000;
@@ -94,7 +94,7 @@ class Watch {
   constructor(child: ChildProcess, seconds: number) {
     this.#child = child;
     this.#timer = setInterval(() => {
-      if (this.#resident() > MOST_RESIDENT_BYTES) this.#end('it needs too much memory');
+      if (this.#residentMiB() > MOST_RESIDENT_MIB) this.#end('it needs too much memory');
       else if (this.#seconds() - this.#start > seconds) this.#end('it takes too long');
     }, LOOK_EVERY_MS);
   }
@@ -112,9 +112,9 @@ class Watch {
     this.#child.kill('SIGKILL');
   }
 
-  #resident(): number {
+  #residentMiB(): number {
     // in KiB; the size of /proc/PID/statm's pages depends on the kernel
-    return Number(/^VmRSS:\s*(\d+)/m.exec(this.#read('status'))?.[1] ?? 0) * 1024;
+    return Number(/^VmRSS:\s*(\d+)/m.exec(this.#read('status'))?.[1] ?? 0) / 1024;
   }
 
   #seconds(): number {

@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { Broken, type Kind } from '../../scripts/attack/kind.js';
 
@@ -19,7 +21,10 @@ export const kind: Kind = {
   },
 };
 
-/** The same three at a time, and a try that breaks a group only. */
+/** Swallows memory as try 6, in a process of its own. */
+const SWALLOW = 'for (let held = []; ; held = [...held, Buffer.alloc(2 ** 24, 1)]);';
+
+/** The same three at a time, and a try that breaks a group only; and work that belongs into a process of its own. */
 export const kinds: Readonly<Record<string, Kind>> = {
   together: {
     ...kind,
@@ -28,6 +33,17 @@ export const kinds: Readonly<Record<string, Kind>> = {
     async open(place) {
       const run = await kind.open(place);
       return (random, index, isAlone) => (index === 9 && !isAlone ? process.abort() : run(random, index, isAlone));
+    },
+  },
+  apart: {
+    ...kind,
+    tries: { full: 6, short: 6 },
+    together: 3,
+    apart: { together: 700, megabytes: 400 },
+    open: () => async (_random, index, isAlone) => {
+      if (index === 1) Buffer.alloc(isAlone ? 0 : 800 * 2 ** 20, 1);
+      if (index === 4 && !isAlone) process.abort();
+      if (index === 5 && isAlone) await once(spawn(process.execPath, ['-e', SWALLOW]), 'close');
     },
   },
 };

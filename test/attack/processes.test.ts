@@ -22,4 +22,19 @@ test('so they are where a child runs several at a time, and also what breaks onl
   assert.equal(broken, ['2 wrong', '3 raw error', '4 died', '5 hung', '6 memory', '9 died']);
 });
 
+test('work that belongs into a process of its own may break a group, but not hold too much memory there', async () => {
+  const { outcomes, failures, again, peaks } = await attack(`${PLANTED}#apart`, {
+    seed: 1,
+    tries: 'short',
+    children: 1,
+  });
+  assert.equal(outcomes, { worked: 5, refused: 0, wrong: 0, 'raw error': 0, died: 0, hung: 0, memory: 1 });
+  assert.equal(
+    failures.map(({ index, outcome }) => `${index} ${outcome}`),
+    ['5 memory'],
+  );
+  assert.is(again, 6);
+  assert.ok(peaks.together > 700 && peaks.alone < 600 && peaks.apart > 400, JSON.stringify(peaks));
+});
+
 test.run();
