@@ -265,8 +265,11 @@ void Communicator::look(c10d::Store& store, std::vector<Bytes>& beats, std::vect
   const auto tell = [&](const std::string& text) {
     const auto end = text.find('\n');
     const int rank = std::stoi(text);
+    if (rank == options_.rank) return;
     store.add("told", 1);
-    if (rank != options_.rank) found({rank, text.substr(end + 1)});
+    // The store ends with this process, and the others would take that for the fault.
+    if (options_.serves) wait_until_told(store);
+    found({rank, text.substr(end + 1)});
   };
   if (values[0].size() > 1) return tell(text_of(values[0]));
   const auto patience = suspicious_ ? std::min(timeout, beats_missed * interval()) : timeout;
@@ -307,13 +310,18 @@ void Communicator::fail(const std::string& message) {
     const auto store = open_store(false, seconds_to_tell);
     const auto text = std::to_string(options_.rank) + "\n" + options_.label + " failed: " + message;
     store->compareSet(failed_key, bytes_of(" "), bytes_of(text));
-    const auto start = Clock::now();
-    while (store->add("told", 0) < options_.ranks - 1 &&
-           Clock::now() - start < std::chrono::duration<double>(seconds_to_tell)) {
-      std::this_thread::sleep_for(milliseconds(20));
-    }
+    wait_until_told(*store);
   } catch (const std::exception&) {
     return;  // the store is gone, so the others know
+  }
+}
+
+/// Until all ranks but one know of a failure, for a few seconds; `fault` takes longer silence for the store's end.
+void Communicator::wait_until_told(c10d::Store& store) const {
+  const std::chrono::duration<double> most(std::min(seconds_to_tell, options_.timeout_seconds / 2));
+  const auto start = Clock::now();
+  while (store.add("told", 0) < options_.ranks - 1 && Clock::now() - start < most) {
+    std::this_thread::sleep_for(milliseconds(20));
   }
 }
 

@@ -89,6 +89,7 @@ class Communicator {
   void watch();
   void look(c10d::Store& store, std::vector<Bytes>& beats, std::vector<Clock::time_point>& beaten);
   void found(Fault fault);
+  void wait_until_told(c10d::Store& store) const;
   std::chrono::duration<double> interval() const;
 
   const CommunicatorOptions options_;
