@@ -5,12 +5,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { freePort } from '../../src/cli/launch.js';
-import { rankVariables } from '../../src/ranks/environment.js';
+import { rankLabel, rankVariables } from '../../src/ranks/environment.js';
 import { run } from '../support/cli.js';
 import { writeLongCollection, writeTrainingCollection } from '../support/collections.js';
 import { inFolder, useOwnCache } from '../support/files.js';
 import { MAIN, start } from '../support/programs.js';
-import { hasRanks, runRanks, startRanks, type RankOptions } from '../support/ranks.js';
+import { hasRanks, runRanks, startRanks, type Rank, type RankOptions } from '../support/ranks.js';
 
 const test = suite('commands on several ranks');
 useOwnCache(test);
@@ -150,6 +150,58 @@ if (hasRanks()) {
         assert.is(code, 2, stderr);
         assert.match(stderr, /rank 1 \(\S+\) does not do the same as rank 0 \(\S+\): lr is 0.002, not 0.001/);
       }
+    }));
+
+  /** Ranks that train until something ends them, in the middle of their work. */
+  async function training(folder: string, ranks: number): Promise<Rank[]> {
+    await writeTrainingCollection(folder);
+    const endless = ['--trainer.max_steps=10000000', '--data.inference_datasets=null', '--trainer.rank_timeout=6'];
+    const started = await startRanks(ranks, [MAIN, ...FIT, ...endless], { cwd: folder });
+    let ended = false;
+    void Promise.race(started.map((rank) => rank.ended)).then(() => (ended = true));
+    const log = join(folder, VERSION, 'metrics.csv');
+    while (!ended && !(existsSync(log) && losses(folder).size > 0)) await sleep(20);
+    return started;
+  }
+
+  async function assertName(culprit: number, pid: number | undefined, others: readonly Rank[]): Promise<void> {
+    for (const { code, stderr } of await Promise.all(others.map(({ ended }) => ended))) {
+      assert.is(code, 1, stderr);
+      const errors = stderr.match(/^error: .*$/gm) ?? [];
+      assert.is(errors.length, 1, stderr);
+      assert.ok(errors[0]!.includes(rankLabel(culprit, pid)), stderr);
+    }
+  }
+
+  test('rank 0, which has the store, is named by the others when it is killed', () =>
+    inFolder(async (folder) => {
+      const [first, ...others] = await training(folder, 3);
+      first!.child.kill('SIGKILL');
+      await assertName(0, first!.child.pid, others);
+    }));
+
+  test('a killed rank is named also by a rank that looks only when rank 0, which has the store, has found it', () =>
+    inFolder(async (folder) => {
+      const [first, killed, other, late] = (await training(folder, 4)) as [Rank, Rank, Rank, Rank];
+      killed.child.kill('SIGKILL');
+      await sleep(1000); // some beats later, so that it is not the first that was silent for long
+      late.child.kill('SIGSTOP');
+      await assertName(1, killed.child.pid, [other]);
+      await Promise.race([first.ended, sleep(700)]); // it waits longer for those that were not told
+      late.child.kill('SIGCONT');
+      await assertName(1, killed.child.pid, [first, late]);
+    }));
+
+  test('the launcher names a rank that dies when the work is done', () =>
+    inFolder(async (folder) => {
+      await writeTrainingCollection(folder);
+      const dying = "if (process.env.RANK === '1') process.on('exit', () => process.kill(process.pid, 'SIGKILL'));";
+      const { code, stderr } = await start([...FIT, ...STEPS, '--trainer.devices=2'], folder, {
+        env: { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(dying)}` },
+      });
+      assert.is(code, 137, stderr);
+      assert.is(losses(folder).size, 4);
+      assert.match(stderr, /^error: rank 1 \(\S+, process \d+\) ended with exit code 137$/m);
     }));
 
   const RUN = '__bm25__tiny-set.run';
