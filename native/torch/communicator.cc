@@ -108,7 +108,14 @@ c10::intrusive_ptr<c10d::Store> Communicator::open_store(bool serves, double sec
 
 void Communicator::connect() {
   store_ = open_store(options_.serves, options_.join_seconds);
-  meet();
+  try {
+    meet();
+  } catch (const Error&) {
+    throw;
+  } catch (const std::exception& error) {
+    found(lost_store(error));
+    throw;
+  }
   watcher_ = std::thread([this] { watch(); });
   auto own = options_.interface.empty() ? address_towards(options_.host, options_.port) : "";
   const auto gloo = c10d::ProcessGroupGloo::Options::create(collective_timeout);
@@ -241,10 +248,14 @@ void Communicator::watch() {
       changed_.wait_for(lock, interval(), [this] { return leaving_; });
     }
   } catch (const std::exception& error) {
-    // With torchrun's store it is torchrun that ended.
-    found({-1, "the store at " + options_.host + ":" + std::to_string(options_.port) + " is gone, which " +
-                   (labels_.empty() ? "rank 0" : labels_[0]) + " or its launcher held: " + message_of(error)});
+    found(lost_store(error));
   }
+}
+
+/// With torchrun's store it is torchrun that ended.
+Fault Communicator::lost_store(const std::exception& error) const {
+  return {-1, "the store at " + options_.host + ":" + std::to_string(options_.port) + " is gone, which " +
+                  (labels_.empty() ? "rank 0" : labels_[0]) + " or its launcher held: " + message_of(error)};
 }
 
 /// Beats once and looks at the others' beats.
@@ -302,7 +313,7 @@ std::optional<Fault> Communicator::fault() {
 void Communicator::fail(const std::string& message) {
   {
     const std::lock_guard lock(mutex_);
-    if (leaving_ || fault_) return;
+    if (leaving_ || fault_ || !met_) return;
     leaving_ = true;
   }
   changed_.notify_all();

@@ -76,7 +76,7 @@ class Communicator {
   std::optional<Fault> fault();
   /// A collective has failed: a rank is given up after fewer missing beats.
   void suspect() { suspicious_ = true; }
-  /// Tells the others that this rank ends, and why. Waits until they know, for a few seconds.
+  /// Tells the others, once all have met, that this rank ends, and why. Waits until they know, for a few seconds.
   void fail(const std::string& message);
   /// No fault is looked for from now on. The others may end.
   void leave();
@@ -89,6 +89,7 @@ class Communicator {
   void watch();
   void look(c10d::Store& store, std::vector<Bytes>& beats, std::vector<Clock::time_point>& beaten);
   void found(Fault fault);
+  Fault lost_store(const std::exception& error) const;
   void wait_until_told(c10d::Store& store) const;
   std::chrono::duration<double> interval() const;
 

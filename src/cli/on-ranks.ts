@@ -47,7 +47,7 @@ async function asRank(
   io: CliIo,
   work: (group: RankGroup, io: CliIo) => Promise<void>,
 ): Promise<void> {
-  const group = await RankGroup.join(environment, { timeoutSeconds });
+  const group = await RankGroup.join(environment, { timeoutSeconds, signal: io.signal });
   try {
     await work(group, isFirst(group) ? io : { ...io, stdout: nowhere(), stderr: nowhere() });
     await group.close();

@@ -2,10 +2,11 @@ import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { deserialize, serialize } from 'node:v8';
 import type { GradientSums, NativeCommunicator } from '../../binding.js';
-import { RankDistillmError } from '../errors.js';
+import { abortedError, RankDistillmError, throwIfAborted } from '../errors.js';
 import { differences, type Facts } from '../io/fingerprint.js';
 import { fromNative } from '../engine/native-error.js';
 import { findTorchEngine, loadBinding, loadTorchBinding } from '../io/load-binding.js';
+import { onAbort } from '../io/on-abort.js';
 import { rankLabel, type RankEnvironment } from './environment.js';
 
 export interface JoinOptions {
@@ -13,6 +14,8 @@ export interface JoinOptions {
   joinSeconds?: number | undefined;
   /** How long a rank may be silent before the others end. Default 60. */
   timeoutSeconds?: number | undefined;
+  /** Ends the wait for the others. Default: none. */
+  signal?: AbortSignal | undefined;
 }
 
 const JOIN_SECONDS = 600;
@@ -54,10 +57,12 @@ export class RankGroup implements AsyncDisposable {
   /**
    * Waits for all ranks and connects them. It loads LibTorch's engine, which communicates; models may be on the CPU.
    *
-   * @throws RankDistillmError `native` without LibTorch's engine; `bad_input` if ranks are missing
+   * @throws RankDistillmError `native` without LibTorch's engine or when rank 0 ends; `bad_input` if ranks are missing;
+   * `aborted` after the signal
    */
   static async join(environment: RankEnvironment, options: JoinOptions = {}): Promise<RankGroup> {
-    const { joinSeconds = JOIN_SECONDS, timeoutSeconds = TIMEOUT_SECONDS } = options;
+    const { joinSeconds = JOIN_SECONDS, timeoutSeconds = TIMEOUT_SECONDS, signal } = options;
+    throwIfAborted(signal);
     const { rank, ranks, host, port, serves, attempt } = environment;
     if (findTorchEngine() === undefined) {
       const what = `${ranks} ranks need the engine for GPUs, which has LibTorch's communication`;
@@ -79,12 +84,17 @@ export class RankGroup implements AsyncDisposable {
       timeoutSeconds,
     });
     const group = new RankGroup(environment, native, timeoutSeconds);
+    const stopHearing = signal && onAbort(signal, () => group.#give(abortedError(signal)));
     try {
       await group.#call(() => native.connect());
       return group;
     } catch (error) {
       group.#end(exitNow);
       const known = error as RankDistillmError;
+      if (known.code === 'aborted') {
+        native.fail(known.message);
+        throw known;
+      }
       throw new RankDistillmError(known.code, known.message, {
         hint:
           known.code === 'bad_input'
@@ -92,6 +102,8 @@ export class RankGroup implements AsyncDisposable {
             : (known.hint ?? START_AGAIN),
         cause: error,
       });
+    } finally {
+      stopHearing?.();
     }
   }
 
@@ -220,10 +232,15 @@ export class RankGroup implements AsyncDisposable {
 
   #look(): void {
     const fault = this.#native.fault();
-    if (fault === undefined || this.#fault !== undefined) return;
-    this.#fault = new RankDistillmError('native', fault.message, { hint: START_AGAIN });
+    if (fault !== undefined) this.#give(new RankDistillmError('native', fault.message, { hint: START_AGAIN }));
+  }
+
+  /** All calls reject with it, those that wait, too. */
+  #give(fault: RankDistillmError): void {
+    if (this.#fault !== undefined) return;
+    this.#fault = fault;
     this.#end(loadTorchBinding().exitNow);
-    this.#reportFault(this.#fault);
+    this.#reportFault(fault);
   }
 }
 

@@ -9,8 +9,8 @@ import { rankLabel, rankVariables } from '../../src/ranks/environment.js';
 import { run } from '../support/cli.js';
 import { writeLongCollection, writeTrainingCollection } from '../support/collections.js';
 import { inFolder, useOwnCache } from '../support/files.js';
-import { MAIN, start } from '../support/programs.js';
-import { hasRanks, runRanks, startRanks, type Rank, type RankOptions } from '../support/ranks.js';
+import { LOADER, MAIN, start } from '../support/programs.js';
+import { hasRanks, runRanks, startProgram, startRanks, type Rank, type RankOptions } from '../support/ranks.js';
 
 const test = suite('commands on several ranks');
 useOwnCache(test);
@@ -108,7 +108,6 @@ if (hasRanks()) {
       const torchrun = process.env['RANK_DISTILLM_TORCHRUN'];
       if (!torchrun) return console.log('left out: needs RANK_DISTILLM_TORCHRUN, the torchrun of a venv with torch');
       await writeTrainingCollection(folder);
-      const { LOADER } = await import('../support/programs.js');
       const program = [process.execPath, '--import', LOADER, MAIN, ...FIT, ...STEPS];
       execFileSync(torchrun, ['--standalone', '--nproc-per-node', '2', '--no-python', ...program], {
         cwd: folder,
@@ -190,6 +189,44 @@ if (hasRanks()) {
       await Promise.race([first.ended, sleep(700)]); // it waits longer for those that were not told
       late.child.kill('SIGCONT');
       await assertName(1, killed.child.pid, [first, late]);
+    }));
+
+  /** Some of `ranks` ranks, which wait for the others: they have come to the store of rank 0. */
+  async function waiting(folder: string, ranks: number, those: readonly number[]): Promise<Rank[]> {
+    await writeTrainingCollection(folder);
+    const port = await freePort();
+    const variables = (rank: number): Record<string, string> =>
+      rankVariables({ rank, ranks, localRank: rank, localRanks: ranks, host: '127.0.0.1', port });
+    const argv = [process.execPath, '--import', LOADER, MAIN, ...FIT, ...STEPS, '--trainer.rank_timeout=6'];
+    const started = those.map((rank) => startProgram(argv, folder, variables(rank)));
+    while (connectionsTo(port) < those.length) await sleep(20);
+    return started;
+  }
+
+  /** TCP connections of this machine to a port. */
+  function connectionsTo(port: number): number {
+    const lines = ['tcp', 'tcp6'].flatMap((name) => readFileSync(`/proc/net/${name}`, 'utf8').split('\n'));
+    const [remote, established] = [`:${port.toString(16).toUpperCase().padStart(4, '0')}`, '01'];
+    const fields = lines.map((line) => line.trim().split(/\s+/));
+    return fields.filter((each) => each[2]?.endsWith(remote) && each[3] === established).length;
+  }
+
+  test('a rank that waits for others to come names rank 0 when it is killed', () =>
+    inFolder(async (folder) => {
+      const [first, other] = await waiting(folder, 3, [0, 1]);
+      first!.child.kill('SIGKILL');
+      const { code, stderr } = await other!.ended;
+      assert.not.equal(code, 0);
+      assert.match(stderr, /^error: .*\brank 0\b/m);
+    }));
+
+  test('a rank that waits for others to come ends on SIGTERM', () =>
+    inFolder(async (folder) => {
+      const [first] = await waiting(folder, 2, [0]);
+      first!.child.kill('SIGTERM');
+      const { code, stderr } = await first!.ended;
+      assert.is(code, 130, stderr);
+      assert.match(stderr, /^interrupted$/m);
     }));
 
   test('the launcher names a rank that dies when the work is done', () =>
