@@ -25,8 +25,8 @@ export class RankRun {
   readonly #command: NonNullable<RankOptions['command']>;
   readonly #variables: RankOptions['variables'];
   readonly #steps: number;
-  /** Models of undisturbed runs, by samples of a step and ranks. */
-  readonly #models = new Map<string, Float32Array>();
+  /** Undisturbed runs by folder. */
+  readonly #whole = new Map<string, { milliseconds: number; model: Float32Array }>();
 
   constructor(options: {
     folder: string;
@@ -70,17 +70,21 @@ export class RankRun {
     return startRanks(ranks, this.argv(ranks, samples), this.#options);
   }
 
-  /** Trains undisturbed, once, for `checkEnd` to compare with; returns the milliseconds from the first line of rank 0 on. */
-  async whole(ranks: number, samples: number): Promise<number> {
-    const argv = this.argv(ranks, samples, `--trainer.default_root_dir=whole-${samples}-${ranks}`);
+  /** An undisturbed run, made once: its model, and the milliseconds from the first line of rank 0 on. */
+  async whole(ranks: number, samples: number): Promise<{ milliseconds: number; model: Float32Array }> {
+    const root = `whole-${samples}-${ranks}`;
+    const known = this.#whole.get(root);
+    if (known !== undefined) return known;
+    const argv = this.argv(ranks, samples, `--trainer.default_root_dir=${root}`);
     const started = await startRanks(ranks, argv, this.#options);
     await spoken(started[0]!);
     const start = performance.now();
     for (const { code, stderr } of await Promise.all(started.map(({ ended }) => ended))) {
       if (code !== 0) throw new Broken(`an undisturbed run of ${ranks} ranks ended with ${code}: ${stderr}`);
     }
-    this.#models.set(`${samples} ${ranks}`, this.#model(`whole-${samples}-${ranks}/lightning_logs`));
-    return performance.now() - start;
+    const whole = { milliseconds: performance.now() - start, model: this.#model(`${root}/lightning_logs`) };
+    this.#whole.set(root, whole);
+    return whole;
   }
 
   /**
@@ -97,12 +101,12 @@ export class RankRun {
     const strays = left.filter((name) => /(?:^|\/)\./.test(name));
     if (strays.length > 0) throw new Broken(`left behind: ${strays.join(', ')}`);
     const model = this.#model(RUNS);
-    const expected = this.#models.get(`${samples} ${before}`)!;
+    const { model: expected } = await this.whole(before, samples);
     if (before === ranks) {
       if (!Buffer.from(model.buffer).equals(Buffer.from(expected.buffer))) throw new Broken('the model is another one');
       return;
     }
-    const usual = distance(this.#models.get(`${samples} ${ranks}`)!, expected);
+    const usual = distance((await this.whole(ranks, samples)).model, expected);
     const off = distance(model, expected);
     if (!(off <= BESIDE * usual)) throw new Broken(`the model is off by ${off}, undisturbed runs by ${usual}`);
   }

@@ -19,20 +19,16 @@ const PLACES = (['SIGKILL', 'SIGSTOP'] as const).flatMap((signal) =>
 export const kind: Kind = {
   name: 'ranks of fit killed or stopped',
   gives: ['worked'],
-  tries: { full: 10 * PLACES.length, short: 3 },
+  tries: { full: 10 * PLACES.length, short: 4 },
   seconds: 900,
   async open({ command, folder }) {
     const run = await RankRun.open({ folder, command, steps: STEPS });
-    const longest = new Map<number, number>();
-    for (const ranks of [2, 3]) {
-      await run.whole(1, ranks);
-      longest.set(ranks, await run.whole(ranks, ranks));
-    }
     return async (random, index) => {
       // neighbours in one place would hide that another was never tried
       const { ranks, victim, signal } = PLACES[(index * 3) % PLACES.length]!;
+      const { milliseconds: longest } = await run.whole(ranks, ranks);
       run.clear();
-      const moment = random.float() * longest.get(ranks)!;
+      const moment = random.float() * longest;
       if (random.below(3) === 0) await disturbLaunched();
       else await disturb(await run.start(ranks, ranks));
       await run.checkEnd(ranks, random.below(2) === 0 ? ranks : 1, ranks);
@@ -59,7 +55,7 @@ export const kind: Kind = {
         const launcher = startProgram([...command, ...argv], folder);
         const pid = await childOf(launcher, victim, ranks);
         if (signal === 'SIGSTOP') await spoken(launcher);
-        await sleep(signal === 'SIGSTOP' ? moment : random.float() * 2 * longest.get(ranks)!);
+        await sleep(signal === 'SIGSTOP' ? moment : random.float() * 2 * longest);
         if (pid === undefined || launcher.child.exitCode !== null || !isAlive(pid)) return void (await launcher.ended);
         process.kill(pid, signal);
         const most = 2 * mostSeconds();

@@ -27,7 +27,7 @@ export const kind: Kind = {
       variables: (rank, ranks, port) => hosts.variables(rank, ranks, port),
       steps: STEPS,
     });
-    const longest = await run.whole(RANKS, RANKS);
+    const { milliseconds: longest } = await run.whole(RANKS, RANKS);
     return async (random, index) => {
       run.clear();
       hosts.mend();
