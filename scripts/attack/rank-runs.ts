@@ -144,7 +144,7 @@ export const mostSeconds = (): number => TIMEOUT_SECONDS + 10 * slowness();
 
 /** Checks that a rank ended in time with one error that names another one. */
 export async function checkFault(
-  { child, ended }: Rank,
+  { child, output, ended }: Rank,
   culprit: { rank: number; host?: string; pid?: number | undefined },
   since: number,
 ): Promise<void> {
@@ -153,7 +153,8 @@ export async function checkFault(
   const end = await Promise.race([ended, late]);
   if (end === undefined) {
     child.kill('SIGKILL');
-    throw new Broken(`a rank has not ended ${Math.round(most)} s after another one`);
+    const said = output.stderr || 'nothing';
+    throw new Broken(`a rank has not ended ${Math.round(most)} s after rank ${culprit.rank}; it said: ${said}`);
   }
   const { code, stderr } = end;
   if (code === 0) return; // the run had just ended

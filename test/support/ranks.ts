@@ -21,6 +21,8 @@ interface EndedRank {
 
 export interface Rank {
   child: ChildProcess;
+  /** What it has written so far. */
+  output: Readonly<Pick<EndedRank, 'stdout' | 'stderr'>>;
   ended: Promise<EndedRank>;
 }
 
@@ -45,7 +47,7 @@ export function startProgram(argv: readonly string[], cwd: string | undefined, e
   const ended = once(child, 'close').then(([code, signal]) =>
     Object.assign(end, { code: code as number | null, signal: signal as NodeJS.Signals | null }),
   );
-  return { child, ended };
+  return { child, output: end, ended };
 }
 
 /** Starts a program once per rank. */
