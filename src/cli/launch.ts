@@ -16,7 +16,7 @@ export interface Launch {
   nodes: number;
 }
 
-/** Ended processes tell the others' errors by then; what is left does not answer. */
+/** Ranks end together, or tell of the one that failed, by then; what is left does not answer. */
 const GRACE_MS = 10_000;
 /** Of the output of a rank that is not shown unless rank 0 cannot. */
 const KEPT_CHARACTERS = 16_384;
@@ -32,7 +32,7 @@ interface Ended {
 
 /**
  * Runs the command line once for each rank, with the variables that torchrun sets. Rank 0 writes to our output. When one
- * fails, the others have some seconds to say so, and are then killed. Signals are passed on.
+ * has ended, the others have some seconds to end or to say that it failed, and are then killed. Signals are passed on.
  *
  * @returns the exit code: that of the first rank that failed
  */
@@ -73,10 +73,8 @@ export async function launchRanks(argv: readonly string[], launch: Launch, io: C
     const [code, signal] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null];
     const label = rankLabel(node * localRanks + localRank, child.pid);
     const ended: Ended = { label, code: code ?? 128 + (signal === null ? 0 : constants.signals[signal]) };
-    if (ended.code !== 0) {
-      first ??= ended;
-      grace ??= setTimeout(() => killAll('SIGKILL'), GRACE_MS);
-    }
+    if (ended.code !== 0) first ??= ended;
+    grace ??= setTimeout(() => killAll('SIGKILL'), GRACE_MS);
     return ended;
   });
   const ended = await Promise.all(ends);

@@ -182,14 +182,25 @@ export class RankGroup implements AsyncDisposable {
     this.#end(loadTorchBinding().exitNow);
   }
 
-  /** Waits until all ranks have come here, and disconnects. */
+  /**
+   * Waits until all ranks have come here, and disconnects. All work is done by then, so one that ends or hangs later is no
+   * fault: it is waited for no longer than a silent one.
+   */
   async close(): Promise<void> {
-    clearInterval(this.#timer);
     if (this.#fault !== undefined) return;
     await this.barrier();
+    clearInterval(this.#timer);
     this.#native.leave();
-    await this.barrier(); // nobody looks for faults any more
-    await this.#call(() => this.#native.close());
+    const waiting = new AbortController();
+    const late = sleep(this.#timeoutSeconds * 1000, false, { signal: waiting.signal }).catch(() => false);
+    const nobodyLooks = this.#native.allGather(new Uint8Array()).then(
+      () => true, // for faults any more
+      () => false,
+    );
+    const isOver = await Promise.race([nobodyLooks, late]);
+    waiting.abort();
+    if (isOver) await this.#call(() => this.#native.close());
+    else this.#end(loadTorchBinding().exitNow);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -10,7 +10,15 @@ import { run } from '../support/cli.js';
 import { writeLongCollection, writeTrainingCollection } from '../support/collections.js';
 import { inFolder, useOwnCache } from '../support/files.js';
 import { LOADER, MAIN, start } from '../support/programs.js';
-import { hasRanks, runRanks, startProgram, startRanks, type Rank, type RankOptions } from '../support/ranks.js';
+import {
+  hasRanks,
+  plainVariables,
+  runRanks,
+  startProgram,
+  startRanks,
+  type Rank,
+  type RankOptions,
+} from '../support/ranks.js';
 
 const test = suite('commands on several ranks');
 useOwnCache(test);
@@ -229,16 +237,42 @@ if (hasRanks()) {
       assert.match(stderr, /^interrupted$/m);
     }));
 
-  test('the launcher names a rank that dies when the work is done', () =>
+  /** Node.js runs this first. */
+  const preloaded = (script: string): { NODE_OPTIONS: string } => ({
+    NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(script)}`,
+  });
+
+  for (const [what, signal] of [
+    ['dies', 'SIGKILL'],
+    ['hangs', 'SIGSTOP'],
+  ] as const) {
+    test(`the launcher names a rank that ${what} when the work is done`, () =>
+      inFolder(async (folder) => {
+        await writeTrainingCollection(folder);
+        const end = `if (process.env.RANK === '1') process.on('exit', () => process.kill(process.pid, '${signal}'));`;
+        const { code, stderr } = await start([...FIT, ...STEPS, '--trainer.devices=2'], folder, {
+          env: preloaded(end),
+        });
+        assert.is(code, 137, stderr);
+        assert.is(losses(folder).size, 4);
+        assert.match(stderr, /^error: rank 1 \(\S+, process \d+\) ended with exit code 137$/m);
+      }));
+  }
+
+  test('a rank ends though another hangs after its last model', () =>
     inFolder(async (folder) => {
       await writeTrainingCollection(folder);
-      const dying = "if (process.env.RANK === '1') process.on('exit', () => process.kill(process.pid, 'SIGKILL'));";
-      const { code, stderr } = await start([...FIT, ...STEPS, '--trainer.devices=2'], folder, {
-        env: { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(dying)}` },
+      const look = `const { existsSync } = await import('node:fs');
+        const written = 'out/lightning_logs/version_0/huggingface_checkpoint';
+        if (process.env.RANK === '0') setInterval(() => existsSync(written) && process.kill(process.pid, 'SIGSTOP'), 1).unref();`;
+      const ranks = await startRanks(2, [MAIN, ...FIT, ...STEPS, '--trainer.rank_timeout=6'], {
+        cwd: folder,
+        variables: (rank, count, port) => ({ ...plainVariables(rank, count, port), ...preloaded(look) }),
       });
-      assert.is(code, 137, stderr);
-      assert.is(losses(folder).size, 4);
-      assert.match(stderr, /^error: rank 1 \(\S+, process \d+\) ended with exit code 137$/m);
+      const { code, stderr } = await ranks[1]!.ended;
+      ranks[0]!.child.kill('SIGKILL');
+      // it had come to the end as well, or rank 1 did not know
+      if (code !== 0) assert.match(stderr, /^error: .*\brank 0\b/m);
     }));
 
   const RUN = '__bm25__tiny-set.run';

@@ -34,7 +34,7 @@ export interface RankOptions {
   command?: readonly string[] | ((rank: number) => readonly string[]);
 }
 
-const plainVariables = (rank: number, ranks: number, port: number): Record<string, string> =>
+export const plainVariables = (rank: number, ranks: number, port: number): Record<string, string> =>
   rankVariables({ rank, ranks, localRank: rank, localRanks: ranks, host: '127.0.0.1', port });
 
 /** Starts a program and keeps what it writes. */
