@@ -87,7 +87,7 @@ RD_INLINE Several<count> activated(const Several<count>& x) {
   } else if constexpr (epilogue == Epilogue::gelu) {
     return gelu(x);
   } else {
-    Several<count> result;
+    Several<count> result = {};
     unroll<count>([&](auto i) __attribute__((always_inline)) { result.each[i] = activated<epilogue>(x.each[i]); });
     return result;
   }

@@ -16,18 +16,18 @@ constexpr bool is_slope(Epilogue epilogue) {
   return epilogue == Epilogue::gelu_slope || epilogue == Epilogue::gelu_tanh_slope || epilogue == Epilogue::relu_slope;
 }
 
-/// The same for some rows at a time, of one vector of columns.
+/// The epilogue of one vector of columns, for some rows at a time.
 template <class Product, Epilogue epilogue, class Stored>
 struct ColumnEpilogue {
   const GemmCall& call;
-  int64_t column;
+  int64_t column = 0;
   F bias = is_slope(epilogue) ? F{} : load(call.weights.bias + column);
   F scale = integer_sums<Product> ? load(call.weights.scales + column) : F{};
   I weight_sums = Product::has_zero_point ? load_as<I>(call.weights.weight_sums + column) : I{};
 
   template <int count>
   [[gnu::always_inline]] void apply(int64_t row, const float* sums) const {
-    Several<count> values;
+    Several<count> values = {};
     unroll<count>([&](auto i) __attribute__((always_inline)) {
       const float* const from = sums + i * panel_width;
       if constexpr (integer_sums<Product>) {

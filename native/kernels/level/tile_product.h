@@ -38,7 +38,7 @@ struct TileSums {
   int64_t stride = 0;  // in numbers
 
   /// Where tile 0, 1, 2 or 3 begins.
-  float* of(int tile) const { return data + tile / 2 * tile_rows * stride + tile % 2 * 16; }
+  float* of(int64_t tile) const { return data + tile / 2 * tile_rows * stride + tile % 2 * 16; }
 };
 
 // GCC 12 takes the number of a tile only as it is written in the text.

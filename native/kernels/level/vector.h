@@ -88,7 +88,7 @@ struct Several {
   /// Vector i is operation(a[i], b[i]); `b` may be one for all.
   template <class Operation, class Other>
   [[gnu::always_inline]] Several with(const Other& other, Operation operation) const {
-    Several result;
+    Several result = {};
     unroll<count>([&](auto i) __attribute__((always_inline)) {
       if constexpr (std::is_same_v<Other, Several>) {
         result.each[i] = operation(each[i], other.each[i]);
