@@ -34,8 +34,8 @@ RD_INLINE V gelu(V x) {
   return above * share;
 }
 
-/// x Φ(x) for a result that is rounded to bf16, whose half is the least that it moves a number of size 0.05 by: with an
-/// absolute error of 1e-4, and 0 and x beyond the bound.
+/// x Φ(x) with an absolute error of 1e-4, for results that are rounded to bf16, which moves one of size 0.05 as far. At
+/// ±bound it meets 0 and x.
 template <class V>
 RD_INLINE V coarse_gelu(V x) {
   constexpr float bound = 4.2F;
