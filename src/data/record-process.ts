@@ -32,9 +32,9 @@ export interface Refusal {
 const PROGRAM = new URL('./record-process-main.js', import.meta.url).href;
 
 /**
- * The records of a Parquet or JSON run as JSON lines, or its topics as `topicLines` writes them, decoded by a process of its own: a few bytes of Parquet can stand
- * for billions of values, and a parser that runs out of memory takes its process with it. So the event loop is free,
- * too, and an abort counts at once.
+ * The records of a Parquet or JSON run as JSON lines, or its topics as `topicLines` writes them, decoded by a process
+ * of its own: a few bytes of Parquet can stand for billions of values, and a parser that runs out of memory takes its
+ * process with it. So the event loop is free, too, and an abort counts at once. The process ends when its stdin does.
  */
 export async function* recordLines(
   path: string,
@@ -46,7 +46,7 @@ export async function* recordLines(
   const { size } = await stat(path);
   const flags = [`--max-old-space-size=${HEAP_MIB}`, `--max-semi-space-size=${SEMI_SPACE_MIB}`];
   const child = spawn(process.execPath, [...flags, ...programArguments(), what, path, format], {
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['pipe', 'pipe', 'pipe'],
     env: { ...process.env, NODE_OPTIONS: '' },
   });
   const kill = (): void => void child.kill('SIGKILL');

@@ -1,4 +1,7 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync, utimesSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -7,6 +10,7 @@ import { sharedPath } from '../support/shared.js';
 import { collect, golden } from '../support/data.js';
 import { refuses } from '../support/errors.js';
 import { temporaryFiles } from '../support/files.js';
+import { LOADER } from '../support/programs.js';
 
 const test = suite('run files');
 const { file } = temporaryFiles();
@@ -344,6 +348,17 @@ test('rows that a Parquet file claims and does not have are refused', async () =
       `claims ${claim / 2} rows`,
     );
   }
+});
+
+test('the process that decodes a run ends when the one it works for does, however busy it is', async () => {
+  const record = '{"qid": "q", "docid": "d", "score": 1}';
+  const path = file('seconds.json', `[${`${record},`.repeat(1_000_000)}${record}]`);
+  const program = fileURLToPath(new URL('../../src/data/record-process-main.ts', import.meta.url));
+  const decoder = spawn(process.execPath, ['--import', LOADER, program, 'topics', path, 'json'], {
+    stdio: ['pipe', 'ignore', 'inherit'],
+  });
+  decoder.stdin.destroy(); // as the system does it
+  assert.equal(await once(decoder, 'exit'), [null, 'SIGKILL']);
 });
 
 test.run();
