@@ -12,11 +12,12 @@ const CHUNK_BYTES = 1024 * 1024;
 /** Reads `length` bytes at `offset`; `name` names the file in errors. Throws if the file has become shorter. */
 export async function readRegion(handle: FileHandle, offset: number, length: number, name: string): Promise<Buffer> {
   const buffer = Buffer.allocUnsafe(length);
-  await fill(buffer, handle, offset, name);
+  await fillFrom(handle, offset, buffer, name);
   return buffer;
 }
 
-async function fill(buffer: Buffer, handle: FileHandle, offset: number, name: string): Promise<void> {
+/** As `readRegion`, into memory that the caller has. */
+export async function fillFrom(handle: FileHandle, offset: number, buffer: Buffer, name: string): Promise<void> {
   const { length } = buffer;
   for (let done = 0; done < length;) {
     const { bytesRead } = await handle
@@ -97,7 +98,7 @@ export async function* chunksOf(handle: FileHandle, name: string, kept = 0): Asy
   for (let offset = 0, i = 0; offset < size; offset += CHUNK_BYTES, i++) {
     const buffer = (buffers[i % (kept + 1)] ??= Buffer.allocUnsafeSlow(Math.min(CHUNK_BYTES, size)));
     const chunk = buffer.subarray(0, size - offset);
-    await fill(chunk, handle, offset, name);
+    await fillFrom(handle, offset, chunk, name);
     yield chunk;
   }
 }

@@ -1,7 +1,7 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
 import { at, RankDistillmError, throwIfAborted } from '../../errors.js';
-import { readRegion } from '../../io/regions.js';
+import { fillFrom } from '../../io/regions.js';
 import {
   bytesOf,
   hashInto,
@@ -12,7 +12,6 @@ import {
   regionAt,
   regionInto,
   type Region,
-  wordsOf,
 } from './document-index.js';
 
 // Records are first dealt into partitions by their hash, on disk; then each partition is read, grouped into buckets and
@@ -98,6 +97,16 @@ interface FullPiece {
   offset: number;
 }
 
+/** Memory for the words of one partition after another: the garbage collector would let a hundred MB of it pile up. */
+class Scratch {
+  #words = new Uint32Array(0);
+
+  take(words: number): Uint32Array {
+    if (words > this.#words.length) this.#words = new Uint32Array(Math.ceil(1.25 * words));
+    return this.#words.subarray(0, words);
+  }
+}
+
 /** Records on disk, dealt by the first bits of their hash. */
 class Partitions {
   readonly bits: number;
@@ -106,6 +115,7 @@ class Partitions {
   readonly #held: Partition[];
   #full: FullPiece[] = [];
   readonly #spare: Uint32Array[] = [];
+  readonly #read = new Scratch();
   #end = 0;
 
   constructor(expectedBytes: number, file: FileHandle) {
@@ -140,12 +150,13 @@ class Partitions {
     this.#full = [];
   }
 
-  /** The records of a partition in the order in which they were added. */
+  /** The records of a partition in the order in which they were added, until the next call. */
   async read(partition: number): Promise<Uint32Array> {
     const { words, count, pieces } = this.#held[partition]!;
-    const all = new Uint32Array(pieces.length * words.length + count * RECORD_WORDS);
+    const all = this.#read.take(pieces.length * words.length + count * RECORD_WORDS);
     for (const [i, offset] of pieces.entries()) {
-      all.set(wordsOf(await readRegion(this.#file, offset, words.byteLength, 'a temporary file')), i * words.length);
+      const piece = all.subarray(i * words.length, (i + 1) * words.length);
+      await fillFrom(this.#file, offset, bytesOf(piece), 'a temporary file');
     }
     all.set(words.subarray(0, count * RECORD_WORDS), pieces.length * words.length);
     return all;
@@ -192,10 +203,13 @@ async function collect(
   const directory = new Uint32Array(2 * 2 ** bucketBits);
   const buckets = 2 ** (bucketBits - partitions.bits);
   const duplicates = new Duplicates(source);
+  const scratch = new Scratch();
   let documents = 0;
   for (let partition = 0; partition < 2 ** partitions.bits; partition++) {
     throwIfAborted(signal);
-    const { grouped, ends } = groupByBucket(await partitions.read(partition), bucketBits, buckets);
+    const words = await partitions.read(partition);
+    const grouped = scratch.take(words.length);
+    const ends = groupByBucket(words, grouped, bucketBits, buckets);
     await duplicates.drop(grouped, ends);
     for (let bucket = 0, start = 0; bucket < buckets; start = ends[bucket++]!) {
       const at = 2 * (partition * buckets + bucket);
@@ -213,19 +227,18 @@ async function collect(
   await writeFully(file, header, 0);
 }
 
-/** Counting sort of a partition's records by bucket, stable. `ends`: where those of each bucket end. */
-function groupByBucket(words: Uint32Array, bucketBits: number, buckets: number) {
+/** Counting sort of a partition's records by bucket, stable. Returns where those of each bucket end. */
+function groupByBucket(words: Uint32Array, grouped: Uint32Array, bucketBits: number, buckets: number): Uint32Array {
   const bucketOf = (at: number): number => (words[at]! >>> (32 - bucketBits)) % buckets;
   const ends = new Uint32Array(buckets);
   for (let at = 0; at < words.length; at += RECORD_WORDS) ends[bucketOf(at)]! += 1;
   for (let bucket = 1; bucket < buckets; bucket++) ends[bucket]! += ends[bucket - 1]!;
   const next = ends.slice();
-  const grouped = new Uint32Array(words.length);
   for (let at = words.length - RECORD_WORDS; at >= 0; at -= RECORD_WORDS) {
     const to = --next[bucketOf(at)]! * RECORD_WORDS;
     for (let word = 0; word < RECORD_WORDS; word++) grouped[to + word] = words[at + word]!;
   }
-  return { grouped, ends };
+  return ends;
 }
 
 /** Finds documents that occur more than once: with the same text they are ignored, with another they are an error. */
