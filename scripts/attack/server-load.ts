@@ -2,7 +2,7 @@
 import { connect, type Socket } from 'node:net';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { request } from 'undici';
+import { Agent, request } from 'undici';
 import { expectedPairs } from '../../test/support/models.js';
 import { RandomStream } from '../../src/random/random-stream.js';
 import { attackServer, dropConnections, GoodRequest, LIMITS } from './hostile-requests.js';
@@ -54,9 +54,8 @@ async function fillCaches(): Promise<void> {
     });
     const body = JSON.stringify({ pairs });
     const headers = { 'content-type': 'application/json' };
-    const answer = await request(`${url}/score`, { method: 'POST', headers, body });
-    if (answer.statusCode !== 200) throw new Error(`status ${answer.statusCode}: ${await answer.body.text()}`);
-    await answer.body.dump();
+    const { statusCode, text } = await ask('/score', { method: 'POST', headers, body });
+    if (statusCode !== 200) throw new Error(`status ${statusCode}: ${text}`);
   }
 }
 
@@ -91,11 +90,21 @@ async function run(good: readonly GoodRequest[], { requests, crowd, seed, epoch 
 /** Waits until the server has given up what its clients have left. */
 async function settled(): Promise<void> {
   for (let i = 0; i < MOST_WAITS; i++) {
-    const { body } = await request(`${url}/metrics`);
-    if (/^rank_distillm_requests_in_work 0$/m.test(await body.text())) return;
+    if (/^rank_distillm_requests_in_work 0$/m.test((await ask('/metrics')).text)) return;
     await sleep(WAIT_MS);
   }
   throw new Error('requests that were left stay in work');
+}
+
+/** A request on a connection that does not stay: what the server holds is looked at afterwards. */
+async function ask(path: string, options: Parameters<typeof request>[1] = {}) {
+  const dispatcher = new Agent();
+  try {
+    const { statusCode, body } = await request(`${url}${path}`, { ...options, dispatcher });
+    return { statusCode, text: await body.text() };
+  } finally {
+    await dispatcher.close();
+  }
 }
 
 const good = await goodRequests();

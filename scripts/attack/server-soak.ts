@@ -2,6 +2,7 @@
 // this process, so that it can collect its garbage before it is looked at; its clients are another one.
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { modelFolder } from '../../test/support/models.js';
 import type { LogEntry } from '../../src/serve/options.js';
 import type { RerankServer, serve as Serve } from '../../src/serve/serve.js';
@@ -13,6 +14,8 @@ import { openTarget } from './package.js';
 import type { Answered, Load } from './server-load.js';
 
 const LOOKS = 20;
+const WAIT_MS = 20;
+const MOST_WAITS = 500;
 const CLIENTS = new URL('server-load.ts', import.meta.url).pathname;
 
 const USAGE = `usage: npm run soak:serve -- [--requests 36000] [--connections 10000] [--growth 2] [--seed S] [--package FOLDER]
@@ -45,6 +48,7 @@ await runScript(USAGE, options, async (values) => {
     const crowd = i === 0 || i === LOOKS - 1 ? connections : 0;
     const { failure } = await clients.run({ requests: Math.ceil(requests / LOOKS), crowd, seed, epoch: i });
     if (failure !== undefined) throw new Error(failure);
+    await disconnected();
     const look = await lookAtSelf();
     looks.push(look);
     tellLook(look, i + 1, LOOKS);
@@ -55,6 +59,14 @@ await runScript(USAGE, options, async (values) => {
   );
   judge([...findings(looks, growth), ...failures.map((entry) => `the log says ${JSON.stringify(entry)}`)]);
 });
+
+/** Waits until this process has heard that its clients have closed their connections, which takes time on a busy machine. */
+async function disconnected(): Promise<void> {
+  for (let i = 0; process.getActiveResourcesInfo().includes('TCPSocketWrap'); i++) {
+    if (i === MOST_WAITS) throw new Error('connections that the clients have closed stay open');
+    await sleep(WAIT_MS);
+  }
+}
 
 function startClients({ url }: RerankServer) {
   const child = fork(CLIENTS, [url]);
