@@ -338,7 +338,7 @@ export function bytesOf(words: Uint32Array): Buffer {
 }
 
 /** A view of bytes that start at a multiple of four. */
-export function wordsOf(bytes: Buffer): Uint32Array {
+function wordsOf(bytes: Buffer): Uint32Array {
   return new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
 }
 
