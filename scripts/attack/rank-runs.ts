@@ -142,12 +142,16 @@ const slowness = (): number => Math.max(1, (loadavg()[0] ?? 0) / availableParall
 /** Seconds that the others of a disturbed rank may take until they have ended: the timeout, and to write and to end. */
 export const mostSeconds = (): number => TIMEOUT_SECONDS + 10 * slowness();
 
-/** Checks that a rank ended in time with one error that names another one. */
+/**
+ * Checks that a rank ended in time with one error that names another one.
+ *
+ * @returns false where it had just ended its work
+ */
 export async function checkFault(
   { child, output, ended }: Rank,
   culprit: { rank: number; host?: string; pid?: number | undefined },
   since: number,
-): Promise<void> {
+): Promise<boolean> {
   const most = mostSeconds();
   const late = sleep(since + most * 1000 - performance.now(), undefined, { ref: false });
   const end = await Promise.race([ended, late]);
@@ -157,10 +161,11 @@ export async function checkFault(
     throw new Broken(`a rank has not ended ${Math.round(most)} s after rank ${culprit.rank}; it said: ${said}`);
   }
   const { code, stderr } = end;
-  if (code === 0) return; // the run had just ended
+  if (code === 0) return false;
   const errors = stderr.match(/^error: .*$/gm) ?? [];
   if (code !== 1 || errors.length !== 1) throw new Broken(`exit code ${code}, not 1 with one error: ${stderr}`);
   const { rank, host = hostname(), pid } = culprit;
   const label = `rank ${rank} (${host}, process ${pid ?? ''}`;
   if (!errors[0].includes(label)) throw new Broken(`the error does not name ${label}: ${errors[0]}`);
+  return true;
 }

@@ -6,15 +6,18 @@ import { Broken, type Kind } from '../kind.js';
 import { checkFault, mostSeconds, RankRun, spoken } from '../rank-runs.js';
 
 const STEPS = 40;
+/** A moment may fall after the run's end, which disturbs nothing; so many in a row would mean that none is ever met. */
+const MOST_MOMENTS = 20;
 
-/** Each rank of two and of three, killed, which for rank 0 is the store's host, and stopped. */
+/** Each rank of two and of four, killed, which for rank 0 is the store's host, and stopped. */
 const PLACES = (['SIGKILL', 'SIGSTOP'] as const).flatMap((signal) =>
-  [2, 3].flatMap((ranks) => Array.from({ length: ranks }, (_, victim) => ({ ranks, victim, signal }))),
+  [2, 4].flatMap((ranks) => Array.from({ length: ranks }, (_, victim) => ({ ranks, victim, signal }))),
 );
 
 /**
  * A rank of a training run dies or hangs at a random moment: the others end within the timeout with one error that names
- * it, and the same command continues, on as many ranks or on one, to the model of an undisturbed run.
+ * it, and the same command continues, on as many ranks or on one, to the model of an undisturbed run. A moment counts only
+ * where the rank was at work, so that the others had to tell of it.
  */
 export const kind: Kind = {
   name: 'ranks of fit killed or stopped',
@@ -25,24 +28,30 @@ export const kind: Kind = {
     const run = await RankRun.open({ folder, command, steps: STEPS });
     return async (random, index) => {
       // neighbours in one place would hide that another was never tried
-      const { ranks, victim, signal } = PLACES[(index * 3) % PLACES.length]!;
+      const { ranks, victim, signal } = PLACES[(index * 5) % PLACES.length]!;
       const { milliseconds: longest } = await run.whole(ranks, ranks);
-      run.clear();
-      const moment = random.float() * longest;
-      if (random.below(3) === 0) await disturbLaunched();
-      else await disturb(await run.start(ranks, ranks));
+      const isLaunched = random.below(3) === 0;
+      let moments = 0;
+      do {
+        if (++moments > MOST_MOMENTS) throw new Broken(`no rank was at work at ${MOST_MOMENTS} moments`);
+        run.clear();
+      } while (!(await (isLaunched ? disturbLaunched() : disturb())));
       await run.checkEnd(ranks, random.below(2) === 0 ? ranks : 1, ranks);
 
-      async function disturb(started: Rank[]): Promise<void> {
+      /** Whether the other ranks had to tell of it. */
+      async function disturb(): Promise<boolean> {
+        const started = await run.start(ranks, ranks);
         await spoken(started[0]!);
-        await sleep(moment);
+        await sleep(random.float() * longest);
         const { child } = started[victim]!;
         const since = performance.now();
         child.kill(signal);
         try {
-          for (const [rank, other] of started.entries()) {
-            if (rank !== victim) await checkFault(other, { rank: victim, pid: child.pid }, since);
-          }
+          const others = started.filter((_, rank) => rank !== victim);
+          const told = await Promise.all(
+            others.map((other) => checkFault(other, { rank: victim, pid: child.pid }, since)),
+          );
+          return told.every((isTold) => isTold);
         } finally {
           for (const rank of started) rank.child.kill('SIGKILL');
           await Promise.all(started.map(({ ended }) => ended));
@@ -50,26 +59,26 @@ export const kind: Kind = {
       }
 
       /** Under our launcher; killed at any moment after the start, also before the ranks have met. */
-      async function disturbLaunched(): Promise<void> {
+      async function disturbLaunched(): Promise<boolean> {
         const argv = run.argv(ranks, ranks, `--trainer.devices=${ranks}`);
         const launcher = startProgram([...command, ...argv], folder);
         const pid = await childOf(launcher, victim, ranks);
         if (signal === 'SIGSTOP') await spoken(launcher);
-        await sleep(signal === 'SIGSTOP' ? moment : random.float() * 2 * longest);
-        if (pid === undefined || launcher.child.exitCode !== null || !isAlive(pid)) return void (await launcher.ended);
-        process.kill(pid, signal);
+        await sleep(signal === 'SIGSTOP' ? random.float() * longest : random.float() * 2 * longest);
+        if (pid !== undefined && launcher.child.exitCode === null && isAlive(pid)) process.kill(pid, signal);
         const most = 2 * mostSeconds();
         const end = await Promise.race([launcher.ended, sleep(most * 1000, undefined, { ref: false })]);
         if (end === undefined) {
           launcher.child.kill('SIGKILL');
           throw new Broken(`the launcher has not ended ${Math.round(most)} s after a rank`);
         }
-        if (end.code === 0) return; // it had just done its work
+        if (end.code === 0) return false;
         const errors = end.stderr.match(/^error: .*$/gm) ?? [];
         const label = `rank ${victim} (${hostname()}, process ${pid})`;
         if (errors.length !== 1 || !errors[0].includes(label)) {
           throw new Broken(`exit code ${end.code}, not one error that names ${label}: ${end.stderr}`);
         }
+        return true;
       }
     };
   },
