@@ -15,6 +15,8 @@ import { PeerServer } from './peers/server.js';
 /** Node.js compiles for about as long. */
 const WARM_REQUESTS = 3000;
 const WARM_SECONDS = 20;
+/** Requests of a call of the engine alone that gives its best rate. */
+const TOGETHER = 64;
 
 const USAGE = `usage: npm run bench -- serve [--model FOLDER] [--precision 32-true] [--clients 1,8,64] [--documents 10] [--tokens 100]
                               [--seconds 5] [--rounds 3] [--peer PYTHON]
@@ -24,9 +26,12 @@ Requests per second and their times, each a query with 10 documents of 100 token
 own rate in a process without a server; and the share of it that arrives at the clients. MiniLM-L6 by default; "tiny" names a
 model that costs next to nothing, so what is left is the server.
 
-The engine, our server and the peer are measured in turn, in as many rounds, after ${WARM_REQUESTS} requests or ${WARM_SECONDS} s; medians. Requests are
-made before they are measured. "share" has two columns: by the clock, where the clients share the cores with the server and one
-client alone leaves them idle between its requests; and by CPU, the CPU seconds of a request in the engine alone over those in the server.
+The engine, our server, node:http around the engine and the peer are measured in turn, in as many rounds, after ${WARM_REQUESTS} requests or
+${WARM_SECONDS} s; medians. Requests are made before they are measured. node:http around the engine reads a request, ranks and answers, without
+checks, limits, log or metrics: the most that a server in Node.js can have.
+"share" is of the engine that gets ${TOGETHER} requests at a time, "of as many" of the engine that gets as many as there are clients: one
+request alone leaves threads idle, with a server or without. Both by the clock, where the clients share the cores with the server,
+and by CPU: the CPU seconds of a request in the engine alone over those in the server.
 --peer names a Python with infinity-emb (pip install infinity-emb[server,torch]), which serves the same model of random weights.
 --package measures another checkout's or an installed package's server beside ours.`;
 
@@ -53,9 +58,9 @@ interface Request {
 }
 
 const MAIN = 'dist/cli/main.js';
+const LOADER = new URL('../lib/load-typescript.mjs', import.meta.url).href;
+const BARE = new URL('bare-server.ts', import.meta.url).pathname;
 const QUERY_TOKENS = 8;
-/** Requests of a call of the engine alone. */
-const TOGETHER = 64;
 /** [CLS] and two [SEP]. */
 const SPECIAL_TOKENS = 3;
 
@@ -176,14 +181,24 @@ async function load(
   return { rate: times.length / took, p50: at(0.5), p99: at(0.99), ...costs };
 }
 
-/** Requests' worth of pairs a second, scored in this process without a server. */
-async function engineRate(model: CrossEncoder, seconds: number, requests: Requests, most = Infinity): Promise<Rate> {
+/**
+ * Requests' worth of pairs a second, scored in this process without a server.
+ *
+ * @param together requests of a call
+ */
+async function engineRate(
+  model: CrossEncoder,
+  together: number,
+  seconds: number,
+  requests: Requests,
+  most = Infinity,
+): Promise<Rate> {
   let done = 0;
   const [start, cpu] = [performance.now(), cpuSeconds(process.pid)];
   while (performance.now() - start < seconds * 1000 && done < most) {
-    const batch = Array.from({ length: TOGETHER }, () => requests.next());
+    const batch = Array.from({ length: together }, () => requests.next());
     await model.score(batch.flatMap(({ query, documents }) => documents.map((document) => ({ query, document }))));
-    done += TOGETHER;
+    done += together;
   }
   const took = (performance.now() - start) / 1000;
   const none = { p50: Number.NaN, p99: Number.NaN, clientCpu: Number.NaN };
@@ -209,34 +224,52 @@ async function main(
   await using server = await ServerProcess.start([process.execPath, join(root, MAIN)], args);
   await using second =
     other === undefined ? undefined : await ServerProcess.start([process.execPath, join(other, MAIN)], args);
+  await using bare = await ServerProcess.of([process.execPath, '--import', LOADER, BARE, folder, precision]);
   await using python = peer === undefined ? undefined : await PeerServer.start(peer, backbone);
   const endpoints = new Map<string, Endpoint>([['rank-distillm serve', ours(server)]]);
+  endpoints.set('node:http around the engine', ours(bare));
   if (second) endpoints.set(other!, ours(second));
   if (python) endpoints.set(python.name, python);
   const found = new Map<string, Rate[]>();
   const keep = (name: string, rate: Rate): void => void found.set(name, [...(found.get(name) ?? []), rate]);
+  const alone = (together: number): string => `the engine alone, ${together}`;
 
   // what is compiled on the way would count as a request's
-  const { rate } = await engineRate(model, WARM_SECONDS, requests, WARM_REQUESTS);
+  const { rate } = await engineRate(model, TOGETHER, WARM_SECONDS, requests, WARM_REQUESTS);
   for (const endpoint of endpoints.values()) await load(endpoint, 16, WARM_SECONDS, requests, WARM_REQUESTS);
   const prepared = Math.ceil(rate * workload.seconds) + TOGETHER;
   for (let round = 0; round < rounds; round++) {
     for (const clients of workload.clients) {
-      requests.prepare(prepared);
-      keep('the engine alone', await engineRate(model, workload.seconds, requests));
+      for (const together of new Set([TOGETHER, clients])) {
+        requests.prepare(prepared);
+        keep(alone(together), await engineRate(model, together, workload.seconds, requests));
+      }
       for (const [name, endpoint] of endpoints) {
         requests.prepare(prepared);
         keep(`${name}, ${clients}`, await load(endpoint, clients, workload.seconds, requests));
       }
     }
   }
-  const engine = medians(found.get('the engine alone')!);
-  const columns = ['', 'requests/s', 'p50, ms', 'p99, ms', 'share by the clock', 'CPU ms', 'client CPU ms', 'by CPU'];
+  const best = medians(found.get(alone(TOGETHER))!);
+  const columns = [
+    '',
+    'requests/s',
+    'p50, ms',
+    'p99, ms',
+    'share',
+    'of as many',
+    'CPU ms',
+    'share of CPU',
+    'of as many',
+    'client CPU ms',
+  ];
   const shown = (value: number, digits: number): string => (Number.isNaN(value) ? '' : value.toFixed(digits));
   const rows = [...found].map(([name, own]) => {
     const { rate, p50, p99, cpu, clientCpu } = medians(own);
-    const shares = [shown(rate / engine.rate, 2), shown(cpu, 2), shown(clientCpu, 2), shown(engine.cpu / cpu, 2)];
-    return [name, shown(rate, 1), shown(p50, 1), shown(p99, 1), ...shares];
+    const asMany = medians(found.get(alone(Number(/\d+$/.exec(name)![0])))!);
+    const byClock = [shown(rate / best.rate, 2), shown(rate / asMany.rate, 2)];
+    const byCpu = [shown(cpu, 2), shown(best.cpu / cpu, 2), shown(asMany.cpu / cpu, 2)];
+    return [name, shown(rate, 1), shown(p50, 1), shown(p99, 1), ...byClock, ...byCpu, shown(clientCpu, 2)];
   });
   console.log(machineLine('cpu'));
   console.log(

@@ -9,7 +9,7 @@ interface LogLine {
   url?: string;
 }
 
-/** `rank-distillm serve` in a process of its own, called over loopback. */
+/** A server in a process of its own, mostly `rank-distillm serve`, called over loopback. */
 export class ServerProcess implements AsyncDisposable {
   readonly url: string;
   readonly child: ChildProcess;
@@ -25,10 +25,13 @@ export class ServerProcess implements AsyncDisposable {
   }
 
   /** @param command the program and its first arguments: `node .../main.js` */
-  static async start([program = '', ...first]: readonly string[], args: readonly string[]): Promise<ServerProcess> {
-    const child = spawn(program, [...first, 'serve', ...args, '--log', 'json'], {
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
+  static start(command: readonly string[], args: readonly string[]): Promise<ServerProcess> {
+    return ServerProcess.of([...command, 'serve', ...args, '--log', 'json']);
+  }
+
+  /** Any program that writes a line of `--log json` when it listens, and ends on SIGTERM. */
+  static async of([program = '', ...args]: readonly string[]): Promise<ServerProcess> {
+    const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'] });
     const exit = once(child, 'exit').then(([code, signal]) => (code ?? signal) as number | NodeJS.Signals);
     const complaints: string[] = [];
     const url = await new Promise<string>((resolve, reject) => {
