@@ -22,7 +22,7 @@ const PLACES = (['SIGKILL', 'SIGSTOP'] as const).flatMap((signal) =>
 export const kind: Kind = {
   name: 'ranks of fit killed or stopped',
   gives: ['worked'],
-  tries: { full: 10 * PLACES.length, short: 4 },
+  tries: { full: 10 * PLACES.length, short: 3 },
   seconds: 900,
   async open({ command, folder }) {
     const run = await RankRun.open({ folder, command, steps: STEPS });
