@@ -47,6 +47,7 @@ async function sanitized(name) {
     ...options,
     LD_PRELOAD: libraries.map(sanitizerLibrary).join(':'),
     RANK_DISTILLM_BINDING: addon,
+    RANK_DISTILLM_TEST_DEVICE: 'cpu', // LibTorch is not built with sanitizers
   };
   await run(process.execPath, [join(root, 'scripts/test.mjs'), 'test/engine', 'test/train'], {
     what: `tests under the ${name} sanitizer`,
