@@ -57,6 +57,7 @@ interface Request {
   documents: string[];
 }
 
+const ALONE = 'the engine alone';
 const MAIN = 'dist/cli/main.js';
 const LOADER = new URL('../lib/load-typescript.mjs', import.meta.url).href;
 const BARE = new URL('bare-server.ts', import.meta.url).pathname;
@@ -230,9 +231,13 @@ async function main(
   endpoints.set('node:http around the engine', ours(bare));
   if (second) endpoints.set(other!, ours(second));
   if (python) endpoints.set(python.name, python);
-  const found = new Map<string, Rate[]>();
-  const keep = (name: string, rate: Rate): void => void found.set(name, [...(found.get(name) ?? []), rate]);
-  const alone = (together: number): string => `the engine alone, ${together}`;
+  /** [requests at a time][contender] */
+  const found = new Map<number, Map<string, Rate[]>>();
+  const keep = (atATime: number, name: string, rate: Rate): void => {
+    const own = found.get(atATime) ?? new Map<string, Rate[]>();
+    found.set(atATime, own.set(name, [...(own.get(name) ?? []), rate]));
+  };
+  const engineOf = (atATime: number): Rate => medians(found.get(atATime)!.get(ALONE)!);
 
   // what is compiled on the way would count as a request's
   const { rate } = await engineRate(model, TOGETHER, WARM_SECONDS, requests, WARM_REQUESTS);
@@ -242,15 +247,15 @@ async function main(
     for (const clients of workload.clients) {
       for (const together of new Set([TOGETHER, clients])) {
         requests.prepare(prepared);
-        keep(alone(together), await engineRate(model, together, workload.seconds, requests));
+        keep(together, ALONE, await engineRate(model, together, workload.seconds, requests));
       }
       for (const [name, endpoint] of endpoints) {
         requests.prepare(prepared);
-        keep(`${name}, ${clients}`, await load(endpoint, clients, workload.seconds, requests));
+        keep(clients, name, await load(endpoint, clients, workload.seconds, requests));
       }
     }
   }
-  const best = medians(found.get(alone(TOGETHER))!);
+  const best = engineOf(TOGETHER);
   const columns = [
     '',
     'requests/s',
@@ -264,12 +269,15 @@ async function main(
     'client CPU ms',
   ];
   const shown = (value: number, digits: number): string => (Number.isNaN(value) ? '' : value.toFixed(digits));
-  const rows = [...found].map(([name, own]) => {
-    const { rate, p50, p99, cpu, clientCpu } = medians(own);
-    const asMany = medians(found.get(alone(Number(/\d+$/.exec(name)![0])))!);
-    const byClock = [shown(rate / best.rate, 2), shown(rate / asMany.rate, 2)];
-    const byCpu = [shown(cpu, 2), shown(best.cpu / cpu, 2), shown(asMany.cpu / cpu, 2)];
-    return [name, shown(rate, 1), shown(p50, 1), shown(p99, 1), ...byClock, ...byCpu, shown(clientCpu, 2)];
+  const rows = [...found].flatMap(([atATime, contenders]) => {
+    const asMany = engineOf(atATime);
+    return [...contenders].map(([name, own]) => {
+      const { rate, p50, p99, cpu, clientCpu } = medians(own);
+      const byClock = [shown(rate / best.rate, 2), shown(rate / asMany.rate, 2)];
+      const byCpu = [shown(cpu, 2), shown(best.cpu / cpu, 2), shown(asMany.cpu / cpu, 2)];
+      const label = `${name}, ${atATime}`;
+      return [label, shown(rate, 1), shown(p50, 1), shown(p99, 1), ...byClock, ...byCpu, shown(clientCpu, 2)];
+    });
   });
   console.log(machineLine('cpu'));
   console.log(
