@@ -12,7 +12,7 @@
 namespace rank_distillm {
 namespace {
 
-constexpr size_t cache_line = 64, ordinary_page = 4096, huge_page = size_t{2} << 20;
+constexpr size_t ordinary_page = 4096, huge_page = size_t{2} << 20;
 /// From this size on the kernel is asked directly: the thread that first touches a page zeroes it.
 constexpr size_t large = huge_page;
 

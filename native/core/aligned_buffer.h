@@ -9,6 +9,8 @@ namespace rank_distillm {
 /// model (docs/performance.md): they are for memory that is allocated once and written many times.
 enum class Pages { ordinary, huge };
 
+constexpr size_t cache_line = 64;
+
 /// Memory for kernels, aligned to cache lines; large memory is aligned to pages.
 class AlignedBuffer {
  public:

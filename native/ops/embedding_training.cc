@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "ops/row.h"
 #include "ops/vectorize.h"
 
 namespace rank_distillm {
@@ -10,11 +11,6 @@ namespace {
 RANK_DISTILLM_VECTORIZE
 void add_three(const float* a, const float* b, const float* c, float* sum, int64_t n) {
   for (int64_t i = 0; i < n; ++i) sum[i] = a[i] + b[i] + c[i];
-}
-
-RANK_DISTILLM_VECTORIZE
-void add_to(float* values, const float* other, int64_t n) {
-  for (int64_t i = 0; i < n; ++i) values[i] += other[i];
 }
 
 }  // namespace
@@ -48,7 +44,7 @@ void embed_backward_tables(const PackedBatch& batch, const Block& block, const T
     const auto* row = gradient.floats(t) + first;
     const int64_t word = batch.input_ids[token], position = positions[token];
     const auto add = [&](const TrainableEmbedding::Table& table, int64_t id) {
-      add_to(table.gradient + id * width + first, row, count);
+      add_row(row, table.gradient + id * width + first, count);
     };
     if (word != embedding.padding_id) add(embedding.word, word);
     if (position != embedding.padding_position) add(embedding.position, position);

@@ -5,16 +5,11 @@
 #include <cstring>
 #include <vector>
 
-#include "ops/bf16.h"
+#include "ops/row.h"
 #include "ops/vectorize.h"
 
 namespace rank_distillm {
 namespace {
-
-RANK_DISTILLM_VECTORIZE
-void add_to(float* values, const float* other, int64_t n) {
-  for (int64_t i = 0; i < n; ++i) values[i] += other[i];
-}
 
 RANK_DISTILLM_VECTORIZE
 void multiply_to(const float* a, const float* b, float* product, int64_t n) {
@@ -101,7 +96,7 @@ void residual_layer_norm_training(const NormRows& rows, const TrainableNorm& nor
     } else {
       std::memcpy(values, rows.branch.row(row), n * sizeof(float));
     }
-    if (rows.residual.data != nullptr) add_to(values, rows.residual.floats(row), n);
+    if (rows.residual.data != nullptr) add_row(rows.residual.floats(row), values, n);
     state.scale[row] = normalize(values, norm.eps, n);
     weigh(values, norm.weight, norm.bias, rows.exact.floats(row), n);
     if (rows.copy.type == ElementType::bfloat16) {
@@ -127,8 +122,8 @@ void residual_layer_norm_backward(const NormGradientRows& rows, const TrainableN
 
 void add_norm_gradients(const TrainableNorm& norm, const float* sums, int64_t sequences) {
   for (int64_t s = 0; s < sequences; ++s, sums += 2 * norm.columns) {
-    add_to(norm.weight_gradient, sums, norm.columns);
-    add_to(norm.bias_gradient, sums + norm.columns, norm.columns);
+    add_row(sums, norm.weight_gradient, norm.columns);
+    add_row(sums + norm.columns, norm.bias_gradient, norm.columns);
   }
 }
 

@@ -3,15 +3,11 @@
 #include <algorithm>
 #include <vector>
 
+#include "ops/row.h"
 #include "ops/vectorize.h"
 
 namespace rank_distillm {
 namespace {
-
-RANK_DISTILLM_VECTORIZE
-void add_to(float* sums, const float* row, int64_t n) {
-  for (int64_t i = 0; i < n; ++i) sums[i] += row[i];
-}
 
 /// A NaN stays.
 RANK_DISTILLM_VECTORIZE
@@ -35,15 +31,15 @@ class ColumnSums {
     std::fill(sums_.begin(), sums_.end(), 0.0F);
     int64_t row = 0;
     while (row + together <= count) {
-      for (int64_t i = 0; i < together; ++i, ++row) add_to(level(0), rows.floats(first + row), width_);
+      for (int64_t i = 0; i < together; ++i, ++row) add_row(rows.floats(first + row), level(0), width_);
       for (int64_t i = 1, rows_below = row / together; i < levels; ++i, rows_below /= together) {
-        add_to(level(i), level(i - 1), width_);
+        add_row(level(i - 1), level(i), width_);
         std::fill_n(level(i - 1), width_, 0.0F);
         if (rows_below % together != 0) break;
       }
     }
-    for (; row < count; ++row) add_to(level(0), rows.floats(first + row), width_);
-    for (int64_t i = 1; i < levels; ++i) add_to(level(0), level(i), width_);
+    for (; row < count; ++row) add_row(rows.floats(first + row), level(0), width_);
+    for (int64_t i = 1; i < levels; ++i) add_row(level(i), level(0), width_);
     std::copy_n(level(0), width_, to);
   }
 

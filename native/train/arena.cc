@@ -6,7 +6,7 @@
 namespace rank_distillm {
 namespace {
 
-constexpr int64_t cache_line = 64, least_piece = int64_t{1} << 20;
+constexpr int64_t least_piece = int64_t{1} << 20;
 
 }  // namespace
 
@@ -17,7 +17,8 @@ void Arena::reserve(int64_t size) {
 }
 
 char* Arena::bytes(int64_t size) {
-  const int64_t rounded = (size + cache_line - 1) / cache_line * cache_line;
+  constexpr int64_t line = cache_line;
+  const int64_t rounded = (size + line - 1) / line * line;
   while (piece_ < pieces_.size() && used_ + rounded > static_cast<int64_t>(pieces_[piece_].size())) {
     ++piece_;
     used_ = 0;

@@ -29,7 +29,14 @@ const inputs = () => [
 ];
 
 /** @typedef {{ libtorch: string, cuda: boolean }} Torch what rank_distillm_torch.node is built against */
-/** @typedef {{ out: string, torch?: Torch | undefined, arch?: string, options?: string[] }} Build into `out`/Release, for another architecture perhaps, with more options for CMake, as `NAME=VALUE` */
+/**
+ * @typedef {object} Build
+ * @property {string} out the addon comes into `out`/Release
+ * @property {Torch | undefined} [torch]
+ * @property {string} [arch] another architecture
+ * @property {string[]} [options] more of CMake's, as `NAME=VALUE`
+ * @property {boolean} [quick] in a third of the time, for this machine and without what tests and lint need
+ */
 
 /** RPATH is `$ORIGIN`: LibTorch's files are looked for beside the addon, where a checkout has links to them. @param {string} folder @param {string} libtorch @param {string[]} names */
 function linkLibraries(folder, libtorch, names) {
@@ -59,9 +66,14 @@ async function compileTorchAddon({ out, torch, options = [] }) {
 }
 
 /** Compiles targets of CMake. @param {Build & { targets: string[] }} build */
-async function compile({ out, targets, torch, options = [] }) {
+async function compile({ out, targets, torch, options = [], quick = false }) {
   checkBuildTools();
-  const defines = [`RANK_DISTILLM_TORCH=${torch?.libtorch ?? ''}`, `RANK_DISTILLM_CUDA=${torch?.cuda ? 'ON' : 'OFF'}`];
+  const onOrOff = (/** @type {boolean | undefined} */ value) => (value ? 'ON' : 'OFF');
+  const defines = [
+    `RANK_DISTILLM_TORCH=${torch?.libtorch ?? ''}`,
+    `RANK_DISTILLM_CUDA=${onOrOff(torch?.cuda)}`,
+    `RANK_DISTILLM_QUICK=${onOrOff(quick)}`,
+  ];
   dropStaleCache(out, torch?.libtorch);
   const jobs = Math.max(1, Math.min(availableParallelism(), Math.floor(freemem() / MEMORY_PER_JOB)));
   const configure = [...defines, ...options].map((define) => `--CD${define}`);
@@ -118,11 +130,22 @@ function wish(stamp, asked) {
   return { cuda, usedBefore: stamp['cuda'] === cuda && typeof libtorch === 'string' ? libtorch : undefined };
 }
 
+/**
+ * Tells whether the engine for the CPU is there. Beside LibTorch's it has to be a full build; alone it may be one that
+ * RANK_DISTILLM_BINDING names, for example a release's, which saves the compiler.
+ * @param {boolean} full
+ */
+function isEngineBuilt(full) {
+  if (!full && process.env['RANK_DISTILLM_BINDING']) return true;
+  const wanted = full ? { ...origin(), quick: false } : origin();
+  return isBuilt(readStamp('addon'), wanted, ADDON_NAME, REQUIREMENTS);
+}
+
 /** Tells whether `ensureAddons` would find nothing to do. @param {boolean} asked as there */
 export function areAddonsBuilt(asked) {
-  if (!isBuilt(readStamp('addon'), origin(), ADDON_NAME, REQUIREMENTS)) return false;
   const stamp = readStamp('torch-addon');
   const wished = wish(stamp, asked);
+  if (!isEngineBuilt(wished !== undefined)) return false;
   if (wished === undefined) return true;
   const libtorch = presentLibtorch(wished.usedBefore, wished.cuda);
   if (libtorch === undefined) return false;
@@ -140,9 +163,10 @@ function throwIfUnmet(name, requirements) {
 }
 
 /**
- * Builds build/Release/rank_distillm.node, unless it is there, runs here and nothing it is made of has changed. The same
- * for rank_distillm_torch.node beside it where it is asked for, or was built before. With RANK_DISTILLM_CUDA=1 that one is
- * built for CUDA, and stays so for calls that do not say otherwise (RANK_DISTILLM_CUDA=0).
+ * Builds build/Release/rank_distillm.node, unless it is there, runs here and nothing it is made of has changed: quickly,
+ * where nothing else is asked for. The same for rank_distillm_torch.node beside it where it is asked for, or was built
+ * before. With RANK_DISTILLM_CUDA=1 that one is built for CUDA, and stays so for calls that do not say otherwise
+ * (RANK_DISTILLM_CUDA=0).
  * @param {boolean} asked whether the addon for LibTorch is needed
  */
 export async function ensureAddons(asked) {
@@ -150,14 +174,15 @@ export async function ensureAddons(asked) {
   const wished = wish(stamp, asked);
   if (wished?.cuda) checkCudaCompiler(); // nobody should wait for gigabytes only to hear that there is no compiler
   const torch = wished && { libtorch: await findLibtorch(wished.usedBefore, wished.cuda), cuda: wished.cuda };
+  const quick = torch === undefined;
   let done = false;
-  if (!isBuilt(readStamp('addon'), origin(), ADDON_NAME, REQUIREMENTS)) {
+  if (!isEngineBuilt(!quick)) {
     // Objects made with the headers of a newer C library would ask for it again.
     if (unmetNeeds(release, REQUIREMENTS)?.length) dropCache(build);
-    say('building the native engine (a minute or two the first time)');
-    await compileAddon({ out: build, torch });
+    say(`building the native engine (${quick ? 'a minute' : 'minutes'} the first time)`);
+    await compileAddon({ out: build, torch, quick });
     throwIfUnmet('the native engine', REQUIREMENTS);
-    writeStamp('addon', { ...origin(), output: fingerprint(join(release, ADDON_NAME)) });
+    writeStamp('addon', { ...origin(), quick, output: fingerprint(join(release, ADDON_NAME)) });
     done = true;
   }
   if (torch && !isBuilt(stamp, origin(torch), TORCH_ADDON_NAME, TORCH_REQUIREMENTS)) {
