@@ -39,8 +39,8 @@ export interface Kind {
    * failure.
    */
   apart?: { megabytes: number; together: number };
-  /** Says what it needs and this machine lacks; it is then left out. */
-  needs?: () => string | undefined;
+  /** Says what it needs and this machine or the package lacks; it is then left out. */
+  needs?: (target: Target) => Promise<string | undefined>;
   open(place: Place): Try | Promise<Try>;
 }
 

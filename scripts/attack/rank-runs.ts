@@ -2,9 +2,17 @@ import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism, hostname, loadavg } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type * as LoadBinding from '../../src/io/load-binding.js';
 import { writeTrainingCollection } from '../../test/support/collections.js';
 import { runRanks, startRanks, type Rank, type RankOptions } from '../../test/support/ranks.js';
 import { Broken } from './kind.js';
+import type { Target } from './package.js';
+
+/** Ranks talk to each other by LibTorch, also on the CPU. */
+export async function lacksRanks({ load }: Target): Promise<string | undefined> {
+  const { findTorchEngine } = await load<typeof LoadBinding>('io/load-binding');
+  return findTorchEngine() ? undefined : 'the engine for LibTorch, by which ranks talk to each other';
+}
 
 const RUNS = 'out/lightning_logs';
 /** Of a rank that does not answer. */

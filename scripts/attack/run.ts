@@ -5,6 +5,7 @@ import { SetupError } from '../lib/say.mjs';
 import { attack, type Report } from './attack.js';
 import { loadKind, OUTCOMES } from './kind.js';
 import { KINDS } from './kinds.js';
+import { openTarget } from './package.js';
 
 const USAGE = `usage: npm run attack -- [KIND ...] [--full] [--tries N] [--from I] [--seed S] [--package FOLDER]
 
@@ -23,9 +24,10 @@ await runScript(
     if (unknown !== undefined)
       throw new SetupError(`${unknown}: no such kind`, `There are: ${[...KINDS.keys()].join(', ')}`);
     const seed = numberOf('seed', values.seed, 'a number of at least 0') ?? 1;
+    const target = await openTarget(values.package);
     const reports: Report[] = [];
     for (const name of names.length > 0 ? names : KINDS.keys()) {
-      const lacking = (await loadKind(KINDS.get(name)!)).needs?.();
+      const lacking = await (await loadKind(KINDS.get(name)!)).needs?.(target);
       if (lacking !== undefined) {
         console.error(`${name}: left out, it needs ${lacking}`);
         continue;

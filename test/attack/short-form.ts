@@ -3,6 +3,7 @@ import * as assert from 'uvu/assert';
 import { attack } from '../../scripts/attack/attack.js';
 import { loadKind } from '../../scripts/attack/kind.js';
 import { KINDS } from '../../scripts/attack/kinds.js';
+import { openTarget } from '../../scripts/attack/package.js';
 
 /** The kinds of attack, by test file: one file takes up to a minute on two cores. */
 const FILES = {
@@ -21,7 +22,7 @@ export function shortForms(file: keyof typeof FILES): Test {
   for (const name of FILES[file]) {
     test(`the short form of ${name} breaks nothing`, async () => {
       const module = KINDS.get(name)!;
-      const lacking = (await loadKind(module)).needs?.();
+      const lacking = await (await loadKind(module)).needs?.(await openTarget());
       if (lacking !== undefined) return console.log(`left out: ${name} needs ${lacking}`);
       const report = await attack(module, { seed: 1, tries: 'short' });
       assert.equal(report.failures.slice(0, 5), []);

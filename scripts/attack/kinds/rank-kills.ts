@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { readFileSync } from 'node:fs';
 import { startProgram, type Rank } from '../../../test/support/ranks.js';
 import { Broken, type Kind } from '../kind.js';
-import { checkFault, mostSeconds, RankRun, spoken } from '../rank-runs.js';
+import { checkFault, lacksRanks, mostSeconds, RankRun, spoken } from '../rank-runs.js';
 
 const STEPS = 40;
 /** A moment may fall after the run's end, which disturbs nothing; so many in a row would mean that none is ever met. */
@@ -24,6 +24,7 @@ export const kind: Kind = {
   gives: ['worked'],
   tries: { full: 10 * PLACES.length, short: 3 },
   seconds: 900,
+  needs: lacksRanks,
   async open({ command, folder }) {
     const run = await RankRun.open({ folder, command, steps: STEPS });
     return async (random, index) => {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Broken, type Kind } from '../kind.js';
-import { checkFault, RankRun, spoken, TIMEOUT_SECONDS } from '../rank-runs.js';
+import { checkFault, lacksRanks, RankRun, spoken, TIMEOUT_SECONDS } from '../rank-runs.js';
 import { TwoHosts } from '../../lib/two-hosts.js';
 
 const STEPS = 400;
@@ -17,7 +17,7 @@ export const kind: Kind = {
   gives: ['worked'],
   tries: { full: 10, short: 2 },
   seconds: 900,
-  needs: () => (process.getuid?.() === 0 ? undefined : 'root, for network namespaces'),
+  needs: async (target) => (process.getuid?.() === 0 ? await lacksRanks(target) : 'root, for network namespaces'),
   async open({ command, folder }) {
     const hosts = new TwoHosts();
     process.once('exit', () => hosts[Symbol.dispose]());
