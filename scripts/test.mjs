@@ -8,6 +8,7 @@ import { pathToFileURL } from 'node:url';
 import { filesBelow } from './lib/hash.mjs';
 import { root } from './lib/root.mjs';
 import { transpile } from './lib/transpile.mjs';
+import { isCompiled } from './lib/typescript.mjs';
 
 /** A file that prints nothing for so long hangs. No machine is so slow that a test takes as long. */
 const HANGS_MS = 45 * 60_000;
@@ -19,6 +20,8 @@ const LONG = ['test/attack/kills', 'test/fit/resume', 'test/cli/process', 'test/
 const COMPILES = 'test/native/';
 /** With another Node.js, of arm64 perhaps (scripts/arm64/test.mjs), each file is run by that. */
 const NODE = process.env['RANK_DISTILLM_TEST_NODE'] ?? process.execPath;
+/** See test/support/programs.ts. */
+const COMPILED = isCompiled() ? { RANK_DISTILLM_TEST_COMPILED: root } : {};
 const LOADER = pathToFileURL(join(root, 'scripts/lib/load-typescript.mjs')).href;
 
 /** @typedef {{ file: string, passed: number, failed: number, skipped: number, seconds: number, output: string, leftOut: string[], problem: string | undefined }} Result */
@@ -37,6 +40,7 @@ function runFile(file) {
       cwd: root,
       env: {
         ...process.env,
+        ...COMPILED,
         // tests of downloads use servers of their own
         RANK_DISTILLM_OFFLINE: '1',
         // what is measured is another arithmetic on another day

@@ -4,6 +4,7 @@ import { attack } from '../../scripts/attack/attack.js';
 import { loadKind } from '../../scripts/attack/kind.js';
 import { KINDS } from '../../scripts/attack/kinds.js';
 import { openTarget } from '../../scripts/attack/package.js';
+import { COMPILED } from '../support/programs.js';
 
 /** The kinds of attack, by test file: one file takes up to a minute on two cores. */
 const FILES = {
@@ -22,9 +23,13 @@ export function shortForms(file: keyof typeof FILES): Test {
   for (const name of FILES[file]) {
     test(`the short form of ${name} breaks nothing`, async () => {
       const module = KINDS.get(name)!;
-      const lacking = await (await loadKind(module)).needs?.(await openTarget());
+      const lacking = await (await loadKind(module)).needs?.(await openTarget(COMPILED));
       if (lacking !== undefined) return console.log(`left out: ${name} needs ${lacking}`);
-      const report = await attack(module, { seed: 1, tries: 'short' });
+      const report = await attack(module, {
+        seed: 1,
+        tries: 'short',
+        ...(COMPILED === undefined ? {} : { packageFolder: COMPILED }),
+      });
       assert.equal(report.failures.slice(0, 5), []);
       // otherwise the attack would not reach past the first check, or change nothing
       const kind = await loadKind(module);

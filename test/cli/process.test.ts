@@ -7,7 +7,7 @@ import * as assert from 'uvu/assert';
 import { writeCollection } from '../support/collections.js';
 import { inFolder, writeFiles } from '../support/files.js';
 import { expectedPairs, modelFolder } from '../support/models.js';
-import { LOADER, MAIN, inShell, start, type Ended } from '../support/programs.js';
+import { inShell, PROGRAM, start, type Ended } from '../support/programs.js';
 
 const test = suite('the program');
 
@@ -28,7 +28,7 @@ test('qrels and pairs come through pipes; a run that does is refused', () =>
     const lines = pairs.map(({ query, document }) => `${JSON.stringify({ query, document })}\n`);
     await writeFiles(folder, { 'pairs.jsonl': lines.join('') });
     const shell = (command: string): string => {
-      const program = `rd() { "${process.execPath}" --import "${LOADER}" "${MAIN}" "$@"; }; ${command}`;
+      const program = `rd() { ${inShell([])} "$@"; }; ${command}`;
       const { stdout, stderr } = spawnSync('bash', ['-c', program], { cwd: folder, encoding: 'utf8' });
       return stdout + stderr;
     };
@@ -97,8 +97,9 @@ for (const stdin of ['ends', 'goes on']) {
   test(`a reader that closes the pipe is no failure, when standard input ${stdin}`, () =>
     inFolder(async (folder) => {
       const { code, stderr } = await new Promise<Ended>((resolve, reject) => {
-        const argv = ['--import', LOADER, MAIN, 'score', '--model', modelFolder(), '--input', '-'];
-        const child = spawn(process.execPath, argv, { cwd: folder });
+        const [program, ...before] = PROGRAM;
+        const argv = [...before, 'score', '--model', modelFolder(), '--input', '-'];
+        const child = spawn(program!, argv, { cwd: folder });
         child.stdin.on('error', () => undefined); // what is not read any more
         child.stdin.write('{"query": "a", "document": "b"}\n'.repeat(20_000));
         if (stdin === 'ends') child.stdin.end();

@@ -9,7 +9,7 @@ import { doctor } from '../../src/doctor/doctor.js';
 import type { DoctorCheck, DoctorReport } from '../../src/doctor/report.js';
 import { CrossEncoder } from '../../src/engine/cross-encoder.js';
 import { temporaryFolder } from '../support/files.js';
-import { LOADER, MAIN, start, type Ended } from '../support/programs.js';
+import { PROGRAM, start, type Ended } from '../support/programs.js';
 
 const test = suite('doctor');
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -157,7 +157,7 @@ test('a cache that cannot be written fails, unless downloads are off', async () 
 
 /** The report of a process that another program starts. */
 async function reportBy(program: string, ...argv: string[]): Promise<DoctorReport> {
-  const command = [...argv, process.execPath, '--import', LOADER, MAIN, 'doctor', '--json'];
+  const command = [...argv, ...PROGRAM, 'doctor', '--json'];
   const { stdout } = await promisify(execFile)(program, command, { cwd: temporaryFolder() });
   return JSON.parse(stdout) as DoctorReport;
 }

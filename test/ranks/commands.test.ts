@@ -9,7 +9,7 @@ import { rankLabel, rankVariables } from '../../src/ranks/environment.js';
 import { run } from '../support/cli.js';
 import { writeLongCollection, writeTrainingCollection } from '../support/collections.js';
 import { inFolder, useOwnCache } from '../support/files.js';
-import { LOADER, MAIN, start } from '../support/programs.js';
+import { PROGRAM, start } from '../support/programs.js';
 import {
   hasRanks,
   plainVariables,
@@ -82,7 +82,7 @@ if (hasRanks()) {
       inFolder(async (folder) => {
         await writeTrainingCollection(folder);
         const batch = (size: number): string => `--data.train_batch_size=${size}`;
-        const ended = await runRanks(2, [MAIN, ...FIT, ...STEPS, batch(1)], {
+        const ended = await runRanks(2, [...FIT, ...STEPS, batch(1)], {
           cwd: folder,
           ...(variables && { variables }),
         });
@@ -116,7 +116,7 @@ if (hasRanks()) {
       const torchrun = process.env['RANK_DISTILLM_TORCHRUN'];
       if (!torchrun) return console.log('left out: needs RANK_DISTILLM_TORCHRUN, the torchrun of a venv with torch');
       await writeTrainingCollection(folder);
-      const program = [process.execPath, '--import', LOADER, MAIN, ...FIT, ...STEPS];
+      const program = [...PROGRAM, ...FIT, ...STEPS];
       execFileSync(torchrun, ['--standalone', '--nproc-per-node', '2', '--no-python', ...program], {
         cwd: folder,
         stdio: 'pipe',
@@ -136,7 +136,7 @@ if (hasRanks()) {
       const first = await run(to(3, '--data.train_batch_size=2'), { cwd: folder });
       assert.is(first.code, 0, first.stderr);
       const on = to(6, '--data.train_batch_size=1', '--ckpt_path=last');
-      for (const { code, stderr } of await runRanks(2, [MAIN, ...on], { cwd: folder })) assert.is(code, 0, stderr);
+      for (const { code, stderr } of await runRanks(2, [...on], { cwd: folder })) assert.is(code, 0, stderr);
       const whole = await run(to(6, '--data.train_batch_size=2', '--trainer.default_root_dir=whole'), { cwd: folder });
       assert.is(whole.code, 0, whole.stderr);
       assertClose(losses(folder, 'out/lightning_logs/version_1'), losses(folder, 'whole/lightning_logs/version_0'));
@@ -163,7 +163,7 @@ if (hasRanks()) {
   async function training(folder: string, ranks: number): Promise<Rank[]> {
     await writeTrainingCollection(folder);
     const endless = ['--trainer.max_steps=10000000', '--data.inference_datasets=null', '--trainer.rank_timeout=6'];
-    const started = await startRanks(ranks, [MAIN, ...FIT, ...endless], { cwd: folder });
+    const started = await startRanks(ranks, [...FIT, ...endless], { cwd: folder });
     let ended = false;
     void Promise.race(started.map((rank) => rank.ended)).then(() => (ended = true));
     const log = join(folder, VERSION, 'metrics.csv');
@@ -205,7 +205,7 @@ if (hasRanks()) {
     const port = await freePort();
     const variables = (rank: number): Record<string, string> =>
       rankVariables({ rank, ranks, localRank: rank, localRanks: ranks, host: '127.0.0.1', port });
-    const argv = [process.execPath, '--import', LOADER, MAIN, ...FIT, ...STEPS, '--trainer.rank_timeout=6'];
+    const argv = [...PROGRAM, ...FIT, ...STEPS, '--trainer.rank_timeout=6'];
     const started = those.map((rank) => startProgram(argv, folder, variables(rank)));
     while (connectionsTo(port) < those.length) await sleep(20);
     return started;
@@ -265,7 +265,7 @@ if (hasRanks()) {
       const look = `const { existsSync } = await import('node:fs');
         const written = 'out/lightning_logs/version_0/huggingface_checkpoint';
         if (process.env.RANK === '0') setInterval(() => existsSync(written) && process.kill(process.pid, 'SIGSTOP'), 1).unref();`;
-      const ranks = await startRanks(2, [MAIN, ...FIT, ...STEPS, '--trainer.rank_timeout=6'], {
+      const ranks = await startRanks(2, [...FIT, ...STEPS, '--trainer.rank_timeout=6'], {
         cwd: folder,
         variables: (rank, count, port) => ({ ...plainVariables(rank, count, port), ...preloaded(look) }),
       });
@@ -290,7 +290,7 @@ if (hasRanks()) {
       await writeLongCollection(folder, 40);
       const alone = await run(reRank('alone'), { cwd: folder });
       assert.is(alone.code, 0, alone.stderr);
-      const ended = await runRanks(3, [MAIN, ...reRank('divided')], { cwd: folder });
+      const ended = await runRanks(3, [...reRank('divided')], { cwd: folder });
       for (const { code, stderr } of ended) assert.is(code, 0, stderr);
       assert.is(ended[0]!.stdout, alone.stdout);
       const bytes = (name: string): Buffer => readFileSync(join(folder, name, RUN));
@@ -303,7 +303,7 @@ if (hasRanks()) {
       await writeLongCollection(folder, 600);
       const alone = await run(reRank('alone'), { cwd: folder });
       assert.is(alone.code, 0, alone.stderr);
-      const ranks = await startRanks(2, [MAIN, ...reRank('divided'), '--trainer.rank_timeout=600'], { cwd: folder });
+      const ranks = await startRanks(2, [...reRank('divided'), '--trainer.rank_timeout=600'], { cwd: folder });
       let ended = false;
       void Promise.race(ranks.map((rank) => rank.ended)).then(() => (ended = true));
       const until = async (isThere: () => boolean): Promise<void> => {

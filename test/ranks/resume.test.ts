@@ -2,16 +2,17 @@ import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { inFolder } from '../support/files.js';
+import { LOADER } from '../support/programs.js';
 import { hasRanks, runRanks } from '../support/ranks.js';
 import type { FitJob } from './fit-child.js';
 
 const test = suite('resume with another number of ranks');
-const CHILD = fileURLToPath(new URL('./fit-child.ts', import.meta.url));
+const CHILD = [process.execPath, '--import', LOADER, fileURLToPath(new URL('./fit-child.ts', import.meta.url))];
 
 /** Runs a job on so many ranks; returns the samples of each batch, on all ranks alike. */
 async function fitOn(ranks: number, job: FitJob): Promise<number[][]> {
   const alone = ranks === 1 ? { variables: () => ({}) } : {};
-  const ended = await runRanks(ranks, [CHILD, JSON.stringify(job)], alone);
+  const ended = await runRanks(ranks, [JSON.stringify(job)], { command: CHILD, ...alone });
   for (const { code, stderr } of ended) assert.is(code, 0, stderr);
   for (const { stdout } of ended) assert.is(stdout, ended[0]!.stdout);
   return JSON.parse(ended[0]!.stdout) as number[][];

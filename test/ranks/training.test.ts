@@ -7,13 +7,14 @@ import * as assert from 'uvu/assert';
 import { TrainableModel } from '../../src/engine/trainable-model.js';
 import { createLoss } from '../../src/loss/create-loss.js';
 import { inFolder } from '../support/files.js';
+import { LOADER } from '../support/programs.js';
 import { hasRanks, runRanks } from '../support/ranks.js';
 import { sharedPath } from '../support/shared.js';
 import { norm, relativeDistance } from '../support/tolerances.js';
 import { trainGolden, type Trained } from './train-golden.js';
 
 const test = suite('training on several ranks');
-const CHILD = fileURLToPath(new URL('./train-child.ts', import.meta.url));
+const CHILD = [process.execPath, '--import', LOADER, fileURLToPath(new URL('./train-child.ts', import.meta.url))];
 
 const golden = sharedPath('golden/training.json');
 const goldenModel = sharedPath('golden/tiny-monoelectra');
@@ -56,7 +57,7 @@ if (hasRanks() && golden && goldenModel) {
         const expected = await trainGolden(alone, createLoss(loss), job);
 
         const out = join(folder, 'out');
-        const ended = await runRanks(ranks, [CHILD, JSON.stringify({ ...job, out })]);
+        const ended = await runRanks(ranks, [JSON.stringify({ ...job, out })], { command: CHILD });
         for (const { code, stderr } of ended) assert.is(code, 0, stderr);
         for (let rank = 0; rank < ranks; rank++) {
           const found = read(out, rank);

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { freePort } from '../../src/cli/launch.js';
 import { findTorchEngine } from '../../src/io/load-binding.js';
 import { rankVariables } from '../../src/ranks/environment.js';
-import { LOADER } from './programs.js';
+import { PROGRAM } from './programs.js';
 
 /** Whether LibTorch's engine, which communicates, was built; without it a line says what is left out. */
 export function hasRanks(): boolean {
@@ -30,7 +30,7 @@ export interface RankOptions {
   cwd?: string | undefined;
   /** Variables of a rank; default: torch's plain ones. */
   variables?: (rank: number, ranks: number, port: number) => Record<string, string>;
-  /** What runs the program; default: Node.js with TypeScript. */
+  /** The program; default: `rank-distillm`. */
   command?: readonly string[] | ((rank: number) => readonly string[]);
 }
 
@@ -50,26 +50,22 @@ export function startProgram(argv: readonly string[], cwd: string | undefined, e
   return { child, output: end, ended };
 }
 
-/** Starts a program once per rank. */
-export async function startRanks(
-  ranks: number,
-  program: readonly string[],
-  options: RankOptions = {},
-): Promise<Rank[]> {
+/** Starts a program with these arguments once per rank. */
+export async function startRanks(ranks: number, argv: readonly string[], options: RankOptions = {}): Promise<Rank[]> {
   const port = await freePort();
-  const { variables = plainVariables, command = [process.execPath, '--import', LOADER] } = options;
+  const { variables = plainVariables, command = PROGRAM } = options;
   return Array.from({ length: ranks }, (_, rank) => {
     const before = typeof command === 'function' ? command(rank) : command;
-    return startProgram([...before, ...program], options.cwd, variables(rank, ranks, port));
+    return startProgram([...before, ...argv], options.cwd, variables(rank, ranks, port));
   });
 }
 
-/** Runs a program once per rank to its end. */
+/** Runs a program with these arguments once per rank to its end. */
 export async function runRanks(
   ranks: number,
-  program: readonly string[],
+  argv: readonly string[],
   options: RankOptions = {},
 ): Promise<EndedRank[]> {
-  const started = await startRanks(ranks, program, options);
+  const started = await startRanks(ranks, argv, options);
   return Promise.all(started.map(({ ended }) => ended));
 }
