@@ -15,3 +15,10 @@ static constexpr char __libc_single_threaded = 0;
 __asm__(
     ".symver _ZNSt18condition_variable4waitERSt11unique_lockISt5mutexE,"
     "_ZNSt18condition_variable4waitERSt11unique_lockISt5mutexE@GLIBCXX_3.4.11");
+
+// In C++20 std::ostringstream::str calls a function that g++ 11's library was the first to have (GLIBCXX_3.4.29). This puts it
+// into the engine.
+#if __cplusplus >= 202002L
+#include <sstream>
+template std::string std::stringbuf::str() const&;
+#endif
