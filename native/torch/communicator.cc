@@ -125,8 +125,17 @@ void Communicator::connect() {
                                         : c10d::ProcessGroupGloo::createDeviceForHostname(own));
   group_ = c10::make_intrusive<c10d::ProcessGroupGloo>(c10::make_intrusive<c10d::PrefixStore>("gloo", store_),
                                                        options_.rank, options_.ranks, gloo);
-  gpu_group_ = make_nccl(c10::make_intrusive<c10d::PrefixStore>("nccl", store_), options_.rank, options_.ranks,
-                         collective_timeout);
+}
+
+c10d::Backend& Communicator::group_of(int device) {
+  if (device < 0) return *group_;
+  // not before: it throws where there is no GPU, and ranks may compute on CPUs beside a LibTorch with CUDA
+  if (!gpu_group_) {
+    gpu_group_ = make_nccl(c10::make_intrusive<c10d::PrefixStore>("nccl", store_), options_.rank, options_.ranks,
+                           collective_timeout);
+  }
+  // gloo copies what is on a GPU to the host and back
+  return gpu_group_ ? *gpu_group_ : *group_;
 }
 
 /// Waits until every rank is there, once.
@@ -175,9 +184,7 @@ void Communicator::begin_sum(float* values, int64_t count, int device) {
     for (int64_t first = 0; first < count; first += together) {
       const auto part = std::min(together, count - first);
       std::vector<at::Tensor> bucket = {at::from_blob(values + first, {part}, at::TensorOptions().device(place))};
-      // gloo copies what is on a GPU to the host and back
-      auto& group = device >= 0 && gpu_group_ ? *gpu_group_ : *group_;
-      sums_.push_back(group.allreduce(bucket));
+      sums_.push_back(group_of(device).allreduce(bucket));
     }
   } catch (...) {
     sum_error_ = std::current_exception();

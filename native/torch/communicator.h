@@ -86,6 +86,7 @@ class Communicator {
 
   c10::intrusive_ptr<c10d::Store> open_store(bool serves, double seconds) const;
   void meet();
+  c10d::Backend& group_of(int device);
   void watch();
   void look(c10d::Store& store, std::vector<Bytes>& beats, std::vector<Clock::time_point>& beaten);
   void found(Fault fault);
@@ -96,7 +97,7 @@ class Communicator {
   const CommunicatorOptions options_;
   c10::intrusive_ptr<c10d::Store> store_;
   c10::intrusive_ptr<c10d::Backend> group_;
-  c10::intrusive_ptr<c10d::Backend> gpu_group_;  // null without NCCL
+  c10::intrusive_ptr<c10d::Backend> gpu_group_;  // null without NCCL, and before the first sum on a GPU
   std::vector<c10::intrusive_ptr<c10d::Work>> sums_;
   int sum_device_ = -1;
   std::exception_ptr sum_error_;
