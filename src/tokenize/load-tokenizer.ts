@@ -31,6 +31,7 @@ export interface TokenizerDescription {
 }
 
 export interface LoadedTokenizer extends TokenizerDescription {
+  /** @internal An installed package has this library's program, but not its types. */
   native: Tokenizer;
 }
 

@@ -1,7 +1,16 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -9,6 +18,7 @@ import { excesses } from '../../scripts/release/build.mjs';
 import { mainManifest } from '../../scripts/release/manifest.mjs';
 import { GPU, packageName, PLATFORMS } from '../../scripts/release/platforms.mjs';
 import { newest, readElf } from '../../scripts/lib/requirements.mjs';
+import { temporaryFolder } from '../support/files.js';
 
 const test = suite('the tarballs of a release');
 /** The functions of Node-API by the version that brought them. */
@@ -46,6 +56,33 @@ function contents(start: RegExp): { files: string[]; bytes: number } {
   const files = stdout.split('\n').filter((line) => line !== '' && !line.endsWith('/'));
   return { files: files.map((line) => line.replace(/^package\//, '')).sort(), bytes: statSync(archive).size };
 }
+
+test('its types need nothing but its dependencies and those of Node.js', () => {
+  const folder = temporaryFolder();
+  const modules = join(folder, 'node_modules');
+  const link = (name: string): void => {
+    mkdirSync(dirname(join(modules, name)), { recursive: true });
+    symlinkSync(join(root, 'node_modules', name), join(modules, name));
+  };
+  for (const name of ['@types/node', ...Object.keys(manifest.dependencies)]) link(name);
+  const [archive] = readdirSync(release).filter((file) => /^rank-distillm-\d/.test(file));
+  spawnSync('tar', ['-xzf', join(release, archive!), '-C', modules]);
+  renameSync(join(modules, 'package'), join(modules, 'rank-distillm'));
+  writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
+  const source = `import { CrossEncoder } from 'rank-distillm';
+import { serve } from 'rank-distillm/serve';
+export const model: Promise<CrossEncoder> = CrossEncoder.load('model');
+export const wrong: number = serve;`;
+  writeFileSync(join(folder, 'app.ts'), source);
+  for (const resolution of ['bundler', 'node16', 'nodenext']) {
+    const module = resolution === 'bundler' ? 'esnext' : resolution;
+    const options = ['--strict', '--skipLibCheck', 'false', '--noEmit', '--target', 'es2022', '--types', 'node'];
+    const tsc = [join(root, 'node_modules/typescript/bin/tsc'), ...options];
+    const argv = [...tsc, '--lib', 'es2023,esnext.disposable', '--module', module, '--moduleResolution', resolution];
+    const { stdout } = spawnSync(process.execPath, [...argv, 'app.ts'], { cwd: folder, encoding: 'utf8' });
+    assert.match(stdout, /^app\.ts\(4,14\): error TS2322: [^\n]+\n$/, resolution);
+  }
+});
 
 test('rank-distillm holds the program, its types, configurations, documents and sources of the engine', () => {
   assert.is(packed.status, 0, packed.output);
