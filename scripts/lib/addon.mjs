@@ -137,8 +137,8 @@ function wish(stamp, asked) {
  */
 function isEngineBuilt(full) {
   if (!full && process.env['RANK_DISTILLM_BINDING']) return true;
-  const wanted = full ? { ...origin(), quick: false } : origin();
-  return isBuilt(readStamp('addon'), wanted, ADDON_NAME, REQUIREMENTS);
+  const stamp = readStamp('addon');
+  return !(full && stamp['quick']) && isBuilt(stamp, origin(), ADDON_NAME, REQUIREMENTS);
 }
 
 /** Tells whether `ensureAddons` would find nothing to do. @param {boolean} asked as there */

@@ -17,7 +17,7 @@ function inputs() {
 export function isCompiled() {
   const stamp = readStamp('typescript');
   const files = /** @type {string[]} */ (stamp['files'] ?? []);
-  return stamp['inputs'] === inputs() && files.length > 0 && files.every((file) => existsSync(join(root, file)));
+  return files.length > 0 && stamp['inputs'] === inputs() && files.every((file) => existsSync(join(root, file)));
 }
 
 /** Compiles src into dist, unless nothing has changed; files whose source is gone are removed. */
