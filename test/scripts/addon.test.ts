@@ -49,6 +49,27 @@ test('a checkout that was copied with its build is built again', () =>
     assert.is(await isBuilt(), false);
   }));
 
+test('a quick build is enough alone, and not beside the addon for LibTorch', () =>
+  withoutCompiler(async (folder, isBuilt) => {
+    const stamp = join(folder, 'build/stamps/addon.json');
+    writeFileSync(stamp, JSON.stringify({ ...(JSON.parse(readFileSync(stamp, 'utf8')) as object), quick: true }));
+    assert.is(await isBuilt(), false);
+    rmSync(join(folder, 'build/stamps/torch-addon.json'));
+    assert.is(await isBuilt(), true);
+  }));
+
+test('where RANK_DISTILLM_BINDING names an engine none is built', () =>
+  withoutCompiler(async (folder, isBuilt) => {
+    rmSync(join(folder, 'build/stamps'), { recursive: true });
+    assert.is(await isBuilt(), false);
+    process.env['RANK_DISTILLM_BINDING'] = join(folder, 'build/Release/rank_distillm.node');
+    try {
+      assert.is(await isBuilt(), true);
+    } finally {
+      delete process.env['RANK_DISTILLM_BINDING'];
+    }
+  }));
+
 test('a library that is lost beside the addon is linked again', () =>
   withoutCompiler(async (folder, isBuilt) => {
     rmSync(join(folder, 'build/Release/libc10.so'));
